@@ -1,0 +1,125 @@
+"""Where Heed keeps things, how much of it, and which library versions the numbers depend on.
+
+Everything is read from the environment when asked, never on import, so that a test or a notebook can
+move the folders: HEED_HOME (runs, index, log), HEED_MODELS (weights), HEED_STORE_GB (size limit of the
+store). A folder counts as writable only after a real write: permission bits say nothing for root, on
+network drives or on a full disk. To add a setting: one function here, one line in ``check``.
+Guarded by tests/core/test_settings.py.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import tempfile
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from core.errors import HeedError, StoreError
+from core.version import __version__
+
+STORE_GB = 5.0
+"""Default size limit of the store, in units of 10**9 bytes."""
+
+LIBRARIES = ("tokenizers", "torch", "transformers")
+"""Libraries that decide token ids and numbers; numpy only adds up what they computed."""
+
+
+def home_path() -> Path:
+    """The folder of runs, from HEED_HOME or ``~/.heed``; absolute, neither created nor checked."""
+    return _path("HEED_HOME", "~/.heed")
+
+
+def home() -> Path:
+    """The folder of runs, created and checked by writing. Raises StoreError with the remedy."""
+    return _checked(home_path(), "HEED_HOME", "runs")
+
+
+def models_path() -> Path:
+    """The folder of weights, from HEED_MODELS or ``<home>/models``; neither created nor checked."""
+    return _path("HEED_MODELS", str(home_path() / "models"))
+
+
+def models_home() -> Path:
+    """The folder of weights, created and checked by writing. Raises StoreError with the remedy."""
+    return _checked(models_path(), "HEED_MODELS", "model files")
+
+
+def store_limit() -> int:
+    """Most bytes that stored runs may take: HEED_STORE_GB (10**9 bytes each), 5 GB where it is unset or unusable."""
+    limit = _store_gb()
+    return int((STORE_GB if limit is None else limit) * 1e9)
+
+
+@cache
+def versions() -> tuple[tuple[str, str], ...]:
+    """Sorted (name, version) pairs of what the numbers depend on, Heed included; imports none of it.
+
+    Build tags such as ``+cpu`` are dropped: the device is already in the model's key.
+    """
+    seen = {"heed": __version__}
+    for name in LIBRARIES:
+        try:
+            seen[name] = metadata.version(name).split("+")[0]
+        except metadata.PackageNotFoundError:
+            seen[name] = "none"
+    return tuple(sorted(seen.items()))
+
+
+def check() -> list[str]:
+    """What is wrong with the settings, one sentence each, for the page to show; empty when all is well."""
+    problems = []
+    for folder in (home, models_home):
+        try:
+            folder()
+        except HeedError as error:
+            problems.append(str(error))
+    if _store_gb() is None:
+        problems.append(
+            f"HEED_STORE_GB is {os.environ['HEED_STORE_GB']!r}, which is no size: "
+            f"set it to a number of gigabytes such as 5 (Heed uses {STORE_GB:g} meanwhile)."
+        )
+    return problems
+
+
+def _path(variable: str, default: str) -> Path:
+    value = os.environ.get(variable, "").strip() or default
+    try:
+        return Path(os.path.abspath(Path(value).expanduser()))
+    except (RuntimeError, ValueError) as error:
+        raise StoreError(f"The folder {value!r} cannot be found: set {variable} to an absolute path.") from error
+
+
+def _checked(folder: Path, variable: str, what: str) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, probe = tempfile.mkstemp(prefix=".probe-", dir=folder)
+        try:
+            os.write(handle, b"heed")
+        finally:
+            os.close(handle)
+            os.unlink(probe)
+    except (OSError, ValueError) as error:
+        raise StoreError(_unwritable(folder, variable, what, error)) from error
+    return folder
+
+
+def _unwritable(folder: Path, variable: str, what: str, error: Exception) -> str:
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk of {folder} is full, so no {what} can be kept: free some space or set {variable} to another disk."
+    reason = getattr(error, "strerror", None) or str(error)
+    return f"Heed cannot write {what} to {folder} ({reason}): set {variable} to a folder that you may write to."
+
+
+def _store_gb() -> float | None:
+    """Gigabytes asked for, the default where nothing was asked, None where it makes no sense."""
+    text = os.environ.get("HEED_STORE_GB", "").strip()
+    if not text:
+        return STORE_GB
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value >= 0 else None
