@@ -1,0 +1,115 @@
+"""Gathers what the recorder computes into the two things a Trace keeps: packed rows and mass.
+
+``Gather`` is the recorder's ``emit``: it gets a block of float rows of one layer, adds up each group's share
+(``mass``: exact, before packing) and packs the rows to 16 bits. Groups must be known before the model runs;
+they are, since all that a step can read is the prompt or its own earlier output.
+Guarded by tests/core/test_capture_rows.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from core.records import MAX, MEAN, SCALE, Rows, Segment, Tokens
+
+GROUPS = ("sink", "template", "system", "user", "assistant", "output", "query")
+"""The first six are disjoint and cover every key; ``query`` is the query token itself, wherever it stands."""
+
+
+def group_names(segments: Sequence[Segment]) -> tuple[str, ...]:
+    """The groups of a trace: GROUPS, then one ``segment:NAME`` for each name that the prompt uses."""
+    return GROUPS + tuple(dict.fromkeys(f"segment:{s.name}" for s in segments))
+
+
+def membership(prompt: Tokens, segments: Sequence[Segment], keys: int) -> np.ndarray:
+    """float32 [keys, G]: how much of each key belongs to each group (``query`` left at 0: it moves)."""
+    names = group_names(segments)
+    out = np.zeros((keys, len(names)), np.float32)
+    out[0, 0] = 1  # the sink: the first token of the prompt
+    for i in range(1, min(len(prompt), keys)):
+        out[i, names.index(prompt.roles[i])] = 1
+    out[len(prompt) :, names.index("output")] = 1
+    for s in segments:
+        share = segment_share(prompt, s)
+        out[: len(share), names.index(f"segment:{s.name}")] += share[:keys]
+    return out
+
+
+def segment_share(tokens: Tokens, segment: Segment) -> np.ndarray:
+    """float32 [N]: the part of each token's characters that lies inside a segment."""
+    same = (tokens.message == segment.message) & (tokens.start >= 0)
+    length = np.maximum(tokens.end - tokens.start, 1)
+    inside = np.minimum(tokens.end, segment.end) - np.maximum(tokens.start, segment.start)
+    return np.where(same, np.clip(inside, 0, None) / length, 0).astype(np.float32)
+
+
+def pack(weights: torch.Tensor) -> torch.Tensor:
+    """uint16 of the same shape: round(65535 * sqrt(a)) (``Rows``); overwrites ``weights``."""
+    return weights.clamp_(0, 1).sqrt_().mul_(SCALE).add_(0.5).to(torch.int32).to(torch.uint16)
+
+
+class Gather:
+    """Collects the rows of one run (batch of 1). ``prompt_length`` P, ``segments`` as in the request."""
+
+    def __init__(self, prompt: Tokens, segments: Sequence[Segment], steps: int, keep: str, device: str = "cpu") -> None:
+        self.groups = group_names(segments)
+        self._prompt = len(prompt)
+        self._keep = keep
+        keys = self._prompt + max(steps, 1)
+        self._member = torch.from_numpy(membership(prompt, segments, keys)).to(device)
+        self._packed: dict[int, list[tuple[int, int, np.ndarray]]] = {}
+        self._sums: dict[int, list[np.ndarray]] = {}
+        self._mass: dict[int, list[np.ndarray]] = {}
+
+    def __call__(self, layer: int, first: int, start: int, weights: torch.Tensor) -> None:
+        """One block: ``weights`` float32 [1, H, R, K] of rows ``first`` .. of ``layer``; keys begin at ``start``."""
+        weights = weights[0]
+        keys = weights.shape[-1]
+        mass = torch.matmul(weights, self._member[start : start + keys])
+        queries = torch.arange(first, first + weights.shape[1], device=weights.device) + self._prompt - 1 - start
+        mass[..., GROUPS.index("query")] = weights.gather(2, queries[None, :, None].expand(len(weights), -1, 1))[..., 0]
+        self._mass.setdefault(layer, []).append(mass.cpu().numpy())
+        if self._keep == "none":
+            return
+        if self._keep == "reduced":
+            weights = torch.stack([weights.mean(0), weights.amax(0)])
+        self._sums.setdefault(layer, []).append(weights.sum(-1).cpu().numpy())
+        self._packed.setdefault(layer, []).append((first, start, pack(weights).cpu().numpy()))
+
+    def rows(self, steps: int) -> Rows | None:
+        """All rows of the first ``steps`` steps, columns P + T - 1; frees the blocks as it goes."""
+        if not self._packed:
+            return None
+        names = (lambda heads: [MEAN, MAX]) if self._keep == "reduced" else (lambda heads: list(range(heads)))
+        layers = [(layer, blocks[0][2].shape[0]) for layer, blocks in sorted(self._packed.items())]
+        maps = sum(heads for _, heads in layers)
+        out = np.zeros((maps, steps, self._prompt + steps - 1), np.uint16)
+        sums = np.zeros((maps, steps), np.float32)
+        at = 0
+        for layer, heads in layers:
+            for first, start, block in self._packed.pop(layer):
+                part = block[:, : steps - first]
+                width = min(part.shape[2], out.shape[2] - start)
+                out[at : at + heads, first : first + part.shape[1], start : start + width] = part[:, :, :width]
+            sums[at : at + heads] = np.concatenate(self._sums[layer], axis=1)[:, :steps]
+            at += heads
+        return Rows(
+            queries=np.arange(steps) + self._prompt - 1,
+            layers=np.concatenate([[layer] * heads for layer, heads in layers]),
+            heads=np.concatenate([names(heads) for _, heads in layers]),
+            packed=out,
+            sums=sums,
+        )
+
+    def mass(self, layers: Sequence[int], steps: int) -> np.ndarray:
+        """float32 [attention layer, head, step, G] for ``layers`` in order; NaN for heads that a layer lacks."""
+        found = {layer: np.concatenate(self._mass[layer], axis=1)[:, :steps] for layer in layers if layer in self._mass}
+        heads = max((m.shape[0] for m in found.values()), default=0)
+        out = np.full((len(layers), heads, steps, len(self.groups)), np.nan, np.float32)
+        for i, layer in enumerate(layers):
+            if layer in found:
+                out[i, : found[layer].shape[0]] = found[layer]
+        return out

@@ -1,0 +1,261 @@
+"""How attention is taken out of a model while it runs on its fast path.
+
+transformers dispatches attention by name. ``install`` registers one function under the name ``heed``: it
+calls the library's own sdpa for the output and, only while a ``Recorder`` is active in this thread, keeps
+the *query vectors* of the wanted rows. The rows themselves are computed later, a block of steps at a time,
+from those queries and the keys that the cache holds anyway: softmax(q k^T * scale + mask). So nothing is
+T x T, nothing runs eagerly, and a step of generation costs no more than keeping a reference.
+
+Why not ``output_attentions``: it forces the eager path, keeps layers x heads x T x T, and some families on
+sdpa return attention to the future. Why not hooks on q_proj/k_proj: rotary, norms and windows differ by family.
+
+Two cases that sdpa cannot compute (soft-capped scores, learned sinks) go through ``_exact`` in blocks of
+queries. ``attention mask`` conventions are sdpa's: None (the module says whether it is causal), 4-D bool, or
+4-D additive. Sliding layers hand over only the last keys: each layer counts its own tokens to place them.
+
+Guarded by tests/core/test_attention_families.py: every layer of 25+ families against eager, to 1e-5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+
+from core.errors import Cancelled
+
+NAME = "heed"
+BLOCK = 64
+"""Steps whose rows are computed together."""
+EXACT_BLOCK = 256
+"""Queries per block on the exact path."""
+
+Emit = Callable[[int, int, int, torch.Tensor], None]
+"""emit(layer_idx, first_row, first_key, weights [batch, head, row, key] float32)"""
+
+
+@dataclass
+class _Pending:
+    """What one layer has gathered and not yet turned into rows."""
+
+    seen: int = 0
+    """Tokens that this layer has processed."""
+    emitted: int = 0
+    """Rows already handed on."""
+    queries: list[torch.Tensor] = field(default_factory=list)
+    masks: list[torch.Tensor | None] = field(default_factory=list)
+    limits: list[int] = field(default_factory=list)
+    """Per pending row: how many keys of the whole run it may read."""
+    key: torch.Tensor | None = None
+    start: int = 0
+    """Position of the first key in ``key``."""
+    settings: tuple[float, float | None, torch.Tensor | None] = (1.0, None, None)
+    """scale, soft cap, learned sinks"""
+
+
+class Recorder:
+    """Keeps the last ``first`` query rows of the first forward pass and every row after it.
+
+    ``emit`` receives each layer's rows in order. ``cancelled`` is asked at every layer.
+    """
+
+    def __init__(self, emit: Emit, first: int = 1, cancelled: Callable[[], bool] | None = None) -> None:
+        self._emit = emit
+        self._first = first
+        self._cancelled = cancelled
+        self._layers: dict[int, _Pending] = {}
+
+    def take(
+        self, module: Any, query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, settings: dict[str, Any]
+    ) -> None:
+        """Called by the attention function: query [B, H, Q, d], key [B, H_kv, K, d]."""
+        if self._cancelled is not None and self._cancelled():
+            raise Cancelled("Stopped.")
+        layer = self._layers.setdefault(int(module.layer_idx), _Pending())
+        steps, keys = query.shape[2], key.shape[2]
+        want = min(steps, self._first) if layer.seen == 0 else steps
+        layer.seen += steps
+        if _is_causal(module, mask, steps, settings):
+            key = key[:, :, :steps]  # as sdpa does: an empty static cache is longer than what was read
+            keys = steps
+        start = max(layer.seen - keys, 0)
+        if layer.limits and (start != layer.start or len(layer.limits) >= BLOCK):
+            self._flush(int(module.layer_idx), layer)
+        layer.queries.append(query[:, :, steps - want :])
+        layer.masks.append(None if mask is None else mask[:, :, -want:])
+        layer.limits += range(layer.seen - want + 1, layer.seen + 1)
+        layer.key, layer.start = key, start
+        layer.settings = (_scale(query, settings), settings.get("softcap"), settings.get("s_aux"))
+
+    def finish(self) -> None:
+        """Computes what is still pending."""
+        for index, layer in self._layers.items():
+            if layer.limits:
+                self._flush(index, layer)
+
+    def _flush(self, index: int, layer: _Pending) -> None:
+        assert layer.key is not None
+        rows = len(layer.limits)
+        query = layer.queries[0] if len(layer.queries) == 1 else torch.cat(layer.queries, dim=2)
+        allowed = _allowed(layer, layer.key)
+        scale, cap, sinks = layer.settings
+        weights = softmax_rows(query, layer.key, scale, allowed, cap, sinks)
+        self._emit(index, layer.emitted, layer.start, weights)
+        layer.emitted += rows
+        layer.queries, layer.masks, layer.limits, layer.key = [], [], [], None
+
+
+def _is_causal(module: Any, mask: torch.Tensor | None, steps: int, settings: dict[str, Any]) -> bool:
+    asked = settings.get("is_causal")
+    causal = getattr(module, "is_causal", True) if asked is None else asked
+    return mask is None and steps > 1 and bool(causal)
+
+
+def _scale(query: torch.Tensor, settings: dict[str, Any]) -> float:
+    scaling = settings.get("scaling")
+    return query.shape[-1] ** -0.5 if scaling is None else float(scaling)
+
+
+def _allowed(layer: _Pending, key: torch.Tensor) -> torch.Tensor:
+    """What may be read, [1 or B, 1 or H, rows, K]: bool, or additive where the model's own mask is additive."""
+    keys = key.shape[2]
+    positions = torch.arange(layer.start, layer.start + keys, device=key.device)
+    limits = torch.tensor(layer.limits, device=key.device)
+    causal = (positions[None, :] < limits[:, None])[None, None]
+    if all(mask is None for mask in layer.masks):
+        return causal
+    parts = [_stretch(mask, keys, causal, key) for mask in layer.masks]
+    mask = torch.cat([p.expand(max(q.shape[0] for q in parts), -1, -1, -1) for p in parts], dim=2)
+    if mask.dtype == torch.bool:
+        return mask & causal
+    return mask.masked_fill(~causal, torch.finfo(torch.float32).min)
+
+
+def _stretch(mask: torch.Tensor | None, keys: int, causal: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+    """One step's mask widened to the keys known now: keys that came later are not readable."""
+    if mask is None:
+        return torch.ones((1, 1, 1, keys), dtype=torch.bool, device=key.device)
+    mask = mask[..., :keys]
+    if mask.dtype != torch.bool:
+        mask = mask.float()
+    fill = False if mask.dtype == torch.bool else torch.finfo(torch.float32).min
+    return torch.nn.functional.pad(mask, (0, keys - mask.shape[-1]), value=fill)
+
+
+def softmax_rows(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    scale: float,
+    allowed: torch.Tensor,
+    cap: float | None = None,
+    sinks: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """float32 [B, H, R, K]: softmax(cap(q k^T * scale) + mask), grouped-query heads as they share keys.
+
+    ``query`` [B, H, R, d], ``key`` [B, H_kv, K, d], ``allowed`` bool or additive, broadcastable to [B, H, R, K].
+    ``cap``: s -> cap * tanh(s / cap) (Gemma 2). ``sinks`` [H]: one logit a head that takes its part of the
+    softmax and is then dropped (gpt-oss), so that rows sum to less than 1.
+    """
+    batch, heads, rows, width = query.shape
+    shared = key.shape[1]
+    grouped = query.reshape(batch, shared, heads // shared * rows, width)
+    scores = torch.matmul(grouped, key.transpose(2, 3)).reshape(batch, heads, rows, -1).float()
+    scores.mul_(scale)
+    if cap is not None:
+        scores.div_(cap).tanh_().mul_(cap)
+    if allowed.dtype == torch.bool:
+        scores.masked_fill_(~allowed, float("-inf"))
+    else:
+        scores.add_(allowed)
+    if sinks is None:
+        weights = torch.softmax(scores, dim=-1)
+    else:
+        extra = sinks.float().reshape(1, heads, 1, 1).expand(batch, heads, rows, 1)
+        weights = torch.softmax(torch.cat([scores, extra], dim=-1), dim=-1)[..., :-1]
+    return torch.nan_to_num_(weights, nan=0.0)  # a row of padding reads nothing
+
+
+def _exact(
+    module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, kw: dict[str, Any]
+) -> torch.Tensor:
+    """The attention output [B, Q, H, d] where sdpa cannot compute it, a block of queries at a time."""
+    steps, keys = query.shape[2], key.shape[2]
+    share = query.shape[1] // value.shape[1]
+    value = value.repeat_interleave(share, dim=1)
+    causal = _is_causal(module, mask, steps, kw)
+    out = []
+    for first in range(0, steps, EXACT_BLOCK):
+        part = slice(first, min(first + EXACT_BLOCK, steps))
+        if mask is not None:
+            allowed = mask[:, :, part, :keys]
+        else:
+            positions = torch.arange(keys, device=key.device)
+            limit = torch.arange(part.start, part.stop, device=key.device) + 1 if causal else torch.tensor([keys])
+            allowed = (positions[None] < limit.to(key.device)[:, None])[None, None]
+        weights = softmax_rows(query[:, :, part], key, _scale(query, kw), allowed, kw.get("softcap"), kw.get("s_aux"))
+        out.append(torch.matmul(weights.to(value.dtype), value))
+    return torch.cat(out, dim=2).transpose(1, 2).contiguous()
+
+
+_active: ContextVar[Recorder | None] = ContextVar("heed_recorder", default=None)
+
+
+@contextmanager
+def recording(recorder: Recorder) -> Iterator[Recorder]:
+    """Rows of every forward pass inside the ``with`` block go to ``recorder``; other threads are not touched."""
+    token = _active.set(recorder)
+    try:
+        yield recorder
+        recorder.finish()
+    finally:
+        _active.reset(token)
+
+
+def _forward(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    **kw: Any,
+) -> tuple[torch.Tensor, None]:
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    if kw.get("softcap") is not None or kw.get("s_aux") is not None:
+        out = _exact(module, query, key, value, attention_mask, kw)
+    else:
+        out = sdpa_attention_forward(module, query, key, value, attention_mask, **kw)[0]
+    recorder = _active.get()
+    if recorder is not None:
+        recorder.take(module, query, key, attention_mask, kw)
+    return out, None
+
+
+def install(hf: Any) -> Literal["dispatch", "eager", "none"]:
+    """Makes a freshly loaded model's attention readable; says how. Called once, before anyone shares the model.
+
+    ``dispatch``: rows come from the sdpa path. ``eager``: this family does not dispatch (or its rows could not
+    be verified): load it again with ``attn_implementation="eager"``. ``none``: it has no attention.
+    """
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
+
+    from core.models.selfcheck import problems
+
+    if not hf._can_set_attn_implementation():
+        return "eager" if _has_attention(hf) else "none"
+    AttentionInterface.register(NAME, _forward)
+    AttentionMaskInterface.register(NAME, sdpa_mask)  # without it the mask is silently None
+    hf.set_attn_implementation(NAME)
+    if not problems(hf):
+        return "dispatch"
+    return "eager" if _has_attention(hf) else "none"
+
+
+def _has_attention(hf: Any) -> bool:
+    names = {type(module).__name__.lower() for module in hf.modules()}
+    return any("attention" in name or "attn" in name for name in names)

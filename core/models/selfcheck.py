@@ -1,0 +1,105 @@
+"""Eight tokens through a freshly loaded model: are its attention rows what they should be?
+
+Checked: something was captured; rows sum to 1 (at most 1 with learned sinks); nothing reads the future; the
+output is the one that the library's own path gives; and, on the dispatch path, every layer equals eager.
+A model that fails on dispatch is loaded again on the eager path; one that fails there is refused, because a
+heatmap that cannot be verified should not be drawn. Guarded by tests/core/test_attention_families.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+TOKENS = 8
+
+
+def rows_of(hf: Any, ids: torch.Tensor, mask: torch.Tensor | None = None) -> tuple[dict[int, torch.Tensor], torch.Tensor]:
+    """({layer_idx: weights [B, H, Q, K] float32}, logits [B, Q, V]) of one forward pass over ``ids`` [B, Q]."""
+    from core.models.attention import Recorder, recording
+
+    rows: dict[int, torch.Tensor] = {}
+    with torch.no_grad(), recording(Recorder(lambda i, _r, _k, w: rows.__setitem__(i, w), first=ids.shape[1])):
+        logits = hf(input_ids=ids, attention_mask=torch.ones_like(ids) if mask is None else mask, use_cache=False).logits
+    return rows, logits.float()
+
+
+def eager_rows(hf: Any, ids: torch.Tensor, mask: torch.Tensor | None = None) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """(weights of each layer that has attention, logits) by the library's own slow path; undoes the switch."""
+    before = hf.config._attn_implementation
+    switch = before != "eager"
+    if switch:
+        hf.set_attn_implementation("eager")
+    try:
+        with torch.no_grad():
+            mask = torch.ones_like(ids) if mask is None else mask
+            out = hf(input_ids=ids, attention_mask=mask, use_cache=False, output_attentions=True)
+    finally:
+        if switch:
+            hf.set_attn_implementation(before)
+    rows = [a.float() for a in (out.attentions or ()) if a is not None]
+    return rows, out.logits.float()
+
+
+def probe_ids(hf: Any, tokens: int = TOKENS) -> torch.Tensor:
+    """int64 [1, tokens] ordinary token ids, the same every time."""
+    vocabulary = int(hf.config.get_text_config().vocab_size)
+    generator = torch.Generator().manual_seed(7)
+    return torch.randint(vocabulary // 2, (1, tokens), generator=generator).to(hf.device)
+
+
+def problems(hf: Any) -> list[str]:
+    """What is wrong with this model's rows, in words for the log; empty when all is well."""
+    ids = probe_ids(hf)
+    tolerance = 1e-4 if hf.dtype == torch.float32 else 5e-2
+    slow, expected = eager_rows(hf, ids)
+    if not slow:
+        return ["the model returns no attention"]
+    if hf.config._attn_implementation == "eager":
+        return _defects(dict(enumerate(slow)), tolerance)
+    rows, logits = rows_of(hf, ids)
+    if len(rows) != len(slow):
+        return [f"{len(rows)} layers were captured, {len(slow)} have attention"]
+    wrong = _defects(rows, tolerance)
+    for index, reference in zip(sorted(rows), slow, strict=True):
+        if rows[index].shape != reference.shape or (rows[index] - reference).abs().max() > tolerance:
+            wrong.append(f"layer {index} differs from eager")
+    if (logits - expected).abs().max() > tolerance * max(1.0, float(expected.abs().max())):
+        wrong.append("the output differs from eager")
+    return wrong
+
+
+def _defects(rows: dict[int, torch.Tensor], tolerance: float) -> list[str]:
+    wrong = []
+    for index, weights in rows.items():
+        total = weights.sum(-1)
+        if (total > 1 + tolerance).any() or (total <= 0).any():
+            wrong.append(f"rows of layer {index} do not sum to 1")
+        if weights.triu(1).abs().max() > tolerance:
+            wrong.append(f"layer {index} reads the future")
+    return wrong
+
+
+def attention_layers(hf: Any, how: str) -> dict[int, int]:
+    """{layer_idx: number of query heads} as seen in a real pass; on the eager path layers count from 0."""
+    if how == "none":
+        return {}
+    ids = probe_ids(hf)
+    rows = rows_of(hf, ids)[0] if how == "dispatch" else dict(enumerate(eager_rows(hf, ids)[0]))
+    return {index: weights.shape[1] for index, weights in sorted(rows.items())}
+
+
+def selfcheck(model: Any) -> tuple[str, ...]:
+    """Notes for a loaded ``Model``. Raises CaptureError when its rows cannot be verified on any path."""
+    from core.errors import CaptureError
+
+    if model.ref.attention == "none":
+        return ()
+    wrong = problems(model.hf)
+    if wrong:
+        raise CaptureError(
+            f"{model.ref.label} was refused: its attention could not be verified on 8 tokens ({wrong[0]}). "
+            "Pick another model, or report this one."
+        )
+    return ()
