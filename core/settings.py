@@ -76,6 +76,7 @@ def check() -> list[str]:
             folder()
         except HeedError as error:
             problems.append(str(error))
+            break  # weights live below the home unless told otherwise: once is enough
     if _store_gb() is None:
         problems.append(
             f"HEED_STORE_GB is {os.environ['HEED_STORE_GB']!r}, which is no size: "
@@ -102,11 +103,12 @@ def _checked(folder: Path, variable: str, what: str) -> Path:
             os.close(handle)
             os.unlink(probe)
     except (OSError, ValueError) as error:
-        raise StoreError(_unwritable(folder, variable, what, error)) from error
+        raise StoreError(unwritable(folder, error, variable, what)) from error
     return folder
 
 
-def _unwritable(folder: Path, variable: str, what: str, error: Exception) -> str:
+def unwritable(folder: Path, error: Exception, variable: str = "HEED_HOME", what: str = "runs") -> str:
+    """One sentence for an OSError met while writing below ``folder``, with the remedy."""
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return f"The disk of {folder} is full, so no {what} can be kept: free some space or set {variable} to another disk."
     reason = getattr(error, "strerror", None) or str(error)
