@@ -1,0 +1,39 @@
+# Two commands: `make run` starts the dashboard, `make test` checks everything. The rest is for now and then.
+# What each step does stands in scripts/; nothing outside this folder, HEED_HOME and HEED_MODELS is written
+# (except that `make test` as root installs Debian's chromium where no browser is found).
+
+PYTHON = .venv/bin/python
+CODE = app.py core pages scripts benchmarks
+
+.PHONY: run demo test bench lint format venv dev torch-cpu clean
+
+run: venv        ## start the dashboard and print its address
+	@exec $(PYTHON) scripts/launch.py
+
+demo: venv       ## fetch and convert both small models, so that a lecture needs no network
+	@$(PYTHON) -m core.models.demo
+
+test: dev        ## unit tests, pages, README, real browser on the real default model
+	@exec $(PYTHON) scripts/test.py
+
+bench: venv      ## what capturing costs, in time and memory
+	@exec $(PYTHON) -m benchmarks.run
+
+lint: dev
+	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy
+
+format: dev
+	@$(PYTHON) -m ruff check --fix . ; $(PYTHON) -m ruff format .
+
+venv:
+	@sh scripts/setup.sh requirements.txt
+
+dev:
+	@sh scripts/setup.sh requirements.txt requirements-dev.txt
+
+torch-cpu:       ## the small CPU build of torch on Linux, before `make run`: make torch-cpu run
+	@sh scripts/torch-cpu.sh
+
+clean:           ## what tests and Python left behind; runs, weights and .venv stay
+	@rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis tests/browser/shots
+	@find . -name .venv -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf

@@ -1,0 +1,58 @@
+"""``make test``: a browser, the default model, then every test in one pytest run.
+
+Quick tests go first, so that a broken function is told before a server starts: rules and set-up, core,
+pages in AppTest, README, a real browser. More arguments go to pytest: ``.venv/bin/python scripts/test.py -k
+sinks``. Runs go to folders of their own; weights to the usual place (HEED_MODELS), fetched once.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ORDER = ("tests/test_architecture.py", "tests/test_setup.py", "tests/core", "tests/pages", "tests/test_readme.py",
+         "tests/browser")  # fmt: skip
+LOCAL = "127.0.0.1,localhost"
+
+
+def environment(browser: str) -> dict[str, str]:
+    """This process's variables, with the browser named and the local server kept away from any proxy."""
+    env = {**os.environ, "HEED_CHROMIUM": browser, "PYTHONUNBUFFERED": "1"}
+    for name in ("NO_PROXY", "no_proxy"):
+        env[name] = ",".join(filter(None, [LOCAL, os.environ.get(name, "")]))
+    return env
+
+
+def fetch() -> None:
+    """The default model on disk and converted. Raises HeedError."""
+    from core.models.demo import ready
+
+    ready()
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status: pytest's, or 1 after one sentence where something needed is missing."""
+    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))
+    from core.errors import HeedError
+    from scripts.browser import NoBrowser, ready
+
+    try:
+        browser = ready()
+        fetch()
+    except (HeedError, NoBrowser) as error:
+        sys.stderr.write(f"Heed: {error}\n")
+        return 1
+    began = time.monotonic()
+    command = [sys.executable, "-m", "pytest", *(arguments if "tests/" in " ".join(arguments) else [*ORDER, *arguments])]
+    status = subprocess.run(command, env=environment(browser), stdin=subprocess.DEVNULL, check=False).returncode
+    sys.stdout.write(f"Heed: tests took {time.monotonic() - began:.0f} s in {browser}.\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
