@@ -1,0 +1,184 @@
+"""Running the model once: ``generate`` lets it write, ``read`` gives it an answer that is already written.
+
+Both return the output ids, the scores of each step and how it finished, and hand attention rows to a
+``Gather``. Nothing is inherited from the model's generation defaults: the loader has left it only its end
+tokens. Seeds are global in torch, so sampling runs inside ``fork_rng`` and under the model's lock.
+Guarded by tests/core/test_capture_run.py.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
+
+from core.capture.rows import Gather
+from core.capture.steps import Scores, join, score_logits
+from core.errors import Cancelled, CaptureError
+from core.models.attention import BLOCK, Recorder, recording
+from core.records import Request
+
+EAGER_LIMIT = 2048
+"""Most tokens on the eager path, where every layer makes heads x P x P weights."""
+
+Progress = Callable[[float | None, str, str | None], None]
+Cancel = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Written:
+    """Output token ids, the scores of each, and why it ended."""
+
+    ids: list[int]
+    scores: Scores
+    finish: str
+
+
+class _Raw(LogitsProcessor):
+    """Sees the raw logits first (there is no processor before it) and turns them into scores, a block at a time."""
+
+    def __init__(self) -> None:
+        self._held: list[torch.Tensor] = []
+        self.parts: list[Scores] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        if len(self._held) == BLOCK:
+            self.flush(input_ids[0, -BLOCK:])
+        self._held.append(scores[0])
+        return scores
+
+    def flush(self, written: torch.Tensor) -> None:
+        self.parts.append(score_logits(torch.stack(self._held), written[-len(self._held) :]))
+        self._held = []
+
+    def finish(self, ids: torch.Tensor) -> Scores:
+        if self._held:
+            self.flush(ids[0, -len(self._held) :])
+        return join(self.parts)
+
+
+class _Watch(StoppingCriteria):
+    """After each token: tells the page, obeys Cancel, ends at a stop text."""
+
+    def __init__(
+        self, decode: Callable[[Sequence[int]], str], request: Request, start: int, progress: Progress, cancelled: Cancel
+    ) -> None:
+        self._decode, self._request, self._start = decode, request, start
+        self._progress, self._cancelled = progress, cancelled
+        self.stopped = False
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+        if self._cancelled():
+            raise Cancelled("Stopped.")
+        ids = input_ids[0, self._start :].tolist()
+        text = self._decode(ids)
+        limit = self._request.max_new_tokens
+        self._progress(len(ids) / limit, f"Token {len(ids)} of at most {limit}", text)
+        self.stopped = any(stop in text for stop in self._request.stop if stop)
+        return torch.tensor([self.stopped], device=input_ids.device)
+
+
+def generate(
+    model: Any,
+    request: Request,
+    prompt_ids: Sequence[int],
+    gather: Gather,
+    decode: Callable[[Sequence[int]], str],
+    progress: Progress,
+    cancelled: Cancel,
+) -> Written:
+    """Lets ``model`` continue ``prompt_ids``. Raises Cancelled, CaptureError (too long for the eager path)."""
+    hf, start = model.hf, len(prompt_ids)
+    ids = torch.tensor([list(prompt_ids)], device=hf.device)
+    raw, watch = _Raw(), _Watch(decode, request, start, progress, cancelled)
+    settings: dict[str, Any] = {"output_attentions": True} if model.ref.attention == "eager" else {}
+    with torch.no_grad(), torch.random.fork_rng(enabled=request.temperature > 0):
+        if request.temperature > 0:
+            torch.manual_seed(request.seed)
+        with recording(Recorder(gather, cancelled=cancelled)):
+            out = hf.generate(
+                ids,
+                attention_mask=torch.ones_like(ids),
+                generation_config=_config(hf, request, start),
+                logits_processor=[raw],
+                stopping_criteria=[watch],
+                return_dict_in_generate=True,
+                **settings,
+            )
+    if settings:
+        _give_eager(gather, out.attentions, start)
+    written = out.sequences[0, start:].tolist()
+    return Written(written, raw.finish(out.sequences), _finish(hf, written, watch))
+
+
+def _config(hf: Any, request: Request, start: int) -> GenerationConfig:
+    own = hf.generation_config
+    sampling = {"temperature": request.temperature, "top_p": request.top_p, "top_k": 0} if request.temperature > 0 else {}
+    return GenerationConfig(
+        max_new_tokens=request.max_new_tokens,
+        do_sample=request.temperature > 0,
+        eos_token_id=own.eos_token_id,
+        pad_token_id=own.pad_token_id,
+        bos_token_id=own.bos_token_id,
+        **sampling,
+    )
+
+
+def _finish(hf: Any, written: list[int], watch: _Watch) -> str:
+    if written and written[-1] in end_ids(hf):
+        return "end"
+    return "stop" if watch.stopped else "length"
+
+
+def end_ids(hf: Any) -> frozenset[int]:
+    """The ids that end an answer."""
+    own = hf.generation_config.eos_token_id
+    return frozenset() if own is None else frozenset([own] if isinstance(own, int) else own)
+
+
+def _give_eager(gather: Gather, attentions: Any, start: int) -> None:
+    """``attentions``: per step a tuple of layers, [1, H, Q, K]; only the last query of each is a row."""
+    for step, layers in enumerate(attentions):
+        found = [a for a in layers if a is not None]
+        for index, weights in enumerate(found):
+            weights = weights[:, :, -1:].float()
+            gather(index, step, start + step - weights.shape[-1], weights)
+
+
+def read(
+    model: Any, prompt_ids: Sequence[int], answer_ids: Sequence[int], gather: Gather, progress: Progress, cancelled: Cancel
+) -> Written:
+    """One forward pass over prompt and answer: how the model would have scored these very tokens."""
+    hf, steps = model.hf, len(answer_ids)
+    ids = torch.tensor([[*prompt_ids, *answer_ids]], device=hf.device)
+    progress(None, f"Reading {ids.shape[1]} tokens", None)
+    settings: dict[str, Any] = {"output_attentions": True} if model.ref.attention == "eager" else {}
+    if "logits_to_keep" in inspect.signature(hf.forward).parameters:
+        settings["logits_to_keep"] = steps
+    with torch.no_grad(), recording(Recorder(gather, first=steps, cancelled=cancelled)):
+        out = hf(input_ids=ids[:, :-1], attention_mask=torch.ones_like(ids[:, :-1]), use_cache=False, **settings)
+    if model.ref.attention == "eager":
+        for index, weights in enumerate(a for a in out.attentions if a is not None):
+            gather(index, 0, 0, weights[:, :, -steps:].float())
+    logits, written = out.logits[0, -steps:], ids[0, -steps:]
+    parts = [score_logits(logits[i : i + BLOCK], written[i : i + BLOCK]) for i in range(0, steps, BLOCK)]
+    return Written(list(answer_ids), join(parts), "given")
+
+
+def check_length(model: Any, prompt: int, new: int) -> None:
+    """Raises CaptureError with the remedy when prompt and answer do not fit the model (or the eager path)."""
+    room, limit = prompt + new, model.ref.context
+    if room > limit:
+        raise CaptureError(
+            f"The prompt has {prompt:,} tokens and {new:,} more are asked for, but {model.ref.label} reads at most "
+            f"{limit:,}: shorten the prompt or ask for fewer new tokens."
+        )
+    if model.ref.attention == "eager" and room > EAGER_LIMIT:
+        raise CaptureError(
+            f"{model.ref.label} gives its attention only on the slow path, which is limited to {EAGER_LIMIT:,} tokens "
+            f"here, and this run needs {room:,}: shorten the prompt or pick another model."
+        )

@@ -1,0 +1,39 @@
+"""What the model thought of each output token: log-probability, entropy and the five best, from raw logits.
+
+Raw means before any temperature or nucleus: the model's own distribution, in float32, also when the answer
+was sampled. Logits are turned into these few numbers a block at a time, so that steps x vocabulary is never
+kept. Guarded by tests/core/test_capture_run.py (equal to log_softmax of a plain forward pass).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from core.records import TOP
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Per step: ``logprobs`` float32 [T], ``entropy`` float32 [T] in nats, ``ids`` int64 [T, 5], ``top`` float32 [T, 5]."""
+
+    logprobs: np.ndarray
+    entropy: np.ndarray
+    ids: np.ndarray
+    top: np.ndarray
+
+
+def score_logits(logits: torch.Tensor, written: torch.Tensor) -> Scores:
+    """``logits`` [T, V] raw, ``written`` int64 [T] the tokens that came next."""
+    logs = torch.log_softmax(logits.float(), dim=-1)
+    top = logs.topk(min(TOP, logs.shape[-1]), dim=-1)
+    entropy = -torch.nan_to_num(logs.exp() * logs, nan=0.0).sum(-1)
+    chosen = logs.gather(-1, written[:, None])[:, 0]
+    return Scores(chosen.cpu().numpy(), entropy.cpu().numpy(), top.indices.cpu().numpy(), top.values.cpu().numpy())
+
+
+def join(parts: list[Scores]) -> Scores:
+    """Blocks in order, as one."""
+    return Scores(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("logprobs", "entropy", "ids", "top")))

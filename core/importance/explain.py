@@ -1,0 +1,151 @@
+"""Trace -> Importance: reduce heads per token, then treat the sink, then sum to units. Always in that order.
+
+The sink is the first token of the prompt: a fixed place that soaks up attention whatever the text says (Xiao et
+al. 2024). ``keep`` shows it, ``separate`` takes it out of the values and counts it as removed, ``drop`` also
+scales the rest of each row back to one. Scores (methods that are not linear) have no whole to scale to: there
+``drop`` only takes the sink out. Guarded by tests/core/test_importance_explain.py (known numbers, conservation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from core.errors import MethodError
+from core.importance.methods import Heads, Method, get_method, mean_maps, pick_maps
+from core.importance.uniform import uniform_keys
+from core.records import Importance, Trace, Units
+from core.text.units import units
+
+SINKS = ("keep", "separate", "drop")
+INPUTS = ("prompt", "all")
+GRANULARITIES = ("token", "word", "sentence", "segment", "role")
+BESIDE = ("sink", "template", "system", "user", "assistant", "query", "output")
+
+
+def explain(
+    trace: Trace,
+    method: str = "mean-attention",
+    layers: Sequence[int] | None = None,
+    heads: Heads | None = None,
+    sink: Literal["keep", "separate", "drop"] = "keep",
+    inputs: Literal["prompt", "all"] = "prompt",
+    granularity: str = "token",
+) -> Importance:
+    """What every output token read of every input, by one method.
+
+    ``values`` float32 [step, input]: for ``inputs="prompt"`` the prompt's tokens (or words, sentences, segments,
+    roles), for ``"all"`` also the earlier output. ``removed`` [step] is what of the step's whole attention is not
+    in ``values``: with ``sink="keep"`` and ``"separate"``, ``values.sum(1) + removed == 1`` for shares; with
+    ``"drop"`` each row is scaled by 1 / (1 - its sink share) and ``removed`` stays in shares of the whole.
+    Raises MethodError for unknown names and for what the trace did not keep.
+    """
+    _check("sink", sink, SINKS)
+    _check("inputs", inputs, INPUTS)
+    _check("granularity", granularity, GRANULARITIES)
+    chosen = get_method(method)
+    maps = pick_maps(trace, method, layers, heads)
+    assert trace.rows is not None
+    weights = chosen.function(trace.rows, maps)
+    uniform = uniform_keys(trace, trace.rows.layers[maps])
+    shares = beside(trace, weights if chosen.linear else mean_maps(trace.rows, maps))
+    keys = trace.prompt_length if inputs == "prompt" else len(trace.tokens) - 1
+    whole = np.ones(trace.steps, np.float32) if chosen.linear else weights.sum(1)
+    values, removed = _treat_sink(weights, whole, sink, keys, chosen)
+    expected, _ = _treat_sink(uniform, np.ones(trace.steps, np.float32), sink, keys, get_method("mean-attention"))
+    columns = units(trace.tokens, granularity, range(keys), trace.request.segments)
+    return Importance(
+        trace_id=trace.id,
+        method=method,
+        values=columns.sum(values),
+        columns=columns,
+        rows=units(trace.tokens, "token", range(trace.prompt_length, len(trace.tokens))),
+        unit=chosen.unit,
+        sums_to_one=chosen.linear,
+        removed=removed,
+        uniform=columns.sum(expected),
+        shares=shares,
+        parameters=_parameters(layers, heads, sink, inputs, granularity),
+        model=trace.model.caption,
+        notes=_notes(trace, sink),
+    )
+
+
+def _parameters(layers: Sequence[int] | None, heads: Heads | None, sink: str, inputs: str, granularity: str) -> dict:
+    picked = None if heads is None else [list(h) if isinstance(h, (tuple, list)) else int(h) for h in heads]
+    return {
+        "layers": None if layers is None else [int(layer) for layer in layers],
+        "heads": picked,
+        "sink": sink,
+        "inputs": inputs,
+        "granularity": granularity,
+    }
+
+
+def _check(what: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise MethodError(f"{what} must be one of {', '.join(known)}, not {value!r}.")
+
+
+def _treat_sink(
+    weights: np.ndarray, whole: np.ndarray, sink: str, keys: int, method: Method
+) -> tuple[np.ndarray, np.ndarray]:
+    """(values [step, keys], removed [step]) of rows whose true total is ``whole``."""
+    values = weights[:, :keys].copy()
+    if sink != "keep":
+        values[:, 0] = 0
+    removed = np.maximum(whole - values.sum(1), 0)
+    if sink == "drop" and method.linear:
+        values /= np.maximum(1 - weights[:, :1], np.float32(1e-12))
+    return values, removed
+
+
+def beside(trace: Trace, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """{group: float32 [step]} shares printed beside whatever is shown; all but ``query`` are disjoint.
+
+    ``weights`` float32 [step, key] are linear. ``template`` is the markup without the sink, ``query`` the token
+    that did the reading, ``output`` everything written earlier (the query token too, after the first step).
+    """
+    p = trace.prompt_length
+    roles = np.array(trace.tokens.roles[:p])
+    out = {"sink": weights[:, 0], "output": weights[:, p:].sum(1)}
+    out["query"] = weights[np.arange(trace.steps), np.arange(trace.steps) + p - 1]
+    for role in ("template", "system", "user", "assistant"):
+        picked = np.flatnonzero(roles == role)
+        out[role] = weights[:, picked[picked > 0]].sum(1)
+    return {name: out[name] for name in BESIDE}
+
+
+def _notes(trace: Trace, sink: str) -> tuple[str, ...]:
+    if trace.tokens.message[0] >= 0 and sink != "keep":
+        word = trace.tokens.texts[0].strip()
+        return (f"The first token here is a word of the text (“{word}”): its share mixes reading and sink.",)
+    return ()
+
+
+def group_rows(importance: Importance, rows: Units) -> Importance:
+    """The same importance by output words, sentences, ...: the *mean* over a unit's steps, so that long and short compare.
+
+    ``rows`` are units over the output's positions; a step that lies in two units counts with its part in each.
+    """
+    from dataclasses import replace
+
+    first = int(importance.rows.token.min()) if len(importance.rows.token) else 0
+    steps = len(importance.rows)
+    matrix = np.zeros((len(rows), steps), np.float64)
+    np.add.at(matrix, (rows.unit, rows.token - first), rows.weight)
+    matrix /= np.maximum(matrix.sum(1, keepdims=True), 1e-12)
+
+    def fold(values: np.ndarray) -> np.ndarray:
+        return (matrix @ values).astype(np.float32)
+
+    return replace(
+        importance,
+        rows=rows,
+        values=fold(importance.values),
+        uniform=fold(importance.uniform),
+        removed=fold(importance.removed),
+        shares={name: fold(share) for name, share in importance.shares.items()},
+    )

@@ -1,0 +1,28 @@
+"""What reading every readable token equally would give: the yardstick beside every share.
+
+At step t a layer without a window can read P + t tokens, so a token's uniform share is 1 / (P + t); a layer with
+a window of w tokens reads the last w (its own query included). A method over several layers gets the mean of
+their expectations. Guarded by tests/core/test_importance_uniform.py.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.records import Trace
+
+
+def uniform_keys(trace: Trace, layers: np.ndarray) -> np.ndarray:
+    """float32 [step, key] mean over ``layers`` (layer_idx, with repetition: one entry per map) of uniform reading."""
+    queries = np.arange(trace.steps)[:, None] + trace.prompt_length - 1
+    keys = np.arange(len(trace.tokens) - 1)[None, :]
+    windows = dict(zip(trace.model.attention_layers, trace.model.windows, strict=True))
+    counts: dict[int | None, int] = {}
+    for layer in layers.tolist():
+        counts[windows.get(layer)] = counts.get(windows.get(layer), 0) + 1
+    out = np.zeros((trace.steps, len(trace.tokens) - 1), np.float64)
+    for window, count in counts.items():
+        reach = queries + 1 if window is None else np.minimum(queries + 1, window)
+        readable = (keys <= queries) & (keys > queries - reach)
+        out += count / len(layers) * readable / reach
+    return out.astype(np.float32)
