@@ -1,0 +1,135 @@
+"""Where the cells of a matrix chart go, what their colour means, and the lines that stand on every figure.
+
+Input columns first, then a gap, then earlier output, all on one x axis, so that the chart can stretch and a
+selection covers both. Shared by heatmap.py and overview.py; guarded by tests/core/test_charts_heatmap.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import altair as alt
+import numpy as np
+
+from core.charts.labels import GREY, caption, earlier_output, label_expr, legend_title, step_names, thin, visible
+from core.records import Importance
+
+ROW, COLUMN = 20, 64
+"""Largest height of a row and width of a column, in pixels."""
+TALLEST = 1600
+Scale = Literal["linear", "sqrt", "log"]
+
+
+class Layout:
+    """Where columns go: input first, then a gap, then earlier output; and how large everything is."""
+
+    def __init__(
+        self, importance: Importance, width: int, earlier: bool, prompt_length: int | None, height: int | None = None
+    ) -> None:
+        later = earlier_output(importance, prompt_length)
+        inputs, outputs = np.flatnonzero(~later), np.flatnonzero(later) if earlier else np.array([], int)
+        gap = max(1, round(0.01 * (len(inputs) + len(outputs)))) if len(inputs) and len(outputs) else 0
+        self.inputs, self.outputs, self.gap = len(inputs), len(outputs), gap
+        self.rows, self.columns = len(importance.rows), max(1, len(inputs) + gap + len(outputs))
+        self.place = np.full(len(importance.columns), -1)
+        self.place[inputs] = np.arange(len(inputs))
+        self.place[outputs] = len(inputs) + gap + np.arange(len(outputs))
+        self.steps = step_names(importance, prompt_length)
+        self.row_labels = [visible(t) for t in importance.rows.labels]
+        self.column_labels = [""] * self.columns
+        for c, place in enumerate(self.place):
+            if place >= 0:
+                self.column_labels[place] = visible(importance.columns.labels[c])
+        self.width = int(width) if height else max(60, min(int(width), COLUMN * self.columns))
+        self.height = height or max(30, min(TALLEST, ROW * self.rows))
+
+    def axis(self, side: Literal["x", "y"], title: str, shift: float = 0) -> alt.Axis:
+        n, pixels = (self.columns, self.width) if side == "x" else (self.rows, self.height)
+        labels = self.column_labels if side == "x" else self.row_labels
+        shown = [i for i in thin(n, pixels, 13 if side == "x" else 11) if labels[i]]
+        size = max(9, min(12, 0.8 * pixels / max(len(shown), 1)))
+        if side == "x" and self.outputs:
+            title = f"{title}, then earlier output"
+        return alt.Axis(
+            title=title,
+            values=[i + shift for i in shown],
+            labelExpr=label_expr(labels, shift),
+            labelOverlap=False,
+            labelFontSize=size,
+            labelLimit=120 if side == "x" else 150,
+            grid=False,
+            ticks=False,
+            domain=False,
+            labelPadding=4,
+            titleAnchor="start" if side == "x" else "middle",
+            **({"orient": "top", "labelAngle": -50, "labelAlign": "left"} if side == "x" else {}),
+        )
+
+    def x(self, title: str) -> alt.X:
+        scale = alt.Scale(domain=list(range(self.columns)), paddingInner=0, paddingOuter=0)
+        return alt.X("x:O", sort=None, scale=scale, axis=self.axis("x", title))
+
+    def y(self, title: str) -> alt.Y:
+        scale = alt.Scale(domain=list(range(self.rows)), paddingInner=0, paddingOuter=0)
+        return alt.Y("y:O", sort=None, scale=scale, axis=self.axis("y", title))
+
+    def headings(self, columns_title: str) -> list[alt.Chart]:
+        """The two blocks named below the cells; nothing where there is only one."""
+        if not self.gap:
+            return []
+        named = [
+            {"x": (self.inputs - 1) // 2, "name": columns_title},
+            {"x": self.columns - 1 - self.outputs // 2, "name": "earlier output"},
+        ]
+        mark = alt.Chart(alt.InlineData(values=named)).mark_text(baseline="top", dy=8, fontSize=12, color=GREY)
+        return [mark.encode(x=self.x(columns_title), y=alt.value("height"), text="name:N")]
+
+
+def readable(importance: Importance) -> np.ndarray:
+    """bool [row, column]: uniform reading would give the cell something, or it has a value."""
+    return (importance.uniform > 0) | (importance.values != 0)
+
+
+def exact(x: float) -> float | None:
+    """A float32 as the shortest number that says all of its digits; None where it is not a number."""
+    return float(f"{x:.7g}") if math.isfinite(x) else None
+
+
+def colour_domain(importance: Importance, scale: Scale, domain: tuple[float, float] | None) -> tuple[float, float]:
+    values = importance.values
+    high = domain[1] if domain else float(np.nanmax(values)) if values.size else 1.0
+    high = high if high > 0 else 1.0
+    low = domain[0] if domain else min(0.0, float(np.nanmin(values))) if values.size else 0.0
+    return (max(low, high / 1000), high) if scale == "log" else (low, high)
+
+
+def colour(importance: Importance, scale: Scale, domain: tuple[float, float] | None) -> alt.Color:
+    kind = {"linear": "linear", "sqrt": "sqrt", "log": "log"}[scale]
+    low, high = colour_domain(importance, scale, domain)
+    return alt.Color(
+        "value:Q",
+        scale=alt.Scale(type=kind, scheme="viridis", domain=[exact(low), exact(high)], clamp=True),
+        legend=alt.Legend(
+            title=legend_title(importance.unit),
+            format=".2~p" if importance.unit == "share" else ".3~g",
+            type="gradient",
+            gradientLength=160,
+            tickCount=4,
+        ),
+    )
+
+
+def finish(chart: alt.LayerChart, importance: Importance, layout: Layout, title: str, more: Sequence[str]) -> Any:
+    lines = [*caption(importance), *more]
+    description = (
+        f"{title}: {legend_title(importance.unit)} of {layout.rows} pieces of the answer (rows) "
+        f"on {layout.inputs} pieces of the input (columns). {'. '.join(lines)}."
+    )
+    return chart.properties(
+        width=layout.width,
+        height=layout.height,
+        description=description,
+        title=alt.Title(title, subtitle=lines, anchor="start", offset=12, subtitlePadding=4),
+    ).resolve_scale(color="shared")

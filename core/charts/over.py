@@ -1,0 +1,155 @@
+"""Shares along the answer: what each step read of each role or segment, beside what uniform reading gives.
+
+The prompt shrinks against the growing answer, so a falling line alone says little: the dashed line of the
+same colour is what reading every readable token equally would give at that step. Steps are counted from 1.
+Takes plain arrays, since roles, segments and groups of a Trace come from different places.
+Guarded by tests/core/test_charts_over.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+
+from core.charts.labels import GREY, OKABE_ITO, label_expr, percent, thin, times, visible
+from core.charts.layout import exact
+
+READ, UNIFORM = "share of attention", "uniform reading"
+WIDTH = 860
+
+
+def over_answer(
+    steps: Sequence[int] | np.ndarray,
+    labels: Sequence[str],
+    shares: Mapping[str, np.ndarray],
+    uniform: Mapping[str, np.ndarray],
+    picked_step: int | None = None,
+    *,
+    caption: Sequence[str] = (),
+    title: str = "Over the answer",
+    width: int = WIDTH,
+    height: int = 300,
+) -> alt.LayerChart:
+    """Lines of ``shares[group][i]`` at output token ``labels[i]``, step ``steps[i]`` (from 0, as in arrays).
+
+    ``uniform`` has the same groups and shapes (a group missing there gets no dashed line). ``picked_step``
+    is one of ``steps``; ``caption`` the lines under the title. Raises ValueError where shapes differ.
+    """
+    _check(labels, steps, shares, uniform)
+    records = _records(labels, steps, shares, uniform)
+    color, dash = _colour(list(shares)), _dash()
+    last = max(len(labels) - 1, 0)
+    x = alt.X("i:Q", scale=alt.Scale(domain=[-0.4, last + 0.4], nice=False), axis=_word_axis(labels, width))
+    y = alt.Y("share:Q", title=READ, axis=alt.Axis(format="~p"), scale=alt.Scale(zero=True, nice=True))
+    base = alt.Chart(alt.InlineData(values=records)).encode(x=x, y=y, color=color, tooltip=_tooltip())
+    lines = base.mark_line(strokeWidth=2).encode(strokeDash=dash)
+    dots = base.transform_filter(alt.datum.kind == READ).mark_point(filled=True, size=36, opacity=1)
+    layers: list[Any] = [lines, dots]
+    if picked_step is not None and picked_step in list(steps):
+        at = alt.Chart(alt.InlineData(values=[{"i": list(steps).index(picked_step)}]))
+        layers.insert(0, at.mark_rule(strokeWidth=3, opacity=0.6, color=GREY).encode(x="i:Q"))
+    said = f"{title}: {READ} per group along {len(labels)} steps, each beside {UNIFORM} (dashed)."
+    return _finish(alt.layer(*layers), title, caption, width, height, said)
+
+
+def step_bars(
+    label: str,
+    shares: Mapping[str, float],
+    uniform: Mapping[str, float],
+    *,
+    caption: Sequence[str] = (),
+    title: str | None = None,
+    width: int = 520,
+) -> alt.LayerChart:
+    """The shares of one step (or one span, as means) per group: a bar, and a tick where uniform reading stands."""
+    title = title or f"What “{visible(label)}” was written from reading"
+    one = {g: np.array([v], float) for g, v in shares.items()}
+    even = {g: np.array([v], float) for g, v in uniform.items()}
+    records = _records([label], [0], one, even)
+    base = alt.Chart(alt.InlineData(values=records)).encode(
+        x=alt.X("share:Q", title=READ, axis=alt.Axis(format="~p"), scale=alt.Scale(zero=True)),
+        y=alt.Y("group:N", sort=list(shares), title=None, axis=alt.Axis(labelLimit=160)),
+        tooltip=_tooltip()[:1] + _tooltip()[3:],
+    )
+    bars = base.transform_filter(alt.datum.kind == READ).mark_bar(height={"band": 0.7})
+    bars = bars.encode(color=_colour(list(shares), legend=False))
+    ticks = base.transform_filter(alt.datum.kind == UNIFORM).mark_tick(thickness=3, size=24, color=GREY)
+    words = (
+        base.transform_filter(alt.datum.kind == READ).mark_text(align="left", dx=6, color=GREY).encode(text="amount:N")
+    )
+    said = f"{title}: {READ} per group, with {UNIFORM} as a tick."
+    lines = [*caption, f"grey tick: {UNIFORM}"]
+    return _finish(alt.layer(bars, ticks, words), title, lines, width, 34 * max(len(shares), 1), said)
+
+
+def _check(labels: Sequence[str], steps: Any, shares: Mapping[str, Any], uniform: Mapping[str, Any]) -> None:
+    n = len(labels)
+    if len(steps) != n:
+        raise ValueError(f"{len(steps)} steps do not fit {n} labels.")
+    for name, values in [*shares.items(), *uniform.items()]:
+        if np.shape(values) != (n,):
+            raise ValueError(f"Shares of {name!r} have shape {np.shape(values)}, expected {(n,)}.")
+
+
+def _records(labels: Sequence[str], steps: Any, shares: Mapping[str, Any], uniform: Mapping[str, Any]) -> list[dict]:
+    out = []
+    for group, values in shares.items():
+        for kind, row in ((READ, values), (UNIFORM, uniform.get(group))):
+            if row is None:
+                continue
+            for i, share in enumerate(np.asarray(row, float)):
+                even = uniform[group][i] if group in uniform else np.nan
+                out.append(
+                    {
+                        "i": i,
+                        "step": int(steps[i]) + 1,
+                        "output": visible(labels[i]),
+                        "group": group,
+                        "kind": kind,
+                        "share": exact(share),
+                        "amount": percent(share),
+                        "uniform": percent(even) if np.isfinite(even) else "not known",
+                        "times": times(values[i], even) if np.isfinite(even) else "not known",
+                    }
+                )
+    return out
+
+
+def _tooltip() -> list[alt.Tooltip]:
+    names = {"group": "group", "output": "output", "step": "step", "kind": "line", "amount": READ}
+    fields = [*names.items(), ("uniform", UNIFORM), ("times", "multiple")]
+    return [alt.Tooltip(f"{field}:N", title=title) for field, title in fields]
+
+
+def _colour(groups: list[str], legend: bool = True) -> alt.Color:
+    colours = [OKABE_ITO[i % (len(OKABE_ITO) - 1)] for i in range(len(groups))]
+    shown = alt.Legend(title="group", symbolType="stroke", symbolStrokeWidth=3) if legend else None
+    return alt.Color("group:N", sort=groups, scale=alt.Scale(domain=groups, range=colours), legend=shown)
+
+
+def _dash() -> alt.StrokeDash:
+    scale = alt.Scale(domain=[READ, UNIFORM], range=[[1, 0], [5, 4]])
+    return alt.StrokeDash("kind:N", scale=scale, legend=alt.Legend(title="line", symbolType="stroke", symbolSize=300))
+
+
+def _word_axis(labels: Sequence[str], width: int) -> alt.Axis:
+    words = [visible(t) for t in labels]
+    return alt.Axis(
+        title="output, in the order it was written",
+        values=thin(len(words), width, 14),
+        labelExpr=label_expr(words),
+        labelAngle=-50,
+        labelAlign="right",
+        labelOverlap=False,
+        labelLimit=110,
+        grid=False,
+    )
+
+
+def _finish(chart: alt.LayerChart, title: str, caption: Sequence[str], width: int, height: int, said: str) -> Any:
+    head = alt.Title(title, subtitle=list(caption), anchor="start", offset=12, subtitlePadding=4)
+    description = " ".join([said, *caption])
+    return chart.properties(width=width, height=height, title=head, description=description)
