@@ -1,0 +1,214 @@
+"""One run on disk: a folder of a few files and a manifest that vouches for each of them.
+
+    runs/<id>/trace.json           the record, without arrays
+              arrays.safetensors   its small arrays (tokens, log-probabilities, mass)
+              rows.safetensors     attention rows, large; absent when not kept or evicted
+              manifest.json        written last: size and sha256 of each file, a summary for lists;
+                                   its second line is the sha256 of its first
+              used                 empty; its time is when the run was last opened
+
+Why not one file: rows are a hundred times larger than the rest and are dropped first when space runs
+out; then only the manifest is replaced. Why hashes: the files of a killed, edited or half-copied run
+look like files. Every byte that is read is checked, which costs some 40 ms for 38 MB. safetensors and
+JSON hold no code, so nothing is ever unpickled. Guarded by tests/core/test_store_files.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import numpy as safetensors
+
+from core.errors import StoreError
+from core.records import SCHEMA, Request, Trace
+from core.store.serial import from_plain, to_plain
+
+RECORD, SMALL, ROWS, MANIFEST, USED = "trace.json", "arrays.safetensors", "rows.safetensors", "manifest.json", "used"
+FORMAT = "heed-run-folder"
+SEARCHED = 20_000
+"""Characters of prompt and answer that the manifest repeats, for lists and search."""
+
+
+class Damaged(StoreError):
+    """A file of a run is missing, truncated or edited."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a run's folder must hold, and what a list says of it."""
+
+    id: str
+    schema: int
+    files: dict[str, tuple[int, str]]
+    """Name to (bytes, sha256)."""
+    info: dict[str, Any]
+
+    @property
+    def rows_bytes(self) -> int:
+        return self.files.get(ROWS, (0, ""))[0]
+
+    @property
+    def bytes(self) -> int:
+        return sum(size for size, _ in self.files.values())
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write all of ``data`` or nothing: a reader sees the old file or the new one. Raises OSError."""
+    handle, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside ``folder`` last through a power cut, where the system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write_run(folder: Path, trace: Trace) -> Manifest:
+    """Write ``trace`` into the empty ``folder``, manifest last. Raises OSError."""
+    plain, arrays = to_plain(trace)
+    rows = {name: array for name, array in arrays.items() if name.startswith("rows.")}
+    small = {name: array for name, array in arrays.items() if name not in rows}
+    contents = {RECORD: json.dumps(plain, allow_nan=False).encode(), SMALL: _pack(small)}
+    if rows:
+        contents[ROWS] = _pack(rows)
+    for name, data in contents.items():
+        write_file(folder / name, data)
+    files = {name: (len(data), sha256(data).hexdigest()) for name, data in contents.items()}
+    manifest = Manifest(trace.id, SCHEMA, files, _summary(trace))
+    (folder / USED).touch()
+    _write_manifest(folder, manifest)
+    return manifest
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a run's folder. Raises Damaged, and FileNotFoundError when there is no such folder."""
+    data = _bytes(folder, MANIFEST)
+    body, _, check = data.partition(b"\n")
+    if check != sha256(body).hexdigest().encode() + b"\n":
+        raise Damaged(f"{MANIFEST} was truncated or edited")
+    try:
+        plain = json.loads(body)
+        files = {str(name): (int(size), str(digest)) for name, (size, digest) in plain["files"].items()}
+        return Manifest(str(plain["id"]), int(plain["schema"]), files, dict(plain["info"]))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise Damaged(f"{MANIFEST} is no manifest of a run") from error
+
+
+def read_run(folder: Path, rows: bool = True) -> Trace:
+    """The run in ``folder``, every byte read checked against the manifest.
+
+    ``rows=False`` leaves the attention rows on disk and unchecked. Raises Damaged, StoreError for a run
+    that another version wrote, FileNotFoundError when there is no such folder.
+    """
+    manifest = read_manifest(folder)
+    if manifest.schema != SCHEMA:
+        raise StoreError(
+            f"This run has schema {manifest.schema} and this Heed reads schema {SCHEMA}: "
+            "run it again, or open it with the Heed that wrote it."
+        )
+    try:
+        plain = json.loads(_checked(folder, RECORD, manifest))
+        arrays = safetensors.load(_checked(folder, SMALL, manifest))
+        if rows and ROWS in manifest.files:
+            arrays |= safetensors.load(_checked(folder, ROWS, manifest))
+        else:
+            plain["fields"]["rows"] = None
+        trace = from_plain(plain, arrays)
+    except Damaged:
+        raise
+    except (ValueError, TypeError, LookupError, RecursionError, StoreError) as error:
+        raise Damaged(f"{RECORD} does not hold a run ({error})") from error
+    if not isinstance(trace, Trace) or {trace.id, manifest.id} != {folder.name}:
+        raise Damaged("it holds another run than its name says")
+    return trace
+
+
+def verify(folder: Path) -> None:
+    """Check every file of a run without building it. Raises like ``read_run``."""
+    manifest = read_manifest(folder)
+    for name in manifest.files:
+        _checked(folder, name, manifest)
+
+
+def drop_rows(folder: Path) -> int:
+    """Delete the attention rows of a run, manifest first; returns the bytes freed. Raises OSError, Damaged."""
+    manifest = read_manifest(folder)
+    files = {name: entry for name, entry in manifest.files.items() if name != ROWS}
+    _write_manifest(folder, Manifest(manifest.id, manifest.schema, files, manifest.info))
+    (folder / ROWS).unlink(missing_ok=True)
+    return manifest.rows_bytes
+
+
+def prompt_text(request: Request) -> str:
+    """The prompt as a person wrote it: raw text, or the messages one under the other."""
+    return request.text or "\n".join(message.content for message in request.messages)
+
+
+def _write_manifest(folder: Path, manifest: Manifest) -> None:
+    plain = {"format": FORMAT, "schema": manifest.schema, "id": manifest.id}
+    body = json.dumps(plain | {"files": manifest.files, "info": manifest.info}).encode()
+    write_file(folder / MANIFEST, body + b"\n" + sha256(body).hexdigest().encode() + b"\n")
+    sync_folder(folder)
+
+
+def _summary(trace: Trace) -> dict[str, Any]:
+    prompt = prompt_text(trace.request) or "".join(trace.input_tokens)
+    answer = trace.answer or "".join(trace.output_tokens)
+    return {
+        "created": trace.created,
+        "model": trace.model.caption,
+        "model_name": trace.model.key.name,
+        "prompt": prompt[:SEARCHED],
+        "answer": answer[:SEARCHED],
+        "finish": trace.finish,
+        "tokens_in": trace.prompt_length,
+        "tokens_out": trace.steps,
+        "scored": trace.request.scored,
+    }
+
+
+def _pack(arrays: dict[str, np.ndarray]) -> bytes:
+    return safetensors.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+
+
+def _bytes(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        if not folder.is_dir():
+            raise FileNotFoundError(folder) from error
+        raise Damaged(f"{name} is missing") from error
+
+
+def _checked(folder: Path, name: str, manifest: Manifest) -> bytes:
+    if name not in manifest.files:
+        raise Damaged(f"{name} is missing from its manifest")
+    size, digest = manifest.files[name]
+    data = _bytes(folder, name)
+    if len(data) != size:
+        raise Damaged(f"{name} has {len(data):,} bytes instead of {size:,}")
+    if sha256(data).hexdigest() != digest:
+        raise Damaged(f"{name} was edited")
+    return data
