@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,11 +46,8 @@ def main(arguments: list[str]) -> int:
     except (HeedError, NoBrowser) as error:
         sys.stderr.write(f"Heed: {error}\n")
         return 1
-    began = time.monotonic()
     command = [sys.executable, "-m", "pytest", *(arguments if "tests/" in " ".join(arguments) else [*ORDER, *arguments])]
-    status = subprocess.run(command, env=environment(browser), stdin=subprocess.DEVNULL, check=False).returncode
-    sys.stdout.write(f"Heed: tests took {time.monotonic() - began:.0f} s in {browser}.\n")
-    return status
+    return subprocess.run(command, env=environment(browser), stdin=subprocess.DEVNULL, check=False).returncode
 
 
 if __name__ == "__main__":

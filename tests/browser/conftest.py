@@ -1,0 +1,219 @@
+"""A freshly started server and a real Chromium for the browser tests.
+
+    server       one server for the session: own HEED_HOME, the real default model
+    new_server   starts another: new_server(), new_server(home=folder), new_server(env={...}); .stop() ends it
+    page         a page of 1280 x 800, not yet opened: page.goto(server.url)
+    new_page     another: new_page(width=390, height=844, dark=True)
+    console      what went wrong in the browser's console in this test; anything left in it fails the test
+    settled      settled(page) waits until the script has run to its end
+    shots        the folder of screenshots
+
+In Playwright wait with ``page.wait_for_timeout`` or ``expect``, never with time.sleep. A failing test prints
+the end of the servers' logs and leaves a screenshot in shots.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from core.settings import models_path
+from scripts.browser import find
+
+ROOT = Path(__file__).resolve().parents[2]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--no-proxy-server",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+START = 60
+"""Seconds that a server may take to answer at all."""
+
+
+class Server:
+    """A dashboard that was started just now; ``url`` has no slash at its end."""
+
+    def __init__(self, home: Path, env: dict[str, str] | None = None) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.home = home
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = home / f"server-{self.port}.log"
+        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)]
+        variables = {**os.environ, "HEED_HOME": str(home), "HEED_MODELS": str(models_path()), **(env or {})}
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait(self) -> None:
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        end = time.monotonic() + START
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                with direct.open(f"{self.url}/_stcore/health", timeout=5):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.05)
+        raise RuntimeError(f"The server did not start:\n{self.tail()}")
+
+    def tail(self, lines: int = 40) -> str:
+        """The end of what the server wrote."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+
+    def stop(self) -> None:
+        """End the server and whatever it started."""
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self.process.pid, how)
+                self.process.wait(10)
+            except ProcessLookupError:
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        self.process.wait()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.heed_servers = []
+    config.heed_pages = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    report = yield
+    if report.failed:
+        for server in getattr(item.config, "heed_servers", []):
+            report.sections.append((f"server on {server.port}", server.tail()))
+        for number, page in enumerate(getattr(item.config, "heed_pages", [])):
+            try:
+                page.screenshot(path=ROOT / "tests/browser/shots" / f"failed-{item.name[:60]}-{number}.png", timeout=5000)
+            except Exception as error:
+                report.sections.append(("screenshot", f"none: {error}"))
+    return report
+
+
+@pytest.fixture(scope="session")
+def shots() -> Path:
+    folder = ROOT / "tests/browser/shots"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(default_model: str, shots: Path, pytestconfig: pytest.Config) -> Iterator[Server]:
+    with tempfile.TemporaryDirectory(prefix="heed-server-", ignore_cleanup_errors=True) as home:
+        started = Server(Path(home))
+        pytestconfig.heed_servers.append(started)
+        yield started
+        pytestconfig.heed_servers.remove(started)
+        started.stop()
+
+
+@pytest.fixture
+def new_server(default_model: str, tmp_path: Path, pytestconfig: pytest.Config) -> Iterator[Callable[..., Server]]:
+    started: list[Server] = []
+
+    def start(home: Path | None = None, env: dict[str, str] | None = None) -> Server:
+        folder = home or tmp_path / f"home-{len(started)}"
+        folder.mkdir(parents=True, exist_ok=True)
+        started.append(Server(folder, env))
+        pytestconfig.heed_servers.append(started[-1])
+        return started[-1]
+
+    yield start
+    for one in started:
+        pytestconfig.heed_servers.remove(one)
+        one.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = find()
+    if path is None:
+        pytest.fail("No browser here: run `make test`, which installs one, or set HEED_CHROMIUM.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def console() -> Iterator[list[str]]:
+    """Errors of the browser's console; a test that expects one removes it."""
+    errors: list[str] = []
+    yield errors
+    assert errors == [], "errors in the browser's console"
+
+
+def _watch(page: Page, errors: list[str]) -> None:
+    def listen(message: ConsoleMessage) -> None:
+        where = message.location.get("url", "")
+        # A deep link makes Streamlit ask below the page's name first: two 404s that mean nothing.
+        if message.type == "error" and not ("/_stcore/" in where and "404" in message.text):
+            errors.append(f"{message.text} ({where})")
+
+    page.on("console", listen)
+    page.on("pageerror", lambda error: errors.append(f"{error.name}: {error.message}"))
+
+
+@pytest.fixture
+def new_page(
+    chromium: Browser, console: list[str], shots: Path, pytestconfig: pytest.Config
+) -> Iterator[Callable[..., Page]]:
+    opened = []
+
+    def make(width: int = 1280, height: int = 800, dark: bool = False, **context: object) -> Page:
+        scheme = "dark" if dark else "light"
+        opened.append(
+            chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **context)
+        )
+        page = opened[-1].new_page()
+        page.set_default_timeout(30_000)
+        _watch(page, console)
+        pytestconfig.heed_pages.append(page)
+        return page
+
+    yield make
+    pytestconfig.heed_pages.clear()
+    for context in opened:
+        context.close()
+
+
+@pytest.fixture
+def page(new_page: Callable[..., Page]) -> Page:
+    return new_page()
+
+
+@pytest.fixture(scope="session")
+def settled() -> Callable[..., Page]:
+    def wait(page: Page, timeout: float = 60_000) -> Page:
+        running = page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')
+        expect(running).to_be_attached(timeout=timeout)
+        return page
+
+    return wait

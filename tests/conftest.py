@@ -1,0 +1,43 @@
+"""For every test: runs go to a folder of this session, weights stay where they are on this machine.
+
+HEED_MODELS is fixed before HEED_HOME moves, since by default one lies in the other.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from core.settings import models_path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCAL = "127.0.0.1,localhost"
+
+
+def pytest_configure(config):
+    os.environ["HEED_MODELS"] = str(models_path())
+    config.heed_home = os.environ["HEED_HOME"] = tempfile.mkdtemp(prefix="heed-tests-")
+    for name in ("NO_PROXY", "no_proxy"):
+        if LOCAL not in os.environ.get(name, ""):
+            os.environ[name] = ",".join(filter(None, [LOCAL, os.environ.get(name, "")]))
+
+
+def pytest_unconfigure(config):
+    shutil.rmtree(config.heed_home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def default_model() -> str:
+    """Name of the default model, on disk and converted (fetched now where ``make test`` did not)."""
+    from core.models.demo import DEFAULT, ready
+
+    ready(DEFAULT)
+    return DEFAULT

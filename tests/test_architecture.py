@@ -1,0 +1,260 @@
+"""The house rules as tests. Each rule is a function from sources to complaints, and is also shown a source
+that breaks it: a rule that cannot fail guards nothing. To add one: a function, a line in RULES.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+BELOW = {
+    "version": set(),
+    "errors": set(),
+    "records": {"errors"},
+    "settings": {"errors", "version"},
+    "text": {"errors", "records"},
+    "models": {"errors", "records", "settings", "text", "version"},
+    "capture": {"errors", "models", "records", "settings", "text", "version"},
+    "importance": {"errors", "records", "text"},
+    "store": {"errors", "records", "settings", "text", "version"},
+    "charts": {"errors", "importance", "records", "text"},
+    "jobs": {"capture", "errors", "models", "records", "settings", "store", "text", "version"},
+}
+"""What each part of core may import: always to the left, never back. A new part needs a line here."""
+
+NUMPY_ONLY = ("core/importance", "core/charts", "core/store", "core/jobs", "core/text", "core/records", "core/settings")
+"""Right of the Trace, and what may be asked before a model is loaded."""
+
+NEVER = re.compile(r"\b(because|relied on|ignor(?:ed|es|ing))\b", re.IGNORECASE)
+"""Attention shows what was read; these words claim a cause or a choice."""
+
+ALLOWED_WORDS: set[str] = set()
+"""Whole strings that contain such a word with good reason."""
+
+LONGEST = 60
+"""Lines of a function."""
+
+Sources = dict[str, str]
+
+
+def sources(*roots: str) -> Sources:
+    """{path from the checkout: text} of the Python files below these files and folders."""
+    files = [f for r in roots for f in ([ROOT / r] if r.endswith(".py") else sorted((ROOT / r).rglob("*.py")))]
+    return {f.relative_to(ROOT).as_posix(): f.read_text(encoding="utf-8") for f in files if f.exists()}
+
+
+def imported(text: str) -> list[tuple[int, str]]:
+    """(line, dotted name) of every import, also those inside functions; ``from a import b`` gives a and a.b."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.append((node.lineno, str(node.module)))
+            found += [(node.lineno, f"{node.module}.{alias.name}") for alias in node.names]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+            found += [(node.lineno, a.value) for a in node.args if isinstance(a, ast.Constant)]
+    return found
+
+
+def _importing(files: Sources, forbidden: tuple[str, ...]) -> list[str]:
+    return [
+        f"{path}:{line} imports {name}"
+        for path, text in files.items()
+        for line, name in imported(text)
+        if name.split(".")[0] in forbidden
+    ]
+
+
+def core_knows_no_page(files: Sources) -> list[str]:
+    inside = {p: t for p, t in files.items() if p.startswith("core/")}
+    return _importing(inside, ("streamlit", "pages", "app", "scripts", "benchmarks", "tests"))
+
+
+def right_of_the_trace_is_numpy(files: Sources) -> list[str]:
+    inside = {p: t for p, t in files.items() if p.startswith(NUMPY_ONLY)}
+    return _importing(inside, ("torch", "transformers", "safetensors", "accelerate"))
+
+
+def imports_point_one_way(files: Sources) -> list[str]:
+    found = []
+    for path, text in files.items():
+        part = path.removesuffix(".py").split("/")[1] if path.startswith("core/") else ""
+        if part in ("", "__init__"):
+            continue
+        if part not in BELOW:
+            found.append(f"{path} belongs to no known part of core: give core/{part} a line in BELOW")
+            continue
+        for line, name in imported(text):
+            other = name.split(".")[1] if name.startswith("core.") else part
+            if other in BELOW and other != part and other not in BELOW[part]:
+                found.append(f"{path}:{line} core/{part} must not import core/{other}")
+    return found
+
+
+def pages_touch_no_model(files: Sources) -> list[str]:
+    pages = {p: t for p, t in files.items() if p.startswith("pages/") or p == "app.py"}
+    found = _importing(pages, ("torch", "transformers", "tokenizers", "safetensors"))
+    for path, text in pages.items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Attribute) and node.attr in ("hf", "tokenizer"):
+                found.append(f"{path}:{node.lineno} touches .{node.attr}")
+    return found
+
+
+def strings(text: str) -> list[tuple[int, str]]:
+    """(line, text) of every string a person may come to read: all constants but docstrings."""
+    tree = ast.parse(text)
+    bare = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
+    constants = [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in bare]
+    return [(n.lineno, n.value) for n in constants if isinstance(n.value, str)]
+
+
+def no_claim_of_a_cause(files: Sources) -> list[str]:
+    return [
+        f"{path}:{line} says {match.group()!r}: {value[:60]!r}"
+        for path, text in files.items()
+        for line, value in strings(text)
+        if value not in ALLOWED_WORDS and (match := NEVER.search(value))
+    ]
+
+
+def tokens_are_never_html(files: Sources) -> list[str]:
+    found = []
+    for path, text in files.items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.keyword) and node.arg == "unsafe_allow_html":
+                found.append(f"{path}:{node.value.lineno} allows HTML")
+        found += [f"{path}:{line} sets {m.group()}" for line, s in strings(text) if (m := re.search(r"\.(inner|outer)HTML\s*[+=]", s))]  # fmt: skip
+    return found
+
+
+def nothing_unsafe_is_loaded(files: Sources) -> list[str]:
+    found = _importing(files, ("pickle", "cloudpickle", "dill", "joblib", "shelve"))
+    for path, text in files.items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.keyword) and node.arg in ("trust_remote_code", "allow_pickle", "shell"):
+                if not (isinstance(node.value, ast.Constant) and node.value.value is False):
+                    found.append(f"{path}:{node.value.lineno} sets {node.arg}")
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec"):
+                found.append(f"{path}:{node.lineno} calls {node.func.id}")
+    return found
+
+
+def core_neither_prints_nor_asserts(files: Sources) -> list[str]:
+    found = []
+    for path, text in files.items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Assert):
+                found.append(f"{path}:{node.lineno} asserts: python -O drops it, and a user cannot read it")
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
+                found.append(f"{path}:{node.lineno} prints")
+    return found
+
+
+def functions_are_short(files: Sources) -> list[str]:
+    return [
+        f"{path}:{node.lineno} {node.name} has {length} lines"
+        for path, text in files.items()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (length := (node.end_lineno or 0) - node.lineno + 1) > LONGEST
+    ]
+
+
+def modules_say_what_they_are(files: Sources) -> list[str]:
+    return [f"{path} has no docstring" for path, text in files.items() if text.strip() and not ast.get_docstring(ast.parse(text))]  # fmt: skip
+
+
+CODE = ("app.py", "pages", "core")
+RULES = [
+    (core_knows_no_page, ("core",), "core/x.py", "def f():\n    import streamlit as st"),
+    (core_knows_no_page, ("core",), "core/text/x.py", "from pages.parts import frame"),
+    (right_of_the_trace_is_numpy, ("core",), "core/charts/x.py", "def f():\n    from torch import nn"),
+    (right_of_the_trace_is_numpy, ("core",), "core/records.py", "import transformers.models"),
+    (right_of_the_trace_is_numpy, ("core",), "core/store/x.py", "importlib.import_module('torch')"),
+    (imports_point_one_way, ("core",), "core/text/x.py", "from core.importance import explain"),
+    (imports_point_one_way, ("core",), "core/capture/x.py", "def f():\n    from core import store"),
+    (imports_point_one_way, ("core",), "core/records.py", "import core.models.attention"),
+    (imports_point_one_way, ("core",), "core/novelty/x.py", ""),
+    (pages_touch_no_model, ("app.py", "pages"), "pages/x.py", "import torch"),
+    (pages_touch_no_model, ("app.py", "pages"), "app.py", "model.hf.config"),
+    (no_claim_of_a_cause, CODE, "pages/x.py", "st.write(f'Blue, because of {word}')"),
+    (no_claim_of_a_cause, CODE, "core/charts/x.py", "TITLE = 'What the model relied on'"),
+    (no_claim_of_a_cause, CODE, "app.py", "st.caption('Words it Ignored')"),
+    (tokens_are_never_html, CODE, "pages/x.py", "st.markdown(token, unsafe_allow_html=True)"),
+    (tokens_are_never_html, CODE, "pages/x.py", "JS = 'span.innerHTML = token'"),
+    (nothing_unsafe_is_loaded, (*CODE, "scripts"), "core/x.py", "load(x, trust_remote_code=True)"),
+    (nothing_unsafe_is_loaded, (*CODE, "scripts"), "core/x.py", "np.load(x, allow_pickle=flag)"),
+    (nothing_unsafe_is_loaded, (*CODE, "scripts"), "core/x.py", "import pickle"),
+    (nothing_unsafe_is_loaded, (*CODE, "scripts"), "scripts/x.py", "eval(text)"),
+    (core_neither_prints_nor_asserts, CODE, "core/x.py", "def f(x):\n    assert x"),
+    (core_neither_prints_nor_asserts, CODE, "pages/x.py", "print('here')"),
+    (functions_are_short, (*CODE, "scripts", "benchmarks"), "core/x.py", "def f():\n" + "    x = 1\n" * LONGEST),
+    (modules_say_what_they_are, ("core", "pages/parts", "scripts", "benchmarks"), "core/x.py", "x = 1"),
+]
+
+
+@pytest.mark.parametrize(("rule", "where"), dict.fromkeys((rule, where) for rule, where, _, _ in RULES))
+def test_rule_holds(rule, where):
+    files = sources(*where)
+    assert files, f"no file below {where}"
+    assert rule(files) == []
+
+
+@pytest.mark.parametrize(("rule", "path", "text"), [(rule, path, text) for rule, _, path, text in RULES])
+def test_rule_can_fail(rule, path, text):
+    assert rule({path: text}) != []
+
+
+def test_rules_let_good_code_pass():
+    good = (
+        '"""What it does, because somebody asked."""\nimport numpy as np\nfrom core.errors import HeedError\n\n\n'
+        'def f(x):\n    """Ignored by the rule."""\n    return np.abs(x, trust_remote_code=False)\n'
+    )
+    for rule in dict.fromkeys(rule for rule, *_ in RULES):
+        assert rule({"core/text/x.py": good}) == [], rule.__name__
+
+
+def after(code: str) -> set[str]:
+    """Top-level modules that a fresh interpreter has imported after ``code``."""
+    ask = f"import sys\n{code}\nsys.stdout.write(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return {name.split(".")[0] for name in done.stdout.split()}
+
+
+HEAVY = {"torch", "transformers", "streamlit"}
+
+
+def test_asking_for_heavy_modules_can_fail():
+    assert after("import streamlit") & HEAVY == {"streamlit"}
+
+
+@pytest.mark.parametrize("name", ["core", "core.records", "core.text", "core.store", "core.jobs", "core.models.catalogue", "core.models.resolve"])  # fmt: skip
+def test_import_is_light(name):
+    assert after(f"import {name}") & HEAVY == set()
+
+
+@pytest.mark.parametrize("name", ["core.importance", "core.charts"])
+def test_right_of_the_trace_imports_no_model_library(name):
+    assert after(f"import {name}") & {"torch", "transformers"} == set()
+
+
+def page_imports(text: str) -> str:
+    """The import statements at the top of a page: what runs when somebody opens it, without drawing it."""
+    return "\n".join(ast.unparse(n) for n in ast.parse(text).body if isinstance(n, ast.Import | ast.ImportFrom))
+
+
+@pytest.mark.parametrize("path", sorted(sources("app.py", "pages")))
+def test_opening_a_page_imports_no_torch(path):
+    assert after(page_imports((ROOT / path).read_text())) & {"torch", "transformers"} == set()
+
+
+def test_tests_are_no_packages():
+    assert [str(p) for p in (ROOT / "tests").rglob("__init__.py")] == [], "`import core` would find tests/core"
