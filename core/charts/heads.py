@@ -1,7 +1,8 @@
 """Layers x heads: which of them read the picked words, and how far above uniform reading.
 
 A layer without attention (hybrids) or a head that a layer does not have is grey, never a zero: a zero would
-say that it looked and read nothing. The scale may run to the largest value, since one head often stands
+say that it looked and read nothing. Layers run from left to right, since most models have more layers than
+heads and screens are wide. The scale may run to the largest value, since one head often stands
 far above the rest. Guarded by tests/core/test_charts_heads.py.
 """
 
@@ -29,7 +30,7 @@ def layers_heads(
     caption: Sequence[str] = (),
     title: str = "Layers and heads",
     select: str | None = None,
-    width: int = 640,
+    width: int = 860,
     domain: tuple[float, float] | None = None,
 ) -> alt.LayerChart:
     """``values[layer, head]``: how much each head read of the picked words; NaN: it has no attention.
@@ -48,10 +49,10 @@ def layers_heads(
     records = _records(values, even, names)
     high = domain[1] if domain else max(np.nanmax(values, initial=0.0), 0.0) or 1.0
     low = domain[0] if domain else 0.0
-    size = max(4, min(CELL, width / max(values.shape[1], 1))), max(6, min(CELL, 900 / max(len(names), 1)))
-    box = size[0] * values.shape[1], size[1] * len(names)
-    x = _axis("head", list(range(values.shape[1])), box[0])
-    y = _axis("layer", names, box[1])
+    heads = list(range(values.shape[1]))
+    size = max(4, min(CELL, width / max(len(names), 1))), max(6, min(CELL, 900 / max(len(heads), 1)))
+    box = size[0] * len(names), size[1] * len(heads)
+    x, y = _axis("layer", names, box[0]), _axis("head", heads, box[1])
     rects = alt.Chart(alt.InlineData(values=[r for r in records if r["value"] is not None])).mark_rect()
     color = alt.Color(
         "value:Q",
@@ -64,9 +65,9 @@ def layers_heads(
     layered = [rects, *_nothing([r for r in records if r["value"] is None], x, y)]
     lines = [f"how much each head read of {what}", *caption]
     if len(layered) > 1:
-        lines.append("grey with ╱: no attention in this place")
+        lines.append("grey with a stroke: no attention here")
     head = alt.Title(title, subtitle=lines, anchor="start", offset=12, subtitlePadding=4)
-    said = f"{title}: {legend_title(unit)} per layer (rows) and head (columns). {'. '.join(lines)}."
+    said = f"{title}: {legend_title(unit)} per layer (columns) and head (rows). {'. '.join(lines)}."
     return alt.layer(*layered).properties(width=box[0], height=box[1], title=head, description=said)
 
 
@@ -88,9 +89,9 @@ def _records(values: np.ndarray, uniform: np.ndarray, names: list[int]) -> list[
 
 
 def _axis(field: str, names: list[int], pixels: float) -> Any:
-    shown = [names[i] for i in thin(len(names), pixels, 18 if field == "head" else 12)]
+    shown = [names[i] for i in thin(len(names), pixels, 18 if field == "layer" else 12)]
     axis = alt.Axis(title=field, values=shown, labelAngle=0, ticks=False, domain=False, grid=False)
-    channel = alt.X if field == "head" else alt.Y
+    channel = alt.X if field == "layer" else alt.Y
     scale = alt.Scale(domain=names, paddingInner=0.04, paddingOuter=0)
     return channel(f"{field}:O", sort=None, scale=scale, axis=axis)
 

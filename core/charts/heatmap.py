@@ -50,12 +50,11 @@ def heatmap(
     """
     layout = Layout(importance, width, earlier, prompt_length)
     cells = _cells(importance, layout)
-    color = colour(importance, scale, domain)
     base = alt.Chart(alt.InlineData(values=cells)).encode(
         x=layout.x(columns_title), y=layout.y(rows_title), tooltip=_tooltip(importance, rows_title, columns_title)
     )
-    rects = base.mark_rect(strokeWidth=0.6).encode(color=color, stroke=color.copy(deep=True))
-    rects.encoding.stroke.legend = None
+    fill, stroke = colour(importance, scale, domain), colour(importance, scale, domain, alt.Stroke)
+    rects = base.transform_calculate(tone="datum.value").mark_rect(strokeWidth=0.6).encode(fill=fill, stroke=stroke)
     if select:
         rects = rects.add_params(alt.selection_point(name=select, fields=["row", "column"], empty=False))
     layers = [rects, *layout.headings(columns_title)]

@@ -105,19 +105,26 @@ def colour_domain(importance: Importance, scale: Scale, domain: tuple[float, flo
     return (max(low, high / 1000), high) if scale == "log" else (low, high)
 
 
-def colour(importance: Importance, scale: Scale, domain: tuple[float, float] | None) -> alt.Color:
-    kind = {"linear": "linear", "sqrt": "sqrt", "log": "log"}[scale]
+def colour(
+    importance: Importance, scale: Scale, domain: tuple[float, float] | None, channel: type = alt.Fill
+) -> alt.Fill | alt.Stroke:
+    """Viridis over the values. A stroke of the same colour closes the seams between cells.
+
+    Only the fill brings a legend; the stroke goes by a second name of the field (``tone``), since a legend of
+    fill and stroke together would be a row of dots in place of a gradient.
+    """
     low, high = colour_domain(importance, scale, domain)
-    return alt.Color(
-        "value:Q",
-        scale=alt.Scale(type=kind, scheme="viridis", domain=[exact(low), exact(high)], clamp=True),
-        legend=alt.Legend(
-            title=legend_title(importance.unit),
-            format=".2~p" if importance.unit == "share" else ".3~g",
-            type="gradient",
-            gradientLength=160,
-            tickCount=4,
-        ),
+    legend = alt.Legend(
+        title=legend_title(importance.unit),
+        format=".2~p" if importance.unit == "share" else ".3~g",
+        type="gradient",
+        gradientLength=160,
+        tickCount=4,
+    )
+    return channel(
+        "value:Q" if channel is alt.Fill else "tone:Q",
+        scale=alt.Scale(type=scale, scheme="viridis", domain=[exact(low), exact(high)], clamp=True),
+        legend=legend if channel is alt.Fill else None,
     )
 
 
@@ -132,4 +139,4 @@ def finish(chart: alt.LayerChart, importance: Importance, layout: Layout, title:
         height=layout.height,
         description=description,
         title=alt.Title(title, subtitle=lines, anchor="start", offset=12, subtitlePadding=4),
-    ).resolve_scale(color="shared")
+    )

@@ -76,13 +76,13 @@ def step_bars(
     )
     bars = base.transform_filter(alt.datum.kind == READ).mark_bar(height={"band": 0.7})
     bars = bars.encode(color=_colour(list(shares), legend=False))
-    ticks = base.transform_filter(alt.datum.kind == UNIFORM).mark_tick(thickness=3, size=24, color=GREY)
-    words = (
-        base.transform_filter(alt.datum.kind == READ).mark_text(align="left", dx=6, color=GREY).encode(text="amount:N")
-    )
+    even = base.transform_filter(alt.datum.kind == UNIFORM)
+    ticks = [even.mark_tick(thickness=w, size=26, color=c, opacity=1) for w, c in ((6, "white"), (2.5, "black"))]
+    words = base.transform_filter(alt.datum.kind == READ).mark_text(align="left", dx=8, color=GREY)
+    words = words.encode(text="amount:N")
     said = f"{title}: {READ} per group, with {UNIFORM} as a tick."
-    lines = [*caption, f"grey tick: {UNIFORM}"]
-    return _finish(alt.layer(bars, ticks, words), title, lines, width, 34 * max(len(shares), 1), said)
+    lines = [*caption, f"tick: {UNIFORM}"]
+    return _finish(alt.layer(bars, *ticks, words), title, lines, width, 34 * max(len(shares), 1), said)
 
 
 def _check(labels: Sequence[str], steps: Any, shares: Mapping[str, Any], uniform: Mapping[str, Any]) -> None:

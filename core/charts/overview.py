@@ -59,8 +59,8 @@ def overview(
         image = image.add_params(alt.selection_interval(name=select, encodings=["x", "y"]))
     legend = (
         alt.Chart(alt.InlineData(values=[{"value": low}, {"value": high}]))
-        .mark_point(opacity=0, size=0)
-        .encode(color=colour(importance, scale, domain))
+        .mark_point(opacity=0, size=0, filled=True)
+        .encode(fill=colour(importance, scale, domain))
     )
     note = [] if factors == (1, 1) else [f"each pixel is the maximum of {factors[0]} × {factors[1]} cells"]
     return finish(alt.layer(image, legend), importance, layout, title, note)
