@@ -53,8 +53,7 @@ def heatmap(
     base = alt.Chart(alt.InlineData(values=cells)).encode(
         x=layout.x(columns_title), y=layout.y(rows_title), tooltip=_tooltip(importance, rows_title, columns_title)
     )
-    fill, stroke = colour(importance, scale, domain), colour(importance, scale, domain, alt.Stroke)
-    rects = base.transform_calculate(tone="datum.value").mark_rect(strokeWidth=0.6).encode(fill=fill, stroke=stroke)
+    rects = base.mark_rect(**layout.seamless()).encode(fill=colour(importance, scale, domain))
     if select:
         rects = rects.add_params(alt.selection_point(name=select, fields=["row", "column"], empty=False))
     layers = [rects, *layout.headings(columns_title)]

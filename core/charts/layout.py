@@ -75,6 +75,14 @@ class Layout:
         scale = alt.Scale(domain=list(range(self.rows)), paddingInner=0, paddingOuter=0)
         return alt.Y("y:O", sort=None, scale=scale, axis=self.axis("y", title))
 
+    def seamless(self) -> dict[str, dict[str, float]]:
+        """Mark sizes a little over the band, so that no thin line shows between two cells.
+
+        (A stroke of the cell's colour would do as well, but turns the legend into a row of dots.)
+        """
+        overlap = {"width": self.width / self.columns, "height": self.height / max(self.rows, 1)}
+        return {side: {"band": 1 + 0.7 / pixels} for side, pixels in overlap.items()}
+
     def headings(self, columns_title: str) -> list[alt.Chart]:
         """The two blocks named below the cells; nothing where there is only one."""
         if not self.gap:
@@ -105,27 +113,17 @@ def colour_domain(importance: Importance, scale: Scale, domain: tuple[float, flo
     return (max(low, high / 1000), high) if scale == "log" else (low, high)
 
 
-def colour(
-    importance: Importance, scale: Scale, domain: tuple[float, float] | None, channel: type = alt.Fill
-) -> alt.Fill | alt.Stroke:
-    """Viridis over the values. A stroke of the same colour closes the seams between cells.
-
-    Only the fill brings a legend; the stroke goes by a second name of the field (``tone``), since a legend of
-    fill and stroke together would be a row of dots in place of a gradient.
-    """
+def colour(importance: Importance, scale: Scale, domain: tuple[float, float] | None) -> alt.Fill:
+    """Viridis over the values with a continuous legend."""
     low, high = colour_domain(importance, scale, domain)
     legend = alt.Legend(
         title=legend_title(importance.unit),
         format=".2~p" if importance.unit == "share" else ".3~g",
-        type="gradient",
         gradientLength=160,
         tickCount=4,
     )
-    return channel(
-        "value:Q" if channel is alt.Fill else "tone:Q",
-        scale=alt.Scale(type=scale, scheme="viridis", domain=[exact(low), exact(high)], clamp=True),
-        legend=legend if channel is alt.Fill else None,
-    )
+    palette = alt.Scale(type=scale, scheme="viridis", domain=[exact(low), exact(high)], clamp=True)
+    return alt.Fill("value:Q", scale=palette, legend=legend)
 
 
 def finish(chart: alt.LayerChart, importance: Importance, layout: Layout, title: str, more: Sequence[str]) -> Any:
