@@ -10,9 +10,15 @@ minor() { # "11" for Python 3.11, nothing where the candidate does not run
     "$1" -c 'import sys; print(sys.version_info[1] if sys.version_info[0] == 3 else 0)' </dev/null 2>/dev/null
 }
 
+if [ -n "${HEED_PYTHON:-}" ]; then
+    set -- "$HEED_PYTHON"
+else
+    set -- python3 python3.14 python3.13 python3.12 python3.11 python
+fi
+
 seen=""
 bare=""
-for candidate in ${HEED_PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 python}; do
+for candidate in "$@"; do
     found=$(minor "$candidate") || continue
     [ -n "$found" ] || continue
     if [ "$found" -lt "$LOW" ] || [ "$found" -gt "$HIGH" ]; then

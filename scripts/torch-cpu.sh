@@ -4,5 +4,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 [ -x .venv/bin/python ] || sh scripts/setup.sh
-exec .venv/bin/python -m pip install --disable-pip-version-check "$(grep '^torch==' requirements.txt)" \
+exec .venv/bin/python -m pip install --disable-pip-version-check --no-deps \
+    "$(grep "^torch==" requirements.txt)" \
     --index-url https://download.pytorch.org/whl/cpu

@@ -1,0 +1,194 @@
+"""The set-up: which Python is taken, what is pinned, what ``make run`` says, which browser tests get."""
+
+import ast
+import os
+import re
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from scripts import browser, pins
+from scripts import test as testing
+
+ROOT = Path(__file__).resolve().parent.parent
+SH = shutil.which("sh")
+
+PRETEND = """#!{python}
+import platform, sys
+sys.version_info = (3, {minor}, 4, "final", 0)
+platform.python_version = lambda: "3.{minor}.4"
+if not {venv}:
+    sys.modules["ensurepip"] = None
+sys.executable = __file__
+exec(sys.argv[2])
+"""
+
+
+def pretend(folder: Path, name: str, minor: int, venv: bool = True) -> Path:
+    """A program that answers ``-c CODE`` as Python 3.minor would."""
+    folder.mkdir(exist_ok=True)
+    return program(folder / name, PRETEND.format(python=sys.executable, minor=minor, venv=venv))
+
+
+def program(path: Path, text: str) -> Path:
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def choose(folder: Path, **variables: str) -> subprocess.CompletedProcess:
+    """scripts/python.sh where only the programs in ``folder`` are found."""
+    folder.mkdir(exist_ok=True)
+    env = {"PATH": str(folder), **variables}
+    return subprocess.run([SH, "scripts/python.sh"], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+
+class TestPython:
+    @pytest.mark.parametrize("minor", [11, 12, 13, 14])
+    def test_supported_is_taken(self, tmp_path, minor):
+        path = pretend(tmp_path / "bin", "python3", minor)
+        done = choose(tmp_path / "bin")
+        assert (done.returncode, done.stdout.strip(), done.stderr) == (0, str(path), "")
+
+    @pytest.mark.parametrize("minor", [8, 10, 15])
+    def test_other_is_refused_in_one_sentence(self, tmp_path, minor):
+        pretend(tmp_path / "bin", "python3", minor)
+        done = choose(tmp_path / "bin")
+        assert done.returncode == 1 and done.stdout == ""
+        assert done.stderr.count("\n") == 1
+        assert f"3.{minor}.4 (python3)" in done.stderr and "3.11 to 3.14" in done.stderr
+
+    def test_an_older_one_does_not_hide_a_newer_one(self, tmp_path):
+        pretend(tmp_path / "bin", "python3", 10)
+        path = pretend(tmp_path / "bin", "python3.13", 13)
+        assert choose(tmp_path / "bin").stdout.strip() == str(path)
+
+    def test_a_stub_that_fails_is_passed_over(self, tmp_path):
+        path = pretend(tmp_path / "bin", "python3.12", 12)
+        program(tmp_path / "bin" / "python3", f"#!{SH}\necho 'not installed' >&2; exit 127\n")
+        done = choose(tmp_path / "bin")
+        assert (done.stdout.strip(), done.stderr) == (str(path), "")
+
+    def test_missing_venv_names_the_package(self, tmp_path):
+        pretend(tmp_path / "bin", "python3", 12, venv=False)
+        done = choose(tmp_path / "bin")
+        assert done.returncode == 1 and done.stderr.count("\n") == 1 and "python3.12-venv" in done.stderr
+
+    def test_one_with_venv_is_preferred(self, tmp_path):
+        pretend(tmp_path / "bin", "python3", 12, venv=False)
+        path = pretend(tmp_path / "bin", "python3.11", 11)
+        assert choose(tmp_path / "bin").stdout.strip() == str(path)
+
+    def test_none_at_all(self, tmp_path):
+        done = choose(tmp_path / "bin")
+        assert done.returncode == 1 and "no Python at all" in done.stderr
+
+    def test_heed_python_is_taken_with_blanks_in_its_path(self, tmp_path):
+        path = pretend(tmp_path / "my python", "python", 13)
+        assert choose(tmp_path / "bin", HEED_PYTHON=str(path)).stdout.strip() == str(path)
+
+
+class TestPins:
+    @pytest.mark.parametrize("name", [*pins.FILES, "constraints.txt"])
+    def test_every_line_is_exact(self, name):
+        lines = [line for line in (ROOT / name).read_text().splitlines() if line and not line.startswith("#")]
+        wrong = [line for line in lines if not re.fullmatch(r"-c constraints\.txt|[A-Za-z0-9_.\-\[\]]+==[\w.]+", line)]
+        assert lines and wrong == []
+
+    def test_torch_is_plain_and_no_index_is_named(self):
+        text = (ROOT / "requirements.txt").read_text()
+        assert "\ntorch==2.13.0\n" in text and "index" not in text
+
+    def test_direct_and_constrained_do_not_disagree(self):
+        constrained = {line.split("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines()}
+        assert constrained.isdisjoint(line.split("==")[0].lower() for line in pins.direct())
+
+
+def test_ci_calls_make_test_and_nothing_else():
+    path = ROOT / ".ci" / "run"
+    assert path.stat().st_mode & stat.S_IXUSR
+    lines = path.read_text().splitlines()
+    assert lines == ["#!/bin/sh", 'cd "$(dirname "$0")/.." && exec make test']
+
+
+def test_streamlit_is_local_and_silent():
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
+    assert config["server"]["address"] == "127.0.0.1"
+    assert config["server"]["headless"] and not config["server"]["showEmailPrompt"]
+    assert not config["browser"]["gatherUsageStats"]
+    assert not config["client"]["showSidebarNavigation"]
+    assert "port" not in config["server"], "a port in the file would switch off the search for a free one"
+
+
+def is_test(node: ast.AST) -> bool:
+    return isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+
+
+def test_every_group_of_tests_has_tests():
+    for name in testing.ORDER:
+        path = ROOT / name
+        files = [path] if path.suffix else sorted(path.rglob("test_*.py"))
+        found = [n for f in files for n in ast.walk(ast.parse(f.read_text())) if is_test(n)]
+        assert found, f"{name} holds no test"
+
+
+def test_local_server_never_goes_through_a_proxy(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "intranet.example")
+    assert testing.environment("/usr/bin/chromium")["NO_PROXY"] == "127.0.0.1,localhost,intranet.example"
+
+
+class TestBrowser:
+    def test_heed_chromium_is_taken(self, tmp_path, monkeypatch):
+        path = program(tmp_path / "chromium", f"#!{SH}\necho 'Chromium 155.0'\n")
+        monkeypatch.setenv("HEED_CHROMIUM", str(path))
+        assert browser.find() == str(path)
+
+    def test_wrong_heed_chromium_is_told(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("HEED_CHROMIUM", str(tmp_path / "nothing"))
+        with pytest.raises(browser.NoBrowser, match=r"nothing, which does not start: install chromium.*HEED_CHROMIUM"):
+            browser.find()
+
+    def test_a_stub_is_no_browser(self, tmp_path):
+        stub = program(tmp_path / "chromium", f"#!{SH}\necho 'Command requires the chromium snap to be installed.'\nexit 1\n")
+        assert not browser.works(str(stub))
+
+
+def launch(tmp_path: Path, **variables: str) -> subprocess.Popen:
+    env = {**os.environ, "HEED_HOME": str(tmp_path / "home"), **variables}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [sys.executable, "scripts/launch.py"], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True
+    )
+
+
+class TestLaunch:
+    @pytest.mark.parametrize("variable", ["HEED_HOME", "HEED_MODELS"])
+    def test_folder_that_cannot_be_written_is_one_sentence(self, tmp_path, variable):
+        (tmp_path / "file").write_text("")
+        out, err = launch(tmp_path, **{variable: str(tmp_path / "file" / "below")}).communicate(timeout=60)
+        assert out == ""
+        assert err.startswith("Heed: ") and err.count("\n") == 1 and variable in err and "Traceback" not in err
+
+    def test_next_free_port_is_taken_and_printed(self, tmp_path):
+        try:
+            taken = socket.create_server(("127.0.0.1", 8501))
+        except OSError:
+            taken = socket.socket()  # somebody else has it, which serves as well
+        with taken:
+            server = launch(tmp_path)
+            try:
+                lines = []
+                while not (lines and "http://" in lines[-1]) and (line := server.stdout.readline()):
+                    lines.append(line)
+            finally:
+                server.terminate()
+                _, err = server.communicate(timeout=30)
+        address = re.search(r"URL: http://127\.0\.0\.1:(\d+)$", "".join(lines).strip())
+        assert address, f"no address in {lines}: {err}"
+        assert 8501 < int(address[1]) < 8600
