@@ -1,0 +1,97 @@
+"""What each token adds to the text, for any tokenizer: by decoding, never by knowing how its bytes are written.
+
+Decoding tokens one by one loses the spaces of SentencePiece and breaks characters that are spread over tokens, so
+text is decoded with a few tokens before it and only what is new is taken. ``spell`` gives each token the characters
+it has a part in: the pieces of one character all get the whole character. Guarded by tests/core/test_text_pieces.py.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Any
+
+from core.text.glyphs import BROKEN, graphemes
+
+Span = tuple[int, int]
+
+_WINDOW = 24
+"""Tokens decoded together before the window moves on; the move waits for a whole character."""
+
+
+def decode(tokenizer: Any, ids: Sequence[int]) -> str:
+    """The text of ``ids`` with special tokens, untouched by clean-up rules."""
+    return tokenizer.decode([int(i) for i in ids], skip_special_tokens=False, clean_up_tokenization_spaces=False)
+
+
+def token_texts(tokenizer: Any, ids: Sequence[int]) -> tuple[str, ...]:
+    """Each token alone as text, with the leading space that it stands for; pieces of a character show as U+FFFD."""
+    known: dict[int, str] = {}
+    for i in ids:
+        if int(i) not in known:
+            known[int(i)] = _token_text(tokenizer, int(i))
+    return tuple(known[int(i)] for i in ids)
+
+
+def _token_text(tokenizer: Any, i: int) -> str:
+    text = decode(tokenizer, [i])
+    name = tokenizer.convert_ids_to_tokens(i)
+    if isinstance(name, str) and name.startswith("▁") and not text.startswith(" "):
+        return " " + text
+    return text if text or not isinstance(name, str) or name.startswith("<0x") else name
+
+
+def spell(tokenizer: Any, ids: Sequence[int]) -> tuple[str, list[Span]]:
+    """(text of ``ids``, the part of it that each token has a share in), spans not yet closed over clusters.
+
+    The text is what decoding them together gives, special tokens included. A token that adds nothing has an empty
+    span; tokens that together make one character all have that character.
+    """
+    ids = [int(i) for i in ids]
+    text, spans = "", []
+    first, shown = 0, ""
+    waiting = [0]  # lengths of the finished text before and after each token since the last whole character
+    for k in range(len(ids)):
+        now = decode(tokenizer, ids[first : k + 1])
+        waiting.append(len(now.rstrip(BROKEN)))
+        whole = waiting[-1] == len(now)
+        if not whole and k + 1 < len(ids):
+            continue
+        spans += [(len(text) + a, len(text) + b) for a, b in _settle(now, waiting)]
+        shown, waiting = now, [len(now)]
+        if k + 1 - first >= _WINDOW and whole:
+            anchor = decode(tokenizer, ids[k : k + 1])
+            if anchor and now.endswith(anchor):
+                text += now[: len(now) - len(anchor)]
+                first, shown, waiting = k, anchor, [len(anchor)]
+    return text + shown, spans
+
+
+def _settle(now: str, lengths: Sequence[int]) -> list[Span]:
+    """Spans of the tokens that brought the text from ``lengths[0]`` characters to ``now``.
+
+    Each has what it finished and the character that it left unfinished. Bytes that never became a character cannot
+    be told apart: their tokens share all of it.
+    """
+    base = min(lengths[0], len(now))
+    if BROKEN in now[base:]:
+        return [(base, len(now))] * (len(lengths) - 1)
+    out = []
+    for before, after in zip(lengths, lengths[1:], strict=False):
+        out.append((min(before, len(now)), min(len(now), after if after == len(now) else after + 1)))
+    return out
+
+
+def close(span: Span, clusters: Sequence[Span], starts: Sequence[int]) -> Span:
+    """``span`` widened to whole characters; an empty span stays. ``starts`` are the clusters' first places."""
+    a, b = span
+    if b <= a or not clusters:
+        return span
+    return clusters[bisect_right(starts, a) - 1][0], clusters[bisect_right(starts, b - 1) - 1][1]
+
+
+def closed(spans: Sequence[Span], text: str) -> list[Span]:
+    """Every span widened to whole grapheme clusters of ``text``."""
+    clusters = graphemes(text)
+    starts = [c[0] for c in clusters]
+    return [close(s, clusters, starts) for s in spans]
