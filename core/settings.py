@@ -110,7 +110,8 @@ def _checked(folder: Path, variable: str, what: str) -> Path:
 def unwritable(folder: Path, error: Exception, variable: str = "HEED_HOME", what: str = "runs") -> str:
     """One sentence for an OSError met while writing below ``folder``, with the remedy."""
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-        return f"The disk of {folder} is full, so no {what} can be kept: free some space or set {variable} to another disk."
+        remedy = f"free some space or set {variable} to another disk"
+        return f"The disk of {folder} is full, so {what} cannot be kept: {remedy}."
     reason = getattr(error, "strerror", None) or str(error)
     return f"Heed cannot write {what} to {folder} ({reason}): set {variable} to a folder that you may write to."
 

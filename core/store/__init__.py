@@ -1,35 +1,39 @@
 """Runs on disk: saved, found, named, starred, evicted, exported and opened again. No torch is needed to open one.
 
-``files`` knows one run's folder, ``runs`` what many processes do to all of them, ``index`` lists and
-searches, ``serial`` takes records apart, ``exchange`` makes files to send to others. Imported lazily,
-since every page imports this package.
+``files`` knows one run's folder, ``place`` the folder of them all; ``keeping`` saves, evicts and deletes,
+``opening`` opens, ``shelf`` finds and names with the help of ``index``; ``serial`` takes records apart,
+``exchange`` makes files to send to others, ``table`` one for spreadsheets, ``examples`` brings the runs
+that come with Heed. Imported lazily, since every page imports this package.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from core.store.examples import import_examples as import_examples
     from core.store.exchange import from_json as from_json
-    from core.store.exchange import import_examples as import_examples
-    from core.store.exchange import to_csv as to_csv
     from core.store.exchange import to_json as to_json
     from core.store.index import RunInfo as RunInfo
-    from core.store.runs import count as count
-    from core.store.runs import delete as delete
-    from core.store.runs import evict as evict
-    from core.store.runs import find as find
-    from core.store.runs import load as load
-    from core.store.runs import name as name
-    from core.store.runs import open_run as open_run
-    from core.store.runs import prefix as prefix
-    from core.store.runs import save as save
-    from core.store.runs import star as star
-    from core.store.runs import usage as usage
+    from core.store.keeping import delete as delete
+    from core.store.keeping import evict as evict
+    from core.store.keeping import save as save
+    from core.store.opening import load as load
+    from core.store.opening import open_run as open_run
+    from core.store.shelf import count as count
+    from core.store.shelf import find as find
+    from core.store.shelf import name as name
+    from core.store.shelf import prefix as prefix
+    from core.store.shelf import star as star
+    from core.store.shelf import usage as usage
+    from core.store.table import to_csv as to_csv
 
 _WHERE = {
-    **dict.fromkeys(("count", "delete", "evict", "find", "load", "name", "open_run"), "core.store.runs"),
-    **dict.fromkeys(("prefix", "save", "star", "usage"), "core.store.runs"),
-    **dict.fromkeys(("from_json", "import_examples", "to_csv", "to_json"), "core.store.exchange"),
+    **dict.fromkeys(("delete", "evict", "save"), "core.store.keeping"),
+    **dict.fromkeys(("load", "open_run"), "core.store.opening"),
+    **dict.fromkeys(("count", "find", "name", "prefix", "star", "usage"), "core.store.shelf"),
+    **dict.fromkeys(("from_json", "to_json"), "core.store.exchange"),
+    "import_examples": "core.store.examples",
+    "to_csv": "core.store.table",
     "RunInfo": "core.store.index",
 }
 

@@ -33,6 +33,8 @@ from core.store.serial import from_plain, to_plain
 
 RECORD, SMALL, ROWS, MANIFEST, USED = "trace.json", "arrays.safetensors", "rows.safetensors", "manifest.json", "used"
 FORMAT = "heed-run-folder"
+DTYPES = {name: np.dtype(kind) for name, kind in (("F32", "<f4"), ("I32", "<i4"), ("I64", "<i8"), ("U16", "<u2"))}
+"""The dtypes that records hold, by their name in a safetensors file."""
 SEARCHED = 20_000
 """Characters of prompt and answer that the manifest repeats, for lists and search."""
 
@@ -130,9 +132,9 @@ def read_run(folder: Path, rows: bool = True) -> Trace:
         )
     try:
         plain = json.loads(_checked(folder, RECORD, manifest))
-        arrays = safetensors.load(_checked(folder, SMALL, manifest))
+        arrays = _unpack(_checked(folder, SMALL, manifest))
         if rows and ROWS in manifest.files:
-            arrays |= safetensors.load(_checked(folder, ROWS, manifest))
+            arrays |= _unpack(_checked(folder, ROWS, manifest))
         else:
             plain["fields"]["rows"] = None
         trace = from_plain(plain, arrays)
@@ -191,6 +193,21 @@ def _summary(trace: Trace) -> dict[str, Any]:
 
 def _pack(arrays: dict[str, np.ndarray]) -> bytes:
     return safetensors.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+
+
+def _unpack(data: bytes) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file as read-only views of ``data``.
+
+    The library's own reader copies every byte, which takes as long as checking them. Raises ValueError,
+    KeyError or TypeError on anything unexpected.
+    """
+    size = int.from_bytes(data[:8], "little")
+    header, body = json.loads(data[8 : 8 + size]), memoryview(data)[8 + size :]
+    arrays = {}
+    for name, entry in header.items():
+        first, last = entry["data_offsets"]
+        arrays[name] = np.frombuffer(body[first:last], DTYPES[entry["dtype"]]).reshape(entry["shape"])
+    return arrays
 
 
 def _bytes(folder: Path, name: str) -> bytes:

@@ -203,10 +203,22 @@ def _row(home: Path, run_id: str, signature: str, last_used: float) -> tuple:
 
 
 def _info(row: sqlite3.Row) -> RunInfo:
-    texts = {field: row[field] or "" for field in ("id", "created", "model", "prompt", "answer", "name", "finish")}
-    numbers = {field: row[field] or 0 for field in ("tokens_in", "tokens_out", "bytes")}
-    flags = {"starred": bool(row["starred"]), "has_rows": row["rows_bytes"] > 0, "scored": bool(row["scored"])}
-    return RunInfo(last_used=_iso(row["last_used"]), **texts, **numbers, **flags)
+    return RunInfo(
+        id=row["id"],
+        created=row["created"] or "",
+        last_used=_iso(row["last_used"]),
+        model=row["model"],
+        prompt=row["prompt"],
+        answer=row["answer"],
+        name=row["name"],
+        starred=bool(row["starred"]),
+        finish=row["finish"] or "",
+        tokens_in=row["tokens_in"] or 0,
+        tokens_out=row["tokens_out"] or 0,
+        bytes=row["bytes"],
+        has_rows=row["rows_bytes"] > 0,
+        scored=bool(row["scored"]),
+    )
 
 
 def _iso(seconds: float) -> str:

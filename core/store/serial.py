@@ -62,12 +62,16 @@ def from_plain(plain: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     unused = set(arrays)
     record = _read_record(kind, plain["fields"], kind.__name__, "", arrays, unused)
     if unused:
-        raise StoreError(f"The record {kind.__name__} comes with arrays that it does not name: {_short(sorted(unused))}.")
+        raise StoreError(
+            f"The record {kind.__name__} comes with arrays that it does not name: {_short(sorted(unused))}."
+        )
     return record
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(record: str) -> dict[str, Any]:
+    """Field names and types of a record, by the record's name."""
+    kind = RECORDS[record]
     hints = get_type_hints(kind)
     return {field.name: hints[field.name] for field in fields(kind) if field.init}
 
@@ -79,7 +83,7 @@ FREE = Mapping[str, Any]
 def _write_record(record: Any, path: str, arrays: Arrays) -> dict[str, Any]:
     return {
         name: _write(getattr(record, name), f"{path}{name}", None if hint == FREE else arrays)
-        for name, hint in _hints(type(record)).items()
+        for name, hint in _hints(type(record).__name__).items()
     }
 
 
@@ -107,7 +111,7 @@ def _write(value: Any, path: str, arrays: Arrays | None) -> Any:
 
 
 def _read_record(kind: type, plain: Any, where: str, path: str, arrays: Mapping, unused: set[str]) -> Any:
-    hints = _hints(kind)
+    hints = _hints(kind.__name__)
     if not isinstance(plain, dict) or set(plain) != set(hints):
         wrong = sorted(set(plain) ^ set(hints)) if isinstance(plain, dict) else type(plain).__name__
         raise StoreError(f"The stored {where} does not have the fields it should have: {_short(wrong)}.")
