@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
         home()
         models_home()
     except HeedError as error:
-        sys.stderr.write(f"Heed: {error}\n")
+        sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write("Heed: starting; its address follows (Ctrl+C ends it).\n")
     sys.stdout.flush()

@@ -46,7 +46,12 @@ def main(arguments: list[str]) -> int:
     except (HeedError, NoBrowser) as error:
         sys.stderr.write(f"Heed: {error}\n")
         return 1
-    command = [sys.executable, "-m", "pytest", *(arguments if "tests/" in " ".join(arguments) else [*ORDER, *arguments])]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *(arguments if "tests/" in " ".join(arguments) else [*ORDER, *arguments]),
+    ]
     return subprocess.run(command, env=environment(browser), stdin=subprocess.DEVNULL, check=False).returncode
 
 

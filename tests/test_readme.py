@@ -24,4 +24,6 @@ def test_readme_runs(default_model, tmp_path, monkeypatch):
     namespace = {"__name__": "readme"}
     for block in found:
         exec(compile(block, str(README), "exec"), namespace)
-    assert "trace" in namespace and "heat" in namespace, "README should show `trace = run(...)` and `heat = explain(...)`"
+    assert "trace" in namespace and "heat" in namespace, (
+        "README should show `trace = run(...)` and `heat = explain(...)`"
+    )

@@ -155,7 +155,9 @@ class TestBrowser:
             browser.find()
 
     def test_a_stub_is_no_browser(self, tmp_path):
-        stub = program(tmp_path / "chromium", f"#!{SH}\necho 'Command requires the chromium snap to be installed.'\nexit 1\n")
+        stub = program(
+            tmp_path / "chromium", f"#!{SH}\necho 'Command requires the chromium snap to be installed.'\nexit 1\n"
+        )
         assert not browser.works(str(stub))
 
 
@@ -163,7 +165,13 @@ def launch(tmp_path: Path, **variables: str) -> subprocess.Popen:
     env = {**os.environ, "HEED_HOME": str(tmp_path / "home"), **variables}
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        [sys.executable, "scripts/launch.py"], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True
+        [sys.executable, "scripts/launch.py"],
+        cwd=ROOT,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
     )
 
 
@@ -173,7 +181,9 @@ class TestLaunch:
         (tmp_path / "file").write_text("")
         out, err = launch(tmp_path, **{variable: str(tmp_path / "file" / "below")}).communicate(timeout=60)
         assert out == ""
-        assert err.startswith("Heed: ") and err.count("\n") == 1 and variable in err and "Traceback" not in err
+        assert (
+            err.startswith("Heed cannot write") and err.count("\n") == 1 and variable in err and "Traceback" not in err
+        )
 
     def test_next_free_port_is_taken_and_printed(self, tmp_path):
         try:

@@ -62,7 +62,13 @@ class Server:
         variables = {**os.environ, "HEED_HOME": str(home), "HEED_MODELS": str(models_path()), **(env or {})}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=ROOT,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         try:
             self._wait()
@@ -111,7 +117,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
             report.sections.append((f"server on {server.port}", server.tail()))
         for number, page in enumerate(getattr(item.config, "heed_pages", [])):
             try:
-                page.screenshot(path=ROOT / "tests/browser/shots" / f"failed-{item.name[:60]}-{number}.png", timeout=5000)
+                page.screenshot(
+                    path=ROOT / "tests/browser/shots" / f"failed-{item.name[:60]}-{number}.png", timeout=5000
+                )
             except Exception as error:
                 report.sections.append(("screenshot", f"none: {error}"))
     return report
@@ -189,9 +197,7 @@ def new_page(
 
     def make(width: int = 1280, height: int = 800, dark: bool = False, **context: object) -> Page:
         scheme = "dark" if dark else "light"
-        opened.append(
-            chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **context)
-        )
+        opened.append(chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **context))
         page = opened[-1].new_page()
         page.set_default_timeout(30_000)
         _watch(page, console)
