@@ -1,0 +1,31 @@
+"""From a name to a loaded, checked model. Lazy: importing this package imports nothing heavy."""
+
+from importlib import import_module
+from typing import Any
+
+_WHERE = {
+    "CATALOGUE": "core.models.catalogue",
+    "DEFAULT": "core.models.catalogue",
+    "resolve": "core.models.names",
+    "locate": "core.models.names",
+    "status": "core.models.names",
+    "prints_date": "core.models.names",
+    "known_ref": "core.models.names",
+    "estimate": "core.models.memory",
+    "fetch": "core.models.fetching",
+    "load_model": "core.models.load",
+    "loaded": "core.models.load",
+    "Model": "core.models.load",
+}
+
+__all__ = list(_WHERE)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'core.models' has no attribute {name!r}; it has {', '.join(_WHERE)}")
+    return getattr(import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

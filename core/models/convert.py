@@ -1,0 +1,122 @@
+"""A GGUF, dequantised once into a folder that then loads in a fraction of a second.
+
+transformers can open a GGUF itself, but takes 20 to 60 seconds each time. So it is opened once, in a process of
+its own, and saved as safetensors: values exactly as dequantised (float32 up to 1.5 billion parameters), equal
+tensors stored once. Input and output embeddings that were quantised differently are two tensors and stay two.
+The folder appears by one rename, so an interrupted conversion leaves nothing that looks whole.
+Guarded by tests/core/test_models_convert.py.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from core.errors import ModelError
+from core.models import places
+from core.models.check import check_architecture, check_path
+from core.models.facts import facts_of
+from core.models.memory import WIDTH, check_memory, size_text
+from core.models.names import FULL_PRECISION
+
+Progress = Callable[[str, int, int], None]
+"""progress(what is being done, done, total); total 0 where it is not known."""
+
+
+def stored_dtype(parameters: int, dtype: str) -> str:
+    """The dtype a converted model is stored in: float32 where that is the default, for any dtype asked for."""
+    return "float32" if parameters <= FULL_PRECISION else dtype
+
+
+def convert(gguf: Path, sha256: str, dtype: str, progress: Progress) -> Path:
+    """The converted folder of ``gguf``, made if it is not there. Imports torch and transformers.
+
+    Raises ModelError: no model that transformers reads, not enough memory or disk.
+    """
+    check_path(gguf)
+    parameters = facts_of(gguf).parameters
+    dtype = stored_dtype(parameters, dtype)
+    folder = places.converted_path(sha256, dtype)
+    if places.is_converted(folder):
+        return folder
+    progress("Converting", 0, 0)
+    header = check_architecture(gguf)
+    assert header is not None
+    check_memory(f"Converting {gguf.name}", parameters, dtype)
+    home = places.made("converted")
+    check_disk(home, parameters * WIDTH[dtype], f"Converting {gguf.name}")
+    sweep(home, f".{sha256}-")
+    temporary = Path(tempfile.mkdtemp(prefix=f".{sha256}-", dir=home))
+    try:
+        notes = _write(gguf, temporary, dtype)
+        if "rope_freqs.weight" in header.tensors:
+            notes.append("This GGUF carries rotary scaling factors that transformers does not read; long prompts may differ.")
+        places.write_json(
+            temporary / "heed.json",
+            {"converter": places.CONVERTER, "sha256": sha256, "transformers": version("transformers"), "notes": notes},
+        )
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return folder
+
+
+def _write(gguf: Path, folder: Path, dtype: str) -> list[str]:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    source: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True, "trust_remote_code": False}
+    try:
+        hf, info = AutoModelForCausalLM.from_pretrained(
+            gguf.parent, dtype=getattr(torch, dtype), output_loading_info=True, **source
+        )
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, **source)
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError, NotImplementedError, AttributeError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(f"transformers could not read {gguf.name} ({reason}): use the model's safetensors version.") from error
+    lost = sorted(info.get("missing_keys") or ())
+    if lost:
+        raise ModelError(f"{gguf.name} lacks {len(lost)} tensors of its architecture ({lost[0]}): use a complete GGUF.")
+    hf.hf_quantizer = None
+    del hf.config.quantization_config
+    _tie_if_equal(hf)
+    hf.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return []
+
+
+def _tie_if_equal(hf: Any) -> None:
+    """Stores equal input and output embeddings once; different ones stay two."""
+    import torch
+
+    into, out = hf.get_input_embeddings(), hf.get_output_embeddings()
+    if out is None or hf.config.tie_word_embeddings or into.weight.shape != out.weight.shape:
+        return
+    if getattr(out, "bias", None) is None and torch.equal(into.weight, out.weight):
+        hf.config.tie_word_embeddings = True
+        hf.tie_weights()
+
+
+def check_disk(folder: Path, need: int, what: str) -> None:
+    """Raises ModelError when ``need`` bytes (and a little more) are not free where ``folder`` is."""
+    free = shutil.disk_usage(folder).free
+    need += 50_000_000
+    if need > free:
+        raise ModelError(
+            f"{what} needs about {size_text(need)} on the disk of {folder} and {size_text(free)} are free: "
+            "free some space or set HEED_MODELS to another disk."
+        )
+
+
+def sweep(folder: Path, prefix: str) -> None:
+    """Removes what an interrupted conversion left. Call it under the model's lock."""
+    for left in folder.glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)

