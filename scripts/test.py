@@ -26,11 +26,19 @@ def environment(browser: str) -> dict[str, str]:
     return env
 
 
-def fetch() -> None:
-    """The default model on disk and converted. Raises HeedError."""
-    from core.models.demo import ready
+def bring_model() -> None:
+    """The default model on disk and converted, each step told once. Raises HeedError."""
+    from core.models import DEFAULT, fetch
 
-    ready()
+    told: list[str] = []
+
+    def tell(what: str, done: int, total: int) -> None:
+        if what not in told:
+            told.append(what)
+            sys.stdout.write(f"Heed: {DEFAULT}: {what}\n")
+            sys.stdout.flush()
+
+    fetch(DEFAULT, tell)
 
 
 def main(arguments: list[str]) -> int:
@@ -42,7 +50,7 @@ def main(arguments: list[str]) -> int:
 
     try:
         browser = ready()
-        fetch()
+        bring_model()
     except (HeedError, NoBrowser) as error:
         sys.stderr.write(f"Heed: {error}\n")
         return 1

@@ -37,7 +37,8 @@ def root() -> Path:
 @pytest.fixture(scope="session")
 def default_model() -> str:
     """Name of the default model, on disk and converted (fetched now where ``make test`` did not)."""
-    from core.models.demo import DEFAULT, ready
+    from core.models import DEFAULT, fetch, status
 
-    ready(DEFAULT)
+    if status(DEFAULT) != "ready":
+        fetch(DEFAULT)
     return DEFAULT

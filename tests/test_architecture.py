@@ -238,7 +238,7 @@ def test_asking_for_heavy_modules_can_fail():
     assert after("import streamlit") & HEAVY == {"streamlit"}
 
 
-LIGHT = ("core", "core.records", "core.text", "core.store", "core.jobs", "core.models.catalogue", "core.models.resolve")
+LIGHT = ("core", "core.records", "core.text", "core.store", "core.jobs", "core.models.catalogue", "core.models.names")
 
 
 @pytest.mark.parametrize("name", LIGHT)
