@@ -17,6 +17,7 @@ import numpy as np
 import regex
 
 from core.records import Importance, Units
+from core.text import glyphs
 
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 """Eight colours that colour-blind readers can tell apart (Okabe and Ito 2008)."""
@@ -28,7 +29,7 @@ VIRIDIS = (
 GREY = "#808a96"
 """What is not there: layers without attention, cells that could not be read."""
 
-_GLYPHS = {"\n": "↵", "\r": "↵", "\t": "⇥", "\u00a0": "␣", "\u200b": "∅", "\ufeff": "∅"}
+_ISOLATES = "\u2068\u2069"
 _BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 _SINK = {"keep": "sink kept", "separate": "sink shown apart", "drop": "sink dropped, the rest renormalised"}
 
@@ -40,14 +41,13 @@ def plain(text: str) -> str:
 
 
 def visible(text: str, width: int = 24) -> str:
-    """``text`` as a label: spaces and breaks as glyphs, at most ``width`` graphemes, never empty."""
-    text = text.translate(_BIDI).replace("\r\n", "\n")
-    core = text.strip(" ")
-    lead, trail = len(text) - len(text.lstrip(" ")), len(text) - len(text.rstrip(" "))
-    text = "␣" * len(text) if not core else "␣" * lead + core + "␣" * trail
-    text = "".join(_GLYPHS.get(c) or (_picture(c) if _control(c) else c) for c in text)
-    parts = regex.findall(r"\X", text)
-    return ("".join(parts) if len(parts) <= width else "".join(parts[: width - 1]) + "…") or "∅"
+    """``text`` as a label (core.text.glyphs), at most ``width`` graphemes, never empty, fit for a chart.
+
+    Canvas and SVG draw each label by itself, so the isolates that keep a line of HTML in order come off.
+    """
+    shown = glyphs.visible(text.strip(_ISOLATES)).strip(_ISOLATES)
+    parts = regex.findall(r"\X", shown)
+    return (shown if len(parts) <= width else "".join(parts[: width - 1]) + "…") or "∅"
 
 
 def _control(c: str) -> bool:
