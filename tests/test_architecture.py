@@ -46,8 +46,8 @@ Sources = dict[str, str]
 
 
 def sources(*roots: str) -> Sources:
-    """{path from the checkout: text} of the Python files below these files and folders."""
-    files = [f for r in roots for f in ([ROOT / r] if r.endswith(".py") else sorted((ROOT / r).rglob("*.py")))]
+    """{path from the checkout: text} of these files (may hold wildcards) and of the Python below these folders."""
+    files = [f for r in roots for f in sorted(ROOT.glob(r) if "." in r else (ROOT / r).rglob("*.py"))]
     return {f.relative_to(ROOT).as_posix(): f.read_text(encoding="utf-8") for f in files if f.exists()}
 
 
@@ -137,6 +137,10 @@ def tokens_are_never_html(files: Sources) -> list[str]:
     return found
 
 
+def scripts_set_no_html(files: Sources) -> list[str]:
+    return [f"{path} sets {m[0]}" for path, text in files.items() for m in SETS_HTML.finditer(text)]
+
+
 def nothing_unsafe_is_loaded(files: Sources) -> list[str]:
     found = _importing(files, ("pickle", "cloudpickle", "dill", "joblib", "shelve"))
     for path, text in files.items():
@@ -174,6 +178,7 @@ def modules_say_what_they_are(files: Sources) -> list[str]:
 
 
 CODE = ("app.py", "pages", "core")
+SCRIPTS = ("core/**/*.js", "core/**/*.html", "pages/**/*.js", "pages/**/*.html")
 RULES = [
     (core_knows_no_page, ("core",), "core/x.py", "def f():\n    import streamlit as st"),
     (core_knows_no_page, ("core",), "core/text/x.py", "from pages.parts import frame"),
@@ -192,6 +197,8 @@ RULES = [
     (no_claim_of_a_cause, CODE, "app.py", "st.caption('Words it Ignored')"),
     (tokens_are_never_html, CODE, "pages/x.py", "st.markdown(token, unsafe_allow_html=True)"),
     (tokens_are_never_html, CODE, "pages/x.py", "JS = 'span.innerHTML = token'"),
+    (scripts_set_no_html, SCRIPTS, "core/charts/x.js", "span.innerHTML = token"),
+    (scripts_set_no_html, SCRIPTS, "core/charts/x.js", "span.insertAdjacentHTML('beforeend', token)"),
     (nothing_unsafe_is_loaded, (*CODE, "scripts"), "core/x.py", "load(x, trust_remote_code=True)"),
     (nothing_unsafe_is_loaded, (*CODE, "scripts"), "core/x.py", "np.load(x, allow_pickle=flag)"),
     (nothing_unsafe_is_loaded, (*CODE, "scripts"), "core/x.py", "import pickle"),
@@ -253,7 +260,8 @@ def test_right_of_the_trace_imports_no_model_library(name):
 
 def page_imports(text: str) -> str:
     """The import statements at the top of a page: what runs when somebody opens it, without drawing it."""
-    return "\n".join(ast.unparse(n) for n in ast.parse(text).body if isinstance(n, ast.Import | ast.ImportFrom))
+    found = [ast.unparse(n) for n in ast.parse(text).body if isinstance(n, ast.Import | ast.ImportFrom)]
+    return "\n".join(line for line in found if "__future__" not in line)
 
 
 @pytest.mark.parametrize("path", sorted(sources("app.py", "pages")))
