@@ -1,0 +1,110 @@
+"""Where the user's own text stands in the rendered prompt, proven.
+
+Searching for the text would find the wrong copy of a repeated sentence and would be fooled by text that looks like
+markup. Instead the messages are rendered a second time with placeholders from Unicode's private use planes in their
+place: that gives the markup between them. The real rendering must then be exactly that markup with each message, or
+a trimmed form of it, in its place; if it is not, nothing is claimed. Guarded by tests/core/test_text_layout.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import regex
+
+from core.records import Message
+from core.text.template import Chat
+
+_BASES = (0xF5000, 0x105000, 0xF9000, 0x109000)
+_CLOSINGS = ("</think>",)
+"""What a template may cut an earlier assistant message after."""
+_TRIES = 20_000
+
+
+@dataclass(frozen=True)
+class Piece:
+    """``length`` characters of source ``message`` from ``source`` on stand in the rendered text at ``place``."""
+
+    message: int
+    source: int
+    place: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Markup around messages: ``literals[0] slot[0] literals[1] ... slot[n-1] literals[n]``."""
+
+    literals: tuple[str, ...]
+    slots: tuple[int, ...]
+    """Index of the message in each slot."""
+
+
+def layout(chat: Chat, messages: Sequence[Message], *, closed: bool = False) -> Layout:
+    """The markup of ``messages``, from a rendering with placeholders. A blank message has no slot."""
+    base = next(b for b in _BASES if not any(b <= ord(c) < b + 0x3000 for m in messages for c in m.content))
+    marks = {f"{chr(base)}{chr(base + 0x10 + i)}{chr(base + 1)}": i for i in range(len(messages))}
+    shown = [
+        replace(m, content=mark) if m.content.strip() else m for m, mark in zip(messages, marks, strict=True)
+    ]
+    parts = regex.split(f"({chr(base)}.{chr(base + 1)})", chat.render(shown, closed=closed))
+    return Layout(tuple(parts[::2]), tuple(marks[p] for p in parts[1::2]))
+
+
+def place(rendered: str, plan: Layout, messages: Sequence[Message]) -> tuple[Piece, ...] | None:
+    """The pieces of the messages in ``rendered``, or None where the rendering is not the plan with the messages in it."""
+    if not rendered.startswith(plan.literals[0]):
+        return None
+    pieces: list[Piece] = []
+    open_choices: list[Iterator[Piece]] = []
+    at = len(plan.literals[0])
+    for _ in range(_TRIES):
+        k = len(pieces)
+        if k == len(plan.slots) and at == len(rendered):
+            return tuple(pieces)
+        if len(open_choices) == k:
+            open_choices.append(_choices(rendered, plan, messages, k, at) if k < len(plan.slots) else iter(()))
+        choice = next(open_choices[-1], None)
+        if choice is not None:
+            pieces.append(choice)
+        else:
+            open_choices.pop()
+            if not pieces:
+                return None
+            pieces.pop()
+            open_choices = open_choices[: len(pieces) + 1]
+        at = _after(plan, pieces)
+    return None
+
+
+def _after(plan: Layout, pieces: Sequence[Piece]) -> int:
+    if not pieces:
+        return len(plan.literals[0])
+    return pieces[-1].place + pieces[-1].length + len(plan.literals[len(pieces)])
+
+
+def _choices(rendered: str, plan: Layout, messages: Sequence[Message], k: int, at: int) -> Iterator[Piece]:
+    """Forms of slot ``k``'s message that stand at ``at`` and are followed by the next markup."""
+    message, following = plan.slots[k], plan.literals[k + 1]
+    text = messages[message].content
+    seen = set()
+    for a, b in _forms(text):
+        if (a, b) not in seen and rendered.startswith(text[a:b], at) and rendered.startswith(following, at + b - a):
+            seen.add((a, b))
+            yield Piece(message, a, at, b - a)
+    end = rendered.find(following, at) if following else len(rendered)
+    part = rendered[at:end]
+    if part and text.count(part) == 1 and (text.index(part), text.index(part) + len(part)) not in seen:
+        yield Piece(message, text.index(part), at, len(part))
+
+
+def _forms(text: str) -> Iterator[tuple[int, int]]:
+    """(start, end) of what templates make of a message: all of it, trimmed, or what follows its thinking."""
+    starts = [0] + [text.rfind(c) + len(c) for c in _CLOSINGS if c in text]
+    for first in starts:
+        rest = text[first:]
+        for trimmed in (None, "\n"):
+            left = first + len(rest) - len(rest.lstrip(trimmed))
+            right = first + len(rest.rstrip(trimmed))
+            yield from ((a, max(a, b)) for a, b in ((first, len(text)), (left, right), (left, len(text)), (first, right)))

@@ -1,0 +1,157 @@
+"""Request -> Prompt: the text and tokens that the model reads, and where each token stands in the user's own text.
+
+Chat messages go through the model's own template, are tokenised once (the same ids as ``apply_chat_template``) and
+found again by ``core.text.layout``; tokens get their characters from ``core.text.offsets``. What cannot be proven is
+said in ``notes`` and shown by token only. ``with_output`` adds the tokens that the model wrote (core.text.output),
+``answer_ids`` tokenises a given answer (core.text.answer). Guarded by tests/core/test_text_render.py.
+
+``Tokens.sources`` are, in this order: the request's messages (one for raw text), the system message that the
+template added, and after a run its thinking (where there is any) and its answer, last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from core.errors import PromptError
+from core.records import Message, Request, Source, Tokens
+from core.text.answer import answer_ids as answer_ids
+from core.text.answer import given as given
+from core.text.layout import Layout, Piece, layout, place
+from core.text.offsets import encode
+from core.text.output import with_output as with_output
+from core.text.pieces import closed, spell, token_texts
+from core.text.prompt import Prompt as Prompt
+from core.text.spans import place_tokens
+from core.text.special import hide, special_ids
+from core.text.system import REMEDY, added_system, without
+from core.text.template import Chat, template_text
+from core.text.thinking import left_open
+
+RAW = "This model has no chat template: your message was read as raw text."
+REMOVED = "The system message that the chat template adds by itself was removed."
+ADDED = "The chat template added a system message of its own: keep it, remove it, or write your own."
+CONTINUED = "The answer goes on with the assistant message that ends the prompt."
+
+
+def render(tokenizer: Any, request: Request, *, has_template: bool | None = None) -> Prompt:
+    """The prompt of ``request`` as the model reads it. Raises PromptError where it cannot be read.
+
+    ``has_template``: None asks the tokenizer. A single user message without a template is read as raw text.
+    """
+    if request.token_ids is not None:
+        return _from_ids(tokenizer, request.token_ids)
+    if request.text is not None:
+        return _raw(tokenizer, request.text, ())
+    if has_template is not False and template_text(tokenizer) is not None:
+        return _chat(tokenizer, request)
+    if len(request.messages) > 1 or request.messages[0].role != "user":
+        roles = ", ".join(m.role for m in request.messages)
+        raise PromptError(
+            f"This model has no chat template, so it cannot read these chat messages ({roles}): "
+            "write one raw text, or pick a model made for chat."
+        )
+    return _raw(tokenizer, request.messages[0].content, (RAW,))
+
+
+def _from_ids(tokenizer: Any, ids: Sequence[int]) -> Prompt:
+    """Token ids as they are; the text that they spell, control tokens left out, stands as the user's."""
+    wrong = next((i for i in ids if not 0 <= i < len(tokenizer)), None)
+    if wrong is not None:
+        raise PromptError(f"Token id {wrong} is not one of this model's {len(tokenizer)} tokens: check the ids.")
+    text, spans = spell(tokenizer, ids)
+    special = special_ids(tokenizer)
+    marks = [int(i) in special for i in ids]
+    own, moved = hide(text, spans, marks)
+    at = [(-1, -1) if m else s for m, s in zip(marks, closed(moved, own), strict=True)]
+    tokens = Tokens(
+        ids=np.array(ids, np.int64),
+        texts=token_texts(tokenizer, ids),
+        message=np.array([-1 if m else 0 for m in marks], np.int32),
+        start=np.array([a for a, _ in at], np.int32),
+        end=np.array([b for _, b in at], np.int32),
+        roles=tuple("template" if m else "user" for m in marks),
+        parts=("prompt",) * len(ids),
+        sources=(Source(own, "user", "user"),),
+    )
+    return Prompt(text, tokens)
+
+
+def _raw(tokenizer: Any, text: str, notes: tuple[str, ...]) -> Prompt:
+    """Raw text, with the begin and end tokens that the tokenizer itself puts around it."""
+    encoded = encode(tokenizer, text, special=True)
+    if not encoded.ids:
+        raise PromptError("The prompt makes no token for this model: write something else for the model to read.")
+    pieces = (Piece(0, 0, 0, len(text)),)
+    tokens, more = place_tokens(tokenizer, text, encoded, pieces, (Source(text, "user", "user"),))
+    around = [t for t, a in zip(tokens.texts, encoded.added, strict=True) if a]
+    read = "".join(around[: encoded.before]) + text + "".join(around[encoded.before :])
+    return Prompt(read, tokens, notes + more)
+
+
+def _chat(tokenizer: Any, request: Request) -> Prompt:
+    """Chat messages through the model's template."""
+    chat, messages = Chat.of(tokenizer, request), request.messages
+    plan = layout(chat, messages)
+    rendered = chat.render(messages)
+    pieces = place(rendered, plan, messages)
+    sources = tuple(Source(m.content, _role(m), "user") for m in messages)
+    rendered, pieces, sources, notes = _own_system(chat, request, plan, rendered, pieces, sources)
+    tokens, more = place_tokens(tokenizer, rendered, encode(tokenizer, rendered, special=False), pieces, sources)
+    if chat.continues:
+        notes += (CONTINUED,)
+    return Prompt(rendered, tokens, notes + _switch_notes(chat, request) + more, _begins_thinking(chat, request, plan), True)
+
+
+def _own_system(
+    chat: Chat,
+    request: Request,
+    plan: Layout,
+    rendered: str,
+    pieces: tuple[Piece, ...] | None,
+    sources: tuple[Source, ...],
+) -> tuple[str, tuple[Piece, ...] | None, tuple[Source, ...], tuple[str, ...]]:
+    """Rendered text, pieces and sources with the template's own system message shown or removed, and notes."""
+    added = added_system(chat, request.messages, plan)
+    if added is None:
+        return rendered, pieces, sources, ()
+    if request.system == "none":
+        if not rendered.startswith(plan.literals[0]):
+            raise PromptError(f"The system message of this model's template cannot be removed safely: {REMEDY}.")
+        shorter = without(rendered, added)
+        gone = len(rendered) - len(shorter)
+        moved = pieces and tuple(replace(p, place=p.place - gone) for p in pieces)
+        return shorter, moved, sources, (REMOVED,)
+    text = rendered[added.start : added.end]
+    if not rendered.startswith(plan.literals[0]) or not text.strip():
+        return rendered, pieces, sources, ()
+    own = Piece(len(sources), 0, added.start, len(text))
+    return rendered, pieces and (own, *pieces), (*sources, Source(text, "system", "template")), (ADDED,)
+
+
+def _begins_thinking(chat: Chat, request: Request, plan: Layout) -> bool:
+    """The model goes on inside a thinking block; a given answer that never closes it is an answer all the same."""
+    inside = left_open(request.messages[-1].content if chat.continues else plan.literals[-1])
+    return inside and not (request.answer is not None and left_open(request.answer, inside=True))
+
+
+def _switch_notes(chat: Chat, request: Request) -> tuple[str, ...]:
+    notes = []
+    if request.thinking and not chat.known.switches:
+        notes.append("This model's chat template has no switch for thinking; it was asked as always.")
+    if not request.thinking and chat.variables.get("reasoning_effort") == "low":
+        notes.append("This model's thinking cannot be switched off; it was asked for little of it.")
+    if request.date and chat.known.dated:
+        notes.append(f"The chat template prints a date: {request.date}.")
+    return tuple(notes)
+
+
+def _role(message: Message) -> str:
+    """The nearest of ROLES: developer messages are the system's, tool results are read like the user's."""
+    if message.role == "developer":
+        return "system"
+    return message.role if message.role in ("system", "user", "assistant") else "user"

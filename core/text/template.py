@@ -1,0 +1,150 @@
+"""A tokenizer's chat template with its switches set: thinking, the date, who speaks next.
+
+The template is only ever rendered by ``apply_chat_template`` (its own sandbox, its own rules), never imitated. What
+it can be told is found by parsing it: which variables it reads and does not set. The date is set by putting a macro
+``strftime_now`` in front of the template, since transformers turns functions passed as variables into strings.
+To teach a new switch: one line in ``SWITCHES``. Guarded by tests/core/test_text_template.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import regex
+
+from core.errors import PromptError
+from core.records import Message, Request
+
+SWITCHES: dict[str, tuple[Any, Any]] = {
+    "enable_thinking": (False, True),
+    "thinking": (False, True),
+    "enable_reasoning": (False, True),
+    "thinking_budget": (0, None),
+    "reasoning_effort": ("low", None),
+}
+"""Template variable -> its value for thinking off and on; None leaves the template's default."""
+
+_DATE_VARIABLES = {"date_string": "%d %b %Y", "current_date": "%Y-%m-%d"}
+_CLOCK = "{%- macro strftime_now(format) -%}{{ heed_dates[format] }}{%- endmacro -%}"
+_TRACKING = regex.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a template reads from outside: variable names, and every text constant in it."""
+
+    variables: frozenset[str] = frozenset()
+    constants: frozenset[str] = frozenset()
+
+    @property
+    def dated(self) -> bool:
+        return bool(self.variables & {"strftime_now", *_DATE_VARIABLES})
+
+    @property
+    def switches(self) -> tuple[str, ...]:
+        return tuple(name for name in SWITCHES if name in self.variables)
+
+
+@lru_cache(maxsize=32)
+def inspect(template: str) -> Known:
+    """Parses ``template``; one that plain Jinja cannot parse is known for nothing."""
+    from jinja2 import Environment, TemplateError, meta, nodes
+
+    environment = Environment(extensions=["jinja2.ext.loopcontrols"])
+    try:
+        tree = environment.parse(_TRACKING.sub("", template))
+    except TemplateError:
+        return Known()
+    constants = {node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str)}
+    return Known(frozenset(meta.find_undeclared_variables(tree)), frozenset(constants))
+
+
+def template_text(tokenizer: Any) -> str | None:
+    """The tokenizer's own (default) chat template, or None."""
+    found = getattr(tokenizer, "chat_template", None)
+    if isinstance(found, dict):
+        found = found.get("default")
+    return found or None
+
+
+@dataclass(frozen=True)
+class Chat:
+    """Renders messages as one request wants it: ``Chat.of(tokenizer, request)``."""
+
+    tokenizer: Any
+    template: str
+    known: Known
+    variables: dict[str, Any] = field(default_factory=dict)
+    continues: bool = False
+    """The last message is the assistant's and is gone on with."""
+    prefix: str = ""
+
+    @classmethod
+    def of(cls, tokenizer: Any, request: Request) -> Chat:
+        text = template_text(tokenizer)
+        if text is None:
+            raise PromptError("This model has no chat template: write the prompt as raw text.")
+        known = inspect(text)
+        variables = _switched(known, request.thinking)
+        prefix = ""
+        if request.date:
+            dates, prefix = _dated(known, request.date)
+            variables |= dates
+        continues = bool(request.messages) and request.messages[-1].role == "assistant"
+        return cls(tokenizer, text, known, variables, continues, prefix)
+
+    def render(self, messages: Sequence[Message], *, closed: bool = False) -> str:
+        """The messages as the model reads them, up to where it goes on writing; ``closed``: up to their own end.
+
+        Raises PromptError where the template refuses them.
+        """
+        open_ended = self.continues and not closed
+        try:
+            return self.tokenizer.apply_chat_template(
+                [{"role": m.role, "content": m.content} for m in messages],
+                chat_template=self.prefix + self.template,
+                tokenize=False,
+                add_generation_prompt=not closed and not open_ended,
+                continue_final_message=open_ended,
+                **self.variables,
+            )
+        except Exception as error:  # a template is a program of the model's maker and may raise anything
+            raise PromptError(_refusal(messages, error, open_ended)) from error
+
+
+def _refusal(messages: Sequence[Message], error: Exception, open_ended: bool) -> str:
+    said = " ".join(str(error).split())[:200].rstrip(".")
+    if open_ended:
+        return f"This model's chat template cannot go on with an assistant message ({said}): end with a user message."
+    roles = ", ".join(m.role for m in messages)
+    return (
+        f"This model's chat template refuses the messages {roles} ({said}): change their roles or order, "
+        "for example put the system text into the user message."
+    )
+
+
+def _switched(known: Known, thinking: bool) -> dict[str, Any]:
+    chosen = {}
+    for name in known.switches:
+        value = SWITCHES[name][thinking]
+        if name == "reasoning_effort" and "none" in known.constants:
+            value = "high" if thinking else "none"
+        if value is not None:
+            chosen[name] = value
+    return chosen
+
+
+def _dated(known: Known, date: str) -> tuple[dict[str, Any], str]:
+    """(variables, text before the template) that make the template print ``date`` (ISO)."""
+    try:
+        day = datetime.fromisoformat(date)
+    except ValueError as error:
+        raise PromptError(f"The date {date!r} is not an ISO date: write it as 2026-11-21.") from error
+    if "strftime_now" in known.variables:
+        formats = {text for text in known.constants if "%" in text}
+        return {"heed_dates": {text: day.strftime(text) for text in formats}}, _CLOCK
+    return {n: day.strftime(f) for n, f in _DATE_VARIABLES.items() if n in known.variables}, ""
