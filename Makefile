@@ -3,7 +3,6 @@
 # (except that `make test` as root installs Debian's chromium where no browser is found).
 
 PYTHON = .venv/bin/python
-CODE = app.py core pages scripts benchmarks
 
 .PHONY: run demo test bench lint format venv dev torch-cpu clean
 
@@ -14,7 +13,7 @@ demo: venv       ## fetch and convert both small models, so that a lecture needs
 	@$(PYTHON) -m core.models.demo
 
 test: dev        ## unit tests, pages, README, real browser on the real default model
-	@exec $(PYTHON) scripts/test.py
+	@exec $(PYTHON) scripts/test.py $(ARGS)
 
 bench: venv      ## what capturing costs, in time and memory
 	@exec $(PYTHON) -m benchmarks.run

@@ -15,11 +15,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 FONTS = ("fonts-noto-core", "fonts-noto-cjk", "fonts-noto-color-emoji")
+WAIT = ("-o", "DPkg::Lock::Timeout=120")
 REMEDY = "install chromium or google-chrome, or set HEED_CHROMIUM to the path of one, then run this again."
 
 
@@ -86,15 +88,26 @@ def _try(*command: str) -> bool:
         return False
 
 
+@cache
+def _lists() -> bool:
+    """Fetch the lists of packages, once: a fresh container has none."""
+    return _try("apt-get", *WAIT, "update", "-qq")
+
+
+def _package(*names: str) -> None:
+    if _lists():
+        _try("apt-get", *WAIT, "install", "-y", "-qq", "--no-install-recommends", *names)
+
+
 def _debian() -> None:
-    if _apt() and _try("apt-get", "update", "-qq"):
-        _try("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium")
+    if _apt():
+        _package("chromium")
 
 
 def _fonts() -> None:
     missing = [name for name in FONTS if not Path("/var/lib/dpkg/info", f"{name}.list").exists()]
-    if missing and _try("apt-get", "update", "-qq"):
-        _try("apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing)
+    if missing:
+        _package(*missing)
 
 
 def _playwright() -> None:

@@ -9,11 +9,15 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from core.settings import models_path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL = "127.0.0.1,localhost"
+
+settings.register_profile("heed", deadline=None, database=None, print_blob=True)  # a slow machine is no failure
+settings.load_profile("heed")
 
 
 def pytest_configure(config):
