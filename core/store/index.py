@@ -26,7 +26,7 @@ from core.records import SCHEMA
 from core.store.files import MANIFEST, USED, Damaged, read_manifest, write_file
 
 VERSION = 1
-"""Raised when TABLE changes: an index of another version is built anew."""
+"""Raised when TABLE changes: an index of another version, or of another schema of records, is built anew."""
 
 PREVIEW = 200
 """Characters of prompt and answer in a list."""
@@ -124,11 +124,12 @@ def _connect(path: Path | None) -> sqlite3.Connection:
         index.row_factory = sqlite3.Row
         index.execute("PRAGMA journal_mode=WAL")
         index.execute("PRAGMA synchronous=OFF")  # it can always be built anew
-        if index.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+        version = VERSION * 1000 + SCHEMA
+        if index.execute("PRAGMA user_version").fetchone()[0] != version:
             index.execute("BEGIN IMMEDIATE")
             index.execute("DROP TABLE IF EXISTS runs")
             index.execute(TABLE)
-            index.execute(f"PRAGMA user_version={VERSION}")
+            index.execute(f"PRAGMA user_version={version}")
             index.execute("COMMIT")
     except BaseException:
         index.close()

@@ -76,13 +76,14 @@ def _hints(record: str) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in fields(kind) if field.init}
 
 
-FREE = Mapping[str, Any]
-"""The hint of a field that holds whatever JSON can hold: arrays in it are written as lists."""
+def _is_free(hint: Any) -> bool:
+    """True for a field that holds whatever JSON can hold (``Mapping[str, Any]``): arrays in it become lists."""
+    return get_origin(hint) is Mapping and get_args(hint)[1] is Any
 
 
 def _write_record(record: Any, path: str, arrays: Arrays) -> dict[str, Any]:
     return {
-        name: _write(getattr(record, name), f"{path}{name}", None if hint == FREE else arrays)
+        name: _write(getattr(record, name), f"{path}{name}", None if _is_free(hint) else arrays)
         for name, hint in _hints(type(record).__name__).items()
     }
 

@@ -1,0 +1,265 @@
+"""core/jobs: order, sharing, cancelling, failing; nothing here waits for a clock."""
+
+import errno
+import gc
+import logging
+import subprocess
+import sys
+import weakref
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from core.errors import Cancelled, HeedError, PromptError
+from core.jobs import Jobs, jobs
+from core.jobs.sentences import DISK_FULL, NO_MEMORY
+
+LONG = 30
+
+
+class Gate:
+    """Work that says when it has begun and ends when it is told to, or when it is cancelled."""
+
+    def __init__(self, result=None):
+        self.begun, self.open, self.ended, self.result = Event(), Event(), Event(), result
+
+    def __call__(self, progress, cancelled):
+        self.begun.set()
+        while not self.open.wait(0.005):
+            if cancelled():
+                self.ended.set()
+                raise Cancelled("Stopped.")
+        self.ended.set()
+        return self.result
+
+
+@pytest.fixture
+def queue():
+    return Jobs()
+
+
+def test_a_job_runs_and_gives_its_result(queue):
+    def work(progress, cancelled):
+        progress(0.5, "Halfway", "wor")
+        progress(None, "Longer", "words")
+        progress(2, "Beyond")
+        return {"answer": 42}
+
+    job = queue.submit("a", work)
+    assert job.wait(LONG) and job.state == "done" and job.over
+    assert (job.result, job.error, job.fraction, job.text, job.stream) == ({"answer": 42}, "", 1.0, "Beyond", "words")
+    assert job.submitted <= job.started <= job.finished and job.position == 0
+    assert queue.get(job.id) is job and job in queue.all()
+
+
+def test_progress_is_seen_while_it_runs(queue):
+    shown, go_on = Event(), Event()
+
+    def work(progress, cancelled):
+        progress(0.25, "Reading", "The")
+        shown.set()
+        go_on.wait(LONG)
+
+    job = queue.submit("a", work)
+    assert shown.wait(LONG)
+    assert (job.state, job.fraction, job.text, job.stream) == ("running", 0.25, "Reading", "The")
+    go_on.set()
+    assert job.wait(LONG)
+
+
+def test_one_after_the_other_in_order_on_each_device(queue):
+    seen, gate, lane = [], Gate(), Gate()
+    first = queue.submit("gate", gate)
+    rest = [queue.submit(str(i), lambda p, c, i=i: seen.append(i)) for i in range(5)]
+    other = queue.submit("other", lane, device="cuda")
+    assert gate.begun.wait(LONG) and lane.begun.wait(LONG), "devices do not wait for each other"
+    assert [job.position for job in (first, *rest)] == [0, 1, 2, 3, 4, 5]
+    assert {job.state for job in rest} == {"queued"} and seen == []
+    rest[1].cancel()
+    assert [job.position for job in rest] == [1, 0, 2, 3, 4]
+    gate.open.set()
+    lane.open.set()
+    assert all(job.wait(LONG) for job in (first, *rest, other))
+    assert seen == [0, 2, 3, 4] and rest[1].state == "cancelled"
+
+
+def test_two_that_ask_for_the_same_share_one_job(queue):
+    gate = Gate("shared")
+    one = queue.submit("run", gate, who="session 1")
+    assert gate.begun.wait(LONG)
+    two = queue.submit("run", Gate("never run"), who="session 2")
+    assert two is one and one.sharers == 2
+    assert queue.submit("run", gate, who="session 2").sharers == 2, "asking twice counts once"
+    one.cancel("session 1")
+    one.cancel("session 1")
+    assert one.state == "running" and one.sharers == 1, "the other still waits"
+    gate.open.set()
+    assert two.wait(LONG) and two.result == "shared"
+
+
+def test_the_last_to_leave_stops_the_work(queue):
+    gate = Gate()
+    job = queue.submit("run", gate)
+    queue.submit("run", gate)
+    assert gate.begun.wait(LONG)
+    job.cancel()
+    assert job.state == "running"
+    job.cancel()
+    assert job.state == "cancelled" and job.over and gate.ended.wait(LONG)
+    assert job.result is None and job.join() is False
+
+
+def test_a_waiting_job_that_is_cancelled_never_runs(queue):
+    gate, late = Gate(), Gate()
+    queue.submit("gate", gate)
+    job = queue.submit("late", late)
+    job.cancel()
+    gate.open.set()
+    assert queue.submit("after", lambda p, c: "fine").wait(LONG)
+    assert job.state == "cancelled" and not late.begun.is_set()
+
+
+def test_cancel_answers_before_the_work_has_noticed(queue):
+    begun, deaf = Event(), Event()
+
+    def work(progress, cancelled):
+        begun.set()
+        deaf.wait(LONG)  # busy with one long step
+        progress(0.9, "too late", "too late")
+        return "too late"
+
+    job = queue.submit("run", work)
+    assert begun.wait(LONG)
+    job.cancel()
+    assert job.state == "cancelled" and job.finished is not None
+    again = queue.submit("run", lambda p, c: "fresh")
+    assert again is not job, "a cancelled job is not shared"
+    deaf.set()
+    assert again.wait(LONG) and again.result == "fresh"
+    assert job.state == "cancelled" and job.result is None and job.stream == "" and job.text != "too late"
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named like torch's."""
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (PromptError("The prompt is empty: write something."), "The prompt is empty: write something."),
+        (MemoryError(), NO_MEMORY),
+        (OutOfMemoryError("CUDA"), NO_MEMORY),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), NO_MEMORY),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), NO_MEMORY),
+        (OSError(errno.ENOSPC, "No space left on device"), DISK_FULL),
+    ],
+)
+def test_known_failures_are_one_sentence(queue, error, expected):
+    def work(progress, cancelled):
+        raise error
+
+    job = queue.submit("a", work)
+    assert job.wait(LONG) and (job.state, job.error, job.result) == ("failed", expected, None)
+
+
+@pytest.mark.parametrize("error", [ValueError("secret detail"), KeyError("x"), SystemExit(1), KeyboardInterrupt()])
+def test_an_unknown_failure_is_logged_and_the_worker_lives_on(queue, error, caplog):
+    def work(progress, cancelled):
+        raise error
+
+    with caplog.at_level(logging.ERROR, logger="heed"):
+        job = queue.submit("a", work)
+        assert job.wait(LONG)
+    assert job.state == "failed" and "Something went wrong" in job.error and type(error).__name__ in job.error
+    assert "secret" not in job.error and "log" in job.error
+    assert any(record.exc_info and record.exc_info[1] is error for record in caplog.records)
+    assert queue.submit("b", lambda p, c: 1).wait(LONG)
+    assert queue.submit("a", lambda p, c: "again").wait(LONG), "a failed job is not shared"
+
+
+def test_work_may_say_that_it_was_cancelled(queue):
+    def work(progress, cancelled):
+        raise Cancelled("Stopped.")
+
+    job = queue.submit("a", work)
+    assert job.wait(LONG) and job.state == "cancelled" and job.error == ""
+
+
+def test_a_full_queue_is_one_sentence_and_cancelling_makes_room():
+    queue, gate = Jobs(waiting=2), Gate()
+    queue.submit("gate", gate)
+    assert gate.begun.wait(LONG)
+    waiting = [queue.submit(str(i), gate) for i in range(2)]
+    with pytest.raises(HeedError, match="2 jobs already wait for cpu: try again"):
+        queue.submit("more", gate)
+    assert queue.submit("1", gate) is waiting[1], "sharing needs no room"
+    assert queue.submit("more", lambda p, c: 1, device="cuda").wait(LONG)
+    waiting[0].cancel()
+    last = queue.submit("more", gate)
+    gate.open.set()
+    assert last.wait(LONG)
+
+
+def test_finished_jobs_are_forgotten():
+    queue = Jobs(kept=3)
+    done = [queue.submit(str(i), lambda p, c: None) for i in range(6)]
+    assert all(job.wait(LONG) for job in done)
+    assert queue.all() == done[3:] and queue.get(done[0].id) is None
+    queue.forget = 0
+    assert queue.all() == []
+
+
+def test_nothing_of_a_forgotten_job_stays_in_memory():
+    class Big:
+        pass
+
+    queue, alive = Jobs(kept=0), []
+
+    def work(progress, cancelled):
+        big = Big()
+        alive.append(weakref.ref(big))
+        return big
+
+    assert queue.submit("a", work).wait(LONG)
+    assert queue.submit("b", lambda p, c: None).wait(LONG)
+    queue.all()
+    gc.collect()
+    assert alive[0]() is None
+
+
+def test_many_threads_submit_join_and_cancel_at_once(queue):
+    seen, errors = [], []
+
+    def session(number):
+        try:
+            for i in range(50):
+                job = queue.submit(str(i % 7), lambda p, c: seen.append(1), who=str(number))
+                job.cancel(str(number)) if (i + number) % 3 == 0 else job.wait(LONG)
+                assert job.position >= 0
+        except HeedError:
+            pass  # the queue was full for a moment
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [Thread(target=session, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == [] and seen
+    assert queue.submit("last", lambda p, c: "alive").wait(LONG)
+
+
+def test_one_queue_for_all():
+    assert jobs() is jobs() and isinstance(jobs(), Jobs)
+
+
+def test_a_process_ends_while_a_job_runs():
+    code = (
+        "from core.jobs import jobs; import time; jobs().submit('a', lambda p, c: time.sleep(600)); print('torch' in "
+    )
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", code + "__import__('sys').modules)"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout.strip()) == (0, "False")
