@@ -26,33 +26,19 @@ def environment(browser: str) -> dict[str, str]:
     return env
 
 
-def bring_model() -> None:
-    """The default model on disk and converted, each step told once. Raises HeedError."""
-    from core.models import DEFAULT, fetch
-
-    told: list[str] = []
-
-    def tell(what: str, done: int, total: int) -> None:
-        if what not in told:
-            told.append(what)
-            sys.stdout.write(f"Heed: {DEFAULT}: {what}\n")
-            sys.stdout.flush()
-
-    fetch(DEFAULT, tell)
-
-
 def main(arguments: list[str]) -> int:
     """Exit status: pytest's, or 1 after one sentence where something needed is missing."""
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
-    from core.errors import HeedError
+    from core.models import DEFAULT
     from scripts.browser import NoBrowser, ready
 
     try:
         browser = ready()
-        bring_model()
-    except (HeedError, NoBrowser) as error:
+    except NoBrowser as error:
         sys.stderr.write(f"Heed: {error}\n")
+        return 1
+    if subprocess.run([sys.executable, "-m", "core.models.demo", DEFAULT], check=False).returncode:
         return 1
     command = [
         sys.executable,
