@@ -95,7 +95,7 @@ def generate(
     hf, start = model.hf, len(prompt_ids)
     ids = torch.tensor([list(prompt_ids)], device=hf.device)
     raw, watch = _Raw(), _Watch(decode, request, start, progress, cancelled)
-    settings: dict[str, Any] = {"output_attentions": True} if model.ref.attention == "eager" else {}
+    eager = model.ref.attention == "eager"
     with torch.no_grad(), torch.random.fork_rng(enabled=request.temperature > 0):
         if request.temperature > 0:
             torch.manual_seed(request.seed)
@@ -103,19 +103,17 @@ def generate(
             out = hf.generate(
                 ids,
                 attention_mask=torch.ones_like(ids),
-                generation_config=_config(hf, request, start),
+                generation_config=_config(hf, request, eager),
                 logits_processor=[raw],
                 stopping_criteria=[watch],
-                return_dict_in_generate=True,
-                **settings,
             )
-    if settings:
+    if eager:
         _give_eager(gather, out.attentions, start)
     written = out.sequences[0, start:].tolist()
     return Written(written, raw.finish(out.sequences), _finish(hf, written, watch))
 
 
-def _config(hf: Any, request: Request, start: int) -> GenerationConfig:
+def _config(hf: Any, request: Request, eager: bool) -> GenerationConfig:
     own = hf.generation_config
     sampling = {"temperature": request.temperature, "top_p": request.top_p, "top_k": 0} if request.temperature > 0 else {}
     return GenerationConfig(
@@ -124,6 +122,8 @@ def _config(hf: Any, request: Request, start: int) -> GenerationConfig:
         eos_token_id=own.eos_token_id,
         pad_token_id=own.pad_token_id,
         bos_token_id=own.bos_token_id,
+        return_dict_in_generate=True,
+        output_attentions=eager,
         **sampling,
     )
 
