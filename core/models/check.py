@@ -39,7 +39,9 @@ def check_path(path: Path) -> None:
     elif path.suffix in PICKLES:
         raise ModelError(_pickle(path.name))
     elif path.suffix == ".safetensors":
-        raise ModelError(f"{path.name} holds weights only: give the folder that also holds its config.json and tokenizer.")
+        raise ModelError(
+            f"{path.name} holds weights only: give the folder that also holds its config.json and tokenizer."
+        )
     else:
         check_whole(read_header(path), path)
 
@@ -58,7 +60,9 @@ def _check_folder(folder: Path) -> None:
         raise ModelError(_remote_code(f"the tokenizer of {folder.name}"))
     check_weights(folder)
     if not tokenizer_files(folder):
-        raise ModelError(f"{folder} has no tokenizer: copy tokenizer.json and tokenizer_config.json of the same model into it.")
+        raise ModelError(
+            f"{folder} has no tokenizer: copy tokenizer.json and tokenizer_config.json of the same model into it."
+        )
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -71,23 +75,25 @@ def read_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read ({error}): copy or fetch it again.") from error
     if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
-        raise ModelError(f"{path} names no model_type: it is no configuration of a transformers model, pick another folder.")
+        raise ModelError(
+            f"{path} names no model_type: it is no configuration of a transformers model, pick another folder."
+        )
     return config
 
 
 def _no_config(folder: Path) -> str:
     if (folder / "adapter_config.json").is_file():
         base = read_json(folder / "adapter_config.json").get("base_model_name_or_path") or "its base model"
-        return f"{folder.name} is an adapter, not a whole model: merge it into {base}, save that, and give the merged folder."
+        return f"{folder.name} is an adapter, not a whole model: merge it into {base} and give the merged folder."
     if any(folder.glob("*.gguf")):
         return f"{folder} holds GGUF files: give the path of one of them, such as {min(folder.glob('*.gguf'))}."
     if (folder / "model_index.json").is_file():
         return f"{folder.name} is an image pipeline, not a language model: pick a causal language model."
-    return f"{folder} is no model folder (it has no config.json): give the folder that holds config.json, weights and tokenizer."
+    return f"{folder} is no model folder (it has no config.json): give the folder that holds config and weights."
 
 
 def _remote_code(what: str) -> str:
-    return f"{what} brings its own code (auto_map), which Heed never runs: pick a model whose architecture is part of transformers."
+    return f"{what} brings its own code (auto_map), which Heed never runs: pick a model that transformers knows itself."
 
 
 def check_config(config: dict[str, Any], name: str) -> None:
@@ -115,12 +121,16 @@ def check_weights(folder: Path) -> None:
         raise ModelError(f"{folder} holds no weights (model.safetensors): copy or fetch them.")
     for file in files:
         if file.parent.resolve() != folder.resolve() or not file.is_file():
-            raise ModelError(f"The weights file {file.name}, named by the index of {folder.name}, is missing: copy or fetch it again.")
+            raise ModelError(
+                f"The weights file {file.name}, named by the index of {folder.name}, is missing: copy or fetch it again."
+            )
         remembered(file, "whole", lambda path: len(safetensors_header(path)))
 
 
 def _no_config_adapter(folder: Path) -> str:
-    return f"{folder.name} holds an adapter, not a whole model: merge it into its base model and give the merged folder."
+    return (
+        f"{folder.name} holds an adapter, not a whole model: merge it into its base model and give the merged folder."
+    )
 
 
 def check_architecture(path: Path) -> Header | None:
@@ -148,22 +158,25 @@ def check_architecture(path: Path) -> Header | None:
 
 def check_decoder(config: dict[str, Any], name: str) -> None:
     """Refuses encoders, encoder-decoders and model types that transformers does not know. Raises ModelError."""
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
     from transformers.models.auto import modeling_auto as auto
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     family = config["model_type"]
     if family not in CONFIG_MAPPING:
         from importlib.metadata import version
 
         raise ModelError(
-            f"{name} has the architecture {family!r}, which is not part of transformers {version('transformers')}: pick another model."
+            f"{name} has the architecture {family!r}, which is not part of transformers {version('transformers')}: "
+            "pick another model."
         )
     if config.get("is_encoder_decoder", _default(CONFIG_MAPPING, family, "is_encoder_decoder")):
-        raise ModelError(f"{name} is an encoder-decoder ({family}), which Heed does not read yet: pick a decoder-only model.")
+        raise ModelError(f"{name} is an encoder-decoder ({family}), which is not read yet: pick a decoder-only model.")
     masked = family in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
     causal = family in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     if masked and not config.get("is_decoder"):
-        raise ModelError(f"{name} is an encoder ({family}) that writes no text, which Heed does not read yet: pick a decoder-only model.")
+        raise ModelError(
+            f"{name} is an encoder ({family}), which writes no text and is not read yet: pick a decoder-only model."
+        )
     if not causal:
         raise ModelError(f"{name} is no causal language model ({family}): pick a model that writes text.")
 

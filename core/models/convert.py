@@ -21,16 +21,15 @@ from core.errors import ModelError
 from core.models import places
 from core.models.check import check_architecture, check_path
 from core.models.facts import facts_of
+from core.models.gguf import Header
 from core.models.memory import WIDTH, check_memory, size_text
-from core.models.names import FULL_PRECISION
+from core.models.names import converted_folder
+
+END_TEXTS = ("<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|return|>")
+"""Special tokens that end a text or a turn wherever they occur."""
 
 Progress = Callable[[str, int, int], None]
 """progress(what is being done, done, total); total 0 where it is not known."""
-
-
-def stored_dtype(parameters: int, dtype: str) -> str:
-    """The dtype a converted model is stored in: float32 where that is the default, for any dtype asked for."""
-    return "float32" if parameters <= FULL_PRECISION else dtype
 
 
 def convert(gguf: Path, sha256: str, dtype: str, progress: Progress) -> Path:
@@ -40,8 +39,7 @@ def convert(gguf: Path, sha256: str, dtype: str, progress: Progress) -> Path:
     """
     check_path(gguf)
     parameters = facts_of(gguf).parameters
-    dtype = stored_dtype(parameters, dtype)
-    folder = places.converted_path(sha256, dtype)
+    dtype, folder = converted_folder(sha256, parameters, dtype)
     if places.is_converted(folder):
         return folder
     progress("Converting", 0, 0)
@@ -53,12 +51,15 @@ def convert(gguf: Path, sha256: str, dtype: str, progress: Progress) -> Path:
     sweep(home, f".{sha256}-")
     temporary = Path(tempfile.mkdtemp(prefix=f".{sha256}-", dir=home))
     try:
-        notes = _write(gguf, temporary, dtype)
-        if "rope_freqs.weight" in header.tensors:
-            notes.append("This GGUF carries rotary scaling factors that transformers does not read; long prompts may differ.")
+        _write(gguf, header, temporary, dtype)
         places.write_json(
             temporary / "heed.json",
-            {"converter": places.CONVERTER, "sha256": sha256, "transformers": version("transformers"), "notes": notes},
+            {
+                "converter": places.CONVERTER,
+                "sha256": sha256,
+                "transformers": version("transformers"),
+                "notes": _notes(header),
+            },
         )
         if folder.exists():
             shutil.rmtree(folder)
@@ -69,7 +70,13 @@ def convert(gguf: Path, sha256: str, dtype: str, progress: Progress) -> Path:
     return folder
 
 
-def _write(gguf: Path, folder: Path, dtype: str) -> list[str]:
+def _notes(header: Header) -> list[str]:
+    if "rope_freqs.weight" in header.tensors:
+        return ["This GGUF carries rotary scaling factors that transformers does not read; long prompts may differ."]
+    return []
+
+
+def _write(gguf: Path, header: Header, folder: Path, dtype: str) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -81,16 +88,29 @@ def _write(gguf: Path, folder: Path, dtype: str) -> list[str]:
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, **source)
     except (OSError, ValueError, KeyError, RuntimeError, TypeError, NotImplementedError, AttributeError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(f"transformers could not read {gguf.name} ({reason}): use the model's safetensors version.") from error
+        raise ModelError(
+            f"transformers could not read {gguf.name} ({reason}): use the model's safetensors version."
+        ) from error
     lost = sorted(info.get("missing_keys") or ())
     if lost:
         raise ModelError(f"{gguf.name} lacks {len(lost)} tensors of its architecture ({lost[0]}): use a complete GGUF.")
     hf.hf_quantizer = None
     del hf.config.quantization_config
     _tie_if_equal(hf)
+    hf.generation_config.eos_token_id = _ends(header, tokenizer)
     hf.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return []
+    folder.chmod(0o755)  # a temporary folder is private, a model is not
+    for file in folder.iterdir():
+        file.chmod(0o644)
+
+
+def _ends(header: Header, tokenizer: Any) -> list[int] | None:
+    """End tokens of a GGUF: it names one, and readers of the format add the vocabulary's usual ones."""
+    named = [header.values.get(f"tokenizer.ggml.{kind}_token_id") for kind in ("eos", "eot", "eom")]
+    special = {t.content: i for i, t in tokenizer.added_tokens_decoder.items() if t.special}
+    usual = [special.get(text) for text in END_TEXTS]
+    return list(dict.fromkeys(i for i in [*named, *usual] if i is not None)) or None
 
 
 def _tie_if_equal(hf: Any) -> None:

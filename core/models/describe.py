@@ -96,7 +96,7 @@ def _turn_end(tokenizer: Any) -> int | None:
 
 
 def plain_generation(hf: Any, tokenizer: Any) -> Any:
-    """A GenerationConfig with nothing but end, pad and begin tokens: models bring penalties and sampling of their own."""
+    """A GenerationConfig with end, pad and begin tokens only: models bring penalties and sampling of their own."""
     from transformers import GenerationConfig
 
     ends = end_tokens(hf, tokenizer)

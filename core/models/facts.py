@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
@@ -45,12 +46,13 @@ def facts_of(path: Path) -> Facts:
 def folder_facts(folder: Path) -> Facts:
     """Facts of a folder with config.json and safetensors."""
     config = read_json(folder / "config.json")
-    text = config.get("text_config") if isinstance(config.get("text_config"), dict) else config
+    inner = config.get("text_config")
+    text: dict[str, Any] = inner if isinstance(inner, dict) else config
     heads = _number(text, "num_attention_heads", "n_head", "num_heads", "n_heads")
     width = _number(text, "hidden_size", "n_embd", "d_model")
     return Facts(
         family=str(config.get("model_type", "")),
-        parameters=sum(int(remembered(w, "parameters", safetensors_parameters)) for w in weight_files(folder) if w.exists()),
+        parameters=sum(_parameters(w) for w in weight_files(folder) if w.exists()),
         layers=_number(text, "num_hidden_layers", "n_layer", "num_layers", "n_layers"),
         heads=heads,
         key_heads=_number(text, "num_key_value_heads") or heads,
@@ -62,10 +64,8 @@ def folder_facts(folder: Path) -> Facts:
 
 def folder_template(folder: Path) -> str:
     """The chat template as text; empty where the model has none."""
-    try:
+    with suppress(OSError, ValueError):
         return (folder / "chat_template.jinja").read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        pass
     for name in ("chat_template.json", "tokenizer_config.json"):
         template = read_json(folder / name).get("chat_template")
         if template:
@@ -90,13 +90,19 @@ def safetensors_header(path: Path) -> dict[str, Any]:
     except (struct.error, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise ModelError(f"The weights file {path} is damaged ({error}): copy or fetch it again.") from error
     if end != size:
-        raise ModelError(f"The weights file {path} is cut off: it has {size:,} bytes and needs {end:,}; copy or fetch it again.")
+        raise ModelError(
+            f"The weights file {path} is cut off: it has {size:,} bytes and needs {end:,}; copy or fetch it again."
+        )
     return header
 
 
 def safetensors_parameters(path: Path) -> int:
     """Number of values in a safetensors file."""
     return sum(prod(tensor["shape"]) for tensor in safetensors_header(path).values())
+
+
+def _parameters(path: Path) -> int:
+    return int(remembered(path, "parameters", safetensors_parameters))
 
 
 def _gguf_facts(path: Path) -> Facts:

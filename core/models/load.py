@@ -13,9 +13,9 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from core.errors import Cancelled, ModelError, NotFetched
 from core.models import describe, names, places
@@ -24,6 +24,8 @@ from core.models.convert import Progress
 from core.models.facts import facts_of
 from core.models.memory import WIDTH, available, check_memory
 from core.records import ModelKey, ModelRef
+
+How = Literal["dispatch", "eager", "none"]
 
 MOST = 4
 """Models kept in memory at once."""
@@ -129,15 +131,32 @@ def _key(name: str | ModelKey, dtype: Any, device: str | None, tell: Progress, a
 def _folder(key: ModelKey, tell: Progress, ask: Callable[[], bool]) -> Path:
     """The folder to load, fetched, converted and checked."""
     place = names.locate(key.name)
-    path = names.files_of(place)
-    if path is None or not path.is_dir():
+    if not place.is_gguf:
+        path = names.files_of(place)
+        assert path is not None  # ``_key`` has fetched it
+        check_path(path)
+        return path
+    parameters = place.entry.parameters if place.entry else facts_of(Path(key.name)).parameters
+    _, folder = names.converted_folder(key.fingerprint, parameters, key.dtype)
+    if places.is_converted(folder) and not _sound(folder):
+        (folder / "heed.json").unlink()
+    if not places.is_converted(folder):
         from core.models.fetching import fetch
 
-        if path is not None:
-            check_path(path)
-        path = fetch(key.name, dtype=key.dtype, progress=tell, cancelled=ask)
-    check_path(path)
-    return path
+        if place.path is not None:
+            check_path(place.path)
+        fetch(key.name, dtype=key.dtype, progress=tell, cancelled=ask)
+    check_path(folder)
+    return folder
+
+
+def _sound(folder: Path) -> bool:
+    """A converted folder that was damaged since can simply be made again."""
+    try:
+        check_path(folder)
+    except ModelError:
+        return False
+    return True
 
 
 def _load(key: ModelKey, folder: Path) -> Model:
@@ -150,18 +169,15 @@ def _load(key: ModelKey, folder: Path) -> Model:
         hf, tokenizer, how = _read(folder, key, place.label)
     hf.generation_config = describe.plain_generation(hf, tokenizer)
     model = Model(hf, tokenizer, _ref(key, place, folder, hf, tokenizer, how))
-    from core.models.selfcheck import selfcheck
+    if how != "dispatch":  # on the dispatch path ``install`` has just made the same check
+        from core.models.selfcheck import selfcheck
 
-    notes = tuple(selfcheck(model) or ())
-    if notes:
-        from dataclasses import replace
-
-        model.ref = replace(model.ref, notes=model.ref.notes + notes)
+        model.ref = replace(model.ref, notes=model.ref.notes + tuple(selfcheck(model) or ()))
     names.remember_ref(model.ref)
     return model
 
 
-def _read(folder: Path, key: ModelKey, label: str) -> tuple[Any, Any, str]:
+def _read(folder: Path, key: ModelKey, label: str) -> tuple[Any, Any, How]:
     """(model, tokenizer, how its attention is taken)"""
     from transformers import AutoTokenizer
 
@@ -204,7 +220,7 @@ def _pretrained(folder: Path, key: ModelKey, label: str, **kw: Any) -> Any:
     return hf.eval().to(key.device).requires_grad_(False)
 
 
-def _ref(key: ModelKey, place: names.Place, folder: Path, hf: Any, tokenizer: Any, how: str) -> ModelRef:
+def _ref(key: ModelKey, place: names.Place, folder: Path, hf: Any, tokenizer: Any, how: How) -> ModelRef:
     from core.models.selfcheck import attention_layers
 
     config = hf.config.get_text_config()
@@ -218,7 +234,7 @@ def _ref(key: ModelKey, place: names.Place, folder: Path, hf: Any, tokenizer: An
         notes.append(f"{len(heads)} of {layers} layers have attention; the others mix tokens in another way.")
     if how == "eager":
         context = min(context, EAGER_CONTEXT)
-        notes.append(f"Attention of this family is taken by the slow eager path, so a run is limited to {context} tokens.")
+        notes.append(f"Attention of this family is taken by the slow eager path: a run has at most {context} tokens.")
     return ModelRef(
         key=key,
         label=place.label,
@@ -276,7 +292,7 @@ def _free_on(device: str) -> int | None:
 
     kind = torch.cuda if device.startswith("cuda") else torch.backends.mps
     if not kind.is_available():
-        raise ModelError(f"torch sees no {device} device here: set HEED_DEVICE=cpu, or install a build of torch that has it.")
+        raise ModelError(f"torch sees no {device} device here: set HEED_DEVICE=cpu, or install a torch that has it.")
     return torch.cuda.mem_get_info(device)[0] if device.startswith("cuda") else None
 
 

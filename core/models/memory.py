@@ -41,7 +41,10 @@ class Estimate:
 
 
 def estimate(name: str, prompt_tokens: int = 0, new_tokens: int = 0, *, dtype: str | None = None) -> Estimate:
-    """What a run of ``new_tokens`` after ``prompt_tokens`` needs with all rows kept. Raises ModelError for an unknown name."""
+    """What a run of ``new_tokens`` after ``prompt_tokens`` needs with all rows kept.
+
+    Raises ModelError for an unknown name.
+    """
     place = locate(name)
     path = files_of(place)
     facts = facts_of(path) if path else Facts()

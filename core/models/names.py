@@ -22,6 +22,7 @@ from core.models import places
 from core.models.catalogue import CATALOGUE, Entry, Hub, PyPI
 from core.models.facts import facts_of
 from core.records import ModelKey, ModelRef
+from core.settings import models_path
 
 FULL_PRECISION = 1_500_000_000
 """Up to so many parameters the default dtype is float32, above it bfloat16."""
@@ -40,6 +41,11 @@ class Place:
     pypi: PyPI | None = None
     hub: Hub | None = None
     path: Path | None = None
+
+    @property
+    def is_gguf(self) -> bool:
+        """Must be converted before it can be loaded."""
+        return self.pypi is not None or (self.path is not None and self.path.is_file())
 
     @property
     def label(self) -> str:
@@ -70,7 +76,8 @@ def locate(name: str) -> Place:
     close = difflib.get_close_matches(name.lower(), CATALOGUE, n=1)
     hint = f"did you mean {close[0]!r}? Known" if close else "known"
     raise ModelError(
-        f"There is no model called {name!r}; {hint} are {', '.join(CATALOGUE)}, or give a hub id (org/name), a folder or a .gguf file."
+        f"There is no model called {name!r}; {hint} are {', '.join(CATALOGUE)}, "
+        "or give a hub id (org/name), a folder or a .gguf file."
     )
 
 
@@ -87,6 +94,15 @@ def files_of(place: Place) -> Path | None:
             return folder
     file = places.gguf_path(place.pypi.sha256)
     return file if file.exists() else None
+
+
+def converted_folder(sha256: str, parameters: int, dtype: str) -> tuple[str, Path]:
+    """(dtype it is stored in, folder) of a converted GGUF that is to be loaded in ``dtype``.
+
+    Up to FULL_PRECISION parameters one float32 copy serves every dtype.
+    """
+    stored = "float32" if parameters <= FULL_PRECISION else dtype
+    return stored, places.converted_path(sha256, stored)
 
 
 def resolve(name: str | ModelKey, *, dtype: Any = None, device: str | None = None) -> ModelKey:
@@ -155,7 +171,7 @@ def remember_ref(ref: ModelRef) -> None:
 
 def _ref_path(key: ModelKey) -> Path:
     digest = hashlib.sha256("\n".join((key.name, key.fingerprint, key.dtype, key.device)).encode()).hexdigest()
-    return places.models_path() / "refs" / f"{digest[:40]}.json"
+    return models_path() / "refs" / f"{digest[:40]}.json"
 
 
 def _identity(place: Place) -> tuple[str, int]:
@@ -180,7 +196,9 @@ def folder_fingerprint(folder: Path) -> str:
     named = {*places.weight_files(folder), *places.tokenizer_files(folder)}
     named |= {*folder.glob("*.json"), *folder.glob("*.jinja"), *folder.glob("additional_chat_templates/*.jinja")}
     named -= {folder / "heed.json"}
-    lines = [f"{path.relative_to(folder).as_posix()} {places.file_sha256(path)}" for path in sorted(named) if path.is_file()]
+    lines = [
+        f"{path.relative_to(folder).as_posix()} {places.file_sha256(path)}" for path in sorted(named) if path.is_file()
+    ]
     if not (folder / "config.json").is_file():
         from core.models.check import check_path
 

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from core.errors import HeedError
 from core.settings import models_home, models_path
 
 CHUNK = 1 << 20
@@ -103,8 +104,8 @@ def remembered(path: Path, what: str, compute: Callable[[Path], Any]) -> Any:
     try:
         made("facts")
         write_json(note, {"stamp": stamp, "path": str(real), "what": what, "value": value})
-    except Exception:  # a read-only home only costs the memory, not the answer
-        pass
+    except (HeedError, OSError):
+        pass  # a read-only home only costs the memory, not the answer
     return value
 
 
@@ -140,6 +141,7 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(value, file, ensure_ascii=False, indent=1)
+        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

