@@ -19,7 +19,7 @@ from core.text.prompt import Prompt
 from core.text.special import special_ids
 from core.text.template import Chat
 
-ALONE = "The given answer was tokenised by itself, since behind the prompt it would have changed the prompt's own tokens."
+ALONE = "The given answer was tokenised by itself, since behind the prompt it would have changed the prompt's tokens."
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ def visible(text: str) -> str:
 
     Spaces inside stay spaces. Right-to-left text is isolated. Pieces of a character stay U+FFFD.
     """
+    if text.isascii() and text.isprintable() and text == text.strip():
+        return text
     text = text.replace("\r\n", NEWLINE).replace("\n", NEWLINE).replace("\r", NEWLINE).replace("\t", TAB)
     text = _EDGES.sub(lambda m: SPACE * len(m[0]), text)
     text = "".join(_spelled(m[0]) for m in _CLUSTER.finditer(text))

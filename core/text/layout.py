@@ -45,15 +45,13 @@ def layout(chat: Chat, messages: Sequence[Message], *, closed: bool = False) -> 
     """The markup of ``messages``, from a rendering with placeholders. A blank message has no slot."""
     base = next(b for b in _BASES if not any(b <= ord(c) < b + 0x3000 for m in messages for c in m.content))
     marks = {f"{chr(base)}{chr(base + 0x10 + i)}{chr(base + 1)}": i for i in range(len(messages))}
-    shown = [
-        replace(m, content=mark) if m.content.strip() else m for m, mark in zip(messages, marks, strict=True)
-    ]
+    shown = [replace(m, content=mark) if m.content.strip() else m for m, mark in zip(messages, marks, strict=True)]
     parts = regex.split(f"({chr(base)}.{chr(base + 1)})", chat.render(shown, closed=closed))
     return Layout(tuple(parts[::2]), tuple(marks[p] for p in parts[1::2]))
 
 
 def place(rendered: str, plan: Layout, messages: Sequence[Message]) -> tuple[Piece, ...] | None:
-    """The pieces of the messages in ``rendered``, or None where the rendering is not the plan with the messages in it."""
+    """The pieces of the messages in ``rendered``, or None where it is not the plan filled with them."""
     if not rendered.startswith(plan.literals[0]):
         return None
     pieces: list[Piece] = []
@@ -107,4 +105,5 @@ def _forms(text: str) -> Iterator[tuple[int, int]]:
         for trimmed in (None, "\n"):
             left = first + len(rest) - len(rest.lstrip(trimmed))
             right = first + len(rest.rstrip(trimmed))
-            yield from ((a, max(a, b)) for a, b in ((first, len(text)), (left, right), (left, len(text)), (first, right)))
+            for a, b in ((first, len(text)), (left, right), (left, len(text)), (first, right)):
+                yield a, max(a, b)

@@ -75,14 +75,18 @@ def encode(tokenizer: Any, text: str, special: bool) -> Encoded:
 def prove(tokenizer: Any, text: str, ids: Sequence[int], spans: Sequence[Span], added: Sequence[bool]) -> bool:
     """True when ``text`` can be rebuilt from the tokens' own spans, group by group."""
     texts = token_texts(tokenizer, ids)
+    lost = getattr(tokenizer, "unk_token_id", None)
+    unknown = [i == lost for i in ids]
     at = 0
     for members, (start, end) in _groups(closed(spans, text), added):
         if start < at or not _DROPPED.fullmatch(text, at, start):
             return False
         at = end
         part = text[start:end]
-        if len(members) == 1 and (same(texts[members[0]], part) or _unknown(tokenizer, ids[members[0]])):
+        if len(members) == 1 and same(texts[members[0]], part):
             continue
+        if all(unknown[i] or texts[i].isspace() for i in members) and any(unknown[i] for i in members):
+            continue  # the unknown token stands for whatever its proven neighbours leave
         if not same(decode(tokenizer, [ids[i] for i in members]), part):
             return False
     return _DROPPED.fullmatch(text, at) is not None
@@ -95,11 +99,6 @@ def same(decoded: str, part: str) -> bool:
 
 def _plain(text: str) -> str:
     return _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip()
-
-
-def _unknown(tokenizer: Any, i: int) -> bool:
-    """The unknown token stands for whatever its proven neighbours leave."""
-    return i == getattr(tokenizer, "unk_token_id", None)
 
 
 def _groups(spans: Sequence[Span], added: Sequence[bool]) -> list[tuple[list[int], Span]]:

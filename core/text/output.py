@@ -45,7 +45,9 @@ def with_output(
     text, spans = spell(tokenizer, body)
     cut = thinking_end(text, thinking_open)
     thinking = [a < cut or (b <= cut and cut == len(text)) for a, b in spans]
-    answer, placed, parts = _answer(tokenizer, body, text, spans, cut, thinking, stop)
+    special = special_ids(tokenizer)
+    hidden = [i in special and not t for i, t in zip(body, thinking, strict=True)]
+    answer, placed, parts = _answer(text, spans, hidden, cut, stop)
     sources = list(tokens.sources)
     if cut:
         sources.append(Source(text[:cut], "assistant", "model"))
@@ -59,11 +61,9 @@ def with_output(
 
 
 def _answer(
-    tokenizer: Any, body: Sequence[int], text: str, spans: Sequence[Span], cut: int, thinking: Sequence[bool], stop: Sequence[str]
+    text: str, spans: Sequence[Span], hidden: Sequence[bool], cut: int, stop: Sequence[str]
 ) -> tuple[str, list[tuple[int | None, int, int]], list[str]]:
     """(answer, per token (None = the answer, start, end), per token its part); thinking is filled in by the caller."""
-    special = special_ids(tokenizer)
-    hidden = [i in special and not t for i, t in zip(body, thinking, strict=True)]
     moved = [(max(0, a - cut), max(0, b - cut)) for a, b in spans]
     answer, moved = hide(text[cut:], moved, hidden)
     found = [answer.find(s) for s in stop if s and s in answer]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from core.text.glyphs import BROKEN, graphemes
@@ -77,7 +78,7 @@ def _settle(now: str, lengths: Sequence[int]) -> list[Span]:
     if BROKEN in now[base:]:
         return [(base, len(now))] * (len(lengths) - 1)
     out = []
-    for before, after in zip(lengths, lengths[1:], strict=False):
+    for before, after in pairwise(lengths):
         out.append((min(before, len(now)), min(len(now), after if after == len(now) else after + 1)))
     return out
 

@@ -104,7 +104,8 @@ def _chat(tokenizer: Any, request: Request) -> Prompt:
     tokens, more = place_tokens(tokenizer, rendered, encode(tokenizer, rendered, special=False), pieces, sources)
     if chat.continues:
         notes += (CONTINUED,)
-    return Prompt(rendered, tokens, notes + _switch_notes(chat, request) + more, _begins_thinking(chat, request, plan), True)
+    notes += _switch_notes(chat, request, rendered)
+    return Prompt(rendered, tokens, notes + more, _begins_thinking(chat, request, plan), chat=True)
 
 
 def _own_system(
@@ -139,13 +140,13 @@ def _begins_thinking(chat: Chat, request: Request, plan: Layout) -> bool:
     return inside and not (request.answer is not None and left_open(request.answer, inside=True))
 
 
-def _switch_notes(chat: Chat, request: Request) -> tuple[str, ...]:
+def _switch_notes(chat: Chat, request: Request, rendered: str) -> tuple[str, ...]:
     notes = []
     if request.thinking and not chat.known.switches:
         notes.append("This model's chat template has no switch for thinking; it was asked as always.")
     if not request.thinking and chat.variables.get("reasoning_effort") == "low":
         notes.append("This model's thinking cannot be switched off; it was asked for little of it.")
-    if request.date and chat.known.dated:
+    if any(text and text in rendered for text in chat.dates):
         notes.append(f"The chat template prints a date: {request.date}.")
     return tuple(notes)
 

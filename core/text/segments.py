@@ -14,7 +14,9 @@ import regex
 
 from core.records import SEGMENTS, Segment
 
-_BRACKETS = regex.compile(rf"(?P<open>\[\[[ \t]*(?P<name>{'|'.join(SEGMENTS)})[ \t]*:[ ]?)|(?P<other>\[\[)|(?P<close>\]\])", regex.I)
+_BRACKETS = regex.compile(
+    rf"(?P<open>\[\[[ \t]*(?P<name>{'|'.join(SEGMENTS)})[ \t]*:[ ]?)|(?P<other>\[\[)|(?P<close>\]\])", regex.I
+)
 
 
 def parse(text: str, message: int = 0) -> tuple[str, tuple[Segment, ...]]:

@@ -21,8 +21,8 @@ from core.text.special import special_ids
 
 Span = tuple[int, int]
 
-UNPROVEN = "Where tokens stand in your text could not be proven for this tokenizer: only single tokens and roles are shown."
-UNPLACED = "The chat template changes your text, so it was not found in what the model read: only single tokens are shown."
+UNPROVEN = "Where tokens stand in your text could not be proven here: only single tokens and roles are shown."
+UNPLACED = "The chat template changes your text, so it was not found in what the model read: only tokens are shown."
 
 
 def place_tokens(
@@ -51,7 +51,8 @@ def place_tokens(
         sources=sources,
         proven=proven,
     )
-    return tokens, _notes(tokens, marks, encoded.proven, pieces is not None)
+    typed = [m and i != getattr(tokenizer, "unk_token_id", None) for m, i in zip(marks, encoded.ids, strict=True)]
+    return tokens, _notes(tokens, typed, encoded.proven, pieces is not None)
 
 
 def _homes(
@@ -65,7 +66,7 @@ def _homes(
     for (a, b), added, mark in zip(encoded.spans, encoded.added, marks, strict=True):
         while first < len(pieces) and pieces[first].place + pieces[first].length <= a:
             first += 1
-        home = None if added else _home(a, b, pieces[first:first + 3])
+        home = None if added else _home(a, b, pieces[first : first + 3])
         if home is None or (mark and _only_space_of(rendered, a, b, home)):
             out.append((-1, (-1, -1)))
             continue

@@ -8,7 +8,7 @@ To teach a new switch: one line in ``SWITCHES``. Guarded by tests/core/test_text
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -82,6 +82,8 @@ class Chat:
     continues: bool = False
     """The last message is the assistant's and is gone on with."""
     prefix: str = ""
+    dates: tuple[str, ...] = ()
+    """Ways in which the template may print the request's date."""
 
     @classmethod
     def of(cls, tokenizer: Any, request: Request) -> Chat:
@@ -90,12 +92,13 @@ class Chat:
             raise PromptError("This model has no chat template: write the prompt as raw text.")
         known = inspect(text)
         variables = _switched(known, request.thinking)
-        prefix = ""
-        if request.date:
-            dates, prefix = _dated(known, request.date)
-            variables |= dates
+        dates = _dates(known, request.date) if request.date else {}
+        variables |= {name: dates[form] for name, form in _date_variables(known, dates).items()}
+        clock = bool(dates) and "strftime_now" in known.variables
+        if clock:
+            variables["heed_dates"] = dates
         continues = bool(request.messages) and request.messages[-1].role == "assistant"
-        return cls(tokenizer, text, known, variables, continues, prefix)
+        return cls(tokenizer, text, known, variables, continues, _CLOCK if clock else "", tuple(dates.values()))
 
     def render(self, messages: Sequence[Message], *, closed: bool = False) -> str:
         """The messages as the model reads them, up to where it goes on writing; ``closed``: up to their own end.
@@ -138,13 +141,17 @@ def _switched(known: Known, thinking: bool) -> dict[str, Any]:
     return chosen
 
 
-def _dated(known: Known, date: str) -> tuple[dict[str, Any], str]:
-    """(variables, text before the template) that make the template print ``date`` (ISO)."""
+def _dates(known: Known, date: str) -> dict[str, str]:
+    """{format: text} of ``date`` (ISO) for every format that the template may print it in."""
     try:
         day = datetime.fromisoformat(date)
     except ValueError as error:
         raise PromptError(f"The date {date!r} is not an ISO date: write it as 2026-11-21.") from error
-    if "strftime_now" in known.variables:
-        formats = {text for text in known.constants if "%" in text}
-        return {"heed_dates": {text: day.strftime(text) for text in formats}}, _CLOCK
-    return {n: day.strftime(f) for n, f in _DATE_VARIABLES.items() if n in known.variables}, ""
+    used = {text for text in known.constants if "%" in text} if "strftime_now" in known.variables else set()
+    return {form: day.strftime(form) for form in sorted({*used, *_date_variables(known, used).values()})}
+
+
+def _date_variables(known: Known, used: Collection[str]) -> dict[str, str]:
+    """{variable: format} of the date variables that the template reads; its only own format wins."""
+    own = next(iter(used)) if len(used) == 1 else None
+    return {n: own or form for n, form in _DATE_VARIABLES.items() if n in known.variables}

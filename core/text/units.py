@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,27 +22,42 @@ from core.text.words import sentences, words
 
 Span = tuple[int, int]
 
+EMPTY = "∅"
+"""Label of a token that stands for no text at all."""
+
 
 @dataclass(frozen=True)
 class Part:
     """One unit in the making; equal parts are one unit."""
 
-    label: str
     role: str
     message: int = -1
     start: int = -1
     end: int = -1
     nth: int = -1
     """Tells apart units without a span (each run of markup)."""
+    label: str = ""
+    """Empty: the text of the span."""
 
 
-@dataclass
 class _Making:
-    tokens: Tokens
-    positions: range
-    segments: tuple[Segment, ...]
-    cuts: dict[int, tuple[list[Span], list[int]]] = field(default_factory=dict)
-    """Per source: spans that a granularity cuts it into, and their starts."""
+    """The tokens at hand as plain lists, which a loop reads many times faster than arrays."""
+
+    def __init__(self, tokens: Tokens, positions: range, segments: tuple[Segment, ...]) -> None:
+        self.tokens, self.positions, self.segments = tokens, positions, segments
+        self.texts = [s.text for s in tokens.sources]
+        self.message, self.start, self.end = tokens.message.tolist(), tokens.start.tolist(), tokens.end.tolist()
+
+
+class _Cut:
+    """A source cut into spans, with what sharing a token between them needs."""
+
+    def __init__(self, text: str, spans: list[Span]) -> None:
+        self.spans, self.starts = spans, [a for a, _ in spans]
+        self.trimmed = [_trimmed(text, a, b) for a, b in spans]
+        solid = np.array([not c.isspace() for c in text], np.int64)
+        self.solid = [0, *np.cumsum(solid).tolist()]
+        """``solid[b] - solid[a]``: characters of text[a:b] that are not spaces."""
 
 
 def units(tokens: Tokens, granularity: str, positions: range, segments: tuple[Segment, ...] = ()) -> Units:
@@ -59,19 +74,19 @@ def units(tokens: Tokens, granularity: str, positions: range, segments: tuple[Se
             "not proven: choose token or role."
         )
     making = _Making(tokens, positions, tuple(segments))
-    return _collect(granularity, _PARTS[granularity](making))
+    return _collect(granularity, making, _PARTS[granularity](making))
 
 
 Shares = list[tuple[int, Part, float]]
 """(position, unit, weight) of every token."""
 
 
-def _collect(granularity: str, shares: Shares) -> Units:
+def _collect(granularity: str, m: _Making, shares: Shares) -> Units:
     order = {part: at for at, part in enumerate(_in_order(granularity, shares))}
     parts = list(order)
     return Units(
         granularity=granularity,
-        labels=tuple(p.label for p in parts),
+        labels=tuple(p.label or visible(m.texts[p.message][p.start : p.end]) for p in parts),
         message=np.array([p.message for p in parts], np.int32),
         start=np.array([p.start for p in parts], np.int32),
         end=np.array([p.end for p in parts], np.int32),
@@ -90,14 +105,16 @@ def _in_order(granularity: str, shares: Shares) -> list[Part]:
 
 def _by_token(m: _Making) -> Shares:
     t = m.tokens
+    labels = {text: visible(text) for text in set(t.texts)}
     return [
-        (i, Part(visible(t.texts[i]), t.roles[i], int(t.message[i]), int(t.start[i]), int(t.end[i]), i), 1.0)
+        (i, Part(t.roles[i], m.message[i], m.start[i], m.end[i], i, labels[t.texts[i]] or EMPTY), 1.0)
         for i in m.positions
     ]
 
 
 def _by_role(m: _Making) -> Shares:
-    return [(i, Part(m.tokens.roles[i], m.tokens.roles[i]), 1.0) for i in m.positions]
+    parts = {role: Part(role, label=role) for role in ROLES}
+    return [(i, parts[m.tokens.roles[i]], 1.0) for i in m.positions]
 
 
 def _by_word(m: _Making) -> Shares:
@@ -110,36 +127,41 @@ def _by_sentence(m: _Making) -> Shares:
 
 def _by_text(m: _Making, cut: Callable[[str], list[Span]]) -> Shares:
     """Shares of tokens in the spans that ``cut`` makes of each source; markup and lone spaces make their own units."""
-    t, out = m.tokens, []
+    out: Shares = []
+    cuts: dict[int, _Cut] = {}
+    parts: dict[tuple[int, int], Part] = {}
     loose = _loose(m, cut is words)
     for i in m.positions:
         if i in loose:
             out.append((i, loose[i], 1.0))
             continue
-        message, start, end = int(t.message[i]), int(t.start[i]), int(t.end[i])
-        text = t.sources[message].text
-        if message not in m.cuts:
-            spans = cut(text)
-            m.cuts[message] = spans, [a for a, _ in spans]
-        for (a, b), weight in _split(text, start, end, *m.cuts[message]):
-            a, b = _trimmed(text, a, b)
-            out.append((i, Part(visible(text[a:b]), t.roles[i], message, a, b), weight))
+        message = m.message[i]
+        if message not in cuts:
+            cuts[message] = _Cut(m.texts[message], cut(m.texts[message]))
+        for k, weight in _split(cuts[message], m.start[i], m.end[i]):
+            part = parts.get((message, k))
+            if part is None:
+                part = parts[message, k] = Part(m.tokens.roles[i], message, *cuts[message].trimmed[k])
+            out.append((i, part, weight))
     return out
 
 
-def _split(text: str, start: int, end: int, spans: Sequence[Span], starts: Sequence[int]) -> list[tuple[Span, float]]:
-    """The spans that characters start:end lie in, each with its share of the characters that are not spaces."""
-    first = max(0, bisect_right(starts, start) - 1)
-    found: list[tuple[Span, int]] = []
-    for a, b in spans[first:]:
-        if a >= end:
-            break
-        part = text[max(a, start) : min(b, end)]
-        found.append(((a, b), sum(not c.isspace() for c in part)))
-    total = sum(count for _, count in found)
+def _split(cut: _Cut, start: int, end: int) -> list[tuple[int, float]]:
+    """Which spans characters start:end lie in, each with its share of the characters that are not spaces."""
+    solid = cut.solid
+    k = max(0, bisect_right(cut.starts, start) - 1)
+    first = k if cut.spans[k][1] > start or k + 1 == len(cut.spans) else k + 1
+    total = solid[end] - solid[start]
     if total == 0:
-        return [(next(s for s, _ in found if s[1] > start), 1.0)]
-    return [(span, count / total) for span, count in found if count]
+        return [(first, 1.0)]
+    out = []
+    while k < len(cut.spans) and cut.spans[k][0] < end:
+        a, b = cut.spans[k]
+        count = solid[min(b, end)] - solid[max(a, start)] if b > start else 0
+        if count:
+            out.append((k, count / total))
+        k += 1
+    return out
 
 
 def _trimmed(text: str, a: int, b: int) -> Span:
@@ -151,72 +173,74 @@ def _trimmed(text: str, a: int, b: int) -> Span:
 
 def _loose(m: _Making, spaces: bool) -> dict[int, Part]:
     """Tokens that stand in no word: runs of markup, runs of spaces (``spaces``), and tokens without characters."""
-    t = m.tokens
     out: dict[int, Part] = {}
     run: list[int] = []
-
-    def kind(i: int) -> tuple[str, int, str] | None:
-        message, start, end = int(t.message[i]), int(t.start[i]), int(t.end[i])
-        if message < 0:
-            return "markup", -1, t.roles[i]
-        if end <= start:
-            return "empty", i, t.roles[i]
-        if spaces and t.sources[message].text[start:end].isspace():
-            return "space", message, t.roles[i]
-        return None
-
-    def settle() -> None:
-        if run:
-            what, message, role = kind(run[0]) or ("", -1, "")
-            part = _run(t, run, what, message, role)
-            out.update(dict.fromkeys(run, part))
-            run.clear()
-
-    for i in m.positions:
-        if run and (kind(i) != kind(run[0]) or i != run[-1] + 1 or not _touching(t, run[-1], i)):
-            settle()
-        if kind(i) is not None:
+    kind = None
+    for i in [*m.positions, None]:
+        now = None if i is None else _kind(m, i, spaces)
+        goes_on = run and now == kind and i == run[-1] + 1 and (now != "space" or _touching(m, run[-1], i))
+        if run and not goes_on:
+            out.update(dict.fromkeys(run, _run(m, run, kind)))
+            run = []
+        if i is not None and now is not None:
             run.append(i)
-    settle()
+            kind = now
     return out
 
 
-def _touching(t: Tokens, before: int, after: int) -> bool:
-    return t.message[before] < 0 or t.start[after] <= t.end[before]
+def _kind(m: _Making, i: int, spaces: bool) -> str | None:
+    """What sort of loose token this is, or None where it stands in a text."""
+    if m.message[i] < 0:
+        return f"markup {m.tokens.roles[i]}"
+    if m.end[i] <= m.start[i]:
+        return f"empty {i}"
+    return "space" if spaces and m.texts[m.message[i]][m.start[i] : m.end[i]].isspace() else None
 
 
-def _run(t: Tokens, run: Sequence[int], what: str, message: int, role: str) -> Part:
-    if what == "space":
-        start, end = int(t.start[run[0]]), int(max(t.end[i] for i in run))
-        return Part(visible(t.sources[message].text[start:end]), role, message, start, end)
-    label = visible("".join(t.texts[i] for i in run))
-    return Part(label, role, int(t.message[run[0]]), -1, -1, run[0])
+def _touching(m: _Making, before: int, after: int) -> bool:
+    return m.message[before] == m.message[after] and m.start[after] <= m.end[before]
+
+
+def _run(m: _Making, run: Sequence[int], kind: str | None) -> Part:
+    first, t = run[0], m.tokens
+    if kind == "space":
+        return Part(t.roles[first], m.message[first], m.start[first], max(m.end[i] for i in run))
+    label = visible("".join(t.texts[i] for i in run)) or EMPTY
+    return Part(t.roles[first], m.message[first], -1, -1, first, label)
 
 
 def _by_segment(m: _Making) -> Shares:
     """Named segments, and what remains of each role. The innermost segment counts where they are nested."""
-    t, out = m.tokens, []
-    labels = _segment_labels(m.segments)
+    out: Shares = []
+    rest = {role: Part(role, label=f"other · {role}") for role in ROLES}
+    parts = _segment_parts(m)
     for i in m.positions:
-        message, start, end = int(t.message[i]), int(t.start[i]), int(t.end[i])
-        rest = Part(f"other · {t.roles[i]}", t.roles[i])
-        mine = [s for s in m.segments if s.message == message and s.start < end and start < s.end]
-        if not mine or end <= start or t.sources[message].origin != "user":
-            out.append((i, rest, 1.0))
-            continue
-        text = t.sources[message].text
-        places = [k for k in range(start, end) if not text[k].isspace()] or list(range(start, end))
+        mine = [s for s in parts if s.message == m.message[i] and s.start < m.end[i] and m.start[i] < s.end]
+        text = range(m.start[i], m.end[i]) if mine else range(0)
+        places = [k for k in text if not m.texts[m.message[i]][k].isspace()] or text
         counts: dict[Part, int] = {}
         for k in places:
             inner = min((s for s in mine if s.start <= k < s.end), key=lambda s: s.end - s.start, default=None)
-            part = rest if inner is None else Part(labels[inner], t.roles[i], message, inner.start, inner.end)
+            part = rest[m.tokens.roles[i]] if inner is None else parts[inner]
             counts[part] = counts.get(part, 0) + 1
         out += [(i, part, count / len(places)) for part, count in counts.items()]
+        if not counts:
+            out.append((i, rest[m.tokens.roles[i]], 1.0))
     return out
 
 
+def _segment_parts(m: _Making) -> dict[Segment, Part]:
+    labels = _segment_labels(m.segments)
+    users = [k for k, source in enumerate(m.tokens.sources) if source.origin == "user"]
+    return {
+        s: Part(m.tokens.sources[s.message].role, s.message, s.start, s.end, label=labels[s])
+        for s in m.segments
+        if s.message in users
+    }
+
+
 def _segment_labels(segments: Sequence[Segment]) -> dict[Segment, str]:
-    """"context", or "context 1", "context 2" where a name is used more than once."""
+    """ "context", or "context 1", "context 2" where a name is used more than once."""
     names = [s.name for s in segments]
     count: dict[str, int] = {}
     out = {}

@@ -61,9 +61,8 @@ def sentences(text: str) -> list[Span]:
     for end in [*_ends(text), len(text)]:
         if end <= start:
             continue
-        if out and not text[start:end].strip():
-            out[-1] = (out[-1][0], end)
-        elif out and not text[slice(*out[-1])].strip():
+        blank = not text[start:end].strip() or (bool(out) and not text[slice(*out[-1])].strip())
+        if out and blank:
             out[-1] = (out[-1][0], end)
         else:
             out.append((start, end))
