@@ -108,6 +108,9 @@ def _literal(expression: str) -> list[str]:
 def _spec(chart: Any) -> dict[str, Any]:
     """The chart as a dict in the light theme."""
     spec = dict(chart) if isinstance(chart, dict) else chart.to_dict()
+    title = spec.get("title")
+    if isinstance(title, dict):
+        spec["title"] = {k: v for k, v in title.items() if k != "subtitleColor"}
     return spec | {"config": _merged(LIGHT, spec.get("config") or {})}
 
 

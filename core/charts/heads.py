@@ -14,7 +14,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from core.charts.labels import GREY, legend_title, thin
+from core.charts.labels import GREY, SIDES, STRETCH, head, legend_title, thin
 from core.charts.layout import exact
 
 CELL = 26
@@ -50,7 +50,7 @@ def layers_heads(
     high = domain[1] if domain else max(np.nanmax(values, initial=0.0), 0.0) or 1.0
     low = domain[0] if domain else 0.0
     heads = list(range(values.shape[1]))
-    size = max(4, min(CELL, width / max(len(names), 1))), max(6, min(CELL, 900 / max(len(heads), 1)))
+    size = max(4, min(CELL, (width - SIDES) / max(len(names), 1))), max(6, min(CELL, 900 / max(len(heads), 1)))
     box = size[0] * len(names), size[1] * len(heads)
     x, y = _axis("layer", names, box[0]), _axis("head", heads, box[1])
     rects = alt.Chart(alt.InlineData(values=[r for r in records if r["value"] is not None])).mark_rect()
@@ -66,20 +66,21 @@ def layers_heads(
     lines = [f"how much each head read of {what}", *caption]
     if len(layered) > 1:
         lines.append("grey with a stroke: no attention here")
-    head = alt.Title(title, subtitle=lines, anchor="start", offset=12, subtitlePadding=4)
     said = f"{title}: {legend_title(unit)} per layer (columns) and head (rows). {'. '.join(lines)}."
-    return alt.layer(*layered).properties(width=box[0], height=box[1], title=head, description=said)
+    return alt.layer(*layered).properties(
+        width=box[0] + SIDES, height=box[1], title=head(title, lines), description=said, autosize=STRETCH
+    )
 
 
 def _records(values: np.ndarray, uniform: np.ndarray, names: list[int]) -> list[dict[str, Any]]:
     out = []
-    for (row, head), value in np.ndenumerate(values):
-        even = uniform[row, head]
+    for (row, column), value in np.ndenumerate(values):
+        even = uniform[row, column]
         known = np.isfinite(value) and np.isfinite(even) and even > 0
         out.append(
             {
                 "layer": names[row],
-                "head": int(head),
+                "head": int(column),
                 "value": exact(value),
                 "times": exact(value / even) if known else None,
                 "state": "reads" if np.isfinite(value) else "no attention",
@@ -89,7 +90,7 @@ def _records(values: np.ndarray, uniform: np.ndarray, names: list[int]) -> list[
 
 
 def _axis(field: str, names: list[int], pixels: float) -> Any:
-    shown = [names[i] for i in thin(len(names), pixels, 18 if field == "layer" else 12)]
+    shown = [names[i] for i in thin(len(names), pixels, 24 if field == "layer" else 12)]
     axis = alt.Axis(title=field, values=shown, labelAngle=0, ticks=False, domain=False, grid=False)
     channel = alt.X if field == "layer" else alt.Y
     scale = alt.Scale(domain=names, paddingInner=0.04, paddingOuter=0)

@@ -28,6 +28,11 @@ VIRIDIS = (
 """Sixteen steps of viridis, for pictures and canvases that no chart library draws."""
 GREY = "#808a96"
 """What is not there: layers without attention, cells that could not be read."""
+SUBTITLE = "#737e8b"
+STRETCH = {"type": "fit-x", "contains": "padding"}
+"""A page stretches the width (labels and legend included); the height stays that of the cells."""
+SIDES = 250
+"""About how wide row labels and legend are together, in pixels."""
 
 _ISOLATES = "\u2068\u2069"
 _BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
@@ -92,8 +97,8 @@ def legend_title(unit: str) -> str:
     return "share of attention" if unit == "share" else "score"
 
 
-def caption(importance: Importance) -> list[str]:
-    """Two lines that stand on every figure and export: the weights, then method, sink, granularity and run."""
+def settings(importance: Importance) -> str:
+    """Method, layers, heads, sink, granularity and run, in one line."""
     parameters: Mapping[str, Any] = importance.parameters
     parts = [importance.method]
     for name in ("layers", "heads"):
@@ -104,7 +109,20 @@ def caption(importance: Importance) -> list[str]:
         parts.append(_SINK.get(str(sink), f"sink {sink}"))
     parts.append(f"answer by {importance.rows.granularity}, input by {importance.columns.granularity}")
     parts.append(f"run {importance.trace_id[:8]}")
-    return [line for line in (importance.model, " · ".join(parts)) if line]
+    return " · ".join(parts)
+
+
+def caption(importance: Importance, width: int = 60) -> list[str]:
+    """Lines that stand on every figure and export: the weights, then the settings, cut so that a phone shows them."""
+    lines = [importance.model] if importance.model else []
+    line = ""
+    for part in settings(importance).split(" · "):
+        if line and len(line) + len(part) + 3 > width:
+            lines.append(line)
+            line = part
+        else:
+            line = f"{line} · {part}" if line else part
+    return [*lines, line]
 
 
 def _listed(value: Any) -> str:
@@ -118,9 +136,23 @@ def thin(n: int, pixels: float, need: float = 12) -> list[int]:
     return list(range(0, n, every))
 
 
-def label_expr(labels: Sequence[str], first: float = 0) -> str:
-    """A Vega expression that turns an axis position into its label; every label is a quoted literal."""
-    return f"{json.dumps(list(labels))}[datum.value - {first:g}]"
+def label_expr(labels: Sequence[str], shift: float = 0, need: float = 0, pixels: float = 1) -> str:
+    """A Vega expression that turns an axis position into its label; every label is a quoted literal.
+
+    With ``need`` (pixels a label) only labels that fit the drawn width are written, whatever the page stretches
+    it to; ``pixels`` is the width to assume where the chart does not know its own.
+    """
+    at = f"datum.value - {shift:g}" if shift else "datum.value"
+    text = f"{json.dumps(list(labels))}[{at}]"
+    if not need:
+        return text
+    return f"({at}) % max(1, ceil({need * len(labels):g} / (width > 0 ? width : {pixels:g}))) == 0 ? {text} : ''"
+
+
+def head(title: str, lines: Sequence[str]) -> dict[str, Any]:
+    """Title and subtitle of a figure. The grey reads on white and on dark pages, which no theme sees to."""
+    look = {"anchor": "start", "offset": 12, "subtitlePadding": 4, "subtitleColor": SUBTITLE}
+    return {"text": title, "subtitle": list(lines), **look}
 
 
 def first_output(importance: Importance, prompt_length: int | None = None) -> int:

@@ -8,12 +8,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import altair as alt
 import numpy as np
 
-from core.charts.labels import GREY, caption, earlier_output, label_expr, legend_title, step_names, thin, visible
+from core.charts.labels import (
+    GREY,
+    SIDES,
+    STRETCH,
+    caption,
+    earlier_output,
+    head,
+    label_expr,
+    legend_title,
+    step_names,
+    thin,
+    visible,
+)
 from core.records import Importance
 
 ROW, COLUMN = 20, 64
@@ -42,29 +54,30 @@ class Layout:
         for c, place in enumerate(self.place):
             if place >= 0:
                 self.column_labels[place] = visible(importance.columns.labels[c])
-        self.width = int(width) if height else max(60, min(int(width), COLUMN * self.columns))
+        plot = max(60, int(width) - SIDES)
+        self.width = plot if height else max(60, min(plot, COLUMN * self.columns))
         self.height = height or max(30, min(TALLEST, ROW * self.rows))
 
     def axis(self, side: Literal["x", "y"], title: str, shift: float = 0) -> alt.Axis:
-        n, pixels = (self.columns, self.width) if side == "x" else (self.rows, self.height)
-        labels = self.column_labels if side == "x" else self.row_labels
-        shown = [i for i in thin(n, pixels, 13 if side == "x" else 11) if labels[i]]
-        size = max(9, min(12, 0.8 * pixels / max(len(shown), 1)))
-        if side == "x" and self.outputs:
+        across = side == "x"
+        labels, pixels = (self.column_labels, self.width) if across else (self.row_labels, self.height)
+        shown = range(len(labels)) if across else thin(len(labels), pixels, 11)
+        size = 12 if across else max(9, min(12, 0.8 * pixels / max(len(shown), 1)))
+        if across and self.outputs:
             title = f"{title}, then earlier output"
         return alt.Axis(
             title=title,
             values=[i + shift for i in shown],
-            labelExpr=label_expr(labels, shift),
+            labelExpr=label_expr(labels, shift, 14 if across else 0, pixels),
             labelOverlap=False,
             labelFontSize=size,
-            labelLimit=120 if side == "x" else 150,
+            labelLimit=120 if across else 150,
             grid=False,
             ticks=False,
             domain=False,
             labelPadding=4,
-            titleAnchor="start" if side == "x" else "middle",
-            **({"orient": "top", "labelAngle": -50, "labelAlign": "left"} if side == "x" else {}),
+            titleAnchor="start" if across else "middle",
+            **({"orient": "top", "labelAngle": -50, "labelAlign": "left"} if across else {}),
         )
 
     def x(self, title: str) -> alt.X:
@@ -126,15 +139,19 @@ def colour(importance: Importance, scale: Scale, domain: tuple[float, float] | N
     return alt.Fill("value:Q", scale=palette, legend=legend)
 
 
-def finish(chart: alt.LayerChart, importance: Importance, layout: Layout, title: str, more: Sequence[str]) -> Any:
+def finish(
+    chart: alt.LayerChart, importance: Importance, layout: Layout, title: str, more: Sequence[str], stretch: bool = True
+) -> alt.LayerChart:
+    """Size, title, caption lines and the description for screen readers."""
     lines = [*caption(importance), *more]
     description = (
         f"{title}: {legend_title(importance.unit)} of {layout.rows} pieces of the answer (rows) "
         f"on {layout.inputs} pieces of the input (columns). {'. '.join(lines)}."
     )
     return chart.properties(
-        width=layout.width,
+        width=layout.width + (SIDES if stretch else 0),
         height=layout.height,
         description=description,
-        title=alt.Title(title, subtitle=lines, anchor="start", offset=12, subtitlePadding=4),
+        title=head(title, lines),
+        autosize=STRETCH if stretch else {"type": "pad"},
     )

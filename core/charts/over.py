@@ -14,7 +14,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from core.charts.labels import GREY, OKABE_ITO, label_expr, percent, thin, times, visible
+from core.charts.labels import GREY, OKABE_ITO, STRETCH, head, label_expr, percent, times, visible
 from core.charts.layout import exact
 
 READ, UNIFORM = "share of attention", "uniform reading"
@@ -139,8 +139,9 @@ def _word_axis(labels: Sequence[str], width: int) -> alt.Axis:
     words = [visible(t) for t in labels]
     return alt.Axis(
         title="output, in the order it was written",
-        values=thin(len(words), width, 14),
-        labelExpr=label_expr(words),
+        values=list(range(len(words))),
+        labelExpr=label_expr(words, need=14, pixels=width),
+        ticks=False,
         labelAngle=-50,
         labelAlign="right",
         labelOverlap=False,
@@ -150,6 +151,7 @@ def _word_axis(labels: Sequence[str], width: int) -> alt.Axis:
 
 
 def _finish(chart: alt.LayerChart, title: str, caption: Sequence[str], width: int, height: int, said: str) -> Any:
-    head = alt.Title(title, subtitle=list(caption), anchor="start", offset=12, subtitlePadding=4)
     description = " ".join([said, *caption])
-    return chart.properties(width=width, height=height, title=head, description=description)
+    return chart.properties(
+        width=width, height=height, title=head(title, caption), description=description, autosize=STRETCH
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from typing import Any
 
 import altair as alt
 import numpy as np
@@ -63,7 +64,7 @@ def overview(
         .encode(fill=colour(importance, scale, domain))
     )
     note = [] if factors == (1, 1) else [f"each pixel is the maximum of {factors[0]} × {factors[1]} cells"]
-    return finish(alt.layer(image, legend), importance, layout, title, note)
+    return finish(alt.layer(image, legend), importance, layout, title, note, stretch=False)
 
 
 def downsample(values: np.ndarray, rows: int, columns: int) -> tuple[np.ndarray, tuple[int, int]]:
@@ -78,7 +79,7 @@ def downsample(values: np.ndarray, rows: int, columns: int) -> tuple[np.ndarray,
 
 def _unit_interval(values: np.ndarray, scale: Scale, low: float, high: float) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
-        bend = {"linear": lambda v: v, "sqrt": np.sqrt, "log": np.log}[scale]
+        bend: Any = {"linear": np.asarray, "sqrt": np.sqrt, "log": np.log}[scale]
         clipped = np.clip(values, low, high)
         return (bend(clipped) - bend(low)) / (bend(high) - bend(low))
 

@@ -1,7 +1,7 @@
 // The self-contained page: the two texts (reader.js, above in the same script) and the heatmap on a canvas.
 // Hover shows true values; arrow keys step through the answer, and through the cells while the heatmap has the focus.
 
-const LABELS = 130, TOP = 96, GAP = 1;
+const TOP = 96, GAP = 1;
 
 class Heat {
   constructor(root, data) {
@@ -48,10 +48,14 @@ class Heat {
 
   sizes() {
     const drawn = this.columns + (this.data.inputs < this.columns ? GAP : 0);
-    const room = this.box.clientWidth - LABELS - 24;
+    const pen = this.canvas.getContext("2d");
+    pen.font = `13px ${getComputedStyle(this.root).fontFamily}`;
+    const widest = this.data.rows.reduce((most, label) => Math.max(most, pen.measureText(label).width), 0);
+    this.labels = Math.min(0.35 * this.box.clientWidth, 140, Math.ceil(widest) + 12);
+    const room = this.box.clientWidth - this.labels - 24;
     const w = Math.max(4, Math.min(56, room / drawn));
     const h = this.rows > 400 ? 4 : this.rows > 60 ? 11 : 20;
-    return { w, h, width: LABELS + drawn * w + 24, height: TOP + this.rows * h + 6 };
+    return { w, h, width: this.labels + drawn * w + 24, height: TOP + this.rows * h + 6 };
   }
 
   draw() {
@@ -71,17 +75,35 @@ class Heat {
     this.frames(pen, s);
   }
 
-  cells(pen, { w, h }) {
+  // Every cell as one pixel, painted once; drawing then only stretches it, so that hover stays quick at any size.
+  pixels() {
     const { palette, maximum } = this.data;
+    const rgb = palette.map((c) => [1, 3, 5].map((k) => parseInt(c.slice(k, k + 2), 16)));
+    const wide = this.place(this.columns - 1) + 1;
+    const image = new ImageData(Math.max(wide, 1), Math.max(this.rows, 1));
     for (let i = 0; i < this.rows; i++) {
       for (let j = 0; j < this.columns; j++) {
         const k = i * this.columns + j;
         if (!(this.uniform[k] > 0) && this.values[k] === 0) continue;
         const t = maximum > 0 ? Math.max(0, Math.min(1, this.values[k] / maximum)) : 0;
-        pen.fillStyle = palette[Math.round(t * (palette.length - 1))];
-        pen.fillRect(LABELS + this.place(j) * w, TOP + i * h, w + 0.5, h + 0.5);
+        const at = 4 * (i * wide + this.place(j)), x = t * (rgb.length - 1), low = Math.floor(x);
+        const a = rgb[low], b = rgb[Math.min(low + 1, rgb.length - 1)];
+        for (let c = 0; c < 3; c++) image.data[at + c] = Math.round(a[c] + (x - low) * (b[c] - a[c]));
+        image.data[at + 3] = 255;
       }
     }
+    const canvas = document.createElement("canvas");
+    canvas.width = image.width;
+    canvas.height = image.height;
+    canvas.getContext("2d").putImageData(image, 0, 0);
+    return canvas;
+  }
+
+  cells(pen, { w, h }) {
+    if (!this.rows || !this.columns) return;
+    this.image ??= this.pixels();
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(this.image, this.labels, TOP, this.image.width * w, this.rows * h);
   }
 
   rowLabels(pen, { h }, style) {
@@ -90,7 +112,7 @@ class Heat {
     pen.textAlign = "right";
     pen.textBaseline = "middle";
     const every = Math.ceil(size / h);
-    for (let i = 0; i < this.rows; i += every) pen.fillText(this.data.rows[i], LABELS - 6, TOP + (i + 0.5) * h, LABELS - 10);
+    for (let i = 0; i < this.rows; i += every) pen.fillText(this.data.rows[i], this.labels - 6, TOP + (i + 0.5) * h, this.labels - 10);
   }
 
   columnLabels(pen, { w }, style) {
@@ -100,13 +122,13 @@ class Heat {
     const every = Math.ceil(13 / w);
     for (let j = 0; j < this.columns; j += every) {
       pen.save();
-      pen.translate(LABELS + (this.place(j) + 0.5) * w, TOP - 6);
+      pen.translate(this.labels + (this.place(j) + 0.5) * w, TOP - 6);
       pen.rotate(-0.9);
       pen.fillText(this.data.columns[j], 0, 0, 108);
       pen.restore();
     }
     pen.font = `600 12px ${style.fontFamily}`;
-    pen.fillText(this.data.inputs < this.columns ? "Input, then earlier output" : "Input", LABELS, 8);
+    pen.fillText(this.data.inputs < this.columns ? "Input, then earlier output" : "Input", this.labels, 8);
   }
 
   frames(pen, { w, h }) {
@@ -115,15 +137,15 @@ class Heat {
     const wide = (this.place(this.columns - 1) + 1) * w;
     if (this.frame) {
       const picked = this.data.rowSpans.map(([a, b], i) => (b >= this.frame[0] && a <= this.frame[1] ? i : -1)).filter((i) => i >= 0);
-      if (picked.length) pen.strokeRect(LABELS, TOP + picked[0] * h, wide, picked.length * h);
+      if (picked.length) pen.strokeRect(this.labels, TOP + picked[0] * h, wide, picked.length * h);
     }
-    if (this.cell) pen.strokeRect(LABELS + this.place(this.cell[1]) * w, TOP + this.cell[0] * h, w, h);
+    if (this.cell) pen.strokeRect(this.labels + this.place(this.cell[1]) * w, TOP + this.cell[0] * h, w, h);
   }
 
   hover(event) {
     const box = this.canvas.getBoundingClientRect(), { w, h } = this.size;
     const i = Math.floor((event.clientY - box.top - TOP) / h);
-    const drawn = Math.floor((event.clientX - box.left - LABELS) / w);
+    const drawn = Math.floor((event.clientX - box.left - this.labels) / w);
     const j = drawn >= this.data.inputs && this.data.inputs < this.columns ? drawn - GAP : drawn;
     const inside = i >= 0 && i < this.rows && j >= 0 && j < this.columns && this.place(j) === drawn;
     this.point(inside ? [i, j] : null);
@@ -140,7 +162,7 @@ class Heat {
     const lines = [`${this.data.rows[i]}  ←  ${this.data.columns[j]}`, value, `step ${this.data.steps[i]}`];
     this.tip.replaceChildren(...lines.map((line, n) => element(n ? "span" : "b", "", line)));
     const home = this.root.getBoundingClientRect(), at = this.canvas.getBoundingClientRect();
-    const x = at.left - home.left + LABELS + (this.place(j) + 1) * w + 6, y = at.top - home.top + TOP + (i + 1) * h + 6;
+    const x = at.left - home.left + this.labels + (this.place(j) + 1) * w + 6, y = at.top - home.top + TOP + (i + 1) * h + 6;
     const tip = this.tip.getBoundingClientRect();
     this.tip.style.left = `${Math.max(0, Math.min(x, home.width - tip.width))}px`;
     this.tip.style.top = `${y}px`;

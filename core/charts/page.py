@@ -20,10 +20,10 @@ import numpy as np
 
 from core.charts.labels import (
     VIRIDIS,
-    caption,
     earlier_output,
     legend_title,
     plain,
+    settings,
     step_names,
     token_range,
     visible,
@@ -64,7 +64,8 @@ def to_html(
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    head = "".join(f'<p class="sub">{escape(plain(line))}</p>' for line in caption(importance))
+    lines = (importance.model, settings(importance))
+    head = "".join(f'<p class="sub">{escape(plain(line))}</p>' for line in lines)
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -171,7 +172,7 @@ def _settings(trace: Trace, importance: Importance) -> str:
         "Prompt": "chat messages" if request.messages else "raw text",
         "Answer": answer,
         "Finished": trace.finish,
-        "Attention": "; ".join(caption(importance)[-1:]),
+        "Attention": settings(importance),
         "Tokens": f"{trace.prompt_length} read before the answer, {trace.steps} written",
         "Versions": ", ".join(f"{name} {version}" for name, version in request.versions),
         "Made": trace.created,

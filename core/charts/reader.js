@@ -4,7 +4,9 @@
 // mountReader. Text from the data enters the page by textContent only. The matrix stays in typed arrays and only the
 // picked rows are computed, so that 500 x 1,000 words stay quick. Data: core/charts/reader.py.
 
+const STANDS_OUT = 1.5;
 const NAMES = {
+  shown: "all that is shown here",
   sink: "first token (sink)", template: "markup", system: "system message", user: "user messages",
   assistant: "assistant messages", output: "earlier output", query: "the reading token itself",
 };
@@ -404,21 +406,26 @@ class Reader {
     return text.length > 60 ? text.slice(0, 58) + "…" : text;
   }
 
+  // What was read most; no word stands out below 1.5 times uniform.
   sentence(at, top) {
     const { side, start, end } = this.selection;
     const other = side === "answer" ? "input" : "answer";
-    const what = this.isWhole() ? "The whole answer" : `“${this.name(side, start, end)}”`;
-    if (at < 0 || !(top > 0)) return side === "answer" ? `${what}: nothing of what is shown was read.` : `${what}: not read.`;
+    const picked = `“${this.name(side, start, end)}”`;
+    const where = side === "input" ? "" : this.isWhole() ? "Over the whole answer" : `At ${picked}`;
+    if (at < 0 || !(top > 0)) return side === "input" ? `${picked} was not read.` : `${where}, nothing of what is shown was read.`;
     const most = `“${this.data[other].units[at].t}” (${this.value(at)})`;
-    return side === "answer" ? `${what} read most of ${most}.` : `${what} was read most when ${most} was written.`;
+    const verb = this.data.unit === "share" ? "was read most" : "has the highest score";
+    if (side === "input") return `${picked} ${verb} at ${most}.`;
+    if (top < STANDS_OUT * this.view.uniform[at]) return `${where}, no word stands out; ${most} ${verb}.`;
+    return `${where}, ${most} ${verb}.`;
   }
 
   besideText() {
     const { side, start, end } = this.selection;
-    if (side !== "answer" || this.data.unit !== "share" || !this.matrix.beside.length) return "";
-    const shown = this.view.values.reduce((a, b) => a + b, 0);
-    const rest = this.matrix.besides(start, end).map(([n, v]) => `${NAMES[n] ?? n} ${amountText(v, "share")}`);
-    return `On the words shown: ${amountText(shown, "share")}. Beside them: ${rest.join(", ")}.`;
+    if (side !== "answer" || !this.matrix.beside.length) return "";
+    const parts = this.matrix.besides(start, end).map(([n, v]) => `${NAMES[n] ?? n} ${amountText(v, "share")}`);
+    const whose = this.data.unit === "share" ? `Of ${this.whose()}` : "Mean attention, beside the score";
+    return `${whose}: ${parts.join(", ")} (groups overlap).`;
   }
 
   showTip(side, i) {

@@ -61,7 +61,7 @@ def reader_data(
         "values": _floats(picked),
         "uniform": _uniform(importance.uniform[:, columns]),
         "weight": _floats(np.bincount(importance.rows.unit, importance.rows.weight, len(importance.rows))),
-        "beside": {n: _floats(importance.shares[n]) for n in BESIDE if _worth(importance, n)},
+        "beside": {name: _floats(share) for name, share in _beside(importance, picked).items()},
         "whole": _whole(trace, importance.rows),
         "unit": importance.unit,
         "caption": " · ".join(caption(importance)),
@@ -84,9 +84,21 @@ def _uniform(matrix: np.ndarray) -> dict[str, str]:
     return {"full": _floats(matrix)}
 
 
-def _worth(importance: Importance, name: str) -> bool:
-    """Shares that are there; a system message only where there is one."""
-    return name in importance.shares and (name != "system" or bool(importance.shares[name].any()))
+def _beside(importance: Importance, picked: np.ndarray) -> dict[str, np.ndarray]:
+    """{group: [row]} printed beside the texts, in shares of the whole; a system message only where there is one."""
+    out = {}
+    if importance.unit == "share":
+        kept = 1 - importance.shares["sink"] if _dropped(importance) else 1
+        out["shown"] = picked.sum(1) * kept
+    for name in BESIDE:
+        if name in importance.shares and (name != "system" or importance.shares[name].any()):
+            out[name] = importance.shares[name]
+    return out
+
+
+def _dropped(importance: Importance) -> bool:
+    """The rows were scaled back to one without the sink."""
+    return importance.parameters.get("sink") == "drop" and "sink" in importance.shares
 
 
 def _columns(trace: Trace, importance: Importance, inputs: str) -> np.ndarray:
