@@ -94,6 +94,41 @@ class TestPython:
         assert choose(tmp_path / "bin", HEED_PYTHON=str(path)).stdout.strip() == str(path)
 
 
+class TestInstall:
+    @pytest.fixture
+    def checkout(self, tmp_path) -> Path:
+        """A checkout with blanks in its path that needs nothing."""
+        folder = tmp_path / "a checkout"
+        shutil.copytree(ROOT / "scripts", folder / "scripts")
+        (folder / "constraints.txt").write_text("")
+        (folder / "requirements.txt").write_text("# nothing yet\n")
+        return folder
+
+    def install(self, folder: Path) -> subprocess.CompletedProcess:
+        command = [SH, "scripts/setup.sh", "requirements.txt"]
+        env = {**os.environ, "HEED_PYTHON": sys.executable}
+        return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+    def test_once_and_again_only_when_something_changed(self, checkout):
+        first = self.install(checkout)
+        assert first.returncode == 0 and "making .venv" in first.stdout and "installing" in first.stdout
+        os.utime(checkout / "requirements.txt")
+        assert self.install(checkout).stdout == "", "a new time is no new pin"
+
+        (checkout / "requirements.txt").write_text("./nowhere\n")
+        for _ in range(2):  # a failed installation leaves no stamp behind
+            done = self.install(checkout)
+            assert done.returncode != 0 and "requirements.txt could not be installed" in done.stderr
+
+        (checkout / "requirements.txt").write_text("# changed\n")
+        changed = self.install(checkout)
+        assert changed.returncode == 0 and "installing" in changed.stdout and "making" not in changed.stdout
+
+        for name in ("python", "python3"):
+            (checkout / ".venv/bin" / name).unlink()
+        assert "making .venv" in self.install(checkout).stdout, "an upgrade of the system removed its Python"
+
+
 class TestPins:
     @pytest.mark.parametrize("name", [*pins.FILES, "constraints.txt"])
     def test_every_line_is_exact(self, name):
