@@ -222,9 +222,12 @@ def test_nothing_of_a_forgotten_job_stays_in_memory():
         return big
 
     assert queue.submit("a", work).wait(LONG)
-    assert queue.submit("b", lambda p, c: None).wait(LONG)
-    queue.all()
-    gc.collect()
+    for _ in range(1000):  # the idle worker lets go a moment after the job is over
+        queue.all()
+        gc.collect()
+        if alive[0]() is None:
+            break
+        Event().wait(0.01)
     assert alive[0]() is None
 
 

@@ -4,6 +4,7 @@ import base64
 import copy
 import json
 import os
+import tracemalloc
 import zlib
 from dataclasses import replace
 
@@ -145,8 +146,12 @@ def test_a_decompression_bomb_is_bounded(data):
     for shape in (entry["shape"], [2, 3, 3, 7], [0]):
         hostile = copy.deepcopy(whole)
         hostile["arrays"]["mass"] = entry | {"data": bomb, "shape": shape}
+        file = sealed(hostile)
+        tracemalloc.start()
         with pytest.raises(StoreError, match="size"):
-            store.from_json(sealed(hostile))
+            store.from_json(file)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000, "it was never unpacked"
+        tracemalloc.stop()
     hostile["arrays"]["mass"] = entry | {"data": bomb, "shape": [2**20, 2**20]}
     with pytest.raises(StoreError, match="at most"):
         store.from_json(sealed(hostile))

@@ -85,6 +85,14 @@ def test_names_of_equal_length_in_quick_succession():
         assert store.find()[0].name == name
 
 
+def test_a_label_of_the_same_size_and_time_is_still_another(home):
+    (run_id,) = saved("a")
+    for name in ("one", "two", "six"):
+        store.name(run_id, name)
+        os.utime(home / "labels" / f"{run_id}.json", (1000, 1000))
+        assert store.find()[0].name == name
+
+
 def test_names_and_stars_outlive_the_index_and_the_run(home):
     (run_id,) = saved("a")
     store.name(run_id, "kept")
