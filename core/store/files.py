@@ -88,8 +88,13 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_run(folder: Path, trace: Trace) -> Manifest:
-    """Write ``trace`` into the empty ``folder``, manifest last. Raises OSError."""
+    """Write ``trace`` into the empty ``folder``, manifest last.
+
+    Raises OSError, and StoreError for a record whose fields have other types than they should: better now
+    than as damage when it is opened.
+    """
     plain, arrays = to_plain(trace)
+    from_plain(plain, arrays)
     rows = {name: array for name, array in arrays.items() if name.startswith("rows.")}
     small = {name: array for name, array in arrays.items() if name not in rows}
     contents = {RECORD: json.dumps(plain, allow_nan=False).encode(), SMALL: _pack(small)}

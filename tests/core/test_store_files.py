@@ -1,6 +1,7 @@
 """core/store/files.py: one run's folder; every byte of it is vouched for."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,12 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
     with pytest.raises(OSError, match="No space"):
         files.write_file(tmp_path / "a", b"new")
     assert os.listdir(tmp_path) == ["a"] and (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_a_record_that_could_not_be_opened_is_not_written(tmp_path):
+    with pytest.raises(StoreError, match="prompt_length"):
+        files.write_run(tmp_path, replace(trace(), prompt_length=5.0))
+    assert os.listdir(tmp_path) == []
 
 
 def test_no_pickle_in_the_store():
