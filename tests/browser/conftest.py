@@ -59,7 +59,8 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = home / f"server-{self.port}.log"
         command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)]
-        variables = {**os.environ, "HEED_HOME": str(home), "HEED_MODELS": str(models_path()), **(env or {})}
+        variables = {**os.environ, "HEED_HOME": str(home), "HEED_MODELS": str(models_path()), "NO_COLOR": "1"}
+        variables.update(env or {})
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command,
