@@ -65,7 +65,7 @@ def step_bars(
     width: int = 520,
 ) -> alt.LayerChart:
     """The shares of one step (or one span, as means) per group: a bar, and a tick where uniform reading stands."""
-    title = title or f"What “{visible(label)}” was written from reading"
+    title = title or f"Shares of attention when “{visible(label)}” was written"
     one = {g: np.array([v], float) for g, v in shares.items()}
     even = {g: np.array([v], float) for g, v in uniform.items()}
     records = _records([label], [0], one, even)

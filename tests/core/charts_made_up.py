@@ -6,6 +6,8 @@ asks for them and otherwise drawn from a seeded generator.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import regex
 
@@ -126,3 +128,10 @@ def importance(tr: Trace, inputs: str = "own", values: np.ndarray | None = None,
         parameters={"layers": None, "heads": None, "sink": "keep", "inputs": inputs, "granularity": "word"},
         model=tr.model.caption,
     )
+
+
+def data(chart: Any, layer: int = 0) -> list[dict[str, Any]]:
+    """The records behind a layer of a chart, wherever Altair put them."""
+    spec = chart.to_dict()
+    held = spec["layer"][layer].get("data") or spec["data"]
+    return held["values"] if "values" in held else spec["datasets"][held["name"]]
