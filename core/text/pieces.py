@@ -54,18 +54,24 @@ def spell(tokenizer: Any, ids: Sequence[int]) -> tuple[str, list[Span]]:
     waiting = [0]  # lengths of the finished text before and after each token since the last whole character
     for k in range(len(ids)):
         now = decode(tokenizer, ids[first : k + 1])
-        waiting.append(len(now.rstrip(BROKEN)))
-        whole = waiting[-1] == len(now)
+        done = len(now.rstrip(BROKEN))
+        waiting.append(max(done, waiting[-1]))  # some decoders break a whole character again until the next is whole
+        whole = done == len(now)
         if not whole and k + 1 < len(ids):
             continue
         spans += [(len(text) + a, len(text) + b) for a, b in _settle(now, waiting)]
         shown, waiting = now, [len(now)]
-        if k + 1 - first >= _WINDOW and whole:
+        if k + 1 - first >= _WINDOW and whole and not _is_byte(tokenizer, ids[k]):
             anchor = decode(tokenizer, ids[k : k + 1])
             if anchor and now.endswith(anchor):
                 text += now[: len(now) - len(anchor)]
                 first, shown, waiting = k, anchor, [len(anchor)]
     return text + shown, spans
+
+
+def _is_byte(tokenizer: Any, i: int) -> bool:
+    """A byte of SentencePiece, which can still be broken by the bytes after it."""
+    return str(tokenizer.convert_ids_to_tokens(i)).startswith("<0x")
 
 
 def _settle(now: str, lengths: Sequence[int]) -> list[Span]:

@@ -15,7 +15,9 @@ import regex
 from core.records import SEGMENTS, Segment
 
 _BRACKETS = regex.compile(
-    rf"(?P<open>\[\[[ \t]*(?P<name>{'|'.join(SEGMENTS)})[ \t]*:[ ]?)|(?P<other>\[\[)|(?P<close>\]\])", regex.I
+    rf"(?P<open>\[\[[ \t]*(?P<name>{'|'.join(SEGMENTS)})[ \t]*:[ ]?)|(?P<other>\[\[(?!\[))"
+    r"|(?P<close>\]\](?!\](?!\])))",
+    regex.I,
 )
 
 
@@ -57,7 +59,10 @@ def _pairs(text: str) -> list[tuple[tuple[int, int], tuple[int, int], str]]:
 
 
 def mark(text: str, segments: Iterable[Segment]) -> str:
-    """``text`` with its segments written back as marks; ``parse`` of the result gives both again."""
+    """``text`` with its segments written back as marks; ``parse`` of the result gives both again.
+
+    Only a lone ``[[`` or ``]]`` inside a segment cannot be told from the mark's own brackets.
+    """
     notes = []
     for s in segments:
         notes.append((s.start, 1, -s.end, f"[[{s.name}: "))

@@ -93,7 +93,8 @@ class Chat:
         known = inspect(text)
         variables = _switched(known, request.thinking)
         dates = _dates(known, request.date) if request.date else {}
-        variables |= {name: dates[form] for name, form in _date_variables(known, dates).items()}
+        if dates:
+            variables |= {name: dates[form] for name, form in _date_variables(known, dates).items()}
         clock = bool(dates) and "strftime_now" in known.variables
         if clock:
             variables["heed_dates"] = dates

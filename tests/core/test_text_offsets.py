@@ -1,0 +1,106 @@
+"""Offsets are believed only when the text can be rebuilt from them."""
+
+import importlib.util
+import pathlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.text.offsets import encode, prove, same
+from core.text.pieces import closed
+
+_spec = importlib.util.spec_from_file_location(
+    "text_tokenizers", pathlib.Path(__file__).with_name("text_tokenizers.py")
+)
+assert _spec is not None and _spec.loader is not None
+tokenizers = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(tokenizers)
+
+FAMILY = "👨\u200d👩\u200d👧"
+TEXT = f"Hello  world, e\u0301 東京 {FAMILY}\n\n ok."
+ALL = {
+    "smollm2": lambda: tokenizers.real("smollm2"),
+    "qwen": lambda: tokenizers.real("qwen"),
+    "bytelevel": tokenizers.bytelevel,
+    "prefix space": lambda: tokenizers.bytelevel(prefix_space=True),
+    "trimmed offsets": lambda: tokenizers.bytelevel(trim=True),
+    "sentencepiece": tokenizers.sentencepiece,
+    "nfkc": lambda: tokenizers.sentencepiece(nfkc=True),
+    "unigram": tokenizers.unigram,
+    "slow": tokenizers.slow,
+}
+
+
+@pytest.fixture(params=ALL, scope="module")
+def tokenizer(request):
+    return ALL[request.param]()
+
+
+@pytest.mark.parametrize("text", [TEXT, "Hello", " Hello", "  ", "\n", "東", f"{FAMILY}{FAMILY}", "ab ab ab", "x▁y"])
+@pytest.mark.parametrize("special", [True, False])
+def test_proven_and_equal_to_the_tokenizer(tokenizer, text, special):
+    out = encode(tokenizer, text, special)
+    assert out.proven
+    assert list(out.ids) == tokenizer(text, add_special_tokens=special)["input_ids"]
+    covered = {
+        k for (a, b), added in zip(closed(out.spans, text), out.added, strict=True) if not added for k in range(a, b)
+    }
+    assert {k for k in range(len(text)) if not text[k].isspace()} <= covered
+
+
+def test_each_token_has_its_own_characters():
+    tokenizer = tokenizers.real("qwen")
+    out = encode(tokenizer, "the 東 cafe\u0301", False)
+    shown = [TEXT_[a:b] for TEXT_ in ("the 東 cafe\u0301",) for a, b in closed(out.spans, TEXT_)]
+    assert shown == ["the", " 東", "東", " cafe\u0301"] or shown[:3] == ["the", " 東", "東"]
+
+
+def test_lower_casing_is_not_proven():
+    assert not encode(tokenizers.wordpiece(), "Hello World", True).proven
+    assert not encode(tokenizers.wordpiece(), "cafe\u0301", True).proven
+    cased = encode(tokenizers.wordpiece(lower=False), "Hello world.", True)
+    assert cased.proven and cased.added[0] and cased.added[-1] and cased.before == 1
+    assert len(cased.own_ids) == len(cased.ids) - 1
+
+
+def test_begin_tokens_are_told_from_text_that_looks_like_them():
+    out = encode(tokenizers.bytelevel(bos=True), "<s>Hello</s>", True)
+    assert out.added[:2] == (True, False) and not any(out.added[1:])
+    assert out.spans[1] == (0, 3)
+
+
+def test_wrong_offsets_are_found():
+    tokenizer, text = tokenizers.bytelevel(), "Hello world, hello sky"
+    out = encode(tokenizer, text, False)
+    ids, spans, added = list(out.ids), list(out.spans), list(out.added)
+    assert prove(tokenizer, text, ids, spans, added)
+    for k in range(len(spans)):
+        a, b = spans[k]
+        for wrong in ((a + 1, b + 1), (max(0, a - 1), b), (a, b + 1)):
+            moved = [*spans[:k], wrong, *spans[k + 1 :]]
+            if k + 1 < len(spans) and wrong[1] <= len(text):
+                harmless = prove(tokenizer, text, ids, moved, added)
+                assert not harmless or same(text[slice(*wrong)], text[a:b]) or wrong[0] < a or wrong[1] > b
+    assert not prove(tokenizer, text, ids, [(0, 0)] * len(ids), added)
+    assert not prove(tokenizer, text, ids[:-1], spans[:-1], added[:-1])
+
+
+texts = st.text(alphabet=f"ab Hé東京🙂🇩🇪\n\t.,'\u0301\u200d{FAMILY}שالخحกำ①ﬁ½▁<s>", max_size=16)
+
+
+@given(text=texts)
+@settings(max_examples=80, deadline=None)
+@pytest.mark.parametrize("name", ["smollm2", "qwen", "bytelevel", "slow"])
+def test_lossless_tokenizers_prove_every_text(name, text):
+    assert encode(ALL[name](), text, False).proven
+
+
+@given(text=texts)
+@settings(max_examples=80, deadline=None)
+@pytest.mark.parametrize("name", ["sentencepiece", "nfkc", "unigram"])
+def test_what_is_proven_covers_the_text(name, text):
+    out = encode(ALL[name](), text, False)
+    if out.proven:
+        covered = {k for a, b in closed(out.spans, text) for k in range(a, b)}
+        assert {k for k in range(len(text)) if text[k].isalnum()} <= covered
