@@ -36,6 +36,7 @@ MAX_FILE = 512 * 2**20
 MAX_ARRAYS = 2**30
 """Most bytes of its arrays, unpacked; a run with more is exported without attention rows."""
 DTYPES = {"float32": "<f4", "int32": "<i4", "int64": "<i8", "uint16": "<u2"}
+NO_MEMORY = "There is not enough memory to open this file: close other programs, or save the run without its rows."
 LEFT_OUT = "The attention rows were left out of this file, which would have become too large."
 
 
@@ -57,7 +58,9 @@ def from_json(data: bytes) -> Trace:
         raise StoreError(f"This file has {len(data):,} bytes; a run to open has at most {MAX_FILE:,}.")
     try:
         whole = json.loads(data)
-    except (ValueError, RecursionError, MemoryError) as error:
+    except MemoryError as error:
+        raise StoreError(NO_MEMORY) from error
+    except (ValueError, RecursionError) as error:
         raise StoreError("This file is no JSON, or was cut off: choose a run that was saved as JSON.") from error
     if not isinstance(whole, dict) or whole.get("format") != FORMAT:
         raise StoreError("This file is no run of Heed: choose one that was saved as JSON on the page Explore.")
@@ -65,7 +68,9 @@ def from_json(data: bytes) -> Trace:
         raise StoreError("This file was written by another version of Heed: update Heed, or save the run again there.")
     try:
         trace = _open(whole)
-    except (ValueError, TypeError, LookupError, OverflowError, RecursionError, MemoryError) as error:
+    except MemoryError as error:
+        raise StoreError(NO_MEMORY) from error
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
         raise StoreError("This file does not hold a whole run: save it again where it came from.") from error
     return trace
 
