@@ -159,7 +159,7 @@ class Heat {
     if (!cell) return;
     const [i, j] = cell, k = i * this.columns + j, { w, h } = this.size;
     const value = `${amountText(this.values[k], this.data.unit)}, ${timesText(this.values[k], this.uniform[k])}`;
-    const lines = [`${this.data.rows[i]}  ←  ${this.data.columns[j]}`, value, `step ${this.data.steps[i]}`];
+    const lines = [`${this.data.rows[i]} ← ${this.data.columns[j]}`, value, `step ${this.data.steps[i]}`];
     this.tip.replaceChildren(...lines.map((line, n) => element(n ? "span" : "b", "", line)));
     const home = this.root.getBoundingClientRect(), at = this.canvas.getBoundingClientRect();
     const x = at.left - home.left + this.labels + (this.place(j) + 1) * w + 6, y = at.top - home.top + TOP + (i + 1) * h + 6;
@@ -188,6 +188,7 @@ class Heat {
 
 const all = JSON.parse(document.getElementById("data").textContent);
 const heat = new Heat(document.getElementById("heat"), all.heat);
+heat.root.heat = heat;
 mountReader(document.getElementById("reader"), all.reader, {
   globalKeys: true,
   onPick: ({ side, start, end }) => {
