@@ -47,9 +47,10 @@ def reader_data(
     ``importance`` has units of any granularity as rows (means over their steps) and columns. ``inputs="own"``
     shows the texts that the user wrote, ``"all"`` also markup and the template's own message; earlier output is
     never a column here. Shade = ``strength * value / maximum``, cut at 1; without ``maximum`` the largest value
-    of the view, which the legend states. ``present``: large type.
+    of the view, which the legend states. ``present``: large type. ``texts`` in the result names the texts and their
+    units: while it stays the same, a picked span stays meaningful; ``version`` names the numbers too.
     """
-    columns = _columns(trace, importance, inputs)
+    columns = shown_columns(trace, importance, inputs)
     picked = importance.values[:, columns]
     own = bool(trace.tokens.sources) and all(
         m >= 0 and trace.tokens.sources[m].origin == "user" for m in importance.columns.message[columns]
@@ -66,8 +67,13 @@ def reader_data(
         "unit": importance.unit,
         "caption": " · ".join(caption(importance)),
     }
-    data["version"] = hashlib.sha256(repr(sorted(data.items())).encode()).hexdigest()[:16]
+    data["texts"] = _digest([data["answer"], data["input"]])
+    data["version"] = _digest(sorted(data.items()))
     return data | {"strength": float(strength), "maximum": maximum, "present": bool(present)}
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(repr(value).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def _floats(values: np.ndarray) -> str:
@@ -101,8 +107,11 @@ def _dropped(importance: Importance) -> bool:
     return importance.parameters.get("sink") == "drop" and "sink" in importance.shares
 
 
-def _columns(trace: Trace, importance: Importance, inputs: str) -> np.ndarray:
-    """int [C] columns to show: prompt only; the user's own texts where there are any."""
+def shown_columns(trace: Trace, importance: Importance, inputs: str = "own") -> np.ndarray:
+    """int [C] columns that the reader shows, in its order: prompt only; the user's own texts where there are any.
+
+    ``start`` and ``end`` of a picked span of the input count in these.
+    """
     first, _ = token_range(importance.columns)
     prompt = first < trace.prompt_length
     origin = [s.origin == "user" for s in trace.tokens.sources] + [False]

@@ -32,14 +32,14 @@ def reader(
     """Draw the texts of ``reader_data``; returns what is picked, or None before anything was.
 
     ``selection`` sets it from Python when it changes. ``height`` (pixels) is where a long text starts to scroll.
-    A selection kept from another run (``data["version"]`` changed) is dropped.
+    A selection of other texts (``data["texts"]`` changed) is dropped; another method or sink keeps it.
     """
     kept, passed, seen = f"{key}:selection", f"{key}:passed", f"{key}:version"
     state = st.session_state
-    if state.get(seen) != data["version"]:
+    if state.get(seen) != data["texts"]:
         state[kept] = None
         state[passed] = None
-        state[seen] = data["version"]
+        state[seen] = data["texts"]
     if selection is not None and dict(selection) != state.get(passed):
         state[kept] = dict(selection)
     state[passed] = None if selection is None else dict(selection)

@@ -10,7 +10,7 @@ def script():
     from pages.parts.reader import reader
     from tests.core import charts_made_up as made
 
-    tr = made.trace()
+    tr = made.trace(answer=st.session_state.get("answer", made.ANSWER))
     seed = st.session_state.get("seed", 0)
     found = reader(reader_data(tr, made.importance(tr, seed=seed)), key="texts", selection=st.session_state.get("ask"))
     st.text(repr(found))
@@ -37,4 +37,6 @@ def test_a_selection_of_another_run_is_dropped():
     app.session_state["texts:selection"] = {"side": "input", "start": 3, "end": 5, "n": 4}
     app.run()
     app.session_state["seed"] = 1
+    assert shown(app.run()) == "{'side': 'input', 'start': 3, 'end': 5}", "other numbers, same texts"
+    app.session_state["answer"] = "Blue."
     assert shown(app.run()) == "None"
