@@ -16,7 +16,7 @@ from typing import Any
 
 import regex
 
-from core.text.pieces import closed, decode, spell, token_texts
+from core.text.pieces import adopt, closed, decode, spell, token_texts
 
 Span = tuple[int, int]
 
@@ -59,7 +59,7 @@ def encode(tokenizer: Any, text: str, special: bool) -> Encoded:
         )
         ids, spans = out["input_ids"], [(int(a), int(b)) for a, b in out["offset_mapping"]]
         added = [bool(m) and a == b for m, (a, b) in zip(out["special_tokens_mask"], spans, strict=True)]
-        spans = _adopt(spans, added)
+        spans = adopt(spans, added)
         if prove(tokenizer, text, ids, spans, added):
             return Encoded(tuple(ids), tuple(spans), tuple(added), True)
         guess = tuple(spans)
@@ -112,20 +112,6 @@ def _groups(spans: Sequence[Span], added: Sequence[bool]) -> list[tuple[list[int
             out.append(([*members, i], (min(a, start), max(b, end))))
         else:
             out.append(([i], (start, end)))
-    return out
-
-
-def _adopt(spans: Sequence[Span], added: Sequence[bool]) -> list[Span]:
-    """A token without characters (a prefix space of SentencePiece) goes with the token after it, else before it."""
-    out = list(spans)
-    real = [not a and s < e for a, (s, e) in zip(added, spans, strict=True)]
-    for order in (range(len(out) - 1, -1, -1), range(len(out))):
-        near = None
-        for i in order:
-            if real[i]:
-                near = out[i]
-            elif not added[i] and near is not None:
-                out[i], real[i] = near, True
     return out
 
 

@@ -39,14 +39,14 @@ def _token_text(tokenizer: Any, i: int) -> str:
     name = tokenizer.convert_ids_to_tokens(i)
     if isinstance(name, str) and name.startswith("▁") and not text.startswith(" "):
         return " " + text
-    return text if text or not isinstance(name, str) or name.startswith("<0x") else name
+    return text or BROKEN
 
 
 def spell(tokenizer: Any, ids: Sequence[int]) -> tuple[str, list[Span]]:
     """(text of ``ids``, the part of it that each token has a share in), spans not yet closed over clusters.
 
-    The text is what decoding them together gives, special tokens included. A token that adds nothing has an empty
-    span; tokens that together make one character all have that character.
+    The text is what decoding them together gives, special tokens included. Tokens that together make one character
+    all have that character.
     """
     ids = [int(i) for i in ids]
     text, spans = "", []
@@ -66,7 +66,24 @@ def spell(tokenizer: Any, ids: Sequence[int]) -> tuple[str, list[Span]]:
             if anchor and now.endswith(anchor):
                 text += now[: len(now) - len(anchor)]
                 first, shown, waiting = k, anchor, [len(anchor)]
-    return text + shown, spans
+    return text + shown, adopt(spans, [False] * len(spans))
+
+
+def adopt(spans: Sequence[Span], added: Sequence[bool]) -> list[Span]:
+    """A token without characters (a prefix space, a byte that waits) goes with the token after it, else before it.
+
+    ``added`` tokens are left as they are.
+    """
+    out = list(spans)
+    real = [not a and s < e for a, (s, e) in zip(added, spans, strict=True)]
+    for order in (range(len(out) - 1, -1, -1), range(len(out))):
+        near = None
+        for i in order:
+            if real[i]:
+                near = out[i]
+            elif not added[i] and near is not None:
+                out[i], real[i] = near, True
+    return out
 
 
 def _is_byte(tokenizer: Any, i: int) -> bool:

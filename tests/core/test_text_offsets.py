@@ -50,10 +50,9 @@ def test_proven_and_equal_to_the_tokenizer(tokenizer, text, special):
 
 
 def test_each_token_has_its_own_characters():
-    tokenizer = tokenizers.real("qwen")
-    out = encode(tokenizer, "the 東 cafe\u0301", False)
-    shown = [TEXT_[a:b] for TEXT_ in ("the 東 cafe\u0301",) for a, b in closed(out.spans, TEXT_)]
-    assert shown == ["the", " 東", "東", " cafe\u0301"] or shown[:3] == ["the", " 東", "東"]
+    text = "the 東 o\u0308"
+    out = encode(tokenizers.real("qwen"), text, False)
+    assert [text[a:b] for a, b in closed(out.spans, text)] == ["the", " 東", "東", " o\u0308"]
 
 
 def test_lower_casing_is_not_proven():
@@ -75,29 +74,30 @@ def test_wrong_offsets_are_found():
     out = encode(tokenizer, text, False)
     ids, spans, added = list(out.ids), list(out.spans), list(out.added)
     assert prove(tokenizer, text, ids, spans, added)
-    for k in range(len(spans)):
-        a, b = spans[k]
-        for wrong in ((a + 1, b + 1), (max(0, a - 1), b), (a, b + 1)):
-            moved = [*spans[:k], wrong, *spans[k + 1 :]]
-            if k + 1 < len(spans) and wrong[1] <= len(text):
-                harmless = prove(tokenizer, text, ids, moved, added)
-                assert not harmless or same(text[slice(*wrong)], text[a:b]) or wrong[0] < a or wrong[1] > b
+    assert not prove(tokenizer, text, ids, [(a + 1, b + 1) for a, b in spans], added)
+    assert not prove(tokenizer, text, ids, [*spans[1:], spans[0]], added)
     assert not prove(tokenizer, text, ids, [(0, 0)] * len(ids), added)
     assert not prove(tokenizer, text, ids[:-1], spans[:-1], added[:-1])
+    assert not prove(tokenizer, "Hello world, hello sea", ids, spans, added)
+
+
+def test_only_case_and_letters_count_as_different():
+    assert same("ﬁ", "fi") and same(" a  b", "a b") and same("e\u0301", "é")
+    assert not same("A", "a") and not same("ab", "a b")
 
 
 texts = st.text(alphabet=f"ab Hé東京🙂🇩🇪\n\t.,'\u0301\u200d{FAMILY}שالخحกำ①ﬁ½▁<s>", max_size=16)
 
 
 @given(text=texts)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @pytest.mark.parametrize("name", ["smollm2", "qwen", "bytelevel", "slow"])
 def test_lossless_tokenizers_prove_every_text(name, text):
     assert encode(ALL[name](), text, False).proven
 
 
 @given(text=texts)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @pytest.mark.parametrize("name", ["sentencepiece", "nfkc", "unigram"])
 def test_what_is_proven_covers_the_text(name, text):
     out = encode(ALL[name](), text, False)
