@@ -1,7 +1,7 @@
 // The self-contained page: the two texts (reader.js, above in the same script) and the heatmap on a canvas.
 // Hover shows true values; arrow keys step through the answer, and through the cells while the heatmap has the focus.
 
-const TOP = 96, GAP = 1;
+const TOP = 112, GAP = 1;
 
 class Heat {
   constructor(root, data) {
@@ -124,7 +124,7 @@ class Heat {
       pen.save();
       pen.translate(this.labels + (this.place(j) + 0.5) * w, TOP - 6);
       pen.rotate(-0.9);
-      pen.fillText(this.data.columns[j], 0, 0, 108);
+      pen.fillText(this.data.short[j], 0, 0, 112);
       pen.restore();
     }
     pen.font = `600 12px ${style.fontFamily}`;

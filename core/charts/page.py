@@ -134,7 +134,8 @@ def _heat(importance: Importance, prompt_length: int) -> dict[str, Any]:
     rows, columns = len(importance.rows), len(order)
     return {
         "rows": [visible(t) for t in importance.rows.labels],
-        "columns": [visible(importance.columns.labels[c]) for c in order],
+        "columns": [visible(importance.columns.labels[c], 40) for c in order],
+        "short": [visible(importance.columns.labels[c], 16) for c in order],
         "inputs": int((~later).sum()),
         "values": _floats(values),
         "uniform": _floats(importance.uniform[:, order]),

@@ -176,6 +176,7 @@ class Reader {
     this.legend.append(this.scaleName, this.low, this.bar, this.high);
     this.said = element("p", "said");
     this.said.setAttribute("aria-live", "polite");
+    this.said.classList.toggle("unseen", data.sentence === false);
     this.besideLine = element("p", "beside");
     this.tip = element("div", "tip");
     this.tip.setAttribute("role", "tooltip");
@@ -383,18 +384,20 @@ class Reader {
     return side === "answer" && start === a && end === b;
   }
 
-  whose() {
+  // Whose attention the numbers are shares of; ``rest`` is set where the sink was dropped and the rest scaled to one.
+  whose(rest = this.data.rest) {
     const { side, start, end } = this.selection;
-    if (this.isWhole()) return "the answer's attention (mean over its steps)";
-    if (side === "input") return "this step's attention";
+    const what = rest ? "attention outside the sink" : "attention";
+    if (this.isWhole()) return `the answer's ${what} (mean over its steps)`;
+    if (side === "input") return `this step's ${what}`;
     const steps = Math.round(this.matrix.steps(start, end));
-    return steps > 1 ? `the attention of these ${steps} steps (mean)` : "this step's attention";
+    return steps > 1 ? `the ${what} of these ${steps} steps (mean)` : `this step's ${what}`;
   }
 
   value(k) {
     const share = this.data.unit === "share";
     let whose = this.whose();
-    if (this.selection.side === "input" && this.matrix.weight[k] > 1.5) whose = "this word's attention (mean over its steps)";
+    if (this.selection.side === "input" && this.matrix.weight[k] > 1.5) whose = whose.replace("step's", "word's") + " (mean over its steps)";
     const v = this.view.values[k], u = this.view.uniform[k];
     return amountText(v, this.data.unit) + (share ? ` of ${whose}` : "") + (share || u > 0 ? `, ${timesText(v, u)}` : "");
   }
@@ -411,20 +414,21 @@ class Reader {
     const { side, start, end } = this.selection;
     const other = side === "answer" ? "input" : "answer";
     const picked = `“${this.name(side, start, end)}”`;
-    const where = side === "input" ? "" : this.isWhole() ? "Over the whole answer" : `At ${picked}`;
-    if (at < 0 || !(top > 0)) return side === "input" ? `${picked} was not read.` : `${where}, nothing of what is shown was read.`;
+    const among = this.data.input.own ? "your words " : "what is shown ";
+    const where = (this.isWhole() ? "Over the whole answer" : `At ${picked}`) + `, of ${among}`;
+    if (at < 0 || !(top > 0)) return side === "input" ? `${picked} was not read.` : `${where}nothing was read.`;
     const most = `“${this.data[other].units[at].t}” (${this.value(at)})`;
     const verb = this.data.unit === "share" ? "was read most" : "has the highest score";
     if (side === "input") return `${picked} ${verb} at ${most}.`;
-    if (top < STANDS_OUT * this.view.uniform[at]) return `${where}, no word stands out; ${most} ${verb}.`;
-    return `${where}, ${most} ${verb}.`;
+    if (top < STANDS_OUT * this.view.uniform[at]) return `${where}none stands out; ${most} ${verb}.`;
+    return `${where}${most} ${verb}.`;
   }
 
   besideText() {
     const { side, start, end } = this.selection;
     if (side !== "answer" || !this.matrix.beside.length) return "";
     const parts = this.matrix.besides(start, end).map(([n, v]) => `${NAMES[n] ?? n} ${amountText(v, "share")}`);
-    const whose = this.data.unit === "share" ? `Of ${this.whose()}` : "Mean attention, beside the score";
+    const whose = this.data.unit === "share" ? `Of ${this.whose(false)}` : "Mean attention, beside the score";
     return `${whose}: ${parts.join(", ")} (groups overlap).`;
   }
 

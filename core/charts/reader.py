@@ -39,6 +39,7 @@ def reader_data(
     strength: float = 1.0,
     maximum: float | None = None,
     present: bool = False,
+    sentence: bool = True,
     answer_title: str = "The answer",
     input_title: str | None = None,
 ) -> dict[str, Any]:
@@ -47,7 +48,8 @@ def reader_data(
     ``importance`` has units of any granularity as rows (means over their steps) and columns. ``inputs="own"``
     shows the texts that the user wrote, ``"all"`` also markup and the template's own message; earlier output is
     never a column here. Shade = ``strength * value / maximum``, cut at 1; without ``maximum`` the largest value
-    of the view, which the legend states. ``present``: large type. ``texts`` in the result names the texts and their
+    of the view, which the legend states. ``present``: large type. ``sentence`` shows what was read most in words
+    (without it, only screen readers hear it). ``texts`` in the result names the texts and their
     units: while it stays the same, a picked span stays meaningful; ``version`` names the numbers too.
     """
     columns = shown_columns(trace, importance, inputs)
@@ -55,21 +57,24 @@ def reader_data(
     own = bool(trace.tokens.sources) and all(
         m >= 0 and trace.tokens.sources[m].origin == "user" for m in importance.columns.message[columns]
     )
+    title = input_title or ("What you wrote" if own else "What the model read")
+    answer = _answer(trace, importance.rows) | {"title": answer_title, "hint": HINTS["answer"]}
+    given = _input(trace, importance.columns, columns) | {"title": title, "hint": HINTS["input"], "own": own}
     data = {
-        "answer": _answer(trace, importance.rows) | {"title": answer_title, "hint": HINTS["answer"]},
-        "input": _input(trace, importance.columns, columns)
-        | {"title": input_title or ("What you wrote" if own else "What the model read"), "hint": HINTS["input"]},
+        "answer": answer,
+        "input": given,
         "values": _floats(picked),
         "uniform": _uniform(importance.uniform[:, columns]),
         "weight": _floats(np.bincount(importance.rows.unit, importance.rows.weight, len(importance.rows))),
         "beside": {name: _floats(share) for name, share in _beside(importance, picked).items()},
         "whole": _whole(trace, importance.rows),
         "unit": importance.unit,
+        "rest": importance.unit == "share" and _dropped(importance),
         "caption": " · ".join(caption(importance)),
     }
     data["texts"] = _digest([data["answer"], data["input"]])
     data["version"] = _digest(sorted(data.items()))
-    return data | {"strength": float(strength), "maximum": maximum, "present": bool(present)}
+    return data | {"strength": float(strength), "maximum": maximum, "present": bool(present), "sentence": sentence}
 
 
 def _digest(value: Any) -> str:

@@ -59,17 +59,22 @@ def test_click_hover_and_keys(browser, tmp_path):
     tr, imp = known()
     with opened(browser, tmp_path, to_html(tr, imp, sentence="A sentence.")) as (page, problems):
         answer, given = page.locator(".panel.answer .word"), page.locator(".panel.input .word")
-        assert "Over the whole answer, “color” (30.0 %" in said(page)
+        assert "Over the whole answer, of your words “color” (30.0 %" in said(page)
         answer.nth(1).click()
-        assert said(page) == "At “sky”, “color” (60.0 % of this step's attention, 4.00 × uniform) was read most."
+        assert (
+            said(page)
+            == "At “sky”, of your words “color” (60.0 % of this step's attention, 4.00 × uniform) was read most."
+        )
         given.nth(2).hover()
         assert page.locator(".heed-reader .tip").inner_text() == "?\n15.0 % of this step's attention, 1.00 × uniform"
         assert given.nth(1).evaluate("e => e.style.getPropertyValue('--t')") == "1.000"
         assert given.nth(2).evaluate("e => e.style.getPropertyValue('--t')") == "0.250"
         page.keyboard.press("ArrowLeft")
-        assert said(page).startswith("At “The”, “?” (30.0 %")
+        assert said(page).startswith("At “The”, of your words “?” (30.0 %")
         page.keyboard.press("Shift+ArrowRight")
-        assert said(page).startswith("At “The sky”, “color” (40.0 % of the attention of these 2 steps (mean)")
+        assert said(page).startswith(
+            "At “The sky”, of your words “color” (40.0 % of the attention of these 2 steps (mean)"
+        )
         assert page.locator(".panel.answer .word.picked").count() == 2
         given.nth(1).click()
         assert said(page).startswith("“color” was read most at “sky” (60.0 % of this step's attention")
@@ -77,6 +82,15 @@ def test_click_hover_and_keys(browser, tmp_path):
         page.keyboard.press("Escape")
         assert said(page).startswith("Over the whole answer")
         assert problems == []
+
+
+def test_shares_without_the_sink_say_so(browser, tmp_path):
+    tr, imp = known()
+    dropped = replace(imp, parameters={**imp.parameters, "sink": "drop"})
+    with opened(browser, tmp_path, to_html(tr, dropped)) as (page, _):
+        page.locator(".panel.answer .word").nth(1).click()
+        assert "60.0 % of this step's attention outside the sink" in said(page)
+        assert page.locator(".beside").text_content().startswith("Of this step's attention: all that is shown here")
 
 
 def test_drag_takes_a_span_and_keyboard_alone_is_enough(browser, tmp_path):
