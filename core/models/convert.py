@@ -93,9 +93,8 @@ def _write(gguf: Path, header: Header, folder: Path, dtype: str) -> None:
         ) from error
     lost = sorted(info.get("missing_keys") or ())
     if lost:
-        raise ModelError(
-            f"{gguf.name} lacks {len(lost)} tensor{'s' * (len(lost) > 1)} of its architecture ({lost[0]}): use a complete GGUF."
-        )
+        count = f"{len(lost)} tensor{'s' * (len(lost) > 1)}"
+        raise ModelError(f"{gguf.name} lacks {count} of its architecture ({lost[0]}): use a complete GGUF.")
     hf.hf_quantizer = None
     del hf.config.quantization_config
     _tie_if_equal(hf)
