@@ -67,7 +67,7 @@ def sentence(importance: Importance, trace: Trace, rows: np.ndarray, what: str) 
         return f"While {act} {what}, no word stands out: none of your words got {STANDS_OUT} times its uniform share."
     if importance.unit == "share":
         parts = [f"“{r.label}” with {percent(r.share)} ({r.multiple:.1f} × uniform)" for r in found]
-        tail = " of its attention"
+        tail = " of its attention" + (" (sink left out)" if importance.parameters.get("sink") == "drop" else "")
     else:
         parts = [f"“{r.label}” with a score of {r.share:.3g}" for r in found]
         tail = ""

@@ -1,0 +1,93 @@
+"""The main job: from what a person asked to a stored run. What pages submit and workers execute.
+
+``ask`` makes the Request where that is possible without a model (so that a stored answer is found at once);
+``work`` loads, captures and stores. A cancelled or failed run stores nothing. Model libraries are imported by the
+functions it calls, when they run. Guarded by tests/core/test_jobs_runs.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.capture.request import Prompt, make_request
+from core.errors import NotFetched
+from core.jobs.job import Progress, Work
+from core.models.memory import size_text
+from core.models.names import prints_date, resolve
+from core.records import ModelKey, Request
+from core.store import load, save
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a person filled in: a model by name, a prompt, and settings as ``make_request`` takes them."""
+
+    model: str
+    prompt: Prompt
+    answer: str | None = None
+    raw: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def request(self, key: ModelKey) -> Request:
+        """Raises PromptError for what cannot be run."""
+        dated = prints_date(self.model)
+        return make_request(key, self.prompt, answer=self.answer, raw=self.raw, dated=dated, **self.settings)
+
+    @property
+    def name(self) -> str:
+        """What two sessions that ask for the same share."""
+        return json.dumps([self.model, self.prompt, self.answer, self.raw, dict(self.settings)], default=str)
+
+
+def ask(draft: Draft) -> Request | None:
+    """The request of ``draft``; None where the model must be fetched before it has a fingerprint.
+
+    Raises PromptError or ModelError for what cannot be run at all.
+    """
+    try:
+        key = resolve(draft.model)
+    except NotFetched:
+        draft.request(ModelKey(draft.model, ""))  # bad settings are told now, not after a download
+        return None
+    return draft.request(key)
+
+
+def stored(request: Request) -> bool:
+    """True when this very run is stored with its rows."""
+    trace = load(request)
+    return trace is not None and (trace.rows is not None or trace.model.attention == "none")
+
+
+def work(draft: Draft) -> Work:
+    """The job of ``draft``: its result is the id of the stored run."""
+
+    def do(progress: Progress, cancelled: Callable[[], bool]) -> str:
+        from core.capture import capture
+        from core.models import load_model
+
+        model = load_model(draft.model, progress=_loading(progress), cancelled=cancelled)
+        request = draft.request(model.key)
+        if not stored(request):
+            progress(None, "Reading the prompt")
+            trace = capture(model, request, progress, cancelled)
+            if cancelled():
+                from core.errors import Cancelled
+
+                raise Cancelled("Stopped.")
+            save(trace)
+        return request.id
+
+    return do
+
+
+def _loading(progress: Progress) -> Callable[[str, int, int], None]:
+    def tell(what: str, done: int, total: int) -> None:
+        if what.startswith("Download") and total:
+            progress(done / total, f"{what}: {size_text(done)} of {size_text(total)}")
+        else:
+            progress(done / total if total else None, f"{what} the model" if " " not in what else what)
+
+    return tell

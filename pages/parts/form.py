@@ -1,0 +1,185 @@
+"""The run form: prompt (chat, raw, given answer) beside settings. Fills a ``Draft``; runs nothing itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core.jobs.runs import Draft
+from core.records import Request
+from core.text import segments
+
+MODES = ("Chat", "Raw", "Given answer")
+SYSTEMS = {"keep": "As the template has it", "replace": "My own", "none": "None"}
+SKY = "Answer in one word: What color is the sky?"
+LOVE = "Write a six-word story about love"
+MARKS = "Mark a part as [[instruction: …]], [[context: …]], [[example: …]] or [[question: …]] to follow it by name."
+DEFAULTS: dict[str, Any] = {
+    "mode": "Chat",
+    "prompt": SKY,
+    "system": "keep",
+    "system_text": "",
+    "turns": [],
+    "answer": "",
+    "author": "",
+    "raw_given": False,
+    "new_tokens": 64,
+    "temperature": 0.0,
+    "top_p": 1.0,
+    "seed": 0,
+    "stop": "",
+    "thinking": False,
+}
+KEEP: dict[str, Any] = {"persist_state": "session"}
+
+
+def prepare() -> None:
+    """Default values of the form, once a session, before any of its widgets is drawn."""
+    for name, value in DEFAULTS.items():
+        st.session_state.setdefault(name, value)
+
+
+def fill(request: Request) -> None:
+    """Puts a stored request back into the form, marks of segments included."""
+    state = st.session_state
+    for name, value in DEFAULTS.items():
+        state[name] = value
+    state.model = request.model.name
+    texts = [m.content for m in request.messages] or [request.text or ""]
+    marked = [segments.mark(t, [s for s in request.segments if s.message == i]) for i, t in enumerate(texts)]
+    messages = [(m.role, t) for m, t in zip(request.messages, marked, strict=False)]
+    state.mode = "Given answer" if request.scored else "Raw" if not request.messages else "Chat"
+    state.raw_given = not request.messages
+    if messages and messages[0][0] == "system":
+        state.system, state.system_text = "replace", messages.pop(0)[1]
+    else:
+        state.system = request.system
+    state.prompt = messages[-1][1] if messages else marked[0]
+    state.turns = [{"role": role, "text": text} for role, text in messages[:-1]]
+    state.answer, state.author = request.answer or "", request.author
+    state.new_tokens, state.temperature = request.max_new_tokens, float(request.temperature)
+    state.top_p, state.seed, state.stop = float(request.top_p), request.seed, "\n".join(request.stop)
+    state.thinking = request.thinking
+
+
+def form(model: str) -> Draft:
+    """Draws the form; returns what it says now."""
+    prepare()
+    left, right = st.columns([2.4, 1], gap="medium")
+    with left:
+        _prompt()
+    with right:
+        _settings()
+    return draft(model)
+
+
+def _prompt() -> None:
+    state = st.session_state
+    label = "Raw text, read as it stands" if state.mode == "Raw" else "Your message"
+    st.text_area(label, key="prompt", height=92, placeholder="Write what the model should read", help=MARKS, **KEEP)
+    if state.mode == "Given answer":
+        st.text_area("The answer to score", key="answer", height=80, placeholder="Paste an answer", **KEEP)
+
+
+def mode() -> None:
+    """The switch between chat, raw text and a given answer."""
+    prepare()
+    st.segmented_control("Prompt as", MODES, key="mode", required=True, label_visibility="collapsed", **KEEP)
+
+
+def _chat() -> bool:
+    state = st.session_state
+    return state.mode == "Chat" or (state.mode == "Given answer" and not state.raw_given)
+
+
+def _system() -> None:
+    st.segmented_control(
+        "System message",
+        list(SYSTEMS),
+        key="system",
+        required=True,
+        format_func=SYSTEMS.get,
+        help="Some chat templates add a system message by themselves: keep it, write your own, or take it out.",
+        **KEEP,
+    )
+    if st.session_state.system == "replace":
+        st.text_area("Your system message", key="system_text", height=70, **KEEP)
+
+
+def _turns() -> None:
+    """Earlier turns of the conversation, each a role and a text."""
+    state = st.session_state
+    for i, turn in enumerate(state.turns):
+        role, text, drop = st.columns([1, 4, 0.6], vertical_alignment="bottom")
+        turn["role"] = role.selectbox(
+            f"Turn {i + 1}", ("user", "assistant"), index=int(turn["role"] == "assistant"), key=f"turn_role_{i}_{len(state.turns)}"
+        )
+        turn["text"] = text.text_input(
+            f"Text of turn {i + 1}", turn["text"], key=f"turn_text_{i}_{len(state.turns)}", label_visibility="collapsed"
+        )
+        if drop.button("", icon=":material/close:", key=f"turn_drop_{i}", help="Remove this turn"):
+            state.turns = state.turns[:i] + state.turns[i + 1 :]
+            st.rerun()
+    if st.button("Add an earlier turn", icon=":material/add:", type="tertiary"):
+        role = "user" if len(state.turns) % 2 == 0 else "assistant"
+        state.turns = [*state.turns, {"role": role, "text": ""}]
+        st.rerun()
+
+
+def _settings() -> None:
+    state = st.session_state
+    first, second = st.columns(2)
+    if state.mode == "Given answer":
+        st.text_input("Who wrote it", key="author", placeholder="This model", max_chars=80, help="Another model or a person.", **KEEP)
+        st.checkbox("The prompt is raw text", key="raw_given", **KEEP)
+    else:
+        first.number_input("New tokens", 1, 4096, key="new_tokens", help="The most tokens that may be written.", **KEEP)
+        second.number_input(
+            "Temperature", 0.0, 10.0, step=0.1, key="temperature", help="0 is greedy: always the likeliest token.", **KEEP
+        )
+    if state.mode != "Given answer" and state.temperature > 0:
+        first.number_input("Top-p", 0.01, 1.0, step=0.05, key="top_p", help="Sample from the likeliest tokens up to this sum.", **KEEP)
+        second.number_input("Seed", 0, 2**31 - 1, key="seed", help="The same seed writes the same answer.", **KEEP)
+    with st.popover(_more_label(), icon=":material/tune:", width="stretch"):
+        if _chat():
+            _system()
+            _turns()
+        if state.mode != "Given answer":
+            st.text_area("Stop at (one text a line)", key="stop", height=68, **KEEP)
+        if _chat():
+            st.toggle("Let the model think first", key="thinking", help="For models whose template knows thinking.", **KEEP)
+
+
+def _more_label() -> str:
+    """Says what is set inside, so that nothing acts unseen."""
+    state = st.session_state
+    said = {"replace": "own system message", "none": "no system message"}
+    parts = [said[state.system]] if _chat() and state.system in said else []
+    parts += [f"{len(state.turns)} earlier turns"] if _chat() and state.turns else []
+    parts += ["stop texts"] if state.stop.strip() and state.mode != "Given answer" else []
+    parts += ["thinking"] if _chat() and state.thinking else []
+    return "System message, turns, stop" if not parts else ", ".join(parts)
+
+
+def draft(model: str) -> Draft:
+    """What the form says now."""
+    state = st.session_state
+    given = state.mode == "Given answer"
+    raw = state.mode == "Raw" or (given and state.raw_given)
+    settings: dict[str, Any] = {}
+    if not given:
+        settings = {"max_new_tokens": int(state.new_tokens), "temperature": float(state.temperature)}
+        settings["stop"] = tuple(line for line in state.stop.splitlines() if line)
+        if state.temperature > 0:
+            settings |= {"top_p": float(state.top_p), "seed": int(state.seed)}
+    elif state.author.strip():
+        settings["author"] = state.author.strip()
+    prompt: Any = state.prompt
+    if not raw:
+        settings |= {"thinking": bool(state.thinking), "system": "none" if state.system == "none" else "keep"}
+        prompt = [{"role": turn["role"], "content": turn["text"]} for turn in state.turns]
+        if state.system == "replace" and state.system_text.strip():
+            prompt.insert(0, {"role": "system", "content": state.system_text})
+        prompt.append({"role": "user", "content": state.prompt})
+    return Draft(model, prompt if raw or state.prompt.strip() else "", state.answer if given else None, raw, settings)

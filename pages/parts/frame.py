@@ -1,0 +1,57 @@
+"""What every page begins with: title, navigation, the state of the cache, and what is wrong with the folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from core import settings, store
+from core.errors import HeedError
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LINKS = (
+    ("Look", (("pages/explore.py", "Explore", ":material/visibility:"), ("pages/compare.py", "Compare", ":material/compare:"))),
+    ("Keep", (("pages/runs.py", "Runs", ":material/history:"),)),
+)
+
+
+def frame(title: str, *, bare: bool = False) -> None:
+    """Call first on every page. ``bare`` hides the side (present mode). Stops the page where nothing can be stored."""
+    side = "collapsed" if bare else "auto"
+    st.set_page_config(f"{title} · Heed", str(ROOT / "pages/parts/icon.png"), "wide", side)  # type: ignore[arg-type]
+    st.html(f"<style>{(ROOT / 'pages/parts/frame.css').read_text('utf-8')}</style>")
+    if not bare:
+        with st.sidebar:
+            _navigation()
+    problems = settings.check()
+    for problem in problems:
+        st.error(problem, icon=":material/folder_off:")
+    if problems:
+        st.stop()
+
+
+def _navigation() -> None:
+    st.page_link("app.py", label="**Heed**", icon=":material/visibility:")
+    st.caption("What a language model read while it wrote")
+    for section, links in LINKS:
+        st.caption(f"**{section}**")
+        for page, label, icon in links:
+            st.page_link(page, label=label, icon=icon)
+
+
+def cache_line() -> None:
+    """How full the store is; drawn at the end of the side."""
+    with st.sidebar:
+        try:
+            used, limit = store.usage()
+        except HeedError as error:
+            st.caption(str(error))
+            return
+        st.caption(f"Stored runs: {used / 1e6:,.0f} MB of {limit / 1e9:.0f} GB")
+
+
+@st.cache_resource(show_spinner=False)
+def examples() -> list[str]:
+    """Ids of the runs that come with Heed, put into the store once a server."""
+    return store.import_examples(ROOT / "examples")

@@ -1,0 +1,74 @@
+"""Pick a model: the catalogue with each model's state, or anything typed (hub id, folder, .gguf)."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import HeedError
+from core.models.catalogue import CATALOGUE, DEFAULT
+from core.models.memory import estimate, size_text
+from core.models.names import known_ref, locate, resolve, status
+
+STATE = {"ready": "ready offline", "fetchable": "fetchable", "hub": "needs the hub"}
+ICON = {"ready": "●", "fetchable": "◐", "hub": "○"}
+TYPED = "A hub id (org/name), a folder with config.json and safetensors, or a .gguf file can be typed in."
+
+
+def _option(name: str) -> str:
+    if name not in CATALOGUE:
+        return name
+    entry, state = CATALOGUE[name], status(name)
+    size = "" if state == "ready" else f", {size_text(entry.bytes)}"
+    quantised = "" if entry.quantisation == "none" else f" {entry.quantisation}"
+    return f"{ICON[state]} {entry.label}{quantised} ({STATE[state]}{size})"
+
+
+def pick_model() -> str:
+    """The name picked in the side."""
+    with st.sidebar:
+        st.caption("**Model**")
+        state = st.session_state
+        state.setdefault("model", DEFAULT)
+        options = list(CATALOGUE)
+        if state.model and state.model not in options:
+            options.insert(0, state.model)
+        name = st.selectbox(
+            "Model",
+            options,
+            key="model",
+            format_func=_option,
+            accept_new_options=True,
+            persist_state="session",
+            label_visibility="collapsed",
+            help=TYPED,
+            placeholder="Pick or type a model",
+        )
+        name = (name or DEFAULT).strip()
+        _about(name)
+        return name
+
+
+def _about(name: str) -> None:
+    """What is known of the model without loading it; a refusal is told here, before anything runs."""
+    try:
+        place = locate(name)
+        lines = []
+        if place.entry is not None:
+            lines.append(f"{place.entry.licence} · {place.entry.parameters / 1e6:,.0f} M parameters")
+        lines.append(f"{_state(name)} · about {size_text(estimate(name).weights)} of memory")
+        if status(name) == "ready":
+            key = resolve(name)
+            ref = known_ref(key)
+            lines.append(f"{key.dtype} · {key.device} · fingerprint {key.fingerprint[:8]}")
+            if ref is not None:
+                lines.append(f"{ref.layers} layers × {ref.heads} heads · reads {ref.context:,} tokens")
+                lines += ref.notes
+        for line in lines:
+            st.caption(line)
+    except HeedError as error:
+        st.warning(str(error))
+    st.caption(TYPED)
+
+
+def _state(name: str) -> str:
+    return f"{ICON[status(name)]} {STATE[status(name)]}"

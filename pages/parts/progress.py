@@ -1,0 +1,87 @@
+"""A job as a page sees it: progress, the words as they come, Cancel. Polls in a fragment; the page stays free."""
+
+from __future__ import annotations
+
+import uuid
+
+import streamlit as st
+
+from core.errors import HeedError
+from core.jobs import Job, jobs
+from core.jobs.runs import Draft, ask, stored, work
+
+POLL = 0.3
+"""Seconds between two looks at a job."""
+
+
+def session() -> str:
+    """This browser session's name, so that cancelling a shared job only leaves it."""
+    return st.session_state.setdefault("session", uuid.uuid4().hex)
+
+
+def start(draft: Draft) -> str | None:
+    """Asks for a run: the id of a stored one at once, else None with a job under way (or an error told)."""
+    state = st.session_state
+    state.error = ""
+    leave()
+    try:
+        request = ask(draft)
+        if request is not None and stored(request):
+            return request.id
+        name = draft.name if request is None else request.id
+        job = jobs().submit(name, work(draft), request.model.device if request else "cpu", session())
+        state.job = job.id
+    except HeedError as error:
+        state.error = str(error)
+    return None
+
+
+def current() -> Job | None:
+    """The job that this session waits for."""
+    name = st.session_state.get("job")
+    return jobs().get(name) if name else None
+
+
+def leave() -> None:
+    """Cancel: this session no longer waits."""
+    job = current()
+    if job is not None:
+        job.leave(session())
+    st.session_state.job = None
+
+
+@st.fragment(run_every=POLL)
+def watch() -> None:
+    """Draws the job; when it is over the whole page is drawn again."""
+    job = current()
+    if job is None or job.over:
+        st.rerun()
+        return
+    line = f"{job.position} in the queue before this one" if job.state == "queued" and job.position else job.text
+    bar, stop = st.columns([5, 1], vertical_alignment="center")
+    if job.fraction is None:
+        bar.markdown(f":material/hourglass_top: {line}…")
+    else:
+        bar.progress(job.fraction, line)
+    if stop.button("Cancel", icon=":material/stop_circle:", key="cancel", width="stretch"):
+        leave()
+        st.rerun()
+    if job.stream:
+        with st.container(border=True):
+            st.caption("The answer so far")
+            st.text(job.stream)
+
+
+def collect() -> str | None:
+    """The id of the run that has just been finished, once; errors go to the page."""
+    state = st.session_state
+    job = current()
+    if state.get("job") and (job is None or job.over):
+        state.job = None
+        if job is None:
+            state.error = "The work was lost when the dashboard restarted: press Run again."
+        elif job.state == "done":
+            return str(job.result)
+        elif job.state == "failed":
+            state.error = job.error
+    return None
