@@ -24,11 +24,14 @@ def test_no_attention_is_grey_and_never_zero():
     assert [(c["layer"], c["head"]) for c in cells] == [(0, 0)]
     assert [(c["layer"], c["head"]) for c in grey] == [(0, 1), (1, 0), (1, 1)]
     assert stroke == grey
+    assert {c["state"] for c in grey} == {"no attention"}
     assert any("no attention" in line for line in chart.to_dict()["title"]["subtitle"])
     assert "a model" in chart.to_dict()["title"]["subtitle"]
 
 
-@pytest.mark.parametrize("values", [np.full((3, 2), np.nan), np.zeros((2, 2)), np.random.default_rng(0).random((80, 64))])
+@pytest.mark.parametrize(
+    "values", [np.full((3, 2), np.nan), np.zeros((2, 2)), np.random.default_rng(0).random((80, 64))]
+)
 def test_vega_draws_it(values):
     assert vl_convert.vegalite_to_svg(layers_heads(values, 0.01, select="head").to_dict()).startswith("<svg")
 

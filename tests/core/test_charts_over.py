@@ -39,7 +39,10 @@ def test_rule_stands_at_the_picked_step():
 def test_bars_of_one_step():
     chart = step_bars("sky", {"user": 0.4, "system": 0.1}, {"user": 0.1, "system": 0.2}, caption=["a model"])
     rows = data(chart, 0)
-    assert {(r["group"], r["kind"], r["amount"]) for r in rows} >= {("user", READ, "40.0 %"), ("user", UNIFORM, "10.0 %")}
+    assert {(r["group"], r["kind"], r["amount"]) for r in rows} >= {
+        ("user", READ, "40.0 %"),
+        ("user", UNIFORM, "10.0 %"),
+    }
     assert "sky" in chart.to_dict()["title"]["text"]
 
 
