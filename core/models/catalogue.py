@@ -2,7 +2,7 @@
 
 **One name is one set of weights everywhere**, so a quantised file and its original are two entries. Two small
 models come from the package index as pinned files (no hub account, no hub): their sha256 is their fingerprint,
-known before anything is fetched. The others come from the hub. ``bytes`` is what is downloaded, ``parameters``
+known before anything is fetched. The others come from the hub, each at one commit. ``bytes`` is what is downloaded, ``parameters``
 counts each tied tensor once. To add a model: one entry here. Guarded by tests/core/test_models_catalogue.py.
 """
 
@@ -37,7 +37,7 @@ class PyPI:
 
 @dataclass(frozen=True)
 class Hub:
-    """A repository of the Hugging Face hub."""
+    """A repository of the Hugging Face hub, in the catalogue always at one commit."""
 
     repo: str
     revision: str = "main"
@@ -124,7 +124,7 @@ _ENTRIES = (
         269_000_000,
         _APACHE,
         "none",
-        Hub("HuggingFaceTB/SmolLM2-135M-Instruct"),
+        Hub("HuggingFaceTB/SmolLM2-135M-Instruct", "12fd25f77366fa6b3b4b768ec3050bf629380bac"),
         8192,
         True,
     ),
@@ -136,7 +136,7 @@ _ENTRIES = (
         988_000_000,
         _APACHE,
         "none",
-        Hub("Qwen/Qwen2.5-Coder-0.5B-Instruct"),
+        Hub("Qwen/Qwen2.5-Coder-0.5B-Instruct", "ea3f2471cf1b1f0db85067f1ef93848e38e88c25"),
         32768,
         True,
     ),
@@ -148,7 +148,7 @@ _ENTRIES = (
         724_000_000,
         _APACHE,
         "none",
-        Hub("HuggingFaceTB/SmolLM2-360M-Instruct"),
+        Hub("HuggingFaceTB/SmolLM2-360M-Instruct", "a10cc1512eabd3dde888204e902eca88bddb4951"),
         8192,
         True,
     ),
@@ -160,7 +160,7 @@ _ENTRIES = (
         3_423_000_000,
         _APACHE,
         "none",
-        Hub("HuggingFaceTB/SmolLM2-1.7B-Instruct"),
+        Hub("HuggingFaceTB/SmolLM2-1.7B-Instruct", "31b70e2e869a7173562077fd711b654946d38674"),
         8192,
         True,
     ),
@@ -172,7 +172,7 @@ _ENTRIES = (
         988_000_000,
         _APACHE,
         "none",
-        Hub("Qwen/Qwen2.5-0.5B-Instruct"),
+        Hub("Qwen/Qwen2.5-0.5B-Instruct", "7ae557604adf67be50417f59c2c2f167def9a775"),
         32768,
         True,
     ),
@@ -184,7 +184,7 @@ _ENTRIES = (
         1_503_000_000,
         _APACHE,
         "none",
-        Hub("Qwen/Qwen3-0.6B"),
+        Hub("Qwen/Qwen3-0.6B", "c1899de289a04d12100db370d81485cdf75e47ca"),
         40960,
         True,
     ),
@@ -196,7 +196,7 @@ _ENTRIES = (
         4_063_000_000,
         _APACHE,
         "none",
-        Hub("Qwen/Qwen3-1.7B"),
+        Hub("Qwen/Qwen3-1.7B", "70d244cc86ccca08cf5af4e1e306ecf908b1ad5e"),
         40960,
         True,
     ),
@@ -208,7 +208,7 @@ _ENTRIES = (
         2_472_000_000,
         "Llama 3.2 Community License",
         "none",
-        Hub("meta-llama/Llama-3.2-1B-Instruct", gated=True),
+        Hub("meta-llama/Llama-3.2-1B-Instruct", "9213176726f574b556790deb65791e0c5aa438b6", gated=True),
         131072,
         True,
         prints_date=True,
@@ -221,7 +221,7 @@ _ENTRIES = (
         536_000_000,
         "Gemma Terms of Use",
         "none",
-        Hub("google/gemma-3-270m-it", gated=True),
+        Hub("google/gemma-3-270m-it", "ac82b4e820549b854eebf28ce6dedaf9fdfa17b3", gated=True),
         32768,
         True,
     ),
@@ -233,7 +233,7 @@ _ENTRIES = (
         2_000_000_000,
         "Gemma Terms of Use",
         "none",
-        Hub("google/gemma-3-1b-it", gated=True),
+        Hub("google/gemma-3-1b-it", "dcc83ea841ab6100d6b47a070329e1ba4cf78752", gated=True),
         32768,
         True,
     ),
@@ -245,7 +245,7 @@ _ENTRIES = (
         2_970_000_000,
         _APACHE,
         "none",
-        Hub("allenai/OLMo-2-0425-1B-Instruct"),
+        Hub("allenai/OLMo-2-0425-1B-Instruct", "48d788eca847d4d7548f375ad03d3c9312f6139e"),
         4096,
         True,
     ),
@@ -257,7 +257,7 @@ _ENTRIES = (
         2_200_000_000,
         _APACHE,
         "none",
-        Hub("TinyLlama/TinyLlama-1.1B-Chat-v1.0"),
+        Hub("TinyLlama/TinyLlama-1.1B-Chat-v1.0", "fe8a4ea1ffedaf415f4da2f062534de366a451e6"),
         2048,
         True,
     ),
@@ -269,7 +269,7 @@ _ENTRIES = (
         548_000_000,
         "MIT",
         "none",
-        Hub("openai-community/gpt2"),
+        Hub("openai-community/gpt2", "607a30d783dfa663caf39e06633721c8d4cfcd7e"),
         1024,
         False,
     ),
@@ -281,7 +281,7 @@ _ENTRIES = (
         375_000_000,
         _APACHE,
         "none",
-        Hub("EleutherAI/pythia-160m"),
+        Hub("EleutherAI/pythia-160m", "50f5173d932e8e61f858120bcb800b97af589f46"),
         2048,
         False,
     ),
@@ -293,7 +293,7 @@ _ENTRIES = (
         911_000_000,
         _APACHE,
         "none",
-        Hub("EleutherAI/pythia-410m"),
+        Hub("EleutherAI/pythia-410m", "9879c9b5f8bea9051dcb0e68dff21493d67e9d4f"),
         2048,
         False,
     ),
@@ -305,7 +305,7 @@ _ENTRIES = (
         3_554_000_000,
         "MIT",
         "none",
-        Hub("deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"),
+        Hub("deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", "ad9f0ae0864d7fbcd1cd905e3c6c5b069cc8b562"),
         131072,
         True,
     ),

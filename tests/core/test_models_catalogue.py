@@ -28,7 +28,9 @@ def test_pinned_files_add_up():
         assert sum(p.bytes for p in entry.source.parts) == entry.source.bytes
         assert sum(p.wheel_bytes for p in entry.source.parts) == entry.bytes
         assert entry.quantisation != "none"
-        assert all(re.fullmatch("[0-9a-f]{64}", sha) for sha in [entry.source.sha256, *(p.sha256 for p in entry.source.parts)])
+        assert all(
+            re.fullmatch("[0-9a-f]{64}", sha) for sha in [entry.source.sha256, *(p.sha256 for p in entry.source.parts)]
+        )
 
 
 def test_originals_stand_beside_the_quantised_ones_under_other_names():
@@ -43,4 +45,5 @@ def test_a_dozen_models_from_the_hub_with_plausible_sizes():
     assert len(hub) >= 12
     for entry in hub:
         assert re.fullmatch(r"[\w.-]+/[\w.-]+", entry.source.repo)
+        assert re.fullmatch("[0-9a-f]{40}", entry.source.revision), "a branch may come to hold other weights"
         assert 1.9 < entry.bytes / entry.parameters < 4.6, entry.name

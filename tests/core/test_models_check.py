@@ -35,7 +35,13 @@ def saved(tmp_path_factory):
     )
 
     root = tmp_path_factory.mktemp("saved")
-    bert = {"vocab_size": 259, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    bert = {
+        "vocab_size": 259,
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+    }
     t5 = T5Config(vocab_size=259, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
     models = {
         "llama": made_up.tiny_llama(),
@@ -91,7 +97,9 @@ def test_a_folder_of_ggufs_names_one(tmp_path):
     assert "a.gguf" in refused(tmp_path, "holds GGUF files")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"model_type": 3}', "\udcff".encode("utf-8", "surrogateescape").decode("latin-1")])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", '{"model_type": 3}', "\udcff".encode("utf-8", "surrogateescape").decode("latin-1")]
+)
 def test_a_broken_config(folder, text):
     (folder / "config.json").write_text(text, encoding="latin-1")
     refused(folder, "cannot be read|names no model_type")

@@ -176,7 +176,9 @@ def entry(parts, tmp_path, monkeypatch):
     site = tmp_path / "site"
     site.mkdir()
     made_up.write_entry(site, made, whole.pypi.sha256, len(data))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), str(fetching.Path(fetching.core.__file__).parents[1])]))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(site), str(fetching.Path(fetching.core.__file__).parents[1])])
+    )
     monkeypatch.setitem(CATALOGUE, "made-up", whole.entry)
     return whole
 

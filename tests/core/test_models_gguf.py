@@ -73,7 +73,9 @@ def test_flipped_header_bytes_never_raise_anything_else(good, tmp_path, data):
         assert str(error).strip().endswith((".", "first.")) and "\n" not in str(error)
 
 
-@pytest.mark.parametrize("content", [b"", b"GG", b"GGUF", b"PK\x03\x04" + bytes(100), b"GGUF" + struct.pack("<I", 1) + bytes(20)])
+@pytest.mark.parametrize(
+    "content", [b"", b"GG", b"GGUF", b"PK\x03\x04" + bytes(100), b"GGUF" + struct.pack("<I", 1) + bytes(20)]
+)
 def test_no_gguf_at_all(tmp_path, content):
     path = tmp_path / "x.gguf"
     path.write_bytes(content)

@@ -99,7 +99,13 @@ def test_the_least_recently_used_leaves_first(saved, tmp_path, monkeypatch):
 
 
 def test_nothing_of_the_generation_defaults_survives_but_the_end_tokens(folder):
-    defaults = {"repetition_penalty": 5.0, "temperature": 0.1, "do_sample": True, "eos_token_id": [0, 7], "max_length": 9}
+    defaults = {
+        "repetition_penalty": 5.0,
+        "temperature": 0.1,
+        "do_sample": True,
+        "eos_token_id": [0, 7],
+        "max_length": 9,
+    }
     (folder / "generation_config.json").write_text(json.dumps(defaults))
     config = load_model(str(folder)).hf.generation_config
     assert config.to_diff_dict().keys() <= {"eos_token_id", "pad_token_id", "bos_token_id", "transformers_version"}
@@ -185,7 +191,11 @@ def test_windows_and_hybrids(tmp_path):
     small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
     gemma = {"num_key_value_heads": 1, "head_dim": 8, "max_position_embeddings": 64}
     assert load_model(str(save(tmp_path, "gemma3_text", **small, **gemma, **window))).ref.windows == (5, None)
-    hybrid = small | {"num_key_value_heads": 1, "layer_types": ["conv", "full_attention"], "max_position_embeddings": 64}
+    hybrid = small | {
+        "num_key_value_heads": 1,
+        "layer_types": ["conv", "full_attention"],
+        "max_position_embeddings": 64,
+    }
     ref = load_model(str(save(tmp_path, "lfm2", **hybrid))).ref
     assert ref.layers == 2 and ref.attention_layers == (1,) and ref.windows == (None,)
     assert any(note.startswith("1 of 2 layers") for note in ref.notes)

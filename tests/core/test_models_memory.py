@@ -37,7 +37,9 @@ def test_weights_are_known_before_fetching():
 
 
 def test_too_big_is_one_sentence_with_a_remedy():
-    with pytest.raises(ModelError, match=r"Big needs about 4\.2 GB of memory in float32 and 1\.0 GB are free.*bfloat16"):
+    with pytest.raises(
+        ModelError, match=r"Big needs about 4\.2 GB of memory in float32 and 1\.0 GB are free.*bfloat16"
+    ):
         memory.check_memory("Big", 10**9, "float32", free=10**9)
     with pytest.raises(ModelError, match="pick a smaller model\\."):
         memory.check_memory("Big", 10**9, "bfloat16", free=10**9)

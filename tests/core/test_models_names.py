@@ -55,7 +55,9 @@ def test_a_hub_model_that_is_not_here():
             names.resolve(name)
 
 
-@pytest.mark.parametrize("name", ["smollm2-135m-instuct", "", "not a name", "a/b/c", "-x/y", "http://x/y", "a/b@", "<script>"])
+@pytest.mark.parametrize(
+    "name", ["smollm2-135m-instuct", "", "not a name", "a/b/c", "-x/y", "http://x/y", "a/b@", "<script>"]
+)
 def test_an_unknown_name_lists_the_known_ones(name):
     with pytest.raises(ModelError, match="no model called") as error:
         names.resolve(name)
@@ -188,7 +190,24 @@ def test_prints_date(folder, tmp_path):
 def test_a_description_is_remembered(folder):
     key = names.resolve(str(folder))
     assert names.known_ref(key) is None
-    ref = ModelRef(key, "Tiny", "none", "here", "f" * 64, "llama", "decoder", 2, 2, (0, 1), (None, 8), "dispatch", 64, 9, True, ("note",))
+    ref = ModelRef(
+        key,
+        "Tiny",
+        "none",
+        "here",
+        "f" * 64,
+        "llama",
+        "decoder",
+        2,
+        2,
+        (0, 1),
+        (None, 8),
+        "dispatch",
+        64,
+        9,
+        True,
+        ("note",),
+    )
     names.remember_ref(ref)
     assert names.known_ref(key) == ref
     assert names.known_ref(dataclasses.replace(key, dtype="bfloat16")) is None
