@@ -2,8 +2,9 @@
 
 **One name is one set of weights everywhere**, so a quantised file and its original are two entries. Two small
 models come from the package index as pinned files (no hub account, no hub): their sha256 is their fingerprint,
-known before anything is fetched. The others come from the hub, each at one commit. ``bytes`` is what is downloaded, ``parameters``
-counts each tied tensor once. To add a model: one entry here. Guarded by tests/core/test_models_catalogue.py.
+known before anything is fetched. The others come from the hub, each at one commit. ``bytes`` is what is
+downloaded, ``parameters`` counts each tied tensor once. To add a model: one entry here. Guarded by
+tests/core/test_models_catalogue.py.
 """
 
 from __future__ import annotations
