@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import lzma
 from pathlib import Path
 from typing import Any
@@ -137,16 +138,20 @@ def bytelevel(template: str | None = None, *, bos: bool = False, prefix_space: b
 @functools.cache
 def sentencepiece(template: str | None = None, *, bos: bool = True, nfkc: bool = False) -> Any:
     """Llama 2's kind: ▁ for spaces, one put in front, bytes for what is unknown."""
-    pieces = [f"<0x{b:02X}>" for b in range(256)]
-    inner = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
+    inner = Tokenizer(models.BPE(unk_token="<unk>"))
     steps = [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
     inner.normalizer = normalizers.Sequence([normalizers.NFKC(), *steps] if nfkc else steps)
+    inner.pre_tokenizer = pre_tokenizers.Split("▁", "merged_with_next")  # while learning only, so that words stay apart
+    inner.train_from_iterator(
+        CORPUS, trainers.BpeTrainer(vocab_size=450, special_tokens=["<unk>", "<s>", "</s>"], show_progress=False)
+    )
+    inner.pre_tokenizer = None
+    learned = json.loads(inner.to_str())["model"]
+    vocabulary = learned["vocab"] | {f"<0x{b:02X}>": len(learned["vocab"]) + b for b in range(256)}
+    merges = [tuple(m) for m in learned["merges"]]
+    inner.model = models.BPE(vocabulary, merges, byte_fallback=True, unk_token="<unk>", fuse_unk=True)
     inner.decoder = decoders.Sequence(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
-    )
-    inner.train_from_iterator(
-        CORPUS,
-        trainers.BpeTrainer(vocab_size=700, special_tokens=["<unk>", "<s>", "</s>", *pieces], show_progress=False),
     )
     if bos:
         _bos_first(inner)
