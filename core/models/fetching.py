@@ -15,6 +15,7 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -47,12 +48,23 @@ def fetch(
     no network, wrong hash, disk full, gated) or Cancelled; what was downloaded is kept for the next try.
     """
     names.locate(name)  # an unknown name should not cost a process
+    with tempfile.TemporaryFile() as log:
+        return _run(name, dtype, log, progress, cancelled)
+
+
+def _run(
+    name: str,
+    dtype: str | None,
+    log: IO[bytes],
+    progress: Progress | None,
+    cancelled: Callable[[], bool] | None,
+) -> Path:
     command = [sys.executable, "-m", "core.models.fetching", "--child", name, *([dtype] if dtype else [])]
     child = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=log,
         env=_environment(),
         start_new_session=True,
     )
@@ -60,7 +72,10 @@ def fetch(
     assert child.stdout is not None and child.stdin is not None
     threading.Thread(target=_pump, args=(child.stdout, lines), daemon=True).start()
     try:
-        return _follow(child, lines, name, progress, cancelled)
+        folder = _follow(lines, progress, cancelled)
+        if folder is not None:
+            return folder
+        raise ModelError(_crash(name, child.wait(), log))
     finally:
         _end(child)
 
@@ -79,12 +94,9 @@ def _pump(stream: IO[bytes], lines: queue.Queue[bytes | None]) -> None:
 
 
 def _follow(
-    child: subprocess.Popen[bytes],
-    lines: queue.Queue[bytes | None],
-    name: str,
-    progress: Progress | None,
-    cancelled: Callable[[], bool] | None,
-) -> Path:
+    lines: queue.Queue[bytes | None], progress: Progress | None, cancelled: Callable[[], bool] | None
+) -> Path | None:
+    """The folder that the child reports; None when it ends without a word."""
     while True:
         if cancelled is not None and cancelled():
             raise Cancelled("Stopped.")
@@ -93,11 +105,7 @@ def _follow(
         except queue.Empty:
             continue
         if line is None:
-            code = child.wait()
-            memory = " (probably out of memory)" if code == -signal.SIGKILL else ""
-            raise ModelError(
-                f"Fetching {name} ended unexpectedly with code {code}{memory}: try again, or pick a smaller model."
-            )
+            return None
         try:
             message = json.loads(line)
         except ValueError:
@@ -108,6 +116,13 @@ def _follow(
             return Path(message["folder"])
         if progress is not None:
             progress(message["what"], message["done"], message["total"])
+
+
+def _crash(name: str, code: int, log: IO[bytes]) -> str:
+    log.seek(0)
+    words = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+    reason = "probably out of memory" if code == -signal.SIGKILL else (words[-1][:300] if words else f"code {code}")
+    return f"Fetching {name} ended unexpectedly ({reason}): try again, or pick a smaller model."
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -271,3 +271,12 @@ def test_an_unknown_name_costs_no_process(monkeypatch):
     monkeypatch.setattr(fetching.subprocess, "Popen", None)
     with pytest.raises(ModelError, match="no model called"):
         fetch("nonesuch")
+
+
+def test_a_process_that_crashes_is_one_sentence(monkeypatch, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nif '--child' in sys.orig_argv: raise SystemExit('a library fell over')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    with pytest.raises(ModelError, match="ended unexpectedly .*: try again"):
+        fetch("gpt2")
