@@ -1,0 +1,248 @@
+"""Importance from rows that were written by hand: exact numbers, conservation, uniform, the plain sentence.
+
+The run: 4 prompt tokens (begin markup, "red", "sky", end markup), 3 output tokens ("so", "blue", end), 2 layers x 2
+heads. Layer 0 has a window of 3 tokens where a test asks for it.
+"""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.charts.cut import cut
+from core.errors import MethodError
+from core.importance import METHODS, explain, group_rows, read_by_head, sentence, standing_out
+from core.importance.explain import SINKS
+from core.records import Message, ModelKey, ModelRef, Request, Rows, Source, Tokens, Trace
+from core.text.units import units
+
+P, T = 4, 3
+HEADS = {
+    (0, 0): [[0.4, 0.3, 0.2, 0.1, 0, 0], [0.2, 0.2, 0.2, 0.2, 0.2, 0], [0.5, 0.1, 0.1, 0.1, 0.1, 0.1]],
+    (0, 1): [[1.0, 0, 0, 0, 0, 0], [0.6, 0.1, 0.1, 0.1, 0.1, 0], [0, 0, 0, 0, 0, 1.0]],
+    (1, 0): [[0, 0.5, 0.5, 0, 0, 0], [0, 0, 1.0, 0, 0, 0], [0.3, 0.1, 0.4, 0, 0, 0.2]],
+    (1, 1): [[0.25, 0.25, 0.25, 0.25, 0, 0], [0.1, 0.1, 0.7, 0.1, 0, 0], [0.2, 0.2, 0.2, 0.2, 0.1, 0.1]],
+}
+
+
+def pack(heads):
+    weights = np.array(list(heads.values()), np.float64)
+    return Rows(
+        queries=[3, 4, 5],
+        layers=[k[0] for k in heads],
+        heads=[k[1] for k in heads],
+        packed=np.round(65535 * np.sqrt(weights)).astype(np.uint16),
+        sums=weights.sum(-1),
+    )
+
+
+def made(heads=HEADS, windows=(None, None), author=""):
+    ref = ModelRef(
+        ModelKey("m", "f" * 64), "M", "none", "here", "t", "llama", "decoder", 2, 2, (0, 1), windows, "dispatch", 64, 1, True
+    )
+    tokens = Tokens(
+        ids=range(7),
+        texts=("<u>", "red", " sky", "</u>", "so", " blue", "<e>"),
+        message=[-1, 0, 0, -1, 1, 1, -1],
+        start=[-1, 0, 3, -1, 0, 2, -1],
+        end=[-1, 3, 7, -1, 2, 7, -1],
+        roles=("template", "user", "user", "template", "assistant", "assistant", "assistant"),
+        parts=("prompt",) * 4 + ("answer", "answer", "end"),
+        sources=(Source("red sky", "user", "user"), Source("so blue", "assistant", "model")),
+    )
+    return Trace(
+        request=Request(ModelKey("m", "f" * 64), messages=(Message("user", "red sky"),), author=author),
+        model=ref,
+        tokens=tokens,
+        prompt_length=P,
+        logprobs=np.zeros(T),
+        entropy=np.zeros(T),
+        alternative_ids=np.zeros((T, 5)),
+        alternative_logprobs=np.zeros((T, 5)),
+        alternative_texts=(("",) * 5,) * T,
+        groups=("sink",),
+        mass=np.zeros((2, 2, T, 1)),
+        finish="end",
+        rows=pack(heads),
+    )
+
+
+TRACE = made()
+A = np.array(list(HEADS.values()))
+GOLDEN = {
+    ("mean-attention", None, None): A.mean(0),
+    ("mean-attention", (1,), None): A[2:].mean(0),
+    ("last-layer", None, None): A[2:].mean(0),
+    ("max-heads", None, None): A.max(0),
+    ("picked-heads", (0,), (1,)): A[1],
+    ("picked-heads", None, (0,)): A[[0, 2]].mean(0),
+    ("picked-heads", None, ((0, 1), (1, 0))): A[[1, 2]].mean(0),
+}
+
+
+@pytest.mark.parametrize(("case", "expected"), GOLDEN.items(), ids=str)
+def test_golden_numbers(case, expected):
+    method, layers, heads = case
+    heat = explain(TRACE, method, layers=layers, heads=heads, inputs="all")
+    assert heat.values.dtype == np.float32
+    assert np.allclose(heat.values, expected, atol=5e-5)
+    assert np.allclose(explain(TRACE, method, layers=layers, heads=heads).values, expected[:, :P], atol=5e-5)
+
+
+def test_every_method_has_a_golden_row():
+    assert {case[0] for case in GOLDEN} == set(METHODS)
+
+
+def test_what_is_not_shown_is_removed():
+    heat = explain(TRACE)
+    assert np.allclose(heat.values.sum(1) + heat.removed, 1, atol=1e-6)
+    assert np.allclose(heat.removed, A.mean(0)[:, P:].sum(1), atol=5e-5)
+
+
+def test_sinks():
+    mean = A.mean(0)
+    apart = explain(TRACE, sink="separate", inputs="all")
+    assert (apart.values[:, 0] == 0).all() and np.allclose(apart.removed, mean[:, 0], atol=5e-5)
+    dropped = explain(TRACE, sink="drop", inputs="all")
+    assert np.allclose(dropped.values.sum(1), 1, atol=1e-6)
+    assert np.allclose(dropped.values[:, 1:], mean[:, 1:] / (1 - mean[:, :1]), atol=5e-5)
+    assert np.allclose(dropped.removed, mean[:, 0], atol=5e-5), "removed stays in shares of the whole"
+    assert np.allclose(dropped.shares["sink"], mean[:, 0], atol=5e-5)
+
+
+def test_a_score_is_never_rescaled():
+    kept, dropped = (explain(TRACE, "max-heads", sink=s, inputs="all") for s in ("keep", "drop"))
+    assert kept.unit == "score" and not kept.sums_to_one
+    assert np.allclose(dropped.values[:, 1:], kept.values[:, 1:]) and (dropped.values[:, 0] == 0).all()
+    assert np.allclose(kept.shares["sink"], A.mean(0)[:, 0], atol=5e-5), "what stands beside is always a share"
+
+
+def test_what_stands_beside():
+    mean, heat = A.mean(0), explain(TRACE)
+    assert np.allclose(heat.shares["template"], mean[:, 3], atol=5e-5), "markup without the sink"
+    assert np.allclose(heat.shares["user"], mean[:, 1:3].sum(1), atol=5e-5)
+    assert np.allclose(heat.shares["query"], [mean[0, 3], mean[1, 4], mean[2, 5]], atol=5e-5)
+    assert np.allclose(heat.shares["output"], mean[:, 4:].sum(1), atol=5e-5)
+    whole = sum(heat.shares[n] for n in ("sink", "template", "system", "user", "assistant", "output"))
+    assert np.allclose(whole, 1, atol=1e-6)
+
+
+def test_a_learned_sink_is_removed_mass():
+    heat = explain(made({k: (np.array(v) * 0.8).tolist() for k, v in HEADS.items()}), inputs="all")
+    assert np.allclose(heat.values.sum(1), 0.8, atol=1e-4) and np.allclose(heat.removed, 0.2, atol=1e-4)
+
+
+@pytest.mark.parametrize("granularity", ["token", "word", "sentence", "segment", "role"])
+@pytest.mark.parametrize("inputs", ["prompt", "all"])
+@pytest.mark.parametrize("sink", SINKS)
+@pytest.mark.parametrize("method", METHODS)
+def test_going_up_loses_nothing(method, sink, inputs, granularity):
+    layers = (0, 1) if method == "picked-heads" else None
+    fine = explain(TRACE, method, layers=layers, sink=sink, inputs=inputs)
+    heat = explain(TRACE, method, layers=layers, sink=sink, inputs=inputs, granularity=granularity)
+    assert np.allclose(heat.values.sum(1), fine.values.sum(1), atol=1e-5)
+    assert np.allclose(heat.uniform.sum(1), fine.uniform.sum(1), atol=1e-5)
+    assert np.allclose(heat.removed, fine.removed)
+
+
+weights = st.lists(st.floats(0.01, 1), min_size=4 * T * 6, max_size=4 * T * 6)
+
+
+@given(weights, st.sampled_from(SINKS), st.sampled_from(["token", "word", "role"]))
+def test_shares_are_whole_for_any_rows(numbers, sink, granularity):
+    rows = np.array(numbers).reshape(4, T, 6) * np.tril(np.ones((T, 6)), P - 1)
+    rows /= rows.sum(-1, keepdims=True)
+    heat = explain(made(dict(zip(HEADS, rows.tolist(), strict=True))), sink=sink, granularity=granularity)
+    whole = heat.values.sum(1) if sink != "drop" else heat.values.sum(1) * (1 - heat.shares["sink"])
+    assert np.allclose(whole + heat.removed, 1, atol=1e-5)
+
+
+def test_uniform_counts_what_can_be_read():
+    heat = explain(TRACE, inputs="all")
+    assert np.allclose(heat.uniform[0], [1 / 4] * 4 + [0, 0]) and np.allclose(heat.uniform[2], 1 / 6)
+    dropped = explain(TRACE, inputs="all", sink="drop")
+    assert np.allclose(dropped.uniform[0], [0] + [1 / 3] * 3 + [0, 0])
+
+
+def test_uniform_knows_windows():
+    heat = explain(made(windows=(3, None)), inputs="all")
+    assert np.allclose(heat.uniform[0], [1 / 8, 1 / 8 + 1 / 6, 1 / 8 + 1 / 6, 1 / 8 + 1 / 6, 0, 0])
+    assert np.allclose(explain(made(windows=(3, None)), "last-layer", inputs="all").uniform[2], 1 / 6)
+
+
+def test_rows_are_grouped_by_their_mean():
+    heat = explain(TRACE)
+    whole = group_rows(heat, units(TRACE.tokens, "role", range(P, P + T)))
+    assert len(whole.rows) == 1 and np.allclose(whole.values[0], heat.values.mean(0), atol=1e-6)
+    assert np.allclose(whole.removed, heat.removed.mean(), atol=1e-6)
+    words = group_rows(heat, units(TRACE.tokens, "word", range(P, P + T)))
+    assert words.rows.labels[:2] == ("so", "blue") and np.allclose(words.values[1], heat.values[1])
+
+
+def test_heads_that_read_the_picked_words():
+    keys = np.array([0, 0, 1, 0, 0, 0], np.float32)
+    share, uniform = read_by_head(TRACE, keys, np.array([0, 1]))
+    assert np.allclose(share, [[0.2, 0.05], [0.75, 0.475]], atol=5e-5)
+    assert np.allclose(uniform, (1 / 4 + 1 / 5) / 2)
+
+
+def test_the_plain_sentence():
+    heat = explain(TRACE, granularity="word", sink="drop")
+    found = standing_out(heat, TRACE, TRACE.answer_steps)
+    assert [r.label for r in found] == ["sky"]
+    values = A.mean(0)[:2, 1:4] / (1 - A.mean(0)[:2, :1])
+    assert found[0].share == pytest.approx(values[:, 1].mean(), abs=1e-4)
+    assert found[0].multiple == pytest.approx(values[:, 1].mean() / np.mean([1 / 3, 1 / 4]), abs=1e-3)
+    said = sentence(heat, TRACE, TRACE.answer_steps, "the whole answer")
+    assert "“sky” with" in said and "× uniform" in said and "sink left out" in said and "red" not in said
+
+
+def test_no_word_stands_out():
+    even = made({k: [[1 / 4] * 4 + [0] * 2, [1 / 5] * 5 + [0], [1 / 6] * 6] for k in HEADS})
+    assert "no word stands out" in sentence(explain(even, granularity="word"), even, even.answer_steps, "it")
+
+
+def test_a_score_is_called_a_score():
+    said = sentence(explain(TRACE, "max-heads", granularity="word"), TRACE, TRACE.answer_steps, "it")
+    assert "score" in said and "share" not in said and "%" not in said
+
+
+def test_an_answer_of_another_is_read():
+    other = made(author="a person")
+    assert sentence(explain(other, granularity="word"), other, other.answer_steps, "it").startswith("While reading it")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"method": "mean"}, "mean-attention"),
+        ({"sink": "hide"}, "separate"),
+        ({"inputs": "both"}, "prompt"),
+        ({"granularity": "letter"}, "word"),
+        ({"layers": [7]}, "layer 7"),
+        ({"heads": [9]}, "head 9"),
+        ({"method": "picked-heads"}, "layers="),
+        ({"method": "picked-heads", "heads": [(0, 5)]}, r"\(0, 5\)"),
+        ({"method": "picked-heads", "layers": []}, "at least one"),
+        ({"method": "last-layer", "layers": [0]}, "picked-heads"),
+    ],
+)
+def test_what_cannot_be_asked(settings, told):
+    with pytest.raises(MethodError, match=told):
+        explain(TRACE, **settings)
+
+
+def test_rows_that_were_not_kept():
+    with pytest.raises(MethodError, match="press Run"):
+        explain(dataclasses.replace(TRACE, rows=None))
+
+
+def test_cutting_counts_what_goes():
+    heat = explain(TRACE, sink="drop", inputs="all", granularity="word")
+    less = cut(heat, np.array([0, 1]), np.array([1, 2]))
+    assert less.columns.labels == ("red", "sky") and len(less.rows) == 2
+    whole = less.values.sum(1) * (1 - less.shares["sink"]) + less.removed
+    assert np.allclose(whole, 1, atol=1e-5)
+    assert cut(heat, np.arange(3), np.arange(len(heat.columns))) is heat
