@@ -7,7 +7,6 @@ added where the template closes an assistant message with one. Guarded by tests/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ from core.records import Message, Request
 from core.text.layout import layout
 from core.text.offsets import encode
 from core.text.prompt import Prompt
-from core.text.special import special_ids
+from core.text.special import check_ids, check_text, special_ids
 from core.text.template import Chat
 
 ALONE = "The given answer was tokenised by itself, since behind the prompt it would have changed the prompt's tokens."
@@ -38,10 +37,11 @@ def answer_ids(tokenizer: Any, prompt: Prompt, request: Request) -> tuple[int, .
 def given(tokenizer: Any, prompt: Prompt, request: Request) -> Given:
     """As ``answer_ids``, with what a reader should know."""
     if request.answer_ids is not None:
-        _check(tokenizer, request.answer_ids)
+        check_ids(tokenizer, request.answer_ids)
         return Given(tuple(int(i) for i in request.answer_ids))
     if request.answer is None:
         raise PromptError("No answer was given to score: paste one, or let the model write.")
+    check_text(request.answer)
     ids = _behind(tokenizer, prompt, request)
     notes: tuple[str, ...] = ()
     if ids is None:
@@ -90,9 +90,3 @@ def _alone(tokenizer: Any, answer: str) -> tuple[int, ...]:
     if ahead and both[: len(ahead)] == ahead:
         return both[len(ahead) :]
     return encode(tokenizer, answer, special=False).ids
-
-
-def _check(tokenizer: Any, ids: Sequence[int]) -> None:
-    wrong = next((i for i in ids if not 0 <= i < len(tokenizer)), None)
-    if wrong is not None:
-        raise PromptError(f"Token id {wrong} is not one of this model's {len(tokenizer)} tokens: check the ids.")

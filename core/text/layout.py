@@ -41,13 +41,35 @@ class Layout:
     """Index of the message in each slot."""
 
 
-def layout(chat: Chat, messages: Sequence[Message], *, closed: bool = False) -> Layout:
-    """The markup of ``messages``, from a rendering with placeholders. A blank message has no slot."""
-    base = next(b for b in _BASES if not any(b <= ord(c) < b + 0x3000 for m in messages for c in m.content))
-    marks = {f"{chr(base)}{chr(base + 0x10 + i)}{chr(base + 1)}": i for i in range(len(messages))}
-    shown = [replace(m, content=mark) if m.content.strip() else m for m, mark in zip(messages, marks, strict=True)]
-    parts = regex.split(f"({chr(base)}.{chr(base + 1)})", chat.render(shown, closed=closed))
-    return Layout(tuple(parts[::2]), tuple(marks[p] for p in parts[1::2]))
+def layout(chat: Chat, messages: Sequence[Message], *, closed: bool = False, around: bool = False) -> Layout:
+    """The markup of ``messages``, from a rendering with placeholders. A blank message has no slot.
+
+    ``around``: the marks stand around the text instead of in its place, for templates that look into it (a
+    "/no_think" in a system message).
+    """
+    used = {c for m in messages for c in m.content}
+    base = next((b for b in _BASES if not any(b <= ord(c) < b + 0x3000 for c in used)), _BASES[0])
+    left, right = chr(base), chr(base + 1)
+    shown = [
+        replace(m, content=f"{left}{chr(base + 0x10 + i)}{m.content if around else ''}{right}")
+        if m.content.strip()
+        else m
+        for i, m in enumerate(messages)
+    ]
+    rendered = chat.render(shown, closed=closed)
+    parts = regex.split(f"{left}(.)[^{left}{right}]*{right}", rendered)
+    return Layout(tuple(parts[::2]), tuple(ord(p) - base - 0x10 for p in parts[1::2]))
+
+
+def find(chat: Chat, rendered: str, messages: Sequence[Message]) -> tuple[Layout, tuple[Piece, ...] | None]:
+    """The layout of ``messages`` and their pieces in ``rendered`` (None where they are not proven)."""
+    plan = layout(chat, messages)
+    pieces = place(rendered, plan, messages)
+    if pieces is not None:
+        return plan, pieces
+    other = layout(chat, messages, around=True)
+    found = place(rendered, other, messages)
+    return (plan, None) if found is None else (other, found)
 
 
 def place(rendered: str, plan: Layout, messages: Sequence[Message]) -> tuple[Piece, ...] | None:

@@ -56,7 +56,9 @@ def with_output(
                 placed[k], parts[k] = (len(sources) - 1, a, b), "thinking"
     sources.append(Source(answer, "assistant", "model"))
     here = len(sources) - 1
-    rows = [(here if m is None else m, a, b) for m, a, b in placed] + [(-1, -1, -1)] * ends
+    homes = [here if m is None else m for m, _, _ in placed]
+    rows = [(m, a, b) if b > a else (m, -1, -1) for m, (_, a, b) in zip(homes, placed, strict=True)]
+    rows += [(-1, -1, -1)] * ends
     return _joined(tokenizer, tokens, ids, rows, parts + ["end"] * ends, tuple(sources))
 
 

@@ -21,13 +21,13 @@ from core.errors import PromptError
 from core.records import Message, Request, Source, Tokens
 from core.text.answer import answer_ids as answer_ids
 from core.text.answer import given as given
-from core.text.layout import Layout, Piece, layout, place
+from core.text.layout import Layout, Piece, find
 from core.text.offsets import encode
 from core.text.output import with_output as with_output
 from core.text.pieces import closed, spell, token_texts
 from core.text.prompt import Prompt as Prompt
 from core.text.spans import place_tokens
-from core.text.special import hide, special_ids
+from core.text.special import check_ids, check_text, hide, special_ids
 from core.text.system import REMEDY, added_system, without
 from core.text.template import Chat, template_text
 from core.text.thinking import left_open
@@ -35,6 +35,7 @@ from core.text.thinking import left_open
 RAW = "This model has no chat template: your message was read as raw text."
 REMOVED = "The system message that the chat template adds by itself was removed."
 ADDED = "The chat template added a system message of its own: keep it, remove it, or write your own."
+THINKS = "This model's chat template always begins with thinking; the thinking is marked and is no part of the answer."
 CONTINUED = "The answer goes on with the assistant message that ends the prompt."
 
 
@@ -43,6 +44,7 @@ def render(tokenizer: Any, request: Request, *, has_template: bool | None = None
 
     ``has_template``: None asks the tokenizer. A single user message without a template is read as raw text.
     """
+    check_text(*([request.text] if request.text else []), *(m.content for m in request.messages))
     if request.token_ids is not None:
         return _from_ids(tokenizer, request.token_ids)
     if request.text is not None:
@@ -60,9 +62,7 @@ def render(tokenizer: Any, request: Request, *, has_template: bool | None = None
 
 def _from_ids(tokenizer: Any, ids: Sequence[int]) -> Prompt:
     """Token ids as they are; the text that they spell, control tokens left out, stands as the user's."""
-    wrong = next((i for i in ids if not 0 <= i < len(tokenizer)), None)
-    if wrong is not None:
-        raise PromptError(f"Token id {wrong} is not one of this model's {len(tokenizer)} tokens: check the ids.")
+    check_ids(tokenizer, ids)
     text, spans = spell(tokenizer, ids)
     special = special_ids(tokenizer)
     marks = [int(i) in special for i in ids]
@@ -96,16 +96,18 @@ def _raw(tokenizer: Any, text: str, notes: tuple[str, ...]) -> Prompt:
 def _chat(tokenizer: Any, request: Request) -> Prompt:
     """Chat messages through the model's template."""
     chat, messages = Chat.of(tokenizer, request), request.messages
-    plan = layout(chat, messages)
     rendered = chat.render(messages)
-    pieces = place(rendered, plan, messages)
+    plan, pieces = find(chat, rendered, messages)
     sources = tuple(Source(m.content, _role(m), "user") for m in messages)
     rendered, pieces, sources, notes = _own_system(chat, request, plan, rendered, pieces, sources)
     tokens, more = place_tokens(tokenizer, rendered, encode(tokenizer, rendered, special=False), pieces, sources)
     if chat.continues:
         notes += (CONTINUED,)
+    inside = _begins_thinking(chat, request, plan)
+    if inside and not request.thinking and not chat.continues:
+        notes += (THINKS,)
     notes += _switch_notes(chat, request, rendered)
-    return Prompt(rendered, tokens, notes + more, _begins_thinking(chat, request, plan), chat=True)
+    return Prompt(rendered, tokens, notes + more, inside, chat=True)
 
 
 def _own_system(

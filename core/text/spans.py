@@ -2,7 +2,7 @@
 
 A token that is partly markup and partly text counts as text, with the part that it covers; one over two messages
 goes to the one it covers more of. Spans are closed over grapheme clusters of the user's text, so that the tokens of
-one emoji all have all of it. Guarded by tests/core/test_text_spans.py.
+one emoji all have all of it. Guarded by tests/core/test_text_render.py.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""Special tokens: which they are, and a text without them. Guarded by tests/core/test_text_output.py."""
+"""Special tokens and what no tokenizer can read: which they are, a text without them, checks. Guarded by tests/core/test_text_output.py."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+
+from core.errors import PromptError
 
 Span = tuple[int, int]
 
@@ -27,3 +29,18 @@ def hide(text: str, spans: Sequence[Span], hidden: Sequence[bool]) -> tuple[str,
     moved.append(place)
     kept = "".join(c for c, away in zip(text, gone, strict=True) if not away)
     return kept, [(moved[a], moved[b]) for a, b in spans]
+
+
+def check_ids(tokenizer: Any, ids: Sequence[int]) -> None:
+    """Raises PromptError for an id that is no token of this tokenizer."""
+    wrong = next((i for i in ids if not 0 <= i < len(tokenizer)), None)
+    if wrong is not None:
+        raise PromptError(f"Token id {wrong} is not one of this model's {len(tokenizer)} tokens: check the ids.")
+
+
+def check_text(*texts: str) -> None:
+    """Raises PromptError for half a character (a lone surrogate), which no tokenizer takes."""
+    for text in texts:
+        half = next((c for c in text if 0xD800 <= ord(c) < 0xE000), None)
+        if half is not None:
+            raise PromptError(f"The text holds half a character (U+{ord(half):04X}): remove it or type it again.")

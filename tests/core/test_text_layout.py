@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.records import Message, ModelKey, Request
-from core.text.layout import Layout, Piece, layout, place
+from core.text.layout import Layout, Piece, find, place
 from core.text.template import Chat
 
 _spec = importlib.util.spec_from_file_location(
@@ -24,7 +24,7 @@ def found(template, messages):
     messages = tuple(Message(*m) for m in messages)
     chat = Chat.of(tokenizers.bytelevel(template), Request(ModelKey("m", "f"), messages=messages, date="2026-11-21"))
     rendered = chat.render(messages)
-    return rendered, place(rendered, layout(chat, messages), messages)
+    return rendered, find(chat, rendered, messages)[1]
 
 
 def check(rendered, pieces, messages):
@@ -67,6 +67,13 @@ def test_earlier_thinking_that_a_template_cuts_off():
 def test_a_template_that_changes_the_text_claims_nothing():
     assert found("shouting", [("user", "hello")])[1] is None
     assert found("shouting", [("user", "HELLO")])[1] is not None
+
+
+def test_a_template_that_looks_into_the_text():
+    messages = [("system", "Be brief. /no_think"), ("user", " /no_think ")]
+    rendered, pieces = found("smollm3", messages)
+    check(rendered, pieces, messages)
+    assert "mode: off" in rendered and [p.message for p in pieces] == [0, 1]
 
 
 def test_a_blank_message_has_no_place():

@@ -155,7 +155,15 @@ def test_an_assistant_message_at_the_end_is_gone_on_with():
     assert any("goes on" in note for note in made.notes)
 
 
+def test_half_a_character_is_refused():
+    with pytest.raises(PromptError, match=r"half a character \(U\+D800\)"):
+        render(tokenizers.real("qwen"), ask(("user", "a\ud800")))
+
+
 def test_an_open_thinking_block_is_known():
+    assert any(
+        "always begins with thinking" in n for n in render(tokenizers.bytelevel("r1"), ask(("user", "Hi"))).notes
+    )
     assert render(tokenizers.bytelevel("r1"), ask(("user", "Hi"))).thinking_open
     assert not render(tokenizers.bytelevel("qwen3"), ask(("user", "<think>"))).thinking_open
     assert render(tokenizers.bytelevel("plain"), ask(("user", "Hi"), ("assistant", "<think>well"))).thinking_open

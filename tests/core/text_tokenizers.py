@@ -73,6 +73,9 @@ ZEPHYR = (
     "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
 )
 SHOUTING = ZEPHYR.replace("m['content']", "m['content'] | upper")
+SMOLLM3 = PLAIN_CHATML.replace(
+    "{% for m", "{{ 'mode: off\n' if '/no_think' in messages[0].content else 'mode: on\n' }}{% for m", 1
+)
 TEMPLATES = {
     "chatml": CHATML,
     "plain": PLAIN_CHATML,
@@ -84,6 +87,7 @@ TEMPLATES = {
     "vicuna": VICUNA,
     "zephyr": ZEPHYR,
     "shouting": SHOUTING,
+    "smollm3": SMOLLM3,
 }
 CONTROL = (
     "<|im_start|>", "<|im_end|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<start_of_turn>", "<end_of_turn>",
