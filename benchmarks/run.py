@@ -1,0 +1,183 @@
+"""``make bench``: what capturing costs beside plain generation, as ratios taken in one run on the default model.
+
+Machines are noisy, so every figure is a ratio of neighbours: the two sides run in turn, first A then B, then B
+then A; what is printed is the median of the pairs' ratios with their quartiles. Plain means the library's own
+``generate`` and forward pass on sdpa over a second copy of the same weights. Nothing here is a test.
+
+    python -m benchmarks.run [--pairs 15] [--only generate|score|memory|cached]
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+SIZES = ((64, 64), (1024, 64))
+PAIRS = 15
+
+
+def say(line: str = "") -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def compare(name: str, ours: Callable[[], Any], plain: Callable[[], Any], pairs: int) -> float:
+    """Prints and returns the median ratio of ``pairs`` interleaved pairs."""
+    ours(), plain()
+    both = []
+    for i in range(pairs):
+        first, second = (ours, plain) if i % 2 == 0 else (plain, ours)
+        a, b = seconds(first), seconds(second)
+        both.append((a, b) if i % 2 == 0 else (b, a))
+    ratios = sorted(a / b for a, b in both)
+    low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else (ratios[0],) * 3
+    ours_s, plain_s = (statistics.median(s) for s in zip(*both, strict=True))
+    say(f"{name:44} {middle:6.3f}   [{low:.3f} .. {high:.3f}]   {ours_s:7.3f} s / {plain_s:7.3f} s   {pairs} pairs")
+    return middle
+
+
+class Bench:
+    """The default model twice: as Heed loads it, and plain."""
+
+    def __init__(self) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        from core.models import DEFAULT, load_model, locate
+        from core.models.names import files_of
+
+        self.torch = torch
+        self.model = load_model(DEFAULT)
+        self.model.hf.generation_config.eos_token_id = None  # both sides always write every token
+        self.plain = AutoModelForCausalLM.from_pretrained(
+            files_of(locate(DEFAULT)), dtype=torch.float32, local_files_only=True
+        ).eval()
+        self.plain.generation_config = self.model.hf.generation_config
+
+    def ids(self, count: int) -> list[int]:
+        made = self.torch.randint(100, 40_000, (count,), generator=self.torch.Generator().manual_seed(count))
+        return [int(i) for i in made]
+
+    def ours(self, prompt: Sequence[int], steps: int, answer: Sequence[int] | None = None) -> Any:
+        from core.capture import capture, make_request
+
+        request = make_request(self.model.key, prompt, answer=answer, max_new_tokens=steps)
+        return capture(self.model, request)
+
+    def theirs(self, prompt: Sequence[int], steps: int, **settings: Any) -> Any:
+        ids = self.torch.tensor([prompt])
+        with self.torch.no_grad():
+            return self.plain.generate(
+                ids, attention_mask=self.torch.ones_like(ids), max_new_tokens=steps, do_sample=False, **settings
+            )
+
+    def forward(self, ids: Sequence[int], keep: int) -> Any:
+        batch = self.torch.tensor([ids])
+        with self.torch.no_grad():
+            return self.plain(batch, attention_mask=self.torch.ones_like(batch), use_cache=False, logits_to_keep=keep).logits
+
+
+def generate(bench: Bench, pairs: int) -> None:
+    for prompt, steps in SIZES:
+        ids = bench.ids(prompt)
+        name = f"generate with capture / plain   {prompt}+{steps}"
+        compare(name, lambda: bench.ours(ids, steps), lambda: bench.theirs(ids, steps), pairs)
+
+
+def score(bench: Bench, pairs: int) -> None:
+    for prompt, steps in SIZES:
+        ids = bench.ids(prompt + steps)
+        first, answer = ids[:prompt], ids[prompt:]
+        name = f"score with rows / plain forward {prompt}+{steps}"
+        compare(name, lambda: bench.ours(first, steps, answer), lambda: bench.forward(ids[:-1], 0), pairs)
+        name = "  beside a forward pass with only T logits"
+        compare(name, lambda: bench.ours(first, steps, answer), lambda: bench.forward(ids[:-1], steps), pairs)
+
+
+def _peak(kind: str, out: Any) -> None:
+    """In a process of its own: how far one run lifts the peak above the loaded model, in bytes."""
+    import resource
+
+    bench = Bench()
+    prompt, steps = SIZES[-1]
+    ids = bench.ids(prompt)
+    if kind == "output_attentions":
+        bench.plain.set_attn_implementation("eager")
+    bench.theirs(ids[:8], 2), bench.ours(ids[:8], 2)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    keep: Any
+    if kind == "capture":
+        keep = bench.ours(ids, steps)
+    elif kind == "plain":
+        keep = bench.theirs(ids, steps)
+    else:
+        keep = bench.theirs(ids, steps, output_attentions=True, return_dict_in_generate=True)
+    out.put((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * (1 if sys.platform == "darwin" else 1024))
+    del keep
+
+
+def memory() -> None:
+    """Extra peak memory at 1024+64, each way in a fresh process; plain generation is taken off both."""
+    spawn = multiprocessing.get_context("spawn")
+    peaks = {}
+    for kind in ("plain", "capture", "output_attentions"):
+        out = spawn.Queue()
+        process = spawn.Process(target=_peak, args=(kind, out))
+        process.start()
+        peaks[kind] = out.get()
+        process.join()
+    extra = {k: max(peaks[k] - peaks["plain"], 0) for k in ("capture", "output_attentions")}
+    say(
+        f"peak memory above plain, 1024+64: capture {extra['capture'] / 1e6:.0f} MB, output_attentions "
+        f"{extra['output_attentions'] / 1e6:.0f} MB, ratio {extra['capture'] / max(extra['output_attentions'], 1):.3f}   "
+        f"(above the loaded model: plain {peaks['plain'] / 1e6:.0f}, capture {peaks['capture'] / 1e6:.0f}, "
+        f"output_attentions {peaks['output_attentions'] / 1e6:.0f} MB)"
+    )
+
+
+def cached(bench: Bench) -> None:
+    """A stored 1024+64 run opened and explained, from disk."""
+    import os
+
+    from core import explain, store
+
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["HEED_HOME"] = home
+        trace = bench.ours(bench.ids(SIZES[-1][0]), SIZES[-1][1])
+        store.save(trace)
+        opened = [seconds(lambda: store.load(trace.request)) for _ in range(7)]
+        again = store.load(trace.request)
+        explained = [seconds(lambda: explain(again)) for _ in range(7)]
+    say(f"stored 1024+64 run: opened in {statistics.median(opened):.3f} s, explained in {statistics.median(explained):.3f} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=PAIRS)
+    parser.add_argument("--only", choices=("generate", "score", "memory", "cached"))
+    asked = parser.parse_args()
+    say(f"{'median ratio [quartiles], median seconds':44}")
+    bench = Bench() if asked.only != "memory" else None
+    for name, part in (("generate", generate), ("score", score)):
+        if bench is not None and asked.only in (None, name):
+            part(bench, asked.pairs)
+    if bench is not None and asked.only in (None, "cached"):
+        cached(bench)
+    if asked.only in (None, "memory"):
+        memory()
+
+
+if __name__ == "__main__":
+    main()
