@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from core.models import places
 from core.models.facts import facts_of
-from core.models.names import Place
+from core.models.names import Place, known_ref
 from core.records import ModelKey, ModelRef
 
 _CONTEXT = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "max_sequence_length", "seq_length")
@@ -119,6 +119,13 @@ def plain_generation(hf: Any, tokenizer: Any) -> Any:
 
 
 def reference(key: ModelKey, place: Place, folder: Path, hf: Any, tokenizer: Any, how: How) -> ModelRef:
+    """The ModelRef of a model that was just loaded; ``how`` its attention is taken.
+
+    What was learned at an earlier load with the same libraries is not learned again (it costs a pass).
+    """
+    known = known_ref(key, same_versions=True)
+    if known is not None and known.attention == how:
+        return known
     from core.models.selfcheck import attention_layers
 
     config = hf.config.get_text_config()

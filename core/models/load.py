@@ -168,7 +168,8 @@ def _load(key: ModelKey, folder: Path) -> Model:
     if how != "dispatch":  # on the dispatch path ``install`` has just made the same check
         from core.models.selfcheck import selfcheck
 
-        model.ref = replace(model.ref, notes=model.ref.notes + tuple(selfcheck(model) or ()))
+        notes = (*model.ref.notes, *selfcheck(model))
+        model.ref = replace(model.ref, notes=tuple(dict.fromkeys(notes)))
     names.remember_ref(model.ref)
     return model
 

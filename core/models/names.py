@@ -22,7 +22,7 @@ from core.models import places
 from core.models.catalogue import CATALOGUE, Entry, Hub, PyPI
 from core.models.facts import facts_of
 from core.records import ModelKey, ModelRef
-from core.settings import models_path
+from core.settings import models_path, versions
 
 FULL_PRECISION = 1_500_000_000
 """Up to so many parameters the default dtype is float32, above it bfloat16."""
@@ -151,9 +151,14 @@ def prints_date(name: str) -> bool:
     return "strftime_now" in template or "date_string" in template
 
 
-def known_ref(key: ModelKey) -> ModelRef | None:
-    """The description written when this very model was last loaded, else None. Loads nothing."""
+def known_ref(key: ModelKey, *, same_versions: bool = False) -> ModelRef | None:
+    """The description written when this very model was last loaded, else None. Loads nothing.
+
+    ``same_versions``: only one written with the installed versions of the libraries.
+    """
     seen = places.read_json(_ref_path(key))
+    if same_versions and seen.get("versions") != [list(pair) for pair in versions()]:
+        return None
     try:
         return ModelRef(**{**seen["ref"], "key": key})
     except (KeyError, TypeError, ValueError):
@@ -164,7 +169,7 @@ def remember_ref(ref: ModelRef) -> None:
     """Keeps the description of a loaded model for ``known_ref``."""
     try:
         places.made("refs")
-        places.write_json(_ref_path(ref.key), {"ref": asdict(ref)})
+        places.write_json(_ref_path(ref.key), {"ref": asdict(ref), "versions": versions()})
     except (HeedError, OSError):
         pass  # only a convenience: the model is loaded all the same
 

@@ -209,8 +209,16 @@ def test_a_description_is_remembered(folder):
         ("note",),
     )
     names.remember_ref(ref)
-    assert names.known_ref(key) == ref
+    assert names.known_ref(key) == names.known_ref(key, same_versions=True) == ref
     assert names.known_ref(dataclasses.replace(key, dtype="bfloat16")) is None
+
+
+def test_a_description_by_other_libraries_is_told_apart(folder, monkeypatch):
+    key = names.resolve(str(folder))
+    ref = ModelRef(key, "T", "none", "here", "f" * 64, "llama", "decoder", 1, 1, (0,), (None,), "dispatch", 64, 9, True)
+    names.remember_ref(ref)
+    monkeypatch.setattr(names, "versions", lambda: (("torch", "0"),))
+    assert names.known_ref(key) == ref and names.known_ref(key, same_versions=True) is None
 
 
 def test_a_damaged_description_is_no_description(folder, home):
