@@ -1,4 +1,4 @@
-"""Special tokens and what no tokenizer can read: which they are, a text without them, checks. Guarded by tests/core/test_text_output.py."""
+"""Special tokens, a text without them, and what no tokenizer can read. Guarded by tests/core/test_text_output.py."""
 
 from __future__ import annotations
 

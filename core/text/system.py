@@ -69,14 +69,14 @@ def _by_header(chat: Chat, first: Message, head: str) -> Added | None:
     while same < min(len(before), len(ahead)) and before[-1 - same] == ahead[-1 - same]:
         same += 1
     start_mark, closing = "".join(ahead[len(ahead) - same :]), "".join(ahead[: len(ahead) - same])
-    outside = before[: len(before) - same]
-    tail = closing + start_mark + "user" + after
-    if not start_mark or not closing or not _only_special(chat.tokenizer, outside) or not head.endswith(tail):
+    if not start_mark or not closing:
         return None
-    begin, end = opening.end(), len(head) - len(tail)
-    if end < begin:
-        return None
-    return Added(begin, end, (len("".join(outside)), len(head) - len(start_mark + "user" + after)))
+    outside, following = before[: len(before) - same], start_mark + "user" + after
+    begin, end = opening.end(), len(head) - len(closing + following)
+    if _only_special(chat.tokenizer, outside) and head.endswith(closing + following) and begin <= end:
+        return Added(begin, end, (len("".join(outside)), len(head) - len(following)))
+    shut = head.find(closing, begin)
+    return Added(begin, shut, None) if shut >= 0 else None
 
 
 def _turns(chat: Chat) -> tuple[str, str] | None:

@@ -1,8 +1,6 @@
 """A given answer as the tokens that the model would have written behind the prompt."""
 
 import copy
-import importlib.util
-import pathlib
 
 import pytest
 
@@ -10,13 +8,7 @@ from core.errors import PromptError
 from core.records import Message, ModelKey, Request
 from core.text.answer import end_of_turn
 from core.text.render import answer_ids, given, render
-
-_spec = importlib.util.spec_from_file_location(
-    "text_tokenizers", pathlib.Path(__file__).with_name("text_tokenizers.py")
-)
-assert _spec is not None and _spec.loader is not None
-tokenizers = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tokenizers)
+from tests.core import text_tokenizers as tokenizers
 
 KEY = ModelKey("m", "f")
 USER = (Message("user", "Hi"),)

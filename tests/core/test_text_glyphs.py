@@ -1,20 +1,11 @@
 """Labels that can be read, whole characters, streams without half characters."""
 
-import importlib.util
-import pathlib
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.text.glyphs import decode_stream, graphemes, visible
-
-_spec = importlib.util.spec_from_file_location(
-    "text_tokenizers", pathlib.Path(__file__).with_name("text_tokenizers.py")
-)
-assert _spec is not None and _spec.loader is not None
-tokenizers = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tokenizers)
+from tests.core import text_tokenizers as tokenizers
 
 FAMILY = "👨\u200d👩\u200d👧"
 

@@ -1,8 +1,5 @@
 """The user's text found in the rendered prompt: by placeholders, proven by the real rendering."""
 
-import importlib.util
-import pathlib
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,13 +7,7 @@ from hypothesis import strategies as st
 from core.records import Message, ModelKey, Request
 from core.text.layout import Layout, Piece, find, place
 from core.text.template import Chat
-
-_spec = importlib.util.spec_from_file_location(
-    "text_tokenizers", pathlib.Path(__file__).with_name("text_tokenizers.py")
-)
-assert _spec is not None and _spec.loader is not None
-tokenizers = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tokenizers)
+from tests.core import text_tokenizers as tokenizers
 
 
 def found(template, messages):
@@ -55,6 +46,17 @@ def test_templates_that_trim(template):
     rendered, pieces = found(template, messages)
     check(rendered, pieces, messages)
     assert [(p.source, p.length) for p in pieces] == [(2, 3)]
+
+
+def test_trimmed_text_that_holds_the_next_markup():
+    messages = [("user", " a<end_of_turn>\n<start_of_turn>model\n b ")]
+    rendered, pieces = found("gemma", messages)
+    check(rendered, pieces, messages)
+    assert pieces[0].length == len(messages[0][1].strip())
+    messages = [("user", "q"), ("assistant", "<think>Blue</think>Blue"), ("user", "r")]
+    rendered, pieces = found("qwen3", messages)
+    check(rendered, pieces, messages)
+    assert pieces[1].source == len("<think>Blue</think>")
 
 
 def test_earlier_thinking_that_a_template_cuts_off():
@@ -109,7 +111,7 @@ contents = st.text(alphabet="ab \n<|>im_endstar东é\u0301", min_size=1, max_siz
 
 @pytest.mark.parametrize("template", ["chatml", "llama3", "gemma", "qwen3", "zephyr"])
 @given(texts=st.lists(contents, min_size=1, max_size=5).filter(lambda t: len(t) % 2 == 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_any_conversation(template, texts):
     messages = [("user" if k % 2 == 0 else "assistant", text) for k, text in enumerate(texts)]
     rendered, pieces = found(template, messages)

@@ -1,19 +1,11 @@
 """What each token adds, by decoding: the text is the decoder's own, every character belongs to some token."""
 
-import importlib.util
-import pathlib
 import random
 
 import pytest
 
 from core.text.pieces import closed, decode, spell, token_texts
-
-_spec = importlib.util.spec_from_file_location(
-    "text_tokenizers", pathlib.Path(__file__).with_name("text_tokenizers.py")
-)
-assert _spec is not None and _spec.loader is not None
-tokenizers = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tokenizers)
+from tests.core import text_tokenizers as tokenizers
 
 FAMILY = "👨\u200d👩\u200d👧"
 ALL = {
@@ -54,6 +46,14 @@ def test_the_pieces_of_a_character_share_it():
     assert [found[a:b] for a, b in spans] == ["the", " 東", "東", " b"]
     found, spans = spell(tokenizer, ids_of(tokenizer, f"a {FAMILY}"))
     assert {found[a:b] for a, b in closed(spans, found)[2:]} == {FAMILY}
+
+
+def test_bytes_of_neighbours_are_told_apart():
+    """Here a whole character shows as broken again while the next one is unfinished."""
+    tokenizer = tokenizers.sentencepiece()
+    ids = ids_of(tokenizer, "東京")
+    found, spans = spell(tokenizer, ids)
+    assert [found[a:b] for a, b in spans[-6:]] == ["東"] * 3 + ["京"] * 3
 
 
 @pytest.mark.parametrize("name", ["smollm2", "qwen", "sentencepiece"])

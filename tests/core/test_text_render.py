@@ -1,8 +1,6 @@
 """From a request to the tokens that the model reads: the same ids as transformers, spans in the user's own text."""
 
 import copy
-import importlib.util
-import pathlib
 
 import pytest
 from hypothesis import given, settings
@@ -12,13 +10,7 @@ from core.errors import PromptError
 from core.records import Message, ModelKey, Request
 from core.text.glyphs import graphemes
 from core.text.render import render
-
-_spec = importlib.util.spec_from_file_location(
-    "text_tokenizers", pathlib.Path(__file__).with_name("text_tokenizers.py")
-)
-assert _spec is not None and _spec.loader is not None
-tokenizers = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tokenizers)
+from tests.core import text_tokenizers as tokenizers
 
 KEY = ModelKey("m", "f")
 FAMILY = "👨\u200d👩\u200d👧"
@@ -207,7 +199,7 @@ texts = st.text(alphabet=f"ab Hé東🙂🇩🇪\n\t.,\u0301{FAMILY}שال①<|i
 
 
 @given(text=texts)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @pytest.mark.parametrize(
     ("kind", "template"), [("smollm2", None), ("qwen", None), ("bytelevel", "llama3"), ("sentencepiece", "gemma")]
 )

@@ -1,21 +1,12 @@
 """The template's own system message: found, shown, and removed only where the block is proven."""
 
-import importlib.util
-import pathlib
-
 import pytest
 
 from core.errors import PromptError
 from core.records import Message, ModelKey, Request
 from core.text.render import render
 from core.text.system import atoms
-
-_spec = importlib.util.spec_from_file_location(
-    "text_tokenizers", pathlib.Path(__file__).with_name("text_tokenizers.py")
-)
-assert _spec is not None and _spec.loader is not None
-tokenizers = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tokenizers)
+from tests.core import text_tokenizers as tokenizers
 
 DATE = "2026-11-21"
 USER = Message("user", "Hello system user")
@@ -68,6 +59,11 @@ def test_it_is_removed_whole(name):
 def test_what_is_not_proven_is_not_removed():
     with pytest.raises(PromptError, match="cannot be removed safely: keep it, or write a system message of your own"):
         prompt("vicuna", system="none")
+
+
+def test_a_block_with_something_behind_it_is_not_proven():
+    with pytest.raises(PromptError, match="cannot be removed safely"):
+        prompt("noted", system="none")
 
 
 @pytest.mark.parametrize("name", ["plain", "gemma", "qwen3", "zephyr"])

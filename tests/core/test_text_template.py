@@ -1,20 +1,11 @@
 """Switches of a chat template: thinking, the date, an assistant message to go on with, templates that refuse."""
 
-import importlib.util
-import pathlib
-
 import pytest
 
 from core.errors import PromptError
 from core.records import Message, ModelKey, Request
 from core.text.template import Chat, inspect, template_text
-
-_spec = importlib.util.spec_from_file_location(
-    "text_tokenizers", pathlib.Path(__file__).with_name("text_tokenizers.py")
-)
-assert _spec is not None and _spec.loader is not None
-tokenizers = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tokenizers)
+from tests.core import text_tokenizers as tokenizers
 
 USER = Message("user", "Hi")
 

@@ -76,6 +76,10 @@ SHOUTING = ZEPHYR.replace("m['content']", "m['content'] | upper")
 SMOLLM3 = PLAIN_CHATML.replace(
     "{% for m", "{{ 'mode: off\n' if '/no_think' in messages[0].content else 'mode: on\n' }}{% for m", 1
 )
+NOTED = CHATML.replace(
+    "helpful model.<|im_end|>\n' }}{% endif %}",
+    "helpful model.<|im_end|>\n' }}{% endif %}{% if loop.first %}{{ 'Chat:\n' }}{% endif %}",
+)
 TEMPLATES = {
     "chatml": CHATML,
     "plain": PLAIN_CHATML,
@@ -87,6 +91,7 @@ TEMPLATES = {
     "vicuna": VICUNA,
     "zephyr": ZEPHYR,
     "shouting": SHOUTING,
+    "noted": NOTED,
     "smollm3": SMOLLM3,
 }
 CONTROL = (
