@@ -14,10 +14,10 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from core.charts.labels import GREY, OKABE_ITO, STRETCH, head, label_expr, percent, times, visible
+from core.charts.labels import GREY, OKABE_ITO, STRETCH, amount, head, label_expr, legend_title, percent, times, visible
 from core.charts.layout import exact
 
-READ, UNIFORM = "share of attention", "uniform reading"
+READ, UNIFORM = legend_title("share"), "uniform reading"
 WIDTH = 860
 
 
@@ -30,28 +30,31 @@ def over_answer(
     *,
     caption: Sequence[str] = (),
     title: str = "Over the answer",
+    unit: str = "share",
     width: int = WIDTH,
     height: int = 300,
 ) -> alt.LayerChart:
     """Lines of ``shares[group][i]`` at output token ``labels[i]``, step ``steps[i]`` (from 0, as in arrays).
 
     ``uniform`` has the same groups and shapes (a group missing there gets no dashed line). ``picked_step``
-    is one of ``steps``; ``caption`` the lines under the title. Raises ValueError where shapes differ.
+    is one of ``steps``; ``caption`` the lines under the title; a ``unit`` other than share is called a score.
+    Raises ValueError where shapes differ.
     """
     _check(labels, steps, shares, uniform)
-    records = _records(labels, steps, shares, uniform)
-    color, dash = _colour(list(shares)), _dash()
+    records, read = _records(labels, steps, shares, uniform, unit), legend_title(unit)
+    color, dash = _colour(list(shares)), _dash(read, bool(uniform))
     last = max(len(labels) - 1, 0)
     x = alt.X("i:Q", scale=alt.Scale(domain=[-0.4, last + 0.4], nice=False), axis=_word_axis(labels, width))
-    y = alt.Y("share:Q", title=READ, axis=alt.Axis(format="~p"), scale=alt.Scale(zero=True, nice=True))
-    base = alt.Chart(alt.InlineData(values=records)).encode(x=x, y=y, color=color, tooltip=_tooltip())
+    y = alt.Y("share:Q", title=read, axis=_axis(unit), scale=alt.Scale(zero=True, nice=True))
+    base = alt.Chart(alt.InlineData(values=records)).encode(x=x, y=y, color=color, tooltip=_tooltip(read))
     lines = base.mark_line(strokeWidth=2).encode(strokeDash=dash)
-    dots = base.transform_filter(alt.datum.kind == READ).mark_point(filled=True, size=36, opacity=1)
+    dots = base.transform_filter(alt.datum.kind == read).mark_point(filled=True, size=36, opacity=1)
     layers: list[Any] = [lines, dots]
     if picked_step is not None and picked_step in list(steps):
         at = alt.Chart(alt.InlineData(values=[{"i": list(steps).index(picked_step)}]))
         layers.insert(0, at.mark_rule(strokeWidth=3, opacity=0.6, color=GREY).encode(x="i:Q"))
-    said = f"{title}: {READ} per group along {len(labels)} steps, each beside {UNIFORM} (dashed)."
+    beside = f", each beside {UNIFORM} (dashed)" if uniform else ""
+    said = f"{title}: {read} per group along {len(labels)} steps{beside}."
     return _finish(alt.layer(*layers), title, caption, width, height, said)
 
 
@@ -62,26 +65,28 @@ def step_bars(
     *,
     caption: Sequence[str] = (),
     title: str | None = None,
+    unit: str = "share",
     width: int = 520,
 ) -> alt.LayerChart:
     """The shares of one step (or one span, as means) per group: a bar, and a tick where uniform reading stands."""
-    title = title or f"Shares of attention when “{visible(label)}” was written"
+    read = legend_title(unit)
+    title = title or f"{'Shares of attention' if unit == 'share' else 'Scores'} when “{visible(label)}” was written"
     one = {g: np.array([v], float) for g, v in shares.items()}
     even = {g: np.array([v], float) for g, v in uniform.items()}
-    records = _records([label], [0], one, even)
+    records = _records([label], [0], one, even, unit)
     base = alt.Chart(alt.InlineData(values=records)).encode(
-        x=alt.X("share:Q", title=READ, axis=alt.Axis(format="~p"), scale=alt.Scale(zero=True)),
+        x=alt.X("share:Q", title=read, axis=_axis(unit), scale=alt.Scale(zero=True)),
         y=alt.Y("group:N", sort=list(shares), title=None, axis=alt.Axis(labelLimit=160)),
-        tooltip=_tooltip()[:1] + _tooltip()[3:],
+        tooltip=_tooltip(read)[:1] + _tooltip(read)[3:],
     )
-    bars = base.transform_filter(alt.datum.kind == READ).mark_bar(height={"band": 0.7})
+    bars = base.transform_filter(alt.datum.kind == read).mark_bar(height={"band": 0.7})
     bars = bars.encode(color=_colour(list(shares), legend=False))
     even = base.transform_filter(alt.datum.kind == UNIFORM)
     ticks = [even.mark_tick(thickness=w, size=26, color=c, opacity=1) for w, c in ((6, "white"), (2.5, "black"))]
-    words = base.transform_filter(alt.datum.kind == READ).mark_text(align="left", dx=8, color=GREY)
+    words = base.transform_filter(alt.datum.kind == read).mark_text(align="left", dx=8, color=GREY)
     words = words.encode(text="amount:N")
-    said = f"{title}: {READ} per group, with {UNIFORM} as a tick."
-    lines = [*caption, f"tick: {UNIFORM}"]
+    said = f"{title}: {read} per group" + (f", with {UNIFORM} as a tick." if uniform else ".")
+    lines = [*caption, *([f"tick: {UNIFORM}"] if uniform else [])]
     return _finish(alt.layer(bars, *ticks, words), title, lines, width, 34 * max(len(shares), 1), said)
 
 
@@ -94,10 +99,12 @@ def _check(labels: Sequence[str], steps: Any, shares: Mapping[str, Any], uniform
             raise ValueError(f"Shares of {name!r} have shape {np.shape(values)}, expected {(n,)}.")
 
 
-def _records(labels: Sequence[str], steps: Any, shares: Mapping[str, Any], uniform: Mapping[str, Any]) -> list[dict]:
+def _records(
+    labels: Sequence[str], steps: Any, shares: Mapping[str, Any], uniform: Mapping[str, Any], unit: str
+) -> list[dict]:
     out = []
     for group, values in shares.items():
-        for kind, row in ((READ, values), (UNIFORM, uniform.get(group))):
+        for kind, row in ((legend_title(unit), values), (UNIFORM, uniform.get(group))):
             if row is None:
                 continue
             for i, share in enumerate(np.asarray(row, float)):
@@ -110,7 +117,7 @@ def _records(labels: Sequence[str], steps: Any, shares: Mapping[str, Any], unifo
                         "group": group,
                         "kind": kind,
                         "share": exact(share),
-                        "amount": percent(share),
+                        "amount": amount(share, unit),
                         "uniform": percent(even) if np.isfinite(even) else "not known",
                         "times": times(values[i], even) if np.isfinite(even) else "not known",
                     }
@@ -118,8 +125,12 @@ def _records(labels: Sequence[str], steps: Any, shares: Mapping[str, Any], unifo
     return out
 
 
-def _tooltip() -> list[alt.Tooltip]:
-    names = {"group": "group", "output": "output", "step": "step", "kind": "line", "amount": READ}
+def _axis(unit: str) -> alt.Axis:
+    return alt.Axis(format="~p" if unit == "share" else "~g", tickCount=8)
+
+
+def _tooltip(read: str) -> list[alt.Tooltip]:
+    names = {"group": "group", "output": "output", "step": "step", "kind": "line", "amount": read}
     fields = [*names.items(), ("uniform", UNIFORM), ("times", "multiple")]
     return [alt.Tooltip(f"{field}:N", title=title) for field, title in fields]
 
@@ -130,8 +141,8 @@ def _colour(groups: list[str], legend: bool = True) -> alt.Color:
     return alt.Color("group:N", sort=groups, scale=alt.Scale(domain=groups, range=colours), legend=shown)
 
 
-def _dash() -> alt.StrokeDash:
-    scale = alt.Scale(domain=[READ, UNIFORM], range=[[1, 0], [5, 4]])
+def _dash(read: str, both: bool) -> alt.StrokeDash:
+    scale = alt.Scale(domain=[read, UNIFORM] if both else [read], range=[[1, 0], [5, 4]])
     return alt.StrokeDash("kind:N", scale=scale, legend=alt.Legend(title="line", symbolType="stroke", symbolSize=300))
 
 

@@ -3,7 +3,7 @@
 from core.importance.explain import GRANULARITIES, SINKS, explain, group_rows
 from core.importance.heads import read_by_head
 from core.importance.methods import METHODS, Method, get_method
-from core.importance.reading import Reading, answer_mean, sentence, standing_out
+from core.importance.reading import Reading, answer_mean, sentence, standing_out, step_weights
 
 __all__ = [
     "GRANULARITIES",
@@ -18,4 +18,5 @@ __all__ = [
     "read_by_head",
     "sentence",
     "standing_out",
+    "step_weights",
 ]

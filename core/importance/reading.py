@@ -29,8 +29,15 @@ class Reading:
 
 
 def answer_mean(importance: Importance, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(values [column], uniform [column]): mean over the picked rows."""
-    return importance.values[rows].mean(0), importance.uniform[rows].mean(0)
+    """(values [column], uniform [column]): mean over the steps of the picked rows."""
+    weight = step_weights(importance, rows)
+    return weight @ importance.values[rows], weight @ importance.uniform[rows]
+
+
+def step_weights(importance: Importance, rows: np.ndarray) -> np.ndarray:
+    """float [row], sums to 1: how many steps each picked row stands for, so that a word of three tokens counts thrice."""
+    weight = np.bincount(importance.rows.unit, importance.rows.weight, len(importance.rows))[rows]
+    return weight / weight.sum() if weight.sum() > 0 else weight
 
 
 def standing_out(importance: Importance, trace: Trace, rows: np.ndarray, at_most: int = AT_MOST) -> list[Reading]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from core.store.shelf import prefix as prefix
     from core.store.shelf import star as star
     from core.store.shelf import usage as usage
+    from core.store.table import tidy as tidy
     from core.store.table import to_csv as to_csv
 
 _WHERE = {
@@ -33,7 +34,7 @@ _WHERE = {
     **dict.fromkeys(("count", "find", "name", "prefix", "star", "usage"), "core.store.shelf"),
     **dict.fromkeys(("from_json", "to_json"), "core.store.exchange"),
     "import_examples": "core.store.examples",
-    "to_csv": "core.store.table",
+    **dict.fromkeys(("tidy", "to_csv"), "core.store.table"),
     "RunInfo": "core.store.index",
 }
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,24 @@ def to_csv(importance: Importance) -> str:
             multiple = _digits(value / uniform) if uniform > 0 else ""
             writer.writerow((*head, *column, _digits(value), _digits(uniform), multiple))
     return out.getvalue()
+
+
+def tidy(head: Mapping[str, Any], names: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
+    """Any other view as the same kind of table: a head of ``#`` lines, the names, then ``lines``."""
+    out = io.StringIO()
+    for name, value in head.items():
+        out.write(f"# {_comment(name)}: {_comment(value)}\n")
+    writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    out.write(",".join(names) + "\n")
+    for line in lines:
+        writer.writerow([_plain(value) for value in line])
+    return out.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (float, np.floating)):
+        return _digits(np.float32(value)) if np.isfinite(value) else ""
+    return _cell(value) if isinstance(value, str) else int(value)
 
 
 def _head(importance: Importance) -> dict[str, Any]:
