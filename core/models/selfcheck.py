@@ -38,7 +38,7 @@ def eager_rows(hf: Any, ids: torch.Tensor, mask: torch.Tensor | None = None) -> 
     finally:
         if switch:
             hf.set_attn_implementation(before)
-    rows = [a.float() for a in (out.attentions or ()) if a is not None]
+    rows = [a.float() for a in (getattr(out, "attentions", None) or ()) if a is not None]
     return rows, out.logits.float()
 
 
