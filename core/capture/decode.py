@@ -17,9 +17,9 @@ import torch
 from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
 
 from core.capture.rows import Gather
-from core.capture.steps import Scores, join, score_logits
+from core.capture.steps import LOGITS, Scores, join, score_logits
 from core.errors import Cancelled, CaptureError
-from core.models.attention import BLOCK, Recorder, recording
+from core.models.attention import Recorder, recording
 from core.records import Request
 
 EAGER_LIMIT = 2048
@@ -46,8 +46,8 @@ class _Raw(LogitsProcessor):
         self.parts: list[Scores] = []
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        if len(self._held) == BLOCK:
-            self.flush(input_ids[0, -BLOCK:])
+        if len(self._held) == LOGITS:
+            self.flush(input_ids[0, -LOGITS:])
         self._held.append(scores[0])
         return scores
 
@@ -159,13 +159,13 @@ def read(
     settings: dict[str, Any] = {"output_attentions": True} if model.ref.attention == "eager" else {}
     if "logits_to_keep" in inspect.signature(hf.forward).parameters:
         settings["logits_to_keep"] = steps
-    with torch.no_grad(), recording(Recorder(gather, first=steps, cancelled=cancelled)):
+    with torch.no_grad(), recording(Recorder(gather, steps, cancelled, at_once=True)):
         out = hf(input_ids=ids[:, :-1], attention_mask=torch.ones_like(ids[:, :-1]), use_cache=False, **settings)
     if model.ref.attention == "eager":
         for index, weights in enumerate(a for a in out.attentions if a is not None):
             gather(index, 0, 0, weights[:, :, -steps:].float())
     logits, written = out.logits[0, -steps:], ids[0, -steps:]
-    parts = [score_logits(logits[i : i + BLOCK], written[i : i + BLOCK]) for i in range(0, steps, BLOCK)]
+    parts = [score_logits(logits[i : i + LOGITS], written[i : i + LOGITS]) for i in range(0, steps, LOGITS)]
     return Written(list(answer_ids), join(parts), "given")
 
 

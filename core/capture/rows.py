@@ -46,9 +46,9 @@ def segment_share(tokens: Tokens, segment: Segment) -> np.ndarray:
     return np.where(same, np.clip(inside, 0, None) / length, 0).astype(np.float32)
 
 
-def pack(weights: torch.Tensor) -> torch.Tensor:
-    """uint16 of the same shape: round(65535 * sqrt(a)) (``Rows``); overwrites ``weights``."""
-    return weights.clamp_(0, 1).sqrt_().mul_(SCALE).add_(0.5).to(torch.int32).to(torch.uint16)
+def pack(weights: torch.Tensor, out: torch.Tensor) -> None:
+    """Writes round(65535 * sqrt(a)) (``Rows``) into ``out``, uint16 of the same shape; overwrites ``weights``."""
+    out.copy_(weights.clamp_(0, 1).sqrt_().mul_(SCALE).add_(0.5).to(torch.int32))
 
 
 class Gather:
@@ -57,19 +57,20 @@ class Gather:
     def __init__(self, prompt: Tokens, segments: Sequence[Segment], steps: int, keep: str, device: str = "cpu") -> None:
         self.groups = group_names(segments)
         self._prompt = len(prompt)
+        self._steps = steps
         self._keep = keep
         keys = self._prompt + max(steps, 1)
         self._member = torch.from_numpy(membership(prompt, segments, keys)).to(device)
-        self._packed: dict[int, list[tuple[int, int, np.ndarray]]] = {}
+        self._packed: dict[int, list[tuple[int, np.ndarray]]] = {}
         self._sums: dict[int, list[np.ndarray]] = {}
         self._mass: dict[int, list[np.ndarray]] = {}
 
     def __call__(self, layer: int, first: int, start: int, weights: torch.Tensor) -> None:
         """One block: ``weights`` float32 [1, H, R, K] of rows ``first`` .. of ``layer``; keys begin at ``start``."""
         weights = weights[0]
-        keys = weights.shape[-1]
+        rows, keys = weights.shape[1:]
         mass = torch.matmul(weights, self._member[start : start + keys])
-        queries = torch.arange(first, first + weights.shape[1], device=weights.device) + self._prompt - 1 - start
+        queries = torch.arange(first, first + rows, device=weights.device) + self._prompt - 1 - start
         mass[..., GROUPS.index("query")] = weights.gather(2, queries[None, :, None].expand(len(weights), -1, 1))[..., 0]
         self._mass.setdefault(layer, []).append(mass.cpu().numpy())
         if self._keep == "none":
@@ -77,23 +78,23 @@ class Gather:
         if self._keep == "reduced":
             weights = torch.stack([weights.mean(0), weights.amax(0)])
         self._sums.setdefault(layer, []).append(weights.sum(-1).cpu().numpy())
-        self._packed.setdefault(layer, []).append((first, start, pack(weights).cpu().numpy()))
+        block = torch.zeros((len(weights), rows, start + keys), dtype=torch.uint16)
+        pack(weights, block[..., start:]) if weights.device.type == "cpu" else pack(weights.cpu(), block[..., start:])
+        self._packed.setdefault(layer, []).append((first, block.numpy()))
 
     def rows(self, steps: int) -> Rows | None:
         """All rows of the first ``steps`` steps, columns P + T - 1; frees the blocks as it goes."""
         if not self._packed:
             return None
         names = (lambda heads: [MEAN, MAX]) if self._keep == "reduced" else (lambda heads: list(range(heads)))
-        layers = [(layer, blocks[0][2].shape[0]) for layer, blocks in sorted(self._packed.items())]
-        maps = sum(heads for _, heads in layers)
-        out = np.zeros((maps, steps, self._prompt + steps - 1), np.uint16)
-        sums = np.zeros((maps, steps), np.float32)
+        layers = [(layer, len(blocks[0][1])) for layer, blocks in sorted(self._packed.items())]
+        out = np.zeros((sum(heads for _, heads in layers), steps, self._prompt + steps - 1), np.uint16)
+        sums = np.zeros(out.shape[:2], np.float32)
         at = 0
         for layer, heads in layers:
-            for first, start, block in self._packed.pop(layer):
-                part = block[:, : steps - first]
-                width = min(part.shape[2], out.shape[2] - start)
-                out[at : at + heads, first : first + part.shape[1], start : start + width] = part[:, :, :width]
+            for first, block in self._packed.pop(layer):
+                part = block[:, : steps - first, : out.shape[2]]
+                out[at : at + heads, first : first + part.shape[1], : part.shape[2]] = part
             sums[at : at + heads] = np.concatenate(self._sums[layer], axis=1)[:, :steps]
             at += heads
         return Rows(

@@ -15,6 +15,10 @@ import torch
 from core.records import TOP
 
 
+LOGITS = 8
+"""Steps whose logits are looked at together: few enough to stay in the processor's cache."""
+
+
 @dataclass(frozen=True)
 class Scores:
     """Per step: ``logprobs`` float32 [T], ``entropy`` float32 [T] in nats, ``ids`` int64 [T, 5], ``top`` float32 [T, 5]."""
@@ -29,8 +33,8 @@ def score_logits(logits: torch.Tensor, written: torch.Tensor) -> Scores:
     """``logits`` [T, V] raw, ``written`` int64 [T] the tokens that came next."""
     logs = torch.log_softmax(logits.float(), dim=-1)
     top = logs.topk(min(TOP, logs.shape[-1]), dim=-1)
-    entropy = -torch.nan_to_num(logs.exp() * logs, nan=0.0).sum(-1)
     chosen = logs.gather(-1, written[:, None])[:, 0]
+    entropy = -logs.exp().mul_(logs).nan_to_num_(nan=0.0).sum(-1)
     return Scores(chosen.cpu().numpy(), entropy.cpu().numpy(), top.indices.cpu().numpy(), top.values.cpu().numpy())
 
 

@@ -60,13 +60,17 @@ class _Pending:
 class Recorder:
     """Keeps the last ``first`` query rows of the first forward pass and every row after it.
 
-    ``emit`` receives each layer's rows in order. ``cancelled`` is asked at every layer.
+    ``emit`` receives each layer's rows in order. ``cancelled`` is asked at every layer. ``at_once``: there is only
+    one pass, so each layer's rows are computed while its keys are still in the processor's cache.
     """
 
-    def __init__(self, emit: Emit, first: int = 1, cancelled: Callable[[], bool] | None = None) -> None:
+    def __init__(
+        self, emit: Emit, first: int = 1, cancelled: Callable[[], bool] | None = None, at_once: bool = False
+    ) -> None:
         self._emit = emit
         self._first = first
         self._cancelled = cancelled
+        self._at_once = at_once
         self._layers: dict[int, _Pending] = {}
 
     def take(
@@ -75,21 +79,33 @@ class Recorder:
         """Called by the attention function: query [B, H, Q, d], key [B, H_kv, K, d]."""
         if self._cancelled is not None and self._cancelled():
             raise Cancelled("Stopped.")
-        layer = self._layers.setdefault(int(module.layer_idx), _Pending())
+        index = module.layer_idx
+        layer = self._layers.get(index)
+        if layer is None:
+            layer = self._layers[index] = _Pending()
         steps, keys = query.shape[2], key.shape[2]
-        want = min(steps, self._first) if layer.seen == 0 else steps
+        if steps > 1:
+            if _is_causal(module, mask, steps, settings):
+                key = key[:, :, :steps]  # as sdpa does: an empty static cache is longer than what was read
+                keys = steps
+            want = min(steps, self._first) if layer.seen == 0 else steps
+            if want < steps:  # a view would keep the queries of the whole prompt alive
+                query = query[:, :, steps - want :].clone()
+            mask = None if mask is None else mask[:, :, -want:]
+            steps, skipped = want, steps - want
+            layer.seen += skipped
         layer.seen += steps
-        if _is_causal(module, mask, steps, settings):
-            key = key[:, :, :steps]  # as sdpa does: an empty static cache is longer than what was read
-            keys = steps
         start = max(layer.seen - keys, 0)
         if layer.limits and (start != layer.start or len(layer.limits) >= BLOCK):
-            self._flush(int(module.layer_idx), layer)
-        layer.queries.append(query[:, :, steps - want :])
-        layer.masks.append(None if mask is None else mask[:, :, -want:])
-        layer.limits += range(layer.seen - want + 1, layer.seen + 1)
+            self._flush(index, layer)
+        if not layer.limits:
+            layer.settings = (_scale(query, settings), settings.get("softcap"), settings.get("s_aux"))
+        layer.queries.append(query)
+        layer.masks.append(mask)
+        layer.limits += range(layer.seen - steps + 1, layer.seen + 1)
         layer.key, layer.start = key, start
-        layer.settings = (_scale(query, settings), settings.get("softcap"), settings.get("s_aux"))
+        if self._at_once:
+            self._flush(index, layer)
 
     def finish(self) -> None:
         """Computes what is still pending."""
