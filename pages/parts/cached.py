@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import store
 from core.importance import explain, group_rows
-from core.records import Importance, Trace
+from core.records import Importance, Request, Trace
 from core.store.files import MANIFEST
 from core.store.place import folder_of
 from core.text.units import units
@@ -16,18 +16,23 @@ from core.text.units import units
 LEVELS = ("token", "word", "sentence", "segment", "role")
 
 
-def open_trace(run_id: str) -> Trace | None:
-    """A stored run; None when there is none. Raises StoreError when it is damaged."""
+def open_trace(run_id: str, request: Request | None = None) -> Trace | None:
+    """A stored run; None when there is none. Raises StoreError when it is damaged.
+
+    With ``request`` (of the same id) its segments and author stand in the trace: they change nothing of what the
+    model computed, so the same run may be asked for with other ones.
+    """
     try:
         changed = (folder_of(run_id) / MANIFEST).stat().st_mtime_ns
     except OSError:
         return None
-    return _open(run_id, changed)
+    asked = None if request is None or request.id != run_id else (request.segments, request.author)
+    return _open(run_id, changed, asked, _request=request)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
-def _open(run_id: str, changed: int) -> Trace | None:
-    return store.load(run_id)
+def _open(run_id: str, changed: int, asked: tuple | None, _request: Request | None) -> Trace | None:
+    return store.load(run_id if asked is None or _request is None else _request)
 
 
 def importance(
@@ -43,14 +48,13 @@ def importance(
 ) -> Importance:
     """``explain`` with the answer's tokens gathered into ``rows``: means over a unit's steps."""
     picked = (None if layers is None else tuple(layers), None if heads is None else tuple(heads))
-    return _importance(trace.id, trace.request.segments, trace.rows is not None, method, *picked, sink, inputs, columns, rows, _trace=trace)
+    name = (trace.id, trace.created, trace.request.segments, trace.rows is not None)
+    return _importance(name, method, *picked, sink, inputs, columns, rows, _trace=trace)
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)
 def _importance(
-    run_id: str,
-    segments: tuple,
-    has_rows: bool,
+    name: tuple,
     method: str,
     layers: tuple[int, ...] | None,
     heads: tuple[int, ...] | None,

@@ -10,12 +10,15 @@ import streamlit as st
 from core.importance import METHODS
 from core.records import Trace
 
-SINKS = {"drop": "Leave out, rescale", "separate": "Leave out", "keep": "Show"}
+SINKS = {"drop": "Left out", "separate": "Taken away", "keep": "Shown"}
 LEVELS = {"word": "Words", "token": "Tokens", "sentence": "Sentences", "segment": "Segments", "role": "Roles"}
 ABOUT_SINK = (
-    "The first token soaks up attention whatever the text says. “Leave out, rescale” shows the rest as shares of what is left; "
-    "its own share always stands below the texts."
+    "The sink is the first token of the prompt: it soaks up attention whatever the text says. “Left out” takes it away "
+    "and shows the rest as shares of what remains; “Taken away” does the same without rescaling; “Shown” leaves it in. "
+    "Its own share always stands below the texts."
 )
+ABOUT_LEVEL = "How fine both texts and charts are cut. Going up sums the shares of the input."
+ABOUT_STRENGTH = "How strongly shares are shaded in the two texts; it never changes a number."
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,10 @@ class Choices:
 
 
 def _levels(trace: Trace) -> list[str]:
-    return list(LEVELS) if trace.tokens.proven else ["token", "role"]
+    """Granularities that make sense for this run; segments only where some were marked."""
+    if not trace.tokens.proven:
+        return ["token", "role"]
+    return [level for level in LEVELS if level != "segment" or trace.request.segments]
 
 
 def choices(trace: Trace) -> Choices:
@@ -53,8 +59,8 @@ def choices(trace: Trace) -> Choices:
     if state.level not in levels:
         state.level = levels[0]
     picked = state.method == "picked-heads"
-    layers = tuple(state.get("layers") or ()) if picked else None
-    heads = tuple(state.get("heads") or ()) if picked else None
+    layers = tuple(n for n in state.get("layers") or () if n in trace.model.attention_layers) if picked else None
+    heads = tuple(n for n in state.get("heads") or () if n < trace.model.heads) if picked else None
     if picked and not layers and not heads:
         layers = (trace.model.attention_layers[-1],)
     return Choices(state.method, layers or None, heads or None, state.sink, state.level, float(state.strength))
@@ -63,22 +69,35 @@ def choices(trace: Trace) -> Choices:
 def draw_choices(trace: Trace) -> None:
     """Draws the controls."""
     levels = _levels(trace)
-    keep: dict[str, Any] = {"persist_state": "session"}
-    method, level, sink, strength = st.columns([1.25, 1, 1.25, 1])
+    method, level, sink, strength = st.columns([1.25, 1, 1, 1])
     method.selectbox(
         "Method",
         list(METHODS),
         key="method",
         format_func=lambda m: METHODS[m].label,
         help="\n\n".join(f"**{m.label}**: {m.about}" for m in METHODS.values()),
-        **keep,
+        persist_state="session",
     )
-    level.selectbox("Granularity", levels, key="level", format_func=LEVELS.get, help="Going up sums shares.", **keep)
-    sink.selectbox("Sink", list(SINKS), key="sink", format_func=SINKS.get, help=ABOUT_SINK, **keep)
-    strength.slider(
-        "Strength", 0.5, 4.0, step=0.25, key="strength", help="How strongly shares are shaded; never changes a number.", **keep
+    level.selectbox(
+        "Granularity", levels, key="level", format_func=lambda k: LEVELS[k], help=ABOUT_LEVEL, persist_state="session"
     )
+    sink.selectbox(
+        "Sink", list(SINKS), key="sink", format_func=lambda k: SINKS[k], help=ABOUT_SINK, persist_state="session"
+    )
+    strength.slider("Strength", 0.5, 4.0, step=0.25, key="strength", help=ABOUT_STRENGTH, persist_state="session")
     if st.session_state.method == "picked-heads":
-        layers, heads = st.columns(2)
-        layers.multiselect("Layers", list(trace.model.attention_layers), key="layers", placeholder="All layers", **keep)
-        heads.multiselect("Heads (of each of these layers)", list(range(trace.model.heads)), key="heads", placeholder="All heads", **keep)
+        _picker(trace)
+
+
+def _picker(trace: Trace) -> None:
+    state = st.session_state
+    have = {"layers": list(trace.model.attention_layers), "heads": list(range(trace.model.heads))}
+    for name, known in have.items():
+        state[name] = [n for n in state.get(name) or () if n in known]
+    layers, heads = st.columns(2)
+    layers.multiselect("Layers", have["layers"], key="layers", placeholder="All layers", persist_state="session")
+    heads.multiselect(
+        "Heads (of each of these layers)", have["heads"], key="heads", placeholder="All heads", persist_state="session"
+    )
+    if not state.layers and not state.heads:
+        st.caption(f"Nothing is picked yet: the last layer, {have['layers'][-1]}, is read.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
-from typing import Any
 
 import streamlit as st
 
@@ -11,28 +11,55 @@ from core import store
 from core.charts import export
 from core.charts.page import to_html
 from core.records import Importance, Trace
+from pages.parts.choices import Choices
+from pages.parts.views.figure import Figure
+from pages.parts.views.heat import matrix
+
+File = tuple[str, Callable[[], bytes | str], str, str]
 
 
-def downloads(trace: Trace, shown: Importance, words: Importance, chart: Any, said: str) -> None:
+def downloads(trace: Trace, words: Importance, chosen: Choices, figure: Figure, said: str) -> None:
     """PNG, SVG and PDF of the chart, CSV of its numbers, JSON of the run, one HTML page of it all."""
-    name = f"heed-{trace.id[:8]}"
-    files: tuple[tuple[str, Callable[[], bytes | str], str, str, str], ...] = (
-        ("PNG", lambda: export.png(chart).data, f"{name}.png", "image/png", "The chart above as a picture"),
-        ("SVG", lambda: export.svg(chart).data, f"{name}.svg", "image/svg+xml", "The chart above as vectors"),
-        ("PDF", lambda: export.pdf(chart).data, f"{name}.pdf", "application/pdf", "The chart above for a paper"),
-        ("CSV", lambda: store.to_csv(shown), f"{name}.csv", "text/csv", "Every number of the chart, with its settings"),
-        ("JSON", lambda: store.to_json(trace), f"{name}.json", "application/json", "The whole run; opens again on the page Runs"),
-        (
-            "HTML",
-            lambda: to_html(trace, shown, words=words, sentence=said),
-            f"{name}.html",
-            "text/html",
-            "One page with hover and stepping that needs no server and no network",
-        ),
-    )
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption("Download")
-        for label, make, file, mime, about in files:
+    chart = figure.chart
+    files: list[File] = []
+    if chart is not None:
+        files = [
+            ("PNG", lambda: export.png(chart).data, "image/png", "The chart above as a picture"),
+            ("SVG", lambda: export.svg(chart).data, "image/svg+xml", "The chart above as vectors"),
+            ("PDF", lambda: export.pdf(chart).data, "application/pdf", "The chart above for a paper"),
+            ("CSV", figure.csv, "text/csv", "Every number of the view above, with its settings"),
+        ]
+    about_json = "The whole run; opens again on the page Runs"
+    about_html = "One page with hover and stepping that needs no server and no network"
+    files += [
+        ("JSON", lambda: store.to_json(trace), "application/json", about_json),
+        ("HTML", lambda: _page(trace, words, chosen, figure, said), "text/html", about_html),
+    ]
+    with st.container(horizontal=True, vertical_alignment="center", key="downloads"):
+        st.caption("Download", width="content")
+        for label, make, mime, about in files:
+            name = f"heed-{trace.id[:8]}.{label.lower()}"
             st.download_button(
-                label, make, file, mime, key=f"download_{label}", help=about, on_click="ignore", type="tertiary", icon=":material/download:"
+                label, make, name, mime, key=f"download_{label}", help=about, on_click="ignore", type="tertiary"
             )
+    note = _fonts("".join((*trace.tokens.texts, trace.request.author)))
+    if note:
+        st.caption(f":material/info: In PNG and PDF: {note}")
+
+
+def _page(trace: Trace, words: Importance, chosen: Choices, figure: Figure, said: str) -> str:
+    """The self-contained page; a view that is no heatmap goes in as a picture below it."""
+    _, heat = matrix(trace, chosen)
+    extra = () if figure.heat or figure.chart is None else (figure.chart,)
+    return to_html(trace, heat, extra, words=words, sentence=said)
+
+
+def _fonts(text: str) -> str:
+    """What no font here can draw. Letters that every font has are not asked about, which saves loading the drawer."""
+    rare = "".join(sorted({c for c in text if ord(c) > 0x52F and unicodedata.category(c)[0] in "LMS"}))
+    return _missing(rare) if rare else ""
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _missing(characters: str) -> str:
+    return export.missing_note({"text": characters})

@@ -9,13 +9,15 @@ from core.errors import HeedError
 from core.records import Trace
 from pages.parts import progress
 from pages.parts.cached import open_trace
-from pages.parts.charts import advance
-from pages.parts.form import LOVE, SKY, fill, form, mode, prepare
+from pages.parts.form import fill, form, mode, prepare
 from pages.parts.frame import cache_line, examples, frame
 from pages.parts.picker import pick_model
+from pages.parts.text import escape
 from pages.parts.view import view
+from pages.parts.views.over import advance
 
-EXAMPLES = {"One word: the sky": SKY, "Six words: love": LOVE}
+EXAMPLES = ("One word: the sky", "Six words: love")
+"""Names of the shipped runs, in the order of their files."""
 
 
 def explore() -> None:
@@ -23,12 +25,8 @@ def explore() -> None:
     advance()
     presenting = st.query_params.get("present") == "1"
     frame("Explore", bare=presenting)
-    try:
-        shipped = examples()
-    except HeedError as error:
-        st.error(str(error))
-        shipped = []
-    shown = _shown(shipped)
+    shipped = _shipped()
+    shown, problem = _shown(shipped)
     if presenting and shown is not None:
         view(shown, present=True)
         return
@@ -45,47 +43,63 @@ def explore() -> None:
         if found:
             _show(found)
         st.rerun()
-    if st.session_state.get("error"):
-        st.error(st.session_state.error, icon=":material/error:")
+    told = st.session_state.get("error") or ("" if busy else problem)
+    if told:
+        st.error(escape(told), icon=":material/error:")
     if busy:
         progress.watch()
     elif shown is not None:
         view(shown)
 
 
-def _shown(shipped: list[str]) -> Trace | None:
-    """The run on the page: just finished, named in the address, or the first example."""
+def _shipped() -> list[str]:
+    try:
+        return examples()
+    except HeedError as error:
+        st.error(escape(str(error)))
+        return []
+
+
+def _shown(shipped: list[str]) -> tuple[Trace | None, str]:
+    """The run on the page (just finished, named in the address, or the first example), or why there is none."""
     prepare()
     finished = progress.collect()
     if finished:
         _show(finished)
     asked = st.query_params.get("run") or (shipped[0] if shipped else None)
     if asked is None:
-        return None
+        return None, ""
     try:
         run_id = store.prefix(asked)
-        trace = None if run_id is None else open_trace(run_id)
+        trace = None if run_id is None else open_trace(run_id, progress.asked())
     except HeedError as error:
-        st.session_state.error = str(error)
-        return None
+        st.session_state.broken = (asked, str(error))
+        return None, str(error)
     if trace is None:
-        st.session_state.error = f"There is no stored run {asked[:12]}: it may have been deleted. Press Run to make a new one."
-        return None
+        return None, _missing(asked)
     _adopt(trace)
-    return trace
+    return trace, ""
+
+
+def _missing(asked: str) -> str:
+    """Why a run named in the address is not there; one that was found damaged stays told as such."""
+    broken, told = st.session_state.get("broken") or ("", "")
+    if broken == asked:
+        return told
+    return f"There is no stored run {asked[:12]}: it may have been deleted. Press Run to make a new one."
 
 
 def _adopt(trace: Trace) -> None:
-    """A run opened from outside puts its prompt and settings into the form, once."""
+    """A run opened from outside puts its prompt and settings into the form, once; an own one leaves the form alone."""
     state = st.session_state
     if state.get("shown") != trace.id:
-        if not state.pop("own", False):
+        if state.get("own") != trace.id:
             fill(trace.request)
         state.shown = trace.id
 
 
 def _show(run_id: str) -> None:
-    st.session_state.own = True
+    st.session_state.own = run_id
     st.session_state.error = ""
     st.query_params["run"] = run_id
 
@@ -93,8 +107,13 @@ def _show(run_id: str) -> None:
 def _examples(shipped: list[str]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", width="content"):
         st.caption("Examples, already run", width="content")
-        for (label, _), run_id in zip(EXAMPLES.items(), shipped, strict=False):
-            if st.button(label, key=f"example_{run_id[:8]}", type="tertiary", icon=":material/lightbulb:"):
-                st.session_state.shown, st.session_state.error = None, ""
-                st.query_params["run"] = run_id
-                st.rerun()
+        for label, run_id in zip(EXAMPLES, shipped, strict=False):
+            key = f"example_{run_id[:8]}"
+            st.button(label, key=key, type="tertiary", icon=":material/lightbulb:", on_click=_open, args=(run_id,))
+
+
+def _open(run_id: str) -> None:
+    """Shows a stored run with its own prompt and settings; a run under way is left."""
+    progress.leave()
+    st.session_state.update(shown=None, own=None, error="", request=None)
+    st.query_params["run"] = run_id

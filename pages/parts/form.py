@@ -10,8 +10,9 @@ from core.jobs.runs import Draft
 from core.records import Request
 from core.text import segments
 
+ROLES = ("user", "assistant")
 MODES = ("Chat", "Raw", "Given answer")
-SYSTEMS = {"keep": "As the template has it", "replace": "My own", "none": "None"}
+SYSTEMS = {"keep": "Keep the template's", "replace": "Replace by mine", "none": "None"}
 SKY = "Answer in one word: What color is the sky?"
 LOVE = "Write a six-word story about love"
 MARKS = "Mark a part as [[instruction: …]], [[context: …]], [[example: …]] or [[question: …]] to follow it by name."
@@ -46,6 +47,7 @@ def fill(request: Request) -> None:
     for name, value in DEFAULTS.items():
         state[name] = value
     state.model = request.model.name
+    state.filled = state.get("filled", 0) + 1
     texts = [m.content for m in request.messages] or [request.text or ""]
     marked = [segments.mark(t, [s for s in request.segments if s.message == i]) for i, t in enumerate(texts)]
     messages = [(m.role, t) for m, t in zip(request.messages, marked, strict=False)]
@@ -99,24 +101,25 @@ def _system() -> None:
         list(SYSTEMS),
         key="system",
         required=True,
-        format_func=SYSTEMS.get,
-        help="Some chat templates add a system message by themselves: keep it, write your own, or take it out.",
+        format_func=lambda k: SYSTEMS[k],
+        help="Some chat templates add a system message by themselves: keep it, replace it by your own, or take it out.",
         **KEEP,
     )
     if st.session_state.system == "replace":
-        st.text_area("Your system message", key="system_text", height=70, **KEEP)
+        st.text_area("Your system message", key="system_text", height=80, **KEEP)
 
 
 def _turns() -> None:
     """Earlier turns of the conversation, each a role and a text."""
     state = st.session_state
     for i, turn in enumerate(state.turns):
-        role, text, drop = st.columns([1, 4, 0.6], vertical_alignment="bottom")
-        turn["role"] = role.selectbox(
-            f"Turn {i + 1}", ("user", "assistant"), index=int(turn["role"] == "assistant"), key=f"turn_role_{i}_{len(state.turns)}"
+        who, what, drop = st.columns([1.3, 4, 0.6], vertical_alignment="bottom")
+        key = f"{i}_{len(state.turns)}_{state.get('filled', 0)}"
+        turn["role"] = who.selectbox(
+            f"Turn {i + 1}", ROLES, index=int(turn["role"] == "assistant"), key=f"turn_role_{key}"
         )
-        turn["text"] = text.text_input(
-            f"Text of turn {i + 1}", turn["text"], key=f"turn_text_{i}_{len(state.turns)}", label_visibility="collapsed"
+        turn["text"] = what.text_area(
+            f"Text of turn {i + 1}", turn["text"], key=f"turn_text_{key}", height=68, label_visibility="collapsed"
         )
         if drop.button("", icon=":material/close:", key=f"turn_drop_{i}", help="Remove this turn"):
             state.turns = state.turns[:i] + state.turns[i + 1 :]
@@ -131,24 +134,36 @@ def _settings() -> None:
     state = st.session_state
     first, second = st.columns(2)
     if state.mode == "Given answer":
-        st.text_input("Who wrote it", key="author", placeholder="This model", max_chars=80, help="Another model or a person.", **KEEP)
+        about = "Another model or a person. The page then says “as read by” the model in the side."
+        st.text_input("Who wrote it", key="author", placeholder="This model", max_chars=80, help=about, **KEEP)
         st.checkbox("The prompt is raw text", key="raw_given", **KEEP)
     else:
         first.number_input("New tokens", 1, 4096, key="new_tokens", help="The most tokens that may be written.", **KEEP)
         second.number_input(
-            "Temperature", 0.0, 10.0, step=0.1, key="temperature", help="0 is greedy: always the likeliest token.", **KEEP
+            "Temperature",
+            0.0,
+            10.0,
+            step=0.1,
+            key="temperature",
+            help="0 is greedy: always the likeliest token.",
+            **KEEP,
         )
     if state.mode != "Given answer" and state.temperature > 0:
-        first.number_input("Top-p", 0.01, 1.0, step=0.05, key="top_p", help="Sample from the likeliest tokens up to this sum.", **KEEP)
+        about = "Sample from the likeliest tokens up to this sum."
+        first.number_input("Top-p", 0.01, 1.0, step=0.05, key="top_p", help=about, **KEEP)
         second.number_input("Seed", 0, 2**31 - 1, key="seed", help="The same seed writes the same answer.", **KEEP)
-    with st.popover(_more_label(), icon=":material/tune:", width="stretch"):
+    if not _chat() and state.mode == "Given answer":
+        return
+    with st.popover(_more_label(), icon=":material/tune:", width="stretch", help="System message, earlier turns, stop"):
         if _chat():
             _system()
             _turns()
         if state.mode != "Given answer":
             st.text_area("Stop at (one text a line)", key="stop", height=68, **KEEP)
         if _chat():
-            st.toggle("Let the model think first", key="thinking", help="For models whose template knows thinking.", **KEEP)
+            st.toggle(
+                "Let the model think first", key="thinking", help="For models whose template knows thinking.", **KEEP
+            )
 
 
 def _more_label() -> str:
@@ -156,10 +171,11 @@ def _more_label() -> str:
     state = st.session_state
     said = {"replace": "own system message", "none": "no system message"}
     parts = [said[state.system]] if _chat() and state.system in said else []
-    parts += [f"{len(state.turns)} earlier turns"] if _chat() and state.turns else []
+    turns = len(state.turns)
+    parts += [f"{turns} earlier {'turn' if turns == 1 else 'turns'}"] if _chat() and turns else []
     parts += ["stop texts"] if state.stop.strip() and state.mode != "Given answer" else []
     parts += ["thinking"] if _chat() and state.thinking else []
-    return "System message, turns, stop" if not parts else ", ".join(parts)
+    return "More settings" if not parts else ", ".join(parts).capitalize()
 
 
 def draft(model: str) -> Draft:

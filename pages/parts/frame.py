@@ -8,10 +8,17 @@ import streamlit as st
 
 from core import settings, store
 from core.errors import HeedError
+from pages.parts.text import escape
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LINKS = (
-    ("Look", (("pages/explore.py", "Explore", ":material/visibility:"), ("pages/compare.py", "Compare", ":material/compare:"))),
+    (
+        "Look",
+        (
+            ("pages/explore.py", "Explore", ":material/visibility:"),
+            ("pages/compare.py", "Compare", ":material/compare:"),
+        ),
+    ),
     ("Keep", (("pages/runs.py", "Runs", ":material/history:"),)),
 )
 
@@ -26,7 +33,7 @@ def frame(title: str, *, bare: bool = False) -> None:
             _navigation()
     problems = settings.check()
     for problem in problems:
-        st.error(problem, icon=":material/folder_off:")
+        st.error(escape(problem), icon=":material/folder_off:")
     if problems:
         st.stop()
 
@@ -46,7 +53,7 @@ def cache_line() -> None:
         try:
             used, limit = store.usage()
         except HeedError as error:
-            st.caption(str(error))
+            st.caption(escape(str(error)))
             return
         st.caption(f"Stored runs: {used / 1e6:,.0f} MB of {limit / 1e9:.0f} GB")
 

@@ -8,6 +8,7 @@ from core.errors import HeedError
 from core.models.catalogue import CATALOGUE, DEFAULT
 from core.models.memory import estimate, size_text
 from core.models.names import known_ref, locate, resolve, status
+from pages.parts.text import escape
 
 STATE = {"ready": "ready offline", "fetchable": "fetchable", "hub": "needs the hub"}
 ICON = {"ready": "●", "fetchable": "◐", "hub": "○"}
@@ -64,9 +65,9 @@ def _about(name: str) -> None:
                 lines.append(f"{ref.layers} layers × {ref.heads} heads · reads {ref.context:,} tokens")
                 lines += ref.notes
         for line in lines:
-            st.caption(line)
+            st.caption(escape(line))
     except HeedError as error:
-        st.warning(str(error))
+        st.warning(escape(str(error)))
     st.caption(TYPED)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import streamlit as st
 
 from core.errors import HeedError
 from core.jobs import Job, jobs
 from core.jobs.runs import Draft, ask, stored, work
+from core.records import Request
+from pages.parts.text import escape
 
 POLL = 0.3
 """Seconds between two looks at a job."""
@@ -26,7 +29,8 @@ def start(draft: Draft) -> str | None:
     leave()
     try:
         request = ask(draft)
-        if request is not None and stored(request):
+        state.draft, state.request = draft, request
+        if request is not None and _stored(request):
             return request.id
         name = draft.name if request is None else request.id
         job = jobs().submit(name, work(draft), request.model.device if request else "cpu", session())
@@ -34,6 +38,19 @@ def start(draft: Draft) -> str | None:
     except HeedError as error:
         state.error = str(error)
     return None
+
+
+def _stored(request: Request) -> bool:
+    """A damaged run is not there: it is computed again."""
+    try:
+        return stored(request)
+    except HeedError:
+        return False
+
+
+def asked() -> Request | None:
+    """What this session asked for last: its segments and author belong to the run of the same id."""
+    return st.session_state.get("request")
 
 
 def current() -> Job | None:
@@ -57,31 +74,44 @@ def watch() -> None:
     if job is None or job.over:
         st.rerun()
         return
-    line = f"{job.position} in the queue before this one" if job.state == "queued" and job.position else job.text
     bar, stop = st.columns([5, 1], vertical_alignment="center")
+    line = f"{job.position} in the queue before this one" if job.state == "queued" and job.position else job.text
     if job.fraction is None:
-        bar.markdown(f":material/hourglass_top: {line}…")
+        bar.markdown(f":material/hourglass_top: {escape(line)}…")
     else:
-        bar.progress(job.fraction, line)
+        bar.progress(job.fraction, escape(line))
     if stop.button("Cancel", icon=":material/stop_circle:", key="cancel", width="stretch"):
         leave()
         st.rerun()
     if job.stream:
-        with st.container(border=True):
+        with st.container(border=True, key="stream"):
             st.caption("The answer so far")
             st.text(job.stream)
 
 
 def collect() -> str | None:
     """The id of the run that has just been finished, once; errors go to the page."""
-    state = st.session_state
+    state: Any = st.session_state
     job = current()
-    if state.get("job") and (job is None or job.over):
-        state.job = None
-        if job is None:
-            state.error = "The work was lost when the dashboard restarted: press Run again."
-        elif job.state == "done":
-            return str(job.result)
-        elif job.state == "failed":
-            state.error = job.error
+    if not state.get("job") or (job is not None and not job.over):
+        return None
+    state.job = None
+    if job is None:
+        state.error = "The work was lost when the dashboard restarted: press Run again."
+    elif job.state == "done":
+        _remember(str(job.result))
+        return str(job.result)
+    elif job.state == "failed":
+        state.error = job.error
     return None
+
+
+def _remember(run_id: str) -> None:
+    """The request of a run whose model had to be fetched first is known only now."""
+    state: Any = st.session_state
+    if state.get("request") is None and state.get("draft") is not None:
+        try:
+            request = ask(state.draft)
+        except HeedError:
+            return
+        state.request = request if request is not None and request.id == run_id else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
+from core.charts.labels import visible
 from core.charts.reader import shown_columns
 from core.records import Importance, Trace
 
@@ -22,50 +23,60 @@ class Picked:
     columns: np.ndarray | None
     name: str
     """In words: "the whole answer", "“blue”"."""
+    whole: bool = True
+    """All of the answer."""
 
 
 def answer_rows(trace: Trace, words: Importance) -> np.ndarray:
     """int [A] rows that belong to the answer: no thinking, no end token."""
-    first = trace.prompt_length
-    parts = trace.tokens.parts
-    rows = {int(u) for t, u in zip(words.rows.token, words.rows.unit, strict=True) if parts[t] == "answer" and t >= first}
-    return np.array(sorted(rows), int)
+    first, parts = trace.prompt_length, trace.tokens.parts
+    pairs = zip(words.rows.token, words.rows.unit, strict=True)
+    return np.array(sorted({int(u) for t, u in pairs if parts[t] == "answer" and t >= first}), int)
 
 
 def picked_words(trace: Trace, words: Importance, key: str) -> Picked:
     """What is picked now in the texts drawn under ``key``."""
     rows = answer_rows(trace, words)
-    kept = f"{key}:selection"
     state = st.session_state
-    chosen = state.get(kept) if state.get(f"{key}:version") else None
+    chosen = state.get(f"{key}:selection") if state.get(f"{key}:version") else None
     if not chosen or not len(rows):
         return Picked(rows, None, "the whole answer")
     picked = np.arange(int(chosen["start"]), int(chosen["end"]))
     if chosen["side"] == "input":
         shown = shown_columns(trace, words)
-        columns = shown[picked[picked < len(shown)]]
-        return Picked(rows, columns, "the whole answer")
+        return Picked(rows, shown[picked[picked < len(shown)]], "the whole answer")
     picked = picked[picked < len(words.rows)]
     if not len(picked) or set(rows) <= set(picked.tolist()):
         return Picked(rows, None, "the whole answer")
-    labels = [words.rows.labels[i].strip() for i in picked]
+    labels = [words.rows.labels[i].strip() or visible(words.rows.labels[i]) for i in picked]
     name = labels[0] if len(labels) == 1 else f"{labels[0]} … {labels[-1]}"
-    return Picked(picked, None, f"“{name}”")
+    return Picked(picked, None, f"“{name}”", whole=False)
+
+
+def pick_rows(key: str, start: int, end: int) -> None:
+    """Pick units ``start`` .. ``end`` (excluded) of the answer; call before the texts are drawn (in a callback)."""
+    st.session_state[f"{key}:selection"] = {"side": "answer", "start": start, "end": end}
 
 
 def select_box(trace: Trace, words: Importance, key: str) -> None:
     """The same choice for the keyboard; follows clicks in the texts."""
     state = st.session_state
     rows = answer_rows(trace, words)
-    box, kept = f"{key}:box", f"{key}:selection"
-    chosen = state.get(kept)
-    single = chosen and chosen["side"] == "answer" and chosen["end"] - chosen["start"] == 1
-    state[box] = str(chosen["start"]) if single and chosen["start"] in rows else WHOLE
-    names = {WHOLE: "The whole answer"} | {str(i): f"{n + 1} · {words.rows.labels[i]}" for n, i in enumerate(rows)}
+    box = f"{key}:box"
+    chosen = state.get(f"{key}:selection") or {"side": "", "start": 0, "end": 0}
+    single = chosen["side"] == "answer" and chosen["end"] - chosen["start"] == 1
+    names = {WHOLE: "The whole answer"} | {
+        str(i): f"{n + 1} · {visible(words.rows.labels[i], 40)}" for n, i in enumerate(rows)
+    }
+    state[box] = str(chosen["start"]) if single and str(chosen["start"]) in names else WHOLE
 
     def moved() -> None:
         now = state[box]
-        span = (int(rows[0]), int(rows[-1]) + 1) if now == WHOLE and len(rows) else (int(now), int(now) + 1)
-        state[kept] = {"side": "answer", "start": span[0], "end": span[1]}
+        if now != WHOLE:
+            pick_rows(key, int(now), int(now) + 1)
+        elif len(rows):
+            pick_rows(key, int(rows[0]), int(rows[-1]) + 1)
 
-    st.selectbox("Word of the answer", list(names), key=box, format_func=names.get, on_change=moved, help=ABOUT)
+    st.selectbox(
+        "Word of the answer", list(names), key=box, format_func=lambda k: names[k], on_change=moved, help=ABOUT
+    )

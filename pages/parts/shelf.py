@@ -9,6 +9,7 @@ from core import store
 from core.errors import HeedError
 from core.store import RunInfo
 from pages.parts.frame import examples
+from pages.parts.text import escape
 
 PAGE = 50
 """Runs a page of the list."""
@@ -27,7 +28,7 @@ def shelf() -> None:
             return
         _actions([runs[i] for i in _table(runs) if i < len(runs)])
     except HeedError as error:
-        st.error(str(error))
+        st.error(escape(str(error)))
 
 
 def _import() -> None:
@@ -39,12 +40,14 @@ def _import() -> None:
         store.save(trace)
         st.session_state.uploaded = file.file_id
         st.success(f"Run {trace.id[:8]} was opened and kept.")
-        st.page_link("pages/explore.py", label="Show it on Explore", icon=":material/visibility:", query_params={"run": trace.id})
+        link = {"run": trace.id}
+        st.page_link("pages/explore.py", label="Show it on Explore", icon=":material/visibility:", query_params=link)
 
 
 def _search() -> list[RunInfo]:
     words, star, at = st.columns([4, 1, 1], vertical_alignment="bottom")
-    query = words.text_input("Search", key="query", placeholder="Words of the prompt, the answer, the model or the name")
+    hint = "Words of the prompt, the answer, the model or the name"
+    query = words.text_input("Search", key="query", placeholder=hint)
     starred = star.toggle("Starred only", key="starred")
     total = store.count(query, starred)
     pages = max(1, -(-total // PAGE))

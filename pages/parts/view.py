@@ -7,96 +7,90 @@ import streamlit as st
 from core.charts.page import NOT_SAID
 from core.charts.reader import reader_data
 from core.errors import HeedError
-from core.importance import sentence
-from core.importance.reading import percent
 from core.records import Importance, Trace
-from pages.parts import charts
 from pages.parts.cached import importance
 from pages.parts.choices import Choices, choices, draw_choices
 from pages.parts.downloads import downloads
 from pages.parts.reader import reader
-from pages.parts.selection import Picked, picked_words, select_box
+from pages.parts.rest import without_rows
+from pages.parts.said import said
+from pages.parts.selection import Picked, picked_words
+from pages.parts.text import escape
+from pages.parts.views.heads import heads
+from pages.parts.views.heat import heat
+from pages.parts.views.over import over
+from pages.parts.views.table import table
 
-VIEWS = {
-    "heatmap": "Heatmap",
-    "over": "Over the answer",
-    "heads": "Layers and heads",
-    "table": "Table",
-}
+VIEWS = {"heatmap": "Heatmap", "over": "Over the answer", "heads": "Layers and heads", "table": "Table"}
+DRAW = {"heatmap": heat, "over": over, "heads": heads, "table": table}
 FINISHED = {
     "end": "ended by itself",
     "stop": "stopped at your stop text",
     "length": "cut off by the token limit",
     "given": "given, only read",
 }
-BESIDE = {
-    "sink": ("Sink", "The first token of the prompt: a fixed place that soaks up attention whatever the text says."),
-    "template": ("Markup", "The chat template's own tokens."),
-    "system": ("System message", "Your system message, or the one that the template added."),
-    "query": ("Query token itself", "The token that did the reading; it also counts where it stands."),
-    "output": ("Earlier output", "What the model itself wrote before."),
-}
-ABOUT_BESIDE = "\n\n".join(
-    [f"**{label}**: {about}" for label, about in BESIDE.values()]
-    + ["Groups overlap: the query token is also part of another group. Shading and sentence follow the sink setting below."]
-)
 QUIET = {"sentence": False, "beside": {}, "caption": ""}
 """What the page says itself, so that the component need not."""
 
 
 def view(trace: Trace, present: bool = False) -> None:
     """Draws a run. ``present``: large type, no controls."""
-    if not present:
-        _head(trace)
-    try:
-        if trace.rows is None:
-            _without_rows(trace)
-            return
-        chosen = choices(trace)
-        words = importance(trace, chosen.method, **chosen.picked, columns=chosen.texts, rows=chosen.texts)
-        picked = _texts(trace, words, chosen, present)
-        _said(trace, words, picked, present)
+    with st.container(key="present" if present else "run"):
+        if not present:
+            _head(trace)
+        try:
+            if trace.rows is None:
+                without_rows(trace)
+            else:
+                _whole(trace, present)
+        except HeedError as error:
+            st.warning(escape(str(error)), icon=":material/info:")
         if present:
             _leave_present()
-            return
-        kind = _controls(trace)
-        figure, shown = _figure(kind, trace, words, chosen, picked)
-        st.caption(NOT_SAID)
-        downloads(trace, shown, words, figure, _sentence(trace, words, picked))
-        _rendered(trace, chosen)
-    except HeedError as error:
-        st.warning(str(error), icon=":material/info:")
+
+
+def _whole(trace: Trace, present: bool) -> None:
+    chosen = choices(trace)
+    words = importance(trace, chosen.method, **chosen.picked, columns=chosen.texts, rows=chosen.texts)
+    picked = _texts(trace, words, chosen, present)
+    sentence = said(trace, words, picked, present)
+    if present:
+        return
+    kind = _controls(trace)
+    figure = DRAW[kind](trace, words, chosen, picked)
+    st.caption(NOT_SAID)
+    downloads(trace, words, chosen, figure, sentence)
+    _rendered(trace, chosen)
 
 
 def _head(trace: Trace) -> None:
-    title, button = st.columns([5, 1], vertical_alignment="bottom")
-    author = trace.request.author
+    title, button = st.columns([5, 1], vertical_alignment="center")
+    author = escape(trace.request.author)
+    label = escape(trace.model.label)
     title.caption(
-        f"{trace.model.caption} · {trace.prompt_length} input tokens, {trace.steps} output tokens, "
+        f"{escape(trace.model.caption)} · {trace.prompt_length} input tokens, {trace.steps} output tokens, "
         f"{FINISHED[trace.finish]} · run {trace.id[:8]}"
-        + (f" · **written by {author}, as read by {trace.model.label}**" if author else "")
+        + (f" · **written by {author}, as read by {label}**" if author else "")
     )
-    if button.button("Present", icon=":material/slideshow:", width="stretch", help="Large type; arrow keys step through the answer"):
-        st.query_params["present"] = "1"
+    if button.button(
+        "Present", icon=":material/slideshow:", width="stretch", help="Large type; arrow keys step through"
+    ):
+        st.query_params.update({"run": trace.id, "present": "1"})
         st.rerun()
-    notes = list(trace.notes)
+    notes = [escape(note) for note in trace.notes]
+    if any(s.origin == "template" for s in trace.tokens.sources):
+        notes.append(
+            "Unfold **What the model read** below to see it; keep, replace or remove it under **More settings**."
+        )
     if trace.finish == "length":
         notes.append("The answer was cut off: raise New tokens to let it end.")
-    for note in notes:
-        st.caption(f":material/info: {note}")
-
-
-def _without_rows(trace: Trace) -> None:
-    st.text(trace.answer)
-    if trace.model.attention == "none":
-        st.info(f"{trace.model.label} has no attention, so there is nothing to shade. Log-probabilities are kept.")
-        st.altair_chart(charts.logprobs(trace), width="stretch")
-    else:
-        st.info("The attention rows of this run made room for newer ones: press Run to compute them again.")
+    if notes:
+        st.caption(":material/info: " + " ".join(notes))
 
 
 def _leave_present() -> None:
-    if st.button("Leave present mode", icon=":material/close_fullscreen:", type="tertiary"):
+    st.caption("Arrow keys step through the answer, Escape shows it whole.")
+    if st.button("Leave present mode", icon=":material/close_fullscreen:", type="tertiary", key="leave"):
         del st.query_params["present"]
         st.rerun()
 
@@ -107,38 +101,15 @@ def _texts(trace: Trace, words: Importance, chosen: Choices, present: bool) -> P
     return picked_words(trace, words, "reader")
 
 
-def _sentence(trace: Trace, words: Importance, picked: Picked) -> str:
-    return sentence(words, trace, picked.rows, picked.name)
-
-
-def _said(trace: Trace, words: Importance, picked: Picked, present: bool) -> None:
-    said, box = (st.container(), None) if present else st.columns([3, 1.15], vertical_alignment="center")
-    if box is not None:
-        with box:
-            select_box(trace, words, "reader")
-    said.markdown(f"**{charts.escape(_sentence(trace, words, picked))}**")
-    if not len(picked.rows):
-        return
-    shares = {name: float(words.shares[name][picked.rows].mean()) for name in BESIDE}
-    cells = [f"{BESIDE[n][0]} **{percent(s)}**" for n, s in shares.items() if s > 0 or n != "system"]
-    text = "Of all attention: your words **" + percent(_own(trace, words, picked)) + "** · " + " · ".join(cells)
-    said.caption(text, help=ABOUT_BESIDE)
-
-
-def _own(trace: Trace, words: Importance, picked: Picked) -> float:
-    """Share of all attention on the user's own texts, mean over the picked rows."""
-    return float((words.shares["user"] + words.shares["assistant"])[picked.rows].mean())
-
-
 def _controls(trace: Trace) -> str:
     """One switch of views, and below it how the run is read."""
+    st.session_state.setdefault("chart", "heatmap")
     kind = st.segmented_control(
         "View",
         list(VIEWS),
         key="chart",
-        default="heatmap",
         required=True,
-        format_func=VIEWS.get,
+        format_func=lambda k: VIEWS[k],
         label_visibility="collapsed",
         persist_state="session",
     )
@@ -146,23 +117,15 @@ def _controls(trace: Trace) -> str:
     return kind or "heatmap"
 
 
-def _figure(kind: str, trace: Trace, words: Importance, chosen: Choices, picked: Picked) -> tuple[object, Importance]:
-    """The chart that the switch asks for, and the importance behind it (for CSV)."""
-    if kind == "over":
-        return charts.over(trace, chosen, picked)
-    if kind == "heads":
-        return charts.layers(trace, words, chosen, picked), words
-    if kind == "table":
-        return charts.table(trace, words, picked), words
-    return charts.heat(trace, chosen, picked)
-
-
 def _rendered(trace: Trace, chosen: Choices) -> None:
     """The prompt as the model read it, token by token."""
     with st.expander("What the model read: the rendered prompt, token by token"):
-        st.caption("Markup and added text included. Shaded for the picked words of the answer; hover a token for its share.")
+        st.caption(
+            "Markup and added text included; a system message that the chat template added is headed so. "
+            "Click a token of the answer to see what it read; hover a token for its share."
+        )
         tokens = importance(trace, chosen.method, **chosen.picked, columns="token", rows="token")
         data = reader_data(trace, tokens, inputs="all", strength=chosen.strength)
         reader(data | {"caption": ""}, key="rendered", height=420)
+        st.caption("The same as one text:")
         st.code(trace.rendered or "".join(trace.input_tokens), language=None, wrap_lines=True)
-

@@ -1,0 +1,82 @@
+"""The inputs read most, as a table, strongest first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core import store
+from core.charts.labels import caption, head, visible
+from core.importance import answer_mean
+from core.importance.reading import own_columns
+from core.records import Importance, Trace
+from pages.parts.choices import Choices
+from pages.parts.selection import Picked
+from pages.parts.views.figure import Figure
+from pages.parts.views.figure import head as lines
+
+DRAWN = 20
+"""Inputs on the bar chart that is exported."""
+
+
+def table(trace: Trace, words: Importance, chosen: Choices, picked: Picked) -> Figure:
+    """Draws the table; the figure is a bar chart of its first rows."""
+    own = own_columns(words, trace)
+    everything = st.toggle("Markup and system message too", key="table_all", persist_state="session")
+    columns = np.arange(len(words.columns)) if everything or not len(own) else own
+    found = _numbers(words, picked, columns)
+    share = words.unit == "share"
+    value = "Share of attention" if share else "Score"
+    shown = found.rename(columns={"value": value, "times": "× uniform"}).drop(columns="uniform")
+    if share:
+        shown[value] *= 100
+    formats = {
+        value: st.column_config.NumberColumn(format="%.2f %%" if share else "%.4f", help="Mean over the picked steps"),
+        "× uniform": st.column_config.NumberColumn(format="%.2f", help="1 is what reading everything equally gives"),
+        "Token": st.column_config.NumberColumn(help="Where it begins in the prompt, counted from 1"),
+    }
+    height = min(420, 38 + 35 * max(len(shown), 1))
+    st.dataframe(shown, hide_index=True, height=height, column_config=formats)
+
+    def csv() -> str:
+        facts = lines(trace, chosen, "table", sink=chosen.sink, picked=picked.name)
+        names = ("input", "from", "token", words.unit, "uniform", "multiple")
+        return store.tidy(facts, names, found.itertuples(index=False))
+
+    return Figure(_bars(found.head(DRAWN), words, picked), csv)
+
+
+def _numbers(words: Importance, picked: Picked, columns: np.ndarray) -> pd.DataFrame:
+    values, uniform = (mean[columns] for mean in answer_mean(words, picked.rows))
+    frame = pd.DataFrame(
+        {
+            "Input": [words.columns.labels[c] for c in columns],
+            "From": [words.columns.roles[c] for c in columns],
+            "Token": [int(words.columns.tokens_of(int(c)).min()) + 1 for c in columns],
+            "value": values,
+            "uniform": uniform,
+            "times": np.where(uniform > 0, values / np.where(uniform > 0, uniform, 1), np.nan),
+        }
+    )
+    return frame.sort_values("value", ascending=False, ignore_index=True, kind="stable")
+
+
+def _bars(frame: pd.DataFrame, words: Importance, picked: Picked) -> Any:
+    import altair as alt
+
+    share = words.unit == "share"
+    names = [f"{i + 1}. {visible(label)}" for i, label in enumerate(frame["Input"])]
+    data = [{"name": n, "value": float(v)} for n, v in zip(names, frame["value"], strict=True)]
+    x = alt.X(
+        "value:Q", title="share of attention" if share else "score", axis=alt.Axis(format="~p" if share else "~g")
+    )
+    title = head(f"Inputs read most while writing {visible(picked.name, 60)}", caption(words))
+    return (
+        alt.Chart(alt.InlineData(values=data), title=title)
+        .mark_bar(color="#0072B2")
+        .encode(x=x, y=alt.Y("name:N", sort=None, title=None))
+        .properties(width=560)
+    )
