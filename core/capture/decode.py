@@ -146,7 +146,7 @@ def _give_eager(gather: Gather, attentions: Any, start: int) -> None:
         found = [a for a in layers if a is not None]
         for index, weights in enumerate(found):
             weights = weights[:, :, -1:].float()
-            gather(index, step, start + step - weights.shape[-1], weights)
+            gather([index], step, start + step - weights.shape[-1], weights[None])
 
 
 def read(
@@ -163,7 +163,7 @@ def read(
         out = hf(input_ids=ids[:, :-1], attention_mask=torch.ones_like(ids[:, :-1]), use_cache=False, **settings)
     if model.ref.attention == "eager":
         for index, weights in enumerate(a for a in out.attentions if a is not None):
-            gather(index, 0, 0, weights[:, :, -steps:].float())
+            gather([index], 0, 0, weights[None, :, :, -steps:].float())
     logits, written = out.logits[0, -steps:], ids[0, -steps:]
     parts = [score_logits(logits[i : i + LOGITS], written[i : i + LOGITS]) for i in range(0, steps, LOGITS)]
     return Written(list(answer_ids), join(parts), "given")

@@ -57,7 +57,6 @@ class Gather:
     def __init__(self, prompt: Tokens, segments: Sequence[Segment], steps: int, keep: str, device: str = "cpu") -> None:
         self.groups = group_names(segments)
         self._prompt = len(prompt)
-        self._steps = steps
         self._keep = keep
         keys = self._prompt + max(steps, 1)
         self._member = torch.from_numpy(membership(prompt, segments, keys)).to(device)
@@ -65,22 +64,30 @@ class Gather:
         self._sums: dict[int, list[np.ndarray]] = {}
         self._mass: dict[int, list[np.ndarray]] = {}
 
-    def __call__(self, layer: int, first: int, start: int, weights: torch.Tensor) -> None:
-        """One block: ``weights`` float32 [1, H, R, K] of rows ``first`` .. of ``layer``; keys begin at ``start``."""
-        weights = weights[0]
-        rows, keys = weights.shape[1:]
+    def __call__(self, layers: Sequence[int], first: int, start: int, weights: torch.Tensor) -> None:
+        """One block: ``weights`` float32 [layer, 1, H, R, K] of rows ``first`` ..; keys begin at position ``start``."""
+        weights = weights[:, 0]
+        rows, keys = weights.shape[2:]
         mass = torch.matmul(weights, self._member[start : start + keys])
         queries = torch.arange(first, first + rows, device=weights.device) + self._prompt - 1 - start
-        mass[..., GROUPS.index("query")] = weights.gather(2, queries[None, :, None].expand(len(weights), -1, 1))[..., 0]
-        self._mass.setdefault(layer, []).append(mass.cpu().numpy())
+        own = queries[:, None].expand(*weights.shape[:3], 1)
+        mass[..., GROUPS.index("query")] = weights.gather(3, own)[..., 0]
+        self._add(self._mass, layers, mass)
         if self._keep == "none":
             return
         if self._keep == "reduced":
-            weights = torch.stack([weights.mean(0), weights.amax(0)])
-        self._sums.setdefault(layer, []).append(weights.sum(-1).cpu().numpy())
-        block = torch.zeros((len(weights), rows, start + keys), dtype=torch.uint16)
-        pack(weights, block[..., start:]) if weights.device.type == "cpu" else pack(weights.cpu(), block[..., start:])
-        self._packed.setdefault(layer, []).append((first, block.numpy()))
+            weights = torch.stack([weights.mean(1), weights.amax(1)], dim=1)
+        self._add(self._sums, layers, weights.sum(-1))
+        weights = weights.cpu()
+        block = torch.zeros((*weights.shape[:3], start + keys), dtype=torch.uint16)
+        pack(weights, block[..., start:])
+        for layer, packed in zip(layers, block.numpy(), strict=True):
+            self._packed.setdefault(layer, []).append((first, packed))
+
+    @staticmethod
+    def _add(kept: dict[int, list[np.ndarray]], layers: Sequence[int], values: torch.Tensor) -> None:
+        for layer, value in zip(layers, values.cpu().numpy(), strict=True):
+            kept.setdefault(layer, []).append(value)
 
     def rows(self, steps: int) -> Rows | None:
         """All rows of the first ``steps`` steps, columns P + T - 1; frees the blocks as it goes."""

@@ -31,11 +31,14 @@ class Scores:
 
 def score_logits(logits: torch.Tensor, written: torch.Tensor) -> Scores:
     """``logits`` [T, V] raw, ``written`` int64 [T] the tokens that came next."""
-    logs = torch.log_softmax(logits.float(), dim=-1)
-    top = logs.topk(min(TOP, logs.shape[-1]), dim=-1)
-    chosen = logs.gather(-1, written[:, None])[:, 0]
-    entropy = -logs.exp().mul_(logs).nan_to_num_(nan=0.0).sum(-1)
-    return Scores(chosen.cpu().numpy(), entropy.cpu().numpy(), top.indices.cpu().numpy(), top.values.cpu().numpy())
+    logits = logits.float().clamp(min=torch.finfo(torch.float32).min)  # a barred token must not make 0 * inf
+    whole = torch.logsumexp(logits, dim=-1)
+    top = logits.topk(min(TOP, logits.shape[-1]), dim=-1)
+    chosen = logits.gather(-1, written[:, None])[:, 0] - whole
+    share = torch.exp(logits - whole[:, None])
+    entropy = whole - torch.linalg.vecdot(share, logits)  # -sum p (x - log Z), since the p sum to one
+    best = top.values - whole[:, None]
+    return Scores(chosen.cpu().numpy(), entropy.cpu().numpy(), top.indices.cpu().numpy(), best.cpu().numpy())
 
 
 def join(parts: list[Scores]) -> Scores:

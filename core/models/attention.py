@@ -34,8 +34,11 @@ BLOCK = 64
 EXACT_BLOCK = 256
 """Queries per block on the exact path."""
 
-Emit = Callable[[int, int, int, torch.Tensor], None]
-"""emit(layer_idx, first_row, first_key, weights [batch, head, row, key] float32)"""
+CELLS = 1 << 18
+"""Weights that are computed together: small layers go side by side, large ones alone, so that they stay in cache."""
+
+Emit = Callable[[list[int], int, int, torch.Tensor], None]
+"""emit(layers, first_row, first_key, weights [layer, batch, head, row, key] float32): layers of the same shape at once"""
 
 
 @dataclass
@@ -61,7 +64,7 @@ class Recorder:
     """Keeps the last ``first`` query rows of the first forward pass and every row after it.
 
     ``emit`` receives each layer's rows in order. ``cancelled`` is asked at every layer. ``at_once``: there is only
-    one pass, so each layer's rows are computed while its keys are still in the processor's cache.
+    one pass, so a large layer's rows are computed while its keys are still in the processor's cache.
     """
 
     def __init__(
@@ -97,32 +100,59 @@ class Recorder:
         layer.seen += steps
         start = max(layer.seen - keys, 0)
         if layer.limits and (start != layer.start or len(layer.limits) >= BLOCK):
-            self._flush(index, layer)
+            self._flush([index])
         if not layer.limits:
             layer.settings = (_scale(query, settings), settings.get("softcap"), settings.get("s_aux"))
         layer.queries.append(query)
         layer.masks.append(mask)
         layer.limits += range(layer.seen - steps + 1, layer.seen + 1)
         layer.key, layer.start = key, start
-        if self._at_once:
-            self._flush(index, layer)
+        if self._at_once and _cells(layer) >= CELLS:
+            self._flush([index])
 
     def finish(self) -> None:
-        """Computes what is still pending."""
+        """Computes what is still pending, layers of the same shape side by side."""
+        alike: dict[Any, list[int]] = {}
         for index, layer in self._layers.items():
             if layer.limits:
-                self._flush(index, layer)
+                alike.setdefault(_shape(index, layer), []).append(index)
+        for layers in alike.values():
+            together = max(1, CELLS // _cells(self._layers[layers[0]]))
+            for first in range(0, len(layers), together):
+                self._flush(layers[first : first + together])
 
-    def _flush(self, index: int, layer: _Pending) -> None:
-        assert layer.key is not None
-        rows = len(layer.limits)
-        query = layer.queries[0] if len(layer.queries) == 1 else torch.cat(layer.queries, dim=2)
-        allowed = _allowed(layer, layer.key)
-        scale, cap, sinks = layer.settings
-        weights = softmax_rows(query, layer.key, scale, allowed, cap, sinks)
-        self._emit(index, layer.emitted, layer.start, weights)
-        layer.emitted += rows
-        layer.queries, layer.masks, layer.limits, layer.key = [], [], [], None
+    def _flush(self, layers: list[int]) -> None:
+        """Rows of layers that have the same ``_shape``."""
+        pending = [self._layers[index] for index in layers]
+        one = pending[0]
+        keys = [layer.key for layer in pending if layer.key is not None]
+        queries = [q[0] if len(q) == 1 else torch.cat(q, dim=2) for q in (layer.queries for layer in pending)]
+        query, key = (torch.cat(t) if len(t) > 1 else t[0] for t in (queries, keys))
+        allowed = _allowed(one, keys[0])
+        if len(layers) > 1 and allowed.shape[0] > 1:
+            allowed = allowed.repeat(len(layers), 1, 1, 1)
+        scale, cap, sinks = one.settings
+        weights = softmax_rows(query, key, scale, allowed, cap, sinks)
+        self._emit(layers, one.emitted, one.start, weights.unflatten(0, (len(layers), -1)))
+        for layer in pending:
+            layer.emitted += len(layer.limits)
+            layer.queries, layer.masks, layer.limits, layer.key = [], [], [], None
+
+
+def _cells(layer: _Pending) -> int:
+    """Weights that this layer's pending rows have."""
+    assert layer.key is not None
+    return layer.queries[0].shape[0] * layer.queries[0].shape[1] * len(layer.limits) * layer.key.shape[2]
+
+
+def _shape(index: int, layer: _Pending) -> Any:
+    """Equal for layers whose rows can be computed in one go; unique where a mask or sinks are the layer's own."""
+    assert layer.key is not None
+    scale, cap, sinks = layer.settings
+    if sinks is not None or any(mask is not None for mask in layer.masks):
+        return index
+    limits = (layer.limits[0], len(layer.limits))
+    return layer.start, layer.emitted, limits, layer.queries[0].shape, layer.key.shape, layer.key.device, scale, cap
 
 
 def _is_causal(module: Any, mask: torch.Tensor | None, steps: int, settings: dict[str, Any]) -> bool:

@@ -20,7 +20,11 @@ def rows_of(hf: Any, ids: torch.Tensor, mask: torch.Tensor | None = None) -> tup
     from core.models.attention import Recorder, recording
 
     rows: dict[int, torch.Tensor] = {}
-    with torch.no_grad(), recording(Recorder(lambda i, _r, _k, w: rows.__setitem__(i, w), first=ids.shape[1])):
+
+    def emit(layers: list[int], first: int, start: int, weights: torch.Tensor) -> None:
+        rows.update(zip(layers, weights, strict=True))
+
+    with torch.no_grad(), recording(Recorder(emit, first=ids.shape[1])):
         logits = hf(input_ids=ids, attention_mask=torch.ones_like(ids) if mask is None else mask, use_cache=False).logits
     return rows, logits.float()
 

@@ -48,9 +48,10 @@ def captured(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.T
     keys = ids.shape[1] + NEW - 1
     rows: dict[int, torch.Tensor] = {}
 
-    def emit(layer: int, first: int, start: int, weights: torch.Tensor) -> None:
-        full = rows.setdefault(layer, torch.zeros(*weights.shape[:2], NEW, keys))
-        full[:, :, first : first + weights.shape[2], start : start + weights.shape[3]] = weights
+    def emit(layers: list[int], first: int, start: int, weights: torch.Tensor) -> None:
+        for layer, part in zip(layers, weights, strict=True):
+            full = rows.setdefault(layer, torch.zeros(*part.shape[:2], NEW, keys))
+            full[:, :, first : first + part.shape[2], start : start + part.shape[3]] = part
 
     with recording(Recorder(emit)):
         sequences, _ = generated(model, ids, mask)
@@ -152,7 +153,7 @@ def test_rows_only_of_the_thread_that_records() -> None:
     install(built)
     seen: list[int] = []
     ids = prompt_ids()
-    with recording(Recorder(lambda layer, *_: seen.append(layer))):
+    with recording(Recorder(lambda layers, *_: seen.extend(layers))):
         other = threading.Thread(target=lambda: built(ids))
         other.start()
         other.join()
