@@ -30,8 +30,8 @@ def without_rows(trace: Trace) -> None:
         st.text(trace.answer or "The answer is empty.")
     if trace.model.attention == "none":
         st.info(
-            f"{escape(trace.model.label)} has no attention, so there is nothing to shade. What it wrote, how sure it was of "
-            "each token, and the prompt as it was read are below."
+            f"{escape(trace.model.label)} has no attention, so there is nothing to shade. What it wrote, how sure it "
+            "was of each token, and the prompt as it was read are below."
         )
     else:
         st.info(

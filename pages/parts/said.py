@@ -20,7 +20,8 @@ BESIDE = {
 ABOUT = "\n\n".join(
     [f"**{label}**: {about}" for label, about in BESIDE.values()]
     + [
-        "Groups overlap: the query token is also part of another group. Shading and sentence follow the sink setting below."
+        "Groups overlap: the query token is also part of another group. "
+        "Shading and sentence follow the sink setting below."
     ]
 )
 

@@ -13,6 +13,7 @@ from core.charts.labels import caption, head, visible
 from core.importance import answer_mean
 from core.importance.reading import own_columns
 from core.records import Importance, Trace
+from pages.parts.cached import importance
 from pages.parts.choices import Choices
 from pages.parts.selection import Picked
 from pages.parts.views.figure import Figure
@@ -24,6 +25,8 @@ DRAWN = 20
 
 def table(trace: Trace, words: Importance, chosen: Choices, picked: Picked) -> Figure:
     """Draws the table; the figure is a bar chart of its first rows."""
+    if chosen.level != words.columns.granularity:
+        words = importance(trace, chosen.method, **chosen.picked, columns=chosen.level, rows=chosen.texts)
     own = own_columns(words, trace)
     everything = st.toggle("Markup and system message too", key="table_all", persist_state="session")
     columns = np.arange(len(words.columns)) if everything or not len(own) else own

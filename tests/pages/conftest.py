@@ -1,0 +1,62 @@
+"""Pages without a browser: each test has a store of its own. Widgets are found by key or label, never by place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core import store
+from core.records import Trace
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty HEED_HOME; nothing cached from another test."""
+    monkeypatch.setenv("HEED_HOME", str(tmp_path))
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    return tmp_path
+
+
+@pytest.fixture
+def visit() -> Callable[..., AppTest]:
+    """visit("runs", run="..."): a visitor's first page; "" is app.py."""
+
+    def go(page: str = "", **query: str) -> AppTest:
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        for name, value in query.items():
+            app.query_params[name] = value
+        if page:
+            app.switch_page(f"pages/{page}.py")
+        return app.run()
+
+    return go
+
+
+@pytest.fixture
+def keep() -> Callable[..., str]:
+    """Store a run; its id."""
+
+    def put(trace: Trace) -> str:
+        return store.save(trace)
+
+    return put
+
+
+def texts(app: AppTest) -> str:
+    """Everything that an app shows in words."""
+    kinds = (app.text, app.markdown, app.caption, app.error, app.warning, app.info, app.success, app.header, app.title)
+    return "\n".join(str(e.value) for kind in kinds for e in kind)
+
+
+def fine(app: AppTest) -> AppTest:
+    """No traceback and no error on the page."""
+    assert not app.exception, app.exception[0].message
+    assert not app.error, app.error[0].value
+    return app

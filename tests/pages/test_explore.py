@@ -1,0 +1,218 @@
+"""Explore without a browser: what is on the page for every kind of run, and what bad input is told."""
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from core import store
+from core.importance import METHODS
+from core.records import ModelKey
+from core.store.place import folder_of
+from pages.parts.choices import LEVELS, SINKS
+from tests.pages import made_up
+from tests.pages.conftest import fine, texts
+
+VIEWS = ("heatmap", "over", "heads", "table")
+
+
+def sentence(app):
+    return app.text[0].value
+
+
+def test_first_visit_shows_the_example(visit):
+    app = fine(visit())
+    assert app.text_area(key="prompt").value == "Answer in one word: What color is the sky?"
+    assert "the model read most “sky” with" in sentence(app) and "× uniform" in sentence(app)
+    shown = texts(app)
+    for part in ("your words **", "Sink **", "Markup **", "Query token itself **", "Earlier output **"):
+        assert part in shown
+    assert "it is not a cause" in shown and "b179c952" in shown
+    assert app.segmented_control(key="chart").value == "heatmap"
+
+
+def test_the_second_example_is_one_click_away(visit):
+    app = visit()
+    button = next(b for b in app.button if b.label == "Six words: love")
+    app = fine(button.click().run())
+    assert app.text_area(key="prompt").value == "Write a six-word story about love"
+    assert "“love”" in sentence(app)
+
+
+def test_example_after_the_same_run_again_fills_the_form(visit):
+    app = visit()
+    fine(app.button(key="run_button").click().run())
+    app = fine(next(b for b in app.button if b.label == "Six words: love").click().run())
+    assert app.text_area(key="prompt").value == "Write a six-word story about love"
+
+
+@pytest.mark.parametrize("prompt", ["", "   \n"])
+def test_an_empty_prompt_is_told_and_the_result_stays(visit, prompt):
+    app = visit()
+    app.text_area(key="prompt").set_value(prompt)
+    app.button(key="run_button").click().run()
+    assert not app.exception
+    assert [e.value for e in app.error] == ["The prompt is empty: write something for the model to read."]
+    assert "“sky”" in sentence(app)
+
+
+def test_an_empty_given_answer_is_told(visit):
+    app = visit()
+    app.segmented_control(key="mode").set_value("Given answer").run()
+    app.button(key="run_button").click().run()
+    assert not app.exception and "given answer is empty" in app.error[0].value
+
+
+@pytest.mark.parametrize("name", ["no-such-model-anywhere", "/no/such/folder", "a/b/c/d", "<b>bold</b>", "x.gguf"])
+def test_an_unknown_model_is_told_once_and_before_running(visit, keep, name):
+    run = keep(replace(made_up.run(), request=replace(made_up.run().request, model=ModelKey(name, "00"))))
+    app = visit(run=run)
+    assert not app.exception and app.warning
+    app.button(key="run_button").click().run()
+    assert not app.exception and len(app.error) == 1
+    assert "<b>" not in app.error[0].value.replace("\\<b\\>", "")
+
+
+def test_picking_a_word_moves_the_sentence(visit):
+    app = visit()
+    box = app.selectbox(key="reader:box")
+    assert box.options[0] == "The whole answer" and box.options[2] == "2 · sky"
+    app = fine(box.select_index(2).run())
+    assert sentence(app).startswith("While writing “sky”")
+    app = fine(app.selectbox(key="reader:box").select_index(0).run())
+    assert sentence(app).startswith("While writing the whole answer")
+
+
+def test_a_click_in_the_input_says_where_it_was_read(visit, keep):
+    app = visit(run=keep(made_up.run()))
+    app.session_state["reader:selection"] = {"side": "input", "start": 9, "end": 10}
+    app = fine(app.run())
+    assert sentence(app).startswith("“sky” was read")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_granularity_and_sink_draws_everywhere(visit, keep, method):
+    app = visit(run=keep(made_up.marked()))
+    app.session_state["method"] = method
+    for (level, sink), view in zip(product(LEVELS, SINKS), [*VIEWS] * 4, strict=False):
+        for name, value in {"level": level, "sink": sink, "chart": view}.items():
+            app.session_state[name] = value
+        fine(app.run())
+        assert not app.warning, (method, level, sink, view, app.warning[0].value)
+        said = sentence(app)
+        assert ("score" in said) == (METHODS[method].unit == "score") or "no word stands out" in said
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize(
+    "make", [made_up.short, made_up.unproven, made_up.given, made_up.attentionless, made_up.evicted]
+)
+def test_odd_runs_are_drawn_or_told(visit, keep, make, view):
+    app = visit(run=keep(make()))
+    app.session_state["chart"] = view
+    app = fine(app.run())
+    assert texts(app)
+
+
+def test_runs_without_rows_say_so_and_offer_what_there_is(visit, keep):
+    assert "has no attention" in texts(fine(visit(run=keep(made_up.attentionless()))))
+    shown = fine(visit(run=keep(made_up.evicted())))
+    assert "press Run to compute them again" in texts(shown)
+    assert shown.get("vega_lite_chart") and made_up.evicted().answer in [t.value for t in shown.text]
+
+
+def test_a_given_answer_is_as_read_by(visit, keep):
+    app = fine(visit(run=keep(made_up.given())))
+    assert "written by GPT-\\*9\\*, as read by SmolLM2 135M Instruct" in texts(app)
+    assert sentence(app).startswith("While reading the whole answer") or "reading model" in sentence(app)
+
+
+def test_opening_a_run_fills_the_form(visit, keep):
+    app = fine(visit(run=keep(made_up.given())))
+    state = app.session_state
+    assert (state["mode"], state["system"], state["system_text"]) == ("Given answer", "replace", "Be kind.")
+    assert state["prompt"] == "And at night?" and state["answer"] == "Black, mostly." and state["author"] == "GPT-*9*"
+    assert state["turns"] == [
+        {"role": "user", "text": "What color is the sky?"},
+        {"role": "assistant", "text": "Blue."},
+    ]
+    app = fine(visit(run=keep(made_up.marked())))
+    assert app.text_area(key="prompt").value == "[[instruction: Be brief.]] [[question: What color is the sky?]]"
+
+
+def test_marks_on_a_stored_prompt_are_followed(visit):
+    """Marks are not part of the id: the stored answer comes back, read by its new segments."""
+    app = visit()
+    app.text_area(key="prompt").set_value("[[instruction: Answer in one word:]] [[question: What color is the sky?]]")
+    app = fine(app.button(key="run_button").click().run())
+    app.session_state["chart"] = "table"
+    app.session_state["level"] = "segment"
+    app = fine(app.run())
+    assert set(app.dataframe[0].value["Input"]) >= {"instruction", "question"}
+
+
+@pytest.mark.parametrize("link", ["deadbeef", "f" * 64, "../../etc", "<script>", "b4c", "%00", "b4cc1cc5 "])
+def test_a_wrong_link_is_one_sentence(visit, link):
+    app = visit(run=link)
+    assert not app.exception and len(app.error) <= 1
+    if link.strip() != "b4cc1cc5":
+        assert "There is no stored run" in app.error[0].value
+    assert app.button(key="run_button")
+
+
+@pytest.mark.parametrize("page", ["", "explore"])
+def test_a_short_id_opens_the_run(visit, keep, page):
+    run = keep(made_up.marked())
+    app = fine(visit(page, run=run[:8]))
+    assert run[:8] in texts(app)
+
+
+def test_a_damaged_run_is_told_and_stays_told(visit, keep):
+    run = keep(made_up.run())
+    for file in folder_of(run).rglob("*"):
+        if file.is_file() and file.stat().st_size > 2000:
+            file.write_bytes(file.read_bytes()[:-100])
+    app = visit(run=run)
+    assert not app.exception and "damaged" in app.error[0].value
+    assert "damaged" in app.run().error[0].value
+    assert store.prefix(run) is None
+
+
+def test_stepping_picks_the_word_and_a_word_moves_the_step(visit, keep):
+    app = visit(run=keep(made_up.run()))
+    app.session_state["chart"] = "over"
+    app = fine(app.run())
+    app = fine(app.slider(key="step").set_value(3).run())
+    assert "“is”" in sentence(app)
+    app = fine(app.selectbox(key="reader:box").select_index(5).run())
+    assert app.slider(key="step").value == 5 and "“beautiful”" in sentence(app)
+    app.session_state["next_step"] = 6
+    app = fine(app.run())
+    assert app.slider(key="step").value == 6 and "“,”" in sentence(app)
+
+
+def test_present_mode_hides_the_controls(visit, keep):
+    app = fine(visit(run=keep(made_up.run()), present="1"))
+    assert not app.text_area and not app.segmented_control and sentence(app)
+    app = fine(app.button(key="leave").click().run())
+    assert app.text_area(key="prompt").value and "present" not in app.query_params
+
+
+def test_more_settings_say_what_is_set(visit):
+    app = visit()
+    app.session_state["system"] = "none"
+    app.session_state["stop"] = "\n\n"
+    app = fine(app.run())
+    assert app.session_state["system"] == "none"
+
+
+@pytest.mark.parametrize("text", [made_up.HOSTILE, made_up.HARD])
+@pytest.mark.parametrize("view", VIEWS)
+def test_hostile_text_stays_text(visit, keep, text, view):
+    app = visit(run=keep(made_up.run(text, text)))
+    app.session_state["chart"] = view
+    app.session_state["reader:selection"] = {"side": "answer", "start": 1, "end": 4}
+    app = fine(app.run())
+    for element in (*app.markdown, *app.caption, *app.info, *app.warning, *app.error):
+        assert "<script" not in element.value and ":material/star:" not in element.value
+        assert "**bold**" not in element.value and "\u202e" not in element.value
