@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 SIZES = ((64, 64), (1024, 64))
@@ -86,14 +87,16 @@ class Bench:
     def forward(self, ids: Sequence[int], keep: int) -> Any:
         batch = self.torch.tensor([ids])
         with self.torch.no_grad():
-            return self.plain(batch, attention_mask=self.torch.ones_like(batch), use_cache=False, logits_to_keep=keep).logits
+            return self.plain(
+                batch, attention_mask=self.torch.ones_like(batch), use_cache=False, logits_to_keep=keep
+            ).logits
 
 
 def generate(bench: Bench, pairs: int) -> None:
     for prompt, steps in SIZES:
         ids = bench.ids(prompt)
         name = f"generate with capture / plain   {prompt}+{steps}"
-        compare(name, lambda: bench.ours(ids, steps), lambda: bench.theirs(ids, steps), pairs)
+        compare(name, partial(bench.ours, ids, steps), partial(bench.theirs, ids, steps), pairs)
 
 
 def score(bench: Bench, pairs: int) -> None:
@@ -101,9 +104,9 @@ def score(bench: Bench, pairs: int) -> None:
         ids = bench.ids(prompt + steps)
         first, answer = ids[:prompt], ids[prompt:]
         name = f"score with rows / plain forward {prompt}+{steps}"
-        compare(name, lambda: bench.ours(first, steps, answer), lambda: bench.forward(ids[:-1], 0), pairs)
+        compare(name, partial(bench.ours, first, steps, answer), partial(bench.forward, ids[:-1], 0), pairs)
         name = "  beside a forward pass with only T logits"
-        compare(name, lambda: bench.ours(first, steps, answer), lambda: bench.forward(ids[:-1], steps), pairs)
+        compare(name, partial(bench.ours, first, steps, answer), partial(bench.forward, ids[:-1], steps), pairs)
 
 
 def _peak(kind: str, out: Any) -> None:
@@ -138,13 +141,11 @@ def memory() -> None:
         process.start()
         peaks[kind] = out.get()
         process.join()
-    extra = {k: max(peaks[k] - peaks["plain"], 0) for k in ("capture", "output_attentions")}
-    say(
-        f"peak memory above plain, 1024+64: capture {extra['capture'] / 1e6:.0f} MB, output_attentions "
-        f"{extra['output_attentions'] / 1e6:.0f} MB, ratio {extra['capture'] / max(extra['output_attentions'], 1):.3f}   "
-        f"(above the loaded model: plain {peaks['plain'] / 1e6:.0f}, capture {peaks['capture'] / 1e6:.0f}, "
-        f"output_attentions {peaks['output_attentions'] / 1e6:.0f} MB)"
-    )
+    extra = {k: max(peaks[k] - peaks["plain"], 0) / 1e6 for k in ("capture", "output_attentions")}
+    ratio = extra["capture"] / max(extra["output_attentions"], 1e-6)
+    sizes = f"{extra['capture']:.0f} MB / {extra['output_attentions']:.0f} MB"
+    say(f"peak memory above plain generation, 1024+64: {ratio:.3f} = {sizes}")
+    say("  above the loaded model: " + ", ".join(f"{k} {v / 1e6:.0f} MB" for k, v in peaks.items()))
 
 
 def cached(bench: Bench) -> None:
@@ -160,7 +161,9 @@ def cached(bench: Bench) -> None:
         opened = [seconds(lambda: store.load(trace.request)) for _ in range(7)]
         again = store.load(trace.request)
         explained = [seconds(lambda: explain(again)) for _ in range(7)]
-    say(f"stored 1024+64 run: opened in {statistics.median(opened):.3f} s, explained in {statistics.median(explained):.3f} s")
+    say(
+        f"stored 1024+64 run: opened in {statistics.median(opened):.3f} s, explained in {statistics.median(explained):.3f} s"
+    )
 
 
 def main() -> None:

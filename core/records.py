@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, Mapping
+from typing import Any, Literal
 
 import numpy as np
 
@@ -168,6 +169,9 @@ class Request:
     """Rows to store: every head, per-layer mean and maximum, or none."""
 
     def __post_init__(self) -> None:
+        _set(
+            self, temperature=float(self.temperature), top_p=float(self.top_p), seed=int(self.seed)
+        )  # 1 and 1.0: one id
         given = [self.messages != (), self.text is not None, self.token_ids is not None]
         if sum(given) > 1:
             raise PromptError("A request takes chat messages, raw text or token ids: give only one of them.")
@@ -189,8 +193,9 @@ class Request:
             raise PromptError(f"Temperature must lie between 0 (greedy) and 10, not {self.temperature}.")
         if not 0 < self.top_p <= 1:
             raise PromptError(f"Top-p must be above 0 and at most 1, not {self.top_p}.")
+        texts: list[str | None] = [m.content for m in self.messages] or [self.text]
         for s in self.segments:
-            text = self.messages[s.message].content if self.messages else self.text
+            text = texts[s.message] if 0 <= s.message < len(texts) else None
             if text is None or not 0 <= s.start < s.end <= len(text):
                 raise ValueError(f"Segment {s} lies outside the text of its message.")
 
@@ -303,7 +308,7 @@ class Rows:
     packed: np.ndarray
     """uint16 [M, R, K]"""
     sums: np.ndarray
-    """float32 [M, R] sum of each row before packing; below 1 only where a learned sink takes the rest (or for MAX: any)."""
+    """float32 [M, R] sum of each row before packing: 1, or less where a learned sink takes the rest; for MAX any."""
     kind: Literal["self", "encoder", "cross"] = "self"
 
     def __post_init__(self) -> None:
@@ -364,7 +369,8 @@ class Trace:
     """[G] names of ``mass``'s last axis: sink, template, system, user, assistant, output (these six are
     disjoint and sum to the row), query (the query token itself), and ``segment:NAME``."""
     mass: np.ndarray
-    """float32 [attention layer, head, step, G] share of each row that falls on each group; NaN where a layer has fewer heads."""
+    """float32 [attention layer, head, step, G] share of each row that falls on each group; NaN where a layer has
+    fewer heads."""
     finish: Literal["end", "stop", "length", "given"]
     rows: Rows | None = None
     rendered: str = ""
@@ -397,7 +403,9 @@ class Trace:
         _same("alternative_ids", self.alternative_ids.shape, (t, self.alternative_logprobs.shape[1]))
         _same("alternative_logprobs", self.alternative_logprobs.shape[:1], (t,))
         _same("alternative_texts", (len(self.alternative_texts),), (t,))
-        _same("mass", self.mass.shape[:1] + self.mass.shape[2:], (len(self.model.attention_layers), t, len(self.groups)))
+        _same(
+            "mass", self.mass.shape[:1] + self.mass.shape[2:], (len(self.model.attention_layers), t, len(self.groups))
+        )
         if self.rows is not None:
             _same("rows", self.rows.packed.shape[1:], (t, max(len(self.tokens) - 1, 0)))
 
@@ -502,7 +510,7 @@ class Units:
         return len(self.labels)
 
     def sum(self, values: np.ndarray, first: int = 0) -> np.ndarray:
-        """``values[..., token]`` (tokens from position ``first`` on) summed to ``[..., unit]``, in float64 then values' dtype."""
+        """``values[..., token]`` (tokens from position ``first`` on) summed to ``[..., unit]`` (in float64)."""
         picked = (values[..., self.token - first] * self.weight).reshape(-1, len(self.token))
         out = np.zeros((len(self), len(picked)), np.float64)
         np.add.at(out, self.unit, picked.T)
@@ -533,7 +541,8 @@ class Importance:
     uniform: np.ndarray
     """float32 [row, column] what reading every readable token equally would give."""
     shares: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """Always beside: float32 [row] share on ``sink``, ``template`` (markup), ``query`` (the query token itself), ``output`` (earlier output)."""
+    """Always beside: float32 [row] share on ``sink``, ``template`` (markup), ``system``, ``user``, ``assistant``,
+    ``query`` (the query token itself) and ``output`` (earlier output)."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     row_axis: Literal["step", "query", "layer", "checkpoint"] = "step"
     model: str = ""
@@ -554,4 +563,3 @@ class Importance:
         _same("removed", self.removed.shape, shape[:1])
         for name, share in self.shares.items():
             _same(name, share.shape, shape[:1])
-

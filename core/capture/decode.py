@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
@@ -25,6 +25,7 @@ from core.records import Request
 EAGER_LIMIT = 2048
 """Most tokens on the eager path, where every layer makes heads x P x P weights."""
 
+Finish = Literal["end", "stop", "length", "given"]
 Progress = Callable[[float | None, str, str | None], None]
 Cancel = Callable[[], bool]
 
@@ -35,7 +36,7 @@ class Written:
 
     ids: list[int]
     scores: Scores
-    finish: str
+    finish: Finish
 
 
 class _Raw(LogitsProcessor):
@@ -65,7 +66,12 @@ class _Watch(StoppingCriteria):
     """After each token: tells the page, obeys Cancel, ends at a stop text."""
 
     def __init__(
-        self, decode: Callable[[Sequence[int]], str], request: Request, start: int, progress: Progress, cancelled: Cancel
+        self,
+        decode: Callable[[Sequence[int]], str],
+        request: Request,
+        start: int,
+        progress: Progress,
+        cancelled: Cancel,
     ) -> None:
         self._decode, self._request, self._start = decode, request, start
         self._progress, self._cancelled = progress, cancelled
@@ -115,7 +121,9 @@ def generate(
 
 def _config(hf: Any, request: Request, eager: bool) -> GenerationConfig:
     own = hf.generation_config
-    sampling = {"temperature": request.temperature, "top_p": request.top_p, "top_k": 0} if request.temperature > 0 else {}
+    sampling = (
+        {"temperature": request.temperature, "top_p": request.top_p, "top_k": 0} if request.temperature > 0 else {}
+    )
     return GenerationConfig(
         max_new_tokens=request.max_new_tokens,
         do_sample=request.temperature > 0,
@@ -128,7 +136,7 @@ def _config(hf: Any, request: Request, eager: bool) -> GenerationConfig:
     )
 
 
-def _finish(hf: Any, written: list[int], watch: _Watch) -> str:
+def _finish(hf: Any, written: list[int], watch: _Watch) -> Finish:
     if written and written[-1] in end_ids(hf):
         return "end"
     return "stop" if watch.stopped else "length"
@@ -150,7 +158,12 @@ def _give_eager(gather: Gather, attentions: Any, start: int) -> None:
 
 
 def read(
-    model: Any, prompt_ids: Sequence[int], answer_ids: Sequence[int], gather: Gather, progress: Progress, cancelled: Cancel
+    model: Any,
+    prompt_ids: Sequence[int],
+    answer_ids: Sequence[int],
+    gather: Gather,
+    progress: Progress,
+    cancelled: Cancel,
 ) -> Written:
     """One forward pass over prompt and answer: how the model would have scored these very tokens."""
     hf, steps = model.hf, len(answer_ids)

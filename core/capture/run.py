@@ -26,7 +26,9 @@ from core.text.render import render
 from core.text.template import inspect, template_text
 
 
-def run(model: Any, prompt: Prompt, *, answer: str | Sequence[int] | None = None, raw: bool = False, **settings: Any) -> Trace:
+def run(
+    model: Any, prompt: Prompt, *, answer: str | Sequence[int] | None = None, raw: bool = False, **settings: Any
+) -> Trace:
     """Runs ``model`` over ``prompt`` and returns the Trace.
 
     ``prompt``: a string (one user message where the model has a chat template, else raw text; ``raw=True`` forces
@@ -37,7 +39,9 @@ def run(model: Any, prompt: Prompt, *, answer: str | Sequence[int] | None = None
     Raises PromptError, CaptureError.
     """
     chat = not raw and model.ref.has_template
-    request = make_request(model.key, prompt, answer=answer, raw=not chat, dated=prints_date(model.tokenizer), **settings)
+    request = make_request(
+        model.key, prompt, answer=answer, raw=not chat, dated=prints_date(model.tokenizer), **settings
+    )
     return capture(model, request)
 
 
@@ -73,13 +77,21 @@ def capture(model: Any, request: Request, progress: Progress = _silent, cancelle
         if answer:
             written = read(model, ids, answer, gather, progress, cancelled)
         else:
-            written = generate(model, request, ids, gather, partial(decode_stream, model.tokenizer), progress, cancelled)
+            written = generate(
+                model, request, ids, gather, partial(decode_stream, model.tokenizer), progress, cancelled
+            )
     progress(1.0, "Sorting what was read", None)
     return _trace(model, request, prompt, notes, written, gather, time.monotonic() - began)
 
 
 def _trace(
-    model: Any, request: Request, prompt: Prompted, notes: tuple[str, ...], written: Written, gather: Gather, seconds: float
+    model: Any,
+    request: Request,
+    prompt: Prompted,
+    notes: tuple[str, ...],
+    written: Written,
+    gather: Gather,
+    seconds: float,
 ) -> Trace:
     steps = len(written.ids)
     stop = request.stop if written.finish == "stop" else ()

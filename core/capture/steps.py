@@ -14,14 +14,13 @@ import torch
 
 from core.records import TOP
 
-
 LOGITS = 8
 """Steps whose logits are looked at together: few enough to stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Per step: ``logprobs`` float32 [T], ``entropy`` float32 [T] in nats, ``ids`` int64 [T, 5], ``top`` float32 [T, 5]."""
+    """``logprobs`` and ``entropy`` (nats) float32 [T]; the best ``ids`` int64 [T, 5] and their ``top`` float32 [T, 5]."""
 
     logprobs: np.ndarray
     entropy: np.ndarray

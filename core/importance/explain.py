@@ -126,7 +126,7 @@ def _notes(trace: Trace, sink: str) -> tuple[str, ...]:
 
 
 def group_rows(importance: Importance, rows: Units) -> Importance:
-    """The same importance by output words, sentences, ...: the *mean* over a unit's steps, so that long and short compare.
+    """The same importance by output words, sentences, ...: the *mean* over a unit's steps, so that lengths compare.
 
     ``rows`` are units over the output's positions; a step that lies in two units counts with its part in each.
     """

@@ -64,7 +64,12 @@ METHODS: dict[str, Method] = {
         "Mean of all heads", mean_maps, "share", MEAN, "The average over every head of every layer."
     ),
     "last-layer": Method(
-        "Last layer", mean_maps, "share", MEAN, "The average over the heads of the last layer that has attention.", "last"
+        "Last layer",
+        mean_maps,
+        "share",
+        MEAN,
+        "The average over the heads of the last layer that has attention.",
+        "last",
     ),
     "max-heads": Method(
         "Strongest head", max_maps, "score", MAX, "For each token the largest weight that any head gives it: a score."

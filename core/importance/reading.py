@@ -35,7 +35,7 @@ def answer_mean(importance: Importance, rows: np.ndarray) -> tuple[np.ndarray, n
 
 
 def step_weights(importance: Importance, rows: np.ndarray) -> np.ndarray:
-    """float [row], sums to 1: how many steps each picked row stands for, so that a word of three tokens counts thrice."""
+    """float [row], sums to 1: the steps that each picked row stands for: a word of three tokens counts thrice."""
     weight = np.bincount(importance.rows.unit, importance.rows.weight, len(importance.rows))[rows]
     return weight / weight.sum() if weight.sum() > 0 else weight
 

@@ -38,7 +38,7 @@ CELLS = 1 << 18
 """Weights that are computed together: small layers go side by side, large ones alone, so that they stay in cache."""
 
 Emit = Callable[[list[int], int, int, torch.Tensor], None]
-"""emit(layers, first_row, first_key, weights [layer, batch, head, row, key] float32): layers of the same shape at once"""
+"""emit(layers, first_row, first_key, weights [layer, batch, head, row, key] float32); layers of one shape together."""
 
 
 @dataclass
@@ -226,7 +226,12 @@ def softmax_rows(
 
 
 def _exact(
-    module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, kw: dict[str, Any]
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor | None,
+    kw: dict[str, Any],
 ) -> torch.Tensor:
     """The attention output [B, Q, H, d] where sdpa cannot compute it, a block of queries at a time."""
     steps, keys = query.shape[2], key.shape[2]

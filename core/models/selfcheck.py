@@ -15,7 +15,9 @@ import torch
 TOKENS = 8
 
 
-def rows_of(hf: Any, ids: torch.Tensor, mask: torch.Tensor | None = None) -> tuple[dict[int, torch.Tensor], torch.Tensor]:
+def rows_of(
+    hf: Any, ids: torch.Tensor, mask: torch.Tensor | None = None
+) -> tuple[dict[int, torch.Tensor], torch.Tensor]:
     """({layer_idx: weights [B, H, Q, K] float32}, logits [B, Q, V]) of one forward pass over ``ids`` [B, Q]."""
     from core.models.attention import Recorder, recording
 
@@ -25,7 +27,9 @@ def rows_of(hf: Any, ids: torch.Tensor, mask: torch.Tensor | None = None) -> tup
         rows.update(zip(layers, weights, strict=True))
 
     with torch.no_grad(), recording(Recorder(emit, first=ids.shape[1])):
-        logits = hf(input_ids=ids, attention_mask=torch.ones_like(ids) if mask is None else mask, use_cache=False).logits
+        logits = hf(
+            input_ids=ids, attention_mask=torch.ones_like(ids) if mask is None else mask, use_cache=False
+        ).logits
     return rows, logits.float()
 
 

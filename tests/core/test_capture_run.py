@@ -254,7 +254,9 @@ def test_two_threads_get_what_one_gets(llama):
     got = {}
     threads = [
         threading.Thread(
-            target=lambda p=p: got.__setitem__(p, run(llama, p, temperature=0.9, seed=3, max_new_tokens=8).token_ids.tolist())
+            target=lambda p=p: got.__setitem__(
+                p, run(llama, p, temperature=0.9, seed=3, max_new_tokens=8).token_ids.tolist()
+            )
         )
         for p in alone
     ]

@@ -40,7 +40,21 @@ def pack(heads):
 
 def made(heads=HEADS, windows=(None, None), author=""):
     ref = ModelRef(
-        ModelKey("m", "f" * 64), "M", "none", "here", "t", "llama", "decoder", 2, 2, (0, 1), windows, "dispatch", 64, 1, True
+        ModelKey("m", "f" * 64),
+        "M",
+        "none",
+        "here",
+        "t",
+        "llama",
+        "decoder",
+        2,
+        2,
+        (0, 1),
+        windows,
+        "dispatch",
+        64,
+        1,
+        True,
     )
     tokens = Tokens(
         ids=range(7),

@@ -19,7 +19,15 @@ COMMON = {
     "bos_token_id": 1,
     "eos_token_id": 2,
 }
-GPT = {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 128, "vocab_size": 120, "pad_token_id": 0, "eos_token_id": 2}
+GPT = {
+    "n_embd": 32,
+    "n_layer": 3,
+    "n_head": 4,
+    "n_positions": 128,
+    "vocab_size": 120,
+    "pad_token_id": 0,
+    "eos_token_id": 2,
+}
 WINDOW = {"sliding_window": 5}
 MIXED = WINDOW | {"layer_types": ["sliding_attention", "full_attention", "sliding_attention"]}
 MOE = {"num_local_experts": 4, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
