@@ -20,7 +20,7 @@ LOGITS = 8
 
 @dataclass(frozen=True)
 class Scores:
-    """``logprobs`` and ``entropy`` (nats) float32 [T]; the best ``ids`` int64 [T, 5] and their ``top`` float32 [T, 5]."""
+    """``logprobs``, ``entropy`` (nats): float32 [T]; the best ``ids`` int64 [T, 5], their ``top`` float32 [T, 5]."""
 
     logprobs: np.ndarray
     entropy: np.ndarray
