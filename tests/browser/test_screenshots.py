@@ -1,0 +1,47 @@
+"""Explore for both examples, light, dark and on a phone: the pictures of README and docs.
+
+Written into docs/screenshots where one is missing, or all of them with HEED_SHOTS=1, so that a run of the tests
+leaves the checkout as it was.
+"""
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from tests.browser.pagework import answer, opened, too_wide, whole
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs/screenshots"
+EXAMPLES = {"sky": "b4cc1cc5", "love": "b4739c46"}
+LOOKS = {"light": (1280, False), "dark": (1280, True), "phone": (390, False)}
+LARGEST = 300_000
+"""Bytes of one picture."""
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_explore(server, new_page, settled, tmp_path, example, look):
+    width, dark = LOOKS[look]
+    page = new_page(width=width, height=844 if width < 600 else 800, dark=dark)
+    opened(page, f"{server.url}/explore?run={EXAMPLES[example]}", settled)
+    expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
+    assert too_wide(page) == []
+    words = {word.evaluate("e => getComputedStyle(e).color") for word in answer(page).all()[:3]}
+    assert words == {"rgb(229, 233, 240)" if dark else "rgb(15, 23, 42)"}
+    whole(page, tmp_path / "shot.png", settled)
+    small = _small(tmp_path / "shot.png")
+    assert len(small) < LARGEST
+    target = FOLDER / f"explore-{example}-{look}.png"
+    if os.environ.get("HEED_SHOTS") or not target.exists():
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(small)
+
+
+def _small(path: Path) -> bytes:
+    """The picture with a palette: a third of the size, no difference to the eye."""
+    out = io.BytesIO()
+    Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    return out.getvalue()
