@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from core.checks import LARGEST_SEED, SMALLEST_SEED, choice, ids, number, switch, text, texts, whole
 from core.errors import MethodError, PromptError
 
 SCHEMA = 1
@@ -169,9 +170,7 @@ class Request:
     """Rows to store: every head, per-layer mean and maximum, or none."""
 
     def __post_init__(self) -> None:
-        _set(
-            self, temperature=float(self.temperature), top_p=float(self.top_p), seed=int(self.seed)
-        )  # 1 and 1.0: one id
+        _set(self, **self._plain())
         given = [self.messages != (), self.text is not None, self.token_ids is not None]
         if sum(given) > 1:
             raise PromptError("A request takes chat messages, raw text or token ids: give only one of them.")
@@ -187,17 +186,36 @@ class Request:
             raise PromptError("Give the answer as text or as token ids, not both.")
         if self.answer == "" or self.answer_ids == ():
             raise PromptError("The given answer is empty: paste the answer that is to be scored.")
-        if not 1 <= self.max_new_tokens <= 100_000:
-            raise PromptError(f"New tokens must be at least 1, not {self.max_new_tokens}.")
-        if not 0 <= self.temperature <= 10:
-            raise PromptError(f"Temperature must lie between 0 (greedy) and 10, not {self.temperature}.")
-        if not 0 < self.top_p <= 1:
-            raise PromptError(f"Top-p must be above 0 and at most 1, not {self.top_p}.")
-        texts: list[str | None] = [m.content for m in self.messages] or [self.text]
+        read: list[str | None] = [m.content for m in self.messages] or [self.text]
         for s in self.segments:
-            text = texts[s.message] if 0 <= s.message < len(texts) else None
-            if text is None or not 0 <= s.start < s.end <= len(text):
+            body = read[s.message] if 0 <= s.message < len(read) else None
+            if body is None or not 0 <= s.start < s.end <= len(body):
                 raise ValueError(f"Segment {s} lies outside the text of its message.")
+
+    def _plain(self) -> dict[str, Any]:
+        """Settings as plain values, so that 1, 1.0 and a numpy 1 have one id. Raises PromptError."""
+        hot = number("Temperature", self.temperature, "lie between 0 (greedy) and 10")
+        top_p = number("Top-p", self.top_p, "be above 0 and at most 1")
+        if not 0 <= hot <= 10:
+            raise PromptError(f"Temperature must lie between 0 (greedy) and 10, not {hot}.")
+        if not 0 < top_p <= 1:
+            raise PromptError(f"Top-p must be above 0 and at most 1, not {top_p}.")
+        own = ": to replace the template's own system message, put a message with the role system first"
+        return {
+            "messages": tuple(self.messages),
+            "token_ids": None if self.token_ids is None else ids("The prompt", self.token_ids),
+            "answer_ids": None if self.answer_ids is None else ids("The answer", self.answer_ids),
+            "system": choice("System", self.system, ("keep", "none"), own),
+            "thinking": switch("Thinking", self.thinking),
+            "date": text("The date", self.date),
+            "max_new_tokens": whole("New tokens (max_new_tokens)", self.max_new_tokens, 1, 100_000),
+            "temperature": hot,
+            "top_p": top_p,
+            "seed": whole("Seed", self.seed, SMALLEST_SEED, LARGEST_SEED, "of at most 64 bits"),
+            "stop": texts("Stop", self.stop),
+            "author": text("The author", self.author),
+            "keep": choice("Keep", self.keep, ("all", "reduced", "none")),
+        }
 
     @property
     def scored(self) -> bool:

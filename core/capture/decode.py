@@ -25,6 +25,9 @@ from core.records import Request
 EAGER_LIMIT = 2048
 """Most tokens on the eager path, where every layer makes heads x P x P weights."""
 
+COLDEST = 1e-6
+"""Logits divided by less than this overflow; the best token has all the probability long before."""
+
 Finish = Literal["end", "stop", "length", "given"]
 Progress = Callable[[float | None, str, str | None], None]
 Cancel = Callable[[], bool]
@@ -122,7 +125,9 @@ def generate(
 def _config(hf: Any, request: Request, eager: bool) -> GenerationConfig:
     own = hf.generation_config
     sampling = (
-        {"temperature": request.temperature, "top_p": request.top_p, "top_k": 0} if request.temperature > 0 else {}
+        {"temperature": max(request.temperature, COLDEST), "top_p": request.top_p, "top_k": 0}
+        if request.temperature > 0
+        else {}
     )
     return GenerationConfig(
         max_new_tokens=request.max_new_tokens,

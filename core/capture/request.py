@@ -6,10 +6,11 @@ Guarded by tests/core/test_capture_request.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from core.checks import ids, listed, shown
 from core.errors import PromptError
 from core.records import Message, ModelKey, Request, Segment
 from core.settings import versions
@@ -37,26 +38,38 @@ def make_request(
     if isinstance(prompt, str):
         text, found = segments.parse(prompt)
         given = {"text": text} if raw else {"messages": (Message("user", text),)}
-    elif prompt and all(isinstance(p, int) for p in prompt):
-        given = {"token_ids": tuple(prompt)}
     else:
-        messages, found = _messages(prompt)
-        given = {"messages": messages}
+        parts = _parts(prompt)
+        if parts and not isinstance(parts[0], (Mapping, Message)):
+            given = {"token_ids": ids("The prompt", parts)}
+        else:
+            messages, found = _messages(parts)
+            given = {"messages": messages}
     if answer is not None:
-        given |= {"answer": answer} if isinstance(answer, str) else {"answer_ids": tuple(int(i) for i in answer)}
+        given |= {"answer": answer} if isinstance(answer, str) else {"answer_ids": ids("The answer", answer)}
     if dated and given.get("messages") and not settings.get("date"):
         settings["date"] = date.today().isoformat()
-    stop = settings.pop("stop", ())
-    stop = (stop,) if isinstance(stop, str) else tuple(stop)
-    return Request(model=key, segments=found, versions=versions(), stop=stop, **given, **settings)
+    return Request(model=key, segments=found, versions=versions(), **given, **settings)
 
 
-def _messages(prompt: Any) -> tuple[tuple[Message, ...], tuple[Segment, ...]]:
+def _parts(prompt: Any) -> list[Any]:
+    """The messages or token ids of a prompt that is no string. Raises PromptError for anything else."""
+    plain = listed(prompt)
+    if not isinstance(plain, Iterable) or isinstance(plain, (bytes, bytearray, Mapping)):
+        raise PromptError(
+            f"A prompt is a text, a list of messages such as {{'role': 'user', 'content': 'Hello'}}, "
+            f"or a list of token ids, not {shown(prompt)}."
+        )
+    return list(plain)
+
+
+def _messages(prompt: Sequence[Any]) -> tuple[tuple[Message, ...], tuple[Segment, ...]]:
     messages: list[Message] = []
     found: list[Segment] = []
     for i, m in enumerate(prompt):
-        role, content = (m.role, m.content) if isinstance(m, Message) else (m.get("role"), m.get("content"))
-        if not isinstance(role, str) or not isinstance(content, str):
+        fields = m if isinstance(m, Mapping) else getattr(m, "__dict__", {})
+        role, content = fields.get("role"), fields.get("content")
+        if not isinstance(role, str) or not role or not isinstance(content, str):
             raise PromptError(f"Message {i + 1} needs a role and a content, both text.")
         text, marks = segments.parse(content, i)
         messages.append(Message(role, text))

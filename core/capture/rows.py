@@ -52,9 +52,23 @@ def pack(weights: torch.Tensor, out: torch.Tensor) -> None:
 
 
 class Gather:
-    """Collects the rows of one run (batch of 1). ``prompt_length`` P, ``segments`` as in the request."""
+    """Collects the rows of one run (batch of 1).
 
-    def __init__(self, prompt: Tokens, segments: Sequence[Segment], steps: int, keep: str, device: str = "cpu") -> None:
+    ``layers``: which have attention. Most runs end within one block of steps: their rows are packed straight into
+    the array that the Trace keeps, so that nothing is copied or held twice.
+    """
+
+    def __init__(
+        self,
+        prompt: Tokens,
+        segments: Sequence[Segment],
+        steps: int,
+        keep: str,
+        layers: Sequence[int],
+        device: str = "cpu",
+    ) -> None:
+        self._place = {layer: i for i, layer in enumerate(sorted(layers))}
+        self._straight: torch.Tensor | None = None
         self.groups = group_names(segments)
         self._prompt = len(prompt)
         self._keep = keep
@@ -78,11 +92,20 @@ class Gather:
         if self._keep == "reduced":
             weights = torch.stack([weights.mean(1), weights.amax(1)], dim=1)
         self._add(self._sums, layers, weights.sum(-1))
-        weights = weights.cpu()
-        block = torch.zeros((*weights.shape[:3], start + keys), dtype=torch.uint16)
-        pack(weights, block[..., start:])
-        for layer, packed in zip(layers, block.numpy(), strict=True):
-            self._packed.setdefault(layer, []).append((first, packed))
+        for layer, part in zip(layers, weights.cpu(), strict=True):
+            block = self._block(layer, first, part.shape, start)
+            pack(part, block[..., start : start + keys])
+            self._packed.setdefault(layer, []).append((first, block.numpy()))
+
+    def _block(self, layer: int, first: int, shape: torch.Size, start: int) -> torch.Tensor:
+        """Zeros, uint16 [H, R, from the first key on], for one layer's rows."""
+        heads, rows, keys = shape
+        if self._straight is None and first == 0:
+            self._straight = torch.zeros((len(self._place), heads, rows, self._prompt + rows - 1), dtype=torch.uint16)
+        whole = self._straight
+        if whole is not None and first == 0 and whole.shape[1:3] == (heads, rows) and start + keys <= whole.shape[3]:
+            return whole[self._place[layer]]
+        return torch.zeros((heads, rows, start + keys), dtype=torch.uint16)
 
     @staticmethod
     def _add(kept: dict[int, list[np.ndarray]], layers: Sequence[int], values: torch.Tensor) -> None:
@@ -95,13 +118,14 @@ class Gather:
             return None
         names = (lambda heads: [MEAN, MAX]) if self._keep == "reduced" else (lambda heads: list(range(heads)))
         layers = [(layer, len(blocks[0][1])) for layer, blocks in sorted(self._packed.items())]
-        out = np.zeros((sum(heads for _, heads in layers), steps, self._prompt + steps - 1), np.uint16)
-        sums = np.zeros(out.shape[:2], np.float32)
+        sums = np.zeros((sum(heads for _, heads in layers), steps), np.float32)
+        out = self._finished(steps, len(sums))
         at = 0
         for layer, heads in layers:
             for first, block in self._packed.pop(layer):
-                part = block[:, : steps - first, : out.shape[2]]
-                out[at : at + heads, first : first + part.shape[1], : part.shape[2]] = part
+                if not np.shares_memory(block, out):
+                    part = block[:, : steps - first, : out.shape[2]]
+                    out[at : at + heads, first : first + part.shape[1], : part.shape[2]] = part
             sums[at : at + heads] = np.concatenate(self._sums[layer], axis=1)[:, :steps]
             at += heads
         return Rows(
@@ -111,6 +135,16 @@ class Gather:
             packed=out,
             sums=sums,
         )
+
+    def _finished(self, steps: int, maps: int) -> np.ndarray:
+        """uint16 [maps, steps, P + steps - 1]: the array that was packed into, or zeros where that is not the whole."""
+        shape = (maps, steps, self._prompt + steps - 1)
+        whole = self._straight
+        if whole is not None and len(self._packed) == len(self._place):
+            flat = whole.numpy().reshape(-1, *whole.shape[2:])
+            if flat.shape == shape and all(len(blocks) == 1 for blocks in self._packed.values()):
+                return flat
+        return np.zeros(shape, np.uint16)
 
     def mass(self, layers: Sequence[int], steps: int) -> np.ndarray:
         """float32 [attention layer, head, step, G] for ``layers`` in order; NaN for heads that a layer lacks."""

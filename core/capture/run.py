@@ -15,7 +15,8 @@ from typing import Any
 from core.capture.decode import Cancel, Progress, Written, check_length, end_ids, generate, read
 from core.capture.request import Prompt, make_request
 from core.capture.rows import Gather
-from core.errors import PromptError
+from core.checks import shown, switch
+from core.errors import ModelError, PromptError
 from core.records import Request, Trace
 from core.text.answer import given
 from core.text.glyphs import decode_stream
@@ -36,13 +37,23 @@ def run(
     example, question) names a segment and is stripped. ``answer``: text or ids to score instead of generating.
     ``settings``: max_new_tokens (64), temperature (0 = greedy), top_p, seed, stop, system ("keep" or "none"),
     thinking (False), author (who wrote a given answer), keep ("all", "reduced", "none").
-    Raises PromptError, CaptureError.
+    Raises PromptError, CaptureError; ModelError for a model that ``load_model`` did not give.
     """
-    chat = not raw and model.ref.has_template
+    check_model(model)
+    chat = not switch("Raw", raw) and model.ref.has_template
     request = make_request(
         model.key, prompt, answer=answer, raw=not chat, dated=prints_date(model.tokenizer), **settings
     )
     return capture(model, request)
+
+
+def check_model(model: Any) -> None:
+    """Raises ModelError for what ``load_model`` did not give, e.g. a name or a transformers model."""
+    if not all(hasattr(model, name) for name in ("hf", "tokenizer", "ref", "lock")):
+        raise ModelError(
+            f"A run needs a model from load_model, not {shown(model)}: call load_model with a name, a folder or a "
+            ".gguf file first."
+        )
 
 
 def prints_date(tokenizer: Any) -> bool:
@@ -60,6 +71,7 @@ def _never() -> bool:
 
 def capture(model: Any, request: Request, progress: Progress = _silent, cancelled: Cancel = _never) -> Trace:
     """Runs ``request`` on a loaded ``model`` (its key must be the request's). Holds the model's lock."""
+    check_model(model)
     if request.model != model.key:
         raise PromptError(f"The request asks for {request.model.name}, but the model given is {model.key.name}.")
     began = time.monotonic()
@@ -72,7 +84,7 @@ def capture(model: Any, request: Request, progress: Progress = _silent, cancelle
         answer, notes = asked.ids, notes + asked.notes
     steps = len(answer) or request.max_new_tokens
     check_length(model, len(ids), steps)
-    gather = Gather(prompt.tokens, request.segments, steps, request.keep, model.hf.device)
+    gather = Gather(prompt.tokens, request.segments, steps, request.keep, model.ref.attention_layers, model.hf.device)
     with model.lock:
         if answer:
             written = read(model, ids, answer, gather, progress, cancelled)

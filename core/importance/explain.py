@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from core.checks import shown
 from core.errors import MethodError
 from core.importance.methods import Heads, Method, get_method, mean_maps, pick_maps
 from core.importance.uniform import uniform_keys
@@ -42,6 +43,8 @@ def explain(
     ``"drop"`` each row is scaled by 1 / (1 - its sink share) and ``removed`` stays in shares of the whole.
     Raises MethodError for unknown names and for what the trace did not keep.
     """
+    if not isinstance(trace, Trace):
+        raise MethodError(f"explain needs the trace that run gave, not {shown(trace)}.")
     _check("sink", sink, SINKS)
     _check("inputs", inputs, INPUTS)
     _check("granularity", granularity, GRANULARITIES)
@@ -74,7 +77,7 @@ def explain(
 
 
 def _parameters(layers: Sequence[int] | None, heads: Heads | None, sink: str, inputs: str, granularity: str) -> dict:
-    picked = None if heads is None else [list(h) if isinstance(h, (tuple, list)) else int(h) for h in heads]
+    picked = None if heads is None else [int(h) if np.ndim(h) == 0 else [int(i) for i in h] for h in heads]  # type: ignore[union-attr, arg-type]
     return {
         "layers": None if layers is None else [int(layer) for layer in layers],
         "heads": picked,
@@ -85,7 +88,7 @@ def _parameters(layers: Sequence[int] | None, heads: Heads | None, sink: str, in
 
 
 def _check(what: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise MethodError(f"{what} must be one of {', '.join(known)}, not {value!r}.")
 
 

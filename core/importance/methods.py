@@ -10,12 +10,14 @@ maximum over heads are the two other reductions that published tools draw.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from numbers import Integral
+from typing import Any, Literal
 
 import numpy as np
 
+from core.checks import listed, shown
 from core.errors import MethodError
 from core.records import MAX, MEAN, Rows, Trace
 
@@ -82,7 +84,7 @@ METHODS: dict[str, Method] = {
 
 def get_method(name: str) -> Method:
     """The method called ``name``; MethodError lists the known ones."""
-    if name not in METHODS:
+    if not isinstance(name, str) or name not in METHODS:
         raise MethodError(f"There is no method {name!r}: the methods are {', '.join(METHODS)}.")
     return METHODS[name]
 
@@ -95,6 +97,7 @@ def pick_maps(trace: Trace, name: str, layers: Sequence[int] | None, heads: Head
     """
     method = get_method(name)
     rows = _rows(trace)
+    layers, heads = _listed("layers", layers), _listed("heads", heads)
     if method.must_pick and layers is None and heads is None:
         raise MethodError("picked-heads needs layers=[...], heads=[...] or both, e.g. heads=[(3, 1), (7, 5)].")
     if method.layers == "last":
@@ -125,16 +128,32 @@ def _rows(trace: Trace) -> Rows:
 def _known(what: str, asked: Sequence[int] | None, have: np.ndarray) -> np.ndarray:
     if asked is None:
         return np.unique(have)
-    missing = [a for a in asked if a not in set(have.tolist())]
+    missing = [a for a in asked if not _is_whole(a) or a not in have]
     if missing:
-        raise MethodError(f"There is no attention {what} {missing[0]}: it has {np.unique(have).tolist()}.")
+        raise MethodError(f"There is no attention {what} {missing[0]!r}: it has {np.unique(have).tolist()}.")
     return np.asarray(list(asked))
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _listed(what: str, asked: Any) -> list[Any] | None:
+    """What was asked for as a list of integers and pairs, arrays taken apart. Raises MethodError."""
+    plain = listed(asked)
+    if plain is None:
+        return None
+    if isinstance(plain, (str, bytes)) or not isinstance(plain, Iterable):
+        raise MethodError(f"{what} must be a list such as [0, 2], not {shown(asked)}.")
+    return list(plain)
 
 
 def _head_mask(rows: Rows, heads: Heads | None) -> np.ndarray:
     if heads is None:
         return np.ones(len(rows.heads), bool)
     if any(isinstance(h, (tuple, list)) for h in heads):
+        if not all(isinstance(h, (tuple, list)) and len(h) == 2 and all(map(_is_whole, h)) for h in heads):
+            raise MethodError(f"heads must be all head numbers or all (layer, head) pairs, not {shown(heads)}.")
         pairs = {(int(layer), int(head)) for layer, head in heads}  # type: ignore[misc]
         have = set(zip(rows.layers.tolist(), rows.heads.tolist(), strict=True))
         if pairs - have:

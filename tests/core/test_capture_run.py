@@ -22,7 +22,7 @@ import torch
 
 from core import explain, run
 from core.capture import capture, make_request
-from core.errors import Cancelled, CaptureError, MethodError, PromptError
+from core.errors import Cancelled, CaptureError, MethodError, ModelError, PromptError
 from core.models import load, load_model
 from core.records import MAX, MEAN, ModelKey
 
@@ -276,3 +276,15 @@ def test_saved_and_fresh_agree_to_the_last_bit(llama, tmp_path, monkeypatch):
     again = store.load(trace.request)
     assert np.array_equal(again.attention, trace.attention) and np.array_equal(again.mass, trace.mass)
     assert np.array_equal(explain(again).values, explain(trace).values)
+
+
+@pytest.mark.parametrize("wrong", [None, "llama", 5])
+def test_a_run_needs_a_loaded_model(llama, wrong):
+    for model in (wrong, llama.hf):
+        with pytest.raises(ModelError, match="load_model"):
+            run(model, "x")
+
+
+def test_the_coldest_temperature_is_greedy(llama):
+    cold = run(llama, PROMPT, max_new_tokens=3, temperature=1e-45)
+    assert cold.token_ids.tolist() == run(llama, PROMPT, max_new_tokens=3).token_ids.tolist()

@@ -241,11 +241,30 @@ def test_an_answer_of_another_is_read():
         ({"method": "picked-heads", "heads": [(0, 5)]}, r"\(0, 5\)"),
         ({"method": "picked-heads", "layers": []}, "at least one"),
         ({"method": "last-layer", "layers": [0]}, "picked-heads"),
+        ({"method": ["mean-attention"]}, "There is no method"),
+        ({"layers": 0}, "must be a list"),
+        ({"layers": [True]}, "layer True"),
+        ({"heads": "0"}, "must be a list"),
+        ({"heads": [(0,)]}, "pairs"),
+        ({"heads": [(0, 1), 1]}, "pairs"),
+        ({"heads": [("a", "b")]}, "pairs"),
     ],
 )
 def test_what_cannot_be_asked(settings, told):
     with pytest.raises(MethodError, match=told):
         explain(TRACE, **settings)
+
+
+def test_heads_may_be_an_array():
+    expected = explain(TRACE, heads=[(0, 1), (1, 0)])
+    found = explain(TRACE, heads=np.array([[0, 1], [1, 0]]))
+    assert np.array_equal(found.values, expected.values)
+    assert found.parameters["heads"] == expected.parameters["heads"] == [[0, 1], [1, 0]]
+
+
+def test_only_a_trace_is_explained():
+    with pytest.raises(MethodError, match="trace that run gave"):
+        explain("a run")
 
 
 def test_rows_that_were_not_kept():

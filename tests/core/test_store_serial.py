@@ -46,7 +46,7 @@ def requests(draw):
         segments=() if "token_ids" in prompt else (Segment(draw(TEXT), 0, 0, len(content)),),
         temperature=draw(st.sampled_from([0, 0.0, 1, 0.7])),
         top_p=draw(st.sampled_from([1, 0.5])),
-        seed=draw(st.integers()),
+        seed=draw(st.integers(-(2**63), 2**64 - 1)),
         stop=tuple(draw(st.lists(TEXT, max_size=2))),
         versions=tuple(draw(st.lists(st.tuples(TEXT, TEXT), max_size=2))),
         keep=draw(st.sampled_from(["all", "reduced", "none"])),
