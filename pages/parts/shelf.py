@@ -19,6 +19,9 @@ COMPARED = 4
 def shelf() -> None:
     """Draws the page."""
     st.title("Runs", anchor=False)
+    told = st.session_state.pop("shelf_error", "")
+    if told:
+        st.error(escape(told))
     try:
         examples()
         _import()
@@ -36,8 +39,12 @@ def _import() -> None:
         file = st.file_uploader("A JSON file downloaded from Explore", type=["json"], key="upload")
         if file is None or st.session_state.get("uploaded") == file.file_id:
             return
-        trace = store.from_json(file.getvalue())
-        store.save(trace)
+        try:
+            trace = store.from_json(file.getvalue())
+            store.save(trace)
+        except HeedError as error:
+            st.error(escape(str(error)))
+            return
         st.session_state.uploaded = file.file_id
         st.success(f"Run {trace.id[:8]} was opened and kept.")
         link = {"run": trace.id}
@@ -115,7 +122,12 @@ def _actions(picked: list[RunInfo]) -> None:
 def _one(run: RunInfo) -> None:
     if st.button("Open", type="primary", icon=":material/visibility:"):
         st.switch_page("pages/explore.py", query_params={"run": run.id})
-    name = st.text_input("Name", run.name, key=f"name_{run.id}", placeholder="Give it a name", max_chars=80, width=260)
-    if name != run.name:
-        store.name(run.id, name)
-        st.rerun()
+    key = f"name_{run.id}"
+
+    def renamed() -> None:
+        try:
+            store.name(run.id, st.session_state[key])
+        except HeedError as error:
+            st.session_state.shelf_error = str(error)
+
+    st.text_input("Name", run.name, key=key, placeholder="Give it a name", max_chars=80, width=260, on_change=renamed)

@@ -26,7 +26,7 @@ class Figure:
 
 def draw(chart: Any, key: str, **more: Any) -> None:
     """The chart in the page's own width and theme; its legend stands below, where a phone has room for it."""
-    shown = chart.configure_legend(orient="bottom", direction="horizontal", titleLimit=0)
+    shown = chart.configure_legend(orient="bottom", direction="horizontal", titleLimit=0, labelOverlap="greedy")
     st.altair_chart(shown, width="stretch", theme="streamlit", key=key, **more)
 
 

@@ -20,6 +20,8 @@ from pages.parts.views.figure import Figure, draw
 
 COARSER = {"token": "word", "word": "sentence"}
 KEY = "heatmap"
+FEWEST = 3
+"""Rows and columns below which a coarser heatmap no longer shows anything."""
 
 
 def heat(trace: Trace, words: Importance, chosen: Choices, picked: Picked) -> Figure:
@@ -34,11 +36,9 @@ def heat(trace: Trace, words: Importance, chosen: Choices, picked: Picked) -> Fi
         )
     level, shown = matrix(trace, chosen, only, earlier)
     small = fits(shown)
-    if level != chosen.level:
-        st.info(
-            f"Too many cells to read by {LEVELS[chosen.level].lower()}: shown by {LEVELS[level].lower()}"
-            + ("." if small else ", as one picture in which each dot is the strongest of its cells.")
-        )
+    if level != chosen.level or not small:
+        picture = "" if small else ", as one picture in which each dot is the strongest of its cells"
+        st.info(f"Too many cells for {LEVELS[chosen.level].lower()}: shown by {LEVELS[level].lower()}{picture}.")
     if not small:
         chart = overview(shown, prompt_length=trace.prompt_length)
         draw(chart, "overview")
@@ -58,16 +58,22 @@ def heat(trace: Trace, words: Importance, chosen: Choices, picked: Picked) -> Fi
 
 
 def matrix(trace: Trace, chosen: Choices, only: bool = True, earlier: bool = False) -> tuple[str, Importance]:
-    """(granularity, importance) of the heatmap: the finest from the chosen one on that can be drawn."""
-    level = chosen.level
+    """(granularity, importance) of the heatmap: the finest from the chosen one on that can be drawn.
+
+    A text that is one long sentence says nothing by sentences: there the words stay, for the overview.
+    """
+    level, finer = chosen.level, None
     while True:
         rows = level if level in ("token", "word", "sentence") else "word"
         rows = rows if trace.tokens.proven else "token"
         inputs = "all" if earlier else "prompt"
         found = importance(trace, chosen.method, **chosen.picked, inputs=inputs, columns=level, rows=rows)
         shown = _only(found, trace, only)
+        if finer is not None and min(shown.values.shape) < FEWEST:
+            return finer
         if fits(shown) or level not in COARSER or not trace.tokens.proven:
             return level, shown
+        finer = level, shown
         level = COARSER[level]
 
 

@@ -1,0 +1,140 @@
+"""Runs and Compare without a browser: finding, naming, starring, opening, comparing, deleting, files of strangers."""
+
+import json
+
+import pytest
+
+from core import store
+from tests.pages import made_up
+from tests.pages.conftest import fine, texts
+
+
+def _bytes(data):
+    return data if isinstance(data, bytes) else data.encode()
+
+
+def actions(picked):
+    """The part of the page below the table, with these runs ticked."""
+    from pages.parts.shelf import _actions
+
+    _actions(picked)
+
+
+@pytest.fixture
+def ticked(keep):
+    """An app that shows the actions of ticked runs."""
+    from streamlit.testing.v1 import AppTest
+
+    def go(*traces):
+        ids = [keep(t) for t in traces]
+        infos = {r.id: r for r in store.find()}
+        return AppTest.from_function(actions, args=([infos[i] for i in ids],), default_timeout=30).run(), ids
+
+    return go
+
+
+def test_an_empty_store_lists_the_examples(visit):
+    app = fine(visit("runs"))
+    assert "2 runs" in texts(app)
+    assert set(app.dataframe[0].value["Prompt"]) == {
+        "Answer in one word: What color is the sky?",
+        "Write a six-word story about love",
+    }
+
+
+def test_search_finds_and_says_when_nothing_matches(visit, keep):
+    keep(made_up.run("Where do penguins live?"))
+    app = fine(visit("runs"))
+    app = fine(app.text_input(key="query").set_value("penguins").run())
+    assert list(app.dataframe[0].value["Prompt"]) == ["Where do penguins live?"] and "1 run" in texts(app)
+    app = fine(app.text_input(key="query").set_value("no such words % _ ' \"").run())
+    assert not app.dataframe and "No run matches" in texts(app)
+
+
+def test_starred_only(visit, keep):
+    store.star(keep(made_up.run("A star")), True)
+    app = fine(visit("runs"))
+    app = fine(app.toggle(key="starred").set_value(True).run())
+    assert list(app.dataframe[0].value["Prompt"]) == ["A star"]
+
+
+def test_hostile_runs_are_listed(visit, keep):
+    keep(made_up.run(made_up.HOSTILE, made_up.HARD))
+    app = fine(visit("runs"))
+    assert len(app.dataframe[0].value) == 3
+
+
+def test_naming_starring_and_deleting(ticked):
+    app, (run,) = ticked(made_up.run("Name me"))
+    assert {b.label for b in app.button} >= {"Open", "Star"}
+    app.text_input(key=f"name_{run}").set_value("  My   <b>run</b> ").run()
+    assert store.find("Name me")[0].name == "My <b>run</b>"
+    next(b for b in app.button if b.label == "Star").click().run()
+    assert store.find("Name me")[0].starred
+    app.button(key="really").click().run()
+    assert store.find("Name me") == [] and not app.exception
+
+
+def test_two_to_four_runs_can_be_compared(ticked):
+    app, _ = ticked(*[made_up.run(f"Question {i}") for i in range(2)])
+    assert "Compare" in {b.label for b in app.button}
+    app, _ = ticked(*[made_up.run(f"Question {i}") for i in range(5)])
+    assert "Compare" not in {b.label for b in app.button} and "Up to 4 runs" in texts(app)
+
+
+def test_a_file_is_opened_and_kept(visit, keep):
+    run = keep(made_up.run("From afar"))
+    data = store.to_json(store.load(run))
+    store.delete([run])
+    app = visit("runs")
+    app.file_uploader(key="upload").set_value([("run.json", _bytes(data), "application/json")])
+    app = fine(app.run())
+    assert "was opened and kept" in texts(app) and store.prefix(run) == run
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[1]", b"\x00\xff", b'{"format": "heed"}', b"[" * 5000])
+def test_a_file_of_something_else_is_one_sentence(visit, data):
+    app = visit("runs")
+    app.file_uploader(key="upload").set_value([("run.json", data, "application/json")])
+    app.run()
+    assert not app.exception and len(app.error) == 1
+    assert app.dataframe, "the list stays"
+
+
+def test_an_edited_file_is_refused(visit, keep):
+    record = json.loads(store.to_json(made_up.run("Edited")))
+    record["answer"] = "Something else"
+    app = visit("runs")
+    app.file_uploader(key="upload").set_value([("run.json", json.dumps(record).encode(), "application/json")])
+    app.run()
+    assert not app.exception and app.error and store.find("Edited") == []
+
+
+def test_compare_opens_on_the_examples(visit):
+    app = fine(visit("compare"))
+    assert len(app.session_state["compared"]) == 2
+    assert len([t for t in app.text if "While writing" in t.value]) == 2
+    assert "Share on the sink" in app.dataframe[0].value.index
+
+
+def test_compare_takes_runs_from_the_address_and_tells_the_rest(visit, keep):
+    ids = [keep(made_up.run("One")), keep(made_up.evicted()), keep(made_up.attentionless())]
+    app = fine(visit("compare", runs=",".join([*ids, "feedfeed"])))
+    told = [w.value for w in app.warning]
+    assert len(told) == 3 and any("not stored any more" in t for t in told)
+    assert any("has no attention" in t for t in told) and any("feedfeed" in t for t in told)
+    assert len([t for t in app.text if "While writing" in t.value]) == 1
+
+
+def test_compare_stays_empty_when_everything_is_taken_out(visit):
+    app = visit("compare")
+    app = fine(app.multiselect(key="compared").set_value([]).run())
+    assert "Pick two to four runs" in texts(app)
+
+
+def test_compare_over_methods_and_hostile_text(visit, keep):
+    ids = [keep(made_up.run(made_up.HOSTILE, made_up.HARD)), keep(made_up.unproven()), keep(made_up.given())]
+    app = visit("compare", runs=",".join(ids))
+    for method in ("mean-attention", "max-heads", "last-layer", "picked-heads"):
+        app = fine(app.selectbox(key="method").set_value(method).run())
+    assert "<script" not in "".join(e.value for e in (*app.markdown, *app.caption))
