@@ -7,7 +7,8 @@ and workers call with a ready Request. Guarded by tests/core/test_capture_run.py
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from core.capture.decode import Cancel, Progress, Written, check_length, end_ids
 from core.capture.request import Prompt, make_request
 from core.capture.rows import Gather
 from core.checks import shown, switch
-from core.errors import ModelError, PromptError
+from core.errors import NO_MEMORY, CaptureError, HeedError, ModelError, PromptError, is_memory, reason
 from core.records import Request, Trace
 from core.text.answer import given
 from core.text.glyphs import decode_stream
@@ -85,7 +86,7 @@ def capture(model: Any, request: Request, progress: Progress = _silent, cancelle
     steps = len(answer) or request.max_new_tokens
     check_length(model, len(ids), steps)
     gather = Gather(prompt.tokens, request.segments, steps, request.keep, model.ref.attention_layers, model.hf.device)
-    with model.lock:
+    with model.lock, told(model.ref.label):
         if answer:
             written = read(model, ids, answer, gather, progress, cancelled)
         else:
@@ -94,6 +95,21 @@ def capture(model: Any, request: Request, progress: Progress = _silent, cancelle
             )
     progress(1.0, "Sorting what was read", None)
     return _trace(model, request, prompt, notes, written, gather, time.monotonic() - began)
+
+
+@contextmanager
+def told(label: str) -> Iterator[None]:
+    """What fails inside a model becomes a CaptureError, with its cause: each family fails in its own way."""
+    try:
+        yield
+    except HeedError:
+        raise
+    except Exception as error:
+        if is_memory(error):
+            raise CaptureError(NO_MEMORY) from error
+        raise CaptureError(
+            f"{label} failed while it ran ({reason(error)}): try another prompt or settings, or pick another model."
+        ) from error
 
 
 def _trace(
