@@ -4,6 +4,8 @@ One family of exceptions means "tell the user": the message is a whole sentence 
 seen and what to do about it. Everything else is a bug and belongs in the log.
 """
 
+import errno
+
 
 class HeedError(Exception):
     """An expected failure; ``str(error)`` is one sentence with the remedy."""
@@ -35,3 +37,23 @@ class StoreError(HeedError):
 
 class Cancelled(HeedError):
     """The user stopped the work; nothing was stored."""
+
+
+NO_MEMORY = "There was not enough memory for this: use a smaller model or a shorter text, or close other programs."
+
+_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory", "bad_alloc")
+
+
+def is_memory(error: BaseException) -> bool:
+    """True for a shortage of memory, also torch's, which is known by name and text: torch is not imported."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _MEMORY)
+
+
+def reason(error: BaseException) -> str:
+    """What another library says went wrong, on one line; its class where it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2]).rstrip(".:") if lines else type(error).__name__

@@ -9,11 +9,10 @@ from __future__ import annotations
 import errno
 import logging
 
-from core.errors import HeedError
+from core.errors import NO_MEMORY, HeedError, is_memory
 
 LOG = logging.getLogger("heed")
 
-NO_MEMORY = "There was not enough memory for this: use a smaller model or a shorter text, or close other programs."
 DISK_FULL = "The disk is full: free some space, or set HEED_HOME and HEED_MODELS to another disk, and try again."
 UNKNOWN = "Something went wrong that Heed did not expect ({name}): see the log where Heed was started, then try again."
 
@@ -21,10 +20,12 @@ _MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "canno
 
 
 def sentence(error: BaseException) -> str:
-    """One sentence with the remedy; an error that is neither ours nor a known shortage is logged with its traceback."""
+    """One sentence with the remedy; what another library raised is logged with its traceback."""
     if isinstance(error, HeedError):
+        if error.__cause__ is not None:
+            LOG.warning("A job failed: %s", error, exc_info=error)
         return str(error)
-    if _is_memory(error):
+    if is_memory(error):
         LOG.warning("A job ran out of memory.", exc_info=error)
         return NO_MEMORY
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -32,11 +33,3 @@ def sentence(error: BaseException) -> str:
         return DISK_FULL
     LOG.error("A job failed.", exc_info=error)
     return UNKNOWN.format(name=type(error).__name__)
-
-
-def _is_memory(error: BaseException) -> bool:
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _MEMORY)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from core.errors import Cancelled, ModelError, NotFetched
+from core.errors import Cancelled, HeedError, ModelError, NotFetched, is_memory, reason
 from core.models import describe, names, places
 from core.models.check import check_architecture, check_path
 from core.models.convert import Progress
@@ -156,11 +156,27 @@ def _sound(folder: Path) -> bool:
 
 
 def _load(key: ModelKey, folder: Path) -> Model:
+    """The model of a checked folder; whatever transformers raises on the way becomes a ModelError."""
     place = names.locate(key.name)
-    check_architecture(folder)
-    parameters = facts_of(folder).parameters
-    make_room(parameters * WIDTH[key.dtype])
-    check_memory(place.label, parameters, key.dtype, _free_on(key.device))
+    try:
+        check_architecture(folder)
+        parameters = facts_of(folder).parameters
+        make_room(parameters * WIDTH[key.dtype])
+        check_memory(place.label, parameters, key.dtype, _free_on(key.device))
+        model = _made(key, folder, place)
+    except HeedError:
+        raise
+    except Exception as error:  # configs and weights can be wrong in any way, and each family fails in its own
+        if is_memory(error):
+            told = f"{place.label} does not fit into memory: close other programs or pick a smaller model."
+        else:
+            told = f"{place.label} could not be loaded ({reason(error)}): check its files, or pick another model."
+        raise ModelError(told) from error
+    names.remember_ref(model.ref)
+    return model
+
+
+def _made(key: ModelKey, folder: Path, place: names.Place) -> Model:
     with offline():
         hf, tokenizer, how = _read(folder, key, place.label)
     hf.generation_config = describe.plain_generation(hf, tokenizer)
@@ -170,7 +186,6 @@ def _load(key: ModelKey, folder: Path) -> Model:
 
         notes = (*model.ref.notes, *selfcheck(model))
         model.ref = replace(model.ref, notes=tuple(dict.fromkeys(notes)))
-    names.remember_ref(model.ref)
     return model
 
 
@@ -179,19 +194,15 @@ def _read(folder: Path, key: ModelKey, label: str) -> tuple[Any, Any, describe.H
     from transformers import AutoTokenizer
 
     from core.models.attention import install
+    from core.models.selfcheck import eager_rows, probe_ids
 
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        hf = _pretrained(folder, key, label)
-        how = install(hf)
-        if how == "eager":
-            del hf
-            hf = _pretrained(folder, key, label, attn_implementation="eager")
-    except MemoryError as error:
-        raise ModelError(f"{label} does not fit into memory: close other programs or pick a smaller model.") from error
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError, ImportError, AttributeError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(f"{label} could not be loaded ({reason}): check its files, or pick another model.") from error
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    hf = _pretrained(folder, key, label)
+    how = install(hf)
+    if how == "eager":
+        del hf
+        hf = _pretrained(folder, key, label, attn_implementation="eager")
+        how = "eager" if eager_rows(hf, probe_ids(hf))[0] else "none"
     return hf, tokenizer, how
 
 
@@ -206,9 +217,16 @@ def _pretrained(folder: Path, key: ModelKey, label: str, **kw: Any) -> Any:
         trust_remote_code=False,
         use_safetensors=True,
         output_loading_info=True,
+        ignore_mismatched_sizes=True,
         **kw,
     )
-    lost = sorted(info.get("missing_keys") or ()) + sorted(str(m) for m in info.get("mismatched_keys") or ())
+    other = sorted(info.get("mismatched_keys") or (), key=str)
+    if other:
+        raise ModelError(
+            f"The weights of {label} do not have the shapes that its config.json says ({other[0][0]}): "
+            "both must come from the same model, fetch or copy it again."
+        )
+    lost = sorted(info.get("missing_keys") or ())
     if lost:
         raise ModelError(
             f"The weights of {label} lack {len(lost)} tensor{'s' * (len(lost) > 1)} of its architecture ({lost[0]}): "

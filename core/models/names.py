@@ -28,6 +28,9 @@ FULL_PRECISION = 1_500_000_000
 """Up to so many parameters the default dtype is float32, above it bfloat16."""
 DTYPES = ("float32", "bfloat16")
 
+LONGEST_ID = 96
+"""Characters of a hub id, the hub's own limit."""
+
 _HUB_ID = re.compile(r"(?P<repo>[\w][\w.-]*(?:/[\w][\w.-]*)?)(?:@(?P<revision>[\w][\w./-]*))?")
 
 
@@ -66,19 +69,35 @@ def locate(name: str) -> Place:
         source = entry.source
         return Place(entry.name, entry, *((source, None) if isinstance(source, PyPI) else (None, source)))
     path = Path(os.path.abspath(Path(name).expanduser())) if name else Path()
-    if name and (path.exists() or name.endswith(".gguf") or name[0] in "/.~\\"):
-        if not path.exists():
+    if name and (_is_there(path) or name.endswith(".gguf") or name[0] in "/.~\\"):
+        if not _is_there(path):
             raise ModelError(f"There is no file or folder {path}: check the path.")
         return Place(str(path), path=path)
     match = _HUB_ID.fullmatch(name)
-    if match and "/" in match["repo"]:
+    if match and "/" in match["repo"] and max(map(len, match.groups(""))) <= LONGEST_ID:
         return Place(name, hub=Hub(match["repo"], match["revision"] or "main"))
-    close = difflib.get_close_matches(name.lower(), CATALOGUE, n=1)
-    hint = f"did you mean {close[0]!r}? Known" if close else "known"
+    near = _nearest(name.lower())
+    hint = f"did you mean {near!r}? Known" if near else "known"
+    name = name if len(name) <= 60 else f"{name[:57]}..."
     raise ModelError(
         f"There is no model called {name!r}; {hint} are {', '.join(CATALOGUE)}, "
         "or give a hub id (org/name), a folder or a .gguf file."
     )
+
+
+def _is_there(path: Path) -> bool:
+    """Like ``path.exists()``, but a name that no file can have is simply not there."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _nearest(name: str) -> str | None:
+    """The catalogue name that was probably meant: spelled alike, else one that begins with or holds ``name``."""
+    close = difflib.get_close_matches(name, CATALOGUE, n=1)
+    holds = [known for known in CATALOGUE if len(name) > 2 and name in known]
+    return next(iter(close + sorted(holds, key=lambda known: not known.startswith(name))), None)
 
 
 def files_of(place: Place) -> Path | None:

@@ -24,7 +24,8 @@ def rows_of(
     rows: dict[int, torch.Tensor] = {}
 
     def emit(layers: list[int], first: int, start: int, weights: torch.Tensor) -> None:
-        rows.update(zip(layers, weights, strict=True))
+        for layer, found in zip(layers, weights, strict=True):  # twice in one pass: rows that eager will not have
+            rows[layer] = torch.cat([rows[layer], found], dim=2) if layer in rows else found
 
     with torch.no_grad(), recording(Recorder(emit, first=ids.shape[1])):
         logits = hf(
@@ -46,7 +47,7 @@ def eager_rows(hf: Any, ids: torch.Tensor, mask: torch.Tensor | None = None) -> 
     finally:
         if switch:
             hf.set_attn_implementation(before)
-    rows = [a.float() for a in (getattr(out, "attentions", None) or ()) if a is not None]
+    rows = [a.float() for a in (getattr(out, "attentions", None) or ()) if a is not None and a.ndim == 4]
     return rows, out.logits.float()
 
 

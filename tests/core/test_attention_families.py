@@ -113,6 +113,11 @@ def test_families_that_do_not_dispatch_are_recognised(family: str) -> None:
     assert attention_layers(built, "eager")
 
 
+def test_a_family_that_attends_twice_in_a_layer_is_not_read_on_the_fast_path() -> None:
+    model = tiny.build("diffllama")
+    assert install(model) == "eager"
+
+
 def test_a_model_without_attention_says_so() -> None:
     built = tiny.build("mamba", state_size=4, time_step_rank=4)
     assert install(built) == "none"

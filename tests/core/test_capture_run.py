@@ -288,3 +288,17 @@ def test_a_run_needs_a_loaded_model(llama, wrong):
 def test_the_coldest_temperature_is_greedy(llama):
     cold = run(llama, PROMPT, max_new_tokens=3, temperature=1e-45)
     assert cold.token_ids.tolist() == run(llama, PROMPT, max_new_tokens=3).token_ids.tolist()
+
+
+@pytest.mark.parametrize(("error", "told"), [(ValueError("odd\nshape"), "odd shape"), (MemoryError(), "enough memory")])
+def test_what_fails_inside_a_model_is_one_sentence(llama, monkeypatch, error, told):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(llama.hf.model, "forward", fail)
+    for answer in (None, "yes"):
+        with pytest.raises(CaptureError, match=told) as caught:
+            run(llama, "x", answer=answer)
+        assert caught.value.__cause__ is error and "\n" not in str(caught.value)
+    monkeypatch.undo()
+    assert not llama.lock.locked() and run(llama, "x", max_new_tokens=1).steps == 1

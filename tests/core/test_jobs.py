@@ -163,6 +163,16 @@ def test_known_failures_are_one_sentence(queue, error, expected):
     assert job.wait(LONG) and (job.state, job.error, job.result) == ("failed", expected, None)
 
 
+def test_what_another_library_raised_is_logged_behind_the_sentence(queue, caplog):
+    def work(progress, cancelled):
+        raise PromptError("It failed: try again.") from ValueError("the library's words")
+
+    with caplog.at_level(logging.WARNING, logger="heed"):
+        job = queue.submit("a", work)
+        assert job.wait(LONG)
+    assert job.error == "It failed: try again." and "the library's words" in caplog.text
+
+
 @pytest.mark.parametrize("error", [ValueError("secret detail"), KeyError("x"), SystemExit(1), KeyboardInterrupt()])
 def test_an_unknown_failure_is_logged_and_the_worker_lives_on(queue, error, caplog):
     def work(progress, cancelled):

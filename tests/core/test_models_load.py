@@ -134,8 +134,32 @@ def test_weights_of_another_kind_of_model_are_refused(folder):
 def test_weights_of_another_shape_are_refused(folder):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 40}))
-    with pytest.raises(ModelError, match="tiny"):
+    with pytest.raises(ModelError, match="tiny do not have the shapes"):
         load_model(str(folder))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"num_hidden_layers": "three"},
+        {"num_attention_heads": 0},
+        {"max_position_embeddings": None},
+        {"rope_parameters": {"rope_type": "odd"}},
+        {"dtype": "odd"},
+    ],
+)
+def test_a_config_that_transformers_refuses_is_one_sentence(folder, wrong):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | wrong))
+    with pytest.raises(ModelError, match="tiny could not be loaded .*: check its files") as error:
+        load_model(str(folder))
+    assert "\n" not in str(error.value) and loaded() == []
+
+
+def test_a_family_that_fails_in_the_check_is_one_sentence(tmp_path):
+    broken = save(tmp_path, "codegen", n_embd=32, n_layer=1, n_head=4, n_positions=64, rotary_dim=64)
+    with pytest.raises(ModelError, match="codegen could not be loaded"):
+        load_model(str(broken))
 
 
 def test_a_broken_tokenizer_is_one_sentence(folder):
@@ -184,6 +208,11 @@ def test_a_model_without_attention_says_so(tmp_path):
     ref = load_model(str(save(tmp_path, "mamba", hidden_size=16, num_hidden_layers=2, state_size=4))).ref
     assert (ref.attention, ref.attention_layers, ref.heads, ref.layers) == ("none", (), 0, 2)
     assert any("no attention" in note for note in ref.notes)
+
+
+def test_what_a_recurrent_model_calls_attention_is_none(tmp_path):
+    ref = load_model(str(save(tmp_path, "rwkv", hidden_size=16, num_hidden_layers=2, context_length=64))).ref
+    assert (ref.attention, ref.attention_layers) == ("none", ())
 
 
 def test_windows_and_hybrids(tmp_path):

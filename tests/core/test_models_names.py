@@ -71,6 +71,28 @@ def test_a_path_that_is_not_there(path):
         names.locate(path)
 
 
+@pytest.mark.parametrize("name", ["x" * 5000, "org/" + "x" * 300, "org/name@" + "x" * 300, "a/b/c", "a\0b"])
+def test_a_name_that_nothing_can_have_is_told(name):
+    with pytest.raises(ModelError, match="There is no model called") as error:
+        names.resolve(name)
+    assert "x" * 100 not in str(error.value)
+
+
+@pytest.mark.parametrize("path", ["/" + "x" * 5000, "/a\0b", "./" + "x" * 300 + ".gguf"])
+def test_a_path_that_nothing_can_have_is_not_there(path):
+    with pytest.raises(ModelError, match="There is no file or folder"):
+        names.resolve(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("smollm", "smollm2-135m-instruct"), ("Qwen", "qwen2.5-coder-0.5b-instruct"), ("llama", "llama-3.2-1b-instruct")],
+)
+def test_a_part_of_a_name_suggests_the_whole(name, near):
+    with pytest.raises(ModelError, match=f"did you mean '{near}'"):
+        names.resolve(name)
+
+
 def test_a_folder_is_known_by_its_files(folder):
     key = names.resolve(str(folder), device="cpu")
     assert key.name == str(folder) and len(key.fingerprint) == 64 and key.dtype == "float32"
