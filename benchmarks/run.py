@@ -19,6 +19,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from core.version import __version__
+
 SIZES = ((64, 64), (1024, 64))
 PAIRS = 15
 
@@ -170,7 +172,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parser.add_argument("--only", choices=("generate", "score", "memory", "cached"))
     asked = parser.parse_args()
-    say(f"{'median ratio [quartiles], median seconds':44}")
+    say(f"Heed {__version__}: median ratio [quartiles], median seconds")
     bench = Bench() if asked.only != "memory" else None
     for name, part in (("generate", generate), ("score", score)):
         if bench is not None and asked.only in (None, name):
