@@ -32,12 +32,12 @@ def write(page, text, settled, tokens=None):
         field = page.get_by_role("spinbutton", name="New tokens")
         field.fill(str(tokens))
         field.press("Enter")
-        page.wait_for_timeout(200)
+        page.wait_for_timeout(500)
         settled(page)
     box = page.get_by_role("textbox", name="Your message")
     box.fill(text)
     box.press("Control+Enter")
-    page.wait_for_timeout(200)
+    page.wait_for_timeout(500)
     settled(page)
 
 
@@ -150,7 +150,7 @@ def test_a_run_of_ones_own(server, page, settled):
     write(page, PROMPT, settled, 24)
     began = time.perf_counter()
     page.get_by_role("button", name="Run", exact=True).click()
-    expect(given(page).get_by_text("rainbow", exact=True)).to_be_visible(timeout=10_000)
+    expect(given(page).get_by_text("rainbow", exact=True)).to_be_visible(timeout=30_000)
     report("the same run again, click to drawn", f"{time.perf_counter() - began:.2f} s")
     expect(cancel).to_have_count(0)
     assert foreign == []
