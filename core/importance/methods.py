@@ -118,6 +118,8 @@ def pick_maps(trace: Trace, name: str, layers: Sequence[int] | None, heads: Head
 def _rows(trace: Trace) -> Rows:
     if trace.model.attention == "none":
         raise MethodError(f"{trace.model.label} has no attention, so there is no share of it to show.")
+    if trace.rows is None and trace.request.keep == "none":
+        raise MethodError("This run was asked to keep no attention rows: run it again with keep='all' to read them.")
     if trace.rows is None:
         raise MethodError("The attention rows of this run are not stored any more: press Run to compute them again.")
     if trace.rows.packed.shape[0] == 0:

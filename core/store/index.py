@@ -62,7 +62,7 @@ class RunInfo:
 
 def is_id(text: str) -> bool:
     """True for what can be the id of a run: 64 lower-case hexadecimal digits, and so a safe file name."""
-    return len(text) == 64 and not set(text) - set("0123456789abcdef")
+    return isinstance(text, str) and len(text) == 64 and not set(text) - set("0123456789abcdef")
 
 
 def read_label(home: Path, run_id: str) -> tuple[str, bool]:

@@ -270,6 +270,9 @@ def test_only_a_trace_is_explained():
 def test_rows_that_were_not_kept():
     with pytest.raises(MethodError, match="press Run"):
         explain(dataclasses.replace(TRACE, rows=None))
+    asked = dataclasses.replace(TRACE, rows=None, request=dataclasses.replace(TRACE.request, keep="none"))
+    with pytest.raises(MethodError, match="keep='all'"):
+        explain(asked)
 
 
 def test_cutting_counts_what_goes():

@@ -192,3 +192,9 @@ def test_an_unknown_name_lists_the_known_ones():
     unknown = "open_sesame"
     with pytest.raises(AttributeError, match="load"):
         getattr(store, unknown)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "", "../x", "0" * 63, b"0" * 64])
+def test_what_is_no_id_is_no_run(wrong):
+    assert not index.is_id(wrong)
+    assert store.open_run(wrong) is None and store.delete([wrong]) == 0
