@@ -35,7 +35,15 @@ class Added:
 
 def added_system(chat: Chat, messages: Sequence[Message], plan: Layout) -> Added | None:
     """What the template puts before ``messages`` as a system message; None where it adds none."""
-    if not messages or messages[0].role == "system" or not plan.slots or plan.slots[0] != 0:
+    if not messages or messages[0].role == "system":
+        return None
+    if not messages[0].content.strip():  # a blank message has no slot: look at the same place with a word in it
+        head = plan.literals[0]
+        messages = [Message(messages[0].role, "a"), *messages[1:]]
+        plan = layout(chat, messages)
+        if not head.startswith(plan.literals[0]):
+            return None
+    if not plan.slots or plan.slots[0] != 0:
         return None
     found = _by_header(chat, messages[0], plan.literals[0]) if messages[0].role == "user" else None
     return found or _by_comparing(chat, messages, plan)

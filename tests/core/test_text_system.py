@@ -56,6 +56,17 @@ def test_it_is_removed_whole(name):
     assert any("was removed" in note for note in made.notes)
 
 
+@pytest.mark.parametrize("name", ["chatml", "smollm2", "qwen"])
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_a_blank_first_message_does_not_hide_it(name, blank):
+    said = (Message("user", blank), USER)
+    kept, bare = prompt(name, said), prompt(name, said, system="none")
+    assert kept.tokens.sources[-1].text == OWN[name] and "system" in kept.tokens.roles
+    assert any("system message of its own" in note for note in kept.notes)
+    assert OWN[name] not in bare.text and bare.text.endswith(BARE[name])
+    assert any("was removed" in note for note in bare.notes)
+
+
 def test_what_is_not_proven_is_not_removed():
     with pytest.raises(PromptError, match="cannot be removed safely: keep it, or write a system message of your own"):
         prompt("vicuna", system="none")
