@@ -1,7 +1,13 @@
-"""A job as a page sees it: progress, the words as they come, Cancel. Polls in a fragment; the page stays free."""
+"""A job as a page sees it: progress, the words as they come, Cancel. Polls in a fragment; the page stays free.
+
+Streamlit collects garbage after every look, over everything that torch brought along and with all threads held:
+two tabs that looked at a run brought it to a halt. So what is there already is taken out of the collector's sight
+while a job runs (``gc.freeze``), and looked through once when it is over.
+"""
 
 from __future__ import annotations
 
+import gc
 import uuid
 from typing import Any
 
@@ -13,7 +19,7 @@ from core.jobs.runs import Draft, ask, stored, work
 from core.records import Request
 from pages.parts.text import escape
 
-POLL = 0.3
+POLL = 0.4
 """Seconds between two looks at a job."""
 
 
@@ -70,6 +76,7 @@ def leave() -> None:
 @st.fragment(run_every=POLL)
 def watch() -> None:
     """Draws the job; when it is over the whole page is drawn again."""
+    gc.freeze()
     job = current()
     if job is None or job.over:
         st.rerun()
@@ -96,6 +103,7 @@ def collect() -> str | None:
     if not state.get("job") or (job is not None and not job.over):
         return None
     state.job = None
+    _tidy()
     if job is None:
         state.error = "The work was lost when the dashboard restarted: press Run again."
     elif job.state == "done":
@@ -104,6 +112,13 @@ def collect() -> str | None:
     elif job.state == "failed":
         state.error = job.error
     return None
+
+
+def _tidy() -> None:
+    """Collects once, then keeps what lives on (the model, its libraries) out of every later collection."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _remember(run_id: str) -> None:
