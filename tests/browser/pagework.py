@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 def report(name: str, value: str) -> None:
     """A measured figure, on a line of its own in the output of the tests."""
-    print(f"\nFIGURE {name}: {value}")
+    sys.stdout.write(f"\nFIGURE {name}: {value}\n")
 
 
 def local_only(page: Page) -> list[str]:
