@@ -17,6 +17,7 @@ from core.records import MAX, MEAN, SCALE, Rows, Segment, Tokens
 
 GROUPS = ("sink", "template", "system", "user", "assistant", "output", "query")
 """The first six are disjoint and cover every key; ``query`` is the query token itself, wherever it stands."""
+DISJOINT = 6
 
 
 def group_names(segments: Sequence[Segment]) -> tuple[str, ...]:
@@ -48,7 +49,7 @@ def segment_share(tokens: Tokens, segment: Segment) -> np.ndarray:
 
 def pack(weights: torch.Tensor, out: torch.Tensor) -> None:
     """Writes round(65535 * sqrt(a)) (``Rows``) into ``out``, uint16 of the same shape; overwrites ``weights``."""
-    out.copy_(weights.clamp_(0, 1).sqrt_().mul_(SCALE).add_(0.5).to(torch.int32))
+    out.copy_(weights.sqrt_().mul_(SCALE).add_(0.5))  # the copy cuts to whole numbers: this rounds
 
 
 class Gather:
@@ -89,9 +90,11 @@ class Gather:
         self._add(self._mass, layers, mass)
         if self._keep == "none":
             return
+        sums = mass[..., :DISJOINT].sum(-1)
         if self._keep == "reduced":
             weights = torch.stack([weights.mean(1), weights.amax(1)], dim=1)
-        self._add(self._sums, layers, weights.sum(-1))
+            sums = weights.sum(-1)
+        self._add(self._sums, layers, sums)
         for layer, part in zip(layers, weights.cpu(), strict=True):
             block = self._block(layer, first, part.shape, start)
             pack(part, block[..., start : start + keys])

@@ -30,12 +30,14 @@ class Scores:
 
 def score_logits(logits: torch.Tensor, written: torch.Tensor) -> Scores:
     """``logits`` [T, V] raw, ``written`` int64 [T] the tokens that came next."""
-    logits = logits.float().clamp(min=torch.finfo(torch.float32).min)  # a barred token must not make 0 * inf
-    whole = torch.logsumexp(logits, dim=-1)
+    logits = logits.float()
+    share = torch.softmax(logits, dim=-1)
     top = logits.topk(min(TOP, logits.shape[-1]), dim=-1)
+    whole = top.values[:, 0] - share.gather(-1, top.indices[:, :1])[:, 0].log()  # log of the softmax's denominator
     chosen = logits.gather(-1, written[:, None])[:, 0] - whole
-    share = torch.exp(logits - whole[:, None])
     entropy = whole - torch.linalg.vecdot(share, logits)  # -sum p (x - log Z), since the p sum to one
+    if not bool(entropy.isfinite().all()):  # a barred token: 0 * -inf
+        entropy = whole - torch.linalg.vecdot(share, logits.clamp(min=torch.finfo(torch.float32).min))
     best = top.values - whole[:, None]
     return Scores(chosen.cpu().numpy(), entropy.cpu().numpy(), top.indices.cpu().numpy(), best.cpu().numpy())
 

@@ -34,7 +34,7 @@ BLOCK = 64
 EXACT_BLOCK = 256
 """Queries per block on the exact path."""
 
-CELLS = 1 << 18
+CELLS = 1 << 19
 """Weights that are computed together: small layers go side by side, large ones alone, so that they stay in cache."""
 
 Emit = Callable[[list[int], int, int, torch.Tensor], None]
@@ -209,20 +209,32 @@ def softmax_rows(
     batch, heads, rows, width = query.shape
     shared = key.shape[1]
     grouped = query.reshape(batch, shared, heads // shared * rows, width)
+    if query.dtype == torch.float32:  # fewer numbers to scale than scores
+        grouped, scale = grouped * scale, 1.0
     scores = torch.matmul(grouped, key.transpose(2, 3)).reshape(batch, heads, rows, -1).float()
-    scores.mul_(scale)
+    if scale != 1.0:
+        scores.mul_(scale)
     if cap is not None:
         scores.div_(cap).tanh_().mul_(cap)
-    if allowed.dtype == torch.bool:
-        scores.masked_fill_(~allowed, float("-inf"))
-    else:
-        scores.add_(allowed)
+    empty = _hide(scores, allowed)
     if sinks is None:
         weights = torch.softmax(scores, dim=-1)
     else:
         extra = sinks.float().reshape(1, heads, 1, 1).expand(batch, heads, rows, 1)
         weights = torch.softmax(torch.cat([scores, extra], dim=-1), dim=-1)[..., :-1]
-    return torch.nan_to_num_(weights, nan=0.0)  # a row of padding reads nothing
+    return torch.nan_to_num_(weights, nan=0.0) if empty else weights  # a row of padding reads nothing
+
+
+def _hide(scores: torch.Tensor, allowed: torch.Tensor) -> bool:
+    """Puts the mask on ``scores``, from the first hidden column on; True when a row may be left with nothing."""
+    if allowed.dtype != torch.bool:
+        scores.add_(allowed)
+        return True
+    columns = (~allowed).flatten(0, -2).any(0).nonzero()
+    if len(columns):
+        first = int(columns[0])
+        scores[..., first:].masked_fill_(~allowed[..., first:], float("-inf"))
+    return not bool(allowed.any(-1).all())
 
 
 def _exact(

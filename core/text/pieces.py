@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from core.text.glyphs import BROKEN, graphemes
 
@@ -20,6 +21,10 @@ _WINDOW = 24
 """Tokens decoded together before the window moves on; the move waits for a whole character."""
 
 
+_known: WeakKeyDictionary[Any, dict[int, str]] = WeakKeyDictionary()
+"""Texts of single tokens, per tokenizer: a few alternatives a step come up again and again."""
+
+
 def decode(tokenizer: Any, ids: Sequence[int]) -> str:
     """The text of ``ids`` with special tokens, untouched by clean-up rules."""
     return tokenizer.decode([int(i) for i in ids], skip_special_tokens=False, clean_up_tokenization_spaces=False)
@@ -27,7 +32,7 @@ def decode(tokenizer: Any, ids: Sequence[int]) -> str:
 
 def token_texts(tokenizer: Any, ids: Sequence[int]) -> tuple[str, ...]:
     """Each token alone as text, with the leading space that it stands for; pieces of a character show as U+FFFD."""
-    known: dict[int, str] = {}
+    known = _known.setdefault(tokenizer, {})
     for i in ids:
         if int(i) not in known:
             known[int(i)] = _token_text(tokenizer, int(i))
