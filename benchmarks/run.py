@@ -14,6 +14,7 @@ import multiprocessing
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -111,9 +112,18 @@ def score(bench: Bench, pairs: int) -> None:
         compare(name, partial(bench.ours, first, steps, answer), partial(bench.forward, ids[:-1], steps), pairs)
 
 
+def _watch(stop: threading.Event, seen: list[int]) -> None:
+    """Samples this process's resident memory every 2 ms."""
+    import psutil
+
+    process = psutil.Process()
+    while not stop.wait(0.002):
+        seen.append(process.memory_info().rss)
+
+
 def _peak(kind: str, out: Any) -> None:
-    """In a process of its own: how far one run lifts the peak above the loaded model, in bytes."""
-    import resource
+    """In a process of its own: how far one run lifts resident memory above the loaded model, in bytes."""
+    import psutil
 
     bench = Bench()
     prompt, steps = SIZES[-1]
@@ -121,7 +131,9 @@ def _peak(kind: str, out: Any) -> None:
     if kind == "output_attentions":
         bench.plain.set_attn_implementation("eager")
     bench.theirs(ids[:8], 2), bench.ours(ids[:8], 2)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before, stop, seen = psutil.Process().memory_info().rss, threading.Event(), [0]
+    watcher = threading.Thread(target=_watch, args=(stop, seen))
+    watcher.start()
     keep: Any
     if kind == "capture":
         keep = bench.ours(ids, steps)
@@ -129,7 +141,9 @@ def _peak(kind: str, out: Any) -> None:
         keep = bench.theirs(ids, steps)
     else:
         keep = bench.theirs(ids, steps, output_attentions=True, return_dict_in_generate=True)
-    out.put((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * (1 if sys.platform == "darwin" else 1024))
+    stop.set()
+    watcher.join()
+    out.put(max(seen) - before)
     del keep
 
 
