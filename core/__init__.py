@@ -4,8 +4,9 @@ Every page imports this package, so nothing heavy is imported until it is used.
 """
 
 import os
-from importlib import import_module
 from typing import Any
+
+from core.lazy import lookup
 
 # torch's threads wait for each other by spinning, for long. When a browser or a second server wants the same cores,
 # spinning starves the thread that is waited for: with one other busy process on 2 cores, 16 tokens took over 10 s
@@ -26,9 +27,7 @@ __all__ = list(_WHERE)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'core' has no attribute {name!r}; it has {', '.join(_WHERE)}")
-    return getattr(import_module(_WHERE[name]), name)
+    return lookup(__name__, _WHERE, name)
 
 
 def __dir__() -> list[str]:

@@ -14,15 +14,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 BELOW = {
     "version": set(),
+    "lazy": set(),
     "errors": set(),
     "checks": {"errors"},
     "records": {"checks", "errors"},
     "settings": {"errors", "version"},
     "text": {"errors", "records"},
-    "models": {"errors", "records", "settings", "text", "version"},
-    "capture": {"checks", "errors", "models", "records", "settings", "text", "version"},
+    "models": {"errors", "lazy", "records", "settings", "text", "version"},
+    "capture": {"checks", "errors", "lazy", "models", "records", "settings", "text", "version"},
     "importance": {"checks", "errors", "records", "text"},
-    "store": {"errors", "records", "settings", "text", "version"},
+    "store": {"errors", "lazy", "records", "settings", "text", "version"},
     "charts": {"errors", "importance", "records", "text"},
     "jobs": {"capture", "errors", "models", "records", "settings", "store", "text", "version"},
 }

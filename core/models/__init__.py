@@ -1,7 +1,8 @@
 """From a name to a loaded, checked model. Lazy: importing this package imports nothing heavy."""
 
-from importlib import import_module
 from typing import Any
+
+from core.lazy import lookup
 
 _WHERE = {
     "CATALOGUE": "core.models.catalogue",
@@ -22,9 +23,7 @@ __all__ = list(_WHERE)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'core.models' has no attribute {name!r}; it has {', '.join(_WHERE)}")
-    return getattr(import_module(_WHERE[name]), name)
+    return lookup(__name__, _WHERE, name)
 
 
 def __dir__() -> list[str]:

@@ -6,8 +6,9 @@
 that come with Heed. Imported lazily, since every page imports this package.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from core.lazy import lookup
 
 if TYPE_CHECKING:
     from core.store.examples import import_examples as import_examples
@@ -42,9 +43,7 @@ __all__ = list(_WHERE)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'core.store' has no attribute {name!r}; it has {', '.join(_WHERE)}")
-    return getattr(import_module(_WHERE[name]), name)
+    return lookup(__name__, _WHERE, name)
 
 
 def __dir__() -> list[str]:

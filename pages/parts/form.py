@@ -14,7 +14,6 @@ ROLES = ("user", "assistant")
 MODES = ("Chat", "Raw", "Given answer")
 SYSTEMS = {"keep": "Keep the template's", "replace": "Replace by mine", "none": "None"}
 SKY = "Answer in one word: What color is the sky?"
-LOVE = "Write a six-word story about love"
 MARKS = "Mark a part as [[instruction: …]], [[context: …]], [[example: …]] or [[question: …]] to follow it by name."
 DEFAULTS: dict[str, Any] = {
     "mode": "Chat",
