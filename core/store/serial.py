@@ -1,4 +1,4 @@
-"""Records as plain JSON values plus named numpy arrays, and back, for every dataclass of core/records.py.
+"""Records as plain JSON values plus named numpy arrays, and back, for every dataclass of core/records.
 
 The type hints of the records are the schema: nothing is listed twice, and a record that grows a field
 is written and checked without a change here. Reading is strict, because files come from disks and from
@@ -30,7 +30,7 @@ RECORDS = {
     name: getattr(records, name)
     for name in (
         *("Importance", "Message", "ModelKey", "ModelRef", "Request", "Rows"),
-        *("Segment", "Source", "Tokens", "Trace", "Units"),
+        *("Segment", "Source", "Tokens", "Trace", "Units", "Probe"),
     )
 }
 """Every record that can be written, by name."""
@@ -42,7 +42,7 @@ def to_plain(record: Any) -> tuple[dict[str, Any], Arrays]:
     """``record`` as a JSON-able dict and the arrays it names. Raises TypeError for what is no record."""
     name = type(record).__name__
     if RECORDS.get(name) is not type(record):
-        raise TypeError(f"{name} is no record of core/records.py.")
+        raise TypeError(f"{name} is no record of core/records.")
     arrays: Arrays = {}
     return {"schema": SCHEMA, "record": name, "fields": _write_record(record, "", arrays)}, arrays
 

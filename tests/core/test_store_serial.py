@@ -125,8 +125,9 @@ def test_every_record_of_the_contract_is_known():
 
     from core import records
 
-    written = {n for n, r in vars(records).items() if dataclasses.is_dataclass(r) and r.__module__ == records.__name__}
-    assert set(RECORDS) == written
+    anew = {"Comparison", "Aligned", "Agreement"}  # made from the stored runs whenever they are opened
+    written = {name for name in records.__all__ if dataclasses.is_dataclass(getattr(records, name))}
+    assert set(RECORDS) == written - anew
 
 
 def edits():

@@ -1,0 +1,44 @@
+"""The values that flow through Heed: Request -> Trace -> Importance, and what is made beside a Trace.
+
+Axis order everywhere: ``layer, head, step, key``. ``P`` is the number of prompt tokens, ``T`` the
+number of output tokens (steps, the end token included), ``N = P + T`` and ``K = P + T - 1`` the number
+of keys that any step can read. **The row of step t is the query row of the token before it** (position
+P - 1 + t): that row predicted token t. Arrays are made read-only, so that a record can be shared.
+
+numpy only, frozen, checked when made. To add a field: say its shape in the docstring, check it in
+``__post_init__``, raise ``SCHEMA`` if the meaning of a stored record changes.
+"""
+
+from core.records.comparison import STATUS, Agreement, Aligned, Comparison
+from core.records.importance import Importance, Units
+from core.records.probe import Probe
+from core.records.request import SCHEMA, Message, ModelKey, ModelRef, Request, Segment
+from core.records.trace import FINISH, MAX, MEAN, PARTS, ROLES, SCALE, SEGMENTS, TOP, Rows, Source, Tokens, Trace
+
+__all__ = [
+    "FINISH",
+    "MAX",
+    "MEAN",
+    "PARTS",
+    "ROLES",
+    "SCALE",
+    "SCHEMA",
+    "SEGMENTS",
+    "STATUS",
+    "TOP",
+    "Agreement",
+    "Aligned",
+    "Comparison",
+    "Importance",
+    "Message",
+    "ModelKey",
+    "ModelRef",
+    "Probe",
+    "Request",
+    "Rows",
+    "Segment",
+    "Source",
+    "Tokens",
+    "Trace",
+    "Units",
+]

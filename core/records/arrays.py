@@ -1,0 +1,27 @@
+"""What every record needs to check and freeze itself. Arrays are read-only, so that a record can be shared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def array(value: Any, dtype: Any, ndim: int, name: str) -> np.ndarray:
+    out = np.asarray(value, dtype=dtype)
+    if out.ndim != ndim:
+        raise ValueError(f"{name} has {out.ndim} axes {out.shape}, expected {ndim}.")
+    if out.flags.writeable:
+        out = out.view()
+        out.flags.writeable = False
+    return out
+
+
+def same(name: str, seen: tuple, expected: tuple) -> None:
+    if tuple(seen) != tuple(expected):
+        raise ValueError(f"{name} has shape {tuple(seen)}, expected {tuple(expected)}.")
+
+
+def settle(record: Any, **values: Any) -> None:
+    for name, value in values.items():
+        object.__setattr__(record, name, value)

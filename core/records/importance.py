@@ -1,0 +1,119 @@
+"""What a method says of a run, by the units that a reader sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from core.records.arrays import array, same, settle
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """How tokens make up what a reader sees: words, sentences, segments, roles or the tokens themselves.
+
+    ``token[i]`` belongs to ``unit[i]`` with ``weight[i]``; the weights of a token sum to 1, so going up
+    sums and loses nothing.
+    """
+
+    granularity: str
+    labels: tuple[str, ...]
+    """[U]"""
+    message: np.ndarray
+    """int32 [U] index into ``Tokens.sources``; -1 is markup."""
+    start: np.ndarray
+    """int32 [U] span in that source; -1 where it has none."""
+    end: np.ndarray
+    roles: tuple[str, ...]
+    """[U] one of ROLES."""
+    token: np.ndarray
+    """int32 [E] position of a token."""
+    unit: np.ndarray
+    """int32 [E]"""
+    weight: np.ndarray
+    """float32 [E]"""
+
+    def __post_init__(self) -> None:
+        u = len(self.labels)
+        settle(
+            self,
+            labels=tuple(self.labels),
+            roles=tuple(self.roles),
+            message=array(self.message, np.int32, 1, "message"),
+            start=array(self.start, np.int32, 1, "start"),
+            end=array(self.end, np.int32, 1, "end"),
+            token=array(self.token, np.int32, 1, "token"),
+            unit=array(self.unit, np.int32, 1, "unit"),
+            weight=array(self.weight, np.float32, 1, "weight"),
+        )
+        for name in ("roles", "message", "start", "end"):
+            same(f"Units.{name}", (len(getattr(self, name)),), (u,))
+        for name in ("unit", "weight"):
+            same(f"Units.{name}", getattr(self, name).shape, self.token.shape)
+        if len(self.unit) and (self.unit.min() < 0 or self.unit.max() >= u):
+            raise ValueError(f"Units.unit must lie in 0 .. {u - 1}.")
+        if len(self.token):
+            total = np.bincount(self.token, self.weight)
+            if not np.allclose(total[np.unique(self.token)], 1, atol=1e-5):
+                raise ValueError("The weights of a token over its units must sum to 1.")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def sum(self, values: np.ndarray, first: int = 0) -> np.ndarray:
+        """``values[..., token]`` (tokens from position ``first`` on) summed to ``[..., unit]`` (in float64)."""
+        picked = (values[..., self.token - first] * self.weight).reshape(-1, len(self.token))
+        out = np.zeros((len(self), len(picked)), np.float64)
+        np.add.at(out, self.unit, picked.T)
+        return out.T.reshape(*values.shape[:-1], len(self)).astype(values.dtype)
+
+    def tokens_of(self, unit: int) -> np.ndarray:
+        """Positions of the tokens that have a part in this unit."""
+        return self.token[self.unit == unit]
+
+
+@dataclass(frozen=True, eq=False)
+class Importance:
+    """What one method says every output row read of every input column. Every method returns this."""
+
+    trace_id: str
+    method: str
+    values: np.ndarray
+    """float32 [row, column]"""
+    columns: Units
+    rows: Units
+    """Units of the output; ``token`` are positions in the whole run."""
+    unit: Literal["share", "score"]
+    """``share``: of the attention of that step. ``score``: not linear, does not sum to one."""
+    sums_to_one: bool
+    removed: np.ndarray
+    """float32 [row]: what of the row's whole (1 for shares) does not stand in ``values``: earlier output
+    when only the prompt is shown, the sink when separated or dropped, the part that a learned sink took."""
+    uniform: np.ndarray
+    """float32 [row, column] what reading every readable token equally would give."""
+    shares: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Always beside: float32 [row] share on ``sink``, ``template`` (markup), ``system``, ``user``, ``assistant``,
+    ``query`` (the query token itself) and ``output`` (earlier output)."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    row_axis: Literal["step", "query", "layer", "checkpoint"] = "step"
+    model: str = ""
+    """The model's caption."""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        settle(
+            self,
+            values=array(self.values, np.float32, 2, "values"),
+            removed=array(self.removed, np.float32, 1, "removed"),
+            uniform=array(self.uniform, np.float32, 2, "uniform"),
+            shares={k: array(v, np.float32, 1, k) for k, v in self.shares.items()},
+        )
+        shape = (len(self.rows), len(self.columns))
+        same("values", self.values.shape, shape)
+        same("uniform", self.uniform.shape, shape)
+        same("removed", self.removed.shape, shape[:1])
+        for name, share in self.shares.items():
+            same(name, share.shape, shape[:1])

@@ -1,0 +1,55 @@
+"""What running a model again, with parts of the prompt hidden, did to the log-probability of the same answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from core.records.arrays import array, same, settle
+from core.records.importance import Units
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """One answer, scored once for every way of hiding parts of the prompt. One expensive thing, many readings."""
+
+    trace_id: str
+    units: Units
+    """What can be hidden: the prompt's units, the same columns as ``explain`` gives at this granularity."""
+    masks: np.ndarray
+    """bool [variant, unit] True: hidden. Knocking out each unit alone makes this the identity."""
+    logprobs: np.ndarray
+    """float32 [variant, step] natural log-probability of each output token; NaN where a variant cannot be made."""
+    base: np.ndarray
+    """float32 [step] the same with nothing hidden."""
+    mode: Literal["mask", "remove"]
+    """``mask``: attention mask 0, positions kept. ``remove``: taken out of the prompt, which is rendered anew."""
+    model: str = ""
+    """The model's caption."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        settle(
+            self,
+            masks=array(self.masks, bool, 2, "masks"),
+            logprobs=array(self.logprobs, np.float32, 2, "logprobs"),
+            base=array(self.base, np.float32, 1, "base"),
+            notes=tuple(self.notes),
+        )
+        same("masks", self.masks.shape[1:], (len(self.units),))
+        same("logprobs", self.logprobs.shape, (len(self.masks), len(self.base)))
+        if self.mode not in ("mask", "remove"):
+            raise ValueError(f"mode must be mask or remove, not {self.mode!r}.")
+
+    @property
+    def effect(self) -> np.ndarray:
+        """float32 [variant, step] log-probability lost, in nats: above 0 the hidden part made the token likelier.
+
+        From ``knock_out`` a variant is a unit: ``effect[unit, step]``.
+        """
+        return self.base - self.logprobs
