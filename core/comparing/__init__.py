@@ -1,0 +1,1 @@
+"""Several runs by the same words: aligning, comparing, agreement, stability, minimal pairs."""
