@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 from core.errors import HeedError, StoreError
-from core.version import __version__
+from core.version import NUMBERS
 
 STORE_GB = 5.0
 """Default size limit of the store, in units of 10**9 bytes."""
@@ -55,11 +55,11 @@ def store_limit() -> int:
 
 @cache
 def versions() -> tuple[tuple[str, str], ...]:
-    """Sorted (name, version) pairs of what the numbers depend on, Heed included; imports none of it.
+    """Sorted (name, version) pairs of what the numbers depend on, Heed (``NUMBERS``) included; imports none of it.
 
     Build tags such as ``+cpu`` are dropped: the device is already in the model's key.
     """
-    seen = {"heed": __version__}
+    seen = {"heed": NUMBERS}
     for name in LIBRARIES:
         try:
             seen[name] = metadata.version(name).split("+")[0]

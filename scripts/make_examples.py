@@ -1,12 +1,14 @@
-"""Makes the two examples of the first visit from the real default model: python -m scripts.make_examples
+"""Makes the examples of the first visit from the real models: python -m scripts.make_examples
 
-Writes examples/1-sky.json and examples/2-love.json: whole runs in Heed's own export format, with the model's
-fingerprint, the settings and the library versions inside. Run it again when one of these changes.
+Writes examples/*.json: whole runs in Heed's own export format, with the model's fingerprint, the settings and the
+library versions inside; run it again when one of these changes. The first two are for Explore, the next two for
+Compare: the same prompt on two models, with one system message so that both read the same words.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from core import load_model, run
@@ -14,20 +16,26 @@ from core.models import DEFAULT
 from core.store import to_json
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
+SKY = "Answer in one word: What color is the sky?"
+FAIR = [{"role": "system", "content": "You are a helpful assistant."}, {"role": "user", "content": SKY}]
+SECOND = "qwen2.5-coder-0.5b-instruct"
 EXAMPLES = {
-    "1-sky": "Answer in one word: What color is the sky?",
-    "2-love": "Write a six-word story about love",
+    "1-sky": (DEFAULT, SKY),
+    "2-love": (DEFAULT, "Write a six-word story about love"),
+    "3-sky-a": (DEFAULT, FAIR),
+    "4-sky-b": (SECOND, FAIR),
 }
 
 
-def main() -> None:
-    model = load_model(DEFAULT)
-    for name, prompt in EXAMPLES.items():
-        trace = run(model, prompt)
+def main(names: Sequence[str]) -> None:
+    """Makes the examples called ``names`` (all where none is named)."""
+    for name in names or EXAMPLES:
+        model, prompt = EXAMPLES[name]
+        trace = run(load_model(model), prompt)
         path = FOLDER / f"{name}.json"
         path.write_bytes(to_json(trace))
         sys.stdout.write(f"{path.name}: {trace.answer!r}, {path.stat().st_size:,} bytes, run {trace.id[:8]}\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
