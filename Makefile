@@ -15,7 +15,7 @@ demo: venv       ## fetch and convert both small models, so that a lecture needs
 test: dev        ## unit tests, pages, README, real browser on the real default model
 	@exec $(PYTHON) scripts/test.py $(ARGS)
 
-bench: venv      ## what capturing costs, in time and memory
+bench: dev       ## what capturing, comparing and knocking out cost, in time and memory
 	@exec $(PYTHON) -m benchmarks.run
 
 lint: dev
