@@ -3,6 +3,9 @@
 Streamlit collects garbage after every look, over everything that torch brought along and with all threads held:
 two tabs that looked at a run brought it to a halt. So what is there already is taken out of the collector's sight
 while a job runs (``gc.freeze``), and looked through once when it is over.
+
+``slot`` names who waits: Explore's run is ``job``; another page or part takes a name of its own with ``begin``,
+``current``, ``watch``, ``over`` and ``leave``, and so keeps its job while the visitor looks elsewhere.
 """
 
 from __future__ import annotations
@@ -14,13 +17,16 @@ from typing import Any
 import streamlit as st
 
 from core.errors import HeedError
-from core.jobs import Job, jobs
+from core.jobs import Job, Work, jobs
 from core.jobs.runs import Draft, ask, stored, work
 from core.records import Request
 from pages.parts.text import escape
 
 POLL = 0.4
 """Seconds between two looks at a job."""
+RUN = "job"
+"""The slot of the run on Explore."""
+LOST = "The work was lost when the dashboard restarted: press Run again."
 
 
 def session() -> str:
@@ -39,8 +45,7 @@ def start(draft: Draft) -> str | None:
         if request is not None and _stored(request):
             return request.id
         name = draft.name if request is None else request.id
-        job = jobs().submit(name, work(draft), request.model.device if request else "cpu", session())
-        state.job = job.id
+        begin(name, work(draft), request.model.device if request else "cpu")
     except HeedError as error:
         state.error = str(error)
     return None
@@ -59,25 +64,30 @@ def asked() -> Request | None:
     return st.session_state.get("request")
 
 
-def current() -> Job | None:
+def begin(name: str, work: Work, device: str = "cpu", slot: str = RUN) -> None:
+    """Queues ``work`` and waits for it in ``slot``. Raises HeedError where too much waits already."""
+    st.session_state[slot] = jobs().submit(name, work, device, session()).id
+
+
+def current(slot: str = RUN) -> Job | None:
     """The job that this session waits for."""
-    name = st.session_state.get("job")
+    name = st.session_state.get(slot)
     return jobs().get(name) if name else None
 
 
-def leave() -> None:
+def leave(slot: str = RUN) -> None:
     """Cancel: this session no longer waits."""
-    job = current()
+    job = current(slot)
     if job is not None:
         job.leave(session())
-    st.session_state.job = None
+    st.session_state[slot] = None
 
 
 @st.fragment(run_every=POLL)
-def watch() -> None:
+def watch(slot: str = RUN) -> None:
     """Draws the job; when it is over the whole page is drawn again."""
     gc.freeze()
-    job = current()
+    job = current(slot)
     if job is None or job.over:
         st.rerun()
         return
@@ -87,31 +97,40 @@ def watch() -> None:
         bar.markdown(f":material/hourglass_top: {escape(line)}…")
     else:
         bar.progress(job.fraction, escape(line))
-    if stop.button("Cancel", icon=":material/stop_circle:", key="cancel", width="stretch"):
-        leave()
+    own = "" if slot == RUN else f"_{slot}"
+    if stop.button("Cancel", icon=":material/stop_circle:", key=f"cancel{own}", width="stretch"):
+        leave(slot)
         st.rerun()
     if job.stream:
-        with st.container(border=True, key="stream"):
+        with st.container(border=True, key=f"stream{own}"):
             st.caption("The answer so far")
             st.text(job.stream)
 
 
 def collect() -> str | None:
     """The id of the run that has just been finished, once; errors go to the page."""
-    state: Any = st.session_state
-    job = current()
-    if not state.get("job") or (job is not None and not job.over):
+    ended, result, error = over()
+    if not ended:
         return None
-    state.job = None
+    if error:
+        st.session_state.error = error
+    if result is None:
+        return None
+    _remember(str(result))
+    return str(result)
+
+
+def over(slot: str = RUN) -> tuple[bool, Any, str]:
+    """(True, the result or None, the error or ""), once, when the job of ``slot`` has ended; else (False, None, "")."""
+    state: Any = st.session_state
+    job = current(slot)
+    if not state.get(slot) or (job is not None and not job.over):
+        return False, None, ""
+    state[slot] = None
     _tidy()
     if job is None:
-        state.error = "The work was lost when the dashboard restarted: press Run again."
-    elif job.state == "done":
-        _remember(str(job.result))
-        return str(job.result)
-    elif job.state == "failed":
-        state.error = job.error
-    return None
+        return True, None, LOST
+    return True, job.result if job.state == "done" else None, job.error if job.state == "failed" else ""
 
 
 def _tidy() -> None:
