@@ -8,13 +8,14 @@ functions it calls, when they run. Guarded by tests/core/test_jobs_runs.py.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from core.capture.request import Prompt, make_request
-from core.errors import NotFetched
+from core.errors import Cancelled, NotFetched
 from core.jobs.job import Progress, Work
+from core.jobs.sentences import sentence
 from core.models.memory import size_text
 from core.models.names import prints_date, resolve
 from core.records import ModelKey, Request
@@ -74,13 +75,52 @@ def work(draft: Draft) -> Work:
             progress(None, "Reading the prompt")
             trace = capture(model, request, progress, cancelled)
             if cancelled():
-                from core.errors import Cancelled
-
                 raise Cancelled("Stopped.")
             save(trace)
         return request.id
 
     return do
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one draft: the id of its stored run, or why there is none."""
+
+    run: str = ""
+    error: str = ""
+
+
+def work_all(drafts: Sequence[Draft], names: Sequence[str] = ()) -> Work:
+    """One job for several drafts: its result is an ``Outcome`` a draft, in their order.
+
+    Drafts of one model run one after another, so that it is loaded once. One that fails leaves the others alone;
+    cancelling stops the one that runs and keeps what was finished. ``names`` are for the progress line.
+    """
+    order = sorted(range(len(drafts)), key=lambda i: [d.model for d in drafts].index(drafts[i].model))
+
+    def do(progress: Progress, cancelled: Callable[[], bool]) -> tuple[Outcome, ...]:
+        found = [Outcome()] * len(drafts)
+        for done, i in enumerate(order):
+            name = names[i] if names else drafts[i].model
+            try:
+                found[i] = Outcome(run=str(work(drafts[i])(_part(progress, done, len(order), name), cancelled)))
+            except Cancelled:
+                raise
+            except Exception as error:
+                found[i] = Outcome(error=sentence(error))
+        return tuple(found)
+
+    return do
+
+
+def _part(progress: Progress, done: int, of: int, name: str) -> Progress:
+    """Progress of one of several runs, as a part of the whole."""
+    head = f"{name} ({done + 1} of {of})" if of > 1 else name
+
+    def tell(fraction: float | None, text: str, stream: str | None = None) -> None:
+        progress((done + (fraction or 0.0)) / of, f"{head}: {text}", stream)
+
+    return tell
 
 
 def _loading(progress: Progress) -> Callable[[str, int, int], None]:

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, fields
 from typing import Any
 
 import streamlit as st
 
 from core.jobs.runs import Draft
 from core.records import Request
-from core.text import segments
+from pages.parts.filled import MODES, Filled
 
 ROLES = ("user", "assistant")
-MODES = ("Chat", "Raw", "Given answer")
 SYSTEMS = {"keep": "Keep the template's", "replace": "Replace by mine", "none": "None"}
-SKY = "Answer in one word: What color is the sky?"
 MARKS = "Mark a part as [[instruction: …]], [[context: …]], [[example: …]] or [[question: …]] to follow it by name."
-DEFAULTS: dict[str, Any] = {
-    "mode": "Chat",
-    "prompt": SKY,
-    "system": "keep",
-    "system_text": "",
-    "turns": [],
-    "answer": "",
-    "author": "",
-    "raw_given": False,
-    "new_tokens": 64,
-    "temperature": 0.0,
-    "top_p": 1.0,
-    "seed": 0,
-    "stop": "",
-    "thinking": False,
+DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(Filled) if f.name not in ("model", "turns")} | {
+    "turns": []
 }
+"""Of every widget, by its key."""
 KEEP: dict[str, Any] = {"persist_state": "session"}
 
 
@@ -43,25 +30,12 @@ def prepare() -> None:
 def fill(request: Request) -> None:
     """Puts a stored request back into the form, marks of segments included."""
     state = st.session_state
-    for name, value in DEFAULTS.items():
-        state[name] = value
+    filled = asdict(Filled.of(request))
+    for name in DEFAULTS:
+        state[name] = filled[name]
     state.model = request.model.name
     state.filled = state.get("filled", 0) + 1
-    texts = [m.content for m in request.messages] or [request.text or ""]
-    marked = [segments.mark(t, [s for s in request.segments if s.message == i]) for i, t in enumerate(texts)]
-    messages = [(m.role, t) for m, t in zip(request.messages, marked, strict=False)]
-    state.mode = "Given answer" if request.scored else "Raw" if not request.messages else "Chat"
-    state.raw_given = not request.messages
-    if messages and messages[0][0] == "system":
-        state.system, state.system_text = "replace", messages.pop(0)[1]
-    else:
-        state.system = request.system
-    state.prompt = messages[-1][1] if messages else marked[0]
-    state.turns = [{"role": role, "text": text} for role, text in messages[:-1]]
-    state.answer, state.author = request.answer or "", request.author
-    state.new_tokens, state.temperature = request.max_new_tokens, float(request.temperature)
-    state.top_p, state.seed, state.stop = float(request.top_p), request.seed, "\n".join(request.stop)
-    state.thinking = request.thinking
+    state.turns = [{"role": role, "text": text} for role, text in filled["turns"]]
 
 
 def form(model: str) -> Draft:
@@ -179,22 +153,6 @@ def _more_label() -> str:
 
 def draft(model: str) -> Draft:
     """What the form says now."""
-    state = st.session_state
-    given = state.mode == "Given answer"
-    raw = state.mode == "Raw" or (given and state.raw_given)
-    settings: dict[str, Any] = {}
-    if not given:
-        settings = {"max_new_tokens": int(state.new_tokens), "temperature": float(state.temperature)}
-        settings["stop"] = tuple(line for line in state.stop.splitlines() if line)
-        if state.temperature > 0:
-            settings |= {"top_p": float(state.top_p), "seed": int(state.seed)}
-    elif state.author.strip():
-        settings["author"] = state.author.strip()
-    prompt: Any = state.prompt
-    if not raw:
-        settings |= {"thinking": bool(state.thinking), "system": "none" if state.system == "none" else "keep"}
-        prompt = [{"role": turn["role"], "content": turn["text"]} for turn in state.turns]
-        if state.system == "replace" and state.system_text.strip():
-            prompt.insert(0, {"role": "system", "content": state.system_text})
-        prompt.append({"role": "user", "content": state.prompt})
-    return Draft(model, prompt if raw or state.prompt.strip() else "", state.answer if given else None, raw, settings)
+    values = {name: st.session_state[name] for name in DEFAULTS}
+    values["turns"] = tuple((turn["role"], turn["text"]) for turn in values["turns"])
+    return Filled(model=model, **values).draft()
