@@ -17,7 +17,9 @@ os.environ.setdefault("GOMP_SPINCOUNT", "40000")
 _WHERE = {
     "load_model": "core.models",
     "run": "core.capture",
+    "knock_out": "core.probe",
     "explain": "core.importance",
+    "compare": "core.comparing",
     "METHODS": "core.importance",
     "CATALOGUE": "core.models",
     "HeedError": "core.errors",

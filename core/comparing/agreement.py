@@ -1,0 +1,169 @@
+"""How much two runs agree on the words that both have, each measure beside what two simple stories would give.
+
+Spearman and Kendall (tau-b) compare orders, cosine and the Jensen-Shannon distance (base 2, 0 = same, 1 = nothing in
+common) compare shares, top-k is the part of the k most read words that is shared. Two baselines say how much of it
+needs no reading at all: *pieces*, one run beside what uniform reading gives the other (words of more tokens get more),
+and *position*, one run beside a smooth curve (least-squares parabola) through the other's shares over the place in the
+text. Both are means of both directions. Agreement is not faithfulness: two runs may agree and both be beside the point.
+
+Ties at the edge of the top k count by their part: three words that tie for the last place have a third of it each, and
+two runs share the smaller part of each word. So nothing depends on the order of words or of runs. What is undefined is
+NaN with a sentence. scipy is imported when first needed. Guarded by tests/core/test_compare_agreement.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from core.records import Agreement
+
+TOPS = (3, 5, 10)
+FEWEST_FOR_POSITION = 5
+"""Words below which a parabola follows the shares themselves."""
+DIGITS = 9
+"""Shares that differ by less than 1e-9 of the whole are a tie: that is rounding, not reading."""
+
+Measure = Callable[[np.ndarray, np.ndarray], float]
+
+
+def spearman(x: np.ndarray, y: np.ndarray) -> float:
+    """Rank correlation (Spearman 1904), -1 to 1."""
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(x, y).statistic)
+
+
+def kendall(x: np.ndarray, y: np.ndarray) -> float:
+    """Kendall's tau-b, which allows for ties, -1 to 1."""
+    from scipy.stats import kendalltau
+
+    return float(kendalltau(x, y, method="asymptotic").statistic)
+
+
+def cosine(x: np.ndarray, y: np.ndarray) -> float:
+    """Cosine of the angle between both lists of shares, 0 to 1 for shares."""
+    return float(np.clip(x @ y / np.sqrt((x @ x) * (y @ y)), -1, 1))
+
+
+def jensen_shannon(x: np.ndarray, y: np.ndarray) -> float:
+    """Jensen-Shannon distance (base 2) of both lists scaled to 1, 0 (same) to 1."""
+    from scipy.spatial.distance import jensenshannon
+
+    found = float(jensenshannon(x, y, base=2))
+    return 0.0 if np.isnan(found) else found  # the root of a rounding error below zero
+
+
+def top(k: int) -> Measure:
+    """Shared part of the ``k`` largest, 0 to 1."""
+
+    def overlap(x: np.ndarray, y: np.ndarray) -> float:
+        return float(np.minimum(_member(x, k), _member(y, k)).sum() / k)
+
+    return overlap
+
+
+def _member(x: np.ndarray, k: int) -> np.ndarray:
+    """float [unit]: how much each unit belongs to the ``k`` largest; ties at the edge share what is left."""
+    edge = np.sort(x)[-k]
+    above, level = x > edge, x == edge
+    return above + level * (k - above.sum()) / level.sum()
+
+
+MEASURES: dict[str, Measure] = {
+    "spearman": spearman,
+    "kendall": kendall,
+    "cosine": cosine,
+    "jensen-shannon": jensen_shannon,
+    **{f"top-{k}": top(k) for k in TOPS},
+}
+
+
+def agree(
+    a: int,
+    b: int,
+    values: tuple[np.ndarray, np.ndarray],
+    uniform: tuple[np.ndarray, np.ndarray],
+    place: tuple[np.ndarray, np.ndarray],
+) -> list[Agreement]:
+    """Every measure for runs ``a`` and ``b``; each array [unit] over the words that both have.
+
+    ``place``: where a word stands in its own prompt, 0 to 1. NaN values (a run without an answer) make it undefined.
+    """
+    x, y = map(_plain, values)
+    even = tuple(map(_plain, uniform))
+    curves = (_curve(place[0], x), _curve(place[1], y)) if len(x) >= FEWEST_FOR_POSITION else None
+    out = []
+    for name, measure in MEASURES.items():
+        why = undefined(name, x, y)
+        out.append(
+            Agreement(
+                a=a,
+                b=b,
+                measure=name,
+                value=_value(name, measure, x, y),
+                position=np.nan if curves is None else _both(name, measure, (x, y), curves),
+                pieces=_both(name, measure, (x, y), (even[0], even[1])),
+                units=len(x),
+                why=why,
+            )
+        )
+    return out
+
+
+def undefined(name: str, x: np.ndarray, y: np.ndarray) -> str:
+    """Why the measure has no value for these two lists, as a sentence; empty where it has one."""
+    if np.isnan(x).any() or np.isnan(y).any():
+        return "One of the runs has no answer."
+    if name.startswith("top-"):
+        k = int(name.removeprefix("top-"))
+        return "" if len(x) > k else f"Both runs share {_words(len(x))}, and the top {k} needs more than {k}."
+    if len(x) < 2:
+        return f"Both runs share {_words(len(x))}, and two are needed."
+    if name in ("spearman", "kendall") and (_constant(x) or _constant(y)):
+        return "In one of the runs all shared words got the same, so they have no order."
+    if not x.any() or not y.any():
+        return "In one of the runs the shared words got nothing."
+    return ""
+
+
+def _words(count: int) -> str:
+    return "no word" if count == 0 else "one word" if count == 1 else f"{count} words"
+
+
+def _constant(x: np.ndarray) -> bool:
+    return bool((x == x[0]).all())
+
+
+def _plain(x: np.ndarray) -> np.ndarray:
+    """Scaled to a sum of 1 and rounded, so that rounding errors make no order; zeros stay zeros."""
+    total = x.sum()
+    return np.round(x / total, DIGITS) if total > 0 else x + 0.0
+
+
+def _value(name: str, measure: Measure, x: np.ndarray, y: np.ndarray) -> float:
+    if undefined(name, x, y):
+        return np.nan
+    if np.array_equal(x, y):
+        return 0.0 if name == "jensen-shannon" else 1.0
+    first, second = (x, y) if tuple(x) <= tuple(y) else (y, x)
+    return measure(first, second)
+
+
+def _both(
+    name: str, measure: Measure, values: tuple[np.ndarray, np.ndarray], others: tuple[np.ndarray, np.ndarray]
+) -> float:
+    """Mean of one run beside the other's stand-in, both ways; a way that is undefined is left out."""
+    found = [_value(name, measure, values[0], others[1]), _value(name, measure, values[1], others[0])]
+    known = [f for f in found if not np.isnan(f)]
+    return sum(known) / len(known) if known else np.nan
+
+
+def _curve(place: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """float [unit]: the least-squares parabola through ``values`` over ``place``, never below 0, as in ``_plain``."""
+    if np.isnan(values).any():
+        return values
+    terms = np.vander(place - 0.5, 3)
+    fitted = terms @ np.linalg.lstsq(terms, values, rcond=None)[0]
+    return _plain(np.clip(fitted, 0, None))
