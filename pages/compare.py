@@ -1,8 +1,8 @@
-"""Compare: two to four stored runs side by side, on one colour scale."""
+"""Compare: two to four columns side by side, each a prompt, a model and a way to read it."""
 
+from pages.parts.compare.page import compare
 from pages.parts.frame import cache_line, frame
-from pages.parts.sides import sides
 
 frame("Compare")
 cache_line()
-sides()
+compare()

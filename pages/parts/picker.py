@@ -15,7 +15,8 @@ ICON = {"ready": "●", "fetchable": "◐", "hub": "○"}
 TYPED = "A hub id (org/name), a folder with config.json and safetensors, or a .gguf file can be typed in."
 
 
-def _option(name: str) -> str:
+def option(name: str) -> str:
+    """A model of the list, with its state."""
     if name not in CATALOGUE:
         return name
     entry, state = CATALOGUE[name], status(name)
@@ -37,7 +38,7 @@ def pick_model() -> str:
             "Model",
             options,
             key="model",
-            format_func=_option,
+            format_func=option,
             accept_new_options=True,
             persist_state="session",
             label_visibility="collapsed",

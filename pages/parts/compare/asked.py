@@ -1,0 +1,179 @@
+"""From columns to runs: which are there, which are missing, one job for all that are, and what could not be done.
+
+A column shows a run of its own at once (the one it was opened with), or any stored run that answers what it asks;
+what it shows stays, marked as changed, until the next one is there. Guarded by tests/pages/test_compare.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from core.errors import HeedError
+from core.jobs.runs import Outcome, ask, work_all
+from core.models.names import known_ref, resolve
+from core.records import Request, Trace
+from pages.parts import progress
+from pages.parts.cached import open_trace
+from pages.parts.compare.columns import LETTERS, SHARED, Column, columns, settled, update
+from pages.parts.filled import Filled
+
+SLOT = "compare_job"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A column and what there is of it now."""
+
+    column: Column
+    letter: str
+    asked: Filled
+    """System message settled; with the answer of another column where that is scored."""
+    trace: Trace | None = None
+    missing: bool = False
+    """What it asks was not run yet."""
+    problem: str = ""
+    """Why it cannot be run, or not be compared, in one sentence."""
+
+    @property
+    def name(self) -> str:
+        """E.g. ``A · SmolLM2 135M Instruct``."""
+        return self.letter if self.trace is None else f"{self.letter} · {self.trace.model.label}"
+
+
+def shape(column: Column, trace: Trace | None) -> tuple[tuple[int, ...], int]:
+    """(layers with attention, heads) of the column's model, as far as that is known."""
+    if trace is not None and trace.model.key.name == column.filled.model:
+        return trace.model.attention_layers, trace.model.heads
+    try:
+        ref = known_ref(resolve(column.filled.model))
+    except HeedError:
+        ref = None
+    return (ref.attention_layers, ref.heads) if ref is not None else ((), 0)
+
+
+def look(column: Column, letter: str, policy: str, text: str) -> Seen:
+    """The column with its run: its own, or a stored one of the same request."""
+    asked = settled(column.filled, policy, text)
+    seen = Seen(column, letter, asked)
+    if column.run and column.asked == asked:
+        return _opened(seen, column.run, column.request)
+    run, request, problem = _stored(asked)
+    if run:
+        column = replace(column, run=run, asked=asked, request=request)
+        update(column)
+        return _opened(replace(seen, column=column), run, request)
+    problem = problem or _failed(asked, policy)
+    if not column.run:
+        return replace(seen, missing=True, problem=problem)
+    return replace(_opened(seen, column.run, column.request), missing=True, problem=problem)
+
+
+def scored(seen: Sequence[Seen], base: int) -> list[Seen]:
+    """The columns with the answer of column ``base``: where another one wrote something else, a run that reads it."""
+    first = seen[base].trace
+    if first is None:
+        return list(seen)
+    return [s if s.trace is None else _scored(s, first) for s in seen]
+
+
+def _scored(seen: Seen, first: Trace) -> Seen:
+    if seen.trace is None or seen.missing or seen.trace.answer == first.answer:
+        return seen
+    asked = replace(
+        seen.asked, mode="Given answer", answer=first.answer, author=first.model.label, raw_given=seen.asked.raw
+    )
+    run, request, problem = _stored(asked)
+    if not run:
+        return replace(seen, asked=asked, missing=True, problem=problem or _failed(asked, ""))
+    return _opened(replace(seen, asked=asked), run, request)
+
+
+def _opened(seen: Seen, run: str, request: Request | None) -> Seen:
+    """With the trace, or with why it cannot stand beside the others."""
+    try:
+        trace = open_trace(run, request)
+    except HeedError as error:
+        return replace(seen, missing=True, problem=str(error))
+    if trace is None:
+        return replace(seen, missing=True, problem=f"There is no stored run {run[:8]}: it may have been deleted.")
+    if trace.model.attention == "none":
+        problem = f"{trace.model.label} has no attention, so it cannot stand beside the others."
+        return replace(seen, problem=problem)
+    if trace.rows is None:
+        problem = f"The attention rows of run {run[:8]} are not stored any more: press Compare to compute them again."
+        return replace(seen, missing=True, problem=problem)
+    return replace(seen, trace=trace)
+
+
+def _stored(asked: Filled) -> tuple[str, Request | None, str]:
+    """(id, request, "") of a stored run that answers this, else ("", None, why it cannot be run)."""
+    known: dict[Filled, str] = st.session_state.setdefault("compare_known", {})
+    try:
+        request = ask(asked.draft())
+        run = known.get(asked, "") if request is None else request.id
+        trace = open_trace(run, request) if run else None
+    except HeedError as error:
+        return "", None, str(error)
+    return (run, request, "") if trace is not None else ("", None, "")
+
+
+def _failed(asked: Filled, policy: str) -> str:
+    """Why the last try failed, where it asked for the same."""
+    error = st.session_state.get("compare_errors", {}).get(asked, "")
+    if error and policy == SHARED and asked.system == "replace" and "chat template" in error:
+        error += " Or choose “Each template's own” under System message."
+    return error
+
+
+def start(missing: Sequence[Seen]) -> None:
+    """One job for everything that is missing."""
+    state: Any = st.session_state
+    state.compare_told = ""
+    leave()
+    wanted = list(dict.fromkeys(s.asked for s in missing))
+    drafts = [asked.draft() for asked in wanted]
+    names = [next(s for s in missing if s.asked == asked) for asked in wanted]
+    try:
+        device = next((_device(d.model) for d in drafts), "cpu")
+        name = "compare " + " ".join(d.name for d in drafts)
+        progress.begin(name, work_all(drafts, [f"Column {s.letter}" for s in names]), device, SLOT)
+        state.compare_wanted = wanted
+    except HeedError as error:
+        state.compare_told = str(error)
+
+
+def _device(model: str) -> str:
+    try:
+        return resolve(model).device
+    except HeedError:
+        return "cpu"
+
+
+def leave() -> None:
+    """Nothing is waited for any more; what was finished stays."""
+    progress.leave(SLOT)
+
+
+def collect() -> None:
+    """Takes over what the job brought, once: runs by what was asked, and what went wrong."""
+    state: Any = st.session_state
+    ended, result, error = progress.over(SLOT)
+    if not ended:
+        return
+    state.compare_told = error
+    errors, known = state.setdefault("compare_errors", {}), state.setdefault("compare_known", {})
+    for asked, outcome in zip(state.get("compare_wanted") or (), result or (), strict=False):
+        errors.pop(asked, None)
+        if isinstance(outcome, Outcome) and outcome.error:
+            errors[asked] = outcome.error
+        elif isinstance(outcome, Outcome):
+            known[asked] = outcome.run
+
+
+def looked(policy: str, text: str) -> list[Seen]:
+    """All columns with their runs."""
+    return [look(c, letter, policy, text) for c, letter in zip(columns(), LETTERS, strict=False)]
