@@ -27,6 +27,7 @@ from typing import Any, Literal
 import torch
 
 from core.errors import Cancelled
+from core.models.hidden import hidden_keys
 
 NAME = "heed"
 BLOCK = 64
@@ -288,6 +289,9 @@ def _forward(
 ) -> tuple[torch.Tensor, None]:
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+    hidden = hidden_keys.get()
+    if hidden is not None:
+        attention_mask = hidden.merged(attention_mask, query.shape[2], key.shape[2])
     if kw.get("softcap") is not None or kw.get("s_aux") is not None:
         out = _exact(module, query, key, value, attention_mask, kw)
     else:

@@ -11,7 +11,7 @@ numpy only, frozen, checked when made. To add a field: say its shape in the docs
 
 from core.records.comparison import STATUS, Agreement, Aligned, Comparison
 from core.records.importance import Importance, Units
-from core.records.probe import Probe
+from core.records.probe import NextTokens, Probe
 from core.records.request import SCHEMA, Message, ModelKey, ModelRef, Request, Segment
 from core.records.trace import FINISH, MAX, MEAN, PARTS, ROLES, SCALE, SEGMENTS, TOP, Rows, Source, Tokens, Trace
 
@@ -33,6 +33,7 @@ __all__ = [
     "Message",
     "ModelKey",
     "ModelRef",
+    "NextTokens",
     "Probe",
     "Request",
     "Rows",

@@ -53,3 +53,29 @@ class Probe:
         From ``knock_out`` a variant is a unit: ``effect[unit, step]``.
         """
         return self.base - self.logprobs
+
+
+@dataclass(frozen=True, eq=False)
+class NextTokens:
+    """The next-token distributions of several prompts, over the same tokens: the union of each prompt's best."""
+
+    request_ids: tuple[str, ...]
+    ids: np.ndarray
+    """int64 [token] most probable on average first."""
+    texts: tuple[str, ...]
+    """[token] as labels: a space can be seen."""
+    logprobs: np.ndarray
+    """float32 [request, token] natural log-probability right behind the prompt."""
+    model: str = ""
+    """The model's caption."""
+
+    def __post_init__(self) -> None:
+        settle(
+            self,
+            request_ids=tuple(self.request_ids),
+            ids=array(self.ids, np.int64, 1, "ids"),
+            texts=tuple(self.texts),
+            logprobs=array(self.logprobs, np.float32, 2, "logprobs"),
+        )
+        same("texts", (len(self.texts),), self.ids.shape)
+        same("logprobs", self.logprobs.shape, (len(self.request_ids), len(self.ids)))
