@@ -8,6 +8,7 @@ What is drawn: core/charts/reader.js. Guarded by tests/pages and tests/browser.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypedDict
 
 import streamlit as st
@@ -27,12 +28,18 @@ class Selection(TypedDict):
 
 
 def reader(
-    data: dict[str, Any], *, key: str, selection: Selection | None = None, height: int | None = 420
+    data: dict[str, Any],
+    *,
+    key: str,
+    selection: Selection | None = None,
+    height: int | None = 420,
+    on_pick: Callable[[dict[str, Any]], bool] | None = None,
 ) -> Selection | None:
     """Draw the texts of ``reader_data``; returns what is picked, or None before anything was.
 
     ``selection`` sets it from Python when it changes. ``height`` (pixels) is where a long text starts to scroll.
     A selection of other texts (``data["texts"]`` changed) is dropped; another method or sink keeps it.
+    ``on_pick`` hears of every click first; where it says True the click was meant for it, and nothing is selected.
     """
     kept, passed, seen = f"{key}:selection", f"{key}:passed", f"{key}:version"
     state = st.session_state
@@ -47,7 +54,8 @@ def reader(
     def picked() -> None:
         click = state[key].picked
         if click:
-            state[kept] = dict(click)
+            taken = on_pick is not None and on_pick(dict(click))
+            state[kept] = None if taken else dict(click)
 
     _component(data=data | {"selection": state.get(kept), "height": height}, key=key, on_picked_change=picked)
     now = state.get(kept)
