@@ -1,0 +1,196 @@
+"""Several grids of cells in one view: word labels above each, row labels beside it, one width that a page may stretch.
+
+A concatenation of charts would give each grid its own width, which neither Streamlit nor a phone can stretch, and
+its own legend. So all grids stand in one view: x counts columns (quantitative, one a word), y counts pixels, and
+every row of labels is an axis of its own, moved to where its grid is; axes take the page's colours in light and
+dark, which text marks do not. Labels are looked up by position, so equal words stay two. Guarded by
+tests/core/test_charts_compared.py.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import altair as alt
+
+from core.charts.labels import SIDES, STRETCH, head, visible
+
+ROW, COLUMN = 20, 64
+"""Largest height of a row and width of a column, in pixels."""
+TALLEST = 1500
+TITLE, GAP, NEED, LIMIT = 24, 14, 14, 112
+"""Pixels: of a title, between grids, that a word label needs, at which a word label is cut."""
+BELOW: dict[str, Any] = {"orient": "bottom", "direction": "horizontal"}
+"""Of a legend: a figure of one row is too low for one beside it."""
+ANGLE = math.radians(50)
+PICKED = "#E69F00"
+"""A frame in a colour that neither viridis nor blueorange has at its ends."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One grid: ``words`` name its columns (an empty one stays without label), ``rows`` its rows."""
+
+    words: tuple[str, ...]
+    rows: tuple[str, ...]
+    title: str = ""
+    named: bool = True
+    """Write the words above it; False where the grid above has the same."""
+
+
+@dataclass
+class Board:
+    """Where the cells of each panel stand."""
+
+    panels: Sequence[Panel]
+    arrange: Literal["side", "stacked"] = "stacked"
+    width: int = 880
+    row: float = ROW
+    columns: int = 0
+    height: int = 0
+    left: list[int] = field(default_factory=list)
+    """First column of each panel."""
+    top: list[int] = field(default_factory=list)
+    """Pixel at which its cells begin."""
+
+    def __post_init__(self) -> None:
+        most = max((len(p.rows) for p in self.panels), default=1)
+        total = most if self.arrange == "side" else sum(len(p.rows) for p in self.panels)
+        self.row = min(self.row, max(9.0, TALLEST / max(total, 1)))
+        widest = max((len(p.words) for p in self.panels), default=1) or 1
+        plot = max(60, self.width - SIDES)
+        beside = len(self.panels) if self.arrange == "side" else 1
+        pixels = min(COLUMN, plot / (widest * beside))
+        gap = math.ceil(_side(self.panels) / pixels) if beside > 1 else 0
+        at, low = 0, 0
+        for panel in self.panels:
+            self.left.append(at if beside > 1 else 0)
+            top = (0 if beside > 1 else low) + self._above(panel)
+            self.top.append(top)
+            low = max(low, top + math.ceil(self.row * len(panel.rows)) + GAP)
+            at += len(panel.words) + gap
+        if beside > 1:
+            self.top = [max(self.top)] * len(self.panels)
+            low = self.top[0] + math.ceil(self.row * most) + GAP
+        self.columns = max(1, at - gap) if beside > 1 else widest
+        self.height = max(30, low - GAP)
+        self.plot = min(plot, COLUMN * self.columns)
+
+    def _above(self, panel: Panel) -> int:
+        """Pixels of title and word labels above the cells."""
+        longest = max((len(visible(w)) for w in panel.words), default=0) if panel.named else 0
+        band = 10 + min(LIMIT, 6.8 * longest) * math.sin(ANGLE) if longest else 0
+        return math.ceil(band + (TITLE if panel.title else 0))
+
+    def place(self, panel: int, row: int, column: int) -> dict[str, float]:
+        """``x`` and ``y`` of a cell; ``sized`` adds where it ends."""
+        return {"x": self.left[panel] + column, "y": round(self.top[panel] + row * self.row, 2)}
+
+    def x(self, axis: alt.Axis | None = None, field: str = "x") -> alt.X:
+        return alt.X(f"{field}:Q", scale=alt.Scale(domain=[0, self.columns], nice=False, zero=False), axis=axis)
+
+    def y(self, axis: alt.Axis | None = None, field: str = "y") -> alt.Y:
+        scale = alt.Scale(domain=[0, self.height], range=[0, self.height], nice=False, zero=False, reverse=False)
+        return alt.Y(f"{field}:Q", scale=scale, axis=axis)
+
+    def rects(self, cells: list[dict[str, Any]], **mark: Any) -> alt.Chart:
+        """Cells from records that ``place`` began; a little over their size, so that no thin line shows between."""
+        base = alt.Chart(alt.InlineData(values=cells))
+        base = base.transform_calculate(x2="datum.x + 1", y2=f"datum.y + {self.row:g}")
+        return base.mark_rect(x2Offset=0.6, y2Offset=0.6, **mark).encode(x=self.x(), x2="x2:Q", y=self.y(), y2="y2:Q")
+
+    def frames(self, picked: Iterable[int]) -> list[alt.Chart]:
+        """A frame around the picked columns of every panel."""
+        frames = [
+            {"x": self.left[p] + c, "x2": self.left[p] + c + 1, "y": self.top[p], "y2": self._low(p)}
+            for p, panel in enumerate(self.panels)
+            for c in picked
+            if 0 <= c < len(panel.words) and panel.rows
+        ]
+        if not frames:
+            return []
+        mark = alt.Chart(alt.InlineData(values=frames)).mark_rect(fill=None, stroke=PICKED, strokeWidth=2.5)
+        return [mark.encode(x=self.x(), x2="x2:Q", y=self.y(), y2="y2:Q")]
+
+    def _low(self, panel: int) -> float:
+        return round(self.top[panel] + self.row * len(self.panels[panel].rows), 2)
+
+    def axes(self) -> list[alt.Chart]:
+        """The labels of every panel."""
+        out = []
+        for p, panel in enumerate(self.panels):
+            if panel.title:
+                out.append(self._marker(x=self._title(p)))
+            if panel.named and any(panel.words):
+                out.append(self._marker(x=self._words(p)))
+            if any(panel.rows):
+                out.append(self._marker(y=self._rows(p)))
+        return out
+
+    def _marker(self, x: alt.Axis | None = None, y: alt.Axis | None = None) -> alt.Chart:
+        nothing = alt.Chart(alt.InlineData(values=[{"x": 0, "y": 0}])).mark_point(opacity=0, tooltip=None)
+        return nothing.encode(x=self.x(x), y=self.y(y))
+
+    def _title(self, p: int) -> alt.Axis:
+        at, text = self.left[p], json.dumps(self.panels[p].title)
+        above = self.top[p] - TITLE if self.arrange == "side" else self._above(self.panels[p]) - TITLE
+        bold = {"labelAlign": "left", "labelFontWeight": "bold", "labelFontSize": 13, "labelLimit": 460}
+        return alt.Axis(
+            **_BARE,
+            **bold,
+            orient="top",
+            offset=above - self.top[p],
+            values=[at],
+            labelExpr=text,
+            labelBaseline="bottom",
+        )
+
+    def _words(self, p: int) -> alt.Axis:
+        shift, words = self.left[p] + 0.5, [visible(w) if w else "" for w in self.panels[p].words]
+        at = f"(datum.value - {shift:g})"
+        stride = f"max(1, ceil({NEED * self.columns:g} / (width > 0 ? width : {self.plot:g})))"
+        text = f"{at} % {stride} == 0 ? {json.dumps(words)}[{at}] : ''"
+        look = {"labelAngle": -50, "labelAlign": "left", "labelFontSize": 12, "labelLimit": LIMIT}
+        values = [i + shift for i, w in enumerate(words) if w]
+        return alt.Axis(**_BARE, **look, orient="top", offset=-self.top[p], values=values, labelExpr=text)
+
+    def _rows(self, p: int) -> alt.Axis:
+        rows = [visible(r) if r else "" for r in self.panels[p].rows]
+        every = max(1, math.ceil(11 / self.row))
+        shown = list(range(0, len(rows), every))
+        values = [round(self.top[p] + (i + 0.5) * self.row, 2) for i in shown]
+        named = json.dumps([rows[i] for i in shown])
+        size = max(9, min(12, 0.8 * self.row * every))
+        start = self.left[p] / self.columns
+        text = f"{named}[indexof({json.dumps(values)}, datum.value)]"
+        offset: Any = alt.ExprRef(f"-{start:g} * width") if start else 0
+        look = {"labelFontSize": size, "labelLimit": 150, "labelAlign": "right"}
+        return alt.Axis(**_BARE, **look, orient="left", offset=offset, values=values, labelExpr=text)
+
+    def finish(self, layers: list[alt.Chart], title: str, lines: Sequence[str], said: str) -> alt.LayerChart:
+        """All layers with the axes, size, title, caption and description."""
+        chart = alt.layer(*layers, *self.axes()).resolve_axis(x="independent", y="independent")
+        return chart.properties(
+            width=self.plot + SIDES,
+            height=self.height,
+            title=head(title, lines),
+            description=" ".join([said, *(line + "." for line in lines)]),
+            autosize=STRETCH,
+            view=alt.ViewBackground(stroke=None),
+        )
+
+
+_BARE: dict[str, Any] = {
+    "title": None, "grid": False, "ticks": False, "domain": False,
+    "labelPadding": 4, "labelOverlap": False, "labelBound": False,
+}  # fmt: skip
+
+
+def _side(panels: Sequence[Panel]) -> float:
+    """Pixels that the row labels of a panel need to its left."""
+    longest = max((len(visible(r)) for p in panels for r in p.rows), default=0)
+    return 24 + min(150, 7 * longest)

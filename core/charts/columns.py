@@ -1,0 +1,108 @@
+"""What every figure over several runs says of its columns: whose weights, which run, which method.
+
+A column is named by the page (``names``); its letter or name stands on every grid, bar and tooltip, and the lines
+under the title say which weights and which run it is. Guarded by tests/core/test_charts_compared.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from core.charts.labels import amount, settings, times, visible
+from core.records import Comparison, Importance
+
+UNIT_OF = {True: "share", False: "score"}
+PREFIX = {"replaced": "~ ", "inserted": "+ "}
+"""Before a word that differs: the others have another word there; only this run has it."""
+MARKS = "~ another word stands there in another column · + only this column has the word"
+WIDEST = 100
+"""Characters of a caption line."""
+
+
+def check_names(comparison: Comparison, names: Sequence[str]) -> list[str]:
+    """The columns' names as labels, one a run. Raises ValueError where their number does not fit."""
+    if len(names) != len(comparison.trace_ids):
+        raise ValueError(f"{len(names)} names do not fit {len(comparison.trace_ids)} columns.")
+    return [visible(str(n), 48) for n in names]
+
+
+def caption_lines(
+    comparison: Comparison, names: Sequence[str], importances: Sequence[Importance] | None = None
+) -> list[str]:
+    """One line a column (name, weights, run, and its method where columns differ), then the method of all."""
+    ways = [_way(i) for i in importances] if importances else []
+    same = len(set(ways)) <= 1
+    lines = []
+    for run, name in enumerate(names):
+        parts = [comparison.models[run], f"run {comparison.trace_ids[run][:8]}"]
+        lines += wrapped(f"{name}: ", parts if same else [*parts, ways[run]])
+    said = ways[0] if ways and same else comparison.method if not ways else ""
+    of = f"by {comparison.granularity}, mean over the answer's steps"
+    return [*lines, *wrapped("", [p for p in (said, of) if p])]
+
+
+def wrapped(start: str, parts: Sequence[str], width: int = WIDEST) -> list[str]:
+    """``parts`` joined by dots, as many a line as fit."""
+    lines, line = [], start
+    for part in parts:
+        if line not in ("", start) and len(line) + len(part) + 3 > width:
+            lines.append(line)
+            line = part
+        else:
+            line = f"{line} · {part}" if line not in ("", start) else line + part
+    return [*lines, line] if line else lines
+
+
+def _way(importance: Importance) -> str:
+    parts = settings(importance).split(" · ")
+    return " · ".join(p for p in parts if not p.startswith(("run ", "answer by")))
+
+
+def share(comparison: Comparison) -> np.ndarray:
+    """float64 [run, unit] what each run read of the unit, words without partner included; NaN: it has no such word."""
+    return np.where(np.isnan(comparison.values), comparison.alone, comparison.values)
+
+
+def word_label(comparison: Comparison, run: int, unit: int) -> str:
+    """The word as it stands in this run, marked where it differs; empty where the run has none."""
+    text = comparison.units.texts[run][unit]
+    if comparison.units.column[run, unit] < 0:
+        return ""
+    return PREFIX.get(str(comparison.status[run, unit]), "") + visible(text)
+
+
+def unit_label(comparison: Comparison, unit: int, width: int = 24) -> str:
+    """The word that stands there; each of the different ones where it was replaced."""
+    texts = [t[unit] for r, t in enumerate(comparison.units.texts) if comparison.units.column[r, unit] >= 0]
+    different = list(dict.fromkeys(visible(t, width) for t in texts)) or [visible(comparison.units[unit], width)]
+    return different[0] if len({t.casefold() for t in different}) == 1 else " | ".join(different)
+
+
+def what_each_has(comparison: Comparison, unit: int) -> list[str]:
+    """[run] for tooltips: the run's own word, its share and multiple of uniform."""
+    every, kind = share(comparison), UNIT_OF[comparison.sums_to_one]
+    out = []
+    for run in range(len(comparison.trace_ids)):
+        value, even = every[run, unit], comparison.uniform[run, unit]
+        if not np.isfinite(value):
+            out.append("no such word")
+            continue
+        parts = [f"“{visible(comparison.units.texts[run][unit])}”", amount(float(value), kind)]
+        if np.isfinite(even):
+            parts.append(times(float(value), float(even)))
+        if comparison.status[run, unit] in ("replaced", "inserted"):
+            parts.append({"replaced": "another word", "inserted": "only here"}[str(comparison.status[run, unit])])
+        out.append(" · ".join(parts))
+    return out
+
+
+def word_records(comparison: Comparison) -> list[dict[str, Any]]:
+    """[unit] what tooltips look up: ``unit``, ``word`` and ``c0``, ``c1``, ... what each column has."""
+    out = []
+    for unit in range(len(comparison.units)):
+        has = {f"c{run}": text for run, text in enumerate(what_each_has(comparison, unit))}
+        out.append({"unit": unit, "word": unit_label(comparison, unit)} | has)
+    return out

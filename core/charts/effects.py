@@ -1,0 +1,143 @@
+"""What hiding some of the prompt did to each word of the same answer: bars to both sides of 0.
+
+A bar is the change in log-probability (with it hidden, less nothing hidden): below 0 the word became less likely. A
+word's log-probability is the sum over its tokens, and a token that two words share is split between them by its
+characters. Guarded by tests/core/test_charts_mattered.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import altair as alt
+import numpy as np
+
+from core.charts.aligned import answer_words
+from core.charts.board import BELOW
+from core.charts.differences import BLUE, ORANGE
+from core.charts.labels import GREY, SIDES, STRETCH, digits, head, label_expr, visible
+from core.charts.layout import exact
+from core.records import Probe, Trace, Units
+
+MODES = {"mask": "hidden: attention mask 0, positions kept", "remove": "removed: the prompt rendered anew without it"}
+LESS, MORE = "less likely", "likelier"
+
+
+def effect_bars(
+    probe: Probe,
+    variant: int,
+    trace: Trace,
+    *,
+    per: Literal["sum", "mean"] = "sum",
+    hidden: str | None = None,
+    caption: Sequence[str] = (),
+    width: int = 880,
+    height: int = 260,
+    select: str | None = None,
+    title: str | None = None,
+) -> alt.LayerChart:
+    """A bar a word of the answer for ``probe``'s ``variant``: the sum of its tokens' changes (or their mean).
+
+    ``hidden`` says what was knocked out (by default the labels of the variant's units). ``select`` names a point
+    selection over the field ``word``. Raises IndexError for a variant that the probe does not have.
+    """
+    if not 0 <= variant < len(probe.masks):
+        raise IndexError(f"There is no variant {variant}: this probe has {len(probe.masks)}.")
+    words = answer_words(trace)
+    records = _records(probe, variant, trace, words, per)
+    gone = hidden if hidden is not None else _hidden(probe, variant)
+    lines = [probe.model or trace.model.caption, *caption, f"{MODES[probe.mode]} · run {probe.trace_id[:8]}"]
+    if records and not any(r["change"] is not None for r in records):
+        lines.append("this variant cannot be made, so there is nothing to draw")
+    extent = 1.15 * (max((abs(r["change"]) for r in records if r["change"] is not None), default=0) or 1)
+    labels = [r["label"] for r in records]
+    x = alt.X("a:Q", scale=alt.Scale(domain=[-0.5, max(len(labels), 1) - 0.5], nice=False), axis=_axis(labels, width))
+    name = "change in log-probability (nats)" + ("" if per == "sum" else ", mean over tokens")
+    y = alt.Y(
+        "change:Q",
+        title=name,
+        scale=alt.Scale(domain=[-extent, extent], nice=False),
+        axis=alt.Axis(format="+~g", tickCount=6),
+    )
+    color = alt.Color(
+        "way:N",
+        scale=alt.Scale(domain=[LESS, MORE], range=[ORANGE, BLUE]),
+        legend=alt.Legend(title="without it", **BELOW),
+    )
+    base = alt.Chart(alt.InlineData(values=records)).transform_filter("datum.change !== null")
+    base = base.transform_calculate(a="datum.word - 0.4", b="datum.word + 0.4")
+    bars = base.mark_bar().encode(x=x, x2="b:Q", y=y, color=color, tooltip=_tooltip())
+    if select:
+        bars = bars.add_params(alt.selection_point(name=select, fields=["word"], empty=False))
+    zero = alt.Chart(alt.InlineData(values=[{"change": 0}])).mark_rule(color=GREY).encode(y=alt.Y("change:Q"))
+    title = title or f"The same answer without {gone}"
+    total = sum(r["change"] for r in records if r["change"] is not None)
+    said = f"{title}: change in log-probability of {len(records)} words, {total:+.3g} nats in all."
+    return alt.layer(bars, zero).properties(
+        width=width,
+        height=height,
+        title=head(title, lines),
+        description=" ".join([said, *(line + "." for line in lines)]),
+        autosize=STRETCH,
+    )
+
+
+def _records(probe: Probe, variant: int, trace: Trace, words: Units, per: str) -> list[dict[str, Any]]:
+    first, kept = trace.prompt_length, np.isin(np.arange(trace.steps), trace.answer_steps)
+    now, before = probe.logprobs[variant].astype(float), probe.base.astype(float)
+    out: list[dict[str, Any]] = []
+    for u, label in enumerate(words.labels):
+        mine = words.unit == u
+        steps, weight = words.token[mine] - first, words.weight[mine].astype(float)
+        if not len(steps) or not kept[steps].any():
+            continue
+        scale = weight / weight.sum() if per == "mean" else weight
+        change = float(((now - before)[steps] * scale).sum())
+        out.append(
+            {
+                "word": len(out),
+                "unit": u,
+                "label": visible(label),
+                "change": exact(change),
+                "way": LESS if change < 0 else MORE,
+                "said": f"{'-' if change < 0 else '+'}{digits(abs(change))} nats"
+                if math.isfinite(change)
+                else "not known",
+                "before": f"{digits(float((before[steps] * weight).sum()))} nats",
+                "after": f"{digits(float((now[steps] * weight).sum()))} nats",
+            }
+        )
+    return out
+
+
+def _hidden(probe: Probe, variant: int) -> str:
+    """The labels of what this variant hides, the first few."""
+    gone = [visible(probe.units.labels[i]) for i in np.flatnonzero(probe.masks[variant])]
+    shown = " ".join(f"“{w}”" for w in gone[:4])
+    return (shown + (f" and {len(gone) - 4} more" if len(gone) > 4 else "")) or "anything hidden"
+
+
+def _axis(labels: list[str], width: int) -> alt.Axis:
+    return alt.Axis(
+        title="words of the answer",
+        values=list(range(len(labels))),
+        labelExpr=label_expr(labels or [""], need=14, pixels=width - SIDES),
+        ticks=False,
+        labelAngle=-50,
+        labelAlign="right",
+        labelOverlap=False,
+        labelLimit=110,
+        grid=False,
+    )
+
+
+def _tooltip() -> list[alt.Tooltip]:
+    names = {
+        "label": "word of the answer",
+        "said": "change",
+        "before": "log-probability before",
+        "after": "and without it",
+    }
+    return [alt.Tooltip(f"{field}:N", title=title) for field, title in names.items()]
