@@ -69,7 +69,7 @@ def work(draft: Draft) -> Work:
         from core.capture import capture
         from core.models import load_model
 
-        model = load_model(draft.model, progress=_loading(progress), cancelled=cancelled)
+        model = load_model(draft.model, progress=loading(progress), cancelled=cancelled)
         request = draft.request(model.key)
         if not stored(request):
             progress(None, "Reading the prompt")
@@ -123,7 +123,9 @@ def _part(progress: Progress, done: int, of: int, name: str) -> Progress:
     return tell
 
 
-def _loading(progress: Progress) -> Callable[[str, int, int], None]:
+def loading(progress: Progress) -> Callable[[str, int, int], None]:
+    """What ``load_model`` tells, as a job's progress."""
+
     def tell(what: str, done: int, total: int) -> None:
         if what.startswith("Download") and total:
             progress(done / total, f"{what}: {size_text(done)} of {size_text(total)}")

@@ -3,6 +3,7 @@
     runs/<id>/trace.json           the record, without arrays
               arrays.safetensors   its small arrays (tokens, log-probabilities, mass)
               rows.safetensors     attention rows, large; absent when not kept or evicted
+              probe-*              what hiding words did, see probes.py; none until somebody asks
               manifest.json        written last: size and sha256 of each file, a summary for lists;
                                    its second line is the sha256 of its first
               used                 empty; its time is when the run was last opened
@@ -18,8 +19,9 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,10 @@ from core.store.serial import from_plain, to_plain
 
 RECORD, SMALL, ROWS, MANIFEST, USED = "trace.json", "arrays.safetensors", "rows.safetensors", "manifest.json", "used"
 FORMAT = "heed-run-folder"
-DTYPES = {name: np.dtype(kind) for name, kind in (("F32", "<f4"), ("I32", "<i4"), ("I64", "<i8"), ("U16", "<u2"))}
+PROBE = "probe-"
+"""How the names of files begin that are dropped together with the rows."""
+_KINDS = (("F32", "<f4"), ("I32", "<i4"), ("I64", "<i8"), ("U16", "<u2"), ("U8", "u1"))
+DTYPES = {name: np.dtype(kind) for name, kind in _KINDS}
 """The dtypes that records hold, by their name in a safetensors file."""
 SEARCHED = 20_000
 """Characters of prompt and answer that the manifest repeats, for lists and search."""
@@ -97,9 +102,9 @@ def write_run(folder: Path, trace: Trace) -> Manifest:
     from_plain(plain, arrays)
     rows = {name: array for name, array in arrays.items() if name.startswith("rows.")}
     small = {name: array for name, array in arrays.items() if name not in rows}
-    contents = {RECORD: json.dumps(plain, allow_nan=False).encode(), SMALL: _pack(small)}
+    contents = {RECORD: json.dumps(plain, allow_nan=False).encode(), SMALL: pack(small)}
     if rows:
-        contents[ROWS] = _pack(rows)
+        contents[ROWS] = pack(rows)
     for name, data in contents.items():
         write_file(folder / name, data)
     files = {name: (len(data), sha256(data).hexdigest()) for name, data in contents.items()}
@@ -137,9 +142,9 @@ def read_run(folder: Path, rows: bool = True) -> Trace:
         )
     try:
         plain = json.loads(_checked(folder, RECORD, manifest))
-        arrays = _unpack(_checked(folder, SMALL, manifest))
+        arrays = unpack(_checked(folder, SMALL, manifest))
         if rows and ROWS in manifest.files:
-            arrays |= _unpack(_checked(folder, ROWS, manifest))
+            arrays |= unpack(_checked(folder, ROWS, manifest))
         else:
             plain["fields"]["rows"] = None
         trace = from_plain(plain, arrays)
@@ -160,12 +165,45 @@ def verify(folder: Path) -> None:
 
 
 def drop_rows(folder: Path) -> int:
-    """Delete the attention rows of a run, manifest first; returns the bytes freed. Raises OSError, Damaged."""
+    """Delete what can be computed again, the attention rows and probes, manifest first; returns the bytes freed.
+
+    Raises OSError, Damaged.
+    """
+    return drop(folder, [name for name in read_manifest(folder).files if name == ROWS or name.startswith(PROBE)])
+
+
+def drop(folder: Path, names: Iterable[str]) -> int:
+    """Delete these files of a run (the lock is held), manifest first; returns the bytes freed.
+
+    Raises OSError, Damaged.
+    """
     manifest = read_manifest(folder)
-    files = {name: entry for name, entry in manifest.files.items() if name != ROWS}
-    _write_manifest(folder, Manifest(manifest.id, manifest.schema, files, manifest.info))
-    (folder / ROWS).unlink(missing_ok=True)
-    return manifest.rows_bytes
+    gone = [name for name in names if name in manifest.files]
+    files = {name: entry for name, entry in manifest.files.items() if name not in gone}
+    _write_manifest(folder, replace(manifest, files=files))
+    for name in gone:
+        (folder / name).unlink(missing_ok=True)
+    return manifest.bytes - sum(size for size, _ in files.values())
+
+
+def put(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Add files to a run (the lock is held), all of them or none: the manifest is written last.
+
+    Raises OSError, Damaged, FileNotFoundError when there is no such run.
+    """
+    manifest = read_manifest(folder)
+    for name, data in contents.items():
+        write_file(folder / name, data)
+    new = {name: (len(data), sha256(data).hexdigest()) for name, data in contents.items()}
+    _write_manifest(folder, replace(manifest, files=manifest.files | new))
+
+
+def take(folder: Path, names: Sequence[str]) -> list[bytes] | None:
+    """Whole files of a run, checked; None when the manifest does not know them. Raises as ``read_manifest``."""
+    manifest = read_manifest(folder)
+    if not set(names) <= set(manifest.files):
+        return None
+    return [_checked(folder, name, manifest) for name in names]
 
 
 def prompt_text(request: Request) -> str:
@@ -196,11 +234,11 @@ def _summary(trace: Trace) -> dict[str, Any]:
     }
 
 
-def _pack(arrays: dict[str, np.ndarray]) -> bytes:
+def pack(arrays: dict[str, np.ndarray]) -> bytes:
     return safetensors.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
 
-def _unpack(data: bytes) -> dict[str, np.ndarray]:
+def unpack(data: bytes) -> dict[str, np.ndarray]:
     """The arrays of a safetensors file as read-only views of ``data``.
 
     The library's own reader copies every byte, which takes as long as checking them. Raises ValueError,
