@@ -39,7 +39,7 @@ def kendall(x: np.ndarray, y: np.ndarray) -> float:
     """Kendall's tau-b, which allows for ties, -1 to 1."""
     from scipy.stats import kendalltau
 
-    return float(kendalltau(x, y, method="asymptotic").statistic)
+    return float(kendalltau(x, y).statistic)
 
 
 def cosine(x: np.ndarray, y: np.ndarray) -> float:
@@ -93,7 +93,7 @@ def agree(
     """
     x, y = map(_plain, values)
     even = tuple(map(_plain, uniform))
-    curves = (_curve(place[0], x), _curve(place[1], y)) if len(x) >= FEWEST_FOR_POSITION else None
+    curves = (curve(place[0], x), curve(place[1], y)) if len(x) >= FEWEST_FOR_POSITION else None
     out = []
     for name, measure in MEASURES.items():
         why = undefined(name, x, y)
@@ -110,6 +110,11 @@ def agree(
             )
         )
     return out
+
+
+def measured(name: str, x: np.ndarray, y: np.ndarray) -> float:
+    """One measure of two lists of shares [unit]; NaN where undefined."""
+    return _value(name, MEASURES[name], _plain(x), _plain(y))
 
 
 def undefined(name: str, x: np.ndarray, y: np.ndarray) -> str:
@@ -160,7 +165,7 @@ def _both(
     return sum(known) / len(known) if known else np.nan
 
 
-def _curve(place: np.ndarray, values: np.ndarray) -> np.ndarray:
+def curve(place: np.ndarray, values: np.ndarray) -> np.ndarray:
     """float [unit]: the least-squares parabola through ``values`` over ``place``, never below 0, as in ``_plain``."""
     if np.isnan(values).any():
         return values

@@ -74,7 +74,7 @@ def side_by_side(traces: Sequence[Trace], importances: Sequence[Importance]) -> 
     runs, importances = checked(traces), list(importances)
     if len(runs) != len(importances):
         raise MethodError(f"A comparison needs one importance a run, not {len(importances)} for {len(runs)} runs.")
-    granularity = _one_granularity(importances)
+    granularity = one_granularity(importances)
     sides = [side(t, i) for t, i in zip(runs, importances, strict=True)]
     if granularity in BY_NAME:
         table = by_label([s.names for s in sides])
@@ -105,7 +105,7 @@ def side_by_side(traces: Sequence[Trace], importances: Sequence[Importance]) -> 
     )
 
 
-def _one_granularity(importances: Sequence[Importance]) -> str:
+def one_granularity(importances: Sequence[Importance]) -> str:
     names = list(dict.fromkeys(i.columns.granularity for i in importances))
     if len(names) > 1:
         raise MethodError(f"All runs must be compared by the same granularity, not by {' and '.join(names)}.")
