@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -49,13 +49,15 @@ def to_html(
     not_said: str = NOT_SAID,
     title: str = "What the model read while it answered",
     inputs: str = "own",
+    over: Mapping[str, Any] | None = None,
 ) -> str:
     """The page as text. ``importance`` is drawn as the heatmap, ``words`` (default: the same) as the two texts.
 
-    ``charts`` are Altair charts, put in as pictures. ``inputs`` as in ``reader_data``.
+    ``charts`` are Altair charts, put in as pictures. ``inputs`` and what is laid ``over`` the texts
+    (``beside_text``, ``marks``, ``tint``) as in ``reader_data``.
     """
     data = {
-        "reader": _with_spans(trace, words or importance, inputs),
+        "reader": _with_spans(trace, words or importance, inputs, over or {}),
         "heat": _heat(importance, trace.prompt_length),
     }
     script = "\n".join((source()[0], (HERE / "page.js").read_text("utf-8")))
@@ -116,9 +118,9 @@ def _floats(values: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode("ascii")
 
 
-def _with_spans(trace: Trace, words: Importance, inputs: str) -> dict[str, Any]:
+def _with_spans(trace: Trace, words: Importance, inputs: str, over: Mapping[str, Any]) -> dict[str, Any]:
     """Reader data whose answer units know their token positions, so that the heatmap can frame them."""
-    data = reader_data(trace, words, inputs="all" if inputs == "all" else "own")
+    data = reader_data(trace, words, inputs="all" if inputs == "all" else "own", **over)
     first, last = token_range(words.rows)
     for unit, a, b in zip(data["answer"]["units"], first, last, strict=True):
         unit["s"] = [int(a), int(b)]

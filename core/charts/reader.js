@@ -178,11 +178,12 @@ class Reader {
     this.said.setAttribute("aria-live", "polite");
     this.said.classList.toggle("unseen", data.sentence === false);
     this.besideLine = element("p", "beside");
+    this.tintLegend = element("div", "legend tints");
     this.tip = element("div", "tip");
     this.tip.setAttribute("role", "tooltip");
     this.tip.hidden = true;
     const caption = element("p", "caption", data.caption || "");
-    this.root.replaceChildren(panels, this.said, this.legend, this.besideLine, caption, this.tip);
+    this.root.replaceChildren(panels, this.said, this.legend, this.tintLegend, this.besideLine, caption, this.tip);
   }
 
   panel(side) {
@@ -350,7 +351,49 @@ class Reader {
     else if (inner.bottom > outer.bottom) box.scrollTop += inner.bottom - outer.bottom + 8;
   }
 
+  // Marked words of the input, and the signed colour under the answer: set by the page, whatever is picked.
+  light() {
+    const { data } = this, marks = new Set(data.marks ?? []);
+    this.words.input.forEach((word, k) => word.classList.toggle("marked", marks.has(k)));
+    this.tint = data.tint ? floats(data.tint.values) : null;
+    this.words.answer.forEach((word, k) => {
+      const v = this.tint ? this.tint[k] : NaN;
+      if (!Number.isFinite(v) || v === 0) delete word.dataset.tint;
+      else {
+        word.dataset.tint = v > 0 ? "above" : "below";
+        word.style.setProperty("--d", Math.min(1, Math.abs(v) / data.tint.limit).toFixed(3));
+      }
+    });
+    this.tintLegend.hidden = !data.tint;
+    if (data.tint) this.explainTint(data.tint);
+    const first = (data.marks ?? []).join();
+    if (first && first !== this.shownMarks && this.words.input[data.marks[0]]) this.reveal("input", data.marks[0]);
+    this.shownMarks = first;
+  }
+
+  explainTint({ title, limit, unit, above, below }) {
+    const name = element("span", "name", `under the answer: ${title}`);
+    const low = element("span", "", `-${digits(limit)} ${unit}`), high = element("span", "", `+${digits(limit)} ${unit}`);
+    this.tintLegend.replaceChildren(name, low, element("span", "bar diverging"), high);
+    this.tintLegend.append(element("span", "name", `orange: ${above}; blue: ${below}`));
+  }
+
+  tintText(k) {
+    const v = this.tint ? this.tint[k] : NaN;
+    if (!Number.isFinite(v)) return "";
+    return `${this.data.tint.title}: ${v < 0 ? "-" : "+"}${digits(Math.abs(v))} ${this.data.tint.unit}`;
+  }
+
+  // What a screen reader hears of a word beside its text and share.
+  heard(side, k) {
+    if (side === "answer") return this.tintText(k) && `. ${this.tintText(k)}`;
+    const marked = this.data.marks?.includes(k) ? ", marked" : "";
+    const lines = this.data.beside_text?.[k] ?? [];
+    return marked + (lines.length ? `. ${lines.join(". ")}` : "");
+  }
+
   draw() {
+    this.light();
     const { matrix, data, selection: { side, start, end } } = this;
     const other = side === "answer" ? "input" : "answer";
     this.view = side === "answer" ? matrix.read(start, end) : matrix.readBy(start, end);
@@ -362,7 +405,7 @@ class Reader {
       word.style.setProperty("--t", t.toFixed(3));
       word.classList.remove("picked");
       word.removeAttribute("aria-pressed");
-      word.setAttribute("aria-label", `${data[other].units[k].t}: ${this.value(k)}`);
+      word.setAttribute("aria-label", `${data[other].units[k].t}: ${this.value(k)}${this.heard(other, k)}`);
     });
     const whole = this.isWhole();
     this.words[side].forEach((word, k) => {
@@ -370,7 +413,7 @@ class Reader {
       word.style.setProperty("--t", "0");
       word.classList.toggle("picked", picked && !whole);
       word.setAttribute("aria-pressed", String(picked));
-      word.setAttribute("aria-label", data[side].units[k].t);
+      word.setAttribute("aria-label", `${data[side].units[k].t}${this.heard(side, k)}`);
     });
     this.allButton.setAttribute("aria-pressed", String(whole));
     this.high.textContent = amountText(limit, data.unit) + (data.maximum != null || data.strength > 1 ? " and more" : "");
@@ -438,6 +481,8 @@ class Reader {
     const lines = [element("b", "", unit.t)];
     if (shaded) lines.push(element("span", "", this.value(i)));
     if (unit.n) lines.push(element("span", "", unit.n));
+    if (side === "answer" && this.tint && this.tintText(i)) lines.push(element("span", "", this.tintText(i)));
+    if (side === "input") for (const line of this.data.beside_text?.[i] ?? []) lines.push(element("span", "", line));
     this.tip.replaceChildren(...lines);
     this.tip.hidden = false;
     const word = this.words[side][i].getClientRects()[0], home = this.root.getBoundingClientRect();

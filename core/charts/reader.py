@@ -11,13 +11,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from core.charts.labels import caption, plain, token_range, visible
+from core.charts.lights import Lines, Tint, lights
 from core.records import Importance, Source, Tokens, Trace, Units
 
 HERE = Path(__file__).parent
@@ -42,6 +43,9 @@ def reader_data(
     sentence: bool = True,
     answer_title: str = "The answer",
     input_title: str | None = None,
+    beside_text: Lines | None = None,
+    marks: Collection[int] | None = None,
+    tint: Tint | Sequence[float] | np.ndarray | None = None,
 ) -> dict[str, Any]:
     """JSON-able data for reader.js.
 
@@ -51,6 +55,10 @@ def reader_data(
     of the view, which the legend states. ``present``: large type. ``sentence`` shows what was read most in words
     (without it, only screen readers hear it). ``texts`` in the result names the texts and their
     units: while it stays the same, a picked span stays meaningful; ``version`` names the numbers too.
+
+    Over the texts (lights.py): ``beside_text`` a line or lines for each column of ``importance``, told on hover;
+    ``marks`` columns to mark; ``tint`` a signed number for each row, e.g. nats lost, as a colour under its word.
+    Raises ValueError where their lengths do not fit.
     """
     columns = shown_columns(trace, importance, inputs)
     picked = importance.values[:, columns]
@@ -74,6 +82,7 @@ def reader_data(
     }
     data["texts"] = _digest([data["answer"], data["input"]])
     data["version"] = _digest(sorted(data.items()))
+    data |= lights(columns, len(importance.rows), len(importance.columns), beside_text, marks, tint)
     return data | {"strength": float(strength), "maximum": maximum, "present": bool(present), "sentence": sentence}
 
 

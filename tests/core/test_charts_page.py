@@ -227,3 +227,32 @@ def test_long_texts_open_and_answer_clicks(browser, tmp_path):
         page.locator(".panel.answer .word").nth(499).click()
         assert "step's attention" in said(page)
         assert problems == []
+
+
+def test_the_page_draws_marks_lines_and_tint(browser, tmp_path):
+    tr = made.trace("What color ?", "The sky is")
+    lines = ["", ["Qwen: <b>4 %</b>", "B: 2 %"], ""]
+    html = to_html(tr, made.importance(tr), over={"marks": [1], "beside_text": lines, "tint": [2.0, -1.0, 0.0]})
+    with opened(browser, tmp_path, html) as (page, problems):
+        assert page.locator(".word.marked").all_text_contents() == ["color"]
+        assert page.locator(".word[data-tint]").evaluate_all("w => w.map(x => x.dataset.tint)") == ["above", "below"]
+        page.locator(".panel.input .word", has_text="color").hover()
+        assert "Qwen: <b>4 %</b>" in page.locator("#reader .tip").text_content()
+        assert page.locator("#reader .tip b").count() == 1
+        page.locator(".panel.answer .word", has_text="sky").hover()
+        assert "log-probability lost: -1.00 nats" in page.locator("#reader .tip").text_content()
+        assert "marked" in page.locator(".word.marked").get_attribute("aria-label")
+        legend = page.locator(".tints").text_content()
+        assert "-2.00 nats" in legend
+        assert "orange: less likely without it" in legend
+        full, half = page.locator(".word[data-tint]").evaluate_all("w => w.map(x => x.style.getPropertyValue('--d'))")
+        assert (full, half) == ("1.000", "0.500")
+        page.locator(".panel.input .word", has_text="color").click()
+        assert page.locator(".word[data-tint]").count() == 2, "the effect stays while the attention of a word is shown"
+        assert problems == []
+
+
+def test_without_it_there_is_no_second_legend(browser, tmp_path):
+    tr = made.trace()
+    with opened(browser, tmp_path, to_html(tr, made.importance(tr))) as (page, _):
+        assert page.locator(".tints").is_hidden()
