@@ -19,6 +19,10 @@ _WHERE = {
     "outputs": "core.comparing.answers",
     "word_diff": "core.comparing.answers",
     "Piece": "core.comparing.answers",
+    "stability": "core.comparing.repeats",
+    "Stability": "core.comparing.repeats",
+    "propose": "core.comparing.edits",
+    "expand": "core.comparing.pairs",
 }
 
 __all__ = list(_WHERE)
