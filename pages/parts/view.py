@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import streamlit as st
 
 from core.charts.page import NOT_SAID
@@ -16,12 +18,20 @@ from pages.parts.rest import without_rows
 from pages.parts.said import said
 from pages.parts.selection import Picked, picked_words
 from pages.parts.text import escape
+from pages.parts.views.figure import Figure
 from pages.parts.views.heads import heads
 from pages.parts.views.heat import heat
 from pages.parts.views.over import over
 from pages.parts.views.table import table
+from pages.parts.whatif import guess, lit, open_here, panel, what_if
 
-VIEWS = {"heatmap": "Heatmap", "over": "Over the answer", "heads": "Layers and heads", "table": "Table"}
+VIEWS = {
+    "heatmap": "Heatmap",
+    "over": "Over the answer",
+    "heads": "Layers and heads",
+    "table": "Table",
+    "whatif": "What if",
+}
 DRAW = {"heatmap": heat, "over": over, "heads": heads, "table": table}
 FINISHED = {
     "end": "ended by itself",
@@ -39,8 +49,11 @@ def view(trace: Trace, present: bool = False) -> None:
         if not present:
             _head(trace)
         try:
-            if trace.rows is None:
+            if guess.hidden(trace):
+                guess.ask(trace, present)
+            elif trace.rows is None:
                 without_rows(trace)
+                _what_if_alone(trace)
             else:
                 _whole(trace, present)
         except HeedError as error:
@@ -54,17 +67,37 @@ def _whole(trace: Trace, present: bool) -> None:
     words = importance(trace, chosen.method, **chosen.picked, columns=chosen.texts, rows=chosen.texts)
     picked = _texts(trace, words, chosen, present)
     sentence = said(trace, words, picked, present)
+    guess.told(trace, chosen)
     if present:
         return
     kind = _controls(trace)
-    figure = DRAW[kind](trace, words, chosen, picked)
-    st.caption(NOT_SAID)
+    if kind == "whatif":
+        panel(trace, chosen)
+        figure = Figure(None, lambda: "")
+    else:
+        figure = DRAW[kind](trace, words, chosen, picked)
+        st.caption(NOT_SAID)
     downloads(trace, words, chosen, figure, sentence)
     _rendered(trace, chosen)
 
 
+def _what_if_alone(trace: Trace) -> None:
+    """For a run without attention rows, which has none of the other views."""
+    if _open("whatif"):
+        what_if(trace, Choices("mean-attention", None, None, "drop", "word", 1.0), "whatif")
+
+
+def _knock_out(trace: Trace) -> None:
+    """Opens the what-if with the words that are picked in the input text."""
+    st.session_state.chart = "whatif"
+    if trace.rows is not None:
+        with suppress(HeedError):  # it is told where the views are drawn
+            open_here(trace, choices(trace), st.session_state.get("reader:selection"))
+
+
 def _head(trace: Trace) -> None:
-    title, button = st.columns([5, 1], vertical_alignment="center")
+    title, side = st.columns([3, 2], vertical_alignment="center")
+    buttons = side.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center")
     author = escape(trace.request.author)
     label = escape(trace.model.label)
     title.caption(
@@ -72,9 +105,11 @@ def _head(trace: Trace) -> None:
         f"{FINISHED[trace.finish]} · run {trace.id[:8]}"
         + (f" · **written by {author}, as read by {label}**" if author else "")
     )
-    if button.button(
-        "Present", icon=":material/slideshow:", width="stretch", help="Large type; arrow keys step through"
-    ):
+    with buttons:
+        guess.switch()
+    about = "Opens What if below: hide words of the prompt and see what the same answer loses"
+    buttons.button("Knock out", icon=":material/content_cut:", help=about, on_click=_knock_out, args=(trace,))
+    if buttons.button("Present", icon=":material/slideshow:", help="Large type; arrow keys step through"):
         st.query_params.update({"run": trace.id, "present": "1"})
         st.rerun()
     notes = [escape(note) for note in trace.notes]
@@ -96,9 +131,14 @@ def _leave_present() -> None:
 
 
 def _texts(trace: Trace, words: Importance, chosen: Choices, present: bool) -> Picked:
-    data = reader_data(trace, words, strength=chosen.strength, present=present)
-    reader(data | QUIET, key="reader", height=None if present else 360)
+    extra, on_pick = lit(trace, chosen) if _open("whatif") and not present else ({}, None)
+    data = reader_data(trace, words, strength=chosen.strength, present=present, **extra)
+    reader(data | QUIET, key="reader", height=None if present else 360, on_pick=on_pick)
     return picked_words(trace, words, "reader")
+
+
+def _open(kind: str) -> bool:
+    return st.session_state.get("chart") == kind
 
 
 def _controls(trace: Trace) -> str:

@@ -1,0 +1,115 @@
+"""Which words to knock out: a click in the text, a box for keyboard and touch, a whole sentence or segment at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.charts.labels import visible
+from core.charts.reader import shown_columns
+from core.text.units import units
+from pages.parts.whatif.here import Here
+
+HOW = {"mask": "Hidden (attention 0, positions kept)", "remove": "Removed (prompt written without them)"}
+ABOUT_MODE = (
+    "Two ways to do without a word. **Hidden**: nobody can read it, but its place stays empty, so that everything else "
+    "keeps its position. **Removed**: the prompt is written anew without it. The second changes the positions of all "
+    "that follows and may leave an odd sentence; the first makes an input that the model never met in training."
+)
+
+
+def clicked(here: Here, selection: dict[str, Any]) -> bool:
+    """A click or drag in the input text: toggles what is picked. True where the click was meant for us."""
+    if selection.get("side") != "input":
+        return False
+    here.toggle(here.behind(shown_part(here, selection)))
+    return True
+
+
+def shown_part(here: Here, selection: dict[str, Any]) -> list[int]:
+    """Columns of the texts in which a selection of the input text stands."""
+    shown = shown_columns(here.trace, here.texts)
+    at = np.arange(int(selection["start"]), int(selection["end"]))
+    return shown[at[at < len(shown)]].tolist()
+
+
+def controls(here: Here) -> None:
+    """Mode, words, and whole parts of the prompt."""
+    state = st.session_state
+    state[f"{here.key}:mode"] = here.mode
+    left, right = st.columns([1.35, 1], vertical_alignment="bottom")
+    with left:
+        _words(here)
+    with right:
+        _parts(here)
+    st.segmented_control(
+        "How they are knocked out",
+        list(HOW),
+        key=f"{here.key}:mode",
+        required=True,
+        format_func=lambda m: HOW[m],
+        help=ABOUT_MODE,
+        persist_state="session",
+    )
+
+
+def _words(here: Here) -> None:
+    box = f"{here.key}:box"
+    options = [int(c) for c in here.own]
+    names = {c: f"{n + 1} · {visible(here.units.labels[c], 40)}" for n, c in enumerate(options)}
+    st.session_state[box] = [c for c in here.picked if c in names]
+
+    def moved() -> None:
+        here.pick(st.session_state[box])
+
+    st.multiselect(
+        "Knock out",
+        options,
+        key=box,
+        format_func=lambda c: names[c],
+        on_change=moved,
+        placeholder="Click words in the text above, or choose them here",
+        help="The same as clicks in the input text; drag there to take several words.",
+    )
+
+
+def _parts(here: Here) -> None:
+    """Sentences and segments as bundles of units."""
+    bundles = _bundles(here)
+    if len(bundles) < 2 and here.level != "token":
+        bundles = {"Everything you wrote": [int(c) for c in here.own]} if len(here.own) > 1 else {}
+    if not bundles:
+        return
+    box = f"{here.key}:part"
+
+    def chosen() -> None:
+        name = st.session_state[box]
+        if name in bundles:
+            here.pick({*here.picked, *bundles[name]})
+        st.session_state[box] = None
+
+    st.selectbox(
+        "Add a whole part", list(bundles), index=None, key=box, on_change=chosen, placeholder="Sentence, segment"
+    )
+
+
+def _bundles(here: Here) -> dict[str, list[int]]:
+    """{name: units} of each segment and each sentence of the user's texts."""
+    trace = here.trace
+    if not trace.tokens.proven:
+        return {}
+    out: dict[str, list[int]] = {}
+    own = set(here.own.tolist())
+    for level in ("segment", "sentence"):
+        if level == here.level or (level == "segment" and not trace.request.segments):
+            continue
+        parts = units(trace.tokens, level, range(trace.prompt_length), trace.request.segments)
+        for i, label in enumerate(parts.labels):
+            mine = here.units.unit[np.isin(here.units.token, parts.tokens_of(i))]
+            columns = sorted(own & set(mine.tolist()))
+            if columns and parts.start[i] >= 0:
+                text = label if level == "segment" else f"“{visible(label, 48)}”"
+                out[f"{level.capitalize()} {text}"] = columns
+    return out
