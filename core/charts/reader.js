@@ -405,7 +405,8 @@ class Reader {
       word.style.setProperty("--t", t.toFixed(3));
       word.classList.remove("picked");
       word.removeAttribute("aria-pressed");
-      word.setAttribute("aria-label", `${data[other].units[k].t}: ${this.value(k)}${this.heard(other, k)}`);
+      const value = this.value(k);
+      word.setAttribute("aria-label", `${data[other].units[k].t}${value && ": "}${value}${this.heard(other, k)}`);
     });
     const whole = this.isWhole();
     this.words[side].forEach((word, k) => {
@@ -417,7 +418,8 @@ class Reader {
     });
     this.allButton.setAttribute("aria-pressed", String(whole));
     this.high.textContent = amountText(limit, data.unit) + (data.maximum != null || data.strength > 1 ? " and more" : "");
-    this.said.textContent = this.sentence(at, top);
+    this.legend.hidden = data.unit === "none";
+    this.said.textContent = data.unit === "none" ? "" : this.sentence(at, top);
     this.besideLine.textContent = this.besideText();
     this.tip.hidden = true;
   }
@@ -438,6 +440,7 @@ class Reader {
   }
 
   value(k) {
+    if (this.data.unit === "none") return "";  // nothing may be read off these texts (yet)
     const share = this.data.unit === "share";
     let whose = this.whose();
     if (this.selection.side === "input" && this.matrix.weight[k] > 1.5) whose = whose.replace("step's", "word's") + " (mean over its steps)";
@@ -479,7 +482,7 @@ class Reader {
     const shaded = side !== this.selection.side;
     const unit = this.data[side].units[i];
     const lines = [element("b", "", unit.t)];
-    if (shaded) lines.push(element("span", "", this.value(i)));
+    if (shaded && this.value(i)) lines.push(element("span", "", this.value(i)));
     if (unit.n) lines.push(element("span", "", unit.n));
     if (side === "answer" && this.tint && this.tintText(i)) lines.push(element("span", "", this.tintText(i)));
     if (side === "input") for (const line of this.data.beside_text?.[i] ?? []) lines.push(element("span", "", line));
