@@ -23,7 +23,7 @@ from pages.parts.views.heads import heads
 from pages.parts.views.heat import heat
 from pages.parts.views.over import over
 from pages.parts.views.table import table
-from pages.parts.whatif import guess, lit, open_here, panel, what_if
+from pages.parts.whatif import HINT, guess, hinted, lit, open_here, panel, what_if
 
 VIEWS = {
     "heatmap": "Heatmap",
@@ -131,9 +131,14 @@ def _leave_present() -> None:
 
 
 def _texts(trace: Trace, words: Importance, chosen: Choices, present: bool) -> Picked:
-    extra, on_pick = lit(trace, chosen) if _open("whatif") and not present else ({}, None)
-    data = reader_data(trace, words, strength=chosen.strength, present=present, **extra)
-    reader(data | QUIET, key="reader", height=None if present else 360, on_pick=on_pick)
+    height = None if present else 360
+    if _open("whatif") and not present:
+        lights, on_pick = lit(trace, chosen)
+        data = hinted(reader_data(trace, words, strength=chosen.strength, **lights), HINT)
+        reader(data | QUIET, key="reader", height=height, on_pick=on_pick)
+    else:
+        data = reader_data(trace, words, strength=chosen.strength, present=present)
+        reader(data | QUIET, key="reader", height=height)
     return picked_words(trace, words, "reader")
 
 

@@ -5,6 +5,7 @@ Compare lets it draw them. ``guess`` hides a run until a class has guessed.
 """
 
 from pages.parts.whatif import guess
-from pages.parts.whatif.panel import lit, open_here, panel, what_if
+from pages.parts.whatif.here import hinted
+from pages.parts.whatif.panel import HINT, lit, open_here, panel, what_if
 
-__all__ = ["guess", "lit", "open_here", "panel", "what_if"]
+__all__ = ["HINT", "guess", "hinted", "lit", "open_here", "panel", "what_if"]

@@ -22,7 +22,7 @@ from pages.parts.choices import Choices
 from pages.parts.reader import reader
 from pages.parts.selection import answer_rows
 from pages.parts.whatif import work
-from pages.parts.whatif.here import Here, here, unread
+from pages.parts.whatif.here import UNREAD, Here, here, hinted, unread
 
 ON = "guess_first"
 ABOUT = (
@@ -72,11 +72,9 @@ def ask(trace: Trace, present: bool = False) -> None:
             _toggle(kept, [int(c) for c in shown[at[at < len(shown)]] if c in options], needed(trace))
         return True
 
-    import inspect
-
-    more = {k: v for k, v in {"marks": kept, "plain": True}.items() if k in inspect.signature(reader_data).parameters}
-    data = reader_data(trace, words, present=present, sentence=False, **more)
-    reader(data | {"caption": ""}, key="guess", height=None if present else 360, on_pick=clicked)
+    data = reader_data(trace, words, present=present, sentence=False, marks=kept)
+    data = hinted(data, "Click a word to guess it") | UNREAD | {"caption": ""}
+    reader(data, key="guess", height=None if present else 360, on_pick=clicked)
     left = needed(trace) - len(kept)
     with st.container(key="said"):
         more = "more word" if left == 1 else "more words" if kept else "words"

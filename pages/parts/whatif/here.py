@@ -22,6 +22,8 @@ from pages.parts.cached import importance
 from pages.parts.choices import Choices
 
 MODES = {"mask": "Hidden", "remove": "Removed"}
+UNREAD = {"unit": "none"}
+"""Laid over the data of the texts: nothing can be read off them."""
 SLOTS = ("one", "each", "answer")
 NOUNS = {"token": "tokens", "word": "words", "sentence": "sentences", "segment": "segments"}
 
@@ -142,3 +144,8 @@ def unread(trace: Trace, level: str) -> Importance:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _blank(run: str, segments: Any, level: str, _trace: Trace) -> Importance:
     return blank(_trace, level)
+
+
+def hinted(data: dict[str, Any], hint: str) -> dict[str, Any]:
+    """The data of the texts with another hint over the input."""
+    return data | {"input": data["input"] | {"hint": hint}, "version": f"{data['version']} {hint}"}

@@ -14,18 +14,21 @@ from pages.parts.reader import reader
 from pages.parts.text import escape
 from pages.parts.whatif import lost, work
 from pages.parts.whatif.each import each
-from pages.parts.whatif.here import Here, here
+from pages.parts.whatif.here import UNREAD, Here, here, hinted
 from pages.parts.whatif.pick import clicked, controls, shown_part
 from pages.parts.whatif.without import answer_without
 
 QUIET = {"sentence": False, "beside": {}, "caption": ""}
+HINT = "Click the words to knock out, or drag over them"
 
 
 def what_if(trace: Trace, chosen: Choices, key: str) -> None:
     """Draws everything, texts included. ``key`` names its state: another one for each column of a page."""
     try:
         spot = here(trace, chosen, key)
-        data = reader_data(trace, spot.texts, strength=chosen.strength, **_lights(spot))
+        data = hinted(reader_data(trace, spot.texts, strength=chosen.strength, **_lights(spot)), HINT)
+        if trace.rows is None:
+            data |= UNREAD
         reader(data | QUIET, key=f"{key}_texts", height=320, on_pick=lambda s: clicked(spot, s))
         _draw(spot)
     except HeedError as error:
@@ -51,14 +54,7 @@ def open_here(trace: Trace, chosen: Choices, selection: dict[str, Any] | None) -
 
 
 def _lights(spot: Here) -> dict[str, Any]:
-    tint = lost.tint(spot)
-    import inspect
-
-    return {
-        k: v
-        for k, v in {"marks": spot.shown(spot.picked), "tint": tint}.items()
-        if k in inspect.signature(reader_data).parameters
-    }
+    return {"marks": spot.shown(spot.picked), "tint": lost.tint(spot)}
 
 
 def _draw(spot: Here) -> None:
