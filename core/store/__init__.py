@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from core.lazy import lookup
 
 if TYPE_CHECKING:
+    from core.store.comparisons import Opened as Opened
     from core.store.comparisons import Shown as Shown
     from core.store.comparisons import comparison_to_json as comparison_to_json
     from core.store.comparisons import opened as opened
@@ -40,7 +41,7 @@ _WHERE = {
     **dict.fromkeys(("load_probe", "save_probe"), "core.store.probes"),
     **dict.fromkeys(("count", "find", "name", "prefix", "star", "usage"), "core.store.shelf"),
     **dict.fromkeys(("from_json", "to_json"), "core.store.exchange"),
-    **dict.fromkeys(("Shown", "comparison_to_json", "opened"), "core.store.comparisons"),
+    **dict.fromkeys(("Opened", "Shown", "comparison_to_json", "opened"), "core.store.comparisons"),
     "import_examples": "core.store.examples",
     **dict.fromkeys(("tidy", "to_csv"), "core.store.table"),
     "RunInfo": "core.store.index",

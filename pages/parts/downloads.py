@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
@@ -20,29 +21,40 @@ File = tuple[str, Callable[[], bytes | str], str, str]
 
 def downloads(trace: Trace, words: Importance, chosen: Choices, figure: Figure, said: str) -> None:
     """PNG, SVG and PDF of the chart, CSV of its numbers, JSON of the run, one HTML page of it all."""
-    chart = figure.chart
-    files: list[File] = []
-    if chart is not None:
-        files = [
-            ("PNG", lambda: export.png(chart).data, "image/png", "The chart above as a picture"),
-            ("SVG", lambda: export.svg(chart).data, "image/svg+xml", "The chart above as vectors"),
-            ("PDF", lambda: export.pdf(chart).data, "application/pdf", "The chart above for a paper"),
-            ("CSV", figure.csv, "text/csv", "Every number of the view above, with its settings"),
-        ]
+    files = pictures(figure.chart)
+    if figure.chart is not None:
+        files.append(("CSV", figure.csv, "text/csv", "Every number of the view above, with its settings"))
     about_json = "The whole run; opens again on the page Runs"
     about_html = "One page with hover and stepping that needs no server and no network"
     files += [
         ("JSON", lambda: store.to_json(trace), "application/json", about_json),
         ("HTML", lambda: _page(trace, words, chosen, figure, said), "text/html", about_html),
     ]
+    buttons(files, f"heed-{trace.id[:8]}", "".join((*trace.tokens.texts, trace.request.author)))
+
+
+def pictures(chart: Any) -> list[File]:
+    """``chart`` as PNG, SVG and PDF; nothing where there is none."""
+    if chart is None:
+        return []
+    return [
+        ("PNG", lambda: export.png(chart).data, "image/png", "The chart above as a picture"),
+        ("SVG", lambda: export.svg(chart).data, "image/svg+xml", "The chart above as vectors"),
+        ("PDF", lambda: export.pdf(chart).data, "application/pdf", "The chart above for a paper"),
+    ]
+
+
+def buttons(files: list[File], name: str, text: str) -> None:
+    """One button a file; ``text`` is all that the pictures may have to spell."""
     with st.container(horizontal=True, vertical_alignment="center", key="downloads"):
         st.caption("Download", width="content")
         for label, make, mime, about in files:
-            name = f"heed-{trace.id[:8]}.{label.lower()}"
+            kind, *which = label.lower().split()
+            file = f"{name}{'-view' if which else ''}.{kind}"
             st.download_button(
-                label, make, name, mime, key=f"download_{label}", help=about, on_click="ignore", type="tertiary"
+                label, make, file, mime, key=f"download_{label}", help=about, on_click="ignore", type="tertiary"
             )
-    note = _fonts("".join((*trace.tokens.texts, trace.request.author)))
+    note = _fonts(text)
     if note:
         st.caption(f":material/info: In PNG and PDF: {note}")
 

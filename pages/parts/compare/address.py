@@ -14,6 +14,8 @@ from typing import Any
 from core.importance import METHODS
 from pages.parts.compare.columns import MOST, Column
 
+NAMES = ("runs", "method", "layers", "heads", "level")
+
 
 def written(columns: Sequence[Column]) -> dict[str, str]:
     """The part of the address that says what the columns show; empty where one has no run yet."""

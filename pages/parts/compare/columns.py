@@ -21,6 +21,8 @@ MOST = 4
 LETTERS = "ABCD"
 SHARED, TEMPLATE, OWN = "shared", "template", "own"
 POLICIES = {SHARED: "One for all columns", TEMPLATE: "Each template's own", OWN: "Each column's own"}
+LEVELS = {"word": "Words", "sentence": "Sentences", "segment": "Segments"}
+"""How fine texts and views are cut. Tokens of two tokenizers do not compare."""
 SYSTEM = "You are a helpful assistant."
 
 

@@ -6,6 +6,7 @@ Guarded by tests/pages/test_compare.py.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
@@ -13,10 +14,12 @@ import streamlit as st
 
 from core.importance import METHODS
 from core.models.catalogue import CATALOGUE, DEFAULT
+from core.records import Trace
 from pages.parts.compare.columns import LETTERS, OWN, Column, columns, copy_right, remove, summary, update
 from pages.parts.filled import MODES, Filled
 from pages.parts.form import MARKS, ROLES, SYSTEMS
 from pages.parts.picker import TYPED, option
+from pages.parts.text import escape
 
 NAMES = tuple(f.name for f in fields(Filled) if f.name != "turns")
 READ = ("method", "layers", "heads")
@@ -24,33 +27,23 @@ SEED = 2**53 - 1
 """The largest whole number that a browser keeps exactly."""
 
 
-def header(column: Column, letter: str) -> None:
-    """Letter, what can be done with the column, what is set."""
+def header(column: Column, letter: str, trace: Trace | None) -> None:
+    """Letter and model, and what can be done with the column."""
+    name = trace.model.label if trace is not None else label(column.filled.model)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f"**{letter}**", width="content")
+        st.markdown(f"**{letter} · {escape(name)}**", width="content")
         with st.container(horizontal=True, width="content", gap="xsmall"):
-            full, last = len(columns()) == len(LETTERS), letter == LETTERS[-1]
-            about = "Overwrite the column to the right with a copy" if full else "Start the next column from this one"
-            if not last:
-                st.button(
-                    "Copy to the right",
-                    key=f"copy_{column.uid}",
-                    help=about,
-                    icon=":material/content_copy:",
-                    type="tertiary",
-                    on_click=copy_right,
-                    args=(column.uid,),
-                )
+            if letter != LETTERS[-1]:
+                full = len(columns()) == len(LETTERS)
+                right = "Overwrite the next column with a copy" if full else "Start the next column from this one"
+                _button("Copy to the right" if len(columns()) < 3 else "", "content_copy", right, copy_right, column)
             if len(columns()) > 1:
-                st.button(
-                    "",
-                    key=f"remove_{column.uid}",
-                    help=f"Remove column {letter}",
-                    icon=":material/close:",
-                    type="tertiary",
-                    on_click=remove,
-                    args=(column.uid,),
-                )
+                _button("", "close", f"Remove column {letter}", remove, column)
+
+
+def _button(text: str, icon: str, about: str, act: Callable[[int], None], column: Column) -> None:
+    key, icon = f"{act.__name__}_{column.uid}", f":material/{icon}:"
+    st.button(text, key=key, help=about, icon=icon, type="tertiary", on_click=act, args=(column.uid,))
 
 
 def editor(column: Column, policy: str, layers: tuple[int, ...], heads: int) -> Column:
@@ -60,8 +53,8 @@ def editor(column: Column, policy: str, layers: tuple[int, ...], heads: int) -> 
         _model(column)
         mode = st.segmented_control("Prompt as", MODES, key=_key(column, "mode"), required=True, width="stretch")
         raw = mode == "Raw" or (mode == "Given answer" and column.filled.raw_given)
-        label = "Raw text, read as it stands" if raw else "Your message"
-        st.text_area(label, key=_key(column, "prompt"), height=110, help=MARKS)
+        what = "Raw text, read as it stands" if raw else "Your message"
+        st.text_area(what, key=_key(column, "prompt"), height=110, help=MARKS)
         if mode == "Given answer":
             st.text_area("The answer to score", key=_key(column, "answer"), height=80)
             about = "Another model or a person. The page then says “as read by” the model of this column."
@@ -77,6 +70,11 @@ def editor(column: Column, policy: str, layers: tuple[int, ...], heads: int) -> 
         update(now)
     st.caption(summary(now))
     return now
+
+
+def label(model: str) -> str:
+    """What a model is called before it ran."""
+    return CATALOGUE[model].label if model in CATALOGUE else model
 
 
 def _key(column: Column, name: str) -> str:

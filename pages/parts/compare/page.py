@@ -2,6 +2,7 @@
 
 The order of work is not the order on the page: editors first (they say what is asked), then what is stored, then the
 comparison over all columns, and only then the texts inside each column, since they share a scale.
+Guarded by tests/pages/test_compare.py and tests/browser/test_compare.py.
 """
 
 from __future__ import annotations
@@ -11,22 +12,17 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.errors import HeedError
-from pages.parts import progress
-from pages.parts.cached import importance
-from pages.parts.compare import address
-from pages.parts.compare.asked import SLOT, Seen, collect, leave, look, shape, start
-from pages.parts.compare.columns import LETTERS, POLICIES, SHARED, SYSTEM, Column, columns
+from pages.parts.compare import address, controls
+from pages.parts.compare.asked import Seen, collect, look, scored, shape
+from pages.parts.compare.columns import LETTERS, LEVELS, Column, columns
 from pages.parts.compare.editor import editor, header
+from pages.parts.compare.files import downloads, opener, take
+from pages.parts.compare.matched import Matched, matched
 from pages.parts.compare.presets import draw_presets, first_visit, open_runs, rule
-from pages.parts.compare.readers import Drawn, most, spread, texts
+from pages.parts.compare.readers import scale, texts, values
+from pages.parts.compare.switch import view
 from pages.parts.frame import examples
 from pages.parts.text import escape
-
-ABOUT_SYSTEM = (
-    "Some chat templates add a system message by themselves, each another one. One message for all columns keeps the "
-    "prompts comparable; left empty, no column has one. “Each template's own” lets every template add what it likes."
-)
-LEVELS = {"word": "Words", "sentence": "Sentences", "segment": "Segments"}
 
 
 def compare() -> None:
@@ -35,7 +31,8 @@ def compare() -> None:
     st.caption("Two to four runs side by side: which words of the prompt did each of them read while it answered?")
     try:
         collect()
-        _open()
+        if not take():
+            _open()
         _draw()
     except HeedError as error:
         st.error(escape(str(error)), icon=":material/error:")
@@ -60,105 +57,48 @@ def _draw() -> None:
     for problem in st.session_state.get("compare_problems") or ():
         st.warning(escape(problem))
     draw_presets()
-    _rule()
+    controls.system()
     bar = st.container(key="compare_bar")
     found = columns()
     places = st.columns(len(found), gap="medium")
     policy, text = rule()
-    seen = []
+    own = []
     for column, letter, place in zip(found, LETTERS, places, strict=False):
         with place:
-            seen.append(_column(column, letter, policy, text))
+            own.append(_column(column, letter, policy, text))
     with bar:
-        _run(seen)
-    _address()
-    drawn = [_read(s) for s in seen]
-    ready = [d for d in drawn if d is not None]
-    highest = max((most(d) for d in ready), default=0.0) if _shared_scale() else None
-    spread(ready, None)
-    for s, d, place in zip(seen, drawn, places, strict=True):
-        with place:
-            _told(s)
-            if d is not None:
-                texts(d, highest or None, {})
-
-
-def _rule() -> None:
-    """One rule for the system messages of all columns."""
-    state = st.session_state
-    state.setdefault("compare_policy", SHARED)
-    state.setdefault("compare_system", SYSTEM)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.segmented_control(
-            "System message",
-            list(POLICIES),
-            key="compare_policy",
-            required=True,
-            format_func=lambda k: POLICIES[k],
-            help=ABOUT_SYSTEM,
-            persist_state="session",
-        )
-        if state.compare_policy == SHARED:
-            st.text_input(
-                "Text of the system message",
-                key="compare_system",
-                placeholder="Empty: no system message",
-                persist_state="session",
-            )
+        base = controls.whose(own)
+        seen = own if base is None else scored(own, base)
+        controls.run(own, seen)
+        shared, level = controls.looks(seen)
+    all_of = matched(seen, level)
+    _address(level)
+    _texts(seen, all_of, places, shared)
+    if all_of is not None:
+        values(all_of)
+        _aligned(all_of)
+        figure = view(all_of, seen, shared)
+        downloads(all_of, figure, level)
+    opener()
 
 
 def _column(column: Column, letter: str, policy: str, text: str) -> Seen:
-    header(column, letter)
     before = look(column, letter, policy, text)
     column = before.column
+    header(column, letter, before.trace)
     now = editor(column, policy, *shape(column, before.trace))
     return before if now == column else look(now, letter, policy, text)
 
 
-def _run(seen: Sequence[Seen]) -> None:
-    """The button, or the progress of the job that it started."""
-    missing = [s for s in seen if s.missing]
-    if progress.current(SLOT) is not None:
-        progress.watch(SLOT)
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        pressed = st.button(
-            "Compare", type="primary", icon=":material/play_arrow:", key="compare_run", width=160, disabled=not missing
-        )
-        st.caption(_state(seen, missing), width="stretch")
-    told = st.session_state.get("compare_told")
-    if told:
-        st.error(escape(told), icon=":material/error:")
-    if pressed:
-        start(missing)
-        st.rerun()
-
-
-def _state(seen: Sequence[Seen], missing: Sequence[Seen]) -> str:
-    if not missing:
-        return "Everything below is stored: change a column and press Compare."
-    names = ", ".join(s.letter for s in missing)
-    return f"Not run yet: {names}." if len(seen) > 1 else "Not run yet."
-
-
-def _shared_scale() -> bool:
-    return not st.session_state.get("compare_scale", False)
-
-
-def _read(seen: Seen) -> Drawn | None:
-    if seen.trace is None:
-        return None
-    level = st.session_state.get("compare_level", "word") if seen.trace.tokens.proven else "token"
-    reading = seen.column.reading(seen.trace.model.attention_layers, seen.trace.model.heads)
-    words = importance(
-        seen.trace,
-        seen.column.method,
-        **reading,
-        sink="separate",
-        columns=level,
-        rows=level if level != "segment" else "word",
-    )
-    return Drawn(seen, seen.trace, words)
+def _texts(seen: Sequence[Seen], all_of: Matched | None, places: Sequence[object], shared: bool) -> None:
+    """What each column can show, and why where it cannot."""
+    at = {} if all_of is None else {d.seen.letter: i for i, d in enumerate(all_of.drawn)}
+    tops = [] if all_of is None else scale(all_of, shared)
+    for s, place in zip(seen, places, strict=True):
+        with place:  # type: ignore[attr-defined]
+            _told(s)
+            if all_of is not None and s.letter in at:
+                texts(all_of, at[s.letter], tops[at[s.letter]])
 
 
 def _told(seen: Seen) -> None:
@@ -171,19 +111,24 @@ def _told(seen: Seen) -> None:
         st.info("Not run yet: press Compare.", icon=":material/info:")
 
 
-def _address() -> None:
+def _aligned(all_of: Matched) -> None:
+    """How the prompts match, in words, and what the comparison has to say of itself."""
+    comparison = all_of.comparison
+    if len(all_of.drawn) > 1:
+        st.caption(controls.alignment(comparison.status, all_of.letters))
+    for note in comparison.notes:
+        st.caption(f":material/info: {escape(note)}")
+
+
+def _address(level: str) -> None:
     """Puts the comparison into the address."""
-    state = st.session_state
     found = address.written(columns())
     if not found:
         return
-    state.compare_address = found["runs"]
-    for name in ("runs", "method", "layers", "heads", "edit", "same"):
-        if name in found:
-            if st.query_params.get(name) != found[name]:
-                st.query_params[name] = found[name]
-        elif name in st.query_params:
+    st.session_state.compare_address = found["runs"]
+    found |= {"level": level} if level != "word" else {}
+    for name in (*address.NAMES, "edit"):
+        if name in found and st.query_params.get(name) != found[name]:
+            st.query_params[name] = found[name]
+        elif name not in found and name in st.query_params:
             del st.query_params[name]
-
-
-__all__ = ["compare", "leave"]

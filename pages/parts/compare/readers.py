@@ -1,40 +1,56 @@
-"""The two shaded texts of every column, on one scale; a click on a word marks its partner in all columns.
+"""The two shaded texts of every column, on one scale; a click on a word of a prompt marks it in all columns.
 
+The click is no selection of one text: shades stay what they are in all columns, so that they still compare.
 Guarded by tests/pages/test_compare.py and tests/browser/test_compare.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
+from core.charts.columns import what_each_has
 from core.charts.reader import reader_data, shown_columns
 from core.importance import answer_mean
-from core.records import Importance, Trace
-from pages.parts.compare.asked import Seen
+from core.importance.reading import percent
+from core.records import Trace
+from pages.parts.compare.matched import Drawn, Matched, Name
 from pages.parts.reader import reader
 from pages.parts.selection import answer_rows
 from pages.parts.text import escape
 from pages.parts.view import FINISHED, QUIET
 
 HEIGHT = 300
+GROUPS = {
+    "sink": ("sink", "The first token of the prompt: a fixed place that soaks up attention whatever the text says."),
+    "markup": ("markup", "The chat template's own tokens."),
+    "own output": ("own output", "What the model itself wrote before."),
+    "added system message": ("added system message", "A system message that the chat template added by itself."),
+}
+ABOUT = "\n\n".join(
+    [
+        "Means over the steps of the answer. For shares these parts make up the whole.",
+        "**words without partner**: words of this prompt that no other column has.",
+        *(f"**{label}**: {about}" for label, about in GROUPS.values()),
+    ]
+)
 
 
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """A column that can be drawn: its run and how it is read by word."""
+def scale(all_of: Matched, shared: bool) -> list[float | None]:
+    """What full shade means in each column: one number for all shares, one for all scores; None: its own."""
+    if not shared:
+        return [None] * len(all_of.drawn)
+    most = [_most(d) for d in all_of.drawn]
+    top = {
+        kind: max((m for m, d in zip(most, all_of.drawn, strict=True) if d.share is kind), default=0.0)
+        for kind in (True, False)
+    }
+    return [top[d.share] or None for d in all_of.drawn]
 
-    seen: Seen
-    trace: Trace
-    words: Importance
-    """Rows and columns by the unit of the page, sink apart."""
 
-
-def most(drawn: Drawn) -> float:
+def _most(drawn: Drawn) -> float:
     """The largest mean of a shown input over the whole answer."""
     rows = answer_rows(drawn.trace, drawn.words)
     shown = shown_columns(drawn.trace, drawn.words)
@@ -42,77 +58,93 @@ def most(drawn: Drawn) -> float:
     return float(values.max(initial=0.0))
 
 
-def texts(drawn: Drawn, maximum: float | None, extra: dict[str, Any]) -> None:
-    """Draws one column's texts under who wrote them."""
+def texts(all_of: Matched, run: int, maximum: float | None) -> None:
+    """Draws the texts of column number ``run``, who wrote them, and what stands beside the words."""
+    drawn = all_of.drawn[run]
     trace = drawn.trace
-    st.markdown(f"**{escape(trace.model.label)}**")
     by = f"written by {escape(trace.request.author)}, as read by this model · " if trace.request.author else ""
     st.caption(f"{by}{_finish(trace)} · run {trace.id[:8]}", help=escape(trace.model.caption))
-    data = reader_data(trace, drawn.words, maximum=maximum, **extra)
-    reader(data | QUIET, key=key(drawn), height=HEIGHT)
+    data = _data(drawn.name, all_of.name, run, _all_of=all_of)
+    marks = _places(all_of, run, marked(all_of))
+    reader(
+        data | QUIET | {"maximum": maximum, "marks": marks},
+        key=f"side_{drawn.seen.column.uid}",
+        height=HEIGHT,
+        on_pick=lambda click: _clicked(all_of, run, click),
+    )
+    st.caption(_beside(all_of, run), help=ABOUT)
 
 
-def key(drawn: Drawn) -> str:
-    """Of the reader of this column."""
-    return f"side_{drawn.seen.column.uid}"
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _data(name: Name, all_names: Name, run: int, _all_of: Matched) -> dict[str, Any]:
+    drawn = _all_of.drawn[run]
+    return reader_data(drawn.trace, drawn.words, beside_text=_hover(_all_of, run))
+
+
+def _hover(all_of: Matched, run: int) -> list[list[str] | None]:
+    """Per column of the importance: what the other columns have for this word."""
+    out: list[list[str] | None] = [None] * len(all_of.drawn[run].words.columns)
+    for unit, c in enumerate(all_of.comparison.units.column[run]):
+        if c >= 0:
+            has = what_each_has(all_of.comparison, unit)
+            out[c] = [f"{all_of.letters[i]}: {has[i]}" for i in range(len(has)) if i != run]
+    return out
 
 
 def _finish(trace: Trace) -> str:
     return f"{trace.prompt_length} tokens in, {trace.steps} out, {FINISHED[trace.finish]}"
 
 
-def spread(drawn: Sequence[Drawn], column: np.ndarray | None) -> int | None:
-    """The aligned unit that was clicked last in an input text, marked in every column; None where none is.
-
-    ``column`` [run, unit]: the aligned units as columns of each run's importance. Called before the texts are drawn.
-    """
-    state: Any = st.session_state
-    before: dict[str, Any] = state.get("compare_clicks", {})
-    now = {key(d): state.get(f"{key(d)}:selection") for d in drawn}
-    fresh = [k for k in now if now[k] is not None and now[k] != before.get(k)]
-    cleared = [k for k in now if now[k] is None and before.get(k) is not None]
-    if column is not None and fresh:
-        now = _everywhere(drawn, column, fresh[0], now)
-    elif cleared:
-        now = dict.fromkeys(now)
-    for name, picked in now.items():
-        state[f"{name}:selection"] = picked
-    state.compare_clicks = now
-    return _unit(drawn, column, now)
+def _beside(all_of: Matched, run: int) -> str:
+    """The shares that are no word with a partner; with the words they make one."""
+    c = all_of.comparison
+    own = float(np.nansum(c.values[run]))
+    share = all_of.drawn[run].share
+    cells = [f"words **{percent(own)}**"] if share else []
+    if len(all_of.drawn) > 1 and share:
+        cells.append(f"words without partner **{percent(float(c.unaligned[run]))}**")
+    cells += [f"{GROUPS[n][0]} **{percent(float(s[run]))}**" for n, s in c.shares.items() if np.isfinite(s[run])]
+    return " · ".join(cells)
 
 
-def _everywhere(drawn: Sequence[Drawn], column: np.ndarray, name: str, now: dict[str, Any]) -> dict[str, Any]:
-    """What was picked in one text, as the partners in the others; a pick in an answer leaves the others whole."""
-    run = [key(d) for d in drawn].index(name)
-    click = now[name]
-    found = dict.fromkeys(now) | {name: click}
+def marked(all_of: Matched) -> int | None:
+    """The aligned word that is marked; None where none is."""
+    name, unit = st.session_state.get("compare_marked") or (None, None)
+    return unit if name == all_of.name else None
+
+
+def mark(all_of: Matched, unit: int | None) -> None:
+    """Marks an aligned word in all columns; the one that is marked already is let go."""
+    st.session_state.compare_marked = None if unit is None or unit == marked(all_of) else (all_of.name, unit)
+
+
+def _clicked(all_of: Matched, run: int, click: dict[str, Any]) -> bool:
+    """A click on a word of the prompt is taken; one on the answer is left to the text itself."""
     if click["side"] != "input":
-        return found
-    shown = shown_columns(drawn[run].trace, drawn[run].words)
-    picked = shown[int(click["start"]) : int(click["end"])]
-    units = np.flatnonzero(np.isin(column[run], picked))
-    for other, d in enumerate(drawn):
-        if other != run and (span := _span(d, column[other, units])):
-            found[key(d)] = {"side": "input", "start": span[0], "end": span[1]}
-    return found
-
-
-def _span(drawn: Drawn, columns: np.ndarray) -> tuple[int, int] | None:
-    """First and one past the last of these columns, as the text counts them."""
+        return False
+    drawn = all_of.drawn[run]
     shown = shown_columns(drawn.trace, drawn.words)
-    places = np.flatnonzero(np.isin(shown, columns[columns >= 0]))
-    return (int(places.min()), int(places.max()) + 1) if len(places) else None
+    picked = shown[int(click["start"]) : int(click["end"])]
+    units = np.flatnonzero(np.isin(all_of.comparison.units.column[run], picked))
+    mark(all_of, int(units[0]) if len(units) else None)
+    return True
 
 
-def _unit(drawn: Sequence[Drawn], column: np.ndarray | None, now: dict[str, Any]) -> int | None:
-    """The first aligned unit that is picked in some input text."""
-    if column is None:
-        return None
-    for run, d in enumerate(drawn):
-        picked = now[key(d)]
-        if picked and picked["side"] == "input":
-            shown = shown_columns(d.trace, d.words)
-            units = np.flatnonzero(np.isin(column[run], shown[int(picked["start"]) : int(picked["end"])]))
-            if len(units):
-                return int(units[0])
-    return None
+def _places(all_of: Matched, run: int, unit: int | None) -> list[int]:
+    """Where the marked word stands in the text of this column."""
+    if unit is None:
+        return []
+    drawn = all_of.drawn[run]
+    shown = shown_columns(drawn.trace, drawn.words)
+    return np.flatnonzero(shown == all_of.comparison.units.column[run, unit]).tolist()
+
+
+def values(all_of: Matched) -> None:
+    """The marked word's value in every column, in a line; before that, how to get there."""
+    unit = marked(all_of)
+    with st.container(key="compare_values"):
+        if unit is None:
+            st.caption("Click a word of a prompt: it is marked in every column and its values stand here.")
+            return
+        has = what_each_has(all_of.comparison, unit)
+        st.text("\n".join(f"{letter}: {text}" for letter, text in zip(all_of.letters, has, strict=True)))

@@ -1,0 +1,172 @@
+"""The lines of shared controls on Compare: system message, Compare and its progress, whose answer, scale, units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.records import Trace
+from pages.parts import progress
+from pages.parts.compare.asked import SLOT, Seen, start
+from pages.parts.compare.columns import LEVELS, POLICIES, SHARED, SYSTEM, TEMPLATE
+from pages.parts.text import escape
+
+KEEP: dict[str, Any] = {"persist_state": "session"}
+ABOUT_SYSTEM = (
+    "Some chat templates add a system message by themselves, each another one. One message for all columns keeps the "
+    "prompts comparable; left empty, no column has one. “Each template's own” lets every template add what it likes."
+)
+ABOUT_SAME = (
+    "Every column reads one column's answer, word for word, instead of writing its own. Then the difference can be "
+    "seen for every word of the answer."
+)
+ABOUT_SCALE = "On: full shade means the same share in every column. Off: each column's own strongest word."
+ABOUT_LEVEL = "How fine the texts and the views are cut. Tokens differ between models, so words are the finest here."
+
+
+def system() -> None:
+    """One rule for the system messages of all columns."""
+    state = st.session_state
+    state.setdefault("compare_policy", SHARED)
+    state.setdefault("compare_system", SYSTEM)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.segmented_control(
+            "System message",
+            list(POLICIES),
+            key="compare_policy",
+            required=True,
+            format_func=lambda k: POLICIES[k],
+            help=ABOUT_SYSTEM,
+            **KEEP,
+        )
+        if state.compare_policy == SHARED:
+            st.text_input(
+                "Text of the system message", key="compare_system", placeholder="Empty: no system message", **KEEP
+            )
+
+
+def whose(seen: Sequence[Seen]) -> int | None:
+    """Number of the column whose answer all read; None where each has its own."""
+    letters = [s.letter for s in seen if s.trace is not None]
+    if len(letters) < 2:
+        return None
+    state = st.session_state
+    if state.get("compare_whose") not in letters:
+        state.compare_whose = letters[0]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        on = st.toggle(
+            "Same answer in both" if len(seen) == 2 else "Same answer in all",
+            key="compare_same",
+            help=ABOUT_SAME,
+            on_change=_go,
+            **KEEP,
+        )
+        if not on:
+            return None
+        letter = st.segmented_control(
+            "Whose answer",
+            letters,
+            key="compare_whose",
+            required=True,
+            on_change=_go,
+            label_visibility="collapsed",
+            **KEEP,
+        )
+        st.caption(f"All columns read the answer of {letter}.", width="content")
+    return [s.letter for s in seen].index(str(letter))
+
+
+def _go() -> None:
+    """What the switch needs is computed at once."""
+    st.session_state.compare_go = True
+
+
+def run(own: Sequence[Seen], seen: Sequence[Seen]) -> None:
+    """The button, or the progress of the job that it started."""
+    missing = [s for s in seen if s.missing]
+    go = st.session_state.pop("compare_go", False) and bool(missing)
+    if progress.current(SLOT) is not None:
+        progress.watch(SLOT)
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        label = "Run missing" if missing and len(missing) < len(seen) else "Compare"
+        go |= st.button(
+            label, type="primary", icon=":material/play_arrow:", key="compare_run", width=160, disabled=not missing
+        )
+        st.caption(_state(seen, missing), width="stretch")
+    told = st.session_state.get("compare_told")
+    if told:
+        st.error(escape(told), icon=":material/error:")
+    for sentence in added(own):
+        st.caption(f":material/info: {sentence}")
+    if go:
+        start(missing)
+        st.rerun()
+
+
+def _state(seen: Sequence[Seen], missing: Sequence[Seen]) -> str:
+    if not missing:
+        return "All of this is stored. Change a column to run something new."
+    names = [s.letter for s in missing]
+    listed = names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+    return f"Not run yet: {listed}."
+
+
+def added(seen: Sequence[Seen]) -> list[str]:
+    """Which columns got which system message from their template."""
+    policy = st.session_state.get("compare_policy")
+    found = [(s.letter, s.trace, text_added(s.trace)) for s in seen if s.trace is not None]
+    told = [f"Column {letter} ({escape(t.model.label)}): “{escape(text)}”" for letter, t, text in found if text]
+    without = [letter for letter, _, text in found if not text]
+    if told:
+        rest = f" None was added in {' and '.join(without)}." if without else ""
+        return ["Added by the templates: " + "; ".join(told) + "." + rest]
+    return ["No template added a system message."] if policy == TEMPLATE and found else []
+
+
+def text_added(trace: Trace) -> str:
+    """The system message that the template added by itself."""
+    return next((s.text for s in trace.tokens.sources if s.origin == "template"), "")
+
+
+def looks(seen: Sequence[Seen]) -> tuple[bool, str]:
+    """(one colour scale for all columns, granularity)."""
+    state = st.session_state
+    marked = any(s.trace is not None and s.trace.request.segments for s in seen)
+    levels = [level for level in LEVELS if level != "segment" or marked]
+    if state.get("compare_level") not in levels:
+        state.compare_level = levels[0]
+    state.setdefault("compare_scale", True)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        level = st.segmented_control(
+            "Granularity",
+            levels,
+            key="compare_level",
+            required=True,
+            format_func=lambda k: LEVELS[k],
+            help=ABOUT_LEVEL,
+            label_visibility="collapsed",
+            **KEEP,
+        )
+        shared = st.toggle("One colour scale", key="compare_scale", help=ABOUT_SCALE, **KEEP)
+    return shared, str(level)
+
+
+def alignment(status: np.ndarray, letters: Sequence[str]) -> str:
+    """E.g. "11 words stand in all columns; 2 differ; 3 only in B."""
+    some = (status != "inserted").all(0)
+    differ = (status == "replaced").any(0)
+    lacking = (status == "deleted").any(0) & some
+    parts = [f"{int((some & ~differ & ~lacking).sum())} words are the same in every column"]
+    if differ.any():
+        parts.append(f"{int(differ.sum())} stand in the place of another word")
+    if lacking.any():
+        parts.append(f"{int(lacking.sum())} are missing in some")
+    for run, letter in enumerate(letters):
+        count = int((status[run] == "inserted").sum())
+        if count:
+            parts.append(f"{count} only in {letter}")
+    return "How the prompts match: " + ", ".join(parts) + "."

@@ -1,0 +1,124 @@
+"""The drawn columns as one comparison, kept in memory between clicks by ids and names.
+
+Guarded by tests/pages/test_compare.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from core.comparing import Cells, cells, common_granularity, side_by_side
+from core.errors import MethodError
+from core.importance import METHODS
+from core.records import Comparison, Importance, Trace
+from pages.parts.cached import importance
+from pages.parts.compare.asked import Seen
+
+Name = tuple[Any, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A column that can be drawn: its run and how it is read."""
+
+    seen: Seen
+    trace: Trace
+    reading: dict[str, Any]
+    """Layers and heads, as ``importance`` takes them."""
+    words: Importance
+    """For the two texts: rows and columns by the unit of the page, sink apart."""
+    steps: Importance
+    """For the comparison: a row a step."""
+
+    @property
+    def name(self) -> Name:
+        """What makes it this column and no other."""
+        trace, method = self.trace, self.seen.column.method
+        picked = (self.reading["layers"], self.reading["heads"])
+        return (trace.id, trace.created, trace.request.segments, method, *picked, self.steps.columns.granularity)
+
+    @property
+    def share(self) -> bool:
+        """Its numbers are shares, not scores."""
+        return METHODS[self.seen.column.method].unit == "share"
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """All drawn columns side by side."""
+
+    drawn: tuple[Drawn, ...]
+    comparison: Comparison
+
+    @property
+    def names(self) -> list[str]:
+        """Of the columns, for figures: letter and model, and the method where the columns differ in it."""
+        differ = len({(d.seen.column.method, str(d.reading)) for d in self.drawn}) > 1
+        return [f"{d.seen.name}{_way(d) if differ else ''}" for d in self.drawn]
+
+    @property
+    def letters(self) -> list[str]:
+        """A, B, ... of the columns that are drawn."""
+        return [d.seen.letter for d in self.drawn]
+
+    @property
+    def traces(self) -> list[Trace]:
+        """The runs."""
+        return [d.trace for d in self.drawn]
+
+    @property
+    def steps(self) -> list[Importance]:
+        """Their importances, a row a step."""
+        return [d.steps for d in self.drawn]
+
+    @property
+    def name(self) -> Name:
+        """What makes it this comparison and no other."""
+        return tuple(d.name for d in self.drawn)
+
+    def cells(self) -> Cells | None:
+        """Answer words by prompt words, where all columns have the same answer."""
+        try:
+            return _cells(self.name, _matched=self)
+        except MethodError:
+            return None
+
+
+def _way(drawn: Drawn) -> str:
+    picked = drawn.reading["layers"]
+    layers = f" {', '.join(map(str, picked))}" if picked else ""
+    method = METHODS[drawn.seen.column.method].label.lower()
+    return f" · {'layer' + layers if picked and not drawn.reading['heads'] else method + layers}"
+
+
+def matched(seen: Sequence[Seen], level: str) -> Matched | None:
+    """The columns that have a run, side by side; None where there is none. ``level``: word, sentence or segment."""
+    there = [(s, s.trace) for s in seen if s.trace is not None]
+    if not there:
+        return None
+    level = common_granularity([t for _, t in there], level)
+    drawn = tuple(_read(s, t, level) for s, t in there)
+    return Matched(drawn, _comparison(tuple(d.name for d in drawn), _drawn=drawn))
+
+
+def _read(seen: Seen, trace: Trace, level: str) -> Drawn:
+    reading = seen.column.reading(trace.model.attention_layers, trace.model.heads)
+    method = seen.column.method
+    rows = level if level in ("word", "sentence") else "word" if trace.tokens.proven else "token"
+    words = importance(trace, method, **reading, sink="separate", columns=level, rows=rows)
+    steps = importance(trace, method, **reading, sink="separate", columns=level, rows="token")
+    return Drawn(seen, trace, reading, words, steps)
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _comparison(name: Name, _drawn: Sequence[Drawn]) -> Comparison:
+    return side_by_side([d.trace for d in _drawn], [d.steps for d in _drawn])
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _cells(name: Name, _matched: Matched) -> Cells:
+    return cells(_matched.traces, _matched.steps, _matched.comparison)

@@ -1,0 +1,90 @@
+"""Outputs: the answers beside each other, what differs in words, how long they are and how sure the model was."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core import store
+from core.comparing import outputs as numbers
+from core.comparing import word_diff
+from pages.parts.compare.matched import Matched
+from pages.parts.compare.views.charts import SHOWN, head
+from pages.parts.compare.views.pair import pick_pair
+from pages.parts.text import escape
+from pages.parts.view import FINISHED
+from pages.parts.views.figure import Figure
+
+NAMES = {
+    "words": "Words",
+    "characters": "Characters",
+    "tokens": "Tokens",
+    "finish": "Finish",
+    "mean_logprob": "Mean log-probability (nats)",
+    "perplexity": "Perplexity",
+    "mean_entropy": "Mean entropy (nats)",
+    "seconds": "Seconds",
+}
+
+
+def outputs(all_of: Matched) -> Figure:
+    """Draws the table and the word diff of a pair."""
+    table = numbers(all_of.traces)
+    shown = table[list(NAMES)].rename(columns=NAMES)
+    shown.insert(0, "Column", all_of.names)
+    shown["Finish"] = [FINISHED[f] for f in table["finish"]]
+    digits = st.column_config.NumberColumn
+    formats = {name: digits(format="%.3f") for name in list(NAMES.values())[4:7]} | {"Seconds": digits(format="%.1f")}
+    st.dataframe(shown, hide_index=True, width="stretch", column_config=formats)
+    st.caption("Means are over the tokens of the answer itself: no thinking, no end token.")
+    _difference(all_of)
+
+    def csv() -> str:
+        table["answer"] = [t.answer for t in all_of.traces]
+        return store.tidy(head(all_of, "outputs"), tuple(table.columns), table.itertuples(index=False))
+
+    return Figure(None, csv)
+
+
+def _difference(all_of: Matched) -> None:
+    if len(all_of.drawn) < 2:
+        with st.container(border=True):
+            st.text(all_of.traces[0].answer or "The answer is empty.")
+        return
+    pair = pick_pair(all_of, SHOWN)
+    if pair is None:
+        return
+    one, other = (all_of.traces[i].answer for i in pair)
+    pieces = word_diff(one, other)
+    for i, side, place in zip(pair, ("a", "b"), st.columns(2), strict=True):
+        with place.container(border=True):
+            st.caption(escape(all_of.names[i]))
+            sign = "−" if side == "a" else "+"
+            text = diffed(
+                [(p.kind != "same", getattr(p, side)) for p in pieces], sign, "orange" if side == "a" else "blue"
+            )
+            st.markdown(text or "*The answer is empty.*")
+    a, b = (all_of.letters[i] for i in pair)
+    same = one == other
+    st.caption(
+        "Word for word the same answer."
+        if same
+        else f"On orange ground after − what only {a} wrote, on blue ground after + what only {b} wrote."
+    )
+
+
+def diffed(pieces: list[tuple[bool, str]], sign: str, colour: str) -> str:
+    """Markdown of a text whose marked stretches stand on a coloured ground behind a sign, line by line.
+
+    What a text holds is never carried out as Markdown; line breaks stay.
+    """
+    lines = [""]
+    for changed, text in pieces:
+        for i, part in enumerate(text.split("\n")):
+            if i:
+                lines.append("")
+            word = escape(part)
+            if word:
+                space = " " if part[:1].isspace() and lines[-1] else ""
+                lines[-1] += space + (f":{colour}-background[**{sign}** {word}]" if changed else word)
+            lines[-1] += " " if part[-1:].isspace() and lines[-1] else ""
+    return "  \n".join(lines)

@@ -1,0 +1,134 @@
+"""The views that are one figure: aligned heatmaps, the signed difference, agreement with its baselines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core import store
+from core.charts.compared import agreement_chart, difference, heatmaps
+from core.charts.labels import digits
+from core.comparing import tidy
+from pages.parts.compare.matched import Matched, Name
+from pages.parts.compare.readers import mark, marked
+from pages.parts.compare.views.pair import pick_pair
+from pages.parts.views.figure import Figure, draw
+
+SHOWN = "compare_pair"
+ONE_ROW = (
+    "One row: the mean over each whole answer, since the answers differ. Switch on “Same answer in both” above to see "
+    "the difference word by word of the answer."
+)
+NOT_FAITHFUL = (
+    "Agreement is not faithfulness: two columns may agree and both say little of what made the answer. Texts are read "
+    "from left to right and long words are cut into more tokens, so each value stands beside what a word's place "
+    "alone, and its number of tokens alone, would give."
+)
+
+
+def heat(all_of: Matched, shared: bool) -> Figure:
+    """All columns as heatmaps over the same words."""
+    same = len({d.share for d in all_of.drawn}) == 1
+    chart = _heat(all_of.name, shared and same, tuple(all_of.names), marked(all_of), _all_of=all_of)
+    _draw(all_of, chart, "compare_heat")
+    if shared and not same:
+        st.caption("Shares and scores cannot have one colour scale: each column has its own here.")
+    return Figure(_heat(all_of.name, shared and same, tuple(all_of.names), None, _all_of=all_of), lambda: csv(all_of))
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _heat(name: Name, shared: bool, names: tuple[str, ...], unit: int | None, _all_of: Matched) -> Any:
+    picked = () if unit is None else (unit,)
+    select = "word"
+    return heatmaps(
+        _all_of.traces, _all_of.steps, _all_of.comparison, names=names, shared=shared, picked=picked, select=select
+    )
+
+
+def differ(all_of: Matched) -> Figure:
+    """What the second column read more than the first."""
+    pair = pick_pair(all_of, SHOWN)
+    if pair is None:
+        return Figure(None, lambda: "")
+    found = all_of.cells()
+    st.caption(ONE_ROW if found is None else "Each cell: a word of the answer, which is the same in both columns.")
+    unit = marked(all_of)
+    chart = difference(
+        all_of.comparison,
+        *pair,
+        all_of.names,
+        found,
+        picked=() if unit is None else (unit,),
+        select="word",
+    )
+    _draw(all_of, chart, "compare_difference")
+    st.caption("Differences are differences in direct reading; words that only one of the two has stay empty.")
+    return Figure(chart, lambda: csv(all_of))
+
+
+def _draw(all_of: Matched, chart: Any, key: str) -> None:
+    """With a click on a word marking it everywhere."""
+
+    def clicked() -> None:
+        cells = st.session_state[key]["selection"].get("word") or []
+        if cells and cells[0].get("unit") is not None:
+            mark(all_of, int(cells[0]["unit"]))
+
+    draw(chart, key, on_select=clicked, selection_mode="word")
+
+
+def agree(all_of: Matched) -> Figure:
+    """How far the columns agree, and how much of that says nothing."""
+    if len(all_of.drawn) < 2:
+        pick_pair(all_of, SHOWN)
+        return Figure(None, lambda: "")
+    st.caption(NOT_FAITHFUL)
+    chart = agreement_chart(all_of.comparison, all_of.names)
+    draw(chart, "compare_agreement")
+    rows = [
+        {
+            "Columns": f"{all_of.letters[g.a]} and {all_of.letters[g.b]}",
+            "Measure": g.measure,
+            "Value": _number(g.value),
+            "Place alone": _number(g.position),
+            "Tokens per word alone": _number(g.pieces),
+            "Words": g.units,
+            "Why undefined": g.why,
+        }
+        for g in all_of.comparison.agreements
+    ]
+    st.dataframe(rows, hide_index=True, width="stretch")
+
+    def table() -> str:
+        names = ("a", "b", "measure", "value", "position", "pieces", "units", "why")
+        lines = (
+            (g.a, g.b, g.measure, g.value, g.position, g.pieces, g.units, g.why) for g in all_of.comparison.agreements
+        )
+        return store.tidy(head(all_of, "agreement"), names, lines)
+
+    return Figure(chart, table)
+
+
+def _number(value: float) -> str:
+    return digits(value) if value == value else "undefined"
+
+
+def head(all_of: Matched, view: str) -> dict[str, Any]:
+    """The first lines of a CSV: where its numbers come from."""
+    c = all_of.comparison
+    runs = {
+        f"run {i}": f"{n} · {m} · {t}"
+        for i, (n, m, t) in enumerate(zip(all_of.names, c.models, c.trace_ids, strict=True))
+    }
+    notes = {f"note {i + 1}": note for i, note in enumerate(c.notes)}
+    return {"view": view, **runs, **c.parameters, "value": "mean over the steps of the answer", **notes}
+
+
+def csv(all_of: Matched) -> str:
+    """Every number of the comparison, in long form."""
+    import pandas as pd
+
+    frame = tidy(all_of.comparison)
+    lines = (["" if value is pd.NA else value for value in line] for line in frame.itertuples(index=False))
+    return store.tidy(head(all_of, "comparison"), tuple(frame.columns), lines)

@@ -1,0 +1,27 @@
+"""Which two columns a view is about."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import streamlit as st
+
+from pages.parts.compare.matched import Matched
+
+
+def pick_pair(all_of: Matched, key: str) -> tuple[int, int] | None:
+    """Numbers of the two columns; a choice where there are more than two. None, told, where there is only one."""
+    pairs = list(combinations(range(len(all_of.drawn)), 2))
+    if not pairs:
+        st.info(
+            "This view needs a second column with a run: copy the column to the right, change it and press Compare."
+        )
+        return None
+    if len(pairs) == 1:
+        return pairs[0]
+    letters = all_of.letters
+    names = {f"{letters[a]} and {letters[b]}": (a, b) for a, b in pairs}
+    if st.session_state.get(key) not in names:
+        st.session_state[key] = next(iter(names))
+    name = st.segmented_control("Columns", list(names), key=key, required=True)
+    return names[str(name)]

@@ -1,0 +1,58 @@
+"""Words: which gained and which lost from one column to another, as a chart and as the whole ranked table."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from core import store
+from core.charts.compared import gained_lost
+from core.comparing import ranked
+from pages.parts.compare.matched import Matched
+from pages.parts.compare.readers import marked
+from pages.parts.compare.views.charts import SHOWN, head
+from pages.parts.compare.views.pair import pick_pair
+from pages.parts.views.figure import Figure, draw
+
+STATUS = {"matched": "same word", "replaced": "another word", "inserted": "only in {b}", "deleted": "only in {a}"}
+
+
+def words(all_of: Matched) -> Figure:
+    """Draws both."""
+    pair = pick_pair(all_of, SHOWN)
+    if pair is None:
+        return Figure(None, lambda: "")
+    a, b = (all_of.letters[i] for i in pair)
+    chart = gained_lost(all_of.comparison, *pair, all_of.names)
+    draw(chart, "compare_gained")
+    table = ranked(all_of.comparison, *pair)
+    st.caption(
+        f"Every word, the one that {b} read most more than {a} first. Words that only one of the two has stand at the "
+        "end: they have no difference."
+    )
+    share = all(all_of.drawn[i].share for i in pair)
+    scale = 100 if share else 1
+    shown = table[["word", "text_a", "text_b"]].copy()
+    shown.columns = ["Word", f"In {a}", f"In {b}"]
+    shown[f"Share in {a}"], shown[f"Share in {b}"] = table["a"] * scale, table["b"] * scale
+    shown["Difference"] = table["difference"] * scale
+    shown[f"× uniform in {a}"], shown[f"× uniform in {b}"] = table["ratio_a"], table["ratio_b"]
+    shown["Status"] = [STATUS[s].format(a=a, b=b) for s in table["status"]]
+    number = "%.2f %%" if share else "%.4f"
+    formats = {name: st.column_config.NumberColumn(format=number) for name in (f"Share in {a}", f"Share in {b}")}
+    points = "%+.2f points" if share else "%+.4f"
+    formats["Difference"] = st.column_config.NumberColumn(format=points, help=f"Share in {b} less share in {a}")
+    for letter in (a, b):
+        formats[f"× uniform in {letter}"] = st.column_config.NumberColumn(
+            format="%.2f", help="1 is what reading every readable token equally would give"
+        )
+    unit = marked(all_of)
+    if unit is not None and (at := np.flatnonzero(table["unit"] == unit)).size:
+        st.caption(f"The marked word stands in row {int(at[0]) + 1}.")
+    st.dataframe(shown, hide_index=True, height=min(420, 38 + 35 * max(len(shown), 1)), column_config=formats)
+
+    def csv() -> str:
+        facts = head(all_of, f"words gained and lost, {b} less {a}")
+        return store.tidy(facts, tuple(table.columns), table.itertuples(index=False))
+
+    return Figure(chart, csv)
