@@ -8,6 +8,8 @@ import streamlit as st
 from core import store
 from core.errors import HeedError
 from core.store import RunInfo
+from pages.parts.compare.address import to_edit
+from pages.parts.compare.files import keep
 from pages.parts.frame import examples
 from pages.parts.text import escape
 
@@ -35,19 +37,24 @@ def shelf() -> None:
 
 
 def _import() -> None:
-    with st.expander("Open a run from a file (JSON)", icon=":material/upload_file:"):
-        file = st.file_uploader("A JSON file downloaded from Explore", type=["json"], key="upload")
+    with st.expander("Open a run or a comparison from a file (JSON)", icon=":material/upload_file:"):
+        file = st.file_uploader("A JSON file downloaded from Explore or Compare", type=["json"], key="upload")
         if file is None or st.session_state.get("uploaded") == file.file_id:
             return
         try:
-            trace = store.from_json(file.getvalue())
-            store.save(trace)
+            found = store.opened(file.getvalue())
+            keep(found)
         except HeedError as error:
             st.error(escape(str(error)))
             return
         st.session_state.uploaded = file.file_id
-        st.success(f"Run {trace.id[:8]} was opened and kept.")
-        link = {"run": trace.id}
+        if len(found.columns) > 1:
+            st.success(f"A comparison of {len(found.columns)} columns was opened and its runs were kept.")
+            st.page_link("pages/compare.py", label="Show it on Compare", icon=":material/compare:")
+            return
+        st.session_state.pop("compare_opened", None)
+        st.success(f"Run {found.traces[0].id[:8]} was opened and kept.")
+        link = {"run": found.traces[0].id}
         st.page_link("pages/explore.py", label="Show it on Explore", icon=":material/visibility:", query_params=link)
 
 
@@ -122,6 +129,8 @@ def _actions(picked: list[RunInfo]) -> None:
 def _one(run: RunInfo) -> None:
     if st.button("Open", type="primary", icon=":material/visibility:"):
         st.switch_page("pages/explore.py", query_params={"run": run.id})
+    if st.button("Edit and compare", icon=":material/compare:", help="This run, and a copy of it to change"):
+        st.switch_page("pages/compare.py", query_params=to_edit(run.id))
     key = f"name_{run.id}"
 
     def renamed() -> None:

@@ -12,6 +12,7 @@ from core.errors import HeedError
 from core.records import Importance, Trace
 from pages.parts.cached import importance
 from pages.parts.choices import Choices, choices, draw_choices
+from pages.parts.compare.address import to_edit
 from pages.parts.downloads import downloads
 from pages.parts.reader import reader
 from pages.parts.rest import without_rows
@@ -109,6 +110,9 @@ def _head(trace: Trace) -> None:
         guess.switch()
     about = "Opens What if below: hide words of the prompt and see what the same answer loses"
     buttons.button("Knock out", icon=":material/content_cut:", help=about, on_click=_knock_out, args=(trace,))
+    about = "Opens Compare with this run on the left and a copy to change on the right"
+    if buttons.button("Edit and compare", icon=":material/compare:", help=about):
+        st.switch_page("pages/compare.py", query_params=_edited(trace))
     if buttons.button("Present", icon=":material/slideshow:", help="Large type; arrow keys step through"):
         st.query_params.update({"run": trace.id, "present": "1"})
         st.rerun()
@@ -121,6 +125,15 @@ def _head(trace: Trace) -> None:
         notes.append("The answer was cut off: raise New tokens to let it end.")
     if notes:
         st.caption(":material/info: " + " ".join(notes))
+
+
+def _edited(trace: Trace) -> dict[str, str]:
+    """The address of Compare with this run, read as it is here, and a copy of it."""
+    try:
+        chosen = choices(trace)
+    except HeedError:
+        return to_edit(trace.id)
+    return to_edit(trace.id, chosen.method, chosen.layers or (), chosen.heads or ())
 
 
 def _leave_present() -> None:

@@ -32,6 +32,14 @@ def written(columns: Sequence[Column]) -> dict[str, str]:
     return found
 
 
+def to_edit(
+    run: str, method: str = "mean-attention", layers: Sequence[int] = (), heads: Sequence[int] = ()
+) -> dict[str, str]:
+    """The address that opens a run with an editable copy beside it."""
+    column = Column(run=run, method=method, layers=tuple(layers), heads=tuple(heads))
+    return written([column]) | {"edit": "1"}
+
+
 def read(query: Mapping[str, str]) -> tuple[list[str], list[dict[str, Any]]]:
     """(runs, fields of ``Column`` for each) of an address; at most ``MOST``."""
     runs = [r.strip() for r in query.get("runs", "").split(",") if r.strip()][:MOST]

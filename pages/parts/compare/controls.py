@@ -56,7 +56,7 @@ def whose(seen: Sequence[Seen]) -> int | None:
     state = st.session_state
     if state.get("compare_whose") not in letters:
         state.compare_whose = letters[0]
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", width="content"):
         on = st.toggle(
             "Same answer in both" if len(seen) == 2 else "Same answer in all",
             key="compare_same",
@@ -75,7 +75,6 @@ def whose(seen: Sequence[Seen]) -> int | None:
             label_visibility="collapsed",
             **KEEP,
         )
-        st.caption(f"All columns read the answer of {letter}.", width="content")
     return [s.letter for s in seen].index(str(letter))
 
 
@@ -84,30 +83,31 @@ def _go() -> None:
     st.session_state.compare_go = True
 
 
-def run(own: Sequence[Seen], seen: Sequence[Seen]) -> None:
+def run(seen: Sequence[Seen]) -> None:
     """The button, or the progress of the job that it started."""
     missing = [s for s in seen if s.missing]
     go = st.session_state.pop("compare_go", False) and bool(missing)
     if progress.current(SLOT) is not None:
         progress.watch(SLOT)
         return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        label = "Run missing" if missing and len(missing) < len(seen) else "Compare"
-        go |= st.button(
-            label, type="primary", icon=":material/play_arrow:", key="compare_run", width=160, disabled=not missing
-        )
-        st.caption(_state(seen, missing), width="stretch")
-    told = st.session_state.get("compare_told")
-    if told:
-        st.error(escape(told), icon=":material/error:")
-    for sentence in added(own):
-        st.caption(f":material/info: {sentence}")
+    label = "Run missing" if missing and len(missing) < len(seen) else "Compare"
+    icon, about = ":material/play_arrow:", _state(missing)
+    go |= st.button(label, type="primary", icon=icon, key="compare_run", disabled=not missing, help=about)
     if go:
         start(missing)
         st.rerun()
 
 
-def _state(seen: Sequence[Seen], missing: Sequence[Seen]) -> str:
+def told(own: Sequence[Seen]) -> None:
+    """What went wrong with the last job, and what the templates added."""
+    problem = st.session_state.get("compare_told")
+    if problem:
+        st.error(escape(problem), icon=":material/error:")
+    for sentence in added(own):
+        st.caption(f":material/info: {sentence}")
+
+
+def _state(missing: Sequence[Seen]) -> str:
     if not missing:
         return "All of this is stored. Change a column to run something new."
     names = [s.letter for s in missing]
@@ -140,7 +140,7 @@ def looks(seen: Sequence[Seen]) -> tuple[bool, str]:
     if state.get("compare_level") not in levels:
         state.compare_level = levels[0]
     state.setdefault("compare_scale", True)
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", width="content"):
         level = st.segmented_control(
             "Granularity",
             levels,

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.errors import HeedError
+from pages.parts import progress
 from pages.parts.compare import address, controls
-from pages.parts.compare.asked import Seen, collect, look, scored, shape
+from pages.parts.compare.asked import SLOT, Seen, collect, look, scored, shape
 from pages.parts.compare.columns import LETTERS, LEVELS, Column, columns
 from pages.parts.compare.editor import editor, header
 from pages.parts.compare.files import downloads, opener, take
@@ -58,7 +59,7 @@ def _draw() -> None:
         st.warning(escape(problem))
     draw_presets()
     controls.system()
-    bar = st.container(key="compare_bar")
+    bar = st.container()
     found = columns()
     places = st.columns(len(found), gap="medium")
     policy, text = rule()
@@ -67,10 +68,15 @@ def _draw() -> None:
         with place:
             own.append(_column(column, letter, policy, text))
     with bar:
-        base = controls.whose(own)
-        seen = own if base is None else scored(own, base)
-        controls.run(own, seen)
-        shared, level = controls.looks(seen)
+        line = st.container(horizontal=True, vertical_alignment="center", key="compare_line")
+        job = line.container(width="content") if progress.current(SLOT) is None else st.container()
+        with line:
+            base = controls.whose(own)
+            seen = own if base is None else scored(own, base)
+            shared, level = controls.looks(seen)
+        with job:
+            controls.run(seen)
+        controls.told(own)
     all_of = matched(seen, level)
     _address(level)
     _texts(seen, all_of, places, shared)

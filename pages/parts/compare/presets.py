@@ -16,6 +16,7 @@ from core.errors import HeedError
 from core.importance import METHODS
 from core.models.catalogue import DEFAULT
 from core.records import Trace
+from pages.parts import progress
 from pages.parts.cached import open_trace
 from pages.parts.compare.columns import SHARED, SYSTEM, Column, columns, fresh, policy_of, put, settled
 from pages.parts.filled import SKY, Filled
@@ -39,7 +40,7 @@ def set_rule(policy: str, text: str) -> None:
 
 def of_run(trace: Trace) -> Column:
     """A column that shows a stored run and asks what it answers."""
-    return fresh(Column(filled=Filled.of(trace.request), run=trace.id))
+    return fresh(Column(filled=Filled.of(trace.request), run=trace.id, request=trace.request))
 
 
 def adopt(found: Sequence[Column]) -> None:
@@ -117,11 +118,9 @@ def _first() -> Column:
 
 def draw_presets() -> None:
     """One button a preset."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption("Start from", width="content")
+    with st.container(horizontal=True, vertical_alignment="center", key="compare_presets"):
         for label, preset in PRESETS.items():
-            key = f"preset_{preset.__name__}"
-            st.button(label, key=key, type="tertiary", icon=":material/lightbulb:", on_click=preset)
+            st.button(label, key=f"preset_{preset.__name__}", on_click=preset, help=preset.__doc__)
 
 
 def open_runs(asked: Sequence[str], readings: Sequence[dict[str, Any]] = (), edit: bool = False) -> list[str]:
@@ -133,7 +132,7 @@ def open_runs(asked: Sequence[str], readings: Sequence[dict[str, Any]] = (), edi
     for i, name in enumerate(asked):
         run = store.prefix(name)
         try:
-            trace = None if run is None else open_trace(run)
+            trace = None if run is None else open_trace(run, progress.asked())
         except HeedError as error:
             problems.append(str(error))
             continue
