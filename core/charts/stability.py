@@ -60,10 +60,9 @@ def cells_with_spread(
         x=_place("x", stability.units, across * columns), y=_place("y", stability.rows, high), tooltip=_tips(stability)
     )
     seam = {"width": {"band": 1 + 0.7 / across}, "height": {"band": 1 + 0.7 * max(rows, 1) / high}}
-    layers = [base.mark_rect(**seam).encode(fill=_colour(stability))]
-    layers += (
-        _digits(base, stability) if numbers else [_dots(base, stability, min(across, high / max(rows, 1)), columns)]
-    )
+    look = BELOW if high < LOW else {}
+    inside = _digits(base, stability) if numbers else _dots(base, stability, high / max(rows, 1), look)
+    layers = [base.mark_rect(**seam).encode(fill=_colour(stability, look)), inside]
     unit = " in percent" if stability.unit == "share" else ""
     said = f"mean ± standard deviation{unit}" if numbers else "colour: mean, area of the dot: standard deviation"
     about = f"{said} over {len(stability.trace_ids)} runs"
