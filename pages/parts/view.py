@@ -97,7 +97,7 @@ def _knock_out(trace: Trace) -> None:
 
 
 def _head(trace: Trace) -> None:
-    title, side = st.columns([3, 2], vertical_alignment="center")
+    title, side = st.columns([1, 1.5], vertical_alignment="center")
     buttons = side.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center")
     author = escape(trace.request.author)
     label = escape(trace.model.label)

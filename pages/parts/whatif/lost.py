@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ABOUT = (
-    "The answer is kept word for word; only its log-probability is read again. Above 0: the word was less likely "
-    "without what you knocked out. This is the effect of one way of hiding on this one answer, not an account of how "
-    "the model works; a word whose content stands elsewhere too can be missed without loss."
+    "The answer is kept word for word; only its log-probability is read again. This is the effect of one way of hiding "
+    "on this one answer, not an account of how the model works; what stands elsewhere too can be missed without loss."
 )
 
 
