@@ -11,13 +11,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import altair as alt
 import numpy as np
 
-from core.charts.board import BELOW, Board, Panel
+from core.charts.board import BELOW, Board, Panel, inline
 from core.charts.columns import (
     MARKS,
     UNIT_OF,
@@ -31,9 +31,8 @@ from core.charts.columns import (
 from core.charts.heatmap import CELLS
 from core.charts.labels import legend_title, visible
 from core.charts.layout import exact
-from core.importance import group_rows
-from core.records import Comparison, Importance, Trace, Units
-from core.text.units import units
+from core.comparing.grids import run_cells
+from core.records import Comparison, Importance, Trace
 
 FEW = 44
 """Columns of cells, all runs together, up to which the grids stand side by side."""
@@ -75,9 +74,7 @@ def heatmaps(
     labels = check_names(comparison, names)
     if not len(traces) == len(importances) == len(labels):
         raise ValueError(f"{len(traces)} traces and {len(importances)} importances do not fit {len(labels)} columns.")
-    rows = [
-        answer_rows(t, i, comparison.units.column[r]) for r, (t, i) in enumerate(zip(traces, importances, strict=True))
-    ]
+    rows = [answer_rows(t, importances[r], comparison, r) for r, t in enumerate(traces)]
     lines = caption_lines(comparison, labels, importances)
     many = sum(r.values.size for r in rows) > CELLS
     if many:
@@ -98,30 +95,12 @@ def heatmaps(
     return chart if shared else chart.resolve_scale(fill="independent")
 
 
-def answer_rows(trace: Trace, importance: Importance, column: np.ndarray) -> Rows:
-    """The rows of the answer itself, by output words, over the aligned units (``column[unit]``, -1: none)."""
-    if importance.rows.granularity == "token":
-        importance = group_rows(importance, answer_words(trace))
-    first = np.full(len(importance.rows), len(trace.tokens))
-    np.minimum.at(first, importance.rows.unit, importance.rows.token)
-    parts = [*trace.tokens.parts, "end"]
-    picked = [r for r, token in enumerate(first) if parts[token] == "answer"]
-    values, uniform = (_placed(m[picked], column) for m in (importance.values, importance.uniform))
-    unread = (values == 0) & (uniform == 0)
-    return Rows(tuple(importance.rows.labels[r] for r in picked), np.where(unread, np.nan, values), uniform)
-
-
-def answer_words(trace: Trace) -> Units:
-    """The output by words; by tokens where spans are not proven."""
-    positions = range(trace.prompt_length, len(trace.tokens))
-    return units(trace.tokens, "word" if trace.tokens.proven else "token", positions)
-
-
-def _placed(values: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """float64 [row, unit] the columns where the aligned units say they are."""
-    out = np.full((len(values), len(column)), np.nan)
-    out[:, column >= 0] = values[:, column[column >= 0]]
-    return out
+def answer_rows(trace: Trace, importance: Importance, comparison: Comparison, run: int) -> Rows:
+    """The words of this run's answer over the aligned units."""
+    labels, values = run_cells(trace, importance, comparison, run)
+    even = replace(importance, values=importance.uniform)
+    uniform = run_cells(trace, even, comparison, run)[1]
+    return Rows(labels, np.where((values == 0) & (uniform == 0), np.nan, values), uniform)
 
 
 def _grids(
@@ -198,9 +177,7 @@ def _layers(
     """The rectangles: one layer for all, or one a run where each has its own colours."""
     groups = [list(itertools.chain(*cells))] if shared else cells
     unit = UNIT_OF[comparison.sums_to_one]
-    look_up = alt.LookupData(
-        alt.InlineData(values=word_records(comparison)), "unit", ["word", *(f"c{r}" for r in range(len(names)))]
-    )
+    look_up = alt.LookupData(inline(word_records(comparison)), "unit", ["word", *(f"c{r}" for r in range(len(names)))])
     layers = []
     for i, group in enumerate(groups):
         high = max((c["value"] for c in group), default=0) or 1
@@ -221,7 +198,9 @@ def _viridis(low: float, high: float) -> alt.Scale:
 
 def _legend(unit: str, name: str = "") -> alt.Legend:
     number = ".2~p" if unit == "share" else ".3~g"
-    return alt.Legend(title=legend_title(unit) + name, format=number, gradientLength=200, tickCount=4, **BELOW)
+    return alt.Legend(
+        title=legend_title(unit) + name, format=number, gradientLength=200, tickCount=4, titleLimit=320, **BELOW
+    )
 
 
 def _tooltip(unit: str, names: Sequence[str]) -> list[alt.Tooltip]:

@@ -31,6 +31,12 @@ PICKED = "#E69F00"
 """A frame in a colour that neither viridis nor blueorange has at its ends."""
 
 
+def inline(records: Sequence[dict[str, Any]]) -> alt.InlineData:
+    """Records as one JSON text, which Vega reads at once: Altair checks a list of thousands for a second or two."""
+    text = json.dumps(list(records), ensure_ascii=True, separators=(",", ":"))
+    return alt.InlineData(values=text, format=alt.JsonDataFormat(type="json"))
+
+
 @dataclass(frozen=True)
 class Panel:
     """One grid: ``words`` name its columns (an empty one stays without label), ``rows`` its rows."""
@@ -99,7 +105,7 @@ class Board:
 
     def rects(self, cells: list[dict[str, Any]], **mark: Any) -> alt.Chart:
         """Cells from records that ``place`` began; a little over their size, so that no thin line shows between."""
-        base = alt.Chart(alt.InlineData(values=cells))
+        base = alt.Chart(inline(cells))
         base = base.transform_calculate(x2="datum.x + 1", y2=f"datum.y + {self.row:g}")
         return base.mark_rect(x2Offset=0.6, y2Offset=0.6, **mark).encode(x=self.x(), x2="x2:Q", y=self.y(), y2="y2:Q")
 
@@ -113,7 +119,7 @@ class Board:
         ]
         if not frames:
             return []
-        mark = alt.Chart(alt.InlineData(values=frames)).mark_rect(fill=None, stroke=PICKED, strokeWidth=2.5)
+        mark = alt.Chart(inline(frames)).mark_rect(fill=None, stroke=PICKED, strokeWidth=2.5)
         return [mark.encode(x=self.x(), x2="x2:Q", y=self.y(), y2="y2:Q")]
 
     def _low(self, panel: int) -> float:
@@ -121,18 +127,17 @@ class Board:
 
     def axes(self) -> list[alt.Chart]:
         """The labels of every panel."""
-        out = []
+        together = [range(len(self.panels))] if self.arrange == "stacked" else [[p] for p in range(len(self.panels))]
+        out = [self._marker(y=self._rows(ps)) for ps in together if any(self.panels[p].rows for p in ps)]
         for p, panel in enumerate(self.panels):
             if panel.title:
                 out.append(self._marker(x=self._title(p)))
             if panel.named and any(panel.words):
                 out.append(self._marker(x=self._words(p)))
-            if any(panel.rows):
-                out.append(self._marker(y=self._rows(p)))
         return out
 
     def _marker(self, x: alt.Axis | None = None, y: alt.Axis | None = None) -> alt.Chart:
-        nothing = alt.Chart(alt.InlineData(values=[{"x": 0, "y": 0}])).mark_point(opacity=0, tooltip=None)
+        nothing = alt.Chart(alt.InlineData(values=[{}])).mark_point(opacity=0, tooltip=None)
         return nothing.encode(x=self.x(x), y=self.y(y))
 
     def _title(self, p: int) -> alt.Axis:
@@ -158,15 +163,18 @@ class Board:
         values = [i + shift for i, w in enumerate(words) if w]
         return alt.Axis(**_BARE, **look, orient="top", offset=-self.top[p], values=values, labelExpr=text)
 
-    def _rows(self, p: int) -> alt.Axis:
-        rows = [visible(r) if r else "" for r in self.panels[p].rows]
+    def _rows(self, panels: Sequence[int]) -> alt.Axis:
+        """The row labels of panels that begin at the same column."""
         every = max(1, math.ceil(11 / self.row))
-        shown = list(range(0, len(rows), every))
-        values = [round(self.top[p] + (i + 0.5) * self.row, 2) for i in shown]
-        named = json.dumps([rows[i] for i in shown])
+        named: list[str] = []
+        values: list[float] = []
+        for p in panels:
+            for i, row in enumerate(self.panels[p].rows[::every]):
+                named.append(visible(row) if row else "")
+                values.append(round(self.top[p] + (i * every + 0.5) * self.row, 2))
         size = max(9, min(12, 0.8 * self.row * every))
-        start = self.left[p] / self.columns
-        text = f"{named}[indexof({json.dumps(values)}, datum.value)]"
+        start = self.left[panels[0]] / self.columns
+        text = f"{json.dumps(named)}[indexof({json.dumps(values)}, datum.value)]"
         offset: Any = alt.ExprRef(f"-{start:g} * width") if start else 0
         look = {"labelFontSize": size, "labelLimit": 150, "labelAlign": "right"}
         return alt.Axis(**_BARE, **look, orient="left", offset=offset, values=values, labelExpr=text)

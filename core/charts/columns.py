@@ -37,11 +37,17 @@ def caption_lines(
     same = len(set(ways)) <= 1
     lines = []
     for run, name in enumerate(names):
-        parts = [comparison.models[run], f"run {comparison.trace_ids[run][:8]}"]
+        parts = [_weights(comparison.models[run], name), f"run {comparison.trace_ids[run][:8]}"]
         lines += wrapped(f"{name}: ", parts if same else [*parts, ways[run]])
     said = ways[0] if ways and same else comparison.method if not ways else ""
     of = f"by {comparison.granularity}, mean over the answer's steps"
     return [*lines, *wrapped("", [p for p in (said, of) if p])]
+
+
+def _weights(caption: str, name: str) -> str:
+    """The model's caption, without the label that the column's name already says."""
+    label, _, rest = caption.partition(" · ")
+    return rest if rest and label in name else caption
 
 
 def wrapped(start: str, parts: Sequence[str], width: int = WIDEST) -> list[str]:

@@ -14,7 +14,7 @@ import altair as alt
 import numpy as np
 
 from core.charts.aligned import strips
-from core.charts.board import BELOW, Board, Panel
+from core.charts.board import BELOW, Board, Panel, inline
 from core.charts.columns import UNIT_OF, caption_lines, check_names, unit_label, word_records
 from core.charts.heatmap import CELLS
 from core.charts.labels import GREY, STRETCH, amount, digits, head, label_expr, legend_title, visible
@@ -65,7 +65,7 @@ def difference(
         board, drawn = _by_word(comparison, a, b, cells, width)
     extent = max((abs(c["difference"]) for c in drawn), default=0) or 1
     unit = UNIT_OF[comparison.sums_to_one]
-    look_up = alt.LookupData(alt.InlineData(values=word_records(comparison)), "unit", ["word", f"c{a}", f"c{b}"])
+    look_up = alt.LookupData(inline(word_records(comparison)), "unit", ["word", f"c{a}", f"c{b}"])
     rects = board.rects(drawn).transform_lookup(lookup="unit", from_=look_up)
     rects = rects.encode(fill=_diverging(extent, unit), tooltip=_tooltip(unit, labels, a, b))
     if select:
@@ -191,8 +191,8 @@ def gained_lost(
 
 def _arrow(comparison: Comparison, a: int, b: int, unit: int) -> str:
     one, other = comparison.units.texts[a][unit], comparison.units.texts[b][unit]
-    if comparison.status[b, unit] != "replaced" or one == other:
-        return visible(other or one)
+    if one.strip().casefold() == other.strip().casefold():
+        return visible(one)
     return f"{visible(one, 14)} | {visible(other, 14)}"
 
 
@@ -226,8 +226,8 @@ def _bars(
         labelOverlap=False,
     )
     y = alt.Y("place:O", sort=None, scale=alt.Scale(domain=places or [0], paddingInner=0.2), axis=axis)
-    look_up = alt.LookupData(alt.InlineData(values=word_records(comparison)), "unit", ["word", f"c{a}", f"c{b}"])
-    base = alt.Chart(alt.InlineData(values=records)).transform_lookup(lookup="unit", from_=look_up).encode(x=x, y=y)
+    look_up = alt.LookupData(inline(word_records(comparison)), "unit", ["word", f"c{a}", f"c{b}"])
+    base = alt.Chart(inline(records)).transform_lookup(lookup="unit", from_=look_up).encode(x=x, y=y)
     scale = alt.Scale(domain=[names[b], names[a]], range=[ORANGE, BLUE])
     color = alt.Color("more:N", scale=scale, legend=alt.Legend(title="read more by", **BELOW))
     bars = base.mark_bar().encode(

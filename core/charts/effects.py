@@ -14,12 +14,12 @@ from typing import Any, Literal
 import altair as alt
 import numpy as np
 
-from core.charts.aligned import answer_words
-from core.charts.board import BELOW
+from core.charts.board import BELOW, inline
 from core.charts.differences import BLUE, ORANGE
 from core.charts.labels import GREY, SIDES, STRETCH, digits, head, label_expr, visible
 from core.charts.layout import exact
 from core.records import Probe, Trace, Units
+from core.text.units import units
 
 MODES = {"mask": "hidden: attention mask 0, positions kept", "remove": "removed: the prompt rendered anew without it"}
 LESS, MORE = "less likely", "likelier"
@@ -66,9 +66,9 @@ def effect_bars(
         scale=alt.Scale(domain=[LESS, MORE], range=[ORANGE, BLUE]),
         legend=alt.Legend(title="without it", **BELOW),
     )
-    base = alt.Chart(alt.InlineData(values=records)).transform_filter("datum.change !== null")
+    base = alt.Chart(inline(records)).transform_filter("datum.change !== null")
     base = base.transform_calculate(a="datum.word - 0.4", b="datum.word + 0.4")
-    bars = base.mark_bar().encode(x=x, x2="b:Q", y=y, color=color, tooltip=_tooltip())
+    bars = base.mark_rect().encode(x=x, x2="b:Q", y=y, y2=alt.datum(0), color=color, tooltip=_tooltip())
     if select:
         bars = bars.add_params(alt.selection_point(name=select, fields=["word"], empty=False))
     zero = alt.Chart(alt.InlineData(values=[{"change": 0}])).mark_rule(color=GREY).encode(y=alt.Y("change:Q"))
@@ -82,6 +82,12 @@ def effect_bars(
         description=" ".join([said, *(line + "." for line in lines)]),
         autosize=STRETCH,
     )
+
+
+def answer_words(trace: Trace) -> Units:
+    """The output by words; by tokens where spans are not proven."""
+    positions = range(trace.prompt_length, len(trace.tokens))
+    return units(trace.tokens, "word" if trace.tokens.proven else "token", positions)
 
 
 def _records(probe: Probe, variant: int, trace: Trace, words: Units, per: str) -> list[dict[str, Any]]:

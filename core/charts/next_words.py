@@ -7,25 +7,17 @@ Guarded by tests/core/test_charts_compared.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import altair as alt
 import numpy as np
 
-from core.charts.board import BELOW
+from core.charts.board import BELOW, inline
 from core.charts.labels import OKABE_ITO, STRETCH, digits, head, label_expr, percent, visible
 from core.charts.layout import exact
+from core.records import NextTokens
 
 MOST = 20
-
-
-class NextTokens(Protocol):
-    """What core.probe.next_tokens gives."""
-
-    texts: Sequence[str]
-    """[token]"""
-    logprobs: np.ndarray
-    """float [request, token] natural logarithms."""
 
 
 def next_words(
@@ -59,7 +51,7 @@ def next_words(
         labelOverlap=False,
     )
     colours = [OKABE_ITO[i % (len(OKABE_ITO) - 1)] for i in range(len(labels))]
-    chart = alt.Chart(alt.InlineData(values=records)).mark_bar().encode(
+    chart = alt.Chart(inline(records)).mark_bar().encode(
         x=alt.X("p:Q", title="probability", scale=alt.Scale(domainMin=0), axis=alt.Axis(format=".0%", tickCount=8)),
         y=alt.Y("place:O", sort=None, scale=alt.Scale(domain=places or [0], paddingInner=0.25), axis=axis),
         yOffset=alt.YOffset("run:O", sort=None),
@@ -73,7 +65,7 @@ def next_words(
         ],
     )  # fmt: skip
     rest = [f"{name} {percent(max(0.0, 1 - float(np.exp(logprobs[i, order]).sum())))}" for i, name in enumerate(labels)]
-    lines = [*caption, f"on all other tokens: {' · '.join(rest)}"]
+    lines = [*([next_tokens.model] if next_tokens.model else []), *caption, f"on all other tokens: {' · '.join(rest)}"]
     said = f"{title}: probabilities of {len(order)} tokens after {len(labels)} prompts."
     return chart.properties(
         width=width,

@@ -15,7 +15,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from core.charts.board import BELOW
+from core.charts.board import BELOW, inline
 from core.charts.labels import GREY, OKABE_ITO, STRETCH, digits, head, percent, visible
 from core.charts.layout import exact
 from core.comparing.mattered import CORNERS, LOST, READ
@@ -153,7 +153,7 @@ def _layers(
     ]
     names = list(dict.fromkeys(r["role"] for r in records))
     tooltip = _tooltip(any(names), shares)
-    base = alt.Chart(alt.InlineData(values=records)).encode(**both, tooltip=tooltip)
+    base = alt.Chart(inline(records)).encode(**both, tooltip=tooltip)
     points = base.mark_point(filled=True, size=80, opacity=0.85, stroke="white", strokeWidth=0.6)
     if len(names) > 1:
         colours = alt.Scale(domain=names, range=[OKABE_ITO[i % (len(OKABE_ITO) - 1)] for i in range(len(names))])
@@ -204,7 +204,7 @@ def _labels(records: list[dict[str, Any]], scales: dict[str, Any], width: int, h
             break
     both = _encode(scales)
     return [
-        alt.Chart(alt.InlineData(values=rows))
+        alt.Chart(inline(rows))
         .mark_text(align=align, dx=8 if align == "left" else -8, color=GREY, fontSize=12, baseline="middle")
         .encode(**both, text="word:N")
         for align, rows in out.items()
