@@ -15,7 +15,7 @@ from typing import Any, Literal
 import altair as alt
 import numpy as np
 
-from core.charts.data import inline
+from core.charts.board import inline
 from core.charts.heatmap import CELLS
 from core.charts.labels import GREY, OKABE_ITO, SIDES, STRETCH, amount, head, label_expr, legend_title, thin, visible
 from core.charts.layout import exact
