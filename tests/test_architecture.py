@@ -23,7 +23,7 @@ BELOW = {
     "models": {"errors", "lazy", "records", "settings", "text", "version"},
     "capture": {"checks", "errors", "lazy", "models", "records", "settings", "text", "version"},
     "importance": {"checks", "errors", "records", "text"},
-    "comparing": {"checks", "errors", "importance", "records", "text"},
+    "comparing": {"checks", "errors", "importance", "lazy", "records", "text"},
     "probe": {"capture", "checks", "errors", "lazy", "models", "records", "text"},
     "store": {"errors", "lazy", "records", "settings", "text", "version"},
     "charts": {"comparing", "errors", "importance", "records", "text"},

@@ -51,8 +51,8 @@ def jensen_shannon(x: np.ndarray, y: np.ndarray) -> float:
     """Jensen-Shannon distance (base 2) of both lists scaled to 1, 0 (same) to 1."""
     from scipy.spatial.distance import jensenshannon
 
-    found = float(jensenshannon(x, y, base=2))
-    return 0.0 if np.isnan(found) else found  # the root of a rounding error below zero
+    with np.errstate(invalid="ignore"):  # the root of a rounding error below zero
+        return float(np.nan_to_num(jensenshannon(x, y, base=2)))
 
 
 def top(k: int) -> Measure:

@@ -77,34 +77,16 @@ def _columns(importance: Importance, rows: Units, column: np.ndarray) -> np.ndar
 
 
 def _rows(trace: Trace, proven: bool) -> tuple[Units, dict[Place, int]]:
-    """The answer's words (tokens where spans are not proven), and where each stands."""
+    """The answer's words (tokens where spans are not proven), and which of them stands where.
+
+    A control token amid an answer has a row of its own and no place.
+    """
     positions = trace.answer_steps + trace.prompt_length
     here = range(int(positions[0]), int(positions[-1]) + 1) if len(positions) else range(0)
     rows = units(trace.tokens, "word" if proven else "token", here)
-    last = len(trace.tokens.sources) - 1
-    kept = np.flatnonzero(rows.message == last) if proven else np.arange(len(rows))
-    skipped = len(trace.answer) - len(trace.answer.lstrip())
-    rows = _picked(rows, kept)
     if not proven:
         return rows, {(at, at, label): at for at, label in enumerate(rows.labels)}
-    text = trace.answer
-    spans = zip((rows.start - skipped).tolist(), (rows.end - skipped).tolist(), strict=True)
-    return rows, {(a, b, text[a + skipped : b + skipped]): at for at, (a, b) in enumerate(spans)}
-
-
-def _picked(rows: Units, kept: np.ndarray) -> Units:
-    """Only these units, in this order; their tokens belong to no others."""
-    new = np.full(len(rows), -1)
-    new[kept] = np.arange(len(kept))
-    entries = np.flatnonzero(new[rows.unit] >= 0) if len(rows) else np.arange(0)
-    return Units(
-        granularity=rows.granularity,
-        labels=tuple(rows.labels[k] for k in kept),
-        message=rows.message[kept],
-        start=rows.start[kept],
-        end=rows.end[kept],
-        roles=tuple(rows.roles[k] for k in kept),
-        token=rows.token[entries],
-        unit=new[rows.unit[entries]],
-        weight=rows.weight[entries],
-    )
+    text, answer = trace.answer, len(trace.tokens.sources) - 1
+    skipped = len(text) - len(text.lstrip())
+    spans = enumerate(zip(rows.message.tolist(), rows.start.tolist(), rows.end.tolist(), strict=True))
+    return rows, {(a - skipped, b - skipped, text[a:b]): at for at, (m, a, b) in spans if m == answer and a >= 0}

@@ -55,6 +55,7 @@ def test_what_is_undefined_says_why_and_warns_of_nothing():
         warnings.simplefilter("error")
         even = found([1, 1, 1, 1], [1, 2, 3, 4])
         one, none = found([1], [1]), found([], [])
+        jensen_shannon(*(np.array([0.1, 0.2, 0.7]) * f for f in (1, 1 + 1e-15)))
         zero = found([0, 0, 0, 0], [1, 2, 3, 4])
         lost = found([np.nan] * 6, [1, 2, 3, 4, 5, 6])
     assert np.isnan(even["spearman"].value) and "no order" in even["kendall"].why and even["cosine"].value > 0

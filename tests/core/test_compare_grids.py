@@ -52,6 +52,13 @@ def test_words_without_partner():
     assert run_cells(runs[0], made[0], c, 0)[1][0, deep] > 0 and np.isnan(run_cells(runs[1], made[1], c, 1)[1][0, deep])
 
 
+def test_a_control_token_amid_an_answer_is_no_word_of_it():
+    runs, made, c = sides(trace("sky", "Blue<|im_start|> sky"), trace("sky", "Blue sky", "qwen"))
+    assert cells(runs, made, c).rows == ("Blue", "sky")
+    labels, values = run_cells(runs[0], made[0], c, 0)
+    assert labels == ("Blue", "<|im_start|>", "sky") and not np.isnan(values).any()
+
+
 def test_spaces_around_an_answer_do_not_count():
     runs, made, c = sides(trace("sky", " Blue sky"), trace("sky", "Blue sky\n", "qwen"))
     grid = cells(runs, made, c)
