@@ -17,7 +17,7 @@ from typing import Any, Literal
 import altair as alt
 import numpy as np
 
-from core.charts.board import BELOW, Board, Panel, inline
+from core.charts.board import BELOW, Board, Panel, look_up
 from core.charts.columns import (
     MARKS,
     UNIT_OF,
@@ -177,14 +177,14 @@ def _layers(
     """The rectangles: one layer for all, or one a run where each has its own colours."""
     groups = [list(itertools.chain(*cells))] if shared else cells
     unit = UNIT_OF[comparison.sums_to_one]
-    look_up = alt.LookupData(inline(word_records(comparison)), "unit", ["word", *(f"c{r}" for r in range(len(names)))])
+    words, fields = word_records(comparison), ["word", *(f"c{r}" for r in range(len(names)))]
     layers = []
     for i, group in enumerate(groups):
         high = max((c["value"] for c in group), default=0) or 1
         low = min(0, min((c["value"] for c in group), default=0))
         name = "" if shared else f" · {names[i]}"
         fill = alt.Fill("value:Q", scale=_viridis(low, high), legend=_legend(unit, name))
-        rects = board.rects(group).transform_lookup(lookup="unit", from_=look_up)
+        rects = look_up(board.rects(group), words, fields)
         rects = rects.encode(fill=fill, tooltip=_tooltip(unit, names))
         if select and i == 0:
             rects = rects.add_params(alt.selection_point(name=select, fields=["unit"], empty=False))

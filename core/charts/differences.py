@@ -14,7 +14,7 @@ import altair as alt
 import numpy as np
 
 from core.charts.aligned import strips
-from core.charts.board import BELOW, Board, Panel, inline
+from core.charts.board import BELOW, Board, Panel, inline, look_up
 from core.charts.columns import UNIT_OF, caption_lines, check_names, unit_label, word_records
 from core.charts.heatmap import CELLS
 from core.charts.labels import GREY, STRETCH, amount, digits, head, label_expr, legend_title, visible
@@ -65,8 +65,7 @@ def difference(
         board, drawn = _by_word(comparison, a, b, cells, width)
     extent = max((abs(c["difference"]) for c in drawn), default=0) or 1
     unit = UNIT_OF[comparison.sums_to_one]
-    look_up = alt.LookupData(inline(word_records(comparison)), "unit", ["word", f"c{a}", f"c{b}"])
-    rects = board.rects(drawn).transform_lookup(lookup="unit", from_=look_up)
+    rects = look_up(board.rects(drawn), word_records(comparison), ["word", f"c{a}", f"c{b}"])
     rects = rects.encode(fill=_diverging(extent, unit), tooltip=_tooltip(unit, labels, a, b))
     if select:
         rects = rects.add_params(alt.selection_point(name=select, fields=["unit"], empty=False))
@@ -226,8 +225,9 @@ def _bars(
         labelOverlap=False,
     )
     y = alt.Y("place:O", sort=None, scale=alt.Scale(domain=places or [0], paddingInner=0.2), axis=axis)
-    look_up = alt.LookupData(inline(word_records(comparison)), "unit", ["word", f"c{a}", f"c{b}"])
-    base = alt.Chart(inline(records)).transform_lookup(lookup="unit", from_=look_up).encode(x=x, y=y)
+    drawn = {r["unit"] for r in records}
+    told = [w for w in word_records(comparison) if w["unit"] in drawn]
+    base = look_up(alt.Chart(inline(records)), told, ["word", f"c{a}", f"c{b}"]).encode(x=x, y=y)
     scale = alt.Scale(domain=[names[b], names[a]], range=[ORANGE, BLUE])
     color = alt.Color("more:N", scale=scale, legend=alt.Legend(title="read more by", **BELOW))
     bars = base.mark_bar().encode(

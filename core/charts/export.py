@@ -86,9 +86,7 @@ def _drawn(character: str) -> bytes:
 def _strings(value: Any) -> Iterator[str]:
     """Every string of a spec, label expressions with their escapes read."""
     if isinstance(value, str):
-        if value.startswith("[{"):
-            value = "".join(_strings(_records(value)))
-        elif value.startswith("["):
+        if value.startswith("["):
             value = "".join(_strings(_literal(value)))
         yield value if not value.startswith("data:") else ""
     elif isinstance(value, dict):
@@ -97,14 +95,6 @@ def _strings(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for part in value:
             yield from _strings(part)
-
-
-def _records(text: str) -> Any:
-    """The records that a chart holds as one JSON text."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text[1:]
 
 
 def _literal(expression: str) -> list[str]:

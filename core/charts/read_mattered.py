@@ -88,7 +88,7 @@ def read_mattered(
     if len(there) < len(labels):
         out = f"{len(labels) - len(there)} of {len(labels)} are not drawn"
         lines.append(f"{out}: they cannot be hidden, or uniform reading gives them nothing")
-    scales = _scales(floor, top, y[there], threshold)
+    scales = _scales(floor, top, y[there], threshold, bool((x[there] <= floor).any()))
     layers = _layers(records, scales, threshold, select, shares is not None)
     counts = ", ".join(f"{corners.count(c)} {c}" for c in CORNERS)
     said = f"{title}: {len(there)} points, {counts}."
@@ -116,17 +116,22 @@ def _range(x: np.ndarray) -> tuple[float, float]:
     return low / 1.6, high * 1.6
 
 
-def _scales(floor: float, top: float, y: np.ndarray, threshold: float) -> dict[str, Any]:
+def _scales(floor: float, top: float, y: np.ndarray, threshold: float, unread: bool) -> dict[str, Any]:
     """Limits of both axes, with room for the corners' names."""
     low, high = min(float(y.min(initial=0)), threshold, 0.0), max(float(y.max(initial=0)), threshold, 0.0)
     span = (high - low) or 1.0
-    return {"x": [exact(floor), exact(top)], "y": [exact(low - 0.16 * span), exact(high + 0.16 * span)], "floor": floor}
+    return {
+        "x": [exact(floor), exact(top)],
+        "y": [exact(low - 0.16 * span), exact(high + 0.16 * span)],
+        "floor": floor,
+        "unread": unread,
+    }
 
 
 def _encode(scales: dict[str, Any]) -> dict[str, Any]:
     floor, (start, end) = exact(scales["floor"]), scales["x"]
     text = f"datum.value <= {floor} * 1.0001 ? 'hardly read' : format(datum.value, '~g') + ' ×'"
-    ticks = [floor, *(t for t in TICKS if start * 1.25 < t < end)]
+    ticks = [*([floor] if scales["unread"] else []), *(t for t in TICKS if start * 1.25 < t < end)]
     x_scale = alt.Scale(type="log", domain=[start, end], nice=False, clamp=True)
     y_scale = alt.Scale(domain=scales["y"], nice=False, zero=False)
     x_axis = alt.Axis(values=ticks, labelExpr=text, grid=False, labelOverlap="greedy")
