@@ -107,6 +107,31 @@ def short_of(edits: tuple[Edit, ...], n: int) -> str:
     return ""
 
 
+def change(old: str, new: str) -> str:
+    """What is different, for a table: ``color → colour``; whole words, spaces and breaks as visible glyphs."""
+    if old == new:
+        return "nothing"
+    start = 0
+    while start < min(len(old), len(new)) and old[start] == new[start]:
+        start += 1
+    end = 0
+    while end < min(len(old), len(new)) - start and old[-1 - end] == new[-1 - end]:
+        end += 1
+    while start and not old[start - 1].isspace():
+        start -= 1
+    while end and not old[-end].isspace():
+        end -= 1
+    before, after = (_seen(text[start : len(text) - end]) for text in (old, new))
+    return f"{before or '∅'} → {after or '∅'}"
+
+
+def _seen(text: str) -> str:
+    """``text`` with its spaces told apart from none where there is nothing else, or two in a row."""
+    text = text.replace("\n", "↵")
+    text = regex.sub(r" {2,}|^ +| +$", lambda m: "␣" * len(m[0]), text)
+    return text if len(text) <= 60 else text[:28] + " … " + text[-28:]
+
+
 def kept(text: str) -> list[tuple[int, int]]:
     """Spans that no edit touches: quotes, code, numbers, addresses, ``[[marks]]`` and what stands in braces."""
     spans = [m.span() for m in _KEPT.finditer(text)]

@@ -182,10 +182,11 @@ def stability(
     )
 
 
-def sentence(stability: Stability, kind: str = "edits of the prompt") -> str:
+def sentence(stability: Stability, kind: str = "edits of the prompt", count: int | None = None) -> str:
     """What was found, e.g. "Over 12 edits of the prompt, “sky” kept between 3.1 % and 4.0 % ...".
 
-    Named is the word that got most on average, among those that every run has.
+    Named is the word that got most on average, among those that every run has. ``count`` is the number of edits where
+    it is not that of the runs after the first.
     """
     means, _ = moments(stability.answer)
     everywhere = stability.runs == stability.runs.max(initial=0)
@@ -200,7 +201,8 @@ def sentence(stability: Stability, kind: str = "edits of the prompt") -> str:
     order = "how far the order of words agrees is undefined here"
     if not np.isnan(rho.mean):
         order = f"the order of words agrees with Spearman {rho.mean:.2f} on average (lowest {rho.lowest:.2f})"
-    return f"Over {len(stability.trace_ids) - 1} {kind}, “{stability.units[word]}” {kept}; {order}."
+    number = len(stability.trace_ids) - 1 if count is None else count
+    return f"Over {number} {kind}, “{stability.units[word]}” {kept}; {order}."
 
 
 def _amount(value: float, unit: str) -> str:
