@@ -1,4 +1,4 @@
-"""Runs and Compare without a browser: finding, naming, starring, opening, comparing, deleting, files of strangers."""
+"""Runs without a browser: finding, naming, starring, opening, comparing, deleting, files of strangers."""
 
 import json
 
@@ -35,7 +35,7 @@ def ticked(keep):
 
 def test_an_empty_store_lists_the_examples(visit):
     app = fine(visit("runs"))
-    assert "2 runs" in texts(app)
+    assert "4 runs" in texts(app)
     assert set(app.dataframe[0].value["Prompt"]) == {
         "Answer in one word: What color is the sky?",
         "Write a six-word story about love",
@@ -61,7 +61,7 @@ def test_starred_only(visit, keep):
 def test_hostile_runs_are_listed(visit, keep):
     keep(made_up.run(made_up.HOSTILE, made_up.HARD))
     app = fine(visit("runs"))
-    assert len(app.dataframe[0].value) == 3
+    assert len(app.dataframe[0].value) == 5
 
 
 def test_naming_starring_and_deleting(ticked):
@@ -108,33 +108,3 @@ def test_an_edited_file_is_refused(visit, keep):
     app.file_uploader(key="upload").set_value([("run.json", json.dumps(record).encode(), "application/json")])
     app.run()
     assert not app.exception and app.error and store.find("Edited") == []
-
-
-def test_compare_opens_on_the_examples(visit):
-    app = fine(visit("compare"))
-    assert len(app.session_state["compared"]) == 2
-    assert len([t for t in app.text if "While writing" in t.value]) == 2
-    assert "Share on the sink" in app.dataframe[0].value.index
-
-
-def test_compare_takes_runs_from_the_address_and_tells_the_rest(visit, keep):
-    ids = [keep(made_up.run("One")), keep(made_up.evicted()), keep(made_up.attentionless())]
-    app = fine(visit("compare", runs=",".join([*ids, "feedfeed"])))
-    told = [w.value for w in app.warning]
-    assert len(told) == 3 and any("not stored any more" in t for t in told)
-    assert any("has no attention" in t for t in told) and any("feedfeed" in t for t in told)
-    assert len([t for t in app.text if "While writing" in t.value]) == 1
-
-
-def test_compare_stays_empty_when_everything_is_taken_out(visit):
-    app = visit("compare")
-    app = fine(app.multiselect(key="compared").set_value([]).run())
-    assert "Pick two to four runs" in texts(app)
-
-
-def test_compare_over_methods_and_hostile_text(visit, keep):
-    ids = [keep(made_up.run(made_up.HOSTILE, made_up.HARD)), keep(made_up.unproven()), keep(made_up.given())]
-    app = visit("compare", runs=",".join(ids))
-    for method in ("mean-attention", "max-heads", "last-layer", "picked-heads"):
-        app = fine(app.selectbox(key="method").set_value(method).run())
-    assert "<script" not in "".join(e.value for e in (*app.markdown, *app.caption))

@@ -49,7 +49,8 @@ def _button(text: str, icon: str, about: str, act: Callable[[int], None], column
 def editor(column: Column, policy: str, layers: tuple[int, ...], heads: int) -> Column:
     """Draws the editor; returns the column as it is filled in now. ``layers`` and ``heads``: what its model has."""
     _prepare(column)
-    with st.expander("Edit", expanded=column.open, icon=":material/edit:", key=f"edit_{column.uid}"):
+    about = escape(summary(_taken(column, column.filled.turns)))
+    with st.expander(f"Edit · {about}", expanded=column.open, icon=":material/edit:", key=f"edit_{column.uid}"):
         _model(column)
         mode = st.segmented_control("Prompt as", MODES, key=_key(column, "mode"), required=True, width="stretch")
         raw = mode == "Raw" or (mode == "Given answer" and column.filled.raw_given)
@@ -68,7 +69,6 @@ def editor(column: Column, policy: str, layers: tuple[int, ...], heads: int) -> 
     now = _taken(column, turns)
     if now != column:
         update(now)
-    st.caption(summary(now))
     return now
 
 

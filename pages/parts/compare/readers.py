@@ -21,8 +21,10 @@ from pages.parts.reader import reader
 from pages.parts.selection import answer_rows
 from pages.parts.text import escape
 from pages.parts.view import FINISHED, QUIET
+from pages.parts.whatif.here import hinted
 
 HEIGHT = 300
+HINT = "Click a word: what did each column read of it?"
 GROUPS = {
     "sink": ("sink", "The first token of the prompt: a fixed place that soaks up attention whatever the text says."),
     "markup": ("markup", "The chat template's own tokens."),
@@ -67,7 +69,7 @@ def texts(all_of: Matched, run: int, maximum: float | None) -> None:
     data = _data(drawn.name, all_of.name, run, _all_of=all_of)
     marks = _places(all_of, run, marked(all_of))
     reader(
-        data | QUIET | {"maximum": maximum, "marks": marks},
+        hinted(data, HINT) | QUIET | {"maximum": maximum, "marks": marks},
         key=f"side_{drawn.seen.column.uid}",
         height=HEIGHT,
         on_pick=lambda click: _clicked(all_of, run, click),

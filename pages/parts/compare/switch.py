@@ -9,6 +9,7 @@ import streamlit as st
 from core.errors import HeedError
 from pages.parts.compare.asked import Seen
 from pages.parts.compare.matched import Matched
+from pages.parts.compare.views.again import knock, stability
 from pages.parts.compare.views.answers import outputs
 from pages.parts.compare.views.charts import agree, differ, heat
 from pages.parts.compare.views.words import words
@@ -23,6 +24,8 @@ VIEWS: dict[str, tuple[str, Draw]] = {
     "words": ("Words", lambda all_of, seen, shared: words(all_of)),
     "agreement": ("Agreement", lambda all_of, seen, shared: agree(all_of)),
     "outputs": ("Outputs", lambda all_of, seen, shared: outputs(all_of)),
+    "stability": ("Stability", lambda all_of, seen, shared: stability(all_of)),
+    "whatif": ("What if", lambda all_of, seen, shared: knock(all_of)),
 }
 
 

@@ -1,4 +1,4 @@
-"""Which two columns a view is about."""
+"""Which column, or which two columns, a view is about."""
 
 from __future__ import annotations
 
@@ -25,3 +25,14 @@ def pick_pair(all_of: Matched, key: str) -> tuple[int, int] | None:
         st.session_state[key] = next(iter(names))
     name = st.segmented_control("Columns", list(names), key=key, required=True)
     return names[str(name)]
+
+
+def pick_column(all_of: Matched, key: str) -> int:
+    """Number of the column; a choice where there is more than one."""
+    letters = all_of.letters
+    if len(letters) == 1:
+        return 0
+    if st.session_state.get(key) not in letters:
+        st.session_state[key] = letters[0]
+    letter = st.segmented_control("Column", letters, key=key, required=True)
+    return letters.index(str(letter))

@@ -1,0 +1,43 @@
+"""Views that run a model again: stability of one column, and the what-if of one column."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts.choices import Choices
+from pages.parts.compare.matched import Matched
+from pages.parts.compare.stability import stability_view
+from pages.parts.compare.views.pair import pick_column
+from pages.parts.views.figure import Figure
+from pages.parts.whatif import what_if
+
+
+def stability(all_of: Matched) -> Figure:
+    """Does what one column read survive small edits of its prompt?"""
+    run = pick_column(all_of, "compare_stable")
+    drawn = all_of.drawn[run]
+    return stability_view(
+        drawn.seen.asked.draft(),
+        drawn.trace,
+        method=drawn.seen.column.method,
+        layers=drawn.reading["layers"],
+        heads=drawn.reading["heads"],
+        level=drawn.words.columns.granularity,
+        name=drawn.seen.letter,
+        key=f"stability_{drawn.seen.column.uid}",
+    )
+
+
+def knock(all_of: Matched) -> Figure:
+    """What would the same answer lose without some of the words? Each column by itself, beside each other."""
+    places = st.columns(len(all_of.drawn), gap="medium") if len(all_of.drawn) < 3 else None
+    shown = range(len(all_of.drawn)) if places else [pick_column(all_of, "compare_knocked")]
+    for at, run in enumerate(shown):
+        drawn = all_of.drawn[run]
+        level = drawn.words.columns.granularity
+        picked = (drawn.reading["layers"], drawn.reading["heads"])
+        chosen = Choices(drawn.seen.column.method, *picked, "separate", level, 1.0)
+        with places[at] if places else st.container():
+            st.markdown(f"**{drawn.seen.letter}**")
+            what_if(drawn.trace, chosen, f"whatif_{drawn.seen.column.uid}")
+    return Figure(None, lambda: "")
