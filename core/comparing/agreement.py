@@ -6,78 +6,21 @@ needs no reading at all: *pieces*, one run beside what uniform reading gives the
 and *position*, one run beside a smooth curve (least-squares parabola) through the other's shares over the place in the
 text. Both are means of both directions. Agreement is not faithfulness: two runs may agree and both be beside the point.
 
-Ties at the edge of the top k count by their part: three words that tie for the last place have a third of it each, and
-two runs share the smaller part of each word. So nothing depends on the order of words or of runs. What is undefined is
-NaN with a sentence. scipy is imported when first needed. Guarded by tests/core/test_compare_agreement.py.
+Nothing depends on the order of words or of runs. What is undefined is NaN with a sentence. The measures
+themselves are in core.comparing.measures. Guarded by tests/core/test_compare_agreement.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
+from core.comparing.measures import MEASURES
 from core.records import Agreement
 
-TOPS = (3, 5, 10)
 FEWEST_FOR_POSITION = 5
 """Words below which a parabola follows the shares themselves."""
 DIGITS = 9
 """Shares that differ by less than 1e-9 of the whole are a tie: that is rounding, not reading."""
-
-Measure = Callable[[np.ndarray, np.ndarray], float]
-
-
-def spearman(x: np.ndarray, y: np.ndarray) -> float:
-    """Rank correlation (Spearman 1904), -1 to 1."""
-    from scipy.stats import spearmanr
-
-    return float(spearmanr(x, y).statistic)
-
-
-def kendall(x: np.ndarray, y: np.ndarray) -> float:
-    """Kendall's tau-b, which allows for ties, -1 to 1."""
-    from scipy.stats import kendalltau
-
-    return float(kendalltau(x, y).statistic)
-
-
-def cosine(x: np.ndarray, y: np.ndarray) -> float:
-    """Cosine of the angle between both lists of shares, 0 to 1 for shares."""
-    return float(np.clip(x @ y / np.sqrt((x @ x) * (y @ y)), -1, 1))
-
-
-def jensen_shannon(x: np.ndarray, y: np.ndarray) -> float:
-    """Jensen-Shannon distance (base 2) of both lists scaled to 1, 0 (same) to 1."""
-    from scipy.spatial.distance import jensenshannon
-
-    with np.errstate(invalid="ignore"):  # the root of a rounding error below zero
-        return float(np.nan_to_num(jensenshannon(x, y, base=2)))
-
-
-def top(k: int) -> Measure:
-    """Shared part of the ``k`` largest, 0 to 1."""
-
-    def overlap(x: np.ndarray, y: np.ndarray) -> float:
-        return float(np.minimum(_member(x, k), _member(y, k)).sum() / k)
-
-    return overlap
-
-
-def _member(x: np.ndarray, k: int) -> np.ndarray:
-    """float [unit]: how much each unit belongs to the ``k`` largest; ties at the edge share what is left."""
-    edge = np.sort(x)[-k]
-    above, level = x > edge, x == edge
-    return above + level * (k - above.sum()) / level.sum()
-
-
-MEASURES: dict[str, Measure] = {
-    "spearman": spearman,
-    "kendall": kendall,
-    "cosine": cosine,
-    "jensen-shannon": jensen_shannon,
-    **{f"top-{k}": top(k) for k in TOPS},
-}
 
 
 def agree(
@@ -95,16 +38,16 @@ def agree(
     even = tuple(map(_plain, uniform))
     curves = (curve(place[0], x), curve(place[1], y)) if len(x) >= FEWEST_FOR_POSITION else None
     out = []
-    for name, measure in MEASURES.items():
+    for name in MEASURES:
         why = undefined(name, x, y)
         out.append(
             Agreement(
                 a=a,
                 b=b,
                 measure=name,
-                value=_value(name, measure, x, y),
-                position=np.nan if curves is None else _both(name, measure, (x, y), curves),
-                pieces=_both(name, measure, (x, y), (even[0], even[1])),
+                value=_value(name, x, y),
+                position=np.nan if curves is None else _both(name, (x, y), curves),
+                pieces=_both(name, (x, y), (even[0], even[1])),
                 units=len(x),
                 why=why,
             )
@@ -114,7 +57,7 @@ def agree(
 
 def measured(name: str, x: np.ndarray, y: np.ndarray) -> float:
     """One measure of two lists of shares [unit]; NaN where undefined."""
-    return _value(name, MEASURES[name], _plain(x), _plain(y))
+    return _value(name, _plain(x), _plain(y))
 
 
 def undefined(name: str, x: np.ndarray, y: np.ndarray) -> str:
@@ -147,20 +90,17 @@ def _plain(x: np.ndarray) -> np.ndarray:
     return np.round(x / total, DIGITS) if total > 0 else x + 0.0
 
 
-def _value(name: str, measure: Measure, x: np.ndarray, y: np.ndarray) -> float:
+def _value(name: str, x: np.ndarray, y: np.ndarray) -> float:
     if undefined(name, x, y):
         return np.nan
     if np.array_equal(x, y):
         return 0.0 if name == "jensen-shannon" else 1.0
-    first, second = (x, y) if tuple(x) <= tuple(y) else (y, x)
-    return measure(first, second)
+    return MEASURES[name](x, y)
 
 
-def _both(
-    name: str, measure: Measure, values: tuple[np.ndarray, np.ndarray], others: tuple[np.ndarray, np.ndarray]
-) -> float:
+def _both(name: str, values: tuple[np.ndarray, np.ndarray], others: tuple[np.ndarray, np.ndarray]) -> float:
     """Mean of one run beside the other's stand-in, both ways; a way that is undefined is left out."""
-    found = [_value(name, measure, values[0], others[1]), _value(name, measure, values[1], others[0])]
+    found = [_value(name, values[0], others[1]), _value(name, values[1], others[0])]
     known = [f for f in found if not np.isnan(f)]
     return sum(known) / len(known) if known else np.nan
 

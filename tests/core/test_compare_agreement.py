@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.distance import jensenshannon
+from scipy.stats import kendalltau, spearmanr
 
-from core.comparing.agreement import MEASURES, agree, jensen_shannon, kendall, spearman, top, undefined
+from core.comparing.agreement import agree, undefined
+from core.comparing.measures import MEASURES, jensen_shannon, kendall, spearman, top
 
 SHARES = st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.25, 0.4]), min_size=2, max_size=12)
 
@@ -31,6 +34,26 @@ def test_known_numbers():
     assert m["jensen-shannon"].value == pytest.approx(np.sqrt(divergence))
     assert m["top-3"].value == 1 and np.isnan(m["top-5"].value) and m["top-5"].why
     assert {x.units for x in m.values()} == {4}
+
+
+@given(SHARES, st.randoms())
+def test_the_same_numbers_as_scipy(x, random):
+    x, y = np.array(x), np.array(random.choices(x, k=len(x)))
+    if x.any() and y.any():
+        with np.errstate(invalid="ignore"):
+            expected = np.nan_to_num(jensenshannon(x, y, base=2))
+        assert jensen_shannon(x, y) == pytest.approx(expected, abs=1e-7)
+    if np.ptp(x) and np.ptp(y):
+        assert spearman(x, y) == pytest.approx(spearmanr(x, y).statistic)
+        assert kendall(x, y) == pytest.approx(kendalltau(x, y).statistic)
+
+
+def test_long_lists_have_the_same_numbers_as_scipy():
+    rng = np.random.default_rng(0)
+    x, y = rng.random(3000), rng.integers(0, 200, 3000) / 200
+    for one, other in ((x, y), (y, x), (x, x[::-1])):
+        assert kendall(one, other) == pytest.approx(kendalltau(one, other).statistic)
+        assert spearman(one, other) == pytest.approx(spearmanr(one, other).statistic)
 
 
 def test_nothing_in_common():
