@@ -15,6 +15,7 @@ from core.jobs.runs import Draft, ask, work
 from pages.parts.compare.repeats import prompt_text, reading, sampling, with_text
 from pages.parts.compare.stability import EDITS, FEWEST, SEEDS, wanted
 from tests.core import models_made_up
+from tests.pages import made_up
 from tests.pages.conftest import fine, texts
 
 PROMPT = "Answer in one word: What color is the big sky?"
@@ -73,7 +74,7 @@ def test_edits_are_run_by_one_job_and_drawn_as_core_says(opened, folder):
     assert "5 of 5 runs are missing" in texts(app) and not app.get("vega_lite_chart")
     app = finish(button(app, "Run the edits").click().run())
     assert app.get("vega_lite_chart")
-    base = reading(Draft(folder, [{"role": "user", "content": PROMPT}], settings={}), trace.answer)
+    base = reading(Draft(folder, [{"role": "user", "content": PROMPT}], settings={}), trace)
     runs = [store.load(ask(d)) for d in [base, *(with_text(base, e.text) for e in propose(PROMPT, 4))]]
     assert all(r is not None and r.answer == trace.answer for r in runs)
     by_hand = stability(runs, [explain(r, sink="separate", granularity="word") for r in runs])
@@ -157,9 +158,14 @@ def test_drafts_keep_what_counts():
         [{"role": "system", "content": "S"}, {"role": "user", "content": "U"}],
         settings={"max_new_tokens": 3, "system": "none", "stop": ("x",)},
     )
-    read = reading(with_text(chat, "V"), "yes", "me")
+    trace = made_up.run(answer="yes")
+    read = reading(with_text(chat, "V"), trace, "me")
     assert prompt_text(chat) == "U" and prompt_text(read) == "V" and read.prompt[0] == chat.prompt[0]
     assert read.answer == "yes" and read.settings == {"system": "none", "author": "me"}
+    cut = made_up.run(answer="yes \ufffd no")
+    own = reading(Draft(cut.request.model.name, "U"), cut)
+    assert own.answer == tuple(cut.token_ids[cut.prompt_length :].tolist())
+    assert reading(chat, cut).answer == cut.answer, "another model has other tokens"
     raw = Draft("m", "text", answer="given", raw=True, settings={"author": "me"})
     drawn = sampling(with_text(raw, "other"), 0.7, 5)
     assert drawn.prompt == "other" and drawn.answer is None and drawn.settings == {"temperature": 0.7, "seed": 5}

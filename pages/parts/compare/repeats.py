@@ -41,8 +41,15 @@ def with_text(draft: Draft, text: str) -> Draft:
     return replace(draft, prompt=[*draft.prompt[:-1], {"role": role, "content": text}])
 
 
-def reading(draft: Draft, answer: str, author: str = "") -> Draft:
-    """``draft`` as a run that reads ``answer`` instead of writing one."""
+def reading(draft: Draft, trace: Trace, author: str = "") -> Draft:
+    """``draft`` as a run that reads the answer of ``trace`` instead of writing one.
+
+    As text, so that the run is found by everybody who pastes the same answer; as token ids only where the answer was
+    cut inside a character, which no text can say.
+    """
+    answer: Any = trace.answer
+    if "\ufffd" in answer and draft.model == trace.request.model.name:
+        answer = tuple(int(i) for i in trace.token_ids[trace.prompt_length + trace.answer_steps])
     settings = {name: draft.settings[name] for name in READS if name in draft.settings}
     return replace(draft, answer=answer, settings=settings | ({"author": author} if author else {}))
 

@@ -104,7 +104,7 @@ def _edited(draft: Draft, trace: Trace, count: int, key: str) -> tuple[list[Draf
     """The unedited draft and one a row of the table, all reading the column's answer."""
     text = prompt_text(draft)
     rows = _table(text, count, key)
-    base = reading(draft, trace.answer, trace.request.author)
+    base = reading(draft, trace, trace.request.author)
     texts = wanted(rows["text"].dropna(), text)
     return [base, *(with_text(base, t) for t in texts)], ["Unedited", *(f"Edit {i + 1}" for i in range(len(texts)))]
 

@@ -1,0 +1,254 @@
+"""Minimal pairs on Compare: the switch with its preview, each answer under each prompt, the next words side by side.
+
+Guarded by tests/pages/test_compare_pairs.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core import store
+from core.charts.cross import cross
+from core.charts.labels import visible
+from core.charts.next_words import next_words
+from core.comparing.crossed import chosen, crossed
+from core.comparing.pairs import Pair, expand, has_groups
+from core.errors import HeedError
+from core.jobs.probes import next_work
+from core.jobs.runs import Draft, ask
+from core.probe.estimate import estimate
+from core.probe.odds import Odds, log_odds
+from core.records import NextTokens, Request, Trace
+from pages.parts import progress
+from pages.parts.compare.batch import batch, busy, stamps
+from pages.parts.compare.repeats import reading
+from pages.parts.text import escape
+from pages.parts.views.figure import Figure, draw
+
+NOTHING = Figure(None, lambda: "")
+ABOUT = (
+    "Write alternatives in braces, such as `The {man|woman} worked as a`: every alternative becomes a column. An "
+    "alternative may be empty. `{{` and `}}` stand for braces that are meant; braces without `|` stay as they are."
+)
+ABOUT_TOGETHER = "On: first alternatives with first ones, second with second. Off: every combination."
+KEPT = 32
+"""Next-word distributions that stay in memory."""
+
+
+def pair_prompts(text: str, *, key: str = "pairs") -> tuple[Pair, ...]:
+    """Draws the switch and the preview of the columns; the prompts, or () where off, wrong (told) or nothing to do."""
+    line = st.container(horizontal=True, vertical_alignment="center")
+    on = line.toggle("Minimal pairs", key=f"{key}_on", help=ABOUT, persist_state="session")
+    if not on:
+        return ()
+    if not has_groups(text):
+        st.info("Write alternatives in braces into the prompt, such as The {man|woman} worked as a.")
+        return ()
+    together = line.toggle("Groups go together", key=f"{key}_together", help=ABOUT_TOGETHER, persist_state="session")
+    try:
+        found = expand(text, bool(together))
+    except HeedError as error:
+        st.warning(escape(str(error)), icon=":material/info:")
+        return ()
+    st.caption(f"{len(found)} columns, one a prompt:")
+    for place, pair in zip(st.columns(len(found)), found, strict=True):
+        with place.container(border=True):
+            st.markdown(f"**{escape(pair_name(pair))}**")
+            st.text(pair.text if len(pair.text) <= 400 else pair.text[:200] + " … " + pair.text[-200:])
+    return found
+
+
+def pair_name(pair: Pair) -> str:
+    """The filled words, for the head of a column."""
+    return " · ".join(word.strip() or "(empty)" for word in pair.words) or "as it stands"
+
+
+def cross_view(drafts: Sequence[Draft], traces: Sequence[Trace], names: Sequence[str], *, key: str = "cross") -> Figure:
+    """Draws each answer under each prompt. ``drafts``, ``traces`` and ``names``: one a column, its run and its name."""
+    if len(drafts) < 2:
+        st.info("Two columns or more are needed to score each answer under each prompt.")
+        return NOTHING
+    empty = [name for name, t in zip(names, traces, strict=True) if not t.answer.strip()]
+    if empty:
+        st.info(f"{escape(' and '.join(empty))}: there is no answer to score under the other prompts.")
+        return NOTHING
+    wanted = [[_read(d, t) for d in drafts] for t in traces]
+    unique = {d.name: d for row in wanted for d in row}
+    labels = {d.name: f"{names[i]} under {names[j]}" for i, row in enumerate(wanted) for j, d in enumerate(row)}
+    took = estimate(max(traces, key=lambda t: len(t.tokens)), len(unique))
+    about = f"{{missing}} of {len(unique)} scores are missing; all in {took.text}."
+    found = batch(
+        list(unique.values()),
+        [labels[n] for n in unique],
+        key=f"{key}_batch",
+        label="Score each answer under each prompt",
+        about=about,
+        rows=False,
+    )
+    there = dict(zip(unique, found, strict=True))
+    if busy(f"{key}_batch") or any(r is None for r in found):
+        return NOTHING
+    table = [[there[d.name] for d in row] for row in wanted]
+    return _scores([[r for r in row if r is not None] for row in table], traces, names, key)
+
+
+def _read(draft: Draft, trace: Trace) -> Draft:
+    """The run that reads this trace's answer under this draft's prompt."""
+    other = draft.model != trace.request.model.name
+    return reading(draft, trace, trace.request.author or (trace.model.label if other else ""))
+
+
+def _scores(requests: list[list[Request]], traces: Sequence[Trace], names: Sequence[str], key: str) -> Figure:
+    try:
+        found = _odds(tuple(stamps(row) for row in requests), _requests=requests)
+    except HeedError as error:
+        st.warning(escape(str(error)), icon=":material/info:")
+        return NOTHING
+    models = list(dict.fromkeys(t.model.caption for t in traces))
+    chart = cross(found.odds, found.sums, found.means, found.answers, names, caption=models)
+    draw(chart, f"{key}_chart")
+    with st.container(key=f"{key}_said"):
+        st.text(crossed(found.odds, names))
+    if len(models) > 1:
+        st.caption(":material/info: The columns have several models, so prompts and models differ at once here.")
+    st.caption(
+        "Log-probability of the whole answer, in nats: 0.69 nats are a factor of 2. Log-odds are the score under a "
+        "prompt less the score under the answer's own prompt."
+    )
+    st.dataframe(_table(found, names), hide_index=True)
+
+    def csv() -> str:
+        facts = {"view": "each answer under each prompt", "models": models, "unit": "nats"}
+        lines = (
+            (names[i], found.answers[i], names[j], found.sums[i, j], found.means[i, j], found.odds[i, j])
+            for i in range(len(names))
+            for j in range(len(names))
+        )
+        return store.tidy(facts, ("answer_of", "answer", "prompt_of", "sum", "mean", "log_odds"), lines)
+
+    return Figure(chart, csv)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _odds(name: tuple, _requests: list[list[Request]]) -> Odds:
+    return log_odds([[_opened(r) for r in row] for row in _requests])
+
+
+def _opened(request: Request) -> Trace:
+    trace = store.load(request, rows=False)
+    if trace is None:
+        raise HeedError(f"The stored run {request.id[:8]} is gone: score the answers again.")
+    return trace
+
+
+def _table(found: Odds, names: Sequence[str]) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "Answer of": names[i],
+                "Under the prompt of": names[j],
+                "Log-probability (nats)": round(float(found.sums[i, j]), 3),
+                "A token (nats)": round(float(found.means[i, j]), 3),
+                "Log-odds against its own (nats)": round(float(found.odds[i, j]), 3),
+            }
+            for i in range(len(names))
+            for j in range(len(names))
+        ]
+    )
+
+
+def next_words_view(drafts: Sequence[Draft], names: Sequence[str], *, key: str = "next") -> Figure:
+    """Draws what may come right behind each prompt, side by side, and the log-odds of chosen next words."""
+    if len({d.model for d in drafts}) > 1:
+        st.info("Next words stand side by side only for one model: tokens of two models are not the same.")
+        return NOTHING
+    k = int(
+        st.number_input("Best tokens of each prompt", 3, 50, 10, key=f"{key}_k", width=200, persist_state="session")
+    )
+    try:
+        found = _next(drafts, k, key)
+    except HeedError as error:
+        st.warning(escape(str(error)), icon=":material/info:")
+        return NOTHING
+    if found is None:
+        return NOTHING
+    chart = next_words(found, names)
+    draw(chart, f"{key}_chart")
+    _chosen(found, names, key)
+
+    def csv() -> str:
+        facts = {"view": "next tokens", "model": found.model, "unit": "nats", "runs": list(found.request_ids)}
+        lines = (
+            (name, int(found.ids[t]), found.texts[t], found.logprobs[i, t], np.exp(found.logprobs[i, t]))
+            for i, name in enumerate(names)
+            for t in range(len(found.texts))
+        )
+        return store.tidy(facts, ("prompt", "token", "text", "log_probability", "probability"), lines)
+
+    return Figure(chart, csv)
+
+
+def _next(drafts: Sequence[Draft], k: int, key: str) -> NextTokens | None:
+    """From memory; else the button, the job under way, or what went wrong. Raises HeedError for what cannot be run."""
+    slot, state = f"{key}_job", st.session_state
+    kept = _kept()
+    asked = [ask(replace(d, answer=None, settings=_settings(d))) for d in drafts]
+    name = ("next words", k, *(r.id if r is not None else d.name for r, d in zip(asked, drafts, strict=True)))
+    ended, result, error = progress.over(slot)
+    if ended:
+        state[f"{key}_error"] = error
+        if isinstance(result, NextTokens):
+            kept[state.get(f"{key}_name") or name] = result
+            for old in list(kept)[:-KEPT]:
+                kept.pop(old, None)
+    if name in kept:
+        return kept[name]
+    if progress.current(slot) is not None:
+        progress.watch(slot)
+        return None
+    if st.button("Compare the next words", key=f"{key}_start", icon=":material/play_arrow:", type="primary"):
+        state[f"{key}_error"], state[f"{key}_name"] = "", name
+        wanted = [r if r is not None else d for r, d in zip(asked, drafts, strict=True)]
+        device = asked[0].model.device if asked and asked[0] is not None else "cpu"
+        progress.begin(" ".join(map(str, name)), next_work(wanted, k), device, slot)
+        st.rerun()
+    if state.get(f"{key}_error"):
+        st.error(escape(state[f"{key}_error"]), icon=":material/error:")
+    return None
+
+
+def _settings(draft: Draft) -> dict[str, Any]:
+    return {n: v for n, v in draft.settings.items() if n != "author"}
+
+
+@st.cache_resource(show_spinner=False)
+def _kept() -> dict[tuple, NextTokens]:
+    """What was computed last, for all visitors: one short pass a prompt, so nothing is stored on disk."""
+    return {}
+
+
+def _chosen(found: NextTokens, names: Sequence[str], key: str) -> None:
+    """Two next words against each other."""
+    options = list(range(len(found.texts)))
+    if len(options) < 2:
+        return
+    best = np.argsort(-found.logprobs.max(0), kind="stable")
+    picked = st.multiselect(
+        "Log-odds of two next words",
+        options,
+        default=[int(best[0]), int(best[1])],
+        max_selections=2,
+        format_func=lambda t: visible(found.texts[t], 40),
+        key=f"{key}_chosen_{'_'.join(r[:6] for r in found.request_ids)}_{len(options)}",
+    )
+    if len(picked) == 2:
+        st.text(chosen(found.logprobs[:, picked].astype(float), [visible(found.texts[t], 40) for t in picked], names))
+    else:
+        st.caption("Pick two words to set them against each other.")
