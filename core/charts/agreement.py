@@ -13,7 +13,7 @@ from typing import Any
 
 import altair as alt
 
-from core.charts.board import BELOW, inline
+from core.charts.board import LISTED, inline
 from core.charts.columns import caption_lines, check_names
 from core.charts.labels import GREY, STRETCH, digits, head, label_expr
 from core.charts.layout import exact
@@ -46,7 +46,7 @@ def agreement_chart(
     color = alt.Color(
         "kind:N",
         scale=alt.Scale(domain=list(LOOK), range=[c for c, _ in LOOK.values()]),
-        legend=alt.Legend(title="from", labelLimit=220, **BELOW),
+        legend=alt.Legend(title="from", labelLimit=220, **LISTED),
     )
     there = base.transform_filter("datum.x !== null")
     ticks = (

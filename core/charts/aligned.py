@@ -20,11 +20,12 @@ import numpy as np
 from core.charts.board import BELOW, Board, Panel, look_up
 from core.charts.columns import (
     MARKS,
-    UNIT_OF,
     caption_lines,
     check_names,
     share,
     unit_label,
+    unit_of,
+    units_of,
     word_label,
     word_records,
 )
@@ -67,15 +68,15 @@ def heatmaps(
 ) -> alt.LayerChart:
     """One figure: a grid a run, output words by aligned input words.
 
-    ``importances`` are those that the comparison was made of (one a run; rows by step become rows by word).
-    ``shared``: one colour scale for all columns. ``picked`` are aligned units to frame in every grid, ``select``
+    ``importances`` are those that the comparison was made of (one a run, rows by step). ``shared``: one colour scale
+    for all columns (never for shares beside scores). ``picked`` are aligned units to frame in every grid, ``select``
     names a point selection over the field ``unit``. Raises ValueError where the numbers of runs differ.
     """
     labels = check_names(comparison, names)
     if not len(traces) == len(importances) == len(labels):
         raise ValueError(f"{len(traces)} traces and {len(importances)} importances do not fit {len(labels)} columns.")
     rows = [answer_rows(t, importances[r], comparison, r) for r, t in enumerate(traces)]
-    lines = caption_lines(comparison, labels, importances)
+    lines = caption_lines(comparison, labels)
     many = sum(r.values.size for r in rows) > CELLS
     if many:
         board, cells = _strips(comparison, labels, width)
@@ -84,12 +85,13 @@ def heatmaps(
         board, cells = _grids(comparison, rows, labels, arrange, width)
     if np.isin(comparison.status, ("replaced", "inserted")).any():
         lines.append(MARKS)
+    shared = shared and len(set(units_of(comparison))) == 1
     if not shared:
         lines.append("each column has a colour scale of its own: shades do not compare between columns")
     layers = _layers(board, cells, comparison, labels, shared, select)
     if not many:
         layers += board.frames(picked)
-    what = legend_title(UNIT_OF[comparison.sums_to_one])
+    what = legend_title(unit_of(comparison))
     said = f"{title}: {what} of {len(labels)} runs over {len(comparison.units)} words."
     chart = board.finish(layers, title, lines, said)
     return chart if shared else chart.resolve_scale(fill="independent")
@@ -176,16 +178,16 @@ def _layers(
 ) -> list[alt.Chart]:
     """The rectangles: one layer for all, or one a run where each has its own colours."""
     groups = [list(itertools.chain(*cells))] if shared else cells
-    unit = UNIT_OF[comparison.sums_to_one]
+    units = units_of(comparison)
     words, fields = word_records(comparison), ["word", *(f"c{r}" for r in range(len(names)))]
     layers = []
     for i, group in enumerate(groups):
         high = max((c["value"] for c in group), default=0) or 1
         low = min(0, min((c["value"] for c in group), default=0))
         name = "" if shared else f" · {names[i]}"
-        fill = alt.Fill("value:Q", scale=_viridis(low, high), legend=_legend(unit, name))
+        fill = alt.Fill("value:Q", scale=_viridis(low, high), legend=_legend(units[i], name))
         rects = look_up(board.rects(group), words, fields)
-        rects = rects.encode(fill=fill, tooltip=_tooltip(unit, names))
+        rects = rects.encode(fill=fill, tooltip=_tooltip(units[i], names))
         if select and i == 0:
             rects = rects.add_params(alt.selection_point(name=select, fields=["unit"], empty=False))
         layers.append(rects)
@@ -209,5 +211,5 @@ def _tooltip(unit: str, names: Sequence[str]) -> list[alt.Tooltip]:
         alt.Tooltip("output:N", title="output"),
         alt.Tooltip("value:Q", title=f"{legend_title(unit)}, this cell", format=".3~p" if unit == "share" else ".4~g"),
         alt.Tooltip("times:Q", title="times uniform reading", format=".3~r"),
-        *(alt.Tooltip(f"c{run}:N", title=f"{name}, whole answer") for run, name in enumerate(names)),
+        *(alt.Tooltip(f"c{run}:N", title=name) for run, name in enumerate(names)),
     ]

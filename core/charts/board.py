@@ -26,6 +26,8 @@ TITLE, GAP, NEED, LIMIT = 24, 14, 14, 112
 """Pixels: of a title, between grids, that a word label needs, at which a word label is cut."""
 BELOW: dict[str, Any] = {"orient": "bottom", "direction": "horizontal"}
 """Of a legend: a figure of one row is too low for one beside it."""
+LISTED: dict[str, Any] = {"orient": "bottom", "direction": "vertical"}
+"""Of a legend with names: below each other, which a phone has room for."""
 ANGLE = math.radians(50)
 PICKED = "#E69F00"
 """A frame in a colour that neither viridis nor blueorange has at its ends."""

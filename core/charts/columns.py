@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from core.charts.labels import amount, settings, times, visible
-from core.records import Comparison, Importance
+from core.charts.labels import amount, times, visible
+from core.importance.methods import METHODS
+from core.records import Comparison
 
-UNIT_OF = {True: "share", False: "score"}
+_SINK = {"keep": "sink kept", "separate": "sink shown apart", "drop": "sink dropped"}
 PREFIX = {"replaced": "~ ", "inserted": "+ "}
 """Before a word that differs: the others have another word there; only this run has it."""
 MARKS = "~ another word stands there in another column · + only this column has the word"
@@ -29,19 +30,50 @@ def check_names(comparison: Comparison, names: Sequence[str]) -> list[str]:
     return [visible(str(n), 48) for n in names]
 
 
-def caption_lines(
-    comparison: Comparison, names: Sequence[str], importances: Sequence[Importance] | None = None
-) -> list[str]:
+def units_of(comparison: Comparison) -> list[str]:
+    """[run] share or score, by the run's own method."""
+    methods = _each(comparison, "methods")
+    other = "share" if comparison.sums_to_one else "score"
+    return [METHODS[m].unit if m in METHODS else other for m in methods]
+
+
+def unit_of(comparison: Comparison, *runs: int) -> str:
+    """What values of these runs (default: all) are called together: shares only where each is one."""
+    units = units_of(comparison)
+    return "share" if all(units[r] == "share" for r in runs or range(len(units))) else "score"
+
+
+def _each(comparison: Comparison, name: str) -> list[Any]:
+    """[run] a parameter that the comparison holds one of a run."""
+    held = comparison.parameters.get(name)
+    n = len(comparison.trace_ids)
+    return list(held) if isinstance(held, (list, tuple)) and len(held) == n else [None] * n
+
+
+def caption_lines(comparison: Comparison, names: Sequence[str]) -> list[str]:
     """One line a column (name, weights, run, and its method where columns differ), then the method of all."""
-    ways = [_way(i) for i in importances] if importances else []
+    ways = _ways(comparison)
     same = len(set(ways)) <= 1
     lines = []
     for run, name in enumerate(names):
         parts = [_weights(comparison.models[run], name), f"run {comparison.trace_ids[run][:8]}"]
         lines += wrapped(f"{name}: ", parts if same else [*parts, ways[run]])
-    said = ways[0] if ways and same else comparison.method if not ways else ""
-    of = f"by {comparison.granularity}, mean over the answer's steps"
-    return [*lines, *wrapped("", [p for p in (said, of) if p])]
+    sink = _SINK.get(str(comparison.parameters.get("sink")), "")
+    parts = [ways[0] if ways and same else "", sink, f"by {comparison.granularity}, mean over the answer's steps"]
+    return [*lines, *wrapped("", [p for p in parts if p])]
+
+
+def _ways(comparison: Comparison) -> list[str]:
+    """[run] method, layers and heads."""
+    out = []
+    for method, layers, heads in zip(*(_each(comparison, n) for n in ("methods", "layers", "heads")), strict=True):
+        parts = [method or comparison.method]
+        for name, picked in (("layers", layers), ("heads", heads)):
+            if picked:
+                more = f" and {len(picked) - 8} more" if len(picked) > 8 else ""
+                parts.append(f"{name} {', '.join(map(str, picked[:8]))}{more}")
+        out.append(" · ".join(parts))
+    return out
 
 
 def _weights(caption: str, name: str) -> str:
@@ -60,11 +92,6 @@ def wrapped(start: str, parts: Sequence[str], width: int = WIDEST) -> list[str]:
         else:
             line = f"{line} · {part}" if line not in ("", start) else line + part
     return [*lines, line] if line else lines
-
-
-def _way(importance: Importance) -> str:
-    parts = settings(importance).split(" · ")
-    return " · ".join(p for p in parts if not p.startswith(("run ", "answer by")))
 
 
 def share(comparison: Comparison) -> np.ndarray:
@@ -88,15 +115,18 @@ def unit_label(comparison: Comparison, unit: int, width: int = 24) -> str:
 
 
 def what_each_has(comparison: Comparison, unit: int) -> list[str]:
-    """[run] for tooltips: the run's own word, its share and multiple of uniform."""
-    every, kind = share(comparison), UNIT_OF[comparison.sums_to_one]
+    """[run] for tooltips: the run's own word, its share and multiple of uniform, as means over the answer."""
+    every, kinds = share(comparison), units_of(comparison)
     out = []
     for run in range(len(comparison.trace_ids)):
         value, even = every[run, unit], comparison.uniform[run, unit]
         if not np.isfinite(value):
             out.append("no such word")
             continue
-        parts = [f"“{visible(comparison.units.texts[run][unit])}”", amount(float(value), kind)]
+        parts = [
+            f"“{visible(comparison.units.texts[run][unit])}”",
+            f"{amount(float(value), kinds[run])} over the answer",
+        ]
         if np.isfinite(even):
             parts.append(times(float(value), float(even)))
         if comparison.status[run, unit] in ("replaced", "inserted"):

@@ -14,8 +14,8 @@ import altair as alt
 import numpy as np
 
 from core.charts.aligned import strips
-from core.charts.board import BELOW, Board, Panel, inline, look_up
-from core.charts.columns import UNIT_OF, caption_lines, check_names, unit_label, word_records
+from core.charts.board import BELOW, LISTED, Board, Panel, inline, look_up
+from core.charts.columns import caption_lines, check_names, unit_label, unit_of, word_records
 from core.charts.heatmap import CELLS
 from core.charts.labels import GREY, STRETCH, amount, digits, head, label_expr, legend_title, visible
 from core.charts.layout import exact
@@ -64,7 +64,7 @@ def difference(
     else:
         board, drawn = _by_word(comparison, a, b, cells, width)
     extent = max((abs(c["difference"]) for c in drawn), default=0) or 1
-    unit = UNIT_OF[comparison.sums_to_one]
+    unit = unit_of(comparison, a, b)
     rects = look_up(board.rects(drawn), word_records(comparison), ["word", f"c{a}", f"c{b}"])
     rects = rects.encode(fill=_diverging(extent, unit), tooltip=_tooltip(unit, labels, a, b))
     if select:
@@ -111,7 +111,7 @@ def _cell(comparison: Comparison, a: int, b: int, unit: int, one: float, other: 
         "a": exact(float(one)),
         "b": exact(float(other)),
         "difference": exact(float(other - one)),
-        "change": signed(float(other - one), UNIT_OF[comparison.sums_to_one]),
+        "change": signed(float(other - one), unit_of(comparison, a, b)),
     }
 
 
@@ -137,11 +137,11 @@ def _tooltip(unit: str, names: Sequence[str], a: int, b: int) -> list[alt.Toolti
     return [
         alt.Tooltip("word:N", title="input"),
         alt.Tooltip("output:N", title="output"),
-        alt.Tooltip("a:Q", title=f"{names[a]}, this cell", format=number),
-        alt.Tooltip("b:Q", title=f"{names[b]}, this cell", format=number),
+        alt.Tooltip("a:Q", title=f"this cell, {names[a]}", format=number),
+        alt.Tooltip("b:Q", title=f"this cell, {names[b]}", format=number),
         alt.Tooltip("change:N", title="difference"),
-        alt.Tooltip(f"c{a}:N", title=f"{names[a]}, whole answer"),
-        alt.Tooltip(f"c{b}:N", title=f"{names[b]}, whole answer"),
+        alt.Tooltip(f"c{a}:N", title=names[a]),
+        alt.Tooltip(f"c{b}:N", title=names[b]),
     ]
 
 
@@ -158,7 +158,7 @@ def gained_lost(
 ) -> alt.LayerChart:
     """The up to ``most`` words that B read more than A, and as many that it read less, largest first, as bars."""
     labels = check_names(comparison, names)
-    unit = UNIT_OF[comparison.sums_to_one]
+    unit = unit_of(comparison, a, b)
     gap = comparison.values[b] - comparison.values[a]
     known = np.flatnonzero(np.isfinite(gap))
     order = known[np.argsort(-gap[known], kind="stable")]
@@ -207,7 +207,7 @@ def _bars(
 ) -> alt.LayerChart:
     extent = 1.3 * (max((abs(r["difference"]) for r in records), default=0) or 1)
     number = "+.2~p" if unit == "share" else "+.3~g"
-    name = f"difference of {'shares' if unit == 'share' else 'scores'} ({names[b]} less {names[a]})"
+    name = f"difference of {unit}s"
     x = alt.X(
         "difference:Q",
         scale=alt.Scale(domain=[-extent, extent], nice=False),
@@ -229,7 +229,7 @@ def _bars(
     told = [w for w in word_records(comparison) if w["unit"] in drawn]
     base = look_up(alt.Chart(inline(records)), told, ["word", f"c{a}", f"c{b}"]).encode(x=x, y=y)
     scale = alt.Scale(domain=[names[b], names[a]], range=[ORANGE, BLUE])
-    color = alt.Color("more:N", scale=scale, legend=alt.Legend(title="read more by", **BELOW))
+    color = alt.Color("more:N", scale=scale, legend=alt.Legend(title="read more by", **LISTED))
     bars = base.mark_bar().encode(
         color=color, tooltip=_tooltip(unit, names, a, b)[:1] + _tooltip(unit, names, a, b)[4:]
     )

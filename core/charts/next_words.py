@@ -12,7 +12,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from core.charts.board import BELOW, inline
+from core.charts.board import LISTED, inline
 from core.charts.labels import OKABE_ITO, STRETCH, digits, head, label_expr, percent, visible
 from core.charts.layout import exact
 from core.records import NextTokens
@@ -91,4 +91,4 @@ def _record(text: str, place: int, logprobs: np.ndarray, run: int, names: Sequen
 
 
 def _legend(names: list[str]) -> alt.Legend:
-    return alt.Legend(title="after", labelExpr=label_expr(names), labelLimit=260, **BELOW)
+    return alt.Legend(title="after", labelExpr=label_expr(names), labelLimit=260, **LISTED)

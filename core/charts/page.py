@@ -56,10 +56,8 @@ def to_html(
     ``charts`` are Altair charts, put in as pictures. ``inputs`` and what is laid ``over`` the texts
     (``beside_text``, ``marks``, ``tint``) as in ``reader_data``.
     """
-    data = {
-        "reader": _with_spans(trace, words or importance, inputs, over or {}),
-        "heat": _heat(importance, trace.prompt_length),
-    }
+    texts = _with_spans(trace, words or importance, inputs, over or {})
+    data = {"reader": texts, "heat": _heat(importance, trace.prompt_length)}
     script = "\n".join((source()[0], (HERE / "page.js").read_text("utf-8")))
     style = "\n".join((source()[1], (HERE / "page.css").read_text("utf-8")))
     policy = (
