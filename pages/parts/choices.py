@@ -31,6 +31,8 @@ class Choices:
     sink: str
     level: str
     strength: float
+    proven: bool = True
+    """Where tokens stand in the texts is known; otherwise only tokens can be shown."""
 
     @property
     def picked(self) -> dict[str, Any]:
@@ -40,7 +42,7 @@ class Choices:
     @property
     def texts(self) -> str:
         """Granularity of the two texts: tokens, words or sentences."""
-        return self.level if self.level in ("token", "sentence") else "word"
+        return self.level if self.level in ("token", "sentence") else "word" if self.proven else "token"
 
 
 def _levels(trace: Trace) -> list[str]:
@@ -63,7 +65,8 @@ def choices(trace: Trace) -> Choices:
     heads = tuple(n for n in state.get("heads") or () if n < trace.model.heads) if picked else None
     if picked and not layers and not heads:
         layers = (trace.model.attention_layers[-1],)
-    return Choices(state.method, layers or None, heads or None, state.sink, state.level, float(state.strength))
+    strength, proven = float(state.strength), trace.tokens.proven
+    return Choices(state.method, layers or None, heads or None, state.sink, state.level, strength, proven)
 
 
 def draw_choices(trace: Trace) -> None:
