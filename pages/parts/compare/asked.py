@@ -41,6 +41,8 @@ class Seen:
     @property
     def name(self) -> str:
         """E.g. ``A · SmolLM2 135M Instruct``."""
+        if self.column.title:
+            return f"{self.letter} · {self.column.title}"
         return self.letter if self.trace is None else f"{self.letter} · {self.trace.model.label}"
 
 

@@ -21,7 +21,7 @@ MOST = 4
 LETTERS = "ABCD"
 SHARED, TEMPLATE, OWN = "shared", "template", "own"
 POLICIES = {SHARED: "One for all columns", TEMPLATE: "Each template's own", OWN: "Each column's own"}
-LEVELS = {"word": "Words", "sentence": "Sentences", "segment": "Segments"}
+LEVELS = {"word": "By word", "sentence": "By sentence", "segment": "By segment"}
 """How fine texts and views are cut. Tokens of two tokenizers do not compare."""
 SYSTEM = "You are a helpful assistant."
 
@@ -43,6 +43,8 @@ class Column:
     """With the segments and the author of ``asked``."""
     open: bool = False
     """The editor is unfolded at first."""
+    title: str = ""
+    """What the column is called instead of its model: the words of a minimal pair."""
 
     def reading(self, layers: Sequence[int], heads: int) -> dict[str, Any]:
         """Keywords of ``importance``; layers and heads that the model does not have are left out."""

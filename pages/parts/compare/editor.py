@@ -29,9 +29,11 @@ SEED = 2**53 - 1
 
 def header(column: Column, letter: str, trace: Trace | None) -> None:
     """Letter and model, and what can be done with the column."""
-    name = trace.model.label if trace is not None else label(column.filled.model)
+    name = column.title or (trace.model.label if trace is not None else label(column.filled.model))
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{letter} · {escape(name)}**", width="content")
+        if column.title:
+            return
         with st.container(horizontal=True, width="content", gap="xsmall"):
             if letter != LETTERS[-1]:
                 full = len(columns()) == len(LETTERS)
@@ -49,7 +51,7 @@ def _button(text: str, icon: str, about: str, act: Callable[[int], None], column
 def editor(column: Column, policy: str, layers: tuple[int, ...], heads: int) -> Column:
     """Draws the editor; returns the column as it is filled in now. ``layers`` and ``heads``: what its model has."""
     _prepare(column)
-    about = escape(summary(_taken(column, column.filled.turns)))
+    about = escape(summary(taken(column)))
     with st.expander(f"Edit · {about}", expanded=column.open, icon=":material/edit:", key=f"edit_{column.uid}"):
         _model(column)
         mode = st.segmented_control("Prompt as", MODES, key=_key(column, "mode"), required=True, width="stretch")
@@ -66,7 +68,7 @@ def editor(column: Column, policy: str, layers: tuple[int, ...], heads: int) -> 
         with st.popover("Settings", icon=":material/tune:", width="stretch"):
             turns = _settings(column, policy, mode or "Chat", raw)
         _method(column, layers, heads)
-    now = _taken(column, turns)
+    now = taken(column, turns)
     if now != column:
         update(now)
     return now
@@ -90,8 +92,9 @@ def _prepare(column: Column) -> None:
         st.session_state.setdefault(_key(column, name), list(value) if isinstance(value, tuple) else value)
 
 
-def _taken(column: Column, turns: tuple[tuple[str, str], ...]) -> Column:
+def taken(column: Column, turns: tuple[tuple[str, str], ...] | None = None) -> Column:
     """The column as its widgets say; what was not drawn stays."""
+    turns = column.filled.turns if turns is None else turns
     state = st.session_state
     found: dict[str, Any] = {name: state.get(_key(column, name)) for name in NAMES}
     found = {name: getattr(column.filled, name) if value is None else value for name, value in found.items()}
@@ -161,7 +164,7 @@ def _turns(column: Column) -> tuple[tuple[str, str], ...]:
 
 
 def _again(column: Column, turns: tuple[tuple[str, str], ...]) -> None:
-    update(_taken(column, turns))
+    update(taken(column, turns))
     st.rerun()
 
 

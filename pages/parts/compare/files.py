@@ -21,12 +21,13 @@ from pages.parts.text import escape
 from pages.parts.views.figure import Figure
 
 
-def downloads(all_of: Matched, figure: Figure, level: str) -> None:
-    """Draws the buttons. Nothing is made before it is asked for."""
+def downloads(all_of: Matched, figure: Figure, level: str, table: bool) -> None:
+    """Draws the buttons. Nothing is made before it is asked for. ``table``: the view has numbers of its own."""
     files: list[File] = pictures(figure.chart)
     about = "Every number of the comparison in long form: words, words without partner, groups"
     files.append(("CSV", lambda: csv(all_of), "text/csv", about))
-    files.append(("CSV of this view", figure.csv, "text/csv", "The numbers of the view above"))
+    if table:
+        files.append(("CSV of this view", figure.csv, "text/csv", "The numbers of the view above"))
     about = "The columns and the complete runs they show; opens again here and on the page Runs"
     files.append(("JSON", lambda: to_json(all_of, level), "application/json", about))
     words = "".join("".join(t.tokens.texts) + t.request.author for t in all_of.traces)

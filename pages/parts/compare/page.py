@@ -8,17 +8,21 @@ Guarded by tests/pages/test_compare.py and tests/browser/test_compare.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
+from core.comparing.pairs import Pair
 from core.errors import HeedError
 from pages.parts import progress
 from pages.parts.compare import address, controls
 from pages.parts.compare.asked import SLOT, Seen, collect, look, scored, shape
-from pages.parts.compare.columns import LETTERS, LEVELS, Column, columns
-from pages.parts.compare.editor import editor, header
+from pages.parts.compare.columns import LETTERS, LEVELS, MOST, Column, columns
+from pages.parts.compare.editor import editor, header, taken
 from pages.parts.compare.files import downloads, opener, take
 from pages.parts.compare.matched import Matched, matched
+from pages.parts.compare.pairs import pair_name, pair_prompts
 from pages.parts.compare.presets import draw_presets, first_visit, open_runs, rule
 from pages.parts.compare.readers import scale, texts, values
 from pages.parts.compare.switch import view
@@ -59,14 +63,13 @@ def _draw() -> None:
         st.warning(escape(problem))
     draw_presets()
     controls.system()
+    pairs = pair_prompts(taken(columns()[0]).filled.prompt)[:MOST]
     bar = st.container()
-    found = columns()
-    places = st.columns(len(found), gap="medium")
-    policy, text = rule()
-    own = []
-    for column, letter, place in zip(found, LETTERS, places, strict=False):
-        with place:
-            own.append(_column(column, letter, policy, text))
+    if pairs:
+        places, own = _pairs(pairs)
+    else:
+        places = st.columns(len(columns()), gap="medium")
+        own = [_column(c, letter, place) for c, letter, place in zip(columns(), LETTERS, places, strict=False)]
     with bar:
         line = st.container(horizontal=True, vertical_alignment="center", key="compare_line")
         job = line.container(width="content") if progress.current(SLOT) is None else st.container()
@@ -78,30 +81,48 @@ def _draw() -> None:
             controls.run(seen)
         controls.told(own)
     all_of = matched(seen, level)
-    _address(level)
+    _address([s.column for s in own], level)
     _texts(seen, all_of, places, shared)
     if all_of is not None:
         values(all_of)
         _aligned(all_of)
-        figure = view(all_of, seen, shared)
-        downloads(all_of, figure, level)
+        figure, table = view(all_of, shared)
+        downloads(all_of, figure, level, table)
     opener()
 
 
-def _column(column: Column, letter: str, policy: str, text: str) -> Seen:
+def _column(column: Column, letter: str, place: DeltaGenerator) -> Seen:
+    """One column with its editor."""
+    policy, text = rule()
     before = look(column, letter, policy, text)
     column = before.column
-    header(column, letter, before.trace)
-    now = editor(column, policy, *shape(column, before.trace))
+    with place:
+        header(column, letter, before.trace)
+        now = editor(column, policy, *shape(column, before.trace))
     return before if now == column else look(now, letter, policy, text)
 
 
-def _texts(seen: Sequence[Seen], all_of: Matched | None, places: Sequence[object], shared: bool) -> None:
+def _pairs(pairs: Sequence[Pair]) -> tuple[Sequence[DeltaGenerator], list[Seen]]:
+    """One editor, that of the first column, and a column for each expansion of its prompt."""
+    policy, text = rule()
+    first = columns()[0]
+    first = editor(first, policy, *shape(first, None))
+    places, own = st.columns(len(pairs), gap="medium"), []
+    for number, (pair, letter, place) in enumerate(zip(pairs, LETTERS, places, strict=False), 1):
+        filled = replace(first.filled, prompt=pair.text)
+        column = replace(first, uid=-number, filled=filled, run="", asked=None, request=None, title=pair_name(pair))
+        own.append(look(column, letter, policy, text))
+        with place:
+            header(column, letter, own[-1].trace)
+    return places, own
+
+
+def _texts(seen: Sequence[Seen], all_of: Matched | None, places: Sequence[DeltaGenerator], shared: bool) -> None:
     """What each column can show, and why where it cannot."""
     at = {} if all_of is None else {d.seen.letter: i for i, d in enumerate(all_of.drawn)}
     tops = [] if all_of is None else scale(all_of, shared)
     for s, place in zip(seen, places, strict=True):
-        with place:  # type: ignore[attr-defined]
+        with place:
             _told(s)
             if all_of is not None and s.letter in at:
                 texts(all_of, at[s.letter], tops[at[s.letter]])
@@ -126,9 +147,9 @@ def _aligned(all_of: Matched) -> None:
         st.caption(f":material/info: {escape(note)}")
 
 
-def _address(level: str) -> None:
+def _address(shown: Sequence[Column], level: str) -> None:
     """Puts the comparison into the address."""
-    found = address.written(columns())
+    found = address.written(shown)
     if not found:
         return
     st.session_state.compare_address = found["runs"]

@@ -2,35 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import streamlit as st
 
 from core.errors import HeedError
-from pages.parts.compare.asked import Seen
 from pages.parts.compare.matched import Matched
-from pages.parts.compare.views.again import knock, stability
+from pages.parts.compare.views.again import cross, following, knock, stability
 from pages.parts.compare.views.answers import outputs
 from pages.parts.compare.views.charts import agree, differ, heat
 from pages.parts.compare.views.words import words
 from pages.parts.text import escape
 from pages.parts.views.figure import Figure
 
-NOTHING = Figure(None, lambda: "")
-Draw = Callable[[Matched, Sequence[Seen], bool], Figure]
-VIEWS: dict[str, tuple[str, Draw]] = {
-    "heatmaps": ("Heatmaps", lambda all_of, seen, shared: heat(all_of, shared)),
-    "difference": ("Difference", lambda all_of, seen, shared: differ(all_of)),
-    "words": ("Words", lambda all_of, seen, shared: words(all_of)),
-    "agreement": ("Agreement", lambda all_of, seen, shared: agree(all_of)),
-    "outputs": ("Outputs", lambda all_of, seen, shared: outputs(all_of)),
-    "stability": ("Stability", lambda all_of, seen, shared: stability(all_of)),
-    "whatif": ("What if", lambda all_of, seen, shared: knock(all_of)),
+
+@dataclass(frozen=True)
+class View:
+    """One entry of the switch."""
+
+    label: str
+    draw: Callable[[Matched, bool], Figure]
+    """(the columns, one colour scale for all) to what the downloads take."""
+    table: bool = True
+    """It has other numbers than the comparison itself."""
+
+
+VIEWS = {
+    "heatmaps": View("Heatmaps", heat, False),
+    "difference": View("Difference", lambda all_of, _: differ(all_of), False),
+    "words": View("Words", lambda all_of, _: words(all_of)),
+    "agreement": View("Agreement", lambda all_of, _: agree(all_of)),
+    "outputs": View("Outputs", lambda all_of, _: outputs(all_of)),
+    "cross": View("Cross-scores", lambda all_of, _: cross(all_of)),
+    "next": View("Next words", lambda all_of, _: following(all_of)),
+    "stability": View("Stability", lambda all_of, _: stability(all_of)),
+    "whatif": View("What if", lambda all_of, _: knock(all_of), False),
 }
 
 
-def view(all_of: Matched, seen: Sequence[Seen], shared: bool) -> Figure:
-    """Draws the switch and the view that is picked."""
+def view(all_of: Matched, shared: bool) -> tuple[Figure, bool]:
+    """Draws the switch and the view that is picked: its figure, and whether it has numbers of its own."""
     state = st.session_state
     if state.get("compare_view") not in VIEWS:
         asked = st.query_params.get("view", "")
@@ -40,12 +52,12 @@ def view(all_of: Matched, seen: Sequence[Seen], shared: bool) -> Figure:
         list(VIEWS),
         key="compare_view",
         required=True,
-        format_func=lambda k: VIEWS[k][0],
+        format_func=lambda k: VIEWS[k].label,
         label_visibility="collapsed",
         persist_state="session",
     )
     try:
-        return VIEWS[str(name)][1](all_of, seen, shared)
+        return VIEWS[str(name)].draw(all_of, shared), VIEWS[str(name)].table
     except HeedError as error:
         st.warning(escape(str(error)), icon=":material/info:")
-        return NOTHING
+        return Figure(None, lambda: ""), False

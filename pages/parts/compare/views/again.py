@@ -1,11 +1,15 @@
-"""Views that run a model again: stability of one column, and the what-if of one column."""
+"""Views that run a model again: each answer under each prompt, next words, stability and what-if of a column."""
 
 from __future__ import annotations
 
 import streamlit as st
 
+from core.jobs.runs import Draft
 from pages.parts.choices import Choices
+from pages.parts.compare.columns import settled
 from pages.parts.compare.matched import Matched
+from pages.parts.compare.pairs import cross_view, next_words_view
+from pages.parts.compare.presets import rule
 from pages.parts.compare.stability import stability_view
 from pages.parts.compare.views.pair import pick_column
 from pages.parts.views.figure import Figure
@@ -26,6 +30,21 @@ def stability(all_of: Matched) -> Figure:
         name=drawn.seen.letter,
         key=f"stability_{drawn.seen.column.uid}",
     )
+
+
+def cross(all_of: Matched) -> Figure:
+    """How likely is each answer under each prompt?"""
+    return cross_view(_drafts(all_of), all_of.traces, all_of.names, key="compare_cross")
+
+
+def following(all_of: Matched) -> Figure:
+    """What may come right behind each prompt?"""
+    return next_words_view(_drafts(all_of), all_of.names, key="compare_next")
+
+
+def _drafts(all_of: Matched) -> list[Draft]:
+    """What each column asks by itself, also while it reads another one's answer."""
+    return [settled(d.seen.column.filled, *rule()).draft() for d in all_of.drawn]
 
 
 def knock(all_of: Matched) -> Figure:

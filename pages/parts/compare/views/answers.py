@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from typing import Any
+
 import streamlit as st
 
 from core import store
+from core.charts.labels import digits
 from core.comparing import outputs as numbers
 from core.comparing import word_diff
 from pages.parts.compare.matched import Matched
@@ -29,12 +33,9 @@ NAMES = {
 def outputs(all_of: Matched) -> Figure:
     """Draws the table and the word diff of a pair."""
     table = numbers(all_of.traces)
-    shown = table[list(NAMES)].rename(columns=NAMES)
-    shown.insert(0, "Column", all_of.names)
-    shown["Finish"] = [FINISHED[f] for f in table["finish"]]
-    digits = st.column_config.NumberColumn
-    formats = {name: digits(format="%.3f") for name in list(NAMES.values())[4:7]} | {"Seconds": digits(format="%.1f")}
-    st.dataframe(shown, hide_index=True, width="stretch", column_config=formats)
+    lines = {label: [_said(name, value) for value in table[name]] for name, label in NAMES.items()}
+    rows = [{"": label} | dict(zip(all_of.names, line, strict=True)) for label, line in lines.items()]
+    st.dataframe(rows, hide_index=True, width="stretch")
     st.caption("Means are over the tokens of the answer itself: no thinking, no end token.")
     _difference(all_of)
 
@@ -43,6 +44,15 @@ def outputs(all_of: Matched) -> Figure:
         return store.tidy(head(all_of, "outputs"), tuple(table.columns), table.itertuples(index=False))
 
     return Figure(None, csv)
+
+
+def _said(name: str, value: Any) -> str:
+    """A number of the table for people."""
+    if name == "finish":
+        return FINISHED[value]
+    if name in ("words", "characters", "tokens"):
+        return f"{value:,}"
+    return digits(float(value)) if value == value else "none"
 
 
 def _difference(all_of: Matched) -> None:
@@ -77,8 +87,9 @@ def diffed(pieces: list[tuple[bool, str]], sign: str, colour: str) -> str:
 
     What a text holds is never carried out as Markdown; line breaks stay.
     """
+    joined = [(c, "".join(t for _, t in run)) for c, run in groupby((p for p in pieces if p[1]), key=lambda p: p[0])]
     lines = [""]
-    for changed, text in pieces:
+    for changed, text in joined:
         for i, part in enumerate(text.split("\n")):
             if i:
                 lines.append("")
