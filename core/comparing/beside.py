@@ -66,10 +66,11 @@ def common_granularity(traces: Sequence[Trace], granularity: str) -> str:
     return granularity if granularity in ("token", "role") or all(t.tokens.proven for t in traces) else "token"
 
 
-def side_by_side(traces: Sequence[Trace], importances: Sequence[Importance]) -> Comparison:
+def side_by_side(traces: Sequence[Trace], importances: Sequence[Importance], *, agreement: bool = True) -> Comparison:
     """The same for one importance a run, each from ``explain(..., sink="separate", inputs="prompt")``.
 
     Methods, layers and heads may differ between runs; the granularity must be one. Raises MethodError otherwise.
+    ``agreement=False`` leaves the agreement out, for who draws something else and does not want to wait for it.
     """
     runs, importances = checked(traces), list(importances)
     if len(runs) != len(importances):
@@ -98,7 +99,7 @@ def side_by_side(traces: Sequence[Trace], importances: Sequence[Importance]) -> 
         unaligned=np.where([len(t.answer_steps) > 0 for t in runs], np.nansum(alone, axis=1), np.nan),
         status=status,
         shares=_shares(sides),
-        agreements=tuple(_agreements(sides, table)),
+        agreements=tuple(_agreements(sides, table)) if agreement else (),
         sums_to_one=all(i.sums_to_one for i in importances),
         parameters=_parameters(importances, granularity),
         notes=_notes(runs, importances, sides),

@@ -80,6 +80,10 @@ class Matched:
         """What makes it this comparison and no other."""
         return tuple(d.name for d in self.drawn)
 
+    def agreed(self) -> Comparison:
+        """The same comparison with its agreement, which only the view that draws it waits for."""
+        return _comparison(self.name, True, _drawn=self.drawn)
+
     def cells(self) -> Cells | None:
         """Answer words by prompt words, where all columns have the same answer."""
         try:
@@ -102,7 +106,7 @@ def matched(seen: Sequence[Seen], level: str) -> Matched | None:
         return None
     level = common_granularity([t for _, t in there], level)
     drawn = tuple(_read(s, t, level) for s, t in there)
-    return Matched(drawn, _comparison(tuple(d.name for d in drawn), _drawn=drawn))
+    return Matched(drawn, _comparison(tuple(d.name for d in drawn), False, _drawn=drawn))
 
 
 def _read(seen: Seen, trace: Trace, level: str) -> Drawn:
@@ -115,8 +119,8 @@ def _read(seen: Seen, trace: Trace, level: str) -> Drawn:
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def _comparison(name: Name, _drawn: Sequence[Drawn]) -> Comparison:
-    return side_by_side([d.trace for d in _drawn], [d.steps for d in _drawn])
+def _comparison(name: Name, agreement: bool, _drawn: Sequence[Drawn]) -> Comparison:
+    return side_by_side([d.trace for d in _drawn], [d.steps for d in _drawn], agreement=agreement)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)

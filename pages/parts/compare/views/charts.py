@@ -84,7 +84,8 @@ def agree(all_of: Matched) -> Figure:
         pick_pair(all_of, SHOWN)
         return Figure(None, lambda: "")
     st.caption(NOT_FAITHFUL)
-    chart = agreement_chart(all_of.comparison, all_of.names)
+    comparison = all_of.agreed()
+    chart = agreement_chart(comparison, all_of.names)
     draw(chart, "compare_agreement")
     rows = [
         {
@@ -96,15 +97,13 @@ def agree(all_of: Matched) -> Figure:
             "Words": g.units,
             "Why undefined": g.why,
         }
-        for g in all_of.comparison.agreements
+        for g in comparison.agreements
     ]
     st.dataframe(rows, hide_index=True, width="stretch")
 
     def table() -> str:
         names = ("a", "b", "measure", "value", "position", "pieces", "units", "why")
-        lines = (
-            (g.a, g.b, g.measure, g.value, g.position, g.pieces, g.units, g.why) for g in all_of.comparison.agreements
-        )
+        lines = ((g.a, g.b, g.measure, g.value, g.position, g.pieces, g.units, g.why) for g in comparison.agreements)
         return store.tidy(head(all_of, "agreement"), names, lines)
 
     return Figure(chart, table)
