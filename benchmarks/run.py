@@ -4,7 +4,7 @@ Machines are noisy, so every figure is a ratio of neighbours: the two sides run 
 then A; what is printed is the median of the pairs' ratios with their quartiles. Plain means the library's own
 ``generate`` and forward pass on sdpa over a second copy of the same weights. Nothing here is a test.
 
-    python -m benchmarks.run [--pairs 15] [--only generate|score|memory|cached]
+    python -m benchmarks.run [--pairs 15] [--only generate|score|memory|cached|stability]
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from benchmarks.stability import stability
 from core.version import __version__
 
 SIZES = ((64, 64), (1024, 64))
@@ -184,7 +185,7 @@ def cached(bench: Bench) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=PAIRS)
-    parser.add_argument("--only", choices=("generate", "score", "memory", "cached"))
+    parser.add_argument("--only", choices=("generate", "score", "memory", "cached", "stability"))
     asked = parser.parse_args()
     say(f"Heed {__version__}: median ratio [quartiles], median seconds")
     bench = Bench() if asked.only != "memory" else None
@@ -193,6 +194,8 @@ def main() -> None:
             part(bench, asked.pairs)
     if bench is not None and asked.only in (None, "cached"):
         cached(bench)
+    if bench is not None and asked.only in (None, "stability"):
+        stability(bench.model, say)
     if asked.only in (None, "memory"):
         memory()
 
