@@ -84,8 +84,10 @@ def _whole(trace: Trace, present: bool) -> None:
 
 def _what_if_alone(trace: Trace) -> None:
     """For a run without attention rows, which has none of the other views."""
+    chosen = Choices("mean-attention", None, None, "drop", "word", 1.0, trace.tokens.proven)
+    guess.told(trace, chosen)
     if _open("whatif"):
-        what_if(trace, Choices("mean-attention", None, None, "drop", "word", 1.0), "whatif")
+        what_if(trace, chosen, "whatif")
 
 
 def _knock_out(trace: Trace) -> None:

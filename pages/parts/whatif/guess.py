@@ -132,7 +132,7 @@ def _by_knock_out(trace: Trace, chosen: Choices, kept: list[int], columns: np.nd
     spot = _spot(trace, chosen)
     if work.waiting(spot, "each"):
         return
-    probe = work.found(spot, None)
+    probe = work.found(spot, None, "mask") or work.found(spot, None, "remove")
     if probe is None:
         st.button(
             "Knock out each word",
