@@ -157,7 +157,9 @@ class Board:
     def _title(self, p: int) -> alt.Axis:
         at, text = self.left[p], json.dumps(self.panels[p].title)
         above = self.top[p] - TITLE if self.arrange == "side" else self._above(self.panels[p]) - TITLE
-        bold = {"labelAlign": "left", "labelFontWeight": "bold", "labelFontSize": 13, "labelLimit": 460}
+        share = len(self.panels[p].words) / self.columns if self.arrange == "side" else 1
+        limit = max(90, round(share * self.plot) + 40)
+        bold = {"labelAlign": "left", "labelFontWeight": "bold", "labelFontSize": 13, "labelLimit": limit}
         return alt.Axis(
             **_BARE,
             **bold,

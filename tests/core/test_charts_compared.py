@@ -317,3 +317,19 @@ def test_names_must_fit():
     for a, b in itertools.product((1, 3), (0,)):
         with pytest.raises(ValueError, match="names do not fit 2 columns"):
             difference(made.comparison(), b, 1, ["x"] * a)
+
+
+def test_no_words_and_no_agreement_are_no_error():
+    none = np.zeros((2, 0))
+    empty = made.comparison(
+        units=Aligned((), ((), ()), none), values=none, uniform=none, pieces=none, alone=none,
+        status=np.zeros((2, 0), str), agreements=(),
+    )  # fmt: skip
+    traces, importances = made.runs()
+    for chart in (
+        heatmaps(traces, importances, empty, names=made.NAMES),
+        difference(empty, 0, 1, made.NAMES),
+        gained_lost(empty, 0, 1, made.NAMES),
+        agreement_chart(empty, made.NAMES),
+    ):
+        assert vl_convert.vegalite_to_svg(chart.to_dict()).startswith("<svg")
