@@ -81,7 +81,7 @@ def _probe(
     prompt, answer = trace.token_ids[: trace.prompt_length], trace.token_ids[trace.prompt_length :]
     progress(None, "Scoring the answer as it is", None)
     if mode == "mask":
-        made, notes = _masked(prompt, parts)
+        made, notes = _masked(prompt, wanted, parts)
     else:
         made, notes = _removed(model, trace, units, wanted, parts)
     able = [i for i, variant in enumerate(made) if variant is not None]
@@ -114,7 +114,8 @@ def _check(model: Any, trace: Any, mode: str) -> None:
         raise MethodError(f"mode must be one of {', '.join(MODES)}, not {shown(mode)}.")
     if trace.request.model.fingerprint != model.key.fingerprint:
         raise MethodError(
-            f"This run was made by {trace.model.label}, so {model.ref.label} cannot score it: load that one."
+            f"This run was made by {trace.model.caption}, so {model.ref.caption} cannot score it: "
+            "load the model that made it."
         )
     if trace.steps == 0:
         raise MethodError("This run has no output to score: run it again with more new tokens.")
@@ -146,8 +147,10 @@ def hidden_tokens(units: Units, masks: np.ndarray, tokens: int) -> np.ndarray:
     return masks.astype(float) @ weight >= HALF
 
 
-def _masked(prompt: np.ndarray, parts: np.ndarray) -> tuple[list[Variant | None], tuple[str, ...]]:
-    made = [Variant(prompt, part) if part.any() else None for part in parts]
+def _masked(prompt: np.ndarray, masks: np.ndarray, parts: np.ndarray) -> tuple[list[Variant | None], tuple[str, ...]]:
+    """A mask that picks nothing hides nothing; one that picks something must hide some token."""
+    rows = zip(masks, parts, strict=True)
+    made = [Variant(prompt, part) if part.any() or not mask.any() else None for mask, part in rows]
     notes = []
     if any(variant is None for variant in made):
         notes.append("What shares its only token with something longer cannot be hidden alone and has no value.")
@@ -160,18 +163,18 @@ def _removed(
     """The prompt of each variant, rendered anew; None where that cannot be."""
     request, prompt = trace.request, trace.token_ids[: trace.prompt_length]
     if request.token_ids is not None:
-        return _cut_ids(prompt, parts)
+        return _cut_ids(prompt, masks, parts)
     spans = removable(trace.tokens, units, request.segments)
     made: list[Variant | None] = []
     notes: list[str] = []
     for mask in masks:
         picked = np.flatnonzero(mask)
-        if not len(picked) or not all(spans[u] for u in picked):
+        if not all(spans[u] for u in picked):
             made.append(None)
             notes.append("Only the user's own text can be removed: markup and what a template added have no value.")
             continue
         try:
-            shorter = without(request, [span for u in picked for span in spans[u]])
+            shorter = without(request, [span for u in picked for span in spans[u]])  # the same where none is picked
             again = render(model.tokenizer, shorter, has_template=model.ref.has_template)
             made.append(Variant(again.tokens.ids))
         except PromptError as error:
@@ -180,6 +183,7 @@ def _removed(
     return made, tuple(dict.fromkeys(notes))
 
 
-def _cut_ids(prompt: np.ndarray, parts: np.ndarray) -> tuple[list[Variant | None], tuple[str, ...]]:
-    made = [Variant(prompt[~part]) if part.any() and not part.all() else None for part in parts]
+def _cut_ids(prompt: np.ndarray, masks: np.ndarray, parts: np.ndarray) -> tuple[list[Variant | None], tuple[str, ...]]:
+    able = [(part.any() or not mask.any()) and not part.all() for mask, part in zip(masks, parts, strict=True)]
+    made = [Variant(prompt[~part]) if can else None for part, can in zip(parts, able, strict=True)]
     return made, ("The prompt was given as token ids: the ids themselves were removed.",)

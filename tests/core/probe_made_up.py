@@ -1,0 +1,84 @@
+"""Models whose importance is known by construction, and tiny random ones of many families, loaded as users load them."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def _load(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+made_up, tiny = _load("models_made_up"), _load("tiny")
+TOKENS = 259
+POSITIONS = 64
+
+
+def copier(back: int) -> Any:
+    """A GPT-2 of one layer and one head that writes again the token that stands ``back`` tokens before its query.
+
+    The residual stream has three rooms: position (one-hot), token (one-hot), copy. The query asks for the position
+    ``back`` before its own, the value is the token, which goes into the copy room, which the head reads.
+    """
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    width = POSITIONS + 2 * TOKENS
+    config = GPT2Config(
+        vocab_size=TOKENS, n_positions=POSITIONS, n_embd=width, n_layer=1, n_head=1, n_inner=4,
+        tie_word_embeddings=False, eos_token_id=0, bos_token_id=None, pad_token_id=0,
+    )  # fmt: skip
+    model = GPT2LMHeadModel(config).eval()
+    token = torch.arange(TOKENS)
+    at = torch.arange(POSITIONS)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.fill_(1.0 if name.endswith(("ln_1.weight", "ln_2.weight", "ln_f.weight")) else 0.0)
+        block = model.transformer.h[0]
+        model.transformer.wte.weight[token, POSITIONS + token] = 1
+        model.transformer.wpe.weight[at, at] = 1
+        heat = 10.0  # queries and keys are that large: all other weights are exp(-hundreds)
+        block.attn.c_attn.weight[at[back:], at[: POSITIONS - back]] = heat  # query
+        block.attn.c_attn.weight[at, width + at] = heat  # key
+        block.attn.c_attn.weight[POSITIONS + token, 2 * width + POSITIONS + TOKENS + token] = 1  # value
+        rooms = torch.arange(width)
+        block.attn.c_proj.weight[rooms, rooms] = 1
+        model.lm_head.weight[token, POSITIONS + TOKENS + token] = 1
+    return model
+
+
+def random(family: str, **extra: Any) -> Any:
+    """A tiny random model of ``family`` that fits the made-up tokenizer."""
+    return tiny.build(family, **({"vocab_size": TOKENS, "eos_token_id": 0, "bos_token_id": None} | extra))
+
+
+def load(folder: Path, hf: Any, template: str | None = made_up.TEMPLATE) -> Any:
+    """``hf`` saved to ``folder`` and loaded by Heed."""
+    from core.models import load_model
+
+    return load_model(str(made_up.save_model(folder, hf, template)))
+
+
+def explicit(hf: Any, ids: list[int], hidden: list[int]) -> torch.Tensor:
+    """The oracle: log-probabilities [token, V] on the library's eager path, with a 4-D mask of our own making."""
+    n = len(ids)
+    mask = torch.full((1, 1, n, n), float("-inf")).triu(1)
+    for key in hidden:
+        mask[:, :, key + 1 :, key] = float("-inf")  # the hidden token may read itself: nobody reads what it makes of it
+    before = hf.config._attn_implementation
+    hf.set_attn_implementation("eager")
+    try:
+        with torch.no_grad():
+            out = hf(
+                input_ids=torch.tensor([ids]), attention_mask=mask, position_ids=torch.arange(n)[None], use_cache=False
+            )
+    finally:
+        hf.set_attn_implementation(before)
+    return torch.log_softmax(out.logits[0].float(), -1)
