@@ -79,18 +79,18 @@ def heatmaps(
     lines = caption_lines(comparison, labels)
     many = sum(r.values.size for r in rows) > CELLS
     if many:
-        board, cells = _strips(comparison, labels, width)
+        board, cells, spans = _strips(comparison, labels, width)
         lines.append(f"more than {CELLS:,} cells: one row a column, the mean over its answer")
     else:
         board, cells = _grids(comparison, rows, labels, arrange, width)
+        spans = []
     if np.isin(comparison.status, ("replaced", "inserted")).any():
         lines.append(MARKS)
     shared = shared and len(set(units_of(comparison))) == 1
     if not shared:
         lines.append("each column has a colour scale of its own: shades do not compare between columns")
     layers = _layers(board, cells, comparison, labels, shared, select)
-    if not many:
-        layers += board.frames(picked)
+    layers += board.frames(list(picked), spans)
     what = legend_title(unit_of(comparison))
     said = f"{title}: {what} of {len(labels)} runs over {len(comparison.units)} words."
     chart = board.finish(layers, title, lines, said)
@@ -135,8 +135,10 @@ def _cell(part: Rows, row: int, unit: int, run: int) -> dict[str, Any]:
     }
 
 
-def _strips(comparison: Comparison, names: Sequence[str], width: int) -> tuple[Board, list[list[dict[str, Any]]]]:
-    """(board, cells of each run) with one row a run for the whole answer, in lines of words."""
+def _strips(
+    comparison: Comparison, names: Sequence[str], width: int
+) -> tuple[Board, list[list[dict[str, Any]]], list[tuple[int, int]]]:
+    """(board, cells of each run, units of each line) with one row a run for the whole answer, in lines of words."""
     board, spans = strips(comparison, names, width)
     values, cells = share(comparison), [[] for _ in names]  # type: ignore[var-annotated]
     for panel, (start, end) in enumerate(spans):
@@ -155,7 +157,7 @@ def _strips(comparison: Comparison, names: Sequence[str], width: int) -> tuple[B
                         }
                         | board.place(panel, run, unit - start)
                     )
-    return board, cells
+    return board, cells, spans
 
 
 def strips(comparison: Comparison, rows: Sequence[str], width: int) -> tuple[Board, list[tuple[int, int]]]:

@@ -123,12 +123,12 @@ class Board:
         base = base.transform_calculate(x2="datum.x + 1", y2=f"datum.y + {self.row:g}")
         return base.mark_rect(x2Offset=0.6, y2Offset=0.6, **mark).encode(x=self.x(), x2="x2:Q", y=self.y(), y2="y2:Q")
 
-    def frames(self, picked: Iterable[int]) -> list[alt.Chart]:
-        """A frame around the picked columns of every panel."""
+    def frames(self, picked: Iterable[int], spans: Sequence[tuple[int, int]] = ()) -> list[alt.Chart]:
+        """A frame around the picked units in every panel; ``spans`` where a panel begins later than at unit 0."""
         frames = [
             {"x": self.left[p] + c, "x2": self.left[p] + c + 1, "y": self.top[p], "y2": self._low(p)}
             for p, panel in enumerate(self.panels)
-            for c in picked
+            for c in (unit - (spans[p][0] if spans else 0) for unit in picked)
             if 0 <= c < len(panel.words) and panel.rows
         ]
         if not frames:

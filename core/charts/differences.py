@@ -59,8 +59,9 @@ def difference(
     if cells is not None and cells.values[a].size > CELLS:
         lines.append(f"more than {CELLS:,} cells: one row, the mean over the answer")
         cells = None
+    spans: list[tuple[int, int]] = []
     if cells is None:
-        board, drawn = _whole(comparison, a, b, width)
+        board, drawn, spans = _whole(comparison, a, b, width)
     else:
         board, drawn = _by_word(comparison, a, b, cells, width)
     extent = max((abs(c["difference"]) for c in drawn), default=0) or 1
@@ -69,7 +70,7 @@ def difference(
     rects = rects.encode(fill=_diverging(extent, unit), tooltip=_tooltip(unit, labels, a, b))
     if select:
         rects = rects.add_params(alt.selection_point(name=select, fields=["unit"], empty=False))
-    frames = board.frames(picked) if cells is not None else []
+    frames = board.frames(list(picked), spans)
     title = title or f"Difference: {labels[b]} less {labels[a]}"
     said = f"{title}: {legend_title(unit)} over {len(comparison.units)} words, {_where(cells)}."
     return board.finish([rects, *frames], title, lines, said)
@@ -79,7 +80,9 @@ def _where(cells: Cells | None) -> str:
     return "one row for the whole answer" if cells is None else f"for {len(cells.rows)} words of the answer"
 
 
-def _whole(comparison: Comparison, a: int, b: int, width: int) -> tuple[Board, list[dict[str, Any]]]:
+def _whole(
+    comparison: Comparison, a: int, b: int, width: int
+) -> tuple[Board, list[dict[str, Any]], list[tuple[int, int]]]:
     board, spans = strips(comparison, ("whole answer",), width)
     out = []
     for panel, (start, end) in enumerate(spans):
@@ -87,7 +90,7 @@ def _whole(comparison: Comparison, a: int, b: int, width: int) -> tuple[Board, l
             found = _cell(comparison, a, b, unit, comparison.values[a, unit], comparison.values[b, unit])
             if found:
                 out.append(found | {"row": 0, "output": "the whole answer"} | board.place(panel, 0, unit - start))
-    return board, out
+    return board, out, spans
 
 
 def _by_word(comparison: Comparison, a: int, b: int, cells: Cells, width: int) -> tuple[Board, list[dict[str, Any]]]:

@@ -123,6 +123,24 @@ def test_a_click_names_the_word_and_a_picked_word_is_framed():
     assert all(f["x2"] - f["x"] == 1 for f in frames)
 
 
+def test_a_picked_word_is_framed_where_its_line_is():
+    n = 100
+    texts = tuple("word" for _ in range(n))
+    c = _wide(n, texts)
+    chart = difference(c, 0, 1, made.NAMES, picked=[70])
+    frame = rows_with(chart, "x2")
+    cell = next(r for r in rows_with(chart, "difference") if r["unit"] == 70)
+    assert [(f["x"], f["y"]) for f in frame] == [(cell["x"], cell["y"])]
+
+
+def _wide(n, texts):
+    return made.comparison(
+        units=Aligned(texts, (texts, texts), np.tile(np.arange(n), (2, 1))), values=np.full((2, n), 0.01),
+        uniform=np.full((2, n), 0.01), pieces=np.ones((2, n)), alone=np.full((2, n), np.nan),
+        status=np.full((2, n), "matched"), unaligned=np.zeros(2),
+    )  # fmt: skip
+
+
 def test_captions_name_weights_runs_and_methods():
     lines = caption_lines(made.comparison(), made.NAMES)
     assert lines[0].startswith("A · one: SmolLM2 135M Instruct")
@@ -306,11 +324,7 @@ def test_exports_have_a_minus_that_every_font_has():
 def test_labels_are_thinned_by_the_width_that_is_drawn():
     n = 90
     texts = tuple("word" for _ in range(n))
-    c = made.comparison(
-        units=Aligned(texts, (texts, texts), np.tile(np.arange(n), (2, 1))), values=np.full((2, n), 0.01),
-        uniform=np.full((2, n), 0.01), pieces=np.ones((2, n)), alone=np.full((2, n), np.nan),
-        status=np.full((2, n), "matched"), unaligned=np.zeros(2),
-    )  # fmt: skip
+    c = _wide(n, texts)
     cells = SimpleNamespace(rows=("x",), values=np.random.default_rng(0).random((2, 1, n)))
     spec = difference(c, 0, 1, made.NAMES, cells).to_dict()
     narrow, wide = (vl_convert.vegalite_to_svg(spec | {"width": w}).count(">word<") for w in (500, 1700))
