@@ -30,7 +30,7 @@ def open_trace(run_id: str, request: Request | None = None) -> Trace | None:
     return _open(run_id, changed, asked, _request=request)
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
+@st.cache_resource(max_entries=8, show_spinner=False)
 def _open(run_id: str, changed: int, asked: tuple | None, _request: Request | None) -> Trace | None:
     return store.load(run_id if asked is None or _request is None else _request)
 
@@ -64,7 +64,7 @@ def _importance(
     rows: str,
     _trace: Trace,
 ) -> Importance:
-    found = explain(_trace, method, layers, heads, sink, inputs, columns)  # type: ignore[arg-type]
     if rows == "token":
-        return found
+        return explain(_trace, method, layers, heads, sink, inputs, columns)  # type: ignore[arg-type]
+    found = _importance(name, method, layers, heads, sink, inputs, columns, "token", _trace=_trace)
     return group_rows(found, units(_trace.tokens, rows, range(_trace.prompt_length, len(_trace.tokens))))

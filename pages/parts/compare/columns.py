@@ -40,7 +40,7 @@ class Column:
     asked: Filled | None = None
     """What ``run`` answers, system message settled; another one means that the column was changed since."""
     request: Request | None = None
-    """With the segments and the author of ``asked``."""
+    """With the segments and the author of ``asked``; None where the stored run has them."""
     open: bool = False
     """The editor is unfolded at first."""
     title: str = ""

@@ -38,14 +38,16 @@ def header(column: Column, letter: str, trace: Trace | None) -> None:
             if letter != LETTERS[-1]:
                 full = len(columns()) == len(LETTERS)
                 right = "Overwrite the next column with a copy" if full else "Start the next column from this one"
-                _button("Copy to the right" if len(columns()) < 3 else "", "content_copy", right, copy_right, column)
+                copy = "Copy to the right" if len(columns()) < 3 else "Copy"
+                _button(copy, "content_copy", right, copy_right, column)
             if len(columns()) > 1:
-                _button("", "close", f"Remove column {letter}", remove, column)
+                _button("Remove", "close", f"Remove column {letter}", remove, column)
 
 
 def _button(text: str, icon: str, about: str, act: Callable[[int], None], column: Column) -> None:
-    key, icon = f"{act.__name__}_{column.uid}", f":material/{icon}:"
-    st.button(text, key=key, help=about, icon=icon, type="tertiary", on_click=act, args=(column.uid,))
+    sign = f":material/{icon}:" if len(columns()) < 3 else None
+    key = f"{act.__name__}_{column.uid}"
+    st.button(text, key=key, help=about, icon=sign, type="tertiary", on_click=act, args=(column.uid,))
 
 
 def editor(column: Column, policy: str, layers: tuple[int, ...], heads: int) -> Column:

@@ -40,7 +40,9 @@ def set_rule(policy: str, text: str) -> None:
 
 def of_run(trace: Trace) -> Column:
     """A column that shows a stored run and asks what it answers."""
-    return fresh(Column(filled=Filled.of(trace.request), run=trace.id, request=trace.request))
+    asked = progress.asked()
+    request = asked if asked is not None and asked.id == trace.id else None
+    return fresh(Column(filled=Filled.of(trace.request), run=trace.id, request=request))
 
 
 def adopt(found: Sequence[Column]) -> None:

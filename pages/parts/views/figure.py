@@ -24,10 +24,19 @@ class Figure:
     """The chart is the heatmap, which the HTML page draws by itself."""
 
 
+LEGEND = {"orient": "bottom", "direction": "horizontal", "titleLimit": 0, "labelOverlap": "greedy"}
+"""Below the chart, where a phone has room for it."""
+
+
 def draw(chart: Any, key: str, **more: Any) -> None:
-    """The chart in the page's own width and theme; its legend stands below, where a phone has room for it."""
-    shown = chart.configure_legend(orient="bottom", direction="horizontal", titleLimit=0, labelOverlap="greedy")
-    st.altair_chart(shown, width="stretch", theme="streamlit", key=key, **more)
+    """The chart (or its dict, which a page may keep) in the page's own width and theme."""
+    if not isinstance(chart, dict):
+        shown = chart.configure_legend(**LEGEND)
+        st.altair_chart(shown, width="stretch", theme="streamlit", key=key, **more)
+        return
+    config = chart.get("config") or {}
+    spec = chart | {"config": config | {"legend": (config.get("legend") or {}) | LEGEND}}
+    st.vega_lite_chart(spec=spec, width="stretch", theme="streamlit", key=key, **more)
 
 
 def head(trace: Trace, chosen: Choices, view: str, **more: Any) -> Mapping[str, Any]:

@@ -34,16 +34,16 @@ def heat(all_of: Matched, shared: bool) -> Figure:
     _draw(all_of, chart, "compare_heat")
     if shared and not same:
         st.caption("Shares and scores cannot have one colour scale: each column has its own here.")
-    return Figure(_heat(all_of.name, shared and same, tuple(all_of.names), None, _all_of=all_of), lambda: csv(all_of))
+    return Figure(chart, lambda: csv(all_of))
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def _heat(name: Name, shared: bool, names: tuple[str, ...], unit: int | None, _all_of: Matched) -> Any:
+def _heat(name: Name, shared: bool, names: tuple[str, ...], unit: int | None, _all_of: Matched) -> dict[str, Any]:
+    """As a dict, so that another click draws it without building and checking it again."""
     picked = () if unit is None else (unit,)
-    select = "word"
-    return heatmaps(
-        _all_of.traces, _all_of.steps, _all_of.comparison, names=names, shared=shared, picked=picked, select=select
-    )
+    of = _all_of.comparison
+    chart = heatmaps(_all_of.traces, _all_of.steps, of, names=names, shared=shared, picked=picked, select="word")
+    return chart.to_dict()
 
 
 def differ(all_of: Matched) -> Figure:
@@ -53,18 +53,20 @@ def differ(all_of: Matched) -> Figure:
         return Figure(None, lambda: "")
     found = all_of.cells()
     st.caption(ONE_ROW if found is None else "Each cell: a word of the answer, which is the same in both columns.")
-    unit = marked(all_of)
-    chart = difference(
-        all_of.comparison,
-        *pair,
-        all_of.names,
-        found,
-        picked=() if unit is None else (unit,),
-        select="word",
-    )
+    names = tuple(all_of.names)
+    chart = _difference(all_of.name, pair, names, found is not None, marked(all_of), _all_of=all_of)
     _draw(all_of, chart, "compare_difference")
     st.caption("Differences are differences in direct reading; words that only one of the two has stay empty.")
     return Figure(chart, lambda: csv(all_of))
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _difference(
+    name: Name, pair: tuple[int, int], names: tuple[str, ...], cells: bool, unit: int | None, _all_of: Matched
+) -> dict[str, Any]:
+    found = _all_of.cells() if cells else None
+    picked = () if unit is None else (unit,)
+    return difference(_all_of.comparison, *pair, names, found, picked=picked, select="word").to_dict()
 
 
 def _draw(all_of: Matched, chart: Any, key: str) -> None:
