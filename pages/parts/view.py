@@ -99,17 +99,17 @@ def _knock_out(trace: Trace) -> None:
 
 
 def _head(trace: Trace) -> None:
-    title, side = st.columns([1, 1.5], vertical_alignment="center")
-    buttons = side.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center")
     author = escape(trace.request.author)
     label = escape(trace.model.label)
-    title.caption(
+    st.caption(
         f"{escape(trace.model.caption)} · {trace.prompt_length} input tokens, {trace.steps} output tokens, "
         f"{FINISHED[trace.finish]} · run {trace.id[:8]}"
         + (f" · **written by {author}, as read by {label}**" if author else "")
     )
-    with buttons:
+    row = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
+    with row:
         guess.switch()
+    buttons = row.container(horizontal=True, horizontal_alignment="right", width="content")
     about = "Opens What if below: hide words of the prompt and see what the same answer loses"
     buttons.button("Knock out", icon=":material/content_cut:", help=about, on_click=_knock_out, args=(trace,))
     about = "Opens Compare with this run on the left and a copy to change on the right"

@@ -2,10 +2,13 @@
 
 import copy
 import re
+import threading
 
 import numpy as np
 import pytest
+import streamlit as st
 from scipy.stats import spearmanr
+from streamlit.testing.v1 import AppTest
 
 from core import store
 from core.comparing.mattered import CORNERS
@@ -128,6 +131,7 @@ def test_the_table_adds_up_and_downloads_stand_below(opened, trace):
 def test_a_known_result_is_there_at_once_in_a_new_session(opened, visit, trace):
     app = pick(opened, "color", "sky")
     said = knocked(finish(app.button(key="whatif:go").click().run()))
+    st.cache_resource.clear()  # a server that was started anew
     other = button(visit("explore", run=trace.id), "Knock out").click().run()
     assert not knocked(other)
     assert knocked(pick(other, "color", "sky")) == said
@@ -253,3 +257,52 @@ def test_a_run_without_attention_is_knocked_out_too(visit, keep):
 def test_no_forbidden_word_on_the_page(opened):
     app = finish(button(opened, "Knock out each word").click().run())
     assert not re.search(r"\b(because|ignored|relied on)\b", texts(pick(app, "sky")), re.I)
+
+
+def test_cancel_frees_the_page_and_stores_nothing(opened, trace):
+    running, free = threading.Event(), threading.Event()
+
+    def block(progress, cancelled):
+        running.set()
+        free.wait(60)
+
+    blocker = jobs().submit("blocker", block, trace.request.model.device)
+    try:
+        assert running.wait(60)
+        before = jobs().all()
+        app = fine(button(opened, "Knock out each word").click().run())
+        assert "in the queue before this one" in texts(app)
+        (job,) = [j for j in jobs().all() if j not in before]
+        app = fine(app.button(key="cancel_whatif:each").click().run())
+        assert job.state == "cancelled" and button(app, "Knock out each word")
+    finally:
+        free.set()
+        blocker.wait(60)
+    assert store.load_probe(trace, "word", "mask") is None
+
+
+def test_two_what_ifs_on_one_page_do_not_meet(trace, model):
+    from core import run
+
+    other = run(model, "Another one", answer="Yes.")
+    store.save(other)
+
+    def page(first, second):
+        import streamlit as st
+
+        from core import store
+        from pages.parts.choices import Choices
+        from pages.parts.whatif import what_if
+
+        chosen = Choices("mean-attention", None, None, "drop", "word", 1.0)
+        for column, run_id, key in zip(st.columns(2), (first, second), ("a", "b"), strict=True):
+            with column:
+                what_if(store.load(store.open_run(run_id).request), chosen, key)
+
+    app = fine(AppTest.from_function(page, args=(trace.id, other.id), default_timeout=60).run())
+    app = fine(app.multiselect(key="a:box").select("1 · Say").run())
+    assert len(app.multiselect(key="a:box").value) == 1 and not app.multiselect(key="b:box").value
+    app = finish(app.button(key="a:go").click().run())
+    assert [t.value[:12] for t in app.text if t.value.startswith("With")] == ["With “Say” h"]
+    app = finish(app.button(key="b:each_button").click().run())
+    assert "Rank agreement" in texts(app)
