@@ -15,7 +15,7 @@ from typing import Any, Literal
 import altair as alt
 import numpy as np
 
-from core.charts.board import inline
+from core.charts.board import BELOW, inline
 from core.charts.heatmap import CELLS
 from core.charts.labels import GREY, OKABE_ITO, SIDES, STRETCH, amount, head, label_expr, legend_title, thin, visible
 from core.charts.layout import exact
@@ -28,7 +28,6 @@ NUMBERS = 62
 """Pixels that a cell needs for its mean and spread in digits."""
 LOW = 260
 """Pixels below which legends stand under the cells, as beside them they would be cut."""
-BELOW: dict[str, Any] = {"orient": "bottom", "direction": "horizontal"}
 LABEL = 14
 """Pixels that a label on the x axis needs."""
 
@@ -97,7 +96,7 @@ def intervals(
         axis=_axis("Your words, in their order", labels, plot, {"labelAngle": -50, "labelAlign": "right"}),
     )
     scale = alt.Scale(domain=names, range=[GREY, OKABE_ITO[0], OKABE_ITO[5]])
-    shown = alt.Color("what:N", scale=scale, sort=names, legend=alt.Legend(title=None))
+    shown = alt.Color("what:N", scale=scale, sort=names, legend=alt.Legend(title=None, symbolOpacity=1))
     data = _words(stability, first)
     if stability.answer.size > CELLS:
         data = [d for d in data if d["what"] != names[0]]

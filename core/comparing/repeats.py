@@ -185,8 +185,8 @@ def stability(
 def sentence(stability: Stability, kind: str = "edits of the prompt", count: int | None = None) -> str:
     """What was found, e.g. "Over 12 edits of the prompt, “sky” kept between 3.1 % and 4.0 % ...".
 
-    Named is the word that got most on average, among those that every run has. ``count`` is the number of edits where
-    it is not that of the runs after the first.
+    Named are the word that got most on average and, where it is another one, the word that moved most, among those
+    that every run has. ``count`` is the number of edits where it is not that of the runs after the first.
     """
     means, _ = moments(stability.answer)
     everywhere = stability.runs == stability.runs.max(initial=0)
@@ -194,15 +194,34 @@ def sentence(stability: Stability, kind: str = "edits of the prompt", count: int
     if not len(named) or not stability.runs.max(initial=0):
         return "No word of the first prompt stands in all runs, so there is nothing to follow."
     word = max(named, key=lambda u: means[u])
-    values = stability.answer[np.isfinite(stability.answer[:, word]), word]
-    ends = [_amount(v, stability.unit) for v in (values.min(), values.max())]
-    kept = f"kept {ends[0]}" if ends[0] == ends[1] else f"kept between {ends[0]} and {ends[1]}"
+    kept = f"{_quoted(stability, word)} kept {_range(stability, word)}"
+    apart = {u: float(np.ptp(known(stability, u))) for u in named}
+    moved = max(named, key=lambda u: apart[u])
+    if apart[moved] > apart[word]:
+        kept += f", {_quoted(stability, moved)} moved most, {_range(stability, moved)}"
     rho = next(b for b in stability.between if b.measure == "spearman")
     order = "how far the order of words agrees is undefined here"
     if not np.isnan(rho.mean):
         order = f"the order of words agrees with Spearman {rho.mean:.2f} on average (lowest {rho.lowest:.2f})"
     number = len(stability.trace_ids) - 1 if count is None else count
-    return f"Over {number} {kind}, “{stability.units[word]}” {kept}; {order}."
+    return f"Over {number} {kind}, {kept}; {order}."
+
+
+def known(stability: Stability, unit: int) -> np.ndarray:
+    """float64: the unit's mean over the whole answer in every run that has it."""
+    values = stability.answer[:, unit]
+    return values[np.isfinite(values)]
+
+
+def _quoted(stability: Stability, unit: int) -> str:
+    label = stability.units[unit].strip()
+    return f"“{label if len(label) <= 60 else label[:59] + '…'}”"
+
+
+def _range(stability: Stability, unit: int) -> str:
+    values = known(stability, unit)
+    ends = [_amount(v, stability.unit) for v in (values.min(), values.max())]
+    return ends[0] if ends[0] == ends[1] else f"between {ends[0]} and {ends[1]}"
 
 
 def _amount(value: float, unit: str) -> str:

@@ -54,6 +54,16 @@ def test_numbers_by_hand():
     assert any("1 word is not in every run" in n for n in found.notes)
 
 
+def test_the_sentence_names_the_largest_and_the_one_that_moved_most():
+    said = sentence(three())
+    assert said.startswith("Over 2 edits of the prompt, “color” kept between 20.0 % and 60.0 %; the order")
+    runs = [pair(PROMPT, [0.1, 0.5, 0.0, 0.1, v]) for v in (0.1, 0.3, 0.2)]
+    said = sentence(stability(*zip(*runs, strict=True)), "sampling seeds", 3)
+    assert said.startswith(
+        "Over 3 sampling seeds, “color” kept 50.0 %, “sky” moved most, between 10.0 % and 30.0 %; the"
+    )
+
+
 def test_agreement_by_hand():
     found = three()
     spearman = found.agreement.set_index("measure").loc["spearman"]

@@ -7,6 +7,7 @@ the mean over each whole answer can. Guarded by tests/pages/test_compare_stabili
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -32,6 +33,8 @@ EDITS, SEEDS = "Edits of the prompt, same answer", "Sampling seeds, answers diff
 CELLS, WORDS = "Every cell", "Each word"
 FEWEST, MOST, USUAL = 3, 30, 12
 OWN = "own"
+KEEPING = 0.4
+"""Seconds that a run takes beside the reading itself: taking rows apart, hashing, writing."""
 NOTHING = Figure(None, lambda: "")
 SAID = (
     "Shares are means over an answer's steps. Stability says how far direct reading hangs on the wording; a stable "
@@ -93,6 +96,7 @@ def _about(trace: Trace, runs: int, edits: bool) -> str:
     """How long it will take; ``{missing}`` is filled in where it is known."""
     if edits:
         took = estimate(trace, runs)
+        took = replace(took, seconds=took.seconds + KEEPING * runs)
         return f"{{missing}} of {runs} runs are missing; each reads the answer once, all in {took.text}."
     took_each = duration(trace.seconds * runs) if trace.seconds > 0 and trace.finish != "given" else ""
     return f"{{missing}} of {runs} runs are missing; each writes an answer" + (
