@@ -87,7 +87,7 @@ def test_a_changed_prompt_is_run_and_its_answer_is_read_by_the_other(server, pag
     expect(page.get_by_text("Changed since this run: press Compare.")).to_be_visible()
     settled(page)
     expect(side(page, 1).get_by_text("sky", exact=True)).to_be_visible()
-    page.get_by_role("button", name="Run missing").click()
+    page.get_by_role("button", name="Compare", exact=True).last.click()
     expect(side(page, 1).get_by_text("grass", exact=True)).to_be_visible(timeout=90_000)
     expect(page.get_by_text("Changed since this run")).to_have_count(0)
     settled(page)

@@ -118,9 +118,12 @@ def policy_of(found: Sequence[Filled]) -> tuple[str, str]:
     return (OWN, SYSTEM) if chats else (SHARED, SYSTEM)
 
 
-def summary(column: Column) -> str:
-    """What is set, in a line."""
+def summary(column: Column, short: bool = False) -> str:
+    """What is set, in a line; ``short``: only how it is read, for narrow columns."""
     filled = column.filled
+    method = METHODS[column.method].label.lower() + _picked(column)
+    if short:
+        return method
     if filled.given:
         parts = ["given answer" + (f" by {filled.author.strip()}" if filled.author.strip() else "")]
     else:
@@ -128,7 +131,7 @@ def summary(column: Column) -> str:
         parts = ["raw text" if filled.raw else "chat", f"{filled.new_tokens} tokens", warm]
     parts += [f"{len(filled.turns)} earlier turns"] if filled.turns and not filled.raw else []
     parts += ["thinking"] if filled.thinking and not filled.raw else []
-    return " · ".join([*parts, METHODS[column.method].label.lower() + _picked(column)])
+    return " · ".join([*parts, method])
 
 
 def _picked(column: Column) -> str:

@@ -90,9 +90,8 @@ def run(seen: Sequence[Seen]) -> None:
     if progress.current(SLOT) is not None:
         progress.watch(SLOT)
         return
-    label = "Run missing" if missing and len(missing) < len(seen) else "Compare"
     icon, about = ":material/play_arrow:", _state(missing)
-    go |= st.button(label, type="primary", icon=icon, key="compare_run", disabled=not missing, help=about)
+    go |= st.button("Compare", type="primary", icon=icon, key="compare_run", disabled=not missing, help=about)
     if go:
         start(missing)
         st.rerun()

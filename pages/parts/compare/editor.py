@@ -53,7 +53,7 @@ def _button(text: str, icon: str, about: str, act: Callable[[int], None], column
 def editor(column: Column, policy: str, layers: tuple[int, ...], heads: int) -> Column:
     """Draws the editor; returns the column as it is filled in now. ``layers`` and ``heads``: what its model has."""
     _prepare(column)
-    about = escape(summary(taken(column)))
+    about = escape(summary(taken(column), short=len(columns()) > 2))
     with st.expander(f"Edit · {about}", expanded=column.open, icon=":material/edit:", key=f"edit_{column.uid}"):
         _model(column)
         mode = st.segmented_control("Prompt as", MODES, key=_key(column, "mode"), required=True, width="stretch")

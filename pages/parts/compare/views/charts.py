@@ -43,7 +43,11 @@ def _heat(name: Name, shared: bool, names: tuple[str, ...], unit: int | None, _a
     picked = () if unit is None else (unit,)
     of = _all_of.comparison
     chart = heatmaps(_all_of.traces, _all_of.steps, of, names=names, shared=shared, picked=picked, select="word")
-    return chart.to_dict()
+    spec: dict[str, Any] = chart.to_dict(validate=False)
+    if not shared:  # a legend a column: below each other
+        below = {"layout": {"bottom": {"anchor": "start", "direction": "vertical", "margin": 4}}}
+        spec["config"] = (spec.get("config") or {}) | {"legend": below}
+    return spec
 
 
 def differ(all_of: Matched) -> Figure:
@@ -66,7 +70,7 @@ def _difference(
 ) -> dict[str, Any]:
     found = _all_of.cells() if cells else None
     picked = () if unit is None else (unit,)
-    return difference(_all_of.comparison, *pair, names, found, picked=picked, select="word").to_dict()
+    return difference(_all_of.comparison, *pair, names, found, picked=picked, select="word").to_dict(validate=False)
 
 
 def _draw(all_of: Matched, chart: Any, key: str) -> None:
