@@ -14,6 +14,8 @@ from core.charts.board import BELOW, inline
 from core.charts.labels import SIDES, STRETCH, head, label_expr, visible
 
 ROW, COLUMN = 44, 130
+LONG = 18
+"""Letters of a name that still fits beside an answer and into a sentence."""
 WIDEST = 40
 """Graphemes of a name or answer on an axis."""
 
@@ -38,7 +40,7 @@ def cross(
         raise ValueError(f"odds has shape {odds.shape}, expected {(n, n)}, with as many answers.")
     most = float(np.nanmax(np.abs(odds))) if np.isfinite(odds).any() else 0.0
     most = most if most > 0 else 1.0
-    rows = [f"{name}: {visible(a.strip(), WIDEST)}" for name, a in zip(names, answers, strict=True)]
+    rows = [f"{brief(name)}: {visible(a.strip(), WIDEST)}" for name, a in zip(names, answers, strict=True)]
     data = [
         {
             "x": j,
@@ -59,7 +61,7 @@ def cross(
         x=alt.X(
             "x:O", sort=None, scale=_scale(n), axis=_axis("Prompt of", [visible(s, WIDEST) for s in names], top=True)
         ),
-        y=alt.Y("y:O", sort=None, scale=_scale(n), axis=_axis("Answer of", rows, top=False)),
+        y=alt.Y("y:O", sort=None, scale=_scale(n), axis=_axis("", rows, top=False)),
         tooltip=[alt.Tooltip(f"{field}:N", title=name) for field, name in tips.items()],
     )
     colours = alt.Scale(scheme="blueorange", domain=[-most, most], domainMid=0)
@@ -77,6 +79,12 @@ def cross(
     )
 
 
+def brief(name: str) -> str:
+    """The letter of a column where its name is long: ``A`` of "A · SmolLM2 135M Instruct"."""
+    letter, _, rest = name.partition(" · ")
+    return letter if rest and len(letter) == 1 and len(name) > LONG else name
+
+
 def _scale(n: int) -> alt.Scale:
     return alt.Scale(domain=list(range(n)), paddingInner=0.03, paddingOuter=0)
 
@@ -84,9 +92,9 @@ def _scale(n: int) -> alt.Scale:
 def _axis(title: str, labels: Sequence[str], top: bool) -> alt.Axis:
     look = {"orient": "top", "labelAngle": 0} if top else {}
     return alt.Axis(
-        title=title,
+        title=title or None,
         labelExpr=label_expr(labels),
-        labelLimit=COLUMN if top else SIDES,
+        labelLimit=220 if top else 180,
         labelOverlap=False,
         ticks=False,
         domain=False,

@@ -219,9 +219,9 @@ def _most(values: np.ndarray) -> float:
 
 
 def _colour(stability: Stability, look: dict[str, Any]) -> alt.Fill:
-    legend = alt.Legend(
-        title=f"mean {legend_title(stability.unit)}", format=".2~p" if stability.unit == "share" else ".3~g", **look
-    )
+    form = ".2~p" if stability.unit == "share" else ".3~g"
+    length = {"gradientLength": 120} if look else {}  # on a phone both legends stand beside each other
+    legend = alt.Legend(title=f"mean {stability.unit}", format=form, tickCount=3, **length, **look)
     low = min(0.0, float(np.nanmin(stability.mean))) if np.isfinite(stability.mean).any() else 0.0
     scale = alt.Scale(scheme="viridis", domain=[exact(low), exact(_most(stability.mean))], clamp=True)
     return alt.Fill("value:Q", scale=scale, legend=legend)

@@ -13,7 +13,7 @@ import numpy as np
 import streamlit as st
 
 from core import store
-from core.charts.cross import cross
+from core.charts.cross import brief, cross
 from core.charts.labels import visible
 from core.charts.next_words import next_words
 from core.comparing.crossed import chosen, crossed
@@ -113,7 +113,7 @@ def _scores(requests: list[list[Request]], traces: Sequence[Trace], names: Seque
     chart = cross(found.odds, found.sums, found.means, found.answers, names, caption=models)
     draw(chart, f"{key}_chart")
     with st.container(key=f"{key}_said"):
-        st.text(crossed(found.odds, names))
+        st.text(crossed(found.odds, [brief(name) for name in names]))
     if len(models) > 1:
         st.caption(":material/info: The columns have several models, so prompts and models differ at once here.")
     st.caption(
@@ -239,6 +239,7 @@ def _chosen(found: NextTokens, names: Sequence[str], key: str) -> None:
     options = list(range(len(found.texts)))
     if len(options) < 2:
         return
+    short = [brief(name) for name in names]
     best = np.argsort(-found.logprobs.max(0), kind="stable")
     picked = st.multiselect(
         "Log-odds of two next words",
@@ -249,6 +250,6 @@ def _chosen(found: NextTokens, names: Sequence[str], key: str) -> None:
         key=f"{key}_chosen_{'_'.join(r[:6] for r in found.request_ids)}_{len(options)}",
     )
     if len(picked) == 2:
-        st.text(chosen(found.logprobs[:, picked].astype(float), [visible(found.texts[t], 40) for t in picked], names))
+        st.text(chosen(found.logprobs[:, picked].astype(float), [visible(found.texts[t], 40) for t in picked], short))
     else:
         st.caption("Pick two words to set them against each other.")
