@@ -116,9 +116,9 @@ def test_each_answer_is_scored_under_each_prompt(folder, raw):
         for r in runs
     ])  # fmt: skip
     table = next(f.value for f in app.dataframe if "Under the prompt of" in f.value.columns)
-    assert np.allclose(table["Log-probability (nats)"], by_hand.ravel(), atol=6e-4)
+    assert np.allclose(table["Whole answer (nats)"], by_hand.ravel(), atol=6e-4)
     odds = (by_hand - np.diag(by_hand)[:, None]).ravel()
-    assert np.allclose(table["Log-odds against its own (nats)"], odds, atol=6e-4)
+    assert np.allclose(table["Log-odds (nats)"], odds, atol=6e-4)
     csv = pd.read_csv(io.StringIO(app.session_state["cross"].csv()), comment="#")
     assert np.allclose(csv["log_odds"], odds, atol=1e-5)
     own = [r.logprobs[r.answer_steps].sum(dtype=float) for r in runs]

@@ -154,9 +154,9 @@ def _table(found: Odds, names: Sequence[str]) -> Any:
             {
                 "Answer of": names[i],
                 "Under the prompt of": names[j],
-                "Log-probability (nats)": round(float(found.sums[i, j]), 3),
+                "Whole answer (nats)": round(float(found.sums[i, j]), 3),
                 "A token (nats)": round(float(found.means[i, j]), 3),
-                "Log-odds against its own (nats)": round(float(found.odds[i, j]), 3),
+                "Log-odds (nats)": round(float(found.odds[i, j]), 3),
             }
             for i in range(len(names))
             for j in range(len(names))
