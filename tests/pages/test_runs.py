@@ -38,6 +38,7 @@ def test_an_empty_store_lists_the_examples(visit):
     assert "4 runs" in texts(app)
     assert set(app.dataframe[0].value["Prompt"]) == {
         "Answer in one word: What color is the sky?",
+        "You are a helpful assistant. Answer in one word: What color is the sky?",
         "Write a six-word story about love",
     }
 
