@@ -1,12 +1,14 @@
 """Stability: numbers by hand, what follows a moved sentence, the interval beside scipy's and its coverage."""
 
 from dataclasses import replace
+from itertools import combinations_with_replacement
+from math import factorial
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import bootstrap, spearmanr
+from scipy.stats import spearmanr
 
 from core.comparing.follow import follow
 from core.comparing.repeats import ENOUGH, Moving, interval, same_answer, sentence, stability
@@ -127,15 +129,19 @@ def test_too_few_runs_are_told(pick):
         stability([t for t, _ in runs], [i for _, i in runs])
 
 
-def test_the_interval_is_that_of_scipy():
-    values = np.random.default_rng(1).gamma(2.0, size=(20, 6))
-    low, high = interval(values, samples=20_000)
-    for unit in range(values.shape[1]):
-        data = (values[:, unit],)
-        said = bootstrap(data, np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(2))
-        wide = said.confidence_interval.high - said.confidence_interval.low
-        assert low[unit] == pytest.approx(said.confidence_interval.low, abs=0.03 * wide)
-        assert high[unit] == pytest.approx(said.confidence_interval.high, abs=0.03 * wide)
+def test_the_interval_is_that_of_all_resamples():
+    """Ten runs: every resample is a way to take 10 of 10 with repetition (92,378), weighted by how often it comes."""
+    values = np.random.default_rng(1).gamma(2.0, size=(10, 3))
+    low, high = interval(values, samples=40_000)
+    taken = np.array(list(combinations_with_replacement(range(10), 10)))
+    counts = (taken[:, :, None] == np.arange(10)).sum(1)
+    weight = np.array([1 / np.prod([factorial(c) for c in row]) for row in counts.tolist()])
+    for unit in range(3):
+        means = values[:, unit][taken].mean(1)
+        order = np.argsort(means)
+        share = np.cumsum(weight[order]) / weight.sum()
+        ends = means[order][np.searchsorted(share, [0.025, 0.975])]
+        assert [low[unit], high[unit]] == pytest.approx(ends, abs=0.03 * (ends[1] - ends[0]))
 
 
 def test_the_interval_leaves_out_runs_without_the_word_and_asks_for_ten():
