@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
@@ -71,6 +72,28 @@ def test_the_first_visit_a_word_and_every_view(server, page, settled):
     expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
     side(page, 1).get_by_text("sky", exact=True).click()
     expect(values).to_contain_text("Click a word of a prompt")
+
+
+def test_every_download_is_what_it_says(server, page, settled, tmp_path):
+    opened(page, f"{server.url}/compare", settled)
+    view(page, "Heatmaps", settled)
+    files = {}
+    for kind in ("PNG", "SVG", "PDF", "CSV", "JSON"):
+        with page.expect_download() as caught:
+            page.get_by_test_id("stDownloadButton").get_by_role("button", name=kind, exact=True).click()
+        assert caught.value.suggested_filename == f"heed-compare-f98f-050f.{kind.lower()}"
+        files[kind] = tmp_path / caught.value.suggested_filename
+        caught.value.save_as(files[kind])
+    assert files["PNG"].read_bytes().startswith(b"\x89PNG") and files["PDF"].read_bytes().startswith(b"%PDF")
+    assert "What each column read" in files["SVG"].read_text()
+    table = pd.read_csv(files["CSV"], comment="#", keep_default_na=False, na_values=[""])
+    assert table.groupby("run")["share"].sum().round(4).tolist() == [1, 1]
+    page.goto(f"{server.url}/runs")
+    page.get_by_text("Open a run or a comparison from a file").click()
+    page.locator('input[type="file"]').set_input_files(files["JSON"])
+    expect(page.get_by_text("A comparison of 2 columns was opened")).to_be_visible()
+    page.get_by_role("link", name="Show it on Compare").click()
+    expect(whole_text(page, 1)).to_contain_text("Blue")
 
 
 def test_a_changed_prompt_is_run_and_its_answer_is_read_by_the_other(server, page, settled):

@@ -316,6 +316,16 @@ def test_edit_and_compare_opens_a_copy(visit, keep):
     assert "edit" not in app.query_params and query(app, "runs") == f"{run},{run}"
 
 
+def test_explore_leads_to_a_copy_read_the_same_way(visit, keep):
+    run = keep(made_up.run())
+    app = visit("explore", run=run)
+    app = fine(app.selectbox(key="method").set_value("last-layer").run())
+    app = fine(button(app, "Edit and compare").click().run())
+    found = app.session_state["columns"]
+    assert [c.run for c in found] == [run, run] and {c.method for c in found} == {"last-layer"}
+    assert len(headers(app)) == 2
+
+
 def test_a_file_opens_again(visit, keep):
     app = visit("compare", runs=two(keep))
     runs = [store.load(c.run) for c in app.session_state["columns"]]

@@ -66,6 +66,7 @@ def whose(seen: Sequence[Seen]) -> int | None:
         )
         if not on:
             return None
+        st.caption("of column", width="content")
         letter = st.segmented_control(
             "Whose answer",
             letters,
