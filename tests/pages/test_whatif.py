@@ -142,7 +142,7 @@ def test_what_is_picked_survives_other_views_and_modes(opened):
     for view in ("table", "over", "whatif"):
         app = fine(app.segmented_control(key="chart").set_value(view).run())
     assert len(words(app).value) == 2
-    app = fine(app.segmented_control(key="whatif:mode").set_value("remove").run())
+    app = fine(app.radio(key="whatif:mode").set_value("remove").run())
     assert len(words(app).value) == 2 and not app.button(key="whatif:go").disabled
     app = fine(app.button(key="whatif:clear").click().run())
     assert words(app).value == [] and app.button(key="whatif:go").disabled
@@ -167,7 +167,7 @@ def test_whole_sentences_and_segments_are_one_choice(opened, trace):
 def test_removed_is_scored_on_the_prompt_without_the_word(opened, model, trace):
     from core import run
 
-    app = fine(opened.segmented_control(key="whatif:mode").set_value("remove").run())
+    app = fine(opened.radio(key="whatif:mode").set_value("remove").run())
     app = finish(pick(app, "sky").button(key="whatif:go").click().run())
     left = run(model, "Say it short. What color is the now?", answer=ANSWER)
     lost = float((trace.logprobs[trace.answer_steps] - left.logprobs[left.answer_steps]).sum())
@@ -250,7 +250,7 @@ def test_a_model_that_is_gone_is_told_and_nothing_is_lost(visit, keep):
 def test_a_run_without_attention_is_knocked_out_too(visit, keep):
     app = visit("explore", run=keep(made_up.attentionless()))
     app = fine(button(app, "Knock out").click().run())
-    assert app.segmented_control(key="whatif:mode").value == "remove"
+    assert app.radio(key="whatif:mode").value == "remove"
     assert "look" in " ".join(words(app).options)
 
 

@@ -39,16 +39,14 @@ def controls(here: Here) -> None:
     """Mode, words, and whole parts of the prompt."""
     state = st.session_state
     state[f"{here.key}:mode"] = here.mode
-    left, right = st.columns([1.35, 1], vertical_alignment="bottom")
-    with left:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         _words(here)
-    with right:
         _parts(here)
-    st.segmented_control(
+    st.radio(
         "How they are knocked out",
         list(HOW),
         key=f"{here.key}:mode",
-        required=True,
+        horizontal=True,
         format_func=lambda m: HOW[m],
         help=ABOUT_MODE,
         persist_state="session",
@@ -90,9 +88,8 @@ def _parts(here: Here) -> None:
             here.pick({*here.picked, *bundles[name]})
         st.session_state[box] = None
 
-    st.selectbox(
-        "Add a whole part", list(bundles), index=None, key=box, on_change=chosen, placeholder="Sentence, segment"
-    )
+    label, about = "Add a whole part", "Sentence or segment"
+    st.selectbox(label, list(bundles), index=None, key=box, on_change=chosen, placeholder=about, width=240)
 
 
 def _bundles(here: Here) -> dict[str, list[int]]:
