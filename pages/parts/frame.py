@@ -58,6 +58,11 @@ def cache_line() -> None:
         st.caption(f"Stored runs: {used / 1e6:,.0f} MB of {limit / 1e9:.0f} GB")
 
 
+def phone() -> bool:
+    """True where the browser says that it is on a phone: charts beside each other would be too narrow there."""
+    return "Mobi" in (st.context.headers.get("User-Agent") or "")
+
+
 @st.cache_resource(show_spinner=False)
 def examples() -> list[str]:
     """Ids of the runs that come with Heed, put into the store once a server."""

@@ -13,7 +13,7 @@ import streamlit as st
 
 from core.charts.columns import what_each_has
 from core.charts.reader import reader_data, shown_columns
-from core.importance import answer_mean
+from core.importance import answer_mean, sentence
 from core.importance.reading import percent
 from core.records import Trace
 from pages.parts.compare.matched import Drawn, Matched, Name
@@ -74,6 +74,7 @@ def texts(all_of: Matched, run: int, maximum: float | None) -> None:
         height=HEIGHT,
         on_pick=lambda click: _clicked(all_of, run, click),
     )
+    st.text(sentence(drawn.words, trace, answer_rows(trace, drawn.words), "the whole answer"))
     st.caption(_beside(all_of, run), help=ABOUT)
 
 

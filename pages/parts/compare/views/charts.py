@@ -12,7 +12,8 @@ from core.charts.labels import digits
 from core.comparing import tidy
 from pages.parts.compare.matched import Matched, Name
 from pages.parts.compare.readers import mark, marked
-from pages.parts.compare.views.pair import pick_pair
+from pages.parts.compare.views.pair import pick_pair, totals
+from pages.parts.frame import phone
 from pages.parts.views.figure import Figure, draw
 
 SHOWN = "compare_pair"
@@ -30,7 +31,8 @@ NOT_FAITHFUL = (
 def heat(all_of: Matched, shared: bool) -> Figure:
     """All columns as heatmaps over the same words."""
     same = len({d.share for d in all_of.drawn}) == 1
-    chart = _heat(all_of.name, shared and same, tuple(all_of.names), marked(all_of), _all_of=all_of)
+    arrange = "stacked" if phone() else "auto"
+    chart = _heat(all_of.name, shared and same, tuple(all_of.names), marked(all_of), arrange, _all_of=all_of)
     _draw(all_of, chart, "compare_heat")
     if shared and not same:
         st.caption("Shares and scores cannot have one colour scale: each column has its own here.")
@@ -38,11 +40,22 @@ def heat(all_of: Matched, shared: bool) -> Figure:
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def _heat(name: Name, shared: bool, names: tuple[str, ...], unit: int | None, _all_of: Matched) -> dict[str, Any]:
+def _heat(
+    name: Name, shared: bool, names: tuple[str, ...], unit: int | None, arrange: Any, _all_of: Matched
+) -> dict[str, Any]:
     """As a dict, so that another click draws it without building and checking it again."""
     picked = () if unit is None else (unit,)
     of = _all_of.comparison
-    chart = heatmaps(_all_of.traces, _all_of.steps, of, names=names, shared=shared, picked=picked, select="word")
+    chart = heatmaps(
+        _all_of.traces,
+        _all_of.steps,
+        of,
+        names=names,
+        shared=shared,
+        arrange=arrange,
+        picked=picked,
+        select="word",
+    )
     spec: dict[str, Any] = chart.to_dict(validate=False)
     if not shared:  # a legend a column: below each other
         below = {"layout": {"bottom": {"anchor": "start", "direction": "vertical", "margin": 4}}}
@@ -57,6 +70,8 @@ def differ(all_of: Matched) -> Figure:
         return Figure(None, lambda: "")
     found = all_of.cells()
     st.caption(ONE_ROW if found is None else "Each cell: a word of the answer, which is the same in both columns.")
+    if apart := totals(all_of, pair):
+        st.caption(f":material/info: {apart}")
     names = tuple(all_of.names)
     chart = _difference(all_of.name, pair, names, found is not None, marked(all_of), _all_of=all_of)
     _draw(all_of, chart, "compare_difference")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from itertools import combinations
 
+import numpy as np
 import streamlit as st
 
+from core.importance.reading import percent
 from pages.parts.compare.matched import Matched
 
 
@@ -25,6 +27,23 @@ def pick_pair(all_of: Matched, key: str) -> tuple[int, int] | None:
         st.session_state[key] = next(iter(names))
     name = st.segmented_control("Columns", list(names), key=key, required=True)
     return names[str(name)]
+
+
+APART = 1.25
+"""Times as much of its attention on words, from which on one column's words gain for that alone."""
+
+
+def totals(all_of: Matched, pair: tuple[int, int]) -> str:
+    """A sentence where the words of one column got far more in all: then nearly every word "gains"; else empty."""
+    both = [(all_of.letters[i], float(np.nansum(all_of.comparison.values[i]))) for i in pair]
+    (less, low), (more, high) = sorted(both, key=lambda x: x[1])
+    if not all(all_of.drawn[i].share for i in pair) or not low or high < APART * low:
+        return ""
+    return (
+        f"Column {more} gave these words {percent(high)} of its attention in all and column {less} {percent(low)}; the "
+        "rest went to the sink, markup and earlier output. So most words gain by that alone: compare their order, or "
+        "their multiples of uniform, too."
+    )
 
 
 def pick_column(all_of: Matched, key: str) -> int:

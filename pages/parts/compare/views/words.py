@@ -11,7 +11,7 @@ from core.comparing import ranked
 from pages.parts.compare.matched import Matched
 from pages.parts.compare.readers import marked
 from pages.parts.compare.views.charts import SHOWN, head
-from pages.parts.compare.views.pair import pick_pair
+from pages.parts.compare.views.pair import pick_pair, totals
 from pages.parts.views.figure import Figure, draw
 
 STATUS = {"matched": "same word", "replaced": "another word", "inserted": "only in {b}", "deleted": "only in {a}"}
@@ -23,6 +23,8 @@ def words(all_of: Matched) -> Figure:
     if pair is None:
         return Figure(None, lambda: "")
     a, b = (all_of.letters[i] for i in pair)
+    if apart := totals(all_of, pair):
+        st.caption(f":material/info: {apart}")
     chart = gained_lost(all_of.comparison, *pair, all_of.names)
     draw(chart, "compare_gained")
     table = ranked(all_of.comparison, *pair)
