@@ -13,7 +13,8 @@ import streamlit as st
 
 from core.charts.columns import what_each_has
 from core.charts.reader import reader_data, shown_columns
-from core.importance import answer_mean, sentence
+from core.comparing.saying import sentence
+from core.importance import answer_mean
 from core.importance.reading import percent
 from core.records import Trace
 from pages.parts.compare.matched import Drawn, Matched, Name
@@ -74,7 +75,8 @@ def texts(all_of: Matched, run: int, maximum: float | None) -> None:
         height=HEIGHT,
         on_pick=lambda click: _clicked(all_of, run, click),
     )
-    st.text(sentence(drawn.words, trace, answer_rows(trace, drawn.words), "the whole answer"))
+    if drawn.share:
+        st.text(sentence(all_of.comparison, run, all_of.letters[run]))
     st.caption(_beside(all_of, run), help=ABOUT)
 
 
