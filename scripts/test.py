@@ -1,4 +1,4 @@
-"""``make test``: a browser, the default model, then every test in one pytest run.
+"""``make test``: a browser, the default model, then every test in one pytest run, one process a core (at most 4).
 
 Quick tests go first, so that a broken function is told before a server starts: rules and set-up, core,
 pages in AppTest, README, a real browser. More arguments go to pytest: ``.venv/bin/python scripts/test.py -k
@@ -16,11 +16,24 @@ ROOT = Path(__file__).resolve().parent.parent
 ORDER = ("tests/test_architecture.py", "tests/test_setup.py", "tests/core", "tests/pages", "tests/test_readme.py",
          "tests/browser")  # fmt: skip
 LOCAL = "127.0.0.1,localhost"
+MOST = 4
+"""Processes: each browser worker has a server and a model of its own."""
+
+
+def parallel(arguments: list[str]) -> list[str]:
+    """Arguments that spread files over processes, in order; none where the caller says how (``-n``) or wants to see
+    what is printed (``-s``)."""
+    if any(a in ("-s", "--capture=no", "--pdb") or a.startswith("-n") for a in arguments):
+        return []
+    return ["-n", str(min(os.cpu_count() or 1, MOST)), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def environment(browser: str) -> dict[str, str]:
-    """This process's variables, with the browser named and the local server kept away from any proxy."""
-    env = {**os.environ, "HEED_CHROMIUM": browser, "PYTHONUNBUFFERED": "1"}
+    """This process's variables, with the browser named and the local server kept away from any proxy.
+
+    One torch thread a process: they share the cores already.
+    """
+    env = {"OMP_NUM_THREADS": "1", **os.environ, "HEED_CHROMIUM": browser, "PYTHONUNBUFFERED": "1"}
     for name in ("NO_PROXY", "no_proxy"):
         env[name] = ",".join(filter(None, [LOCAL, os.environ.get(name, "")]))
     return env
@@ -44,6 +57,7 @@ def main(arguments: list[str]) -> int:
         sys.executable,
         "-m",
         "pytest",
+        *parallel(arguments),
         *(arguments if "tests/" in " ".join(arguments) else [*ORDER, *arguments]),
     ]
     return subprocess.run(command, env=environment(browser), stdin=subprocess.DEVNULL, check=False).returncode

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core import store
+from core.jobs import Jobs
 from core.records import Trace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,8 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty HEED_HOME; nothing cached from another test."""
+    """An empty HEED_HOME and an empty queue; nothing cached from another test."""
     monkeypatch.setenv("HEED_HOME", str(tmp_path))
+    monkeypatch.setattr("core.jobs._JOBS", Jobs())
     st.cache_resource.clear()
     st.cache_data.clear()
     return tmp_path
