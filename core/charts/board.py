@@ -39,7 +39,7 @@ def inline(records: Sequence[dict[str, Any]]) -> alt.InlineData:
     ``alt.InlineData(values=records)`` takes 2.5 s for 7,000 of them; here they are put in after the check of none.
     """
     data = alt.InlineData(values=[])
-    data["values"] = list(records)
+    data["values"] = tuple(records)  # altair copies charts by the dozen, but no tuple
     return data
 
 
@@ -47,7 +47,7 @@ def look_up(chart: alt.Chart, records: Sequence[dict[str, Any]], fields: Sequenc
     """``chart`` with ``fields`` of the record of the same ``unit``: what a word's cells share is held once."""
     nothing = alt.LookupData(data=inline([]), key="unit", fields=list(fields))
     chart = chart.transform_lookup(lookup="unit", from_=nothing)
-    chart.transform[-1]["from"]["data"]["values"] = list(records)  # after the check, as in ``inline``
+    chart.transform[-1]["from"]["data"]["values"] = tuple(records)  # after the check, as in ``inline``
     return chart
 
 

@@ -51,6 +51,8 @@ def visible(text: str, width: int = 24) -> str:
     Canvas and SVG draw each label by itself, so the isolates that keep a line of HTML in order come off.
     """
     shown = glyphs.visible(text.strip(_ISOLATES)).strip(_ISOLATES)
+    if len(shown) <= width:  # no more graphemes than characters
+        return shown or "∅"
     parts = regex.findall(r"\X", shown)
     return (shown if len(parts) <= width else "".join(parts[: width - 1]) + "…") or "∅"
 

@@ -29,7 +29,7 @@ def test_the_sink_does_not_change_what_is_said():
     strong = replace(both, values=values)
     halved = replace(strong, values=values / 2)
     assert sentence(strong, 0, "A") == sentence(halved, 0, "A")
-    assert sentence(strong, 0, "A").startswith("Of what A read of these words, most went to “color” (")
+    assert sentence(strong, 0, "A").startswith("Of what A read of the shared words, most went to “color” (")
 
 
 def test_nothing_stands_out_and_nothing_is_there():
