@@ -1,4 +1,4 @@
-"""Explore for both examples, light, dark and on a phone: the pictures of README and docs.
+"""Explore for both examples and the first visit of Compare, light, dark and on a phone: the pictures of README and docs.
 
 Written into docs/screenshots where one is missing, or all of them with HEED_SHOTS=1, so that a run of the tests
 leaves the checkout as it was.
@@ -17,6 +17,7 @@ from tests.browser.pagework import answer, opened, too_wide, whole
 FOLDER = Path(__file__).resolve().parents[2] / "docs/screenshots"
 EXAMPLES = {"sky": "b4cc1cc5", "love": "b4739c46"}
 LOOKS = {"light": (1280, False), "dark": (1280, True), "phone": (390, False)}
+PHONE = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36"
 LARGEST = 300_000
 """Bytes of one picture."""
 
@@ -32,9 +33,27 @@ def test_explore(server, new_page, settled, tmp_path, example, look):
     words = {word.evaluate("e => getComputedStyle(e).color") for word in answer(page).all()[:3]}
     assert words == {"rgb(229, 233, 240)" if dark else "rgb(15, 23, 42)"}
     whole(page, tmp_path / "shot.png", settled)
-    small = _small(tmp_path / "shot.png")
+    _keep(tmp_path / "shot.png", f"explore-{example}-{look}.png")
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_compare(server, new_page, settled, tmp_path, look):
+    width, dark = LOOKS[look]
+    agent = {"user_agent": PHONE} if look == "phone" else {}
+    page = new_page(width=width, height=844 if width < 600 else 800, dark=dark, **agent)
+    page.goto(f"{server.url}/compare")
+    expect(page.locator(".heed-reader").nth(1).locator(".word").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible(timeout=30_000)
+    settled(page)
+    assert too_wide(page) == []
+    whole(page, tmp_path / "shot.png", settled)
+    _keep(tmp_path / "shot.png", f"compare-sky-{look}.png")
+
+
+def _keep(shot: Path, name: str) -> None:
+    small = _small(shot)
     assert len(small) < LARGEST
-    target = FOLDER / f"explore-{example}-{look}.png"
+    target = FOLDER / name
     if os.environ.get("HEED_SHOTS") or not target.exists():
         FOLDER.mkdir(parents=True, exist_ok=True)
         target.write_bytes(small)
