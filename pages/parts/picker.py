@@ -25,6 +25,14 @@ def option(name: str) -> str:
     return f"{ICON[state]} {entry.label}{quantised} ({STATE[state]}{size})"
 
 
+def to_fetch(name: str) -> str:
+    """A sentence where this model has to be fetched before it can run; empty where it is here, or not of the list."""
+    if name not in CATALOGUE or status(name) == "ready":
+        return ""
+    entry = CATALOGUE[name]
+    return f"{entry.label} is not on this machine yet: it is fetched first ({size_text(entry.bytes)})."
+
+
 def pick_model() -> str:
     """The name picked in the side."""
     with st.sidebar:

@@ -306,3 +306,11 @@ def test_two_what_ifs_on_one_page_do_not_meet(trace, model):
     assert [t.value[:12] for t in app.text if t.value.startswith("With")] == ["With “Say” h"]
     app = finish(app.button(key="b:each_button").click().run())
     assert "Rank agreement" in texts(app)
+
+
+def test_a_model_that_is_not_here_is_told_with_its_size_before_it_is_fetched(visit, tmp_path, monkeypatch):
+    monkeypatch.setenv("HEED_MODELS", str(tmp_path / "none"))
+    app = fine(visit("explore"))
+    assert "is not on this machine yet" not in texts(app)
+    app = fine(button(app, "Knock out").click().run())
+    assert "SmolLM2 135M Instruct is not on this machine yet: it is fetched first (9" in texts(app)

@@ -12,6 +12,7 @@ from core.records import Trace
 from pages.parts import progress
 from pages.parts.compare.asked import SLOT, Seen, start
 from pages.parts.compare.columns import LEVELS, POLICIES, SHARED, SYSTEM, TEMPLATE
+from pages.parts.picker import to_fetch
 from pages.parts.text import escape
 
 KEEP: dict[str, Any] = {"persist_state": "session"}
@@ -103,6 +104,9 @@ def told(own: Sequence[Seen]) -> None:
     problem = st.session_state.get("compare_told")
     if problem:
         st.error(escape(problem), icon=":material/error:")
+    for sentence in dict.fromkeys(to_fetch(s.column.filled.model) for s in own if s.missing):
+        if sentence:
+            st.caption(f":material/download: {escape(sentence)}")
     for sentence in added(own):
         st.caption(f":material/info: {sentence}")
 

@@ -10,6 +10,7 @@ from core.charts.reader import reader_data
 from core.errors import HeedError
 from core.records import Trace
 from pages.parts.choices import Choices
+from pages.parts.picker import to_fetch
 from pages.parts.reader import reader
 from pages.parts.text import escape
 from pages.parts.whatif import lost, work
@@ -59,6 +60,8 @@ def _lights(spot: Here) -> dict[str, Any]:
 
 def _draw(spot: Here) -> None:
     controls(spot)
+    if first := to_fetch(spot.trace.request.model.name):
+        st.caption(f":material/download: {escape(first)}")
     with st.container(horizontal=True, vertical_alignment="center"):
         known = work.effect(spot, spot.picked) is not None
         st.button(
