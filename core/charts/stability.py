@@ -19,7 +19,8 @@ from core.charts.board import BELOW, inline
 from core.charts.heatmap import CELLS
 from core.charts.labels import GREY, OKABE_ITO, SIDES, STRETCH, amount, head, label_expr, legend_title, thin, visible
 from core.charts.layout import exact
-from core.comparing.repeats import Stability, moments
+from core.comparing.moments import moments
+from core.comparing.repeats import Stability
 
 ROW, COLUMN = 22, 84
 """Largest height of a row and width of a column, in pixels."""

@@ -6,9 +6,7 @@ place where the diff (core.comparing.align) puts it; sentences that moved as a w
 edit of their order would otherwise lose half of the words. Cells exist only where all answers are the same text, as
 cells of different answers are different questions; the mean over an answer's steps exists always.
 
-The interval is the percentile bootstrap of the mean over runs (Efron 1979), from ``ENOUGH`` runs on: below, resampling
-says little. Mean and spread are updated run by run (Welford 1962), so memory does not grow with the number of runs.
-Guarded by tests/core/test_compare_repeats.py (hand-made numbers, every resample of ten runs, coverage).
+Guarded by tests/core/test_compare_repeats.py (hand-made numbers).
 """
 
 from __future__ import annotations
@@ -24,6 +22,7 @@ import regex
 from core.comparing.agreement import FEWEST_FOR_POSITION, curve, measured
 from core.comparing.beside import BY_NAME, checked, one_granularity
 from core.comparing.follow import follow
+from core.comparing.moments import ENOUGH, Moving, interval, moments
 from core.comparing.sides import Side, side
 from core.errors import MethodError
 from core.importance import group_rows
@@ -35,11 +34,6 @@ from core.text.units import units
 if TYPE_CHECKING:
     import pandas as pd
 
-ENOUGH = 10
-"""Runs from which on an interval is given."""
-SAMPLES = 5000
-CELLS = 1_000_000
-"""Numbers that are resampled together: some 30 MB."""
 LETTER = regex.compile(r"[\p{L}\p{N}\p{Extended_Pictographic}]")
 MEASURES = ("spearman", "top-5")
 
@@ -292,59 +286,6 @@ def _rows(trace: Trace, importance: Importance, level: str) -> dict[tuple[int, i
         elif made.message[at] == last and trace.answer[made.start[at] : made.end[at]].strip():
             out[int(made.start[at]) - skipped, int(made.end[at]) - skipped] = label, values[at]
     return out
-
-
-class Moving:
-    """Mean and standard deviation of arrays that come one by one, each cell over the values that are no NaN."""
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.count = np.zeros(shape, np.int64)
-        self._mean, self._squares = np.zeros(shape), np.zeros(shape)
-
-    def add(self, values: np.ndarray) -> None:
-        known = np.isfinite(values)
-        self.count += known
-        away = np.where(known, values - self._mean, 0.0)
-        self._mean += away / np.maximum(self.count, 1)
-        self._squares += np.where(known, away * (values - self._mean), 0.0)
-
-    @property
-    def mean(self) -> np.ndarray:
-        return np.where(self.count > 0, self._mean, np.nan)
-
-    @property
-    def spread(self) -> np.ndarray:
-        """Standard deviation, ddof 1; NaN below two values."""
-        return np.where(self.count > 1, np.sqrt(self._squares / np.maximum(self.count - 1, 1)), np.nan)
-
-
-def moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(mean, standard deviation with ddof 1) [...] over the first axis of ``values``, NaN left out."""
-    moving = Moving(values.shape[1:])
-    for row in values:
-        moving.add(row)
-    return moving.mean, moving.spread
-
-
-def interval(values: np.ndarray, seed: int = 0, samples: int = SAMPLES) -> tuple[np.ndarray, np.ndarray]:
-    """(low, high) float64 [unit]: 95 % percentile bootstrap (scipy) of the mean over the runs of ``values[run, unit]``.
-
-    Runs that lack a word (NaN) are left out for it; NaN where fewer than ``ENOUGH`` remain. Words that stand in the
-    same runs are resampled together.
-    """
-    from scipy.stats import bootstrap  # slow to import, and only wanted here
-
-    low, high = np.full((2, values.shape[1]), np.nan)
-    patterns, which = np.unique(np.isfinite(values), axis=1, return_inverse=True)
-    for number, pattern in enumerate(patterns.T):
-        mine = np.flatnonzero(which.ravel() == number)
-        if pattern.sum() < ENOUGH:
-            continue
-        data = (values[pattern][:, mine],)
-        batch = max(1, CELLS // data[0].size)
-        found = bootstrap(data, np.mean, axis=0, n_resamples=samples, batch=batch, method="percentile", rng=seed)
-        low[mine], high[mine] = found.confidence_interval
-    return low, high
 
 
 def _between(name: str, answer: np.ndarray, first: Side) -> Between:

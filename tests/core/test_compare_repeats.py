@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from core.comparing.follow import follow
-from core.comparing.repeats import ENOUGH, Moving, interval, same_answer, sentence, stability
+from core.comparing.moments import ENOUGH, Moving, interval
+from core.comparing.repeats import same_answer, sentence, stability
 from core.errors import MethodError
 from core.importance import explain
 from tests.core import charts_made_up as made

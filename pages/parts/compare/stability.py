@@ -16,7 +16,8 @@ import streamlit as st
 from core import store
 from core.charts.stability import cells_with_spread, fits, intervals
 from core.comparing.edits import KINDS, change, propose, short_of
-from core.comparing.repeats import ENOUGH, Stability, sentence
+from core.comparing.moments import ENOUGH
+from core.comparing.repeats import Stability, sentence
 from core.errors import HeedError
 from core.jobs.runs import Draft
 from core.probe.estimate import duration, estimate
