@@ -19,8 +19,9 @@ from core.importance.reading import answer_mean
 from core.records import Importance, Probe, Trace
 
 CORNERS = ("read and mattered", "read for nothing", "mattered unread", "neither")
-READ, LOST = 1.0, 0.0
-"""Where the corners meet: reading as uniform would, and no change."""
+READ, LOST = 1.0, 0.1
+"""Where the corners meet: reading as uniform would, and nats lost over the answer that make it a tenth less likely.
+Every word changes something by a hair, and a hair is not what people mean by mattering."""
 FEWEST = 3
 """Points below which ranks say nothing."""
 GUESSES = 3
@@ -45,6 +46,8 @@ class Mattered:
     """Points that it was computed from."""
     why: str = ""
     """Why ``spearman`` is undefined, as a sentence."""
+    threshold: float = LOST
+    """Nats (or nats a step) from which on a unit mattered."""
 
     def members(self, corner: str) -> np.ndarray:
         """int [m] columns in a corner, largest loss first."""
@@ -65,16 +68,17 @@ def mattered(
     effect = probe.effect[:, trace.answer_steps].astype(np.float64)
     total = effect.mean(1) if per_step and effect.shape[1] else effect.sum(1)
     lost = total[columns]
-    corner = tuple(corner_of(x, y) for x, y in zip(read, lost, strict=True))
+    threshold = LOST / max(effect.shape[1], 1) if per_step else LOST
+    corner = tuple(corner_of(x, y, threshold) for x, y in zip(read, lost, strict=True))
     value, n, why = rank_agreement(read, lost)
-    return Mattered(np.asarray(columns), read, lost, corner, value, n, why)
+    return Mattered(np.asarray(columns), read, lost, corner, value, n, why, threshold)
 
 
-def corner_of(read: float, lost: float) -> str:
+def corner_of(read: float, lost: float, threshold: float = LOST) -> str:
     """The corner of one point; empty where a number is undefined."""
     if not (math.isfinite(read) and math.isfinite(lost)):
         return ""
-    return CORNERS[(0 if lost > LOST else 1) if read >= READ else (2 if lost > LOST else 3)]
+    return CORNERS[(0 if lost > threshold else 1) if read >= READ else (2 if lost > threshold else 3)]
 
 
 def rank_agreement(a: np.ndarray, b: np.ndarray) -> tuple[float, int, str]:

@@ -49,7 +49,8 @@ def test_the_four_corners(tr):
     found, _ = both(tr)
     assert found.corner == (CORNERS[0], CORNERS[2], CORNERS[1], CORNERS[3])
     assert found.members("mattered unread").tolist() == [1]
-    assert corner_of(1.0, 0.1) == "read and mattered" and corner_of(math.nan, 1) == "" and corner_of(2, math.nan) == ""
+    assert corner_of(1.0, 0.11) == "read and mattered" and corner_of(1.0, 0.09) == "read for nothing"
+    assert corner_of(math.nan, 1) == "" and corner_of(2, math.nan) == ""
 
 
 def test_columns_keep_their_numbers(tr):

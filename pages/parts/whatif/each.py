@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from core import store
-from core.charts.labels import visible
+from core.charts.labels import digits, visible
 from core.charts.read_mattered import read_mattered
 from core.comparing.mattered import CORNERS, Mattered, agreement_sentence, mattered
 from core.importance import METHODS
@@ -27,7 +27,7 @@ from pages.parts.whatif.lost import csv
 
 ABOUT_CORNERS = {
     "read and mattered": "read more than uniform, and the answer lost by missing it",
-    "read for nothing": "read more than uniform, and nothing was lost without it: it may stand twice, or be a place "
+    "read for nothing": "read more than uniform, and next to nothing was lost without it: it may stand twice, or be a place "
     "where attention rests",
     "mattered unread": "hardly read, and the answer lost by missing it: its influence passed through other tokens",
     "neither": "neither",
@@ -114,7 +114,17 @@ def _chart(here: Here, found: Mattered, picked: Sequence[int] = ()) -> Any:
         f"{NOUNS[here.level]} · run {trace.id[:8]}",
     ]
     labels = [here.units.labels[c] for c in columns]
-    return read_mattered(found.read, found.lost, labels, roles, picked=picked, units=columns, caption=lines)
+    lines.append(f"mattered: more than {digits(found.threshold)} nats lost")
+    return read_mattered(
+        found.read,
+        found.lost,
+        labels,
+        roles,
+        picked=picked,
+        units=columns,
+        threshold=found.threshold,
+        caption=lines,
+    )
 
 
 ABOUT_MEAN = "Nats a token of the answer, in place of the sum over all of it: to set beside answers of other lengths."
