@@ -27,10 +27,11 @@ from pages.parts.whatif.lost import csv
 
 ABOUT_CORNERS = {
     "read and mattered": "read more than uniform, and the answer lost by missing it",
-    "read for nothing": "read more than uniform, and next to nothing was lost without it: it may stand twice, or be a place "
-    "where attention rests",
-    "mattered unread": "hardly read, and the answer lost by missing it: its influence passed through other tokens",
-    "neither": "neither",
+    "read for nothing": "read more than uniform, and next to nothing was lost without it: it may stand twice, or be a "
+    "place where attention rests",
+    "mattered unread": "read less than uniform, and the answer lost by missing it: its influence passed through other "
+    "tokens",
+    "neither": "read less than uniform, and next to nothing was lost without it",
 }
 ROLES = {"system": "system message", "user": "your words", "assistant": "earlier turns", "template": "markup"}
 NAMED = 12
