@@ -140,7 +140,7 @@ def _corners(here: Here, found: Mattered) -> None:
             more = f" and {len(mine) - NAMED} more" if len(mine) > NAMED else ""
             with column.container(border=True):
                 st.markdown(f"**{corner.capitalize()}** · {len(mine)}")
-                st.caption(ABOUT_CORNERS[corner] if corner != "neither" else "read less than uniform, nothing lost")
+                st.caption(ABOUT_CORNERS[corner])
                 if len(mine):
                     st.markdown(escape(words) + more)
     missing = sum(1 for c in found.corner if not c)
