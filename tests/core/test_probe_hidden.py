@@ -80,6 +80,15 @@ def test_a_family_that_mixes_tokens_otherwise_is_recognised(family):
     assert leaks(model)
 
 
+def test_small_weights_do_not_pass_a_mixer_off_as_attention():
+    model = tiny.build("lfm2")
+    install(model)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(0.3 if parameter.ndim > 1 else 1)  # about as large as an untrained model's
+    assert leaks(model)
+
+
 def test_a_model_without_attention_is_recognised():
     assert leaks(tiny.build("mamba", state_size=4, time_step_rank=4))
 
