@@ -81,7 +81,7 @@ def propose(text: str, n: int, seed: int = 0) -> tuple[Edit, ...]:
     """
     if n < 0:
         raise PromptError(f"The number of edits must be 0 or more, not {n}.")
-    source, random = _Text(text), Random(f"{seed} {text}")
+    source, random = _Text(text), Random(f"{seed} {text}".encode("utf-8", "surrogatepass"))
     found: list[list[Edit]] = []
     for kind, make in _KINDS.items():
         few, more = [list(dict.fromkeys(texts)) for texts in make(source)]
@@ -290,12 +290,13 @@ def _order(source: _Text) -> Texts:
         if not all(body.endswith(_ENDS) and not regex.match(r"\p{L}+:|[-*•#>\p{N}]", body) for body in bodies):
             return
         sorts = [source.sort(span) for span in spans]
+        points_back = [_POINTS_BACK.search(body) is not None for body in bodies]
         for i, j in ((i, j) for i in range(len(spans)) for j in range(len(spans)) if i != j):
             passed = range(i + 1, j + 1) if i < j else range(j, i)
-            near = {i, *passed, min(max(i, j) + 1, len(spans) - 1)}
             if sorts[i] == "statement" or any(sorts[k] == sorts[i] for k in passed):
-                continue
-            if not any(_POINTS_BACK.search(bodies[k]) for k in near):
+                continue  # first, as a long text has thousands of such pairs
+            near = {i, *passed, min(max(i, j) + 1, len(spans) - 1)}
+            if not any(points_back[k] for k in near):
                 moved = [k for k in range(len(spans)) if k != i]
                 moved.insert(j, i)
                 yield _rearranged(source.text, spans, [bodies[k] for k in moved])

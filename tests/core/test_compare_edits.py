@@ -1,5 +1,6 @@
 """Small edits: distinct, deterministic, of the four kinds, and nothing touched that must stay."""
 
+import time
 from collections import Counter
 
 import pytest
@@ -150,6 +151,17 @@ def test_edits_are_distinct_and_leave_what_must_stay(text, seed):
             assert solid[0] == solid[1]
         if edit.kind == "order":
             assert Counter(solid[0]) == Counter(solid[1]) and solid[0] != solid[1]
+
+
+def test_long_texts_are_edited_at_once():
+    story = " ".join(f"The sky is blue in the town with number {i}." for i in range(800)) + " What color is the sky?"
+    began = time.monotonic()
+    assert any(edit.kind == "order" for edit in propose(story, 12))
+    assert time.monotonic() - began < 3  # 0.5 s; 5.5 s while every pair of sentences asked for all that stands between
+
+
+def test_half_a_character_is_no_crash():
+    assert propose("What color \ud800 is the sky?", 3)
 
 
 @given(st.text(max_size=80))
