@@ -14,6 +14,7 @@ import numpy as np
 
 from core.errors import MethodError
 from core.records import Importance, Trace, Units
+from core.text.glyphs import BROKEN
 
 OWN, ADDED, MARKUP = 0, 1, 2
 SINK_GROUP, MARKUP_GROUP, OUTPUT_GROUP, ADDED_GROUP = "sink", "markup", "own output", "added system message"
@@ -109,7 +110,11 @@ def unit_kinds(trace: Trace, columns: Units) -> np.ndarray:
 
 
 def unit_texts(trace: Trace, columns: Units, own: np.ndarray) -> tuple[str, ...]:
-    """The text of these units as it stands in the prompt (tokens: as the tokenizer decodes them)."""
+    """The text of these units as it stands in the prompt.
+
+    Tokens are told as the tokenizer decodes them. One that holds a part of a character decodes to a sign that all such
+    parts share; it is told by its character, so that it is never matched with a part of another one.
+    """
     sources, texts = trace.tokens.sources, trace.tokens.texts
     by_token = columns.granularity == "token"
     rest = columns.granularity in ("segment", "role")
@@ -119,7 +124,8 @@ def unit_texts(trace: Trace, columns: Units, own: np.ndarray) -> tuple[str, ...]
     out = []
     for c in own.tolist():
         message, start, end = int(columns.message[c]), int(columns.start[c]), int(columns.end[c])
-        if not by_token and message >= 0 and end > start >= 0:
+        whole = by_token and not any(BROKEN in texts[i] for i in members.get(c, []))
+        if not whole and message >= 0 and end > start >= 0:
             out.append(sources[message].text[start:end])
         elif rest and trace.tokens.proven:
             out.append(_rest(trace, columns.roles[c], columns.granularity == "segment"))

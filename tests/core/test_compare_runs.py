@@ -240,6 +240,13 @@ def test_unproven_spans_are_compared_by_token(placed):
     assert SKY in read and "<|" not in read
 
 
+def test_parts_of_different_characters_are_not_the_same_token():
+    c = compare([trace("空 red 雲"), trace("👍🏽 red 👩", name="qwen")], granularity="token")
+    matched = {c.units.texts[0][u] for u in range(len(c.units)) if c.status[0, u] == "matched"}
+    assert matched == {" red"} and any("雲" in text for text in c.units.texts[0])
+    np.testing.assert_allclose(whole(c), 1, atol=1e-6)
+
+
 def test_token_ids_are_their_own_text():
     ids = tuple(real("qwen")("The sky is blue").input_ids)
     c = compare([trace(ids, name="qwen"), trace("The sky is blue")])
