@@ -11,6 +11,7 @@ from core.importance import METHODS
 from core.records import Message, ModelKey
 from pages.parts.compare.address import read, written
 from pages.parts.compare.columns import OWN, SHARED, SYSTEM, TEMPLATE, Column, policy_of, settled, summary
+from pages.parts.compare.controls import lettered
 from pages.parts.compare.presets import PRESETS
 from pages.parts.compare.switch import VIEWS
 from pages.parts.compare.views.answers import diffed
@@ -113,7 +114,13 @@ def test_agreement_says_what_is_undefined_and_what_it_is_not(visit, keep):
     assert "Agreement is not faithfulness" in texts(app)
     table = app.dataframe[0].value
     gone = table[table["Value"] == "undefined"]
-    assert set(table["Measure"]) >= {"spearman", "kendall", "cosine", "jensen-shannon", "top-3"}
+    assert set(table["Measure"]) >= {
+        "Spearman (ranks)",
+        "Kendall (ranks)",
+        "cosine",
+        "Jensen-Shannon distance (0: same)",
+        "top 3 in common",
+    }
     assert len(gone) and all(gone["Why undefined"])
 
 
@@ -256,6 +263,12 @@ def test_what_one_column_cannot_do_leaves_the_others(visit, keep):
     assert len([c for c in app.caption if "tokens in" in c.value]) == 3
     app = fine(app.text_area(key=f"c{uids(app)[0]}_prompt").set_value("").run())
     assert [w.value for w in app.warning][0].startswith("The prompt is empty") and len(app.warning) == 2
+    assert all(w.value.endswith("Below is still the run before the change.") for w in app.warning)
+
+
+def test_a_note_calls_a_column_by_its_letter():
+    assert lettered("Run 2 (Tiny) wrote no answer, so it has no shares.", "AC").startswith("Column C (Tiny) wrote")
+    assert lettered("Shares and scores stand side by side here.", "AB") == "Shares and scores stand side by side here."
 
 
 @pytest.mark.parametrize("make", [made_up.unproven, made_up.given, made_up.short, made_up.marked])

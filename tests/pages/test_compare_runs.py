@@ -1,5 +1,7 @@
 """Compare with tiny models on disk and real jobs: missing columns are run, failures told, answers read by the others."""
 
+from threading import Event
+
 import pytest
 
 from core import store
@@ -77,6 +79,18 @@ def test_what_is_missing_is_run_as_one_job_and_kept(visit, models):
     assert one not in found and all(store.prefix(r) for r in found)
     app = change(app, 0, prompt="What is this?")
     assert not app.info and app.session_state["columns"][0].run == one, "a stored run appears at once"
+
+
+def test_while_a_column_waits_it_is_not_told_to_press_compare(visit, models):
+    one = run(models["plain"], "What is this?")
+    app = visit("compare", runs=f"{one},{one}")
+    free = Event()
+    jobs().submit("another", lambda *_: free.wait(60), "cpu", "someone else")
+    app = change(app, 1, prompt="What is that?")
+    app = fine(app.button(key="compare_run").click().run())
+    assert [i.value for i in app.info] == ["Being run: see above."]
+    free.set()
+    assert not wait(app).info
 
 
 def test_a_refused_system_message_is_told_with_its_remedy_and_the_other_is_drawn(visit, models):

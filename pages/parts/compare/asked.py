@@ -160,6 +160,11 @@ def leave() -> None:
     progress.leave(SLOT)
 
 
+def awaited(asked: Filled) -> bool:
+    """True while the job under way works on this."""
+    return progress.current(SLOT) is not None and asked in (st.session_state.get("compare_wanted") or ())
+
+
 def collect() -> None:
     """Takes over what the job brought, once: runs by what was asked, and what went wrong."""
     state: Any = st.session_state

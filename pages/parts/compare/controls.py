@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from re import sub
 from typing import Any
 
 import numpy as np
@@ -174,3 +175,8 @@ def alignment(status: np.ndarray, letters: Sequence[str]) -> str:
         if count:
             parts.append(f"{count} only in {letter}")
     return "How the prompts match: " + ", ".join(parts) + "."
+
+
+def lettered(note: str, letters: Sequence[str]) -> str:
+    """A note that counts runs from 1, with the letters that columns have on the page."""
+    return sub(r"^Run (\d+) \(", lambda m: f"Column {letters[int(m[1]) - 1]} (", note)

@@ -17,7 +17,7 @@ from core.comparing.pairs import Pair
 from core.errors import HeedError
 from pages.parts import progress
 from pages.parts.compare import address, controls
-from pages.parts.compare.asked import SLOT, Seen, collect, look, scored, shape
+from pages.parts.compare.asked import SLOT, Seen, awaited, collect, look, scored, shape
 from pages.parts.compare.columns import LETTERS, LEVELS, MOST, Column, columns
 from pages.parts.compare.editor import editor, header, taken
 from pages.parts.compare.files import downloads, opener, take
@@ -130,8 +130,11 @@ def _texts(seen: Sequence[Seen], all_of: Matched | None, places: Sequence[DeltaG
 
 def _told(seen: Seen) -> None:
     """What this column cannot do, in one sentence."""
-    if seen.problem:
-        st.warning(escape(seen.problem), icon=":material/info:")
+    if seen.missing and not seen.problem and awaited(seen.asked):
+        st.info("Being run: see above.", icon=":material/hourglass_top:")
+    elif seen.problem:
+        old = " Below is still the run before the change." if seen.missing and seen.trace is not None else ""
+        st.warning(escape(seen.problem + old), icon=":material/info:")
     elif seen.missing and seen.trace is not None:
         st.info("Changed since this run: press Compare.", icon=":material/info:")
     elif seen.missing:
@@ -144,7 +147,7 @@ def _aligned(all_of: Matched) -> None:
     if len(all_of.drawn) > 1:
         st.caption(controls.alignment(comparison.status, all_of.letters))
     for note in comparison.notes:
-        st.caption(f":material/info: {escape(note)}")
+        st.caption(f":material/info: {escape(controls.lettered(note, all_of.letters))}")
 
 
 def _address(shown: Sequence[Column], level: str) -> None:
