@@ -118,6 +118,8 @@ def test_seeds_have_answers_of_their_own_and_no_cells(opened):
     assert "Over 3 sampling seeds, “" in shown and "The answers differ" in shown
     assert "Every cell" not in [o for s in app.segmented_control for o in s.options]
     assert any("Answer" in frame.value.columns and len(frame.value) == 3 for frame in app.dataframe)
+    (between,) = [frame.value for frame in app.dataframe if "Between runs" in frame.value.columns]
+    assert list(between["Between runs"]) == ["Spearman (ranks)", "top 5 in common"]
 
 
 def test_other_edits_are_proposed_on_request(opened):

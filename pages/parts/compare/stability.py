@@ -14,6 +14,7 @@ from zlib import crc32
 import streamlit as st
 
 from core import store
+from core.charts.agreement import SAID as MEASURES
 from core.charts.stability import cells_with_spread, fits, intervals
 from core.comparing.edits import KINDS, change, propose, short_of
 from core.comparing.moments import ENOUGH
@@ -235,9 +236,9 @@ def _numbers(made: Stability, names: Sequence[str], answers: Sequence[str], edit
         height=min(420, 38 + 35 * max(len(table), 1)),
         column_config={titles[n]: number for n in percents},
     )
-    agreement = made.agreement.rename(
+    agreement = made.agreement.replace({"measure": MEASURES}).rename(
         columns={"measure": "Between runs", "mean": "Mean", "lowest": "Lowest", "pairs": "Pairs"}
-        | {"position": "From position alone", "pieces": "From pieces alone"}
+        | {"position": "From position alone", "pieces": "From tokens per word alone"}
     )
     st.dataframe(agreement, hide_index=True, column_config={"Mean": st.column_config.NumberColumn(format="%.3f")})
     st.caption(

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from core import store
+from core.charts.agreement import SAID as MEASURES
 from core.charts.compared import agreement_chart, difference, heatmaps
 from core.charts.labels import digits
 from core.comparing import tidy
@@ -111,7 +112,7 @@ def agree(all_of: Matched) -> Figure:
     rows = [
         {
             "Columns": f"{all_of.letters[g.a]} and {all_of.letters[g.b]}",
-            "Measure": g.measure,
+            "Measure": MEASURES.get(g.measure, g.measure),
             "Value": _number(g.value),
             "Place alone": _number(g.position),
             "Tokens per word alone": _number(g.pieces),
