@@ -32,9 +32,10 @@ def sentence(comparison: Comparison, run: int, name: str) -> str:
     if not np.isfinite(comparison.values[run]).any():
         return f"There is nothing that {name} read of words which another column has."
     found = most_read(comparison, run)
+    which = "the shared words" if len(comparison.values) > 1 else "these words"
     if not found:
-        return f"Of what {name} read of the shared words, none got {STANDS_OUT} times an even share."
+        return f"Of what {name} read of {which}, none got {STANDS_OUT} times an even share."
     texts = comparison.units.texts[run]
     parts = [f"“{texts[u].strip()}” ({percent(part)}, {times:.1f} times an even share)" for u, part, times in found]
     listed = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
-    return f"Of what {name} read of the shared words, most went to {listed}."
+    return f"Of what {name} read of {which}, most went to {listed}."

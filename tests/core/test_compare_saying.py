@@ -40,3 +40,8 @@ def test_nothing_stands_out_and_nothing_is_there():
     assert "none got 1.5 times an even share" in sentence(flat, 0, "A")
     empty = replace(both, values=np.full(both.values.shape, np.nan))
     assert sentence(empty, 1, "B") == "There is nothing that B read of words which another column has."
+
+
+def test_a_column_alone_shares_its_words_with_none():
+    alone = compare([trace("What color is the sky", seed=3)])
+    assert "of these words, " in sentence(alone, 0, "A") and "shared" not in sentence(alone, 0, "A")
