@@ -20,7 +20,7 @@ from pages.parts.filled import Filled
 MOST = 4
 LETTERS = "ABCD"
 SHARED, TEMPLATE, OWN = "shared", "template", "own"
-POLICIES = {SHARED: "One for all columns", TEMPLATE: "Each template's own", OWN: "Each column's own"}
+POLICIES = {SHARED: "One for all", TEMPLATE: "Each template's own", OWN: "Column's own"}
 LEVELS = {"word": "By word", "sentence": "By sentence", "segment": "By segment"}
 """How fine texts and views are cut. Tokens of two tokenizers do not compare."""
 SYSTEM = "You are a helpful assistant."
