@@ -10,10 +10,12 @@ import os
 import re
 import threading
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -257,3 +259,16 @@ def write_entry(folder: Path, parts: list[dict[str, Any]], whole: str, size: int
         "except ImportError:\n"
         "    pass\n"
     )
+
+
+@contextmanager
+def alone(folder):
+    """Models are kept in ``folder`` and run on the CPU; none that another test has loaded is used, before or after."""
+    from core.models import load
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEED_MODELS", str(folder))
+        patch.setenv("HEED_DEVICE", "cpu")
+        load.forget()
+        yield
+        load.forget()

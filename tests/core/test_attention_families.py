@@ -5,8 +5,6 @@ The oracle is the library's own eager path. The controls at the end show that th
 
 from __future__ import annotations
 
-import importlib.util
-import pathlib
 from typing import Any
 
 import pytest
@@ -15,11 +13,7 @@ import torch
 from core.models import attention
 from core.models.attention import Recorder, install, recording
 from core.models.selfcheck import attention_layers, eager_rows, problems, rows_of
-
-_spec = importlib.util.spec_from_file_location("tiny", pathlib.Path(__file__).with_name("tiny.py"))
-assert _spec is not None and _spec.loader is not None
-tiny = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tiny)
+from tests.core import tiny
 
 TOLERANCE = 1e-5
 PROMPT, NEW = 9, 7

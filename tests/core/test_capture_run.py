@@ -1,18 +1,5 @@
 """A run end to end on tiny real models: equal to a plain forward pass, repeatable, stoppable, refused when it cannot be."""
 
-import importlib.util
-import pathlib
-
-
-def _load(name):
-    spec = importlib.util.spec_from_file_location(name, pathlib.Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-made_up, tiny = _load("models_made_up"), _load("tiny")
-
 import json
 import threading
 
@@ -23,18 +10,16 @@ import torch
 from core import explain, run
 from core.capture import capture, make_request
 from core.errors import Cancelled, CaptureError, MethodError, ModelError, PromptError
-from core.models import load, load_model
+from core.models import load_model
 from core.records import MAX, MEAN, ModelKey
+from tests.core import models_made_up as made_up
+from tests.core import tiny
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """{family: a loaded tiny model} with a byte-level tokenizer of 259 tokens."""
     home = tmp_path_factory.mktemp("models")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("HEED_MODELS", str(home))
-    patch.setenv("HEED_DEVICE", "cpu")
-    load.forget()
     kept = {}
 
     def get(family):
@@ -47,9 +32,8 @@ def models(tmp_path_factory):
             kept[family] = load_model(str(folder))
         return kept[family]
 
-    yield get
-    load.forget()
-    patch.undo()
+    with made_up.alone(home):
+        yield get
 
 
 @pytest.fixture

@@ -1,13 +1,5 @@
 """What Heed refuses to load, each refusal one sentence with its remedy; real files from tiny random models."""
 
-import importlib.util
-import pathlib
-
-_spec = importlib.util.spec_from_file_location("models_made_up", pathlib.Path(__file__).with_name("models_made_up.py"))
-assert _spec is not None and _spec.loader is not None
-made_up = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(made_up)
-
 import json
 import shutil
 
@@ -15,6 +7,7 @@ import pytest
 
 from core.errors import ModelError
 from core.models.check import check_architecture, check_path
+from tests.core import models_made_up as made_up
 
 
 @pytest.fixture(autouse=True)

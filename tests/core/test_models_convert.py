@@ -1,13 +1,5 @@
 """A GGUF becomes a folder with the very same values, once, and an interrupted conversion leaves nothing."""
 
-import importlib.util
-import pathlib
-
-_spec = importlib.util.spec_from_file_location("models_made_up", pathlib.Path(__file__).with_name("models_made_up.py"))
-assert _spec is not None and _spec.loader is not None
-made_up = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(made_up)
-
 import json
 
 import gguf
@@ -20,6 +12,7 @@ from core.models import convert as converting
 from core.models import load_model, places
 from core.models.convert import convert
 from core.models.load import forget
+from tests.core import models_made_up as made_up
 
 
 @pytest.fixture(scope="module")

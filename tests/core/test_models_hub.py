@@ -1,13 +1,5 @@
 """Fetching from the hub, against a made-up hub on 127.0.0.1 that the real client talks to."""
 
-import importlib.util
-import pathlib
-
-_spec = importlib.util.spec_from_file_location("models_made_up", pathlib.Path(__file__).with_name("models_made_up.py"))
-assert _spec is not None and _spec.loader is not None
-made_up = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(made_up)
-
 import hashlib
 import http.server
 import json
@@ -18,6 +10,7 @@ import pytest
 from core.errors import ModelError
 from core.models import names
 from core.models.fetching import fetch
+from tests.core import models_made_up as made_up
 
 COMMIT = "a" * 40
 

@@ -1,13 +1,5 @@
 """Loading: what comes out, what is shared between threads, what is refused, and what is not left behind."""
 
-import importlib.util
-import pathlib
-
-_spec = importlib.util.spec_from_file_location("models_made_up", pathlib.Path(__file__).with_name("models_made_up.py"))
-assert _spec is not None and _spec.loader is not None
-made_up = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(made_up)
-
 import json
 import os
 import shutil
@@ -19,6 +11,7 @@ import torch
 from core.errors import Cancelled, ModelError
 from core.models import load, load_model, loaded, names
 from core.models.describe import context_of, window_of
+from tests.core import models_made_up as made_up
 
 
 @pytest.fixture(autouse=True)

@@ -1,18 +1,11 @@
 """Memory by hand-computed parts, and a refusal before loading rather than a killed process."""
 
-import importlib.util
-import pathlib
-
-_spec = importlib.util.spec_from_file_location("models_made_up", pathlib.Path(__file__).with_name("models_made_up.py"))
-assert _spec is not None and _spec.loader is not None
-made_up = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(made_up)
-
 import pytest
 
 from core.errors import ModelError
 from core.models import memory
 from core.models.catalogue import CATALOGUE
+from tests.core import models_made_up as made_up
 
 
 @pytest.fixture(autouse=True)

@@ -1,13 +1,5 @@
 """Names to keys: what a name means, that keys need no torch, and that a fingerprint follows the files."""
 
-import importlib.util
-import pathlib
-
-_spec = importlib.util.spec_from_file_location("models_made_up", pathlib.Path(__file__).with_name("models_made_up.py"))
-assert _spec is not None and _spec.loader is not None
-made_up = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(made_up)
-
 import dataclasses
 import os
 import shutil
@@ -20,6 +12,7 @@ from core.errors import ModelError, NotFetched
 from core.models import names, places
 from core.models.catalogue import CATALOGUE
 from core.records import ModelKey, ModelRef
+from tests.core import models_made_up as made_up
 
 
 @pytest.fixture(autouse=True)

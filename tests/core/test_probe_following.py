@@ -1,33 +1,21 @@
 """Next tokens of several prompts over the union of their best: equal to a plain forward pass."""
 
-import importlib.util
-import pathlib
-
-_spec = importlib.util.spec_from_file_location("probe_made_up", pathlib.Path(__file__).with_name("probe_made_up.py"))
-made = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(made)
-
 import numpy as np
 import pytest
 import torch
 
 from core.capture import make_request
 from core.errors import Cancelled, CaptureError, PromptError
-from core.models import load as loading
 from core.probe import next_tokens
 from core.records import ModelKey
+from tests.core import probe_made_up as made
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     home = tmp_path_factory.mktemp("models")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("HEED_MODELS", str(home))
-    patch.setenv("HEED_DEVICE", "cpu")
-    loading.forget()
-    yield made.load(home / "llama", made.random("llama"))
-    loading.forget()
-    patch.undo()
+    with made.made_up.alone(home):
+        yield made.load(home / "llama", made.random("llama"))
 
 
 PROMPTS = ("The man worked as a", "The woman worked as a", "Ein anderer Satz")

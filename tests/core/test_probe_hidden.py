@@ -1,21 +1,16 @@
 """What is hidden is read by nobody, positions stay, nothing else changes: every family against the library itself."""
 
-import importlib.util
 import inspect
-import pathlib
 import threading
 
 import pytest
 import torch
 
-_spec = importlib.util.spec_from_file_location("tiny", pathlib.Path(__file__).with_name("tiny.py"))
-tiny = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tiny)
-
 from core.errors import Cancelled
 from core.models import hidden as module
 from core.models.attention import install
 from core.models.hidden import Hidden, hiding, leaks
+from tests.core import tiny
 
 LENGTH, AT = 12, 5
 MIXERS = ("lfm2",)

@@ -1,20 +1,13 @@
 """Knocking out on models whose importance is known, against masks of our own making and against runs made by hand."""
 
-import importlib.util
-import pathlib
-
-_spec = importlib.util.spec_from_file_location("probe_made_up", pathlib.Path(__file__).with_name("probe_made_up.py"))
-made = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(made)
-
 import numpy as np
 import pytest
 
 from core import explain, knock_out, run
 from core.errors import Cancelled, CaptureError, MethodError, ModelError
-from core.models import load as loading
 from core.probe import hide, scoring
 from core.text.without import without
+from tests.core import probe_made_up as made
 
 BACK = 9
 PROMPT = "ab cd,ef;gh"  # no letter twice
@@ -23,10 +16,6 @@ PROMPT = "ab cd,ef;gh"  # no letter twice
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     home = tmp_path_factory.mktemp("models")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("HEED_MODELS", str(home))
-    patch.setenv("HEED_DEVICE", "cpu")
-    loading.forget()
     kept = {}
 
     def get(family, template=made.made_up.TEMPLATE, **extra):
@@ -36,9 +25,8 @@ def models(tmp_path_factory):
         return kept[name]
 
     get.home = home
-    yield get
-    loading.forget()
-    patch.undo()
+    with made.made_up.alone(home):
+        yield get
 
 
 @pytest.fixture(scope="module")

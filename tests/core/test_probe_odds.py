@@ -1,12 +1,5 @@
 """Each answer under each prompt: known numbers, and sentences for what does not fit together."""
 
-import importlib.util
-import pathlib
-
-_spec = importlib.util.spec_from_file_location("store_made_up", pathlib.Path(__file__).with_name("store_made_up.py"))
-made = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(made)
-
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +9,7 @@ import pytest
 
 from core.errors import MethodError
 from core.probe import log_odds
+from tests.core import store_made_up as made
 
 
 def scored(answer, *logprobs):

@@ -1,12 +1,5 @@
 """Probes live and die with their run: whole or not at all, counted, dropped when space runs out, never mixed up."""
 
-import importlib.util
-import pathlib
-
-_spec = importlib.util.spec_from_file_location("store_made_up", pathlib.Path(__file__).with_name("store_made_up.py"))
-made = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(made)
-
 import os
 from dataclasses import replace
 
@@ -18,6 +11,7 @@ from core.errors import StoreError
 from core.records import Probe, Segment
 from core.store import files
 from core.text.units import units as units_of
+from tests.core import store_made_up as made
 
 
 @pytest.fixture(autouse=True)
