@@ -14,9 +14,9 @@ import numpy as np
 
 from core.errors import Cancelled
 from core.jobs.job import Progress, Work
-from core.jobs.runs import Draft, loading
+from core.jobs.runs import Draft, captured, loading
 from core.records import NextTokens, Request, Trace
-from core.store import load, load_probe, save, save_probe
+from core.store import load, load_probe, save_probe
 
 Asked = tuple[str, str, str, np.ndarray | None]
 """(run id, units, mode, masks): what ``load_probe`` takes."""
@@ -59,19 +59,6 @@ def next_work(what: Sequence[Draft | Request], k: int = 10) -> Work:
     return do
 
 
-def request_work(request: Request) -> Work:
-    """The job of a ready request, e.g. one ``without`` some words; its result is the id of the stored run."""
-
-    def do(progress: Progress, cancelled: Callable[[], bool]) -> str:
-        model, asked = _ready(request, progress, cancelled)
-        trace = load(asked)
-        if trace is None or (trace.rows is None and trace.model.attention != "none"):
-            _captured(model, asked, progress, cancelled)
-        return asked.id
-
-    return do
-
-
 def _ready(what: Draft | Request, progress: Progress, cancelled: Callable[[], bool]) -> tuple[Any, Request]:
     """The loaded model and the request."""
     from core.models import load_model
@@ -84,17 +71,7 @@ def _ready(what: Draft | Request, progress: Progress, cancelled: Callable[[], bo
 def _trace(model: Any, request: Request, progress: Progress, cancelled: Callable[[], bool]) -> Trace:
     """The stored run with or without its rows; captured again where it is gone."""
     trace = load(request, rows=False)
-    return trace if trace is not None else _captured(model, request, progress, cancelled)
-
-
-def _captured(model: Any, request: Request, progress: Progress, cancelled: Callable[[], bool]) -> Trace:
-    from core.capture import capture
-
-    progress(None, "Reading the prompt")
-    trace = capture(model, request, progress, cancelled)
-    _stop(cancelled)
-    save(trace)
-    return trace
+    return trace if trace is not None else captured(model, request, progress, cancelled)
 
 
 def _stop(cancelled: Callable[[], bool]) -> None:

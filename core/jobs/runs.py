@@ -18,7 +18,7 @@ from core.jobs.job import Progress, Work
 from core.jobs.sentences import sentence
 from core.models.memory import size_text
 from core.models.names import prints_date, resolve
-from core.records import ModelKey, Request
+from core.records import ModelKey, Request, Trace
 from core.store import load, save
 
 
@@ -66,20 +66,27 @@ def work(draft: Draft) -> Work:
     """The job of ``draft``: its result is the id of the stored run."""
 
     def do(progress: Progress, cancelled: Callable[[], bool]) -> str:
-        from core.capture import capture
         from core.models import load_model
 
         model = load_model(draft.model, progress=loading(progress), cancelled=cancelled)
         request = draft.request(model.key)
         if not stored(request):
-            progress(None, "Reading the prompt")
-            trace = capture(model, request, progress, cancelled)
-            if cancelled():
-                raise Cancelled("Stopped.")
-            save(trace)
+            captured(model, request, progress, cancelled)
         return request.id
 
     return do
+
+
+def captured(model: Any, request: Request, progress: Progress, cancelled: Callable[[], bool]) -> Trace:
+    """The run of ``request``, made now and stored; a cancelled one stores nothing. Raises Cancelled."""
+    from core.capture import capture
+
+    progress(None, "Reading the prompt")
+    trace = capture(model, request, progress, cancelled)
+    if cancelled():
+        raise Cancelled("Stopped.")
+    save(trace)
+    return trace
 
 
 @dataclass(frozen=True)
