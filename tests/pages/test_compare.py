@@ -264,6 +264,10 @@ def test_what_one_column_cannot_do_leaves_the_others(visit, keep):
     app = fine(app.text_area(key=f"c{uids(app)[0]}_prompt").set_value("").run())
     assert [w.value for w in app.warning][0].startswith("The prompt is empty") and len(app.warning) == 2
     assert all(w.value.endswith("Below is still the run before the change.") for w in app.warning)
+    assert app.button(key="compare_run").disabled, "neither of the two can be run"
+    app = fine(app.text_area(key=f"c{uids(app)[1]}_prompt").set_value("word " * 2100).run())
+    assert not app.button(key="compare_run").disabled
+    assert [i.value for i in app.info if "2,100 words: reading it may take minutes" in i.value]
 
 
 def test_a_note_calls_a_column_by_its_letter():

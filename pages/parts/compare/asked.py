@@ -18,7 +18,7 @@ from core.models.names import known_ref, resolve
 from core.records import Request, Trace
 from pages.parts import progress
 from pages.parts.cached import open_trace
-from pages.parts.compare.columns import LETTERS, SHARED, Column, columns, settled, update
+from pages.parts.compare.columns import SHARED, Column, settled, update
 from pages.parts.filled import Filled
 
 SLOT = "compare_job"
@@ -37,6 +37,8 @@ class Seen:
     """What it asks was not run yet."""
     problem: str = ""
     """Why it cannot be run, or not be compared, in one sentence."""
+    able: bool = True
+    """False where what it asks is no request at all, e.g. an empty prompt: there is nothing to run."""
 
     @property
     def name(self) -> str:
@@ -64,6 +66,7 @@ def look(column: Column, letter: str, policy: str, text: str) -> Seen:
     if column.run and column.asked == asked:
         return _opened(seen, column.run, column.request)
     run, request, problem = _stored(asked)
+    seen = replace(seen, able=request is not None or not problem)
     if run:
         column = replace(column, run=run, asked=asked, request=request)
         update(column)
@@ -90,7 +93,8 @@ def _scored(seen: Seen, first: Trace) -> Seen:
     )
     run, request, problem = _stored(asked)
     if not run:
-        return replace(seen, asked=asked, missing=True, problem=problem or _failed(asked, ""))
+        able = request is not None or not problem
+        return replace(seen, asked=asked, missing=True, able=able, problem=problem or _failed(asked, ""))
     return _opened(replace(seen, asked=asked), run, request)
 
 
@@ -112,14 +116,18 @@ def _opened(seen: Seen, run: str, request: Request | None) -> Seen:
 
 
 def _stored(asked: Filled) -> tuple[str, Request | None, str]:
-    """(id, request, "") of a stored run that answers this, else ("", None, why it cannot be run)."""
+    """(id, request, "") of a stored run that answers this, else "", with why it is not there or cannot be run.
+
+    A request with a problem is a run that cannot be opened, which may be made again; a problem alone cannot.
+    """
     known: dict[Filled, str] = st.session_state.setdefault("compare_known", {})
+    request = None
     try:
         request = ask(asked.draft())
         run = known.get(asked, "") if request is None else request.id
         trace = open_trace(run, request) if run else None
     except HeedError as error:
-        return "", None, str(error)
+        return "", request, str(error)
     return (run, request, "") if trace is not None else ("", None, "")
 
 
@@ -179,8 +187,3 @@ def collect() -> None:
             errors[asked] = outcome.error
         elif isinstance(outcome, Outcome):
             known[asked] = outcome.run
-
-
-def looked(policy: str, text: str) -> list[Seen]:
-    """All columns with their runs."""
-    return [look(c, letter, policy, text) for c, letter in zip(columns(), LETTERS, strict=False)]

@@ -88,12 +88,12 @@ def _go() -> None:
 
 def run(seen: Sequence[Seen]) -> None:
     """The button, or the progress of the job that it started."""
-    missing = [s for s in seen if s.missing]
+    missing = [s for s in seen if s.missing and s.able]
     go = st.session_state.pop("compare_go", False) and bool(missing)
     if progress.current(SLOT) is not None:
         progress.watch(SLOT)
         return
-    icon, about = ":material/play_arrow:", _state(missing)
+    icon, about = ":material/play_arrow:", _state(missing, all(s.able for s in seen))
     go |= st.button("Compare", type="primary", icon=icon, key="compare_run", disabled=not missing, help=about)
     if go:
         start(missing)
@@ -112,7 +112,9 @@ def told(own: Sequence[Seen]) -> None:
         st.caption(f":material/info: {sentence}")
 
 
-def _state(missing: Sequence[Seen]) -> str:
+def _state(missing: Sequence[Seen], able: bool) -> str:
+    if not missing and not able:
+        return "A column cannot be run as it is: see what it says."
     if not missing:
         return "All of this is stored. Change a column to run something new."
     names = [s.letter for s in missing]

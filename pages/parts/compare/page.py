@@ -136,9 +136,19 @@ def _told(seen: Seen) -> None:
         old = " Below is still the run before the change." if seen.missing and seen.trace is not None else ""
         st.warning(escape(seen.problem + old), icon=":material/info:")
     elif seen.missing and seen.trace is not None:
-        st.info("Changed since this run: press Compare.", icon=":material/info:")
+        st.info(f"Changed since this run: press Compare.{_long(seen)}", icon=":material/info:")
     elif seen.missing:
-        st.info("Not run yet: press Compare.", icon=":material/info:")
+        st.info(f"Not run yet: press Compare.{_long(seen)}", icon=":material/info:")
+
+
+LONG = 2000
+"""Words of a prompt that take a small model on a processor longer than people wait without being told."""
+
+
+def _long(seen: Seen) -> str:
+    """A sentence about a prompt that takes long to read; empty for others."""
+    words = len(seen.asked.prompt.split())
+    return f" Its prompt has {words:,} words: reading it may take minutes." if words >= LONG else ""
 
 
 def _aligned(all_of: Matched) -> None:

@@ -41,7 +41,7 @@ def totals(all_of: Matched, pair: tuple[int, int]) -> str:
         return ""
     return (
         f"Column {more} gave these words {percent(high)} of its attention in all and column {less} {percent(low)}; the "
-        "rest went to the sink, markup and earlier output. So most words gain by that alone: compare their order, or "
+        "rest went elsewhere (see the line below each text). So most words gain by that alone: compare their order, or "
         "their multiples of uniform, too."
     )
 
