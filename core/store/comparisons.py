@@ -19,7 +19,7 @@ from typing import Any
 from core.errors import StoreError
 from core.records import Trace
 from core.store.exchange import FORMAT as RUN
-from core.store.exchange import MAX_FILE, NO_MEMORY, from_json, to_json
+from core.store.exchange import from_json, read_json, to_json
 
 FORMAT, VERSION = "heed-comparison", 1
 MOST = 16
@@ -65,14 +65,7 @@ def comparison_to_json(
 
 def opened(data: bytes) -> Opened:
     """What a file of a comparison, or of a single run, holds. Raises StoreError with one sentence on anything else."""
-    if len(data) > MAX_FILE:
-        raise StoreError(f"This file has {len(data):,} bytes; a file to open has at most {MAX_FILE:,}.")
-    try:
-        whole = json.loads(data)
-    except MemoryError as error:
-        raise StoreError(NO_MEMORY) from error
-    except (ValueError, RecursionError) as error:
-        raise StoreError("This file is no JSON, or was cut off: choose a file that was saved by Heed.") from error
+    whole = read_json(data)
     if not isinstance(whole, dict) or whole.get("format") not in (FORMAT, RUN):
         raise StoreError("This file is no run and no comparison of Heed: choose a JSON file that was saved there.")
     if whole["format"] == RUN:

@@ -52,16 +52,21 @@ def to_json(trace: Trace, rows: bool = True) -> bytes:
     return json.dumps(whole, indent=1, allow_nan=False, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
-def from_json(data: bytes) -> Trace:
-    """The run in a file that ``to_json`` wrote. Raises StoreError with one sentence on anything else."""
+def read_json(data: bytes) -> Any:
+    """What a file holds, before anything in it is believed. Raises StoreError: too large, no JSON, no memory."""
     if len(data) > MAX_FILE:
-        raise StoreError(f"This file has {len(data):,} bytes; a run to open has at most {MAX_FILE:,}.")
+        raise StoreError(f"This file has {len(data):,} bytes; a file to open has at most {MAX_FILE:,}.")
     try:
-        whole = json.loads(data)
+        return json.loads(data)
     except MemoryError as error:
         raise StoreError(NO_MEMORY) from error
     except (ValueError, RecursionError) as error:
-        raise StoreError("This file is no JSON, or was cut off: choose a run that was saved as JSON.") from error
+        raise StoreError("This file is no JSON, or was cut off: choose a file that was saved as JSON.") from error
+
+
+def from_json(data: bytes) -> Trace:
+    """The run in a file that ``to_json`` wrote. Raises StoreError with one sentence on anything else."""
+    whole = read_json(data)
     if not isinstance(whole, dict) or whole.get("format") != FORMAT:
         raise StoreError("This file is no run of Heed: choose one that was saved as JSON on the page Explore.")
     if type(whole.get("version")) is not int or whole["version"] != VERSION:
