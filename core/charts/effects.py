@@ -18,6 +18,7 @@ from core.charts.board import BELOW, inline
 from core.charts.differences import BLUE, ORANGE
 from core.charts.labels import GREY, SIDES, STRETCH, digits, head, label_expr, visible
 from core.charts.layout import exact
+from core.comparing.effects import by_word
 from core.records import Probe, Trace, Units
 from core.text.units import units
 
@@ -91,28 +92,24 @@ def answer_words(trace: Trace) -> Units:
 
 
 def _records(probe: Probe, variant: int, trace: Trace, words: Units, per: str) -> list[dict[str, Any]]:
-    first, kept = trace.prompt_length, np.isin(np.arange(trace.steps), trace.answer_steps)
-    now, before = probe.logprobs[variant].astype(float), probe.base.astype(float)
+    steps = by_word(trace, np.ones(trace.steps), words)
+    before = by_word(trace, probe.base, words)
+    after = by_word(trace, probe.logprobs[variant], words)
+    scale = np.divide(1, steps, where=steps > 0, out=np.zeros(len(steps))) if per == "mean" else np.ones(len(steps))
     out: list[dict[str, Any]] = []
-    for u, label in enumerate(words.labels):
-        mine = words.unit == u
-        steps, weight = words.token[mine] - first, words.weight[mine].astype(float)
-        if not len(steps) or not kept[steps].any():
-            continue
-        scale = weight / weight.sum() if per == "mean" else weight
-        change = float(((now - before)[steps] * scale).sum())
+    for u in np.flatnonzero(steps > 0).tolist():
+        change = float((after[u] - before[u]) * scale[u])
+        sign = "-" if change < 0 else "+"
         out.append(
             {
                 "word": len(out),
                 "unit": u,
-                "label": visible(label),
+                "label": visible(words.labels[u]),
                 "change": exact(change),
                 "way": LESS if change < 0 else MORE,
-                "said": f"{'-' if change < 0 else '+'}{digits(abs(change))} nats"
-                if math.isfinite(change)
-                else "not known",
-                "before": f"{digits(float((before[steps] * weight).sum()))} nats",
-                "after": f"{digits(float((now[steps] * weight).sum()))} nats",
+                "said": f"{sign}{digits(abs(change))} nats" if math.isfinite(change) else "not known",
+                "before": f"{digits(float(before[u]))} nats",
+                "after": f"{digits(float(after[u]))} nats",
             }
         )
     return out

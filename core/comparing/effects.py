@@ -44,14 +44,20 @@ class Lost:
 def lost(trace: Trace, effect: np.ndarray, rows: Units) -> Lost:
     """``effect`` float [step] gathered by ``rows`` (units over the output's positions; a shared token is split)."""
     steps = trace.answer_steps
-    kept = np.zeros(trace.steps, np.float64)
-    kept[steps] = np.asarray(effect, np.float64)[steps]
-    by_row = np.zeros(len(rows), np.float64)
-    np.add.at(by_row, rows.unit, kept[rows.token - trace.prompt_length] * rows.weight)
-    total = float(kept[steps].sum()) if len(steps) else math.nan
+    by_row = by_word(trace, effect, rows)
+    total = float(np.asarray(effect, np.float64)[steps].sum()) if len(steps) else math.nan
     changed = by_row if total >= 0 else -by_row
     most = int(np.argmax(changed)) if len(rows) and np.nanmax(changed, initial=0.0) > SMALL else -1
     return Lost(total, len(steps), by_row, most)
+
+
+def by_word(trace: Trace, values: np.ndarray, rows: Units) -> np.ndarray:
+    """float64 [row]: ``values`` float [step] summed by ``rows``, steps that are no part of the answer left out."""
+    kept = np.zeros(trace.steps, np.float64)
+    kept[trace.answer_steps] = np.asarray(values, np.float64)[trace.answer_steps]
+    out = np.zeros(len(rows), np.float64)
+    np.add.at(out, rows.unit, kept[rows.token - trace.prompt_length] * rows.weight)
+    return out
 
 
 def quoted(labels: Sequence[str]) -> str:
