@@ -27,7 +27,25 @@ BELOW = {
     "probe": {"capture", "checks", "errors", "lazy", "models", "records", "text"},
     "store": {"errors", "lazy", "records", "settings", "text", "version"},
     "charts": {"comparing", "errors", "importance", "records", "text"},
-    "jobs": {"capture", "errors", "models", "probe", "records", "settings", "store", "text", "version"},
+    "quality": {"checks", "errors", "lazy", "models", "records", "settings", "text", "version"},
+    "statistics": {"checks", "errors", "lazy", "records"},
+    "study": {
+        "capture",
+        "checks",
+        "errors",
+        "importance",
+        "lazy",
+        "models",
+        "probe",
+        "quality",
+        "records",
+        "settings",
+        "statistics",
+        "store",
+        "text",
+        "version",
+    },
+    "jobs": {"capture", "errors", "models", "probe", "records", "settings", "store", "study", "text", "version"},
 }
 """What each part of core may import: always to the left, never back. A new part needs a line here."""
 
@@ -40,6 +58,7 @@ NUMPY_ONLY = (
     "core/records",
     "core/settings",
     "core/comparing",
+    "core/statistics",
 )
 """Right of the Trace, and what may be asked before a model is loaded."""
 

@@ -13,6 +13,7 @@ from core.records.comparison import STATUS, Agreement, Aligned, Comparison
 from core.records.importance import Importance, Units
 from core.records.probe import NextTokens, Probe
 from core.records.request import SCHEMA, Message, ModelKey, ModelRef, Request, Segment
+from core.records.study import SLICES, Answered, Digest, Instruction, Item, Span
 from core.records.trace import FINISH, MAX, MEAN, PARTS, ROLES, SCALE, SEGMENTS, TOP, Rows, Source, Tokens, Trace
 
 __all__ = [
@@ -24,12 +25,17 @@ __all__ = [
     "SCALE",
     "SCHEMA",
     "SEGMENTS",
+    "SLICES",
     "STATUS",
     "TOP",
     "Agreement",
     "Aligned",
+    "Answered",
     "Comparison",
+    "Digest",
     "Importance",
+    "Instruction",
+    "Item",
     "Message",
     "ModelKey",
     "ModelRef",
@@ -39,6 +45,7 @@ __all__ = [
     "Rows",
     "Segment",
     "Source",
+    "Span",
     "Tokens",
     "Trace",
     "Units",

@@ -126,6 +126,7 @@ def test_every_record_of_the_contract_is_known():
     from core import records
 
     anew = {"Comparison", "Aligned", "Agreement", "NextTokens"}  # made again whenever they are wanted
+    anew |= {"Answered", "Digest", "Instruction", "Item"}  # a study keeps these, in tables of its own
     written = {name for name in records.__all__ if dataclasses.is_dataclass(getattr(records, name))}
     assert set(RECORDS) == written - anew
 
