@@ -8,6 +8,7 @@ _WHERE = {
     "make_request": "core.capture.request",
     "run": "core.capture.running",
     "capture": "core.capture.running",
+    "capture_all": "core.capture.batch",
 }
 
 __all__ = list(_WHERE)

@@ -94,7 +94,7 @@ def capture(model: Any, request: Request, progress: Progress = _silent, cancelle
                 model, request, ids, gather, partial(decode_stream, model.tokenizer), progress, cancelled
             )
     progress(1.0, "Sorting what was read", None)
-    return _trace(model, request, prompt, notes, written, gather, time.monotonic() - began)
+    return trace_of(model, request, prompt, notes, written, gather, time.monotonic() - began)
 
 
 @contextmanager
@@ -112,7 +112,7 @@ def told(label: str) -> Iterator[None]:
         ) from error
 
 
-def _trace(
+def trace_of(
     model: Any,
     request: Request,
     prompt: Prompted,
@@ -121,6 +121,7 @@ def _trace(
     gather: Gather,
     seconds: float,
 ) -> Trace:
+    """Everything that one run saw, as its record."""
     steps = len(written.ids)
     stop = request.stop if written.finish == "stop" else ()
     tokens = with_output(model.tokenizer, prompt, written.ids, end_ids=end_ids(model.hf), stop=stop)
