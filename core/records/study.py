@@ -26,6 +26,8 @@ class Instruction:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     spans: tuple[Span, ...] = ()
     """Where the prompt asks for it (more than once where the instruction is repeated); empty: not found."""
+    text: str = ""
+    """The exact words that ask for it, where the item says them; empty: they have to be found."""
 
 
 @dataclass(frozen=True)
