@@ -35,6 +35,10 @@ class StoreError(HeedError):
     """A stored run is damaged, missing, or cannot be written."""
 
 
+class StudyError(HeedError):
+    """A plan, an uploaded table or a question about one cannot be used as it stands."""
+
+
 class Cancelled(HeedError):
     """The user stopped the work; nothing was stored."""
 
