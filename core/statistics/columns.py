@@ -1,0 +1,117 @@
+"""A table of runs -> plain arrays, or one sentence that says which column is wrong.
+
+Every statistic here takes a DataFrame that a person may have made, so all that can be wrong with one is told in one
+place: names that are not there, names that stand twice, text where numbers are needed. Yes/no becomes 1/0; what is
+not finite counts as undefined. Guarded by tests/core/test_statistics_columns.py.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.checks import shown, texts
+from core.errors import HeedError
+
+ALL = "all"
+"""The name of the one stratum where none were asked for."""
+
+
+class TableError(HeedError):
+    """A table lacks a column, or a column cannot be counted with."""
+
+
+def table_of(table: Any) -> pd.DataFrame:
+    """``table`` when it is a DataFrame whose column names stand once each. Raises TableError."""
+    if not isinstance(table, pd.DataFrame):
+        raise TableError(f"Statistics are taken of a pandas DataFrame with one row a run, not of {shown(table)}.")
+    return table
+
+
+def chosen(table: pd.DataFrame, asked: str | Iterable[str] | None, what: str) -> list[str]:
+    """The column names ``asked`` for, each once, all of them there (``what``: the word for them). Raises TableError."""
+    names = list(dict.fromkeys(texts(f"The {what}", asked)))
+    for name in names:
+        found = int((table.columns == name).sum())
+        if found > 1:
+            raise TableError(f"The column {name!r} stands {found} times in the table: rename all but one of them.")
+        if not found:
+            near = difflib.get_close_matches(name, map(str, table.columns), n=3, cutoff=0.5)
+            have = near or [str(c) for c in table.columns[:8]]
+            hint = f"{'did you mean' if near else 'it has'} {', '.join(have)}{'?' if near else ''}"
+            raise TableError(f"The table has no column {name!r} for the {what}; {hint}".rstrip(".") + ("" if near else "."))
+    return names
+
+
+def floats(table: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
+    """float64 [row, name]; yes/no as 1/0, what is missing or not finite as NaN. Raises TableError for text."""
+    out = np.full((len(table), len(names)), np.nan)
+    for i, name in enumerate(names):
+        out[:, i] = _numbers(table[name])
+    out[~np.isfinite(out)] = np.nan
+    return out
+
+
+def is_number(column: pd.Series) -> bool:
+    """Numbers or yes/no, and no text, date or category."""
+    return pd.api.types.is_bool_dtype(column) or (
+        pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column)
+    )
+
+
+def _numbers(column: pd.Series) -> np.ndarray:
+    if is_number(column):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    times = pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column)
+    if times or pd.api.types.is_complex_dtype(column):
+        raise TableError(f"The column {column.name!r} holds {column.dtype}, and a correlation needs numbers.")
+    plain = column.astype(object)
+    known = plain[plain.notna()]
+    try:
+        values = pd.to_numeric(known.map(_plain), errors="raise").astype(np.float64)
+    except (TypeError, ValueError):
+        bad = next(v for v in known if not _parses(v))
+        raise TableError(
+            f"The column {column.name!r} holds text such as {shown(bad)}, and a correlation needs numbers: "
+            "leave it out, or use it as strata."
+        ) from None
+    out = np.full(len(column), np.nan)
+    out[plain.notna().to_numpy()] = values.to_numpy()
+    return out
+
+
+def _plain(value: Any) -> Any:
+    return float(value) if isinstance(value, (bool, np.bool_)) else value
+
+
+def _parses(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def codes(table: pd.DataFrame, names: Sequence[str]) -> tuple[np.ndarray, pd.DataFrame]:
+    """int [row] which combination of these columns a row has, and a table of the combinations, a row each.
+
+    A missing value is a level of its own. Without names every row has the one combination there is.
+    """
+    if not names:
+        return np.zeros(len(table), np.int64), pd.DataFrame(index=range(1))
+    part = table[list(names)].reset_index(drop=True)
+    groups = part.groupby(list(names), sort=True, dropna=False, observed=True)
+    number = groups.ngroup().to_numpy(dtype=np.int64)
+    first = np.unique(number, return_index=True)[1]
+    return number, part.iloc[first].reset_index(drop=True)
+
+
+def labels(levels: pd.DataFrame) -> list[str]:
+    """One label a combination: "fact · smollm2"."""
+    if not len(levels.columns):
+        return [ALL] * len(levels)
+    return [" · ".join("(none)" if pd.isna(v) else str(v) for v in row) for row in levels.itertuples(index=False)]
