@@ -1,8 +1,8 @@
 """Differences by prompt: one level of a factor against another, and against its own position control.
 
-Every prompt was run under every level, so levels are compared inside a prompt: its runs are averaged for each level (and
-matched by model and other factors where these are not held fixed), subtracted, and the differences are averaged over
-prompts. Comparing the plain means of two groups of runs would count a prompt as often as it was run and would let the
+Every prompt was run under every level, so levels are compared inside a prompt: its runs are averaged for each level
+(and matched by model and other factors where these are not held fixed), subtracted, and the differences are averaged
+over prompts. Comparing the plain means of two groups of runs would count a prompt as often as it was run and would let the
 prompts that failed under one level stand in for the others.
 
 A structure also moves words to another place, and attention depends on place. Its *position control* is the same layout
@@ -57,8 +57,8 @@ def paired(
 ) -> pd.DataFrame:
     """Each level of ``factor`` minus ``base``, by prompt, for each combination of ``by``.
 
-    ``table`` has one row a run; rows whose column ``control`` is true are left out. ``match``: columns in which two runs
-    must agree to be subtracted; by default model and ``factor:*``, as far as they are neither ``by`` nor ``factor``.
+    ``table`` has one row a run; rows whose column ``control`` is true are left out. ``match``: columns in which two
+    runs must agree to be subtracted; by default model and ``factor:*``, as far as they are neither ``by`` nor ``factor``.
     Returns a row a value x combination x level: value, the columns of ``by``, level, mean and base_mean (of the prompts
     that have both, in the value's unit), difference, low, high (95 %, cluster bootstrap), p (sign flips), q
     (Benjamini-Hochberg over all rows returned), n (prompts that have both). Raises StudyError for an unknown column.
@@ -211,8 +211,8 @@ def _by_combination(pieces: list[pd.DataFrame], design: Design, binary: np.ndarr
             resamples=design.resamples,
             seed=design.seed,
         )
-        numbers = dict(difference=got.mean, low=got.low, high=got.high, p=got.p, n=got.n)
-        means = dict(first=first.iloc[rows].mean().to_numpy(), rest=rest.iloc[rows].mean().to_numpy())
+        numbers = {"difference": got.mean, "low": got.low, "high": got.high, "p": got.p, "n": got.n}
+        means = {"first": first.iloc[rows].mean().to_numpy(), "rest": rest.iloc[rows].mean().to_numpy()}
         held = dict(zip(names, key if isinstance(key, tuple) else (key,), strict=True))
         found.append(pd.DataFrame({"value": list(sums.columns), **held, **means, **numbers}))
     columns = ["value", *names, "first", "rest", *ENDINGS]
