@@ -1,0 +1,67 @@
+"""How well success can be told from importance, beside what needs no importance at all.
+
+An AUROC says little by itself: task and structure alone may reach 0.8. So baselines stand in the same figure, and the
+dashed line is chance. Guarded by tests/core/test_charts_study.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+import pandas as pd
+
+from core.charts.study_rows import dots
+
+GROUPS = {
+    "heads": "All heads together",
+    "feature": "One feature alone",
+    "baseline": "Without any importance",
+}
+"""{kind: heading}, in the order of the figure"""
+
+
+def prediction(
+    table: pd.DataFrame,
+    *,
+    outcome: str,
+    scheme: str,
+    names: Mapping[str, str] | None = None,
+    within: bool = False,
+    lines: Sequence[str] = (),
+    width: int = 880,
+) -> alt.LayerChart:
+    """``table``: rows of ``findings.prediction`` of one outcome and one scheme. ``outcome`` in words; ``names`` {model:
+    words}.
+
+    ``within``: only pairs of runs of the same task and structure are compared.
+    """
+    value, low, high = ("within", "within_low", "within_high") if within else ("auroc", "low", "high")
+    order = {kind: i for i, kind in enumerate(GROUPS)}
+    own = table.assign(_at=table["kind"].map(order)).sort_values("_at", kind="stable")
+    parts = [f" · {p}" if p else "" for p in own["part"].fillna("").astype(str)]
+    rows = pd.DataFrame(
+        {
+            "group": [GROUPS.get(k, k) for k in own["kind"]],
+            "row": [f"{label}{part}" for label, part in zip(own["label"], parts, strict=True)],
+            "series": [(names or {}).get(m, m) for m in own["model"]],
+            "value": own[value].astype(float),
+            "low": own[low].astype(float),
+            "high": own[high].astype(float),
+            "faint": own["verdict"].eq("too few prompts"),
+            **{c: own[c] for c in ("n", "positives", "negatives", "direction", "why")},
+        }
+    )
+    told = [scheme, "bars: 95 % intervals; dashed line: chance", *lines]
+    told += ["hollow: too few prompts for a verdict"] if rows["faint"].any() else []
+    tips = {"n": "prompts", "positives": "prompts with a yes", "negatives": "prompts with a no"}
+    return dots(
+        rows,
+        title=f"Telling runs apart by: {outcome}",
+        axis="AUROC: how often a run with yes ranks above one with no",
+        lines=told,
+        line_at=0.5,
+        domain=(0.0, 1.0),
+        tips=tips | {"direction": "yes goes with", "why": "note"},
+        width=width,
+    )

@@ -1,0 +1,218 @@
+"""A value and its interval a row, in groups with headings: what quality, differences, forests and predictions share.
+
+Models stand below each other inside a row, so that one glance compares them; a facet for each would be too narrow on
+a phone and no page could stretch it. A value that the gate holds back is hollow; one that is undefined says so and
+is never drawn as 0. To add a figure of the study: make a table with the columns of ``dots`` and call it. Guarded by
+tests/core/test_charts_study.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from core.charts.board import LISTED, inline
+from core.charts.labels import GREY, OKABE_ITO, STRETCH, digits, head, label_expr, visible
+from core.charts.layout import exact
+
+LINE, ROOM = 15, 10
+"""Pixels: of one model in a row, and between rows."""
+LONGEST = 46
+"""Graphemes of a label."""
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+COLUMNS = ("group", "row", "series", "value", "low", "high")
+UNDEFINED = "undefined"
+
+
+def dots(
+    table: pd.DataFrame,
+    *,
+    title: str,
+    axis: str,
+    lines: Sequence[str] = (),
+    line_at: float | None = None,
+    percent: bool = False,
+    domain: tuple[float, float] | None = None,
+    series: Sequence[str] = (),
+    series_title: str = "Model",
+    tips: Mapping[str, str] | None = None,
+    width: int = 880,
+) -> alt.LayerChart:
+    """``table``: a line a row and series, columns ``group`` (heading, may be ""), ``row``, ``series``, ``value``,
+    ``low``, ``high``, and if there: ``faint`` (bool, drawn hollow), ``pooled`` (bool, drawn as a black diamond).
+
+    ``line_at``: where a value says that nothing differs. ``percent``: values are shares. ``tips`` {column: title} adds
+    to the tooltip. Rows keep their order. Raises ValueError where a column is missing.
+    """
+    missing = [c for c in COLUMNS if c not in table]
+    if missing:
+        raise ValueError(f"The table has no column {missing[0]}: rows with intervals need {', '.join(COLUMNS)}.")
+    names = list(series) or list(dict.fromkeys(table["series"]))
+    labels, heads, places = _places(table)
+    records = _records(table, places, percent, tips or {})
+    step = LINE * max(len(names), 1) + ROOM
+    form = ".0%" if percent else "~g"
+    span = list(domain) if domain else _domain(records, line_at)
+    x = alt.X(
+        "value:Q", title=axis, scale=alt.Scale(domain=span, nice=not domain), axis=alt.Axis(format=form, tickCount=6)
+    )
+    base = alt.Chart(inline(records)).encode(
+        y=_axis(labels, heads),
+        yOffset=alt.YOffset("series:N", sort=None, scale=alt.Scale(domain=names, paddingInner=0.1, paddingOuter=0.25)),
+        tooltip=_tooltip(series_title, tips or {}),
+    )
+    color, shape = _look(names, series_title)
+    there = base.transform_filter("isValid(datum.value)")
+    own, pooled = there.transform_filter("!datum.pooled"), there.transform_filter("datum.pooled")
+    bars = own.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2.5)
+    points = own.mark_point(size=58, opacity=1, strokeWidth=1.8)
+    fill = alt.condition("datum.faint", alt.value("transparent"), color)
+    layers = [*_line(line_at, x)]
+    layers.append(bars.encode(x=alt.X("low:Q"), x2="high:Q", color=color, opacity=_faint()))
+    layers.append(points.encode(x=x, stroke=color, fill=fill, shape=shape))
+    layers += _pooled(pooled, x) if any(r["pooled"] for r in records) else []
+    gone = base.transform_filter("!isValid(datum.value) && datum.series !== null")
+    layers.append(
+        gone.mark_text(align="left", color=GREY, fontStyle="italic", fontSize=11).encode(
+            x=alt.value(4), text=alt.Text("shown:N")
+        )
+    )
+    return alt.layer(*layers).properties(
+        width=width,
+        height=max(60, step * len(labels)),
+        title=head(title, lines),
+        description=_spoken(title, lines, records),
+        autosize=STRETCH,
+    )
+
+
+def _places(table: pd.DataFrame) -> tuple[list[str], list[int], dict[tuple[str, str], int]]:
+    """(label of every line, which are headings, {(group, row): line})"""
+    labels: list[str] = []
+    heads: list[int] = []
+    places: dict[tuple[str, str], int] = {}
+    groups = list(dict.fromkeys(table["group"]))
+    for group in groups:
+        if group:
+            heads.append(len(labels))
+            labels.append(visible(str(group), LONGEST))
+        for row in dict.fromkeys(table.loc[table["group"] == group, "row"]):
+            places[str(group), str(row)] = len(labels)
+            labels.append(visible(str(row), LONGEST))
+    return labels, heads, places
+
+
+def _records(
+    table: pd.DataFrame, places: Mapping[tuple[str, str], int], percent: bool, tips: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    out = []
+    for line in table.to_dict("records"):
+        value, low, high = (float(line[c]) for c in ("value", "low", "high"))
+        known = math.isfinite(low) and math.isfinite(high)
+        out.append(
+            {
+                "place": places[str(line["group"]), str(line["row"])],
+                "group": visible(str(line["group"]), 60) if line["group"] else "",
+                "row": visible(str(line["row"]), 60),
+                "series": str(line["series"]),
+                "value": exact(value),
+                "low": exact(low) if known else None,
+                "high": exact(high) if known else None,
+                "shown": said(value, low, high, percent),
+                "faint": bool(line.get("faint", False)),
+                "pooled": bool(line.get("pooled", False)),
+            }
+            | {name: _plain(line.get(name)) for name in tips}
+        )
+    return out
+
+
+def said(value: float, low: float = math.nan, high: float = math.nan, percent: bool = False) -> str:
+    """A value and its interval in words: ``0.31 (0.12 to 0.48)``; "undefined" where there is none."""
+
+    def one(x: float) -> str:
+        return f"{100 * x:.0f} %" if percent else digits(x, 3) if abs(x) >= 1 else f"{x:.2f}"
+
+    if not math.isfinite(value):
+        return UNDEFINED
+    return f"{one(value)} ({one(low)} to {one(high)})" if math.isfinite(low) and math.isfinite(high) else one(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return exact(value) if math.isfinite(value) else "undefined"
+    return value.item() if hasattr(value, "item") else value
+
+
+def _domain(records: Sequence[Mapping[str, Any]], line_at: float | None) -> list[float]:
+    found = [r[c] for r in records for c in ("value", "low", "high") if r[c] is not None]
+    found += [] if line_at is None else [line_at]
+    low, high = (min(found), max(found)) if found else (0.0, 1.0)
+    room = 0.04 * (high - low) or 0.1
+    return [low - room, high + room]
+
+
+def _axis(labels: list[str], heads: list[int]) -> alt.Y:
+    places = list(range(len(labels)))
+    bold: Any = {"condition": {"test": f"indexof({heads}, datum.value) >= 0", "value": "bold"}, "value": "normal"}
+    axis = alt.Axis(
+        title=None,
+        values=places,
+        labelExpr=label_expr(labels or [""]),
+        labelFontWeight=bold,
+        labelLimit=230,
+        labelFontSize=12,
+        ticks=False,
+        domain=False,
+        grid=False,
+        labelOverlap=False,
+    )
+    return alt.Y("place:O", sort=None, scale=alt.Scale(domain=places or [0], paddingInner=0, paddingOuter=0), axis=axis)
+
+
+def _look(names: list[str], title: str) -> tuple[alt.Color, alt.Shape]:
+    """One colour and one shape for each series, so that print in grey can be read too."""
+    some = len(names) > 1
+    legend = alt.Legend(title=title, labelLimit=260, symbolOpacity=1, **LISTED) if some else None
+    colours = [OKABE_ITO[i % 6] for i in range(len(names))]
+    color = alt.Color("series:N", sort=None, scale=alt.Scale(domain=names, range=colours), legend=legend)
+    shapes = [SHAPES[i % len(SHAPES)] for i in range(len(names))]
+    shape = alt.Shape("series:N", sort=None, scale=alt.Scale(domain=names, range=shapes), legend=legend)
+    return color, shape
+
+
+def _faint() -> Any:
+    return alt.condition("datum.faint", alt.value(0.45), alt.value(1))
+
+
+def _line(at: float | None, x: alt.X) -> list[alt.Chart]:
+    """A dashed line where nothing differs."""
+    if at is None:
+        return []
+    rule = alt.Chart(inline([{"value": at}])).mark_rule(strokeDash=[4, 3], color=GREY, strokeWidth=1.4, tooltip=None)
+    return [rule.encode(x=x)]
+
+
+def _pooled(base: alt.Chart, x: alt.X) -> list[alt.Chart]:
+    bar = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=5, color=GREY)
+    point = base.mark_point(shape="diamond", filled=True, size=170, color=GREY, opacity=1)
+    return [bar.encode(x=alt.X("low:Q"), x2="high:Q"), point.encode(x=x)]
+
+
+def _tooltip(series_title: str, tips: Mapping[str, str]) -> list[alt.Tooltip]:
+    first = {"group": "in", "row": "row", "series": series_title, "shown": "value (95 % interval)"}
+    return [alt.Tooltip(f"{name}:N", title=title) for name, title in (first | dict(tips)).items()]
+
+
+def _spoken(title: str, lines: Sequence[str], records: Sequence[Mapping[str, Any]]) -> str:
+    told = [
+        " ".join(
+            filter(None, (f"{r['group']}," if r["group"] else "", f"{r['row']},", f"{r['series']}: {r['shown']}."))
+        )
+        for r in records[:60]
+    ]
+    return " ".join([f"{title}.", *(f"{line}." for line in lines), *told])

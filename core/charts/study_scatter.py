@@ -1,0 +1,164 @@
+"""Every run a point: one feature of importance against one metric, coloured by where the run belongs.
+
+No line is drawn through the points: over all runs it would mix what differs between prompts with what differs within
+one, and say the opposite of both where tasks differ (the forest plot keeps them apart). Yes-and-no metrics get a
+small shift up or down that a run keeps for good, or a thousand points would be two lines. Guarded by
+tests/core/test_charts_study.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from zlib import crc32
+
+import altair as alt
+import pandas as pd
+
+from core.charts.board import LISTED, inline
+from core.charts.labels import GREY, OKABE_ITO, STRETCH, head, visible
+from core.charts.layout import exact
+from core.charts.study_rows import SHAPES
+
+SPREAD = 0.16
+"""How far yes and no are spread, in units of the metric."""
+PICKED = "run"
+"""Name of the point selection, over the field ``cell``."""
+EXCERPT = 90
+"""Graphemes of the answer in a tooltip."""
+
+
+def scatter(
+    table: pd.DataFrame,
+    feature: str,
+    metric: str,
+    *,
+    names: Mapping[str, str],
+    color: str = "task",
+    shape: str = "model",
+    words: Mapping[str, Mapping[str, str]] | None = None,
+    binary: bool = False,
+    within: bool = False,
+    picked: str = "",
+    select: bool = False,
+    lines: Sequence[str] = (),
+    width: int = 880,
+    height: int = 400,
+) -> alt.LayerChart:
+    """``table``: the runs table; columns ``feature`` and ``metric`` are drawn, runs without either are left out.
+
+    ``names`` {column: words}; ``color`` and ``shape`` are columns (``task``, ``structure``, ``model``), ``words``
+    {column: {value: words}}. ``within``: points of the same prompt and model are joined by a thin line.
+    ``picked``: the cell that is framed. ``select``: clicks select (``PICKED``).
+    """
+    there = table[table[feature].notna() & table[metric].notna()]
+    records = _records(there, feature, metric, color, shape, words or {}, binary)
+    x = alt.X("x:Q", title=names.get(feature, feature), scale=alt.Scale(zero=False))
+    y = _y(names.get(metric, metric), binary)
+    tips = {"prompt": "prompt", "task": "task", "structure": "structure", "model": "model"}
+    tips |= {"xs": names.get(feature, feature), "ys": names.get(metric, metric), "answer": "answer"}
+    base = alt.Chart(inline(records)).encode(
+        x=x, y=y, tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in tips.items()]
+    )
+    look = _look(records)
+    points = base.mark_point(filled=True, size=42, opacity=0.65, strokeWidth=0).encode(**look)
+    if select:
+        points = points.add_params(alt.selection_point(name=PICKED, fields=["cell"], empty=False))
+    layers = [_joined(base)] if within else []
+    layers.append(points)
+    mark = base.transform_filter(alt.FieldEqualPredicate(equal=picked, field="cell"))
+    layers += [mark.mark_point(size=240, color=GREY, strokeWidth=3, opacity=1)] if picked else []
+    gone = len(table) - len(there)
+    told = [f"{len(records):,} runs of {there['prompt_id'].nunique():,} prompts, each a point"]
+    told += [f"{gone:,} runs are not drawn: one of the two is undefined there"] if gone else []
+    told += ["thin lines join the runs of one prompt with one model"] if within else []
+    title = f"{names.get(metric, metric)} against {names.get(feature, feature)}"
+    text = [*told, *lines]
+    return alt.layer(*layers).properties(
+        width=width,
+        height=height,
+        title=head(title, text),
+        description=f"{title}: {'. '.join(text)}.",
+        autosize=STRETCH,
+    )
+
+
+def _records(
+    table: pd.DataFrame,
+    feature: str,
+    metric: str,
+    color: str,
+    shape: str,
+    words: Mapping[str, Mapping[str, str]],
+    binary: bool,
+) -> list[dict[str, Any]]:
+    def named(column: str, value: Any) -> str:
+        return str(words.get(column, {}).get(str(value), value))
+
+    out = []
+    kinds = ("task", "structure", "model")
+    columns = ("cell", "prompt_id", "answer", *kinds, feature, metric)
+    control = table["control"] if "control" in table else pd.Series(False, index=table.index)
+    for line, filler in zip(zip(*(table[c] for c in columns), strict=True), control, strict=True):
+        cell, prompt, answer, *of, own, value = line
+        named_as = {k: named(k, v) for k, v in zip(kinds, of, strict=True)}
+        named_as["structure"] += " (control)" if filler else ""
+        x, y = exact(float(own)), exact(float(value))
+        if x is None or y is None:
+            continue
+        out.append(
+            {
+                "cell": str(cell),
+                "prompt": visible(str(prompt), 40),
+                "answer": visible(" ".join(str(answer).split()), EXCERPT),
+                **named_as,
+                "color": named_as[color],
+                "shape": named_as[shape],
+                "line": f"{prompt}|{named_as['model']}",
+                "x": x,
+                "y": y + shift(str(cell)) if binary else y,
+                "xs": f"{x:.4g}",
+                "ys": ("yes" if y else "no") if binary and y in (0, 1) else f"{y:.4g}",
+            }
+        )
+    return out
+
+
+def shift(cell: str) -> float:
+    """-SPREAD .. SPREAD, always the same for a run."""
+    return SPREAD * (2 * (crc32(cell.encode()) / 0xFFFFFFFF) - 1)
+
+
+def _y(title: str, binary: bool) -> alt.Y:
+    if not binary:
+        return alt.Y("y:Q", title=title, scale=alt.Scale(zero=False))
+    axis = alt.Axis(values=[0, 1], labelExpr="datum.value == 1 ? 'yes' : 'no'")
+    return alt.Y("y:Q", title=title, axis=axis, scale=alt.Scale(domain=[-0.3, 1.3], nice=False))
+
+
+def _look(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    groups, kinds = (list(dict.fromkeys(str(r[f]) for r in records)) for f in ("color", "shape"))
+    range_ = [OKABE_ITO[i % len(OKABE_ITO)] for i in range(len(groups))]
+    found: dict[str, Any] = {
+        "color": alt.Color(
+            "color:N",
+            sort=None,
+            scale=alt.Scale(domain=groups, range=range_),
+            legend=alt.Legend(title=None, columns=4, labelLimit=200, symbolOpacity=1, **BELOW_LEGEND),
+        )
+    }
+    if len(kinds) > 1:
+        found["shape"] = alt.Shape(
+            "shape:N",
+            sort=None,
+            scale=alt.Scale(domain=kinds, range=[SHAPES[i % len(SHAPES)] for i in range(len(kinds))]),
+            legend=alt.Legend(title=None, labelLimit=260, symbolFillColor=GREY, symbolOpacity=1, **LISTED),
+        )
+    return found
+
+
+BELOW_LEGEND = {"orient": "bottom", "direction": "horizontal"}
+
+
+def _joined(base: alt.Chart) -> alt.Chart:
+    return base.mark_line(strokeWidth=0.7, opacity=0.35, color=GREY, tooltip=None).encode(detail="line:N", order="x:Q")

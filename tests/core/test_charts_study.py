@@ -1,0 +1,231 @@
+"""Charts of a study: true numbers, undefined is said and never 0, linked pairs hatched, odd names, exports."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.charts import export
+from core.charts.study_cells import cut_off
+from core.charts.study_forest import forest, heterogeneity
+from core.charts.study_grid import grid
+from core.charts.study_prediction import prediction
+from core.charts.study_quality import quality
+from core.charts.study_rows import dots, said
+from core.charts.study_scatter import PICKED, SPREAD, scatter, shift
+from tests.core.study_made_up import MODELS, runs_table
+
+ODD = ("the", "\u202eevil", "👩‍👩‍👧", "東京", "a\nb", "<b>", "x" * 90)
+
+
+def held(chart):
+    """The records of every layer, by their mark."""
+    spec = chart.to_dict()
+    found = {}
+    for layer in spec["layer"]:
+        data = layer.get("data") or spec["data"]
+        values = data["values"] if "values" in data else spec["datasets"][data["name"]]
+        mark = layer["mark"] if isinstance(layer["mark"], str) else layer["mark"]["type"]
+        found.setdefault(mark, []).extend(json.loads(values) if isinstance(values, str) else values)
+    return found
+
+
+def rows(values, faint=False):
+    return pd.DataFrame(
+        {
+            "group": ["A", "A", "B"],
+            "row": ["one", "two", "one"],
+            "series": MODELS[0],
+            "value": values,
+            "low": [v - 0.1 for v in values],
+            "high": [v + 0.1 for v in values],
+            "faint": faint,
+        }
+    )
+
+
+def measured(**changes):
+    """Like ``findings.quality``: two tasks x two models x two structures of one value."""
+    out = []
+    for task in ("all tasks", "fact"):
+        for model in MODELS:
+            for structure in ("instruction_first", "instruction_last"):
+                base = structure == "instruction_first"
+                row = {
+                    "value": "followed",
+                    "label": "All instructions followed",
+                    "unit": "yes or no",
+                    "kind": "outcome",
+                }
+                row |= {"task": task, "model": model, "structure": structure, "baseline": base, "runs": 80, "n": 40}
+                row |= {
+                    "undefined": 0.05,
+                    "mean": 0.5,
+                    "mean_low": 0.4,
+                    "mean_high": 0.6,
+                    "verdict": "higher",
+                    "why": "",
+                }
+                for start in ("", "control_", "net_"):
+                    ends = {f"{start}low": 0.02, f"{start}high": 0.2, f"{start}p": 0.01, f"{start}q": 0.03}
+                    name = f"{start}difference" if start else "difference"
+                    row |= ends | {name: np.nan if base else 0.1, f"{start}pairs": 40}
+                out.append(row | changes)
+    return pd.DataFrame(out)
+
+
+def correlated():
+    made = {"low": 0.1, "high": 0.5, "q": 0.01, "n": 40, "linked": False, "primary": False, "why": "", "verdict": ""}
+    return pd.DataFrame(
+        [
+            made | {"feature": "lookback", "metric": "followed", "rho": 0.3, "primary": True},
+            made | {"feature": "lookback", "metric": "words", "rho": -0.9, "q": 0.5},
+            made | {"feature": "sink", "metric": "followed", "rho": np.nan, "q": np.nan, "why": "too few prompts"},
+            made | {"feature": "sink", "metric": "words", "rho": 0.9, "linked": True},
+        ]
+    )
+
+
+def test_rows_keep_their_numbers_and_order():
+    data = held(dots(rows([0.3, 0.5, -0.2]), title="T", axis="x"))["point"]
+    assert [(r["group"], r["row"], r["value"]) for r in data] == [
+        ("A", "one", 0.3),
+        ("A", "two", 0.5),
+        ("B", "one", -0.2),
+    ]
+    assert [r["place"] for r in data] == [1, 2, 4], "headings take lines of their own"
+
+
+def test_undefined_is_said_and_never_zero():
+    chart = dots(rows([0.3, math.nan, 0.1]), title="T", axis="x")
+    gone = next(r for r in held(chart)["point"] if r["row"] == "two" and r["group"] == "A")
+    assert gone["value"] is None and gone["low"] is None and gone["shown"] == "undefined"
+    assert "undefined" in chart.to_dict()["description"]
+
+
+def test_a_missing_column_is_told():
+    with pytest.raises(ValueError, match="no column high"):
+        dots(rows([1, 2, 3]).drop(columns="high"), title="T", axis="x")
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ((0.5,), "0.50"),
+        ((0.5, 0.4, 0.6), "0.50 (0.40 to 0.60)"),
+        ((0.5, 0.4, 0.6, True), "50 % (40 % to 60 %)"),
+        ((math.nan, 0.4, 0.6), "undefined"),
+    ],
+)
+def test_values_in_words(given, text):
+    assert said(*given) == text
+
+
+def test_quality_draws_means_in_percent_and_no_difference_of_the_baseline():
+    own = held(quality(measured(), "followed"))["point"]
+    assert len(own) == 8 and {r["shown"] for r in own} == {"50 % (40 % to 60 %)"}
+    for ask in ("difference", "control", "net"):
+        chart = quality(measured(), "followed", ask, base="Instruction first")
+        assert {r["row"] for r in held(chart)["point"]} == {"instruction_last"}, ask
+
+
+def test_few_prompts_are_hollow_and_said():
+    chart = quality(measured(verdict="too few prompts"), "followed")
+    assert all(r["faint"] for r in held(chart)["point"])
+    assert "too few prompts" in chart.to_dict()["description"]
+
+
+def test_quality_knows_its_questions():
+    with pytest.raises(ValueError, match="no question"):
+        quality(measured(), "followed", "cause")
+    with pytest.raises(ValueError, match="no value"):
+        quality(measured(), "bleu")
+
+
+def test_forest_prints_heterogeneity_and_pools_last():
+    table = pd.DataFrame(
+        {"rho": [0.2, -0.4, 0.1], "low": -0.6, "high": 0.6, "n": [40, 12, 52], "gate": [True, False, True]}
+        | {"Q": [np.nan, np.nan, 6.1], "i2": [np.nan, np.nan, 0.67], "tau2": [np.nan, np.nan, 0.04], "why": ""}
+    )
+    chart = forest(table, feature="Lookback", metric="Followed", strata=["one", "two"], estimand="between prompts")
+    spec = chart.to_dict()
+    assert any("Q = 6.10, I² = 67 %, tau² = 0.040" in line for line in spec["title"]["subtitle"])
+    data = {r["row"]: r for r in held(chart)["point"]}
+    assert data["All strata, pooled"]["pooled"] and data["two"]["faint"] and not data["one"]["faint"]
+    assert heterogeneity(pd.Series({"i2": np.nan})) == ""
+
+
+def test_every_run_with_both_values_is_a_point():
+    table = runs_table(6)
+    chart = scatter(table, "lookback", "correct", names={"lookback": "Lookback"}, binary=True, select=True)
+    points = held(chart)["point"]
+    there = table.dropna(subset=["lookback", "correct"])
+    assert sorted(p["cell"] for p in points) == sorted(there["cell"])
+    by_cell = there.set_index("cell")
+    for p in points:
+        assert p["x"] == pytest.approx(by_cell.loc[p["cell"], "lookback"], rel=1e-6)
+        assert abs(p["y"] - by_cell.loc[p["cell"], "correct"]) <= SPREAD
+    assert any(param["name"] == PICKED for param in chart.to_dict()["params"])
+    assert f"{len(table) - len(there):,} runs are not drawn" in chart.to_dict()["description"]
+
+
+def test_a_shift_is_for_good():
+    assert shift("a") == shift("a") != shift("b")
+
+
+def test_grid_hatches_linked_pairs_and_stars_small_q():
+    chart = grid(
+        correlated(), features=["lookback", "sink"], metrics=["followed", "words"], names={}, title="T", select=True
+    )
+    cells = {(r["feature"], r["metric"]): r for r in held(chart)["rect"]}
+    assert cells["lookback", "followed"]["text"] == "0.30*" and cells["lookback", "words"]["text"] == "-0.90"
+    assert cells["sink", "words"]["rho"] is None and cells["sink", "words"]["shown"] == "linked by construction"
+    assert cells["sink", "followed"]["rho"] is None and cells["sink", "followed"]["why"] == "too few prompts"
+    told = chart.to_dict()["description"]
+    assert "hatched" in told and "named before Start" in told and "could not be asked" in told
+
+
+def test_cells_say_how_much_was_cut_off():
+    table = pd.DataFrame(
+        {"task": ["fact", "fact"], "structure": "instruction_first", "control": [False, True], "model": MODELS[0]}
+        | {"runs": 40, "failed": [0, 40], "truncated_share": [0.25, np.nan], "reason": ["", "No memory."]}
+    )
+    cells = held(cut_off(table))["rect"]
+    assert [c["text"] for c in cells] == ["25 %", ""] and cells[1]["reason"] == "No memory."
+
+
+def predicted():
+    made = {"model": MODELS[0], "auroc": 0.6, "low": 0.5, "high": 0.7, "within": np.nan, "within_low": np.nan}
+    made |= {
+        "within_high": np.nan,
+        "verdict": "",
+        "n": 40,
+        "positives": 20,
+        "negatives": 30,
+        "direction": "",
+        "why": "",
+    }
+    return pd.DataFrame(
+        [
+            made | {"kind": "baseline", "label": "Task and structure", "part": ""},
+            made | {"kind": "heads", "label": "Shares of each head", "part": "first step"},
+        ]
+    )
+
+
+def test_predictions_stand_beside_baselines():
+    points = held(prediction(predicted(), outcome="Followed", scheme="leave one task out"))["point"]
+    assert [p["group"] for p in points] == ["All heads together", "Without any importance"]
+    assert points[0]["row"] == "Shares of each head · first step"
+
+
+def test_odd_names_and_empty_tables_are_drawn():
+    table = rows([0.1, 0.2, 0.3]).assign(group=ODD[:3], row=ODD[3:6], series=ODD[6])
+    assert export.svg(dots(table, title=ODD[1], axis=ODD[5])).data.startswith(b"<svg")
+    assert export.svg(dots(table.iloc[:0], title="T", axis="x")).data.startswith(b"<svg")
+    empty = grid(correlated().iloc[:0], features=[], metrics=[], names={}, title="T")
+    assert export.svg(empty).data.startswith(b"<svg")
+    none = runs_table(2).assign(lookback=np.nan)
+    assert export.svg(scatter(none, "lookback", "correct", names={})).data.startswith(b"<svg")
