@@ -14,37 +14,7 @@ import numpy as np
 import torch
 
 from core.records import MAX, MEAN, SCALE, Rows, Segment, Tokens
-
-GROUPS = ("sink", "template", "system", "user", "assistant", "output", "query")
-"""The first six are disjoint and cover every key; ``query`` is the query token itself, wherever it stands."""
-DISJOINT = 6
-
-
-def group_names(segments: Sequence[Segment]) -> tuple[str, ...]:
-    """The groups of a trace: GROUPS, then one ``segment:NAME`` for each name that the prompt uses."""
-    return GROUPS + tuple(dict.fromkeys(f"segment:{s.name}" for s in segments))
-
-
-def membership(prompt: Tokens, segments: Sequence[Segment], keys: int) -> np.ndarray:
-    """float32 [keys, G]: how much of each key belongs to each group (``query`` left at 0: it moves)."""
-    names = group_names(segments)
-    out = np.zeros((keys, len(names)), np.float32)
-    out[0, 0] = 1  # the sink: the first token of the prompt
-    for i in range(1, min(len(prompt), keys)):
-        out[i, names.index(prompt.roles[i])] = 1
-    out[len(prompt) :, names.index("output")] = 1
-    for s in segments:
-        share = segment_share(prompt, s)
-        out[: len(share), names.index(f"segment:{s.name}")] += share[:keys]
-    return out
-
-
-def segment_share(tokens: Tokens, segment: Segment) -> np.ndarray:
-    """float32 [N]: the part of each token's characters that lies inside a segment."""
-    same = (tokens.message == segment.message) & (tokens.start >= 0)
-    length = np.maximum(tokens.end - tokens.start, 1)
-    inside = np.minimum(tokens.end, segment.end) - np.maximum(tokens.start, segment.start)
-    return np.where(same, np.clip(inside, 0, None) / length, 0).astype(np.float32)
+from core.text.groups import DISJOINT, GROUPS, group_names, membership
 
 
 def pack(weights: torch.Tensor, out: torch.Tensor) -> None:
@@ -74,7 +44,7 @@ class Gather:
         self._prompt = len(prompt)
         self._keep = keep
         keys = self._prompt + max(steps, 1)
-        self._member = torch.from_numpy(membership(prompt, segments, keys)).to(device)
+        self._member = torch.from_numpy(membership(prompt, len(prompt), segments, keys)).to(device)
         self._packed: dict[int, list[tuple[int, np.ndarray]]] = {}
         self._sums: dict[int, list[np.ndarray]] = {}
         self._mass: dict[int, list[np.ndarray]] = {}

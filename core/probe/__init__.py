@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from core.probe.knocking import hide as hide
     from core.probe.knocking import knock_out as knock_out
     from core.probe.odds import log_odds as log_odds
+    from core.probe.parts import without_parts as without_parts
 
 _WHERE = {
     "knock_out": "core.probe.knocking",
     "hide": "core.probe.knocking",
     "next_tokens": "core.probe.following",
     "log_odds": "core.probe.odds",
+    "without_parts": "core.probe.parts",
 }
 
 __all__ = list(_WHERE)

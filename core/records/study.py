@@ -110,10 +110,10 @@ class Digest:
     """float32 [P, G] how much of each prompt token belongs to each group."""
     mass: np.ndarray
     """float32 [T, G] mean over all layers and heads."""
-    uniform: np.ndarray
-    """float32 [T, G] the same if every readable token were read equally."""
     methods: tuple[str, ...]
     """[M] names in METHODS."""
+    uniform: np.ndarray
+    """float32 [M, T, G] the share of each group if the method's layers read every readable token equally."""
     rows: np.ndarray
     """uint16 [M, T, K] each method's weights, packed as in Rows: round(65535 * sqrt(a))."""
     heads: np.ndarray
@@ -134,7 +134,7 @@ class Digest:
             entropy=array(self.entropy, np.float32, 1, "entropy"),
             member=array(self.member, np.float32, 2, "member"),
             mass=array(self.mass, np.float32, 2, "mass"),
-            uniform=array(self.uniform, np.float32, 2, "uniform"),
+            uniform=array(self.uniform, np.float32, 3, "uniform"),
             rows=array(self.rows, np.uint16, 3, "rows"),
             heads=array(self.heads, np.float16, 4, "heads"),
             lookback=array(self.lookback, np.float16, 2, "lookback"),
@@ -146,7 +146,7 @@ class Digest:
         same("logprobs", self.logprobs.shape, (t,))
         same("member", self.member.shape, (p, g))
         same("mass", self.mass.shape, (t, g))
-        same("uniform", self.uniform.shape, (t, g))
+        same("uniform", self.uniform.shape, (len(self.methods), t, g))
         same("rows", self.rows.shape, (len(self.methods), t, max(n - 1, 0)))
         same("heads", (self.heads.shape[:2], self.heads.shape[3]), ((len(SLICES), len(self.layers)), g))
 

@@ -6,9 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.capture.rows import GROUPS, Gather, pack
+from core.capture.rows import Gather, pack
 from core.capture.steps import score_logits
 from core.records import Segment, Source, Tokens
+from core.text.groups import GROUPS
 
 
 @given(st.integers(0, 2**20), st.floats(0.1, 50), st.booleans())

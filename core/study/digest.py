@@ -1,0 +1,144 @@
+"""Trace -> Digest: what a study keeps of a run, and the bytes it becomes in a database.
+
+Rows of single heads are 40 MB for a long run; every feature that Heed defines needs only the rows of a method (one
+map), the share of each group for each head averaged over parts of the answer, and log-probabilities. Full rows come
+back by running the request again. Guarded by tests/core/test_study_digest.py: features of a digest equal those of raw
+attention.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+import zlib
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import safetensors.numpy as safetensors
+from safetensors import SafetensorError
+
+from core.errors import StoreError
+from core.importance.methods import get_method, pick_maps
+from core.importance.uniform import uniform_keys
+from core.records import SCALE, Digest, Trace
+from core.study.function_words import is_content
+from core.text.groups import GROUPS, membership
+from core.text.units import units
+
+DEFAULT = ("mean-attention", "last-layer")
+PROMPT = ("sink", "template", "system", "user", "assistant")
+"""The groups that make up the prompt."""
+
+
+def digest(trace: Trace, methods: Sequence[str] = DEFAULT) -> Digest:
+    """The Digest of ``trace``. Raises MethodError where a method cannot read this run.
+
+    A run without attention (a model that has none) keeps no methods, and its features are undefined.
+    """
+    methods = tuple(methods) if trace.rows is not None and trace.model.attention != "none" else ()
+    member = membership(trace.tokens, trace.prompt_length, trace.request.segments, max(len(trace.tokens) - 1, 1))
+    read = [_method(trace, name, member) for name in methods]
+    keys = max(len(trace.tokens) - 1, 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a head that a layer lacks, a part without steps: NaN
+        mass = np.nanmean(trace.mass.astype(np.float64), axis=(0, 1)) if trace.mass.size else None
+        heads = np.stack([_mean(trace.mass, steps) for steps in slices(trace.answer_steps)])
+        lookback = np.nanmean(_lookback(trace), axis=-1)
+    return Digest(
+        run=trace.id,
+        answer=trace.answer,
+        finish=trace.finish,
+        prompt_length=trace.prompt_length,
+        texts=trace.tokens.texts,
+        roles=trace.tokens.roles,
+        parts=trace.tokens.parts,
+        content=_content(trace),
+        ids=trace.tokens.ids,
+        logprobs=trace.logprobs,
+        entropy=trace.entropy,
+        groups=trace.groups,
+        member=member[: trace.prompt_length],
+        mass=np.full((trace.steps, len(trace.groups)), np.nan) if mass is None else mass,
+        methods=methods,
+        uniform=np.stack([u for _, u in read]) if read else np.zeros((0, trace.steps, len(trace.groups))),
+        rows=np.stack([r for r, _ in read]) if read else np.zeros((0, trace.steps, keys)),
+        heads=heads,
+        lookback=lookback,
+        layers=trace.model.attention_layers,
+    )
+
+
+def slices(steps: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The steps of each of SLICES: all, the first, the first and the last third (empty below three steps)."""
+    third = len(steps) // 3
+    return steps, steps[:1], steps[:third], steps[len(steps) - third :]
+
+
+def _mean(mass: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """float [L, H, G] mean of ``mass`` [L, H, T, G] over ``steps``; NaN where there is none."""
+    return mass[:, :, steps].mean(axis=2, dtype=np.float64) if len(steps) else np.full_like(mass[:, :, 0], np.nan)
+
+
+def _lookback(trace: Trace) -> np.ndarray:
+    """float64 [L, H, steps]: attention per prompt token against attention per token written so far.
+
+    a / (a + b) with a = share on the prompt / P and b = share on the own output / t, at answer step t > 0; the
+    lookback ratio of Chuang et al. 2024 (arXiv 2407.07071).
+    """
+    steps = trace.answer_steps[trace.answer_steps > 0]
+    mass = trace.mass[:, :, steps].astype(np.float64)
+    prompt = mass[..., [GROUPS.index(g) for g in PROMPT]].sum(-1) / trace.prompt_length
+    own = mass[..., GROUPS.index("output")] / np.maximum(steps, 1)
+    return prompt / np.maximum(prompt + own, 1e-12)
+
+
+def _method(trace: Trace, name: str, member: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(uint16 [T, K] packed rows, float64 [T, G] uniform) of one method."""
+    maps = pick_maps(trace, name, None, None)
+    assert trace.rows is not None
+    weights = get_method(name).function(trace.rows, maps)
+    keys = uniform_keys(trace, trace.rows.layers[maps]).astype(np.float64)
+    groups = keys @ member
+    own = np.arange(trace.steps)
+    groups[:, GROUPS.index("query")] = keys[own, own + trace.prompt_length - 1]
+    return np.floor(np.sqrt(np.maximum(weights, 0)) * SCALE + 0.5).astype(np.uint16), groups
+
+
+def _content(trace: Trace) -> np.ndarray:
+    """bool [P]: at least half of the token lies in content words of the user's own text."""
+    if not trace.tokens.proven:
+        return np.zeros(trace.prompt_length, bool)
+    words = units(trace.tokens, "word", range(trace.prompt_length))
+    content = np.array([is_content(label) for label in words.labels]) & (words.message >= 0)
+    share = np.zeros(trace.prompt_length)
+    np.add.at(share, words.token, words.weight * content[words.unit])
+    return (share >= 0.5) & trace.tokens.own[: trace.prompt_length]
+
+
+def weights(found: Digest, method: str = "mean-attention") -> np.ndarray:
+    """float64 [T, K] share of each key at each step, within 1.6e-5 of what the run read."""
+    packed = found.rows[found.methods.index(method)].astype(np.float64)
+    return (packed / SCALE) ** 2
+
+
+_ARRAYS = ("content", "ids", "logprobs", "entropy", "member", "mass", "uniform", "rows", "heads", "lookback")
+
+
+def pack(found: Digest) -> bytes:
+    """One compressed blob, about 100 kB; holds no code."""
+    arrays = {name: np.ascontiguousarray(getattr(found, name)) for name in _ARRAYS}
+    plain = {f.name: getattr(found, f.name) for f in fields(found) if f.name not in _ARRAYS}
+    return zlib.compress(safetensors.save(arrays, metadata={"digest": json.dumps(plain)}), 6)
+
+
+def unpack(data: bytes) -> Digest:
+    """The digest of ``pack``. Raises StoreError for anything else."""
+    try:
+        body = zlib.decompress(data)
+        size = int.from_bytes(body[:8], "little")
+        plain: dict[str, Any] = json.loads(json.loads(body[8 : 8 + size])["__metadata__"]["digest"])
+        return Digest(**(plain | safetensors.load(body)))
+    except (zlib.error, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise StoreError("A stored run of this study cannot be read: run the study again to make it anew.") from error
