@@ -6,7 +6,8 @@ its sign and its decimal point and loses its thousands separators ("1,000.50" is
 longer than a hyphen part words; a text of nothing but articles keeps them, so that "A" can be the right choice.
 
 ``tokens`` cuts at every punctuation mark instead of deleting it, which is what looking for a phrase inside a longer
-text needs; characters of scripts written without spaces come one by one. Guarded by tests/core/test_quality_reference.py.
+text needs; characters of scripts written without spaces come one by one.
+Guarded by tests/core/test_quality_reference.py.
 """
 
 from __future__ import annotations
