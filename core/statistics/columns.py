@@ -15,40 +15,38 @@ import numpy as np
 import pandas as pd
 
 from core.checks import shown, texts
-from core.errors import HeedError
+from core.errors import StudyError
 
 ALL = "all"
 """The name of the one stratum where none were asked for."""
 
 
-class TableError(HeedError):
-    """A table lacks a column, or a column cannot be counted with."""
-
-
 def table_of(table: Any) -> pd.DataFrame:
-    """``table`` when it is a DataFrame whose column names stand once each. Raises TableError."""
+    """``table`` when it is a DataFrame whose column names stand once each. Raises StudyError."""
     if not isinstance(table, pd.DataFrame):
-        raise TableError(f"Statistics are taken of a pandas DataFrame with one row a run, not of {shown(table)}.")
+        raise StudyError(f"Statistics are taken of a pandas DataFrame with one row a run, not of {shown(table)}.")
     return table
 
 
 def chosen(table: pd.DataFrame, asked: str | Iterable[str] | None, what: str) -> list[str]:
-    """The column names ``asked`` for, each once, all of them there (``what``: the word for them). Raises TableError."""
+    """The column names ``asked`` for, each once, all of them there (``what``: the word for them). Raises StudyError."""
     names = list(dict.fromkeys(texts(f"The {what}", asked)))
     for name in names:
         found = int((table.columns == name).sum())
         if found > 1:
-            raise TableError(f"The column {name!r} stands {found} times in the table: rename all but one of them.")
+            raise StudyError(f"The column {name!r} stands {found} times in the table: rename all but one of them.")
         if not found:
             near = difflib.get_close_matches(name, map(str, table.columns), n=3, cutoff=0.5)
             have = near or [str(c) for c in table.columns[:8]]
             hint = f"{'did you mean' if near else 'it has'} {', '.join(have)}{'?' if near else ''}"
-            raise TableError(f"The table has no column {name!r} for the {what}; {hint}".rstrip(".") + ("" if near else "."))
+            raise StudyError(
+                f"The table has no column {name!r} for the {what}; {hint}".rstrip(".") + ("" if near else ".")
+            )
     return names
 
 
 def floats(table: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
-    """float64 [row, name]; yes/no as 1/0, what is missing or not finite as NaN. Raises TableError for text."""
+    """float64 [row, name]; yes/no as 1/0, what is missing or not finite as NaN. Raises StudyError for text."""
     out = np.full((len(table), len(names)), np.nan)
     for i, name in enumerate(names):
         out[:, i] = _numbers(table[name])
@@ -68,14 +66,14 @@ def _numbers(column: pd.Series) -> np.ndarray:
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     times = pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column)
     if times or pd.api.types.is_complex_dtype(column):
-        raise TableError(f"The column {column.name!r} holds {column.dtype}, and a correlation needs numbers.")
+        raise StudyError(f"The column {column.name!r} holds {column.dtype}, and a correlation needs numbers.")
     plain = column.astype(object)
     known = plain[plain.notna()]
     try:
         values = pd.to_numeric(known.map(_plain), errors="raise").astype(np.float64)
     except (TypeError, ValueError):
         bad = next(v for v in known if not _parses(v))
-        raise TableError(
+        raise StudyError(
             f"The column {column.name!r} holds text such as {shown(bad)}, and a correlation needs numbers: "
             "leave it out, or use it as strata."
         ) from None

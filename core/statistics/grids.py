@@ -1,0 +1,142 @@
+"""Everything about a grid of features x metrics: correlation, interval, p-value, heterogeneity of every pair.
+
+Steps: cut the grid into pieces that share their runs (``pieces``); Spearman by stratum, pooled; the cluster bootstrap
+for the interval; permutations for p, more of them where p is small. Interval: the pooled z plus and minus the quantile
+of t with (prompts - 2) degrees of freedom times its bootstrap standard error (and tau2, if there are strata), turned
+back into a correlation. On the scale of z the distribution is nearly symmetric, so that this needs no correction for
+skewness; percentiles of the same samples were too narrow for 60 prompts (``python -m core.statistics.calibrate``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import stats
+
+from core.statistics import gates, permute
+from core.statistics.cells import Runs
+from core.statistics.pieces import Piece, Test, draw, pieces, point, resampled, weights
+from core.statistics.pooling import Pooled, back, fisher, pool
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is computed; 0 resamples or permutations: no interval or no p."""
+
+    permutations: int = 999
+    resamples: int = 999
+    seed: int = 0
+
+
+@dataclass(eq=False)
+class Grid:
+    """Results, each [F, M]."""
+
+    rho: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    p: np.ndarray
+    n: np.ndarray
+    strata: np.ndarray
+    i2: np.ndarray
+    tau: np.ndarray
+    why: np.ndarray
+    pieces: list[Piece] = field(default_factory=list)
+
+    @classmethod
+    def empty(cls, shape: tuple[int, int]) -> Grid:
+        rho, low, high, p, i2, tau = (np.full(shape, np.nan) for _ in range(6))
+        return cls(rho, low, high, p, np.zeros(shape, int), np.zeros(shape, int), i2, tau, np.full(shape, "", object))
+
+
+def work_out(
+    runs: Runs,
+    features: Sequence[int],
+    metrics: Sequence[int],
+    controls: Sequence[int],
+    effort: Effort,
+    family: np.ndarray,
+) -> Grid:
+    """The grid of the columns ``features`` x ``metrics`` of ``runs.values``; ``family`` bool [F, M]: tested together."""
+    grid = Grid.empty((len(features), len(metrics)))
+    grid.pieces = list(pieces(runs, features, metrics, controls))
+    rng = np.random.default_rng([effort.seed, 1])
+    drawn = draw(runs.group, effort.resamples, rng) if effort.resamples else None
+    for piece in grid.pieces:
+        _describe(grid, piece, metrics)
+        _estimate(grid, piece, drawn)
+    if effort.permutations:
+        _test(grid, runs, effort, family)
+    return grid
+
+
+def _describe(grid: Grid, piece: Piece, metrics: Sequence[int]) -> None:
+    """Prompts counted, and the gate."""
+    at = np.ix_(piece.features, piece.metrics)
+    used = np.isin(piece.runs.stratum, [s for s, _ in piece.parts]) & piece.rows
+    if piece.runs.estimand == "within":
+        used &= np.isin(piece.runs.cluster, piece.cells.cluster)
+    for column, m in enumerate(piece.metrics):
+        passed = gates.judge(np.where(used, piece.runs.values[:, metrics[m]], np.nan), piece.runs.cluster)
+        grid.why[piece.features, m] = passed.why
+    grid.n[at] = len(np.unique(piece.runs.cluster[used]))
+
+
+def _estimate(grid: Grid, piece: Piece, drawn: np.ndarray | None) -> None:
+    at = np.ix_(piece.features, piece.metrics)
+    rho = point(piece)
+    v = weights(piece, rho)
+    grid.strata[at] = np.isfinite(v).sum(0)
+    samples = None if drawn is None or not len(rho) else resampled(piece, drawn)
+    found = pool(fisher(rho), v, samples)
+    fine = np.isfinite(v).any(0)
+    grid.rho[at] = np.where(fine, back(found.z), np.nan)
+    grid.tau[at], grid.i2[at] = np.where(fine, np.sqrt(found.tau2), np.nan), found.i2
+    if samples is not None:
+        low, high = interval(found, grid.n[at])
+        grid.low[at], grid.high[at] = np.where(fine, low, np.nan), np.where(fine, high, np.nan)
+    constant = ~fine & (grid.why[at] == "")
+    grid.why[at] = np.where(constant, "The feature or the metric is the same for all prompts.", grid.why[at])
+
+
+def interval(found: Pooled, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(low, high) of the correlation; ``n`` prompts."""
+    reach = stats.t.isf((1 - LEVEL) / 2, np.maximum(n - 2, 1)) * found.se
+    return back(found.z - reach), back(found.z + reach)
+
+
+def _test(grid: Grid, runs: Runs, effort: Effort, family: np.ndarray) -> None:
+    """Fills ``grid.p``: all pairs that pass the gate, then the undecided ones with more permutations."""
+    open_ = np.isfinite(grid.rho) & (grid.why == "")
+    count, extreme, done = effort.permutations, np.zeros(grid.rho.shape, np.int64), np.zeros(grid.rho.shape, np.int64)
+    asked, block = open_.copy(), runs.block
+    rng = np.random.default_rng([effort.seed, 2])
+    while asked.any():
+        tests = _tests(grid.pieces, asked)
+        fresh = count - int(done[asked].min())
+        for part in permute.chunks(fresh, len(block), 20_000_000):
+            moves = permute.drawn(block, part, rng)
+            for test, at in tests:
+                extreme[at] += np.where(asked[at], test.exceeding(moves), 0)
+        done[asked] = count
+        asked = open_ & (done == count) & (extreme < permute.FEW)
+        more = permute.next_count(count, int((open_ & family).sum()), int((asked & family).sum()))
+        if more == count:
+            break
+        count = more
+    grid.p = np.where(open_, permute.p_value(extreme, done), np.nan)
+
+
+def _tests(cut: list[Piece], asked: np.ndarray) -> list[tuple[Test, tuple[np.ndarray, ...]]]:
+    """A test for each piece that has pairs ``asked`` for, and the pairs' places in the grid."""
+    found = []
+    for piece in cut:
+        here = asked[np.ix_(piece.features, piece.metrics)]
+        f, m = np.flatnonzero(here.any(1)), np.flatnonzero(here.any(0))
+        if len(f):
+            found.append((Test(piece, f, m), np.ix_(piece.features[f], piece.metrics[m])))
+    return found

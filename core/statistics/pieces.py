@@ -1,0 +1,190 @@
+"""The work of a correlation over one piece of the grid: the pairs of features and metrics that have the same runs.
+
+Pairs differ in which runs they are defined for (a metric may be undefined for truncated answers, a segment may not
+exist in a task), and every pair is taken over its own complete runs. Columns that are missing in the same runs are
+worked on together: ranks once, then one matrix product for all their pairs, also for each permutation and resample.
+
+``point`` the correlation by stratum, ``exceeding`` how many permutations are as extreme, ``resampled`` Fisher's z by
+stratum in each bootstrap sample. The statistic of a permutation is |mean z| / sqrt(its variance with tau2): with one
+stratum that orders as |rho| does; with several it takes heterogeneity into account as the interval does. Its weights
+are those of ``pool`` before tau2, so that it needs two sums over the strata only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.statistics import permute
+from core.statistics.cells import Cells, Runs, observe
+from core.statistics.pooling import fisher, variance
+from core.statistics.ranks import drawn_midranks, midranks, scores
+
+FEWEST = 5
+"""Prompts from which on a stratum counts: with 4, Fisher's z has a variance of 1 and more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """f features x m metrics over the same runs, C controls; k strata with enough prompts."""
+
+    runs: Runs
+    features: np.ndarray
+    """int [f] their places in the grid."""
+    metrics: np.ndarray
+    """int [m]"""
+    cells: Cells
+    """columns: features, metrics, controls."""
+    parts: tuple[tuple[int, slice], ...]
+    """[k] (stratum, its observations)"""
+    rows: np.ndarray
+    """bool [R] the runs."""
+
+    @property
+    def split(self) -> int:
+        return len(self.features) + len(self.metrics)
+
+    def at(self, part: slice) -> np.ndarray:
+        return self.cells.values[part]
+
+    def within(self, part: slice) -> np.ndarray | None:
+        return self.cells.cluster[part] if self.runs.estimand == "within" else None
+
+    def free(self) -> np.ndarray:
+        """float64 [k] independent pairs behind each stratum's correlation: prompts, or changes within prompts."""
+        controls = self.cells.values.shape[1] - self.split
+        found = []
+        for _, part in self.parts:
+            count = part.stop - part.start
+            if self.runs.estimand == "within":
+                count = count - len(np.unique(self.cells.cluster[part])) + 1
+            found.append(max(count - controls, 0))
+        return np.array(found, float)
+
+
+def pieces(runs: Runs, features: Sequence[int], metrics: Sequence[int], controls: Sequence[int]) -> Iterator[Piece]:
+    """The grid ``features`` x ``metrics`` (columns of ``runs.values``) cut by which runs are complete."""
+    known = np.isfinite(runs.values)
+    base = known[:, list(controls)].all(1)
+    for f in _alike(known[:, list(features)]):
+        for m in _alike(known[:, list(metrics)]):
+            names = np.array([*np.take(features, f), *np.take(metrics, m), *controls], int)
+            rows = base & known[:, features[f[0]]] & known[:, metrics[m[0]]]
+            cells = observe(runs, rows, names)
+            yield Piece(runs, f, m, cells, tuple(p for p in cells.parts() if _enough(cells, p[1])), rows)
+
+
+def _alike(known: np.ndarray) -> list[np.ndarray]:
+    """Places of the columns that are known in the same rows, group by group."""
+    groups: dict[bytes, list[int]] = {}
+    for i in range(known.shape[1]):
+        groups.setdefault(np.packbits(known[:, i]).tobytes(), []).append(i)
+    return [np.array(g) for g in groups.values()]
+
+
+def _enough(cells: Cells, part: slice) -> bool:
+    return len(np.unique(cells.cluster[part])) >= FEWEST
+
+
+def _sides(piece: Piece, part: slice, counts: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Scores [B, n, f] and [B, n, m] of a stratum; B = 1 for the sample itself."""
+    values = piece.at(part)
+    if counts is None:
+        counts, ranks = np.ones((1, len(values))), midranks(values)[None]
+    else:
+        ranks = drawn_midranks(values, counts)
+    found = scores(ranks[..., : piece.split], counts, ranks[..., piece.split :], piece.within(part))
+    return found[..., : len(piece.features)], found[..., len(piece.features) :]
+
+
+def point(piece: Piece) -> np.ndarray:
+    """float64 [k, f, m] Spearman by stratum; NaN where a column is constant."""
+    found = np.empty((len(piece.parts), len(piece.features), len(piece.metrics)))
+    for k, (_, part) in enumerate(piece.parts):
+        x, y = _sides(piece, part)
+        found[k] = x[0].T @ y[0]
+    return np.clip(found, -1, 1)
+
+
+def weights(piece: Piece, rho: np.ndarray) -> np.ndarray:
+    """float64 [k, f, m] variance of each stratum's z; infinite where there is no correlation."""
+    v = variance(piece.free())[:, None, None]
+    return np.where(np.isfinite(rho), v, np.inf)
+
+
+class Test:
+    """The permutation test of some pairs of a piece: ``f`` and ``m`` are places in it."""
+
+    def __init__(self, piece: Piece, f: np.ndarray, m: np.ndarray) -> None:
+        self.piece, self.f, self.m = piece, f, m
+        sides = [_sides(piece, part) for _, part in piece.parts]
+        self.sides = [(np.nan_to_num(x[0][:, f]), np.nan_to_num(y[0][:, m])) for x, y in sides]
+        v = weights(piece, point(piece))[:, f][:, :, m]
+        self.w = np.where(np.isfinite(v), 1 / v, 0.0)
+        self.units = [piece.cells.unit[part] for _, part in piece.parts]
+        self.observed = self.statistic([(x.T @ y)[None] for x, y in self.sides])[0]
+
+    def statistic(self, rho: Sequence[np.ndarray]) -> np.ndarray:
+        """[B, f, m] of each stratum's ``rho`` [B, f, m]."""
+        first, second = 0.0, 0.0
+        for r, w in zip(rho, self.w, strict=True):
+            z = fisher(r)
+            first, second = first + w * z, second + w * z * z
+        total, squares = self.w.sum(0), (self.w**2).sum(0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            q = second - first * first / total
+            tau2 = np.maximum(0, (q - ((self.w > 0).sum(0) - 1)) / (total - squares / total))
+            tau2 = np.where((self.w > 0).sum(0) > 1, tau2, 0.0)
+            return np.asarray(np.abs(first) / np.sqrt(total + tau2 * squares))
+
+    def exceeding(self, moves: np.ndarray) -> np.ndarray:
+        """int [f, m] how many of ``moves`` [count, U] are at least as extreme as what was seen."""
+        bar = self.observed * (1 - 1e-9) - 1e-12
+        found = np.zeros(self.observed.shape, np.int64)
+        observations = sum(len(u) for u in self.units)
+        width = max(observations * min(len(self.f), len(self.m)), len(self.f) * len(self.m) * len(self.units), 1)
+        start = 0
+        for count in permute.chunks(len(moves), width):
+            batch = moves[start : start + count]
+            rho = [
+                self._moved(x, y, permute.induced(batch, u)) for (x, y), u in zip(self.sides, self.units, strict=True)
+            ]
+            found += (self.statistic(rho) >= bar).sum(0)
+            start += count
+        return found
+
+    @staticmethod
+    def _moved(x: np.ndarray, y: np.ndarray, to: np.ndarray) -> np.ndarray:
+        if x.shape[1] < y.shape[1]:
+            return np.asarray(np.swapaxes(x[to], 1, 2) @ y)
+        return np.asarray(x.T @ y[to])
+
+
+def resampled(piece: Piece, drawn: np.ndarray) -> np.ndarray:
+    """float64 [B, k, f, m] Fisher's z where prompt p was drawn ``drawn[b, p]`` times (B x P).
+
+    A sample in which a column is constant has no correlation: it takes the mean of the others.
+    """
+    shape = (len(drawn), len(piece.parts), len(piece.features), len(piece.metrics))
+    found = np.empty(shape)
+    for k, (_, part) in enumerate(piece.parts):
+        start, width = 0, (part.stop - part.start) * piece.cells.values.shape[1]
+        for count in permute.chunks(len(drawn), width):
+            counts = drawn[start : start + count][:, piece.cells.cluster[part]].astype(float)
+            x, y = _sides(piece, part, counts)
+            found[start : start + count, k] = fisher(np.swapaxes(x * counts[:, :, None], 1, 2) @ y)
+            start += count
+    known = np.isfinite(found)
+    mean = np.where(known, found, 0.0).sum(0) / np.maximum(known.sum(0), 1)
+    return np.where(known, found, mean)
+
+
+def draw(group: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """int [count, P] how often each prompt is drawn; each group of prompts (a task) keeps its size."""
+    found = np.zeros((count, len(group)), np.int32)
+    for g in np.unique(group):
+        here = np.flatnonzero(group == g)
+        found[:, here] = rng.multinomial(len(here), np.full(len(here), 1 / len(here)), size=count)
+    return found
