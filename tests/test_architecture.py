@@ -31,6 +31,7 @@ BELOW = {
     "statistics": {"checks", "errors", "lazy", "records"},
     "study": {
         "capture",
+        "charts",
         "checks",
         "errors",
         "importance",
