@@ -33,7 +33,7 @@ WHOLE = ("sink", "lookback", "entropy", "effective_tokens", "gini", "top_5", "dr
 ATTENTION = tuple(f"{kind}_{part}" for kind in ("share", "multiple") for part in PARTS) + WHOLE
 FEATURES = (
     *ATTENTION,
-    *(f"{name}@last-layer" for name in ATTENTION),
+    *(f"{name}@last-layer" for name in ATTENTION if name != "lookback"),
     *(f"{kind}_{part}" for kind in ("masked", "removed", "masked_total", "removed_total") for part in CAUSAL),
 )
 METRICS = (

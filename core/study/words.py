@@ -1,0 +1,95 @@
+"""The plain words for what a table calls by a key: tasks, structures, models, metrics, features.
+
+Charts, the page Findings and the report take their words from here, so that one thing has one name. To add a task or
+a structure of your own: nothing, its key is written as it is. Guarded by tests/core/test_study_words.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from core.models.catalogue import CATALOGUE
+from core.quality.metrics import KINDS, METRICS
+from core.study.features import FEATURES, LAST
+from core.study.structures import OWN, STRUCTURES
+
+TASK_WORDS = {
+    "all tasks": "All tasks",
+    "fact": "Fact questions",
+    "context_qa": "Questions on a text",
+    "summary": "Summaries",
+    "extraction": "Extraction",
+    "classification": "Classification",
+    "constrained": "Writing under rules",
+    "arithmetic": "Arithmetic",
+    "creative": "Creative writing",
+    "bias": "Swapped terms (bias)",
+    "own": "Own items",
+}
+GROUPS = {
+    "attention": "Attention, mean of all heads",
+    "last": "Attention, last layer",
+    "causal": "Knock-out",
+}
+"""Features as pages offer them: {key: words}."""
+LEAST = ("masked", "removed", "share_", "lookback", "sink", "entropy")
+"""How the names of the features begin that a first look shows."""
+
+
+def task_words(task: str) -> str:
+    """A task in words."""
+    return TASK_WORDS.get(task, task)
+
+
+def structure_words(name: str) -> str:
+    """A structure in words; the user's own by the name that it was given."""
+    if name.startswith(OWN):
+        return name.removeprefix(OWN)
+    return STRUCTURES[name].label if name in STRUCTURES else name
+
+
+def model_words(name: str) -> str:
+    """A model as the catalogue calls it, else its name."""
+    return CATALOGUE[name].label if name in CATALOGUE else name
+
+
+def column_words(name: str) -> str:
+    """A metric or a feature in words."""
+    if name in METRICS:
+        return METRICS[name].label
+    return FEATURES[name].label if name in FEATURES else name
+
+
+def column_about(name: str) -> str:
+    """One sentence on what a metric or a feature is; empty for a column that is not known."""
+    if name in METRICS:
+        return METRICS[name].about
+    if name in FEATURES:
+        found = FEATURES[name]
+        return f"{found.definition} Unit: {found.unit}. Source: {found.source}."
+    return ""
+
+
+def is_binary(name: str) -> bool:
+    """True for a metric that is only 0 or 1."""
+    return name in METRICS and METRICS[name].binary
+
+
+def metrics_of(columns: Iterable[str]) -> list[str]:
+    """The metrics among ``columns``, outcomes first."""
+    have = set(columns)
+    return [m for kind in KINDS for m in METRICS if METRICS[m].kind == kind and m in have]
+
+
+def features_of(columns: Iterable[str], group: str = "") -> list[str]:
+    """The features among ``columns``; with ``group`` (a key of GROUPS) only those of it."""
+    have = set(columns)
+    found = [f for f in FEATURES if f in have]
+    return [f for f in found if not group or group_of(f) == group]
+
+
+def group_of(feature: str) -> str:
+    """The key of GROUPS that a feature belongs to."""
+    if feature.endswith(LAST):
+        return "last"
+    return "causal" if feature in FEATURES and FEATURES[feature].kind == "causal" else "attention"
