@@ -121,15 +121,6 @@ def share_interval(count: np.ndarray, n: np.ndarray, level: float = 0.95) -> tup
     return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
 
 
-def q_values(p: np.ndarray) -> np.ndarray:
-    """Benjamini-Hochberg q of the finite entries of ``p``, any shape, as one family; NaN stays NaN."""
-    p = np.asarray(p, float)
-    out, tested = np.full(p.shape, np.nan), np.isfinite(p)
-    if tested.any():
-        out[tested] = stats.false_discovery_control(p[tested])
-    return out
-
-
 @lru_cache(maxsize=16)
 def drawn(n: int, resamples: int, seed: int) -> np.ndarray:
     """float64 [resample, prompt]: how often each of n prompts was drawn, n draws with replacement."""

@@ -2,8 +2,8 @@
 
 Every prompt was run under every level, so levels are compared inside a prompt: its runs are averaged for each level
 (and matched by model and other factors where these are not held fixed), subtracted, and the differences are averaged
-over prompts. Comparing the plain means of two groups of runs would count a prompt as often as it was run and would let the
-prompts that failed under one level stand in for the others.
+over prompts. Comparing the plain means of two groups of runs would count a prompt as often as it was run and would let
+the prompts that failed under one level stand in for the others.
 
 A structure also moves words to another place, and attention depends on place. Its *position control* is the same layout
 with a neutral filler where the instruction stands. ``against_control`` therefore gives structure minus its own control,
@@ -22,7 +22,8 @@ import numpy as np
 import pandas as pd
 
 from core.errors import StudyError
-from core.statistics.flips import FLIPS, RESAMPLES, q_values, worth
+from core.statistics.family import q_values
+from core.statistics.flips import FLIPS, RESAMPLES, worth
 
 Term = tuple[str, bool, int]
 """(level, whether of its position control, +1 or -1)"""
@@ -58,7 +59,7 @@ def paired(
     """Each level of ``factor`` minus ``base``, by prompt, for each combination of ``by``.
 
     ``table`` has one row a run; rows whose column ``control`` is true are left out. ``match``: columns in which two
-    runs must agree to be subtracted; by default model and ``factor:*``, as far as they are neither ``by`` nor ``factor``.
+    runs must agree to be subtracted; by default model and ``factor:*`` where they are neither ``by`` nor ``factor``.
     Returns a row a value x combination x level: value, the columns of ``by``, level, mean and base_mean (of the prompts
     that have both, in the value's unit), difference, low, high (95 %, cluster bootstrap), p (sign flips), q
     (Benjamini-Hochberg over all rows returned), n (prompts that have both). Raises StudyError for an unknown column.

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from core.errors import StudyError
-from core.statistics.flips import expanded_tail, flipped_p, interval, matched_interval, q_values, share_interval, worth
+from core.statistics.family import q_values
+from core.statistics.flips import expanded_tail, flipped_p, interval, matched_interval, share_interval, worth
 from core.statistics.pairs import against_control, paired
 
 
@@ -164,9 +165,3 @@ def test_two_prompts_have_an_interval_and_one_has_none():
     low, high = interval(np.array([[1.0, 1.0], [3.0, np.nan]]))
     assert np.isfinite(low[0]) and np.isnan(low[1]) and np.isnan(high[1])
     assert expanded_tail(10_000) == pytest.approx(0.025, abs=1e-4)
-
-
-def test_q_is_one_family_and_undefined_stays_out():
-    p = np.array([[0.01, np.nan], [0.02, 0.9]])
-    assert q_values(p)[0, 0] == pytest.approx(0.03) and np.isnan(q_values(p)[0, 1])
-    assert np.isnan(q_values(np.array([np.nan]))).all()
