@@ -1,0 +1,144 @@
+"""``python -m core.study``: run a study from a shell, look how far it is, and take its tables out.
+
+    python -m core.study run plan.json [--workers N] [--pilot 10] [--retry]     also: run ID, to go on
+    python -m core.study status [ID]
+    python -m core.study score ID                                               metrics and features anew
+    python -m core.study export ID FOLDER
+
+Control-C stops after the answers that are being written; the same command goes on. This module prints.
+Guarded by tests/core/test_study_resume.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from core.errors import Cancelled, HeedError
+from core.study.status import Status, lasting
+from core.study.study import Study, studies
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+class Lines:
+    """Progress as lines: at once when something failed, else every few seconds."""
+
+    def __init__(self, every: float) -> None:
+        self.every, self.told, self.last = every, 0.0, ""
+
+    def __call__(self, fraction: float | None, text: str, stream: str | None = None) -> None:
+        if text != self.last and time.monotonic() - self.told >= self.every:
+            self.last, self.told = text, time.monotonic()
+            say(f"{time.strftime('%H:%M:%S')}  {text}")
+
+
+def run(options: argparse.Namespace) -> int:
+    study = Study(options.what)
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    if options.retry:
+        say(f"{study.retry()} failed runs are tried again")
+    say(f"{study.name} ({study.id}) in {study.folder}: {study.status().text}")
+    lines = Lines(options.every)
+    if options.pilot:
+        status = study.pilot(options.pilot, options.workers, lines, stop.is_set)
+    else:
+        status = study.run(options.workers, lines, stop.is_set)
+    report(status)
+    if stop.is_set():
+        say("Stopped. The same command goes on.")
+    return 0 if status.over and not status.failed else 1
+
+
+def report(status: Status) -> None:
+    say(f"{status.text}; {lasting(status.seconds)} of work")
+    for why, count in status.reasons.items():
+        say(f"  {count} failed: {why}")
+    if status.near_ties:
+        say(f"  {status.near_ties} steps had two best tokens within 1e-4 nats")
+
+
+def show(options: argparse.Namespace) -> int:
+    if options.what:
+        study = Study(options.what)
+        say(f"{study.name} ({study.id}) in {study.folder}")
+        status = study.status()
+        for model, part in status.by_model.items():
+            say(f"  {model}: {part.text}")
+        report(status)
+        return 0
+    known = studies()
+    for one in known:
+        say(f"{one.id}  {one.name}: {one.status.text}")
+    if not known:
+        say("There is no study yet: python -m core.study run plan.json")
+    return 0
+
+
+def score(options: argparse.Namespace) -> int:
+    say(f"{Study(options.what).score(Lines(5.0))} runs measured")
+    return 0
+
+
+def export(options: argparse.Namespace) -> int:
+    for path in Study(options.what).export(options.folder):
+        say(str(path))
+    return 0
+
+
+def work(options: argparse.Namespace) -> int:
+    from core.study.crew import serve
+
+    serve(Path(options.what), options.number, options.parent, options.pilot)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    whole = argparse.ArgumentParser(prog="python -m core.study", description="Studies from a shell.")
+    parts = whole.add_subparsers(required=True)
+    running = parts.add_parser("run", help="run a plan, or go on with a study")
+    running.add_argument("what", help="plan.json, or the id of a study")
+    running.add_argument("--workers", type=int, help="processes; by default one a model, up to the cores")
+    running.add_argument("--pilot", type=int, metavar="ITEMS", help="only the first few items, of all tasks in turn")
+    running.add_argument("--retry", action="store_true", help="failed runs again")
+    running.add_argument("--every", type=float, default=5.0, help="seconds between two lines")
+    running.set_defaults(do=run)
+    for name, do, about in (("status", show, "how far studies are"), ("score", score, "metrics and features anew")):
+        part = parts.add_parser(name, help=about)
+        part.add_argument("what", nargs="?" if name == "status" else None, help="the id of a study", default="")
+        part.set_defaults(do=do)
+    out = parts.add_parser("export", help="tables as CSV and Parquet")
+    out.add_argument("what", help="the id of a study")
+    out.add_argument("folder")
+    out.set_defaults(do=export)
+    hidden = parts.add_parser("work")
+    hidden.add_argument("what")
+    hidden.add_argument("number", type=int)
+    hidden.add_argument("parent", type=int)
+    hidden.add_argument("--pilot", action="store_true")
+    hidden.set_defaults(do=work)
+    return whole
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    try:
+        return int(options.do(options))
+    except Cancelled:
+        say("Stopped. The same command goes on.")
+    except HeedError as error:
+        say(str(error))
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,196 @@
+"""The SQLite file of one study: what is to be done, who does it, and what came of it.
+
+    cells         the work list: state, and which process holds a cell
+    runs          one row a run: the table of statistics; a column for each metric and feature
+    instructions  one row a run and instruction
+    kept          what numbers are made from: request, digest (about 100 kB), effects
+    plans         as given, and with every item and example written out; the last one holds
+    ratings, meta
+
+WAL, so that pages read while workers write; one transaction writes a finished cell everywhere, so that a process
+killed at any moment leaves a cell done or not begun. A claim names its process; claims of processes that have ended
+are free again. New columns are added when a metric or feature appears. Guarded by tests/core/test_study_database.py.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.errors import StoreError
+
+FILE = "study.sqlite"
+SILENT = 600.0
+"""Seconds after which a claim of another machine is taken over."""
+TRIES = 5
+"""Times that the process may die while it holds a cell alone, before the cell counts as failed."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS plans (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL, at REAL NOT NULL, json TEXT NOT NULL, frozen TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS cells (
+    cell TEXT PRIMARY KEY, number INTEGER NOT NULL, item TEXT NOT NULL, task TEXT NOT NULL, structure TEXT NOT NULL,
+    control INTEGER NOT NULL, model TEXT NOT NULL, seed INTEGER NOT NULL, wanted INTEGER NOT NULL DEFAULT 1,
+    pilot INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'waiting', owner TEXT NOT NULL DEFAULT '',
+    claimed REAL NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS work ON cells (state, model, number);
+CREATE TABLE IF NOT EXISTS runs (
+    cell TEXT PRIMARY KEY, run TEXT, prompt_id TEXT, task TEXT, structure TEXT, control INTEGER, model TEXT,
+    seed INTEGER, prompt_tokens INTEGER, output_tokens INTEGER, finish TEXT, truncated INTEGER, answer TEXT,
+    error TEXT, why TEXT, seconds REAL, near_ties INTEGER, finished REAL);
+CREATE TABLE IF NOT EXISTS instructions (
+    cell TEXT NOT NULL, run TEXT, prompt_id TEXT, task TEXT, structure TEXT, control INTEGER, model TEXT,
+    number INTEGER NOT NULL, id TEXT, kwargs TEXT, message INTEGER, start INTEGER, "end" INTEGER, share REAL,
+    multiple REAL, masked REAL, removed REAL, strict REAL, loose REAL, why TEXT, PRIMARY KEY (cell, number));
+CREATE TABLE IF NOT EXISTS kept (
+    cell TEXT PRIMARY KEY, request TEXT NOT NULL, spans TEXT NOT NULL, digest BLOB, effects TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS ratings (
+    cell TEXT NOT NULL, rater TEXT NOT NULL, rating REAL NOT NULL, at REAL NOT NULL, PRIMARY KEY (cell, rater));
+"""
+FIXED = (
+    *("cell", "run", "prompt_id", "task", "structure", "control", "model", "seed", "prompt_tokens", "output_tokens"),
+    *("finish", "truncated", "answer", "error", "why", "seconds", "near_ties", "finished"),
+)
+"""Columns of ``runs`` that are no metric and no feature."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """The database at ``path``, made where there is none; statements commit by themselves. Raises StoreError."""
+    try:
+        db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+        db.row_factory = sqlite3.Row
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=NORMAL")
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'ratings'").fetchone():
+            db.executescript(SCHEMA)
+    except sqlite3.Error as error:
+        raise StoreError(f"The study at {path.parent} cannot be opened ({error}): check its disk and rights.") from error
+    return db
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All of what is inside, or nothing; alone among writers."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def quoted(name: str) -> str:
+    """A column's name for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def put(db: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> None:
+    """One row, in place of that of the same key; columns that ``runs`` does not have yet are added as numbers."""
+    if table == "runs":
+        columns(db, [name for name in row if name not in FIXED])
+    names = ", ".join(quoted(name) for name in row)
+    marks = ", ".join("?" * len(row))
+    db.execute(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})", list(row.values()))
+
+
+def columns(db: sqlite3.Connection, names: Iterable[str]) -> None:
+    """Add what ``runs`` lacks of these columns."""
+    known = {row["name"] for row in db.execute("PRAGMA table_info(runs)")}
+    for name in dict.fromkeys(names):
+        if name not in known:
+            try:
+                db.execute(f"ALTER TABLE runs ADD COLUMN {quoted(name)} REAL")
+            except sqlite3.OperationalError as error:
+                if "duplicate column" not in str(error):
+                    raise
+
+
+def get(db: sqlite3.Connection, key: str) -> str | None:
+    """A note about the study."""
+    row = db.execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
+    return None if row is None else str(row["value"])
+
+
+def note(db: sqlite3.Connection, key: str, value: str) -> None:
+    db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", [key, value])
+
+
+def claim(db: sqlite3.Connection, owner: str, model: str, most: int, pilot: bool = False) -> list[sqlite3.Row]:
+    """The next cells of one model for ``owner``, of one task; empty when none is left that nobody works at.
+
+    Cells whose process ended before come one at a time, so that one that kills its process is found out.
+    """
+    with transaction(db):
+        _release(db, owner)
+        where = "state = 'waiting' AND wanted AND model = ?" + (" AND pilot" if pilot else "")
+        first = db.execute(f"SELECT * FROM cells WHERE {where} ORDER BY tries > 2, number LIMIT 1", [model]).fetchone()
+        if first is None:
+            return []
+        alone = first["tries"] > 2
+        rows = db.execute(
+            f"SELECT * FROM cells WHERE {where} AND task = ? AND number >= ? AND tries < 3 ORDER BY number LIMIT ?",
+            [model, first["task"], first["number"], most],
+        ).fetchall()
+        taken = [first] if alone else rows
+        db.executemany(
+            "UPDATE cells SET state = 'claimed', owner = ?, claimed = ?, tries = tries + 1 WHERE cell = ?",
+            [(owner, time.time(), row["cell"]) for row in taken],
+        )
+    return taken
+
+
+def give_back(db: sqlite3.Connection, owner: str) -> None:
+    """Cells that ``owner`` claimed and did not run are free again."""
+    db.execute(
+        "UPDATE cells SET state = 'waiting', owner = '', tries = max(tries - 1, 0) "
+        "WHERE state = 'claimed' AND owner = ?",
+        [owner],
+    )
+
+
+def alive_claim(db: sqlite3.Connection, owner: str) -> None:
+    """Say that ``owner`` still works."""
+    db.execute("UPDATE cells SET claimed = ? WHERE state = 'claimed' AND owner = ?", [time.time(), owner])
+
+
+def _release(db: sqlite3.Connection, owner: str) -> None:
+    """Free what ended processes hold (inside a transaction)."""
+    held = db.execute("SELECT owner, max(claimed) AS at FROM cells WHERE state = 'claimed' GROUP BY owner").fetchall()
+    for row in held:
+        if row["owner"] != owner and not lives(row["owner"], row["at"]):
+            free = "UPDATE cells SET state = 'waiting', owner = '' WHERE state = 'claimed' AND owner = ?"
+            db.execute(free, [row["owner"]])
+
+
+def me() -> str:
+    """A new name for work of this process, which tells others whether it still lives: host, process id, its start."""
+    import psutil
+
+    return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.2f} {secrets.token_hex(4)}"
+
+
+def lives(owner: str, at: float) -> bool:
+    """True while the process that claimed may still work; on other machines after its last word."""
+    import psutil
+
+    host, pid, started, *_ = f"{owner} 0 0".split(" ")
+    if host != socket.gethostname():
+        return time.time() - at < SILENT
+    try:
+        return abs(psutil.Process(int(pid)).create_time() - float(started)) < 1.0
+    except (psutil.Error, ValueError):
+        return False
+
+
+def rows_of(db: sqlite3.Connection, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    """The rows of a query as dicts."""
+    return [dict(row) for row in db.execute(sql, values)]

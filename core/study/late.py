@@ -1,0 +1,58 @@
+"""What takes all answers of a study at once: how near each is to its own prompt, among those of its task.
+
+The encoder is not needed for anything else; without it the columns stay undefined and say so.
+Guarded by tests/core/test_study_run.py.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import sqlite3
+from collections.abc import Callable, Mapping
+
+from core.errors import Cancelled, reason
+from core.study import database
+from core.study.measuring import LATE
+
+LOG = logging.getLogger("heed")
+
+
+def relevance(db: sqlite3.Connection, prompts: Mapping[str, str], cancelled: Callable[[], bool]) -> None:
+    """Fill in the relevance of all finished runs. Raises Cancelled."""
+    sql = "SELECT runs.cell, prompt_id, runs.task, answer, why FROM runs JOIN cells USING (cell) WHERE state = 'done' AND wanted"
+    rows = [row for row in database.rows_of(db, sql) if row["prompt_id"] in prompts]
+    if cancelled():
+        raise Cancelled("Stopped.")
+    if not rows:
+        return
+    whys: list[tuple[str, str]]
+    values: list[tuple[float | None, float | None]]
+    try:
+        from core.quality import relevance as compute
+
+        found = compute(
+            [row["answer"] for row in rows], [prompts[row["prompt_id"]] for row in rows], [row["task"] for row in rows]
+        )
+        values = [(_number(a), _number(b)) for a, b in zip(found[LATE[0]], found[LATE[1]], strict=True)]
+        whys = list(zip(found["why_rank"], found["why_cosine"], strict=True))
+    except Exception as error:
+        LOG.warning("Relevance was not computed: %s", reason(error))
+        values, whys = [(None, None)] * len(rows), [(reason(error),) * 2] * len(rows)
+    with database.transaction(db):
+        database.columns(db, LATE)
+        for row, pair, why in zip(rows, values, whys, strict=True):
+            told = json.loads(row["why"] or "{}")
+            for name, value, said in zip(LATE, pair, why, strict=True):
+                told.pop(name, None)
+                if value is None:
+                    told[name] = str(said)
+            db.execute(
+                f"UPDATE runs SET {LATE[0]} = ?, {LATE[1]} = ?, why = ? WHERE cell = ?",
+                [*pair, json.dumps(told), row["cell"]],
+            )
+
+
+def _number(value: float) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)

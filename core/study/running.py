@@ -1,0 +1,215 @@
+"""One process at work on a study: it claims a few cells, asks the model, and writes each as soon as it is known.
+
+Several may work at the same study. The model of a cell stays loaded while there are cells of it; then the next model
+takes its place. What cannot be asked keeps its reason and leaves the others alone.
+Guarded by tests/core/test_study_run.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from core.errors import NO_MEMORY, Cancelled, HeedError, is_memory, reason
+from core.models.names import prints_date
+from core.records import Item, Request
+from core.settings import versions
+from core.study import database, keeping, planned
+from core.study.cells import laid
+from core.study.plan import Plan
+from core.study.structures import Laid
+
+LOG = logging.getLogger("heed")
+BATCH = 16
+"""Cells claimed at a time, which run as one batch."""
+Cancel = Callable[[], bool]
+
+
+class Worker:
+    """``Worker(folder).work(...)``; holds the database, the plan, and one model."""
+
+    def __init__(self, folder: Path, pilot: bool = False, batch: int = BATCH) -> None:
+        self.db = database.connect(folder / database.FILE)
+        self.plan: Plan = planned.frozen(self.db)
+        self.items: dict[str, Item] = {item.id: item for item in self.plan.all_items()}
+        self.date = planned.date_of(self.db)
+        self.pilot, self.batch = pilot, batch
+        self.owner = database.me()
+
+    def work(self, first: int, done: Callable[[], None], cancelled: Cancel) -> None:
+        """Every cell that nobody else works at, beginning with model number ``first``. ``done()`` after each.
+
+        Returns early when ``cancelled``; what was not begun is free again.
+        """
+        models = self.plan.models
+        try:
+            for place in range(len(models)):
+                self._model(models[(first + place) % len(models)], done, cancelled)
+        except Cancelled:
+            pass
+        finally:
+            database.give_back(self.db, self.owner)
+
+    def close(self) -> None:
+        self.db.close()
+
+    def _model(self, name: str, done: Callable[[], None], cancelled: Cancel) -> None:
+        model = None
+        while not cancelled():
+            claimed = database.claim(self.db, self.owner, name, self.batch, self.pilot)
+            if not claimed:
+                break
+            try:
+                model = model or _load(name, cancelled)
+            except Cancelled:
+                raise
+            except HeedError as error:
+                self._fail_all(name, claimed, str(error), done)
+                break
+            self._chunk(model, claimed, done, cancelled)
+        if model is not None:
+            from core.models.load import forget
+
+            forget(model.key)
+
+    def _fail_all(self, name: str, claimed: Sequence[sqlite3.Row], why: str, done: Callable[[], None]) -> None:
+        """The model cannot be had: none of its cells can be run."""
+        while claimed:
+            for place in claimed:
+                keeping.fail(self.db, place, why)
+            done()
+            claimed = database.claim(self.db, self.owner, name, 1000, self.pilot)
+
+    def _chunk(self, model: Any, claimed: Sequence[sqlite3.Row], done: Callable[[], None], cancelled: Cancel) -> None:
+        """Ask one batch; where it fails as a whole, one at a time."""
+        left = self._asked(model, claimed, done, cancelled)
+        try:
+            self._compute(model, left, done, cancelled, self.batch)
+        except Cancelled:
+            raise
+        except Exception as error:
+            if len(left) > 1 and is_memory(error):
+                _tidy()
+            for key in list(left):
+                self._alone(model, {key: left[key]}, error if len(left) == 1 else None, done, cancelled)
+
+    def _alone(
+        self, model: Any, one: dict[str, Any], failed: Exception | None, done: Callable[[], None], cancelled: Cancel
+    ) -> None:
+        place = next(iter(one.values()))[0]
+        try:
+            if failed is not None:
+                raise failed
+            self._compute(model, one, done, cancelled, 1)
+        except Cancelled:
+            raise
+        except Exception as error:
+            keeping.fail(self.db, place, told(error))
+            done()
+
+    def _asked(
+        self, model: Any, claimed: Sequence[sqlite3.Row], done: Callable[[], None], cancelled: Cancel
+    ) -> dict[str, Any]:
+        """{cell: (its place, what is asked, its item)} of those that can be asked."""
+        from core.study.work import Asked
+
+        ready: dict[str, Any] = {}
+        for place in claimed:
+            if cancelled():
+                raise Cancelled("Stopped.")
+            try:
+                if place["tries"] >= database.TRIES:
+                    raise HeedError(f"The process ended {place['tries']} times while it ran this: it may lack memory.")
+                item = self.items[place["item"]]
+                form, request = self._request(model, item, place)
+                ready[place["cell"]] = (place, Asked(place["cell"], request, form.instructions), item)
+            except Exception as error:
+                keeping.fail(self.db, place, told(error))
+                done()
+        return ready
+
+    def _compute(
+        self, model: Any, left: dict[str, Any], done: Callable[[], None], cancelled: Cancel, batch: int
+    ) -> None:
+        """Write each result and take it out of ``left``."""
+        from core.study.work import compute
+
+        asked = [one for _, one, _ in left.values()]
+        plan = self.plan
+        for result in compute(
+            model, asked, effects=plan.effects, batch=batch, methods=plan.methods, cancelled=cancelled
+        ):
+            place, one, item = left[result.key]
+            spans = tuple(i.spans for i in one.instructions)
+            kept = keeping.Kept(result.key, one.request, spans, result.digest, result.effects)
+            facts = {
+                "error": result.error,
+                "seconds": result.seconds,
+                "near_ties": result.near_ties,
+                "prompt_tokens": result.prompt_tokens,
+                "output_tokens": result.output_tokens,
+            }
+            keeping.write(self.db, place, item, kept, facts)
+            del left[result.key]
+            database.alive_claim(self.db, self.owner)
+            done()
+
+    def _request(self, model: Any, item: Item, place: Mapping[str, Any]) -> tuple[Laid, Request]:
+        """The item laid out for this cell, and its Request; a filler in the instruction's place of a control."""
+        plan, name = self.plan, place["structure"]
+        dated = self.date if prints_date(place["model"]) else ""
+
+        def asked(form: Laid) -> Request:
+            return Request(
+                model=model.key,
+                messages=form.messages,
+                segments=form.segments,
+                answer=item.answer,
+                max_new_tokens=plan.max_new_tokens,
+                temperature=plan.temperature,
+                top_p=plan.top_p,
+                seed=place["seed"],
+                date=dated,
+                versions=versions(),
+            )
+
+        form = laid(plan, item, name)
+        if not place["control"]:
+            return form, asked(form)
+        form = laid(plan, item, name, self._filler(model, item, name, asked(form)))
+        return form, asked(form)
+
+    def _filler(self, model: Any, item: Item, name: str, request: Request) -> str:
+        from core.study.filler import filler
+        from core.text.render import render
+
+        def count(text: str) -> int:
+            form = laid(self.plan, item, name, text)
+            asked = replace(request, messages=form.messages, segments=())
+            return len(render(model.tokenizer, asked, has_template=model.ref.has_template).tokens)
+
+        return filler(count, item.segments["instruction"].strip())
+
+
+def _load(name: str, cancelled: Cancel) -> Any:
+    from core.models import load_model
+
+    return load_model(name, cancelled=cancelled)
+
+
+def told(error: Exception) -> str:
+    """Why a run failed, for people; what was not foreseen goes to the log in full."""
+    if isinstance(error, HeedError):
+        return str(error)
+    LOG.warning("A run of a study failed.", exc_info=error)
+    return NO_MEMORY if is_memory(error) else f"This run failed ({reason(error)})."
+
+
+def _tidy() -> None:
+    import gc
+
+    gc.collect()

@@ -1,0 +1,361 @@
+"""A study on disk: run it, stop it, go on, let it grow, and read its tables.
+
+``Study(plan)`` opens the study of that plan or begins it; everything lives in one SQLite file below HEED_HOME/studies.
+Running is going on: finished cells are never run again, whoever was killed at whatever moment.
+Guarded by tests/core/test_study_run.py and test_study_resume.py.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core import settings
+from core.errors import Cancelled, HeedError, StoreError
+from core.records import Answered, Digest, Item, Request
+from core.study import database, keeping, planned, tables
+from core.study.plan import Plan
+from core.study.status import Status, status_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+Progress = Callable[..., None]
+Cancel = Callable[[], bool]
+
+
+def _silent(fraction: float | None, text: str, stream: str | None = None) -> None: ...
+
+
+def _never() -> bool:
+    return False
+
+
+class Study:
+    """``Study(plan)``, or the path of a plan.json, the id of a study (or its beginning), or its folder."""
+
+    def __init__(self, what: Plan | str | Path) -> None:
+        """Raises PromptError for a plan that cannot be run, StoreError where there is no such study."""
+        plan = what if isinstance(what, Plan) else _plan_at(what)
+        self.folder: Path = _folder(plan) if plan is not None else _find(str(what))
+        fresh = not (self.folder / database.FILE).exists()
+        if fresh and plan is None:
+            raise StoreError(f"There is no study {what}: `python -m core.study status` lists them.")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.db = database.connect(self.folder / database.FILE)
+        if plan is not None and plan.id not in planned.ids(self.db):
+            planned.put(self.db, plan)
+
+    @property
+    def id(self) -> str:
+        """The name of its folder."""
+        return self.folder.name
+
+    @property
+    def plan(self) -> Plan:
+        """The plan as it was given, or as it was last extended."""
+        return planned.given(self.db)
+
+    @property
+    def name(self) -> str:
+        return database.get(self.db, "name") or self.id
+
+    def items(self) -> dict[str, Item]:
+        """{prompt_id: Item} as they stand in this study."""
+        return {item.id: item for item in planned.frozen(self.db).all_items()}
+
+    # running
+
+    def run(
+        self,
+        workers: int | None = None,
+        progress: Progress = _silent,
+        cancelled: Cancel = _never,
+        pilot: bool = False,
+    ) -> Status:
+        """Run what is not done yet; returns early when ``cancelled``, and can be called again at any time.
+
+        ``workers``: processes, each with its own model; 1 runs in this one; None: one a model, up to the cores.
+        ``progress(fraction, text)``. A cell that fails keeps its reason (``retry`` runs those again).
+        """
+        from core.study.crew import crew
+
+        began = time.time()
+        waiting = [m for m, s in self.status().by_model.items() if s.waiting or s.running]
+        workers = min(max(1, len(waiting)), _cores()) if workers is None else max(1, int(workers))
+
+        def tell() -> None:
+            now = self.status(since=began, workers=workers, pilot=pilot)
+            progress(now.fraction, now.text)
+
+        def tick() -> bool:
+            tell()
+            return cancelled()
+
+        tell()
+        failures: list[str] = []
+        if waiting and workers == 1:
+            self._alone(pilot, tell, cancelled)
+        elif waiting:
+            failures = crew(self.folder, workers, pilot, lambda: self.status(pilot=pilot).waiting, tick)
+        now = self.status(since=began, workers=workers, pilot=pilot)
+        if failures and now.waiting and not cancelled():
+            raise StoreError(f"{now.waiting} runs are left and the workers keep ending ({failures[-1]}): see {self.folder}.")
+        if now.done and not cancelled():
+            self._late(progress, cancelled)
+        tell()
+        return self.status(since=began, workers=workers, pilot=pilot)
+
+    def _alone(self, pilot: bool, done: Callable[[], None], cancelled: Cancel) -> None:
+        from core.study.running import Worker
+
+        worker = Worker(self.folder, pilot)
+        try:
+            worker.work(0, done, cancelled)
+        finally:
+            worker.close()
+
+    def pilot(
+        self,
+        items: int = 10,
+        workers: int | None = 1,
+        progress: Progress = _silent,
+        cancelled: Cancel = _never,
+    ) -> Status:
+        """Run all cells of the first few items, taken from the tasks in turn; they count for the whole study."""
+        chosen = _in_turn(self.items().values(), items)
+        with database.transaction(self.db):
+            self.db.execute("UPDATE cells SET pilot = 0")
+            self.db.executemany("UPDATE cells SET pilot = 1 WHERE item = ?", [(item,) for item in chosen])
+        return self.run(workers, progress, cancelled, pilot=True)
+
+    def retry(self) -> int:
+        """Failed cells are to be run again; how many."""
+        with database.transaction(self.db):
+            return self.db.execute(
+                "UPDATE cells SET state = 'waiting', owner = '', tries = 0 WHERE state = 'failed' AND wanted"
+            ).rowcount
+
+    def extend(self, **more: Any) -> Study:
+        """More levels: ``structures, models, suites, items, seeds, controls, primary, templates, examples`` are added,
+        other fields of Plan are replaced. Only new cells will be run. Raises PromptError.
+        """
+        plan = self.plan
+        joined: dict[str, Any] = {}
+        for name, value in more.items():
+            old = getattr(plan, name, None)
+            if isinstance(old, tuple):
+                several = (value,) if isinstance(value, str) else tuple(value)
+                joined[name] = (*old, *(v for v in several if v not in old))
+            elif isinstance(old, Mapping):
+                joined[name] = {**old, **value}
+            else:
+                joined[name] = value
+        return self.change(replace(plan, **joined))
+
+    def change(self, plan: Plan) -> Study:
+        """Take another plan: cells that both have are kept, items are read anew, others wait to be run."""
+        planned.put(self.db, plan)
+        return self
+
+    def status(self, since: float | None = None, workers: int = 1, pilot: bool = False) -> Status:
+        """How far it is. ``since``: when this call of ``run`` began, for the time left."""
+        return status_of(self.db, since, pilot)
+
+    # reading
+
+    def table(self) -> pd.DataFrame:
+        """One row a run, failed ones included; a column for every metric and feature, NaN where undefined."""
+        return tables.runs(self.db, self.items())
+
+    def instructions(self) -> pd.DataFrame:
+        """One row a run and instruction."""
+        return tables.instructions(self.db)
+
+    def heads(self, rows: pd.DataFrame, part: str = "all") -> np.ndarray:
+        """float32 [len(rows), features x layers x heads] of runs of one model; a row of NaN where none is kept."""
+        return tables.heads(self.db, rows, part)
+
+    def head_names(self, rows: pd.DataFrame) -> tuple[str, ...]:
+        """Names of the columns of ``heads``: ``share_SEG L.H`` and ``lookback L.H``."""
+        return tables.head_names(self.db, rows)
+
+    def digest(self, cell: str) -> Digest:
+        """What is kept of a run. Raises StoreError where it is not done."""
+        digest = self._kept(cell).digest
+        if digest is None:
+            raise StoreError(f"The run {cell[:8]} has no answer: its row says why.")
+        return digest
+
+    def request(self, cell: str) -> Request:
+        """What was asked; running it again gives the whole run. Raises StoreError."""
+        return self._kept(cell).request
+
+    def prompt(self, cell: str) -> str:
+        """What the user's messages said. Raises StoreError."""
+        request = self.request(cell)
+        return "\n\n".join(m.content for m in request.messages if m.role == "user") or (request.text or "")
+
+    def answered(self, cell: str) -> Answered:
+        """What metrics look at. Raises StoreError."""
+        item = self.db.execute("SELECT item FROM cells WHERE cell = ?", [cell]).fetchone()["item"]
+        self.digest(cell)
+        return keeping.record_of(self.items()[item], self._kept(cell), None)
+
+    def prompts(self) -> dict[str, str]:
+        """{prompt_id: the item's own words, without any structure}."""
+        return {ident: own_words(item) for ident, item in self.items().items()}
+
+    def _kept(self, cell: str) -> keeping.Kept:
+        kept = keeping.read(self.db, cell)
+        if kept is None:
+            raise StoreError(f"The run {cell[:8]} of this study is not done yet: run the study first.")
+        return kept
+
+    # computing anew
+
+    def score(self, progress: Progress = _silent, cancelled: Cancel = _never) -> int:
+        """Compute features and metrics of all kept runs anew, e.g. after an update of Heed; how many."""
+        items = self.items()
+        done = database.rows_of(self.db, "SELECT * FROM cells WHERE state = 'done' AND wanted ORDER BY number")
+        for number, place in enumerate(done, 1):
+            if cancelled():
+                raise Cancelled("Stopped.")
+            keeping.again(self.db, place, items[place["item"]])
+            progress(number / len(done), f"{number:,} of {len(done):,} runs measured")
+        self._late(progress, cancelled)
+        return len(done)
+
+    def rate_column(self) -> None:
+        """Put what people rated into the runs' column ``rating``."""
+        items = self.items()
+        with database.transaction(self.db):
+            database.columns(self.db, ["rating"])
+            for row in database.rows_of(
+                self.db,
+                "SELECT runs.cell, prompt_id, avg(r.rating) AS mean FROM runs LEFT JOIN ratings r USING (cell) GROUP BY 1",
+            ):
+                given = items[row["prompt_id"]].rating if row["prompt_id"] in items else None
+                value = given if row["mean"] is None else row["mean"]
+                self.db.execute("UPDATE runs SET rating = ? WHERE cell = ?", [value, row["cell"]])
+
+    def _late(self, progress: Progress, cancelled: Cancel) -> None:
+        from core.study.late import relevance
+
+        progress(None, "Comparing answers with prompts")
+        relevance(self.db, self.prompts(), cancelled)
+
+    # out
+
+    def export(self, folder: str | Path) -> list[Path]:
+        """Both tables as CSV and Parquet and the plan, into ``folder``. Raises StoreError."""
+        from core.study.export import export
+
+        return export(self, Path(folder))
+
+    def close(self) -> None:
+        self.db.close()
+
+    def delete(self) -> None:
+        """Remove it from disk, for good."""
+        self.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A study on this machine."""
+
+    id: str
+    name: str
+    folder: Path
+    created: float
+    status: Status = field(repr=False)
+
+
+def studies() -> list[Known]:
+    """Every study of this machine, newest first; what cannot be read is left out."""
+    found = []
+    for folder in _all_folders():
+        try:
+            db = database.connect(folder / database.FILE)
+            try:
+                created = float(database.get(db, "created") or 0)
+                found.append(Known(folder.name, database.get(db, "name") or "", folder, created, status_of(db)))
+            finally:
+                db.close()
+        except (HeedError, sqlite3.Error):
+            continue
+    return sorted(found, key=lambda known: -known.created)
+
+
+def own_words(item: Item) -> str:
+    """The item's text without any structure."""
+    return "\n\n".join(item.segments.values()) or item.prompt
+
+
+def _cores() -> int:
+    from core.study.crew import cores
+
+    return cores()
+
+
+def _in_turn(items: Iterable[Item], most: int) -> list[str]:
+    """Ids of the first few items, one of each task in turn."""
+    tasks: dict[str, list[str]] = {}
+    for item in items:
+        tasks.setdefault(item.task, []).append(item.id)
+    rounds = range(max((len(some) for some in tasks.values()), default=0))
+    return [some[turn] for turn in rounds for some in tasks.values() if turn < len(some)][:most]
+
+
+def _plan_at(what: str | Path) -> Plan | None:
+    path = Path(what)
+    if path.is_file() and path.suffix.lower() == ".json":
+        try:
+            return Plan.from_json(path.read_text(encoding="utf-8-sig"), path.parent)
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"{path} cannot be read ({error}): give a plan.json.") from error
+    if path.suffix.lower() == ".json":
+        raise StoreError(f"There is no file {path}: give the path of a plan.json or the id of a study.")
+    return None
+
+
+def _root() -> Path:
+    return settings.home_path() / "studies"
+
+
+def _all_folders() -> list[Path]:
+    return [path.parent for path in sorted(_root().glob(f"*/{database.FILE}"))]
+
+
+def _folder(plan: Plan) -> Path:
+    """Where the study of this plan is, or will be."""
+    for folder in _all_folders():
+        try:
+            db = database.connect(folder / database.FILE)
+        except StoreError:
+            continue
+        try:
+            if plan.id in planned.ids(db):
+                return folder
+        finally:
+            db.close()
+    settings.home()
+    return _root() / plan.id[:16]
+
+
+def _find(what: str) -> Path:
+    if (Path(what) / database.FILE).exists():
+        return Path(what)
+    folders: Sequence[Path] = [f for f in _all_folders() if f.name.startswith(what)] if what else []
+    if len(folders) != 1:
+        raise StoreError(f"There is no study {what!r}: `python -m core.study status` lists them with their ids.")
+    return folders[0]
+
