@@ -6,6 +6,7 @@ so is "all", unless another instruction has already failed. Guarded by tests/cor
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from core.quality.value import Value, defined, undefined
@@ -42,7 +43,9 @@ def _share(answered: Answered, mode: str) -> Value:
     return _open(verdicts, seen) or defined(sum(map(bool, seen)) / len(seen))
 
 
+@lru_cache(maxsize=4)
 def _verdicts(answered: Answered) -> list[Any]:
+    """Verdicts of this very record, which three metrics ask for one after another."""
     if not answered.instructions:
         return []
     from core.quality.instructions import verdicts

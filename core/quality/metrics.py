@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.quality import adherence, likelihood, reference, repetition
-from core.quality.value import Value, defined, undefined
+from core.quality.value import UNRATED, Value, defined, undefined
 from core.records import Answered
 
 Better = Literal["higher", "lower", "neither"]
@@ -40,7 +40,7 @@ class Metric:
 
 def rating(answered: Answered) -> Value:
     """What a person gave, mean over raters."""
-    return undefined("nobody has rated it") if answered.rating is None else defined(answered.rating)
+    return undefined(UNRATED) if answered.rating is None else defined(answered.rating)
 
 
 def relevance_cosine(answered: Answered) -> Value:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 TRUNCATED = "the answer was stopped by the token limit"
 NO_REFERENCE = "there is no reference"
 EMPTY = "the answer is empty"
+UNRATED = "nobody has rated it"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,76 @@
+"""Do the people who rated agree: for each two of them, and all together.
+
+Cohen's kappa with quadratic weights (Cohen 1968, scikit-learn) compares two raters over what both have rated: 1 is
+perfect, 0 what their habits alone would give. Krippendorff's alpha for interval data (Krippendorff 2011) takes all
+raters and gaps at once. Neither is told below ten common answers, or where everybody always gave the same.
+Guarded by tests/core/test_statistics_raters.py.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+COMMON = 10
+"""Answers rated by both that a verdict takes."""
+SAME = "one of them always gave the same rating"
+
+
+def few(count: int) -> str:
+    """Why there is no verdict."""
+    return f"{count} of {COMMON} answers that both must have rated" if count < COMMON else ""
+
+
+def agreement(table: pd.DataFrame, item: str = "card", rater: str = "rater", rating: str = "rating") -> pd.DataFrame:
+    """One row for each two raters: ``first, second, n`` (answers of both), ``equal`` and ``near`` (shares that are
+    equal, or at most one apart), ``difference`` (mean, second minus first), ``kappa``, ``why`` (kappa is NaN).
+
+    ``table``: one row an item and rater, ratings in whole numbers; of several rows of one pair the last counts.
+    """
+    wide, rows = _wide(table, item, rater, rating), []
+    for first, second in combinations(wide.columns, 2):
+        both = wide[[first, second]].dropna()
+        a, b = both[first].to_numpy(), both[second].to_numpy()
+        why = few(len(a)) or (SAME if len(set(a)) == 1 or len(set(b)) == 1 else "")
+        kappa = np.nan if why else _kappa(a, b)
+        rows.append((first, second, len(a), *_near(a, b), kappa, why))
+    return pd.DataFrame(rows, columns=["first", "second", "n", "equal", "near", "difference", "kappa", "why"])
+
+
+def alpha(table: pd.DataFrame, item: str = "card", rater: str = "rater", rating: str = "rating") -> tuple[float, str]:
+    """(Krippendorff's alpha for interval data, why it is NaN) over all raters and items rated at least twice."""
+    wide = _wide(table, item, rater, rating).to_numpy(float)
+    rows = [row[~np.isnan(row)] for row in wide]
+    units = [row for row in rows if len(row) > 1]
+    if len(units) < COMMON:
+        return float("nan"), f"{len(units)} of {COMMON} answers that two people must have rated"
+    values = np.concatenate(units)
+    n = len(values)
+    expected = 2 * n * float(np.var(values)) / (n - 1)
+    if expected == 0:
+        return float("nan"), "everybody always gave the same rating"
+    observed = sum(2 * len(u) ** 2 * float(np.var(u)) / (len(u) - 1) for u in units) / n
+    return 1 - observed / expected, ""
+
+
+def _wide(table: pd.DataFrame, item: str, rater: str, rating: str) -> pd.DataFrame:
+    """Items x raters."""
+    last = table.drop_duplicates([item, rater], keep="last")
+    return last.pivot(index=item, columns=rater, values=rating).astype(float)
+
+
+def _kappa(a: np.ndarray, b: np.ndarray) -> float:
+    """Weighted by the square of the distance on the scale, also where nobody gave a grade in between."""
+    from sklearn.metrics import cohen_kappa_score
+
+    both = np.round(np.concatenate([a, b])).astype(int)
+    scale = list(range(both.min(), both.max() + 1))
+    return float(cohen_kappa_score(both[: len(a)], both[len(a) :], labels=scale, weights="quadratic"))
+
+
+def _near(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float]:
+    if not len(a):
+        return float("nan"), float("nan"), float("nan")
+    return float((a == b).mean()), float((abs(a - b) <= 1).mean()), float((b - a).mean())

@@ -1,0 +1,164 @@
+"""What people say of a study's answers: blind, one answer at a time, kept at once by the name of the rater.
+
+Nobody sees which model and structure an answer comes from: the prompt that is shown is the item's own, without the
+structure around it, and an answer that several runs gave to one item word for word is rated once for all of them.
+Raters who see different answers cannot be compared, so everybody gets the same blocks of answers in the same random
+order, and a random order of their own inside of each block. Position controls, whose prompts ask for nothing, failed
+runs and empty answers are left out. The table is ``ratings(cell, rater, rating, at)`` of the study's database; the
+mean over raters becomes the metric ``rating`` at once. Guarded by tests/core/test_study_ratings.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.errors import StoreError, StudyError
+from core.quality.value import UNRATED
+from core.study.database import columns, transaction
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCALE = {1: "very bad", 2: "bad", 3: "in between", 4: "good", 5: "very good"}
+BLOCK = 20
+"""Answers that all raters have behind them before anybody goes on to the next ones."""
+LONGEST_NAME = 40
+
+_TABLE = """CREATE TABLE IF NOT EXISTS ratings (
+    cell TEXT NOT NULL, rater TEXT NOT NULL, rating REAL NOT NULL, at REAL NOT NULL, PRIMARY KEY (cell, rater))"""
+
+
+@dataclass(frozen=True)
+class Card:
+    """One answer to rate, and the runs that gave it."""
+
+    key: str
+    """Says nothing about model or structure."""
+    prompt_id: str
+    answer: str
+    truncated: bool
+    """Some run that gave it was stopped by the token limit."""
+    cells: tuple[str, ...]
+
+
+def cards(db: sqlite3.Connection) -> list[Card]:
+    """Every answer that can be rated, in the order of the runs."""
+    rows = db.execute(
+        "SELECT cell, prompt_id, answer, truncated FROM runs WHERE trim(coalesce(answer, '')) != '' "
+        "AND coalesce(error, '') = '' AND NOT coalesce(control, 0) ORDER BY cell"
+    )
+    found: dict[tuple[str, str], list[tuple[str, bool]]] = {}
+    for cell, prompt_id, answer, truncated in rows:
+        found.setdefault((str(prompt_id), answer.strip()), []).append((str(cell), bool(truncated)))
+    return [
+        Card(_key(prompt_id, answer), prompt_id, answer, any(t for _, t in runs), tuple(c for c, _ in runs))
+        for (prompt_id, answer), runs in found.items()
+    ]
+
+
+def in_order(found: Sequence[Card], rater: str) -> list[Card]:
+    """The cards as ``rater`` meets them: common blocks, an own order inside of each; the same at every visit."""
+    common = sorted(found, key=lambda card: _key("order", card.key))
+    blocks = [common[i : i + BLOCK] for i in range(0, len(common), BLOCK)]
+    return [card for block in blocks for card in sorted(block, key=lambda card: _key(rater, card.key))]
+
+
+def check_rater(name: str) -> str:
+    """The name without spaces around it. Raises StudyError where it is empty or too long."""
+    plain = " ".join(name.split())
+    if not plain or len(plain) > LONGEST_NAME:
+        raise StudyError(f"Ratings are kept by the rater's name: give one of 1 to {LONGEST_NAME} characters.")
+    return plain
+
+
+def rate(db: sqlite3.Connection, card: Card, rater: str, rating: int) -> None:
+    """Keep what ``rater`` gives (1 to 5) to the runs of one card; an earlier rating is replaced. Raises StudyError."""
+    if isinstance(rating, bool) or rating not in SCALE:
+        raise StudyError(f"A rating is a whole number from 1 to {max(SCALE)}, not {rating!r}.")
+    name, at = check_rater(rater), time.time()
+    with _writing(db):
+        for cell in card.cells:
+            db.execute("INSERT OR REPLACE INTO ratings VALUES (?, ?, ?, ?)", (cell, name, float(rating), at))
+            _settle(db, cell, None)
+
+
+def take_back(db: sqlite3.Connection, card: Card, rater: str, uploaded: float | None = None) -> None:
+    """Forget what ``rater`` gave to these runs; ``uploaded`` is the rating that came with the item, if one did."""
+    name = check_rater(rater)
+    with _writing(db):
+        for cell in card.cells:
+            db.execute("DELETE FROM ratings WHERE cell = ? AND rater = ?", (cell, name))
+            _settle(db, cell, uploaded)
+
+
+def given(db: sqlite3.Connection, rater: str) -> dict[str, float]:
+    """{cell: rating} of one rater, the latest last."""
+    _made(db)
+    rows = db.execute("SELECT cell, rating FROM ratings WHERE rater = ? ORDER BY at, cell", [rater])
+    return {str(cell): float(rating) for cell, rating in rows}
+
+
+def raters(db: sqlite3.Connection) -> list[str]:
+    """Everybody who has rated."""
+    _made(db)
+    return [str(name) for (name,) in db.execute("SELECT DISTINCT rater FROM ratings ORDER BY rater")]
+
+
+def table(db: sqlite3.Connection, prompts: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """One row a run and rater: cell, run, prompt_id, task, structure, control, model, seed, prompt, answer, card,
+    rater, rating, at (ISO, UTC). ``card`` is the same where one look rated several runs."""
+    import pandas as pd
+
+    _made(db)
+    facts = ["cell", "run", "prompt_id", "task", "structure", "control", "model", "seed", "answer"]
+    asked = ", ".join(f"runs.{name}" for name in facts)
+    rows = db.execute(f"SELECT {asked}, r.rater, r.rating, r.at FROM ratings r JOIN runs USING (cell) ORDER BY r.at, cell")
+    out = pd.DataFrame([tuple(row) for row in rows], columns=[*facts, "rater", "rating", "at"])
+    cells = zip(out["prompt_id"], out["answer"], strict=True)
+    out.insert(9, "card", [_key(str(p), str(a).strip()) for p, a in cells])
+    out.insert(8, "prompt", [(prompts or {}).get(str(p), "") for p in out["prompt_id"]])
+    out["at"] = pd.to_datetime(out["at"].astype(float), unit="s", utc=True).dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    out["control"] = out["control"].fillna(0).astype(bool)
+    return out
+
+
+def _key(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _made(db: sqlite3.Connection) -> None:
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'ratings'").fetchone():
+        db.execute(_TABLE)
+
+
+@contextmanager
+def _writing(db: sqlite3.Connection) -> Iterator[None]:
+    """One transaction for all runs of a card. Raises StoreError where the disk does not take it."""
+    try:
+        _made(db)
+        columns(db, ["rating"])
+        with transaction(db):
+            yield
+    except sqlite3.Error as error:
+        raise StoreError(
+            f"The rating could not be kept ({error}): check the disk, then rate this answer again."
+        ) from error
+
+
+def _settle(db: sqlite3.Connection, cell: str, uploaded: float | None) -> None:
+    """The metric of one run: the mean over raters, else what came with the item, else why there is none."""
+    mean = db.execute("SELECT avg(rating) FROM ratings WHERE cell = ?", (cell,)).fetchone()[0]
+    value = uploaded if mean is None else mean
+    row = db.execute("SELECT why FROM runs WHERE cell = ?", (cell,)).fetchone()
+    why = json.loads((row and row[0]) or "{}")
+    why.pop("rating", None)
+    if value is None:
+        why["rating"] = UNRATED
+    db.execute("UPDATE runs SET rating = ?, why = ? WHERE cell = ?", (value, json.dumps(why), cell))
