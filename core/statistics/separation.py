@@ -11,7 +11,7 @@ ways to fool oneself are kept out:
 
 The interval draws prompts again, and learns the direction again in every draw. That is one quadratic form per draw
 (weights of the good x who is above whom x weights of the bad), not a new sort. Guarded by
-tests/core/test_statistics_separation.py: equality with scikit-learn's AUROC, planted and null features, both directions.
+tests/core/test_statistics_separation.py: scikit-learn's AUROC, planted and null features, both directions.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import GroupKFold
 
 from core.errors import StudyError
 from core.statistics.flips import drawn
@@ -158,14 +157,8 @@ def spread(draws: np.ndarray, level: float = 0.95) -> tuple[float, float]:
 def prompt_folds(prompts: np.ndarray, folds: int = 5, seed: int = 0) -> np.ndarray:
     """int [run]: the fold of each run; all runs of a prompt are in one fold. Fewer prompts than folds: one each."""
     prompt = pd.factorize(np.asarray(prompts))[0]
-    count = min(folds, int(prompt.max(initial=-1)) + 1)
-    fold = np.zeros(len(prompt), int)
-    if count < 2:
-        return fold
-    split = GroupKFold(n_splits=count, shuffle=True, random_state=seed).split(prompt, groups=prompt)
-    for number, (_, test) in enumerate(split):
-        fold[test] = number
-    return fold
+    count = int(prompt.max(initial=-1)) + 1
+    return (np.random.default_rng([seed, count]).permutation(count) % folds)[prompt]
 
 
 def auroc(
@@ -185,8 +178,8 @@ def auroc(
     compared; default: those of task, model, structure that the table has. Returns a row a feature: feature, outcome,
     auroc, low, high (95 %, bootstrap over prompts), direction ("higher", "lower": what goes with outcome 1; "mixed":
     folds disagree), agreement (share of folds with the more frequent direction), n (prompts), runs, positives and
-    negatives (prompts with such a run), verdict, why. Raises StudyError where the outcome is not 0 / 1, or for an unknown
-    column.
+    negatives (prompts with such a run), verdict, why. Raises StudyError where the outcome is not 0 / 1, or for an
+    unknown column.
     """
     features = [feature] if isinstance(feature, str) else list(feature)
     if strata is None:
