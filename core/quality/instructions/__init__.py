@@ -13,6 +13,7 @@ _WHERE = {
     "Check": "core.quality.instructions.checks",
     "Verdict": "core.quality.instructions.checking",
     "check_instructions": "core.quality.instructions.checking",
+    "find_spans": "core.quality.instructions.asking",
     "verdicts": "core.quality.instructions.checking",
 }
 
