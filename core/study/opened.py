@@ -10,6 +10,7 @@ import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ class Opened:
     folder: Path | None = None
     """Where findings may be kept."""
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Changes when a number of the table does."""
         return version(self.runs)

@@ -7,11 +7,15 @@ a structure of your own: nothing, its key is written as it is. Guarded by tests/
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from core.models.catalogue import CATALOGUE
 from core.quality.metrics import KINDS, METRICS
 from core.study.features import FEATURES, LAST
 from core.study.structures import OWN, STRUCTURES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TASK_WORDS = {
     "all tasks": "All tasks",
@@ -51,6 +55,17 @@ def structure_words(name: str) -> str:
 def model_words(name: str) -> str:
     """A model as the catalogue calls it, else its name."""
     return CATALOGUE[name].label if name in CATALOGUE else name
+
+
+def strata_words(forest: pd.DataFrame) -> list[str]:
+    """The rows of a forest table in words, without the pooled one; what all of them share is left out."""
+    own = forest.iloc[:-1]
+    say = {"task": task_words, "model": model_words, "structure": structure_words}
+    there = [c for c in say if c in own and own[c].notna().any()]
+    differ = [c for c in there if own[c].nunique() > 1] or there[:1]
+    if not differ:
+        return [str(s) for s in own["stratum"]]
+    return [" · ".join(say[c](str(r[c])) for c in differ) for r in own.to_dict("records")]
 
 
 def column_words(name: str) -> str:

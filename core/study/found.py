@@ -1,0 +1,120 @@
+"""Findings of opened tables, computed and kept: in the study's folder, so that a visitor after a restart need not wait.
+
+A folder ``findings-NAME`` holds each table as Parquet and the rest as JSON; NAME says study, filter and version of the
+table, so that what is found there is never old. Nothing here knows what findings hold: whatever fields the record
+has are written and read. Guarded by tests/core/test_study_found.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from core.study.opened import Opened
+
+if TYPE_CHECKING:
+    from core.study.findings import Findings
+
+SHIPPED = "findings"
+"""Name of a folder that comes with a study; what it holds is for all of its runs."""
+FEW = 6
+"""Kept findings of one study; older ones make room."""
+
+
+def compute(
+    opened: Opened,
+    *,
+    slow: bool = True,
+    permutations: int = 999,
+    resamples: int = 999,
+    progress: Callable[..., None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Findings:
+    """Findings of these tables; ``slow`` with predictions. Raises Cancelled and StudyError."""
+    from core.study.findings import findings
+
+    return findings(
+        opened.runs,
+        opened.instructions,
+        None if opened.study is None else opened.heads,
+        opened.plan,
+        prompts=None if opened.study is None else opened.study.prompts(),
+        slow=slow,
+        permutations=permutations,
+        resamples=resamples,
+        progress=progress,
+        cancelled=cancelled,
+    )
+
+
+def save(found: Findings, folder: Path | None, name: str) -> None:
+    """Keeps ``found`` below ``folder`` (None: nowhere). A full disk or a read-only folder is no failure."""
+    if folder is None:
+        return
+    with contextlib.suppress(OSError):
+        write(found, folder / f"findings-{name}")
+        kept = sorted(folder.glob("findings-*"), key=lambda p: p.stat().st_mtime)
+        for old in kept[:-FEW]:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def load(folder: Path | None, name: str) -> Findings | None:
+    """What ``save`` kept; None where it is not there or cannot be read."""
+    if folder is None:
+        return None
+    for at in (folder / f"findings-{name}", folder / SHIPPED):
+        if at.is_dir():
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                if at.name != SHIPPED or (at / "name.txt").read_text("utf-8").strip() == name:
+                    return read(at)
+    return None
+
+
+def write(found: Findings, at: Path, name: str = "") -> None:
+    """All of ``found`` as a folder, put there whole. ``name``: what a shipped folder says it is for."""
+    import pandas as pd
+
+    new = at.with_name(f".{at.name}-{uuid4().hex[:8]}")
+    new.mkdir(parents=True)
+    plain: dict[str, Any] = {}
+    for field in fields(found):
+        value = getattr(found, field.name)
+        if isinstance(value, pd.DataFrame):
+            value.to_parquet(new / f"{field.name}.parquet")
+        elif isinstance(value, dict) and all(isinstance(v, pd.DataFrame) for v in value.values()):
+            plain[field.name] = {"pairs": [list(k) for k in value]}
+            for i, table in enumerate(value.values()):
+                table.to_parquet(new / f"{field.name}-{i}.parquet")
+        else:
+            plain[field.name] = {"list" if isinstance(value, tuple) else "value": value}
+    (new / "plain.json").write_text(json.dumps(plain), "utf-8")
+    if name:
+        (new / "name.txt").write_text(name, "utf-8")
+    shutil.rmtree(at, ignore_errors=True)
+    new.rename(at)
+
+
+def read(at: Path) -> Findings:
+    """What ``write`` put there. Raises OSError, ValueError, KeyError or TypeError for anything else."""
+    import pandas as pd
+
+    from core.study.findings import Findings
+
+    plain = json.loads((at / "plain.json").read_text("utf-8"))
+    values: dict[str, Any] = {}
+    for field in fields(Findings):
+        kept = plain.get(field.name)
+        if kept is None:
+            values[field.name] = pd.read_parquet(at / f"{field.name}.parquet")
+        elif "pairs" in kept:
+            tables = [pd.read_parquet(at / f"{field.name}-{i}.parquet") for i in range(len(kept["pairs"]))]
+            values[field.name] = {tuple(k): t for k, t in zip(kept["pairs"], tables, strict=True)}
+        else:
+            values[field.name] = tuple(kept["list"]) if "list" in kept else kept["value"]
+    return Findings(**values)

@@ -1,0 +1,8 @@
+"""Findings: what a study found about quality, and whether importance goes with it."""
+
+from pages.parts.findings.page import findings_page
+from pages.parts.frame import cache_line, frame
+
+frame("Findings")
+cache_line()
+findings_page()

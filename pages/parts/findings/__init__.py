@@ -1,0 +1,1 @@
+"""The page Findings: a study's tables as figures, sentences and files."""

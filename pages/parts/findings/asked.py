@@ -1,0 +1,45 @@
+"""What was asked: the size of the study, the gate, what was cut off or failed, the findings in short."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core.study.counting import Counted, counted
+from core.study.figures import cells
+from core.study.opened import Opened
+from pages.parts.findings.figure import show
+from pages.parts.text import escape
+
+
+def asked(opened: Opened, found: Any) -> None:
+    """Draws the section; ``found`` is None while the findings are computed."""
+    st.header("What was asked, and how many", anchor=False, divider="gray")
+    count = counted(opened.runs)
+    _numbers(count)
+    for line in count.sentences:
+        st.caption(f":material/info: {escape(line)}")
+    if opened.plan is not None and opened.plan.primary:
+        from core.study.words import column_words
+
+        pairs = "; ".join(f"{column_words(f)} with {column_words(m)}" for f, m in opened.plan.primary)
+        st.caption(f":material/flag: Named before Start: {escape(pairs)}. Everything else is exploratory.")
+    else:
+        st.caption(":material/flag: No pair was named before Start: all correlations are exploratory.")
+    if found is None:
+        return
+    if found.sentences:
+        with st.container(border=True, key="findings_short"):
+            st.markdown("**In short**")
+            for line in found.sentences:
+                st.markdown(f"- {escape(line)}")
+    if len(found.cells):
+        with st.expander("Answers that were cut off, a cell of the design", icon=":material/content_cut:"):
+            show(cells(found.cells), "findings_cells")
+
+
+def _numbers(count: Counted) -> None:
+    with st.container(horizontal=True, key="findings_numbers"):
+        for label, value, about in count.numbers:
+            st.metric(label, value, help=about, width="content")

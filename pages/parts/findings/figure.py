@@ -1,0 +1,34 @@
+"""A figure of the findings on the page: the chart, what it shows and what it does not, its files and numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core.charts import export
+from core.study.figures import Drawn
+from pages.parts.views.figure import draw
+
+
+def show(drawn: Drawn, key: str, **more: Any) -> None:
+    """Draws it; ``more`` goes to the chart (``on_select``)."""
+    draw(drawn.chart, key, **more)
+    st.caption(f"{drawn.shows} {drawn.not_said}")
+    _files(drawn, key)
+
+
+def _files(drawn: Drawn, key: str) -> None:
+    kinds = (
+        ("PNG", lambda: export.png(drawn.chart).data, "image/png", "png"),
+        ("SVG", lambda: export.svg(drawn.chart).data, "image/svg+xml", "svg"),
+        ("PDF", lambda: export.pdf(drawn.chart).data, "application/pdf", "pdf"),
+        ("CSV", lambda: drawn.table.to_csv(index=False), "text/csv", "csv"),
+    )
+    with st.container(horizontal=True, vertical_alignment="center", key=f"files_{key}"):
+        st.caption("Download", width="content")
+        for label, make, mime, end in kinds:
+            about = "The numbers of this figure" if end == "csv" else f"This figure as {label}"
+            name = f"heed-{drawn.key}.{end}"
+            own = f"download_{key}_{label}"
+            st.download_button(label, make, name, mime, key=own, help=about, on_click="ignore", type="tertiary")

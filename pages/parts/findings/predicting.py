@@ -1,0 +1,48 @@
+"""Predicting success: how well a run with a yes can be told from one with a no, beside what knows no importance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core.study.figures import predictions
+from core.study.opened import Opened
+from core.study.words import column_words
+from pages.parts.findings import work
+from pages.parts.findings.figure import show
+from pages.parts.text import escape
+
+TALLEST = 420
+
+
+def predicting(opened: Opened, found: Any) -> None:
+    """Draws the section."""
+    st.header("Predicting success", anchor=False, divider="gray")
+    st.markdown(
+        "Can one tell from importance which answers succeed, for prompts that were not learned from? Beside it stands "
+        "how well that goes without any importance."
+    )
+    if not len(found.prediction):
+        st.caption("Not computed yet for these runs.")
+        work.predict(opened)
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        outcomes = list(dict.fromkeys(found.prediction["outcome"]))
+        outcome = st.selectbox("Outcome", outcomes, key="findings_outcome", format_func=column_words)
+        own = found.prediction[found.prediction["outcome"] == outcome]
+        schemes = list(dict.fromkeys(own["scheme"]))
+        scheme = st.segmented_control(
+            "Tested on", schemes, default=schemes[0], required=True, key="findings_scheme", format_func=str.capitalize
+        )
+        within = st.toggle(
+            "Same task and structure only",
+            key="findings_within",
+            help="Compares only runs of the same task and structure, where task and structure alone can tell nothing.",
+        )
+    show(predictions(found.prediction, str(outcome), str(scheme), within), "findings_prediction")
+    for line in dict.fromkeys(w for w in own["why"].dropna() if w):
+        st.caption(f":material/info: {escape(str(line))}")
+    with st.expander("All predictions as a table"):
+        shown = found.prediction.assign(outcome=found.prediction["outcome"].map(column_words))
+        st.dataframe(shown, hide_index=True, height=min(TALLEST, 38 + 35 * len(shown)), key="findings_predictions")

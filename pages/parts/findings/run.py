@@ -1,0 +1,140 @@
+"""The picked run below the scatter: what was asked and answered, where it stands, and the ways on.
+
+Runs are stepped through in an order: by the feature, typical ones first, extreme ones, or those that speak against.
+A run opens in Explore; one that is not stored any more is computed again first, where its study is on this machine.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core import store
+from core.errors import HeedError
+from core.study.opened import Opened
+from core.study.ordering import ABOUT, ORDERS, neighbours, order
+from core.study.words import column_words, is_binary, model_words, structure_words, task_words
+from pages.parts import progress
+from pages.parts.findings.address import current, key
+from pages.parts.text import escape
+
+SLOT = "findings_opening"
+EXCERPT = 600
+
+
+def picked_run(opened: Opened, runs: pd.DataFrame, feature: str, metric: str, own: dict[str, Any] | None) -> None:
+    """Draws the run that was picked, and how to step on."""
+    state = st.session_state
+    _opened_again()
+    rho = float(own["rho"]) if own is not None and own.get("rho") == own.get("rho") and own.get("rho") else 0.0
+    with st.container(border=True, key="findings_run"):
+        line = st.container(horizontal=True, vertical_alignment="bottom")
+        kind = line.segmented_control(
+            "Step through the runs",
+            list(ORDERS),
+            default="feature",
+            required=True,
+            key="findings_order",
+            format_func=lambda k: ORDERS[k],
+            help="\n\n".join(f"**{ORDERS[k]}**: {ABOUT[k]}" for k in ORDERS),
+            persist_state="session",
+        )
+        cells = order(runs, feature, metric, rho, str(kind))
+        if not cells:
+            st.caption("No run has both values.")
+            return
+        if state.get("findings_ordered") not in (None, kind):
+            state[key("cell")] = cells[0]
+        state.findings_ordered = kind
+        cell = str(state.get(key("cell")) or "")
+        at, before, after = neighbours(cells, cell)
+        _step(line, "Previous", ":material/chevron_left:", before)
+        _step(line, "Next" if cell else "First", ":material/chevron_right:", after)
+        if at < 0:
+            st.caption("No run is picked: click a point above, or step through them here.")
+            return
+        _facts(runs[runs["cell"] == cell].iloc[0], feature, metric, f"{at + 1:,} of {len(cells):,}")
+        _open(opened, runs[runs["cell"] == cell].iloc[0])
+
+
+def _step(line: Any, label: str, icon: str, cell: str) -> None:
+    def go() -> None:
+        st.session_state[key("cell")] = cell
+
+    line.button(label, icon=icon, key=f"findings_{label.lower()}", disabled=not cell, on_click=go)
+
+
+def _facts(run: pd.Series, feature: str, metric: str, place: str) -> None:
+    where = (task_words(run["task"]), structure_words(run["structure"]), model_words(run["model"]))
+    st.caption(f"{escape(' · '.join(where))} · {escape(str(run['prompt_id']))} · {place} in this order")
+    values = [f"{escape(column_words(n))} **{_value(run, n)}**" for n in (feature, metric)]
+    st.markdown(" · ".join(values) + (" · cut off by the token limit" if run["truncated"] else ""))
+    answer = str(run["answer"]).strip()
+    st.text(answer[:EXCERPT] + (" …" if len(answer) > EXCERPT else "") or "The answer is empty.")
+
+
+def _value(run: pd.Series, name: str) -> str:
+    value = float(run[name])
+    if value != value:
+        return "undefined"
+    return ("yes" if value else "no") if is_binary(name) and value in (0, 1) else f"{value:.3g}"
+
+
+def _open(opened: Opened, run: pd.Series) -> None:
+    """Opens the run in Explore, or computes it again first."""
+    if progress.current(SLOT) is not None:
+        progress.watch(SLOT)
+        return
+    told = st.session_state.pop("findings_open_error", "")
+    if told:
+        st.error(escape(told), icon=":material/error:")
+    ident = str(run["run"])
+    if _stored(ident):
+        if st.button("Open in Explore", type="primary", icon=":material/visibility:", key="findings_open"):
+            _leave(ident)
+        return
+    if opened.study is None and opened.plan is None:
+        st.caption(
+            ":material/info: The attention of this run is not on this machine. A table from a file holds the answers "
+            "and numbers of its runs, not what is needed to run them again."
+        )
+        return
+    about = "Its attention is not kept: the model answers this prompt once more, which takes seconds"
+    if st.button("Compute again and open", icon=":material/replay:", help=about, key="findings_again"):
+        try:
+            _begin(opened, str(run["cell"]))
+        except HeedError as error:
+            st.error(escape(str(error)))
+            return
+        st.rerun()
+
+
+def _stored(ident: str) -> bool:
+    try:
+        return bool(ident) and store.prefix(ident) == ident
+    except HeedError:
+        return False
+
+
+def _begin(opened: Opened, cell: str) -> None:
+    from core.jobs.studies import open_work
+
+    what = opened.study.id if opened.study is not None else opened.plan
+    progress.begin(f"open {opened.id} {cell}", open_work(what, cell), "cpu", SLOT)
+
+
+def _opened_again() -> None:
+    """A run that was computed again opens at once."""
+    ended, result, error = progress.over(SLOT)
+    if ended and result:
+        _leave(str(result))
+    elif ended and error:
+        st.session_state.findings_open_error = error
+
+
+def _leave(ident: str) -> None:
+    """To Explore, which offers the way back."""
+    st.session_state.findings_back = current()
+    st.switch_page("pages/explore.py", query_params={"run": ident})

@@ -1,0 +1,116 @@
+"""Quality by structure, task and model; beside it the same for attention and for knock-outs, and one table of all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.study.beside import beside
+from core.study.figures import ABOUT_QUESTIONS, QUESTIONS, by_structure
+from core.study.opened import Opened
+from pages.parts.findings.figure import show
+from pages.parts.text import escape
+
+KINDS = {"attention": "Attention", "effects": "Knock-out"}
+FIRST = {"quality": ("followed", "correct"), "attention": ("share_instruction",), "effects": ("masked_instruction",)}
+TALLEST = 480
+
+
+def structures(found: Any, opened: Opened) -> None:
+    """Draws the section."""
+    st.header("Quality by structure, task and model", anchor=False, divider="gray")
+    if not len(found.quality):
+        st.info("This table has no metric of quality for these runs.")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        value = _value(found.quality, "quality", "Quality")
+        ask = st.segmented_control(
+            "Show",
+            list(QUESTIONS),
+            default="mean",
+            required=True,
+            key="findings_ask",
+            format_func=lambda a: QUESTIONS[a],
+            help="\n\n".join(f"**{QUESTIONS[a]}**: {ABOUT_QUESTIONS[a]}" for a in QUESTIONS),
+            persist_state="session",
+        )
+    beside_it = _beside(found)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.subheader("Quality", anchor=False)
+        _chart(found.quality, value, ask, "quality")
+    tables = {"Quality": (found.quality, value)}
+    with right:
+        tables |= _importance(found, ask, beside_it)
+    _table(tables, ask)
+
+
+def _beside(found: Any) -> list[str]:
+    return [k for k in KINDS if len(getattr(found, k))]
+
+
+def _importance(found: Any, ask: Any, kinds: list[str]) -> dict[str, Any]:
+    """The chart of attention or knock-out; what stands in the table beside quality."""
+    st.subheader("Importance", anchor=False)
+    if not kinds:
+        st.info("This table has no feature of importance.")
+        return {}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        kind = kinds[0]
+        if len(kinds) > 1:
+            kind = st.segmented_control(
+                "Importance",
+                kinds,
+                default=kinds[0],
+                required=True,
+                key="findings_kind",
+                format_func=lambda k: KINDS[k],
+                label_visibility="collapsed",
+                persist_state="session",
+            )
+        values = {k: _value(getattr(found, k), k, KINDS[k], drawn=k == kind) for k in kinds}
+    _chart(getattr(found, kind), values[kind], ask, "importance")
+    return {KINDS[k]: (getattr(found, k), values[k]) for k in kinds}
+
+
+def _value(table: pd.DataFrame, kind: str, label: str, drawn: bool = True) -> str:
+    """The value that is picked; ``drawn`` False: the one that was picked last."""
+    labels = dict(zip(table["value"], table["label"], strict=True))
+    state, key = st.session_state, f"findings_value_{kind}"
+    if state.get(key) not in labels:
+        state[key] = next((v for v in FIRST[kind] if v in labels), next(iter(labels)))
+    if drawn:
+        st.selectbox(
+            label,
+            list(labels),
+            key=key,
+            format_func=lambda v: labels[v],
+            persist_state="session",
+            label_visibility="visible" if kind == "quality" else "collapsed",
+        )
+    return str(state[key])
+
+
+def _chart(table: pd.DataFrame, value: str, ask: Any, key: str) -> None:
+    own = table[table["value"] == value]
+    base = own.loc[own["baseline"].astype(bool), "structure"]
+    column = {"mean": "mean", "difference": "difference", "net": "net_difference"}[ask]
+    if not own[column].notna().any():
+        why = "no structure was run with a position control" if ask == "net" else "there is only one structure"
+        if ask == "mean":
+            why = "it is undefined for all of these runs"
+        st.info(f"Nothing to draw: {why}.")
+        return
+    show(by_structure(table, value, ask, str(base.iloc[0]) if len(base) else ""), f"findings_{key}")
+
+
+def _table(tables: dict[str, Any], ask: Any) -> None:
+    made = beside(tables, ask)
+    st.dataframe(made, hide_index=True, height=min(TALLEST, 38 + 35 * len(made)), key="findings_table")
+    what = "beyond its position control" if ask == "net" else "against the baseline structure, prompt by prompt"
+    st.caption(
+        f"Values and changes with 95 % intervals; changes are {what}. q counts all changes of a table: at most 5 in "
+        "100 of those with q up to 0.05 are expected to be nothing. " + escape("Empty: undefined there.")
+    )
