@@ -1,0 +1,182 @@
+"""Structures compared: one row a value x task x model x structure, with three differences by prompt.
+
+1. ``difference``: the structure minus the baseline structure, on the same prompts.
+2. ``control_...``: the structure minus its own position control (a filler of equal length in the instruction's place).
+3. ``net_...``: the first of these two minus the same for the baseline. What a structure does to attention and to
+   knock-out effects is claimed from this one only, since moving words moves attention whatever they say.
+
+q is Benjamini-Hochberg within one kind of value and one of the three questions, over all structures, tasks and models:
+mixed families would let sure differences, such as the length of the prompt, make room for others. Below the gate (30
+prompts; of a yes / no value 10 prompts of each class) there are numbers and no verdict.
+To add a question: a line in ``QUESTIONS``. Guarded by tests/core/test_study_findings.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from core.statistics.family import q_values
+from core.statistics.flips import interval, share_interval
+from core.statistics.gates import PROMPTS, judge
+from core.statistics.pairs import Design, Term, cell_means, contrast, designed, levels, net_terms
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ALL_TASKS = "all tasks"
+ENDINGS = ("difference", "low", "high", "p", "q", "pairs")
+QUESTIONS = ("", "control_", "net_")
+ALPHA = 0.05
+COLUMNS = (
+    *("value", "label", "unit", "kind", "task", "model", "structure", "baseline"),
+    *("runs", "n", "undefined", "mean", "mean_low", "mean_high"),
+    *(f"{question}{ending}" for question in QUESTIONS for ending in ENDINGS),
+    *("verdict", "why"),
+)
+
+
+@dataclass(frozen=True)
+class About:
+    """What a reader must know of a value."""
+
+    label: str
+    unit: str
+    kind: str
+
+
+def compare_structures(
+    table: pd.DataFrame,
+    values: Mapping[str, About],
+    base: str,
+    claim: Literal["difference", "net"],
+    *,
+    check: Callable[[float, str], None] = lambda fraction, text: None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The table described above, ``COLUMNS``; ``claim`` says which difference the verdict is about.
+
+    ``table``: runs that did not fail, with the position controls. ``check(fraction, text)`` is called between parts.
+    """
+    import pandas as pd
+
+    names = [v for v in values if v in table.columns and pd.to_numeric(table[v], errors="coerce").notna().any()]
+    own = table[~table["control"]] if "control" in table.columns else table
+    if not names or own.empty:
+        return pd.DataFrame(columns=list(COLUMNS))
+    parts = [_compared(table, names, base, ("task", "model"), seed, lambda f, t: check(f / 2, t))]
+    if own["task"].nunique() > 1:
+        pooled = _compared(table, names, base, ("model",), seed, lambda f, t: check(0.5 + f / 2, t))
+        parts.insert(0, pooled.assign(task=ALL_TASKS))
+    out = pd.concat(parts, ignore_index=True)
+    for field in ("label", "unit", "kind"):
+        out[field] = [getattr(values[v], field) for v in out["value"]]
+    out["baseline"] = out["structure"] == base
+    for question in QUESTIONS:
+        out[f"{question}q"] = _families(out, f"{question}p")
+    told = [_verdict(row, claim) for row in out.to_dict("records")]
+    out["verdict"], out["why"] = [v for v, _ in told], [w for _, w in told]
+    return out.reindex(columns=list(COLUMNS))
+
+
+def _families(out: pd.DataFrame, p: str) -> np.ndarray:
+    found = np.full(len(out), np.nan)
+    for rows in out.groupby("kind").indices.values():
+        found[rows] = q_values(out[p].to_numpy(float)[rows])
+    return found
+
+
+def _compared(
+    table: pd.DataFrame,
+    names: Sequence[str],
+    base: str,
+    by: tuple[str, ...],
+    seed: int,
+    check: Callable[[float, str], None],
+) -> pd.DataFrame:
+    import pandas as pd
+
+    design = designed(table, "structure", "prompt_id", by, None, seed=seed)
+    means = cell_means(table, names, design)
+    structures = levels(means, design)
+    found = []
+    for number, structure in enumerate(structures):
+        check(number / len(structures), f"Comparing structures: {structure}")
+        one = _described(table, means, names, structure, base, design)
+        asked: dict[str, list[Term]] = {"control_": [(structure, False, 1), (structure, True, -1)]}
+        if structure != base:
+            asked |= {"": [(structure, False, 1), (base, False, -1)], "net_": net_terms(structure, base)}
+        for question, terms in asked.items():
+            got = contrast(means, design, terms).drop(columns=["first", "rest"]).rename(columns={"n": "pairs"})
+            got = got.rename(columns={c: f"{question}{c}" for c in ENDINGS})
+            one = one.merge(got, on=["value", *by], how="left")
+        found.append(one)
+    return pd.concat(found, ignore_index=True).reindex(
+        columns=list(dict.fromkeys([*found[0].columns, *(f"{q}{e}" for q in QUESTIONS for e in ENDINGS)]))
+    )
+
+
+def _described(
+    table: pd.DataFrame, means: pd.DataFrame, names: Sequence[str], structure: str, base: str, design: Design
+) -> pd.DataFrame:
+    """value, by, structure, runs, n, undefined, mean with its interval, and how the classes of a yes / no value stand."""
+    import pandas as pd
+
+    by, rows = list(design.by), []
+    controls = table["control"].to_numpy(bool) if "control" in table.columns else np.zeros(len(table), bool)
+    own = table[(table["structure"] == structure).to_numpy() & ~controls]
+    both = table[table["structure"].isin([structure, base]).to_numpy() & ~controls]
+    groups = dict(iter(both.groupby(by, observed=True)))
+    for key, runs in own.groupby(by, observed=True):
+        per_prompt = cell_means(runs, names, design).groupby(level=design.cluster).mean()
+        numbers = per_prompt.to_numpy(float)
+        n = np.isfinite(numbers).sum(0)
+        low, high = interval(numbers, seed=design.seed)
+        yes_no = np.array([_yes_no(runs[v], runs["prompt_id"]) for v in names])
+        if yes_no.any():
+            low[yes_no], high[yes_no] = share_interval(np.nansum(numbers[:, yes_no], axis=0), n[yes_no])
+        prompts = pd.factorize(groups[key]["prompt_id"])[0]
+        gates = [judge(pd.to_numeric(groups[key][v], errors="coerce").to_numpy(float), prompts).why for v in names]
+        with np.errstate(invalid="ignore"):
+            mean = np.divide(np.nansum(numbers, axis=0), n, out=np.full(len(names), np.nan), where=n > 0)
+        rows.append(
+            pd.DataFrame(
+                {
+                    **{"value": list(names), **dict(zip(by, key, strict=True)), "structure": structure},
+                    **{"runs": len(runs), "n": n, "undefined": runs[list(names)].isna().mean().to_numpy()},
+                    **{"mean": mean, "mean_low": low, "mean_high": high, "gate": gates},
+                }
+            )
+        )
+    return pd.concat(rows, ignore_index=True)
+
+
+def _yes_no(values: pd.Series, prompts: pd.Series) -> bool:
+    known = values.dropna()
+    return bool(len(known)) and bool(known.isin([0.0, 1.0]).all()) and not prompts[known.index].duplicated().any()
+
+
+def _verdict(row: Mapping[str, object], claim: str) -> tuple[str, str]:
+    """(verdict, why) of one row."""
+    if row["baseline"]:
+        return "baseline", "Other structures are compared with this one."
+    question = "" if claim == "difference" else "net_"
+    pairs = _number(row.get(f"{question}pairs"))
+    if not pairs > 0:
+        if claim == "net" and _number(row.get("pairs")) > 0:
+            return "no position control", "Without a position control, content and position cannot be told apart."
+        return "too few prompts", "No prompt has a value under both structures."
+    if pairs < PROMPTS:
+        return "too few prompts", f"{int(pairs)} prompts in both: a verdict needs {PROMPTS}."
+    if row["gate"]:
+        return "too few prompts", str(row["gate"])
+    if not _number(row[f"{question}q"]) < ALPHA:
+        return "no difference found", f"q is not below {ALPHA}; the interval says what size was not ruled out."
+    return ("higher" if _number(row[f"{question}difference"]) > 0 else "lower"), ""
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float | np.number) else np.nan
