@@ -72,7 +72,7 @@ ALLOWED_WORDS: set[str] = set()
 SETS_HTML = re.compile(r"\.(?:(?:inner|outer)HTML\s*\+?=(?!=)|insertAdjacentHTML)")
 """In the scripts that components bring along: text goes in as textContent."""
 
-COMMANDS = ("core/models/demo.py",)
+COMMANDS = ("core/models/demo.py", "core/quality/instructions/coverage.py")
 """Modules that are a command for people, and may print."""
 
 LONGEST = 60

@@ -22,26 +22,30 @@ _KEPT_WHOLE = re.compile(
 )
 """What no sentence or clause ends in."""
 _SENTENCE_END = re.compile(
-    r"[.!?]+[\"”')\]]*(?=\s|$)|\n+|(?:(?<=P\.S\.)|(?<=P\.P\.S)|(?<=[.!?][\"”]))(?=\s+(?:[A-Z][a-z]|$))"
+    r"[.!?]+[\"”')\]]*(?=\s|$)|\n{2,}|(?:(?<![a-z,])\n|\n(?![a-z]))\s*|(?:(?<=P\.S\.)|(?<=P\.P\.S)|(?<=[.!?][\"”]))(?=\s+(?:[A-Z][a-z]|$))"
 )
 _DEMAND = (
     r"(?:also |please |then |additionally |to |you |it |it's |should |must |is |are |be |has to |have to |need to |"
     r"needs to |can |could |entirely |you need to |cannot |that )*"
     r"(?:make sure|makes? sure|be sure|sure|ensur\w+|do(?:es)? not|don't|doesn't|not|never|cannot|can't|us(?:e|es|ing)|"
-    r"includ\w+|contain\w*|highlight\w*|italici[sz]\w*|wrap\w*|put|place|end|ends|finish\w*|conclude|give|add|answer|"
-    r"write|written|avoid\w*|refrain\w*|separat(?:e|ing)|mark|start\w*|begin\w*|mention\w*|capitali[sz]\w*|"
-    r"organi[sz]\w*|keep|limit|have|has|having|respond|reply|repeat|exclude|"
-    r"no(?= \w+)|with|without|in (?:all|english|exactly|at|\d|the style)|"
-    r"all (?:capital|lower|upper|letters|the letters)|at least|at most|exactly|less than|fewer than|more than|"
+    r"includ\w+|contain\w*|highlight\w*|italici[sz]\w*|wrap\w*|put|place|end|ends|finish\w*|conclude|give|add|"
+    r"answer|write|written|avoid\w*|refrain\w*|separat(?:e|ing)|mark|start\w*|begin\w*|mention\w*|"
+    r"capitali[sz]\w*|organi[sz]\w*|keep|limit|have|has|having|respond|reply|repeat|exclude|no(?= \w+)|with|without|"
+    r"in (?:all|english|exactly|at|\d+|the style)|all (?:capital|lower|upper|letters|the letters)|"
+    r"at the (?:very )?end|at least|at most|exactly|less than|fewer than|more than|"
     r"the (?:letter|word|words|entire|whole|response|answer|number|very|\w+ (?:should|must|needs?))|your|"
-    r"there (?:should|must|are)|those|each|i want|only(?! (?:responses|paragraphs))|provide(?= an?\b)|must|should|lower|for the word|a postscript|a title|for (?:it|them)\b)\b"
+    r"there (?:should|must|are)|those|each|i want|only(?! (?:responses|paragraphs))|provide(?= an?\b)|must|should|"
+    r"lower|stay|leave|name|do|for the word|a postscript|a title|for (?:it|them)\b)\b"
 )
+"""How a demand begins, behind "and" or "but"."""
+_NEXT = (
+    r"(?:with(?:out)?|making sure|make sure|ensuring|wrap|put|mark|include|using(?! (?:the|this) \w+ format)|use|"
+    r"contain\w*|must|should|have|do not|don't|your|in all|all (?:lower|capital|in)|no (?:lower|capital|comma|upper)|"
+    r"the response|the letter|the word|with no|then give|then (?:reply|answer|respond)|at the end)\b"
+)
+"""How one begins behind a comma alone."""
 _CUT = re.compile(
-    rf"(?:\s*[,;]?\s+(?:and then|and|but|or(?= your)|yet)\s+(?={_DEMAND}))"
-    rf"|(?:\s*,\s+(?=(?:with(?:out)?|making sure|make sure|ensuring|wrap|put|mark|include|using|use|contain\w*|must|should|"
-    rf"have|do not|don't|your|in all|all (?:lower|capital|in)|no (?:lower|capital|comma|upper)|the response|the letter|the word|"
-    rf"with no|then give|then (?:reply|answer|respond)|at the end)\b))"
-    rf"|(?:\s*;\s+)|(?:\s+-{{2,3}}\s+)",
+    rf"\s*[,;]?\s+(?:and then|and|but|or(?= your)|yet)\s+(?={_DEMAND})|\s*,\s+(?={_NEXT})|\s*;\s+|\s+-{{2,3}}\s+",
     re.IGNORECASE,
 )
 _OPENING = re.compile(
@@ -49,23 +53,31 @@ _OPENING = re.compile(
     r"(?:in|at|for|to|throughout|after|before|when|as|if|on|with|within|during)\b[^,]{0,80})",
     re.IGNORECASE,
 )
+"""What opens a sentence and belongs to the clause behind it."""
 _TASK = re.compile(
     r"(?:hi\b[^.!?]*?|please |now |first |then |and |for [^,]{1,80}, )*"
-    r"(?:(?:re)?writ(?:e|ing)|create|giv(?:e|ing) me|give (?:a|an|some|two|three|advice)|compos\w+|generate|tell|explain|"
-    r"make (?:a|an|me|up)\b|make (?:the|your|it) \w+ (?:funny|weird|zany)|provide (?:a|an|me|some|two)|"
-    r"(?:can|could|would) you|come up|draft|develop|design|summari[sz]e|critique|describe|elaborate|expand|invent|propose|"
-    r"produce|build|i need (?:a|an|you)|help|complete|translate|list|what|how|which|who|why|where|is|are|does|"
-    r"name|brainstorm|think|plan|rephrase|improve|rant|story|poem|take|imagine|convert|pretend|you are(?! not| to)|i am|i'm|"
-    r"there (?:is|was)|an?\b (?:song|poem|story|blog|essay)|for a \w+ of|maternity|it's|the following)\b",
+    r"(?:(?:re)?writ(?:e|ing)|create|giv(?:e|ing) me|give (?:a|an|some|two|three|advice)|compos\w+|generate|tell|"
+    r"explain|make (?:a|an|me|up)\b|make (?:the|your|it) \w+ (?:funny|weird|zany)|provide (?:a|an|me|some|two)|"
+    r"(?:can|could|would) you|come up|draft|develop|design|summari[sz]e|critique|describe|elaborate|expand|invent|"
+    r"propose|produce|build|answer the (?:question|following)|i need (?:a|an|you)|help|complete|translate|list|what|"
+    r"how|which|who|why|where|is|are|does|name|brainstorm|think|plan|rephrase|improve|rant|story|poem|take|imagine|"
+    r"convert|pretend|you are(?! not| to)|i am|i'm|there (?:is|was)|an?\b (?:song|poem|story|blog|essay)|"
+    r"for a \w+ of|maternity|it's|the following)\b",
     re.IGNORECASE,
 )
 _LINK = re.compile(
-    r"\b(?:(?:but |and )?(?:(?:that|which|who) (?:also )?(?:is|are|has|have|contains?|includes?|uses?|should(?: \w+)?|must(?: \w+)?|"
-    r"doesn't|does not|do not|don't)(?: (?:use|contain|include|have))?|that's)"
+    r"\b(?:(?:but |and )?(?:(?:that|which|who) (?:also )?(?:is|are|has|have|contains?|includes?|uses?|"
+    r"should(?: \w+)?|must(?: \w+)?|doesn't|does not|do not|don't)(?: (?:use|contain|include|have))?|that's)"
     r"|without (?:using|the use of|any)|without|with|using|us(?:e|es) only|only using|in|into|of|contain(?:s|ing)|"
-    r"includ(?:e|es|ing)|has|having|making sure(?: to)?|make sure(?: to)?|written|entirely in|as|under)\b",
+    r"includ(?:e|es|ing)|has|having|making sure(?: to)?|make sure(?: to)?|written|entirely in|under)\b",
     re.IGNORECASE,
 )
+_FILLER = re.compile(
+    r"(?:\s|,|entirely|only|just|the|an?|any|all|use|of|words?|keywords?|name|letters?|phrase|exactly|in|english|and|"
+    r"markdown)*",
+    re.IGNORECASE,
+)
+"""What may stand between the word that links and the key."""
 _EXAMPLE = re.compile(
     r"\s*(?:,|\(|:)?\s*(?:\()?(?:i\.\s?e\b\.?,?|e\.\s?g\b\.?,?|(?:such as|for example|example|like(?: this)?|as in)\b)"
     r"(?::|,)?\s*(?:use )?(?:<<[^>\n]*>>|\[[^\]\n]*\]|\*[^*\n]+\*|\"[^\"\n]+\"|:)"
@@ -144,10 +156,10 @@ def narrowed(prompt: str, span: Span, start: int, end: int) -> Span:
     """The phrase of start:end inside a task: from the word that links it ("with", "in", "that has") to its example."""
     while end < len(prompt) and prompt[end] in "\"'”’)" and prompt.count(prompt[end], span[0], end + 1) > 0:
         end += 1
-    links = [m for m in _LINK.finditer(prompt, span[0], start + 1) if len(prompt[m.end() : start].split()) <= 2]
-    first = min(
-        [start, *(m.start() for m in links[-2:] if prompt[m.end() : start].strip(" ,") == "" or m is links[-1])]
-    )
+    first = start
+    for m in reversed(list(_LINK.finditer(prompt, span[0], start + 1))):
+        if m.end() <= first + 1 and _FILLER.fullmatch(prompt, m.end(), max(first, m.end())):
+            first = min(first, m.start())
     return trimmed(prompt, first, with_example(prompt, end))
 
 

@@ -1,7 +1,8 @@
-"""For how many prompts the words that ask for an instruction are found: ``python -m core.quality.instructions.coverage FILE``.
+"""For how many prompts the words that ask for an instruction are found.
 
-FILE is a JSONL file in the form of IFEval's (prompt, instruction_id_list, kwargs). One row a kind of instruction, the
-last row is all together. With ``--show ID`` every span found is printed, to be read by a person.
+``python -m core.quality.instructions.coverage FILE``: FILE is a JSONL file in the form of IFEval's (prompt,
+instruction_id_list, kwargs). One row a kind of instruction, the last row is all together. With ``--show ID`` every
+span found is printed, to be read by a person. Guarded by tests/core/test_quality_instructions_spans.py.
 """
 
 from __future__ import annotations
