@@ -75,7 +75,7 @@ class Cells:
     def parts(self) -> list[tuple[int, slice]]:
         """(stratum, its observations)."""
         numbers, first = np.unique(self.stratum, return_index=True)
-        ends = [*first[1:], len(self.stratum)]
+        ends = np.r_[first[1:], len(self.stratum)] if len(first) else first
         return [(int(s), slice(int(a), int(b))) for s, a, b in zip(numbers, first, ends, strict=True)]
 
 

@@ -1,9 +1,14 @@
 """Correlations of features with metrics over a table of runs, with what a reviewer asks of them.
 
-Spearman, as shares and scores are neither normal nor linear in each other. Not over runs: runs of a prompt are alike, and
-counting them makes almost anything significant. Either over prompts within each stratum, pooled (``estimand="between"``)
-or over changes within a prompt (``"within"``); see ``core.statistics.cells``. Intervals by cluster bootstrap, p by
-permutation (``grids``, ``permute``), q by Benjamini-Hochberg over the whole grid that is passed (``family``).
+Spearman, as shares and scores are neither normal nor linear in each other. Not over runs: runs of a prompt are alike,
+and counting them makes almost anything significant. Either over prompts within each stratum, pooled
+(``estimand="between"``), or over changes within a prompt (``"within"``); see ``core.statistics.cells``. Intervals by
+cluster bootstrap, p by permutation (``grids``, ``permute``), q by Benjamini-Hochberg over the whole grid that is passed
+(``family``).
+
+What the numbers are not: a run's noise stays in the mean of few runs and weakens rho, which is not corrected. A
+structure that moves both feature and quality is enough for a correlation within prompts; ``controls="structure"`` takes
+out what the structures do on average. q speaks of the strata at hand; tau says how far others may differ.
 
 Guarded by tests/core/test_statistics_correlating.py and by ``make calibrate``: planted correlations, intervals, and
 null studies with clusters and heterogeneous strata.
@@ -72,14 +77,14 @@ def correlate(
     names = list(dict.fromkeys([*f, *m]))
     values = np.hstack([columns.floats(table, names), held, again])
     runs = cells.read(table, names, cluster, strata, estimand=estimand, over=over, values=values)
-    at = [[names.index(name) for name in group] for group in (f, m)]
+    rows, across = ([names.index(name) for name in group] for group in (f, m))
     extra = np.arange(len(names), values.shape[1])
     free = reasons == ""
-    found = _frame(f, m, work_out(runs, *at, [], effort, free), reasons)
+    found = _frame(f, m, work_out(runs, rows, across, [], effort, free), reasons)
     if held.shape[1]:
-        _add(found, "controlled", work_out(runs, *at, extra[: held.shape[1]], effort, free))
+        _add(found, "controlled", work_out(runs, rows, across, extra[: held.shape[1]].tolist(), effort, free))
     if again.shape[1]:
-        _add(found, "post", work_out(runs, *at, extra, effort, free))
+        _add(found, "post", work_out(runs, rows, across, extra.tolist(), effort, free))
     return found
 
 

@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from core.errors import StudyError
 from core.statistics import cells, columns, gates
-from core.statistics.grids import LEVEL, Effort, interval
+from core.statistics.grids import LEVEL, constant, interval
 from core.statistics.pieces import Piece, draw, pieces, point, resampled, weights
-from core.statistics.pooling import back, fisher, pool
+from core.statistics.pooling import Pooled, back, fisher, pool
 
 POOLED = "pooled"
+Row = dict[str, object]
 
 
 def forest(
@@ -40,52 +42,46 @@ def forest(
     """
     columns.table_of(table)
     names = [*columns.chosen(table, feature, "features")[:1], *columns.chosen(table, metric, "metrics")[:1]]
+    if len(names) < 2:
+        raise StudyError("A forest plot needs the name of one feature and of one metric.")
     runs = cells.read(table, names, cluster, strata, estimand=estimand, over=over)
-    effort = Effort(0, resamples, seed)
     piece = next(pieces(runs, [0], [1], []))
-    rows = [_missing(runs, s) for s in range(len(runs.strata))]
-    if len(piece.parts):
-        _fill(rows, piece, draw(runs.group, effort.resamples, np.random.default_rng([effort.seed, 1])))
-    levels = runs.strata.reset_index(drop=True)
-    found = pd.concat([pd.DataFrame({"stratum": columns.labels(levels)}), levels, pd.DataFrame(rows)], axis=1)
-    last = _pooled(piece, runs, effort)
-    return pd.concat([found, pd.DataFrame([{"stratum": POOLED, **last}])], ignore_index=True)
-
-
-def _missing(runs: cells.Runs, stratum: int) -> dict[str, object]:
-    known = np.isfinite(runs.values).all(1) & (runs.stratum == stratum)
-    judged = gates.judge(np.where(known, runs.values[:, 1], np.nan), runs.cluster)
-    nothing = {"rho": np.nan, "low": np.nan, "high": np.nan}
-    return {**nothing, "n": judged.prompts, "weight": 0.0, "gate": judged.passed, "why": judged.why}
-
-
-def _fill(rows: list[dict[str, object]], piece: Piece, drawn: np.ndarray) -> None:
     rho = point(piece)
-    samples = resampled(piece, drawn)
-    share = pool(fisher(rho), weights(piece, rho), samples).weight[:, 0, 0]
+    samples = resampled(piece, draw(runs.group, max(resamples, 2), np.random.default_rng([seed, 1])))
+    found = pool(fisher(rho), weights(piece, rho), samples)
+    rows = [_row(runs, runs.stratum == s) for s in range(len(runs.strata))]
     for k, (stratum, _) in enumerate(piece.parts):
-        if not np.isfinite(rho[k, 0, 0]):
-            rows[stratum]["why"] = rows[stratum]["why"] or "The feature or the metric is the same for all prompts."
-            rows[stratum]["gate"] = False
-            continue
-        one = pool(fisher(rho[k : k + 1]), weights(piece, rho)[k : k + 1], samples[:, k : k + 1])
-        low, high = interval(one, np.array(rows[stratum]["n"]))
-        rows[stratum].update(rho=rho[k, 0, 0], low=low[0, 0], high=high[0, 0], weight=share[k])
+        rows[stratum].update(_one(piece, k, rho, samples, found.weight))
+    used = np.isin(runs.stratum, [s for s, _ in piece.parts])
+    rows.append({**_row(runs, used), **_all(piece, rho, found)})
+    labels = [*columns.labels(runs.strata), POOLED]
+    levels = runs.strata.reindex(range(len(rows)))
+    return pd.concat([pd.Series(labels, name="stratum", dtype=object), levels, pd.DataFrame(rows)], axis=1)
 
 
-def _pooled(piece: Piece, runs: cells.Runs, effort: Effort) -> dict[str, object]:
-    used = np.isin(runs.stratum, [s for s, _ in piece.parts]) & piece.rows
-    judged = gates.judge(np.where(used, runs.values[:, 1], np.nan), runs.cluster)
-    row: dict[str, object] = {"n": judged.prompts, "gate": judged.passed, "why": judged.why}
-    rho = point(piece)
-    if not np.isfinite(rho).any():
-        return {"rho": np.nan, "low": np.nan, "high": np.nan, **row, "gate": False, "weight": 0.0}
-    drawn = draw(runs.group, effort.resamples, np.random.default_rng([effort.seed, 1]))
-    found = pool(fisher(rho), weights(piece, rho), resampled(piece, drawn))
-    low, high = interval(found, np.array(judged.prompts))
-    row.update(rho=back(found.z)[0, 0], low=low[0, 0], high=high[0, 0], weight=1.0)
-    row.update(Q=found.q[0, 0], i2=found.i2[0, 0], tau2=found.tau2[0, 0])
+def _row(runs: cells.Runs, used: np.ndarray) -> Row:
+    """How many prompts, and what the gate says."""
+    known = used & np.isfinite(runs.values).all(1)
+    judged = gates.judge(np.where(known, runs.values[:, 1], np.nan), runs.cluster)
+    nothing: Row = {"rho": np.nan, "low": np.nan, "high": np.nan, "n": judged.prompts, "weight": 0.0}
+    return {**nothing, "gate": judged.passed, "why": judged.why}
+
+
+def _one(piece: Piece, k: int, rho: np.ndarray, samples: np.ndarray, share: np.ndarray) -> Row:
+    if not np.isfinite(rho[k, 0, 0]):
+        return {"gate": False, "why": constant(piece)}
+    here = slice(k, k + 1)
+    low, high = interval(pool(fisher(rho[here]), weights(piece, rho)[here], samples[:, here]))
+    return {"rho": rho[k, 0, 0], "low": low[0, 0], "high": high[0, 0], "weight": share[k, 0, 0]}
+
+
+def _all(piece: Piece, rho: np.ndarray, found: Pooled) -> Row:
     k = int(np.isfinite(rho).sum())
+    if not k:
+        return {"gate": False, "why": constant(piece)} if len(rho) else {"gate": False}
+    low, high = interval(found)
+    row: Row = {"rho": back(found.z)[0, 0], "low": low[0, 0], "high": high[0, 0], "weight": 1.0}
+    row.update(Q=found.q[0, 0], i2=found.i2[0, 0], tau2=found.tau2[0, 0])
     if k >= 3:
         reach = stats.t.isf((1 - LEVEL) / 2, k - 2) * np.sqrt(found.tau2 + found.se**2)
         row.update(low_next=back(found.z - reach)[0, 0], high_next=back(found.z + reach)[0, 0])

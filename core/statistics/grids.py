@@ -1,10 +1,13 @@
 """Everything about a grid of features x metrics: correlation, interval, p-value, heterogeneity of every pair.
 
 Steps: cut the grid into pieces that share their runs (``pieces``); Spearman by stratum, pooled; the cluster bootstrap
-for the interval; permutations for p, more of them where p is small. Interval: the pooled z plus and minus the quantile
-of t with (prompts - 2) degrees of freedom times its bootstrap standard error (and tau2, if there are strata), turned
-back into a correlation. On the scale of z the distribution is nearly symmetric, so that this needs no correction for
-skewness; percentiles of the same samples were too narrow for 60 prompts (``python -m core.statistics.calibrate``).
+for the interval; permutations for p, more of them where p is small.
+
+Interval: pooled z plus and minus 1.96 times its bootstrap standard error (with tau2, if there are strata), turned back
+into a correlation. Coverage measured with 30, 60 and 120 prompts, planted 0 to 0.9, over 1,000 to 4,000 studies each:
+normal columns 94.6 to 96.7 %, tails of t with 3 degrees of freedom 93.5 to 96.5 %, yes/no quality 94.4 to 95.9 % (91.4
+to 92.8 % where the planted one is 0.9). Percentiles of the same samples do as well (93.6 to 97.4 %), but know nothing
+of tau2. Bonett and Wright's formula (2000), without a bootstrap, goes from 88.7 % in long tails to 98.9 % for yes/no.
 """
 
 from __future__ import annotations
@@ -61,7 +64,7 @@ def work_out(
     effort: Effort,
     family: np.ndarray,
 ) -> Grid:
-    """The grid of the columns ``features`` x ``metrics`` of ``runs.values``; ``family`` bool [F, M]: tested together."""
+    """The columns ``features`` x ``metrics`` of ``runs.values``; ``family`` bool [F, M]: what is tested together."""
     grid = Grid.empty((len(features), len(metrics)))
     grid.pieces = list(pieces(runs, features, metrics, controls))
     rng = np.random.default_rng([effort.seed, 1])
@@ -80,7 +83,7 @@ def _describe(grid: Grid, piece: Piece, metrics: Sequence[int]) -> None:
     used = np.isin(piece.runs.stratum, [s for s, _ in piece.parts]) & piece.rows
     if piece.runs.estimand == "within":
         used &= np.isin(piece.runs.cluster, piece.cells.cluster)
-    for column, m in enumerate(piece.metrics):
+    for m in piece.metrics:
         passed = gates.judge(np.where(used, piece.runs.values[:, metrics[m]], np.nan), piece.runs.cluster)
         grid.why[piece.features, m] = passed.why
     grid.n[at] = len(np.unique(piece.runs.cluster[used]))
@@ -97,15 +100,21 @@ def _estimate(grid: Grid, piece: Piece, drawn: np.ndarray | None) -> None:
     grid.rho[at] = np.where(fine, back(found.z), np.nan)
     grid.tau[at], grid.i2[at] = np.where(fine, np.sqrt(found.tau2), np.nan), found.i2
     if samples is not None:
-        low, high = interval(found, grid.n[at])
+        low, high = interval(found)
         grid.low[at], grid.high[at] = np.where(fine, low, np.nan), np.where(fine, high, np.nan)
-    constant = ~fine & (grid.why[at] == "")
-    grid.why[at] = np.where(constant, "The feature or the metric is the same for all prompts.", grid.why[at])
+    grid.why[at] = np.where(~fine & (grid.why[at] == ""), constant(piece), grid.why[at])
 
 
-def interval(found: Pooled, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(low, high) of the correlation; ``n`` prompts."""
-    reach = stats.t.isf((1 - LEVEL) / 2, np.maximum(n - 2, 1)) * found.se
+def constant(piece: Piece) -> str:
+    """Why a pair with enough prompts has no correlation."""
+    if piece.runs.estimand == "within":
+        return "The feature or the metric does not change within any prompt."
+    return "The feature or the metric is the same for all prompts of a stratum."
+
+
+def interval(found: Pooled) -> tuple[np.ndarray, np.ndarray]:
+    """(low, high) of the pooled correlation."""
+    reach = stats.norm.isf((1 - LEVEL) / 2) * found.se
     return back(found.z - reach), back(found.z + reach)
 
 

@@ -9,7 +9,7 @@ that all strata share keep moving together.
 p = (b + 1) / (m + 1) with b of m permutations at least as extreme (Phipson and Smyth 2010): never 0, and exact. A
 family of 1,000 pairs needs a p of 5e-5 before one of them can be found, so pairs with fewer than ``FEW`` of m go on
 with ten times as many permutations, while that could still decide anything. Stopping at b >= FEW keeps p valid (Besag
-and Clifford 1991): a p below FEW / m can come from a pair that went on only. No fitted tail: its error is unknown there.
+and Clifford 1991): a p below FEW / m can only come from a pair that went on. No tail is fitted: its error is unknown.
 
 Guarded by tests/core/test_statistics_permute.py and by ``make calibrate``.
 """
@@ -31,11 +31,12 @@ RESOLUTION = 40
 
 def drawn(block: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """int [count, U] permutations of the U units, each inside its ``block`` int [U]."""
-    order = np.argsort(block, kind="stable")
-    size = np.bincount(block[order]) if len(block) else np.zeros(0, int)
-    keys = rng.random((count, len(block))) + np.repeat(np.arange(len(size)), size)
+    keys = rng.random((count, len(block)))
+    if not block.any():
+        return np.argsort(keys, axis=1).astype(np.int32)
+    order = np.argsort(block, kind="stable").astype(np.int32)
     found = np.empty((count, len(block)), np.int32)
-    found[:, order] = order[np.argsort(keys, axis=1)]
+    found[:, order] = order[np.argsort(keys + block[order], axis=1)]
     return found
 
 
@@ -44,6 +45,8 @@ def induced(moves: np.ndarray, units: np.ndarray) -> np.ndarray:
     place = np.full(moves.shape[1], -1, np.int32)
     place[units] = np.arange(len(units))
     to = moves[:, units]
+    if len(units) == moves.shape[1]:
+        return np.asarray(place[to])
     row, column = np.nonzero(place[to] < 0)
     while len(row):
         to[row, column] = moves[row, to[row, column]]

@@ -54,9 +54,9 @@ class Piece:
 
     def free(self) -> np.ndarray:
         """float64 [k] independent pairs behind each stratum's correlation: prompts, or changes within prompts."""
-        controls = self.cells.values.shape[1] - self.split
         found = []
         for _, part in self.parts:
+            controls = int((np.ptp(self.at(part)[:, self.split :], axis=0) > 0).sum())
             count = part.stop - part.start
             if self.runs.estimand == "within":
                 count = count - len(np.unique(self.cells.cluster[part])) + 1
@@ -157,9 +157,12 @@ class Test:
 
     @staticmethod
     def _moved(x: np.ndarray, y: np.ndarray, to: np.ndarray) -> np.ndarray:
-        if x.shape[1] < y.shape[1]:
-            return np.asarray(np.swapaxes(x[to], 1, 2) @ y)
-        return np.asarray(x.T @ y[to])
+        """[B, f, m]; the side with fewer columns is moved, and all permutations are one matrix product."""
+        flip = x.shape[1] < y.shape[1]
+        one, other = (y, x) if flip else (x, y)
+        moved = other[to.T]
+        found = (one.T @ moved.reshape(len(one), -1)).reshape(one.shape[1], *moved.shape[1:])
+        return np.asarray(found.transpose(1, 2, 0) if flip else found.transpose(1, 0, 2))
 
 
 def resampled(piece: Piece, drawn: np.ndarray) -> np.ndarray:

@@ -3,8 +3,8 @@
 Weights 1 / (v + tau2) with v = 1.06 / (n - 3) (Fieller, Hartley and Pearson 1957: the variance of Fisher's z of a
 Spearman correlation): they depend on n alone, not on the estimate itself, which would bias the mean. tau2 is the moment
 estimate (DerSimonian and Laird 1986), with one change: strata that share prompts are correlated, so the expectation of
-Q is not k - 1 but trace(A V) with V the bootstrap covariance of the strata's z (prompts drawn jointly). With V = diag(v)
-it is the textbook formula, and tests/core/test_statistics_pooling.py compares it with statsmodels.
+Q is not k - 1 but trace(A V), V the bootstrap covariance of the strata's z (prompts drawn jointly). With V = diag(v) it
+is the textbook formula, and tests/core/test_statistics_pooling.py compares it with statsmodels.
 
 The variance of the pooled z is a'(V + tau2 I)a: what prompts and what strata contribute. Without strata tau2 is 0.
 """
