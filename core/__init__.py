@@ -20,7 +20,13 @@ _WHERE = {
     "knock_out": "core.probe",
     "explain": "core.importance",
     "compare": "core.comparing",
+    "score": "core.quality",
+    "check_instructions": "core.quality",
+    "features": "core.study.features",
+    "Study": "core.study",
+    "correlate": "core.statistics",
     "METHODS": "core.importance",
+    "METRICS": "core.quality",
     "CATALOGUE": "core.models",
     "HeedError": "core.errors",
 }

@@ -22,7 +22,6 @@ _WHERE = {
     "check_template": "core.study.structures",
     "Plan": "core.study.plan",
     "baseline": "core.study.plan",
-    "cells": "core.study.cells",
     "estimate": "core.study.estimating",
     "Study": "core.study.study",
     "studies": "core.study.study",

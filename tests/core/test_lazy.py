@@ -18,9 +18,9 @@ def test_run_is_a_function_whatever_was_imported_before(first):
 
 
 def test_every_name_is_what_its_module_calls_so():
-    from core import capture, models, store
+    from core import capture, models, probe, quality, statistics, store, study
 
-    for package in (core, capture, models, store):
+    for package in (core, capture, models, probe, quality, statistics, store, study):
         for name, module in package._WHERE.items():
             assert module != f"{package.__name__}.{name}"
             assert name in package.__all__
