@@ -51,8 +51,9 @@ class Card:
 def cards(db: sqlite3.Connection) -> list[Card]:
     """Every answer that can be rated, in the order of the runs."""
     rows = db.execute(
-        "SELECT cell, prompt_id, answer, truncated FROM runs WHERE trim(coalesce(answer, '')) != '' "
-        "AND coalesce(error, '') = '' AND NOT coalesce(control, 0) ORDER BY cell"
+        "SELECT r.cell, r.prompt_id, r.answer, r.truncated FROM runs r LEFT JOIN cells c USING (cell) "
+        "WHERE trim(coalesce(r.answer, '')) != '' AND coalesce(r.error, '') = '' AND NOT coalesce(r.control, 0) "
+        "AND coalesce(c.wanted, 1) ORDER BY r.cell"
     )
     found: dict[tuple[str, str], list[tuple[str, bool]]] = {}
     for cell, prompt_id, answer, truncated in rows:
@@ -68,6 +69,25 @@ def in_order(found: Sequence[Card], rater: str) -> list[Card]:
     common = sorted(found, key=lambda card: _key("order", card.key))
     blocks = [common[i : i + BLOCK] for i in range(0, len(common), BLOCK)]
     return [card for block in blocks for card in sorted(block, key=lambda card: _key(rater, card.key))]
+
+
+def is_rated(card: Card, seen: Mapping[str, float]) -> bool:
+    """True where every run of the card has a rating among ``seen`` (``given``)."""
+    return all(cell in seen for cell in card.cells)
+
+
+def following(ordered: Sequence[Card], seen: Mapping[str, float], later: Sequence[str], first: str = "") -> Card | None:
+    """What to show now: the card ``first`` (one taken back), the next one not rated, those put off; None: all rated."""
+    waiting = {card.key: card for card in ordered if not is_rated(card, seen)}
+    put_off = [key for key in later if key in waiting]
+    order = [first, *(key for key in waiting if key not in put_off), *put_off]
+    return next((waiting[key] for key in order if key in waiting), None)
+
+
+def latest(found: Sequence[Card], seen: Mapping[str, float]) -> Card | None:
+    """The card rated last, for taking it back; None where nothing is rated."""
+    homes = {cell: card for card in found for cell in card.cells}
+    return next((homes[cell] for cell in reversed(list(seen)) if cell in homes), None)
 
 
 def check_rater(name: str) -> str:
@@ -119,7 +139,8 @@ def table(db: sqlite3.Connection, prompts: Mapping[str, str] | None = None) -> p
     _made(db)
     facts = ["cell", "run", "prompt_id", "task", "structure", "control", "model", "seed", "answer"]
     asked = ", ".join(f"runs.{name}" for name in facts)
-    rows = db.execute(f"SELECT {asked}, r.rater, r.rating, r.at FROM ratings r JOIN runs USING (cell) ORDER BY r.at, cell")
+    joined = f"SELECT {asked}, r.rater, r.rating, r.at FROM ratings r JOIN runs USING (cell)"
+    rows = db.execute(f"{joined} ORDER BY r.at, cell")
     out = pd.DataFrame([tuple(row) for row in rows], columns=[*facts, "rater", "rating", "at"])
     cells = zip(out["prompt_id"], out["answer"], strict=True)
     out.insert(9, "card", [_key(str(p), str(a).strip()) for p, a in cells])

@@ -127,3 +127,30 @@ def test_the_table_for_download(db):
 
 def test_an_empty_study(db):
     assert ratings.cards(db) == [] and ratings.table(db).empty
+
+
+def test_what_comes_next(db):
+    for cell in "abc":
+        put(db, cell, answer=f"Answer {cell}.")
+    found = ratings.in_order(ratings.cards(db), "Ann")
+    one, two, three = found
+    assert ratings.following(found, {}, []) == one and ratings.latest(found, {}) is None
+    assert ratings.following(found, {}, [one.key]) == two, "put off"
+    assert ratings.following(found, {}, [one.key], first=one.key) == one
+    ratings.rate(db, two, "Ann", 3)
+    ratings.rate(db, three, "Ann", 3)
+    ratings.rate(db, one, "Bob", 3)
+    seen = ratings.given(db, "Ann")
+    assert ratings.following(found, seen, [one.key]) == one, "those put off come at the end"
+    assert ratings.latest(found, seen) == three
+    ratings.rate(db, two, "Ann", 4)
+    assert ratings.latest(found, ratings.given(db, "Ann")) == two
+    ratings.rate(db, one, "Ann", 4)
+    assert ratings.following(found, ratings.given(db, "Ann"), [], first=one.key) is None
+
+
+def test_a_card_that_grew_is_shown_again(db):
+    put(db, "a")
+    ratings.rate(db, ratings.cards(db)[0], "Ann", 3)
+    put(db, "b")
+    assert ratings.following(ratings.cards(db), ratings.given(db, "Ann"), []).cells == ("a", "b")

@@ -1,0 +1,1 @@
+"""The page Rate: answers of a study, shown blind, one at a time."""
