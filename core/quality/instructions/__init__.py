@@ -14,6 +14,7 @@ _WHERE = {
     "Verdict": "core.quality.instructions.checking",
     "check_instructions": "core.quality.instructions.checking",
     "find_spans": "core.quality.instructions.asking",
+    "recognise": "core.quality.instructions.recognising",
     "verdicts": "core.quality.instructions.checking",
 }
 

@@ -21,8 +21,8 @@ _ONES = re.findall(
     "eighteen nineteen twenty",
 )
 _TENS = dict(zip(range(30, 100, 10), re.findall(r"\w+", "thirty forty fifty sixty seventy eighty ninety"), strict=True))
-_SPELLED = {**dict(enumerate(_ONES)), **_TENS, 100: "(?:a|one) hundred"}
-_ANY_NUMBER = rf"(?:\d[\d,]*|{'|'.join(_SPELLED.values())})"
+SPELLED = {**dict(enumerate(_ONES)), **_TENS, 100: "(?:a|one) hundred"}
+_ANY_NUMBER = rf"(?:\d[\d,]*|{'|'.join(SPELLED.values())})"
 _BEFORE = (
     r"(?:(?:at least|at most|no more than|not more than|more than|less than|fewer than|no longer than|under|over|up to|"
     r"exactly|a (?:minimum|maximum|total) of|less than a total of|minimum|maximum|only|just|within)\s+)?"
@@ -76,7 +76,7 @@ _SIGNS |= {"!": "exclamation marks?", "#": "hashtags?|hash signs?", ".": "full s
 def number(n: int, *also: int) -> str:
     """``n`` in digits or in words, or ``n`` plus one of ``also``."""
     near = [n, *(n + d for d in also)]
-    forms = [form for k in near for form in (f"{k:,}", str(k), _SPELLED.get(k, "")) if form]
+    forms = [form for k in near for form in (f"{k:,}", str(k), SPELLED.get(k, "")) if form]
     return rf"(?<![\w.,])(?:{'|'.join(forms + ['an?', 'single'] * (1 in near))})(?![\w]|[.,]\d)"
 
 
