@@ -1,0 +1,1 @@
+"""The page Study: a plan made in a few clicks, and the studies of this machine."""

@@ -1,0 +1,120 @@
+"""What is filled in on the page Study, kept in the session by name, so that nothing is lost when a widget is not drawn.
+
+``prepare`` gives every field its first value: a small study of a few minutes, ready to start. ``fill`` puts a plan back
+into the form. Items of a file or of an opened plan live here too, since an upload box forgets its file when the page is
+left. Guarded by tests/pages/test_study.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from core.models.catalogue import DEFAULT
+from core.study.items import TASKS, Example
+from core.study.plan import METHODS, Plan
+
+KEEP: dict[str, Any] = {"persist_state": "session"}
+BUILT_IN, OWN, BOTH = "built-in", "own", "both"
+SOURCES = {BUILT_IN: "Built-in tasks", OWN: "Own items", BOTH: "Both"}
+ALL = 0
+"""In the boxes that limit a number: no limit."""
+FIRST_TASKS = ("fact", "classification", "arithmetic")
+FIRST: dict[str, Any] = {
+    "name": "First look",
+    "source": BUILT_IN,
+    "tasks": list(FIRST_TASKS),
+    "per_task": 5,
+    "structures": ["instruction_first", "instruction_last"],
+    "controls": ["instruction_first", "instruction_last"],
+    "control_items": ALL,
+    "models": [DEFAULT],
+    "tokens": 32,
+    "temperature": 0.0,
+    "top_p": 1.0,
+    "seeds": "0, 1, 2",
+    "methods": list(METHODS),
+    "effects": True,
+    "pairs": (),
+    "templates": {},
+    "prompt": 0,
+    "limit": ALL,
+    "shots": 0,
+}
+"""Of every field, under ``study_`` and its name."""
+
+
+@dataclass(frozen=True)
+class File:
+    """What was uploaded."""
+
+    name: str
+    data: bytes
+    token: str
+    """Another one for every upload: widgets and edits that belong to a file carry it."""
+
+
+def key(name: str) -> str:
+    return f"study_{name}"
+
+
+def prepare() -> None:
+    """First values, once a session, before any widget is drawn; lists are copied, so that no session shares them."""
+    for name, value in FIRST.items():
+        st.session_state.setdefault(key(name), list(value) if isinstance(value, list) else value)
+
+
+def get(name: str) -> Any:
+    """A field as it is now."""
+    return st.session_state[key(name)]
+
+
+def put(name: str, value: Any) -> None:
+    """Only before the field's widget is drawn, or in a callback."""
+    st.session_state[key(name)] = value
+
+
+def fill(plan: Plan) -> None:
+    """Makes the form ask what ``plan`` asks; before widgets are drawn."""
+    pairs = tuple(plan.primary)
+    values: dict[str, Any] = {
+        "name": plan.name,
+        "source": BOTH if plan.items and plan.suites else OWN if plan.items else BUILT_IN,
+        "tasks": [t for t in TASKS if t in plan.suites] or list(FIRST_TASKS),
+        "per_task": plan.per_task or ALL,
+        "structures": list(plan.structures),
+        "controls": list(plan.controls),
+        "control_items": ALL if plan.control_items is None else plan.control_items,
+        "models": list(plan.models),
+        "tokens": plan.max_new_tokens,
+        "temperature": plan.temperature,
+        "top_p": plan.top_p,
+        "seeds": ", ".join(map(str, plan.seeds)),
+        "methods": list(plan.methods),
+        "effects": plan.effects,
+        "pairs": pairs,
+        "templates": dict(plan.templates),
+        "prompt": 0,
+    }
+    state: Any = st.session_state
+    for name, value in values.items():
+        put(name, value)
+    for number in range(3):
+        feature, metric = pairs[number] if number < len(pairs) else (None, None)
+        state[key(f"feature_{number}")], state[key(f"metric_{number}")] = feature, metric
+    state[key("opened_items")] = plan.items
+    state[key("opened_examples")] = dict(plan.examples)
+    state[key("file")] = None
+
+
+def opened_items() -> Sequence[Any]:
+    """Items that came with an opened plan."""
+    return st.session_state.get(key("opened_items")) or ()
+
+
+def opened_examples() -> dict[str, tuple[Example, ...]]:
+    """Held-out examples that came with an opened plan."""
+    return st.session_state.get(key("opened_examples")) or {}

@@ -1,0 +1,121 @@
+"""Instructions that can be verified: those of the file, and those recognised in the text; all of them can be changed.
+
+Only certain patterns are recognised. The words that ask for an instruction must stand in the prompt: they give the
+place whose importance is measured. Guarded by tests/pages/test_study_upload.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.errors import HeedError
+from core.quality.instructions import INSTRUCTIONS, check_kwargs
+from core.records import Instruction, Item
+from pages.parts.study.filled import KEEP, key
+from pages.parts.study.tables import edited
+from pages.parts.text import escape
+
+ABOUT = (
+    "Each line is one instruction that an answer can be checked against. Change, add or delete lines; the words must "
+    "stand in the item, or be empty, then they are looked for."
+)
+COLUMNS = ["item", "kind", "settings", "words"]
+TOLD = 8
+
+
+def confirmed(items: Sequence[Item], token: str) -> tuple[Item, ...]:
+    """The items with their instructions as they stand in the table."""
+    given = sum(len(i.instructions) for i in items)
+    token += "s" if any(i.segments for i in items) else "w"
+    frame = _table(tuple(items), token)
+    with st.expander(f"Instructions to verify: {len(frame):,}", icon=":material/rule:"):
+        found = len(frame) - given
+        st.caption(f"{given:,} came with the file, {found:,} were recognised in the texts. {ABOUT}")
+        on = st.toggle("Verify these", True, key=key(f"told_{token}"), **KEEP)
+        if not on:
+            return tuple(replace(i, instructions=()) for i in items)
+        now = edited(
+            "told",
+            token,
+            frame,
+            num_rows="dynamic",
+            height=240,
+            column_config={
+                "item": st.column_config.SelectboxColumn("Item", options=[i.id for i in items], required=True),
+                "kind": st.column_config.SelectboxColumn("Instruction", options=list(INSTRUCTIONS), required=True),
+                "settings": st.column_config.TextColumn("Settings", help="JSON, e.g. {count: 3} with quoted names"),
+                "words": st.column_config.TextColumn("Words that ask for it", width="large"),
+            },
+        )
+        made, problems = with_instructions(items, now)
+        for problem in problems[:TOLD]:
+            st.warning(escape(problem), icon=":material/info:")
+        if len(problems) > TOLD:
+            st.caption(f"and {len(problems) - TOLD:,} more.")
+    return made
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _table(_items: tuple[Item, ...], token: str) -> pd.DataFrame:
+    """A line an instruction: the file's own, for items without any those that are recognised."""
+    rows = []
+    for item in _items:
+        for told in item.instructions or recognised(item):
+            rows.append(
+                {"item": item.id, "kind": told.id, "settings": json.dumps(dict(told.kwargs)), "words": told.text}
+            )
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def recognised(item: Item) -> tuple[Instruction, ...]:
+    """What the item's own words ask for, where a pattern is certain."""
+    from core.quality.instructions import recognise
+
+    texts = [t for name, t in item.segments.items() if name != "context"] or [item.prompt]
+    found = []
+    for text in texts:
+        for told in recognise(text):
+            ident, kwargs, span = told if isinstance(told, tuple) else (told.id, told.kwargs, told.spans[0][-2:])
+            found.append(Instruction(ident, kwargs, text=text[span[0] : span[1]]))
+    return tuple(found)
+
+
+def with_instructions(items: Sequence[Item], table: pd.DataFrame) -> tuple[tuple[Item, ...], list[str]]:
+    """(items with the instructions of ``table``, what is wrong with lines that were left out)."""
+    texts = {i.id: "\n".join([i.prompt, *i.segments.values()]) for i in items}
+    found: dict[str, list[Instruction]] = {}
+    problems = []
+    for row in table.to_dict("records"):
+        ident = row["item"]
+        if not isinstance(ident, str) or not isinstance(row["kind"], str):
+            continue
+        try:
+            kwargs = check_kwargs(row["kind"], settings(row["settings"]))
+        except HeedError as error:
+            problems.append(f"{ident}: {error}")
+            continue
+        words = row["words"] if isinstance(row["words"], str) else ""
+        if words and words not in texts.get(ident, ""):
+            problems.append(f"{ident}: the words “{words[:60]}” do not stand in the item, so they are looked for.")
+            words = ""
+        found.setdefault(ident, []).append(Instruction(row["kind"], kwargs, text=words))
+    return tuple(replace(i, instructions=tuple(found.get(i.id, ()))) for i in items), problems
+
+
+def settings(text: Any) -> Mapping[str, Any]:
+    """A cell of settings as kwargs. Raises HeedError."""
+    if not isinstance(text, str) or not text.strip():
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise HeedError(f'the settings {text[:40]!r} are no JSON: write them like {{"count": 3}}.') from error
+    if not isinstance(value, dict):
+        raise HeedError(f'the settings {text[:40]!r} must be names with values: write them like {{"count": 3}}.')
+    return value
