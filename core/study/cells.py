@@ -51,7 +51,7 @@ def cells(plan: Plan) -> list[Cell]:
 def sorted_cells(plan: Plan) -> tuple[list[Cell], list[Skipped]]:
     """The cells of ``plan``, and what it leaves out."""
     asked, skipped = _asked(plan)
-    found = []
+    found: list[Cell] = []
     for model in plan.models:
         for item, name, control, laid in sorted(asked, key=lambda a: (a[0].task, a[2], _length(a[3]))):
             for seed in plan.seeds if item.answer is None else (0,):

@@ -67,9 +67,9 @@ def serve(folder: Path, number: int, parent: int, pilot: bool) -> None:
     def cancelled() -> bool:
         return stop.is_set() or os.getppid() != parent
 
-    worker = Worker(folder, pilot)
+    worker = Worker(folder, cancelled=cancelled, pilot=pilot)
     try:
-        worker.work(number, lambda: None, cancelled)
+        worker.work(number)
     finally:
         worker.close()
 

@@ -72,7 +72,9 @@ def connect(path: Path) -> sqlite3.Connection:
         if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'ratings'").fetchone():
             db.executescript(SCHEMA)
     except sqlite3.Error as error:
-        raise StoreError(f"The study at {path.parent} cannot be opened ({error}): check its disk and rights.") from error
+        raise StoreError(
+            f"The study at {path.parent} cannot be opened ({error}): check its disk and rights."
+        ) from error
     return db
 
 
@@ -124,7 +126,7 @@ def note(db: sqlite3.Connection, key: str, value: str) -> None:
     db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", [key, value])
 
 
-def claim(db: sqlite3.Connection, owner: str, model: str, most: int, pilot: bool = False) -> list[sqlite3.Row]:
+def claim(db: sqlite3.Connection, owner: str, model: str, most: int, pilot: bool = False) -> list[dict[str, Any]]:
     """The next cells of one model for ``owner``, of one task; empty when none is left that nobody works at.
 
     Cells whose process ended before come one at a time, so that one that kills its process is found out.
@@ -145,7 +147,7 @@ def claim(db: sqlite3.Connection, owner: str, model: str, most: int, pilot: bool
             "UPDATE cells SET state = 'claimed', owner = ?, claimed = ?, tries = tries + 1 WHERE cell = ?",
             [(owner, time.time(), row["cell"]) for row in taken],
         )
-    return taken
+    return [dict(row) for row in taken]
 
 
 def give_back(db: sqlite3.Connection, owner: str) -> None:

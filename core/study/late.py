@@ -21,7 +21,10 @@ LOG = logging.getLogger("heed")
 
 def relevance(db: sqlite3.Connection, prompts: Mapping[str, str], cancelled: Callable[[], bool]) -> None:
     """Fill in the relevance of all finished runs. Raises Cancelled."""
-    sql = "SELECT runs.cell, prompt_id, runs.task, answer, why FROM runs JOIN cells USING (cell) WHERE state = 'done' AND wanted"
+    sql = (
+        "SELECT runs.cell, prompt_id, runs.task, answer, why FROM runs JOIN cells USING (cell) "
+        "WHERE state = 'done' AND wanted"
+    )
     rows = [row for row in database.rows_of(db, sql) if row["prompt_id"] in prompts]
     if cancelled():
         raise Cancelled("Stopped.")

@@ -8,7 +8,6 @@ Guarded by tests/core/test_study_run.py.
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,23 +31,32 @@ Cancel = Callable[[], bool]
 class Worker:
     """``Worker(folder).work(...)``; holds the database, the plan, and one model."""
 
-    def __init__(self, folder: Path, pilot: bool = False, batch: int = BATCH) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        done: Callable[[], None] = lambda: None,
+        cancelled: Cancel = lambda: False,
+        pilot: bool = False,
+        batch: int = BATCH,
+    ) -> None:
+        """``done()`` is called after each run."""
         self.db = database.connect(folder / database.FILE)
         self.plan: Plan = planned.frozen(self.db)
         self.items: dict[str, Item] = {item.id: item for item in self.plan.all_items()}
         self.date = planned.date_of(self.db)
-        self.pilot, self.batch = pilot, batch
+        self.done, self.cancelled, self.pilot, self.batch = done, cancelled, pilot, batch
         self.owner = database.me()
+        self.loaded: Any = None
 
-    def work(self, first: int, done: Callable[[], None], cancelled: Cancel) -> None:
-        """Every cell that nobody else works at, beginning with model number ``first``. ``done()`` after each.
+    def work(self, first: int = 0) -> None:
+        """Every cell that nobody else works at, beginning with model number ``first``.
 
         Returns early when ``cancelled``; what was not begun is free again.
         """
         models = self.plan.models
         try:
             for place in range(len(models)):
-                self._model(models[(first + place) % len(models)], done, cancelled)
+                self._model(models[(first + place) % len(models)])
         except Cancelled:
             pass
         finally:
@@ -57,69 +65,70 @@ class Worker:
     def close(self) -> None:
         self.db.close()
 
-    def _model(self, name: str, done: Callable[[], None], cancelled: Cancel) -> None:
-        model = None
-        while not cancelled():
+    def _model(self, name: str) -> None:
+        model: Any = None
+        while not self.cancelled():
             claimed = database.claim(self.db, self.owner, name, self.batch, self.pilot)
             if not claimed:
                 break
             try:
-                model = model or _load(name, cancelled)
+                model = model or self._load(name)
             except Cancelled:
                 raise
             except HeedError as error:
-                self._fail_all(name, claimed, str(error), done)
+                self._fail_all(name, claimed, str(error))
                 break
-            self._chunk(model, claimed, done, cancelled)
-        if model is not None:
-            from core.models.load import forget
+            self._chunk(model, claimed)
 
-            forget(model.key)
+    def _load(self, name: str) -> Any:
+        """The model; the one before it leaves the memory."""
+        from core.models.load import forget, load_model
 
-    def _fail_all(self, name: str, claimed: Sequence[sqlite3.Row], why: str, done: Callable[[], None]) -> None:
+        if self.loaded is not None:
+            forget(self.loaded.key)
+        self.loaded = load_model(name, cancelled=self.cancelled)
+        return self.loaded
+
+    def _fail_all(self, name: str, claimed: Sequence[Mapping[str, Any]], why: str) -> None:
         """The model cannot be had: none of its cells can be run."""
         while claimed:
             for place in claimed:
                 keeping.fail(self.db, place, why)
-            done()
+            self.done()
             claimed = database.claim(self.db, self.owner, name, 1000, self.pilot)
 
-    def _chunk(self, model: Any, claimed: Sequence[sqlite3.Row], done: Callable[[], None], cancelled: Cancel) -> None:
+    def _chunk(self, model: Any, claimed: Sequence[Mapping[str, Any]]) -> None:
         """Ask one batch; where it fails as a whole, one at a time."""
-        left = self._asked(model, claimed, done, cancelled)
+        left = self._asked(model, claimed)
         try:
-            self._compute(model, left, done, cancelled, self.batch)
+            self._compute(model, left, self.batch)
         except Cancelled:
             raise
         except Exception as error:
             if len(left) > 1 and is_memory(error):
                 _tidy()
             for key in list(left):
-                self._alone(model, {key: left[key]}, error if len(left) == 1 else None, done, cancelled)
+                self._alone(model, {key: left[key]}, error if len(left) == 1 else None)
 
-    def _alone(
-        self, model: Any, one: dict[str, Any], failed: Exception | None, done: Callable[[], None], cancelled: Cancel
-    ) -> None:
+    def _alone(self, model: Any, one: dict[str, Any], failed: Exception | None) -> None:
         place = next(iter(one.values()))[0]
         try:
             if failed is not None:
                 raise failed
-            self._compute(model, one, done, cancelled, 1)
+            self._compute(model, one, 1)
         except Cancelled:
             raise
         except Exception as error:
             keeping.fail(self.db, place, told(error))
-            done()
+            self.done()
 
-    def _asked(
-        self, model: Any, claimed: Sequence[sqlite3.Row], done: Callable[[], None], cancelled: Cancel
-    ) -> dict[str, Any]:
+    def _asked(self, model: Any, claimed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """{cell: (its place, what is asked, its item)} of those that can be asked."""
         from core.study.work import Asked
 
         ready: dict[str, Any] = {}
         for place in claimed:
-            if cancelled():
+            if self.cancelled():
                 raise Cancelled("Stopped.")
             try:
                 if place["tries"] >= database.TRIES:
@@ -129,19 +138,17 @@ class Worker:
                 ready[place["cell"]] = (place, Asked(place["cell"], request, form.instructions), item)
             except Exception as error:
                 keeping.fail(self.db, place, told(error))
-                done()
+                self.done()
         return ready
 
-    def _compute(
-        self, model: Any, left: dict[str, Any], done: Callable[[], None], cancelled: Cancel, batch: int
-    ) -> None:
+    def _compute(self, model: Any, left: dict[str, Any], batch: int) -> None:
         """Write each result and take it out of ``left``."""
         from core.study.work import compute
 
         asked = [one for _, one, _ in left.values()]
         plan = self.plan
         for result in compute(
-            model, asked, effects=plan.effects, batch=batch, methods=plan.methods, cancelled=cancelled
+            model, asked, effects=plan.effects, batch=batch, methods=plan.methods, cancelled=self.cancelled
         ):
             place, one, item = left[result.key]
             spans = tuple(i.spans for i in one.instructions)
@@ -156,7 +163,7 @@ class Worker:
             keeping.write(self.db, place, item, kept, facts)
             del left[result.key]
             database.alive_claim(self.db, self.owner)
-            done()
+            self.done()
 
     def _request(self, model: Any, item: Item, place: Mapping[str, Any]) -> tuple[Laid, Request]:
         """The item laid out for this cell, and its Request; a filler in the instruction's place of a control."""
@@ -193,12 +200,6 @@ class Worker:
             return len(render(model.tokenizer, asked, has_template=model.ref.has_template).tokens)
 
         return filler(count, item.segments["instruction"].strip())
-
-
-def _load(name: str, cancelled: Cancel) -> Any:
-    from core.models import load_model
-
-    return load_model(name, cancelled=cancelled)
 
 
 def told(error: Exception) -> str:

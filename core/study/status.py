@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from core.study import database
 
@@ -55,7 +56,9 @@ def status_of(db: sqlite3.Connection, since: float | None = None, pilot: bool = 
     """The status of a study; ``since``: seconds since the epoch when this call of ``run`` began."""
     where = "wanted" + (" AND pilot" if pilot else "")
     models: dict[str, dict[str, int]] = {}
-    owners = db.execute(f"SELECT owner, max(claimed) AS at FROM cells WHERE state = 'claimed' AND {where} GROUP BY owner")
+    owners = db.execute(
+        f"SELECT owner, max(claimed) AS at FROM cells WHERE state = 'claimed' AND {where} GROUP BY owner"
+    )
     alive = {row["owner"] for row in owners.fetchall() if database.lives(row["owner"], row["at"])}
     for row in db.execute(f"SELECT model, state, owner, count(*) AS n FROM cells WHERE {where} GROUP BY 1, 2, 3"):
         state = "waiting" if row["state"] == "claimed" and row["owner"] not in alive else row["state"]
@@ -66,7 +69,8 @@ def status_of(db: sqlite3.Connection, since: float | None = None, pilot: bool = 
         f"SELECT error, count(*) AS n FROM runs JOIN cells USING (cell) WHERE state = 'failed' AND {where} "
         "GROUP BY error ORDER BY n DESC, error"
     ).fetchall()
-    counts = {state: sum(m.get(state, 0) for m in models.values()) for state in ("done", "failed", "waiting", "claimed")}
+    states = ("done", "failed", "waiting", "claimed")
+    counts = {state: sum(m.get(state, 0) for m in models.values()) for state in states}
     return Status(
         **_counts(counts),
         seconds=float(spent["s"] or 0),
@@ -85,7 +89,7 @@ def lasting(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _counts(counts: dict[str, int]) -> dict[str, int]:
+def _counts(counts: dict[str, int]) -> dict[str, Any]:
     named = {"done": "done", "failed": "failed", "waiting": "waiting", "running": "claimed"}
     found = {name: counts.get(state, 0) for name, state in named.items()}
     return found | {"total": sum(found.values())}

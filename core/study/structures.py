@@ -119,12 +119,13 @@ def lay_out(
 def possible(
     item: Item, name: str, templates: Mapping[str, str] | None = None, examples: Sequence[Example] = ()
 ) -> str:
-    """Why ``item`` cannot be laid out so, as half a sentence; empty where it can. Raises PromptError as ``structure``."""
+    """Why ``item`` cannot be laid out so, as half a sentence; "" where it can. Raises PromptError as ``structure``."""
     form = structure(name, templates)
     fields = set(_fields(form.template))
     shown = name.startswith(OWN) and bool(examples)
     if form.shots > len(examples) and not shown:
-        return f"it needs {form.shots} held-out example{'s' * (form.shots > 1)} of {item.task} and there are {len(examples)}"
+        several = "s" * (form.shots > 1)
+        return f"it needs {form.shots} held-out example{several} of {item.task} and there are {len(examples)}"
     if "prompt" in fields:
         return ""
     if not item.segments:
@@ -172,7 +173,9 @@ def _pieces(text: str) -> list[tuple[str, str]]:
             continue
         if m[1] is None:
             around = text[max(0, m.start() - 15) : m.end() + 15].replace("\n", " ")
-            raise PromptError(f"A lone {m[0]} stands in the template at {around!r}: write {m[0] * 2} for the brace itself.")
+            raise PromptError(
+                f"A lone {m[0]} stands in the template at {around!r}: write {m[0] * 2} for the brace itself."
+            )
         field = m[1].strip().lower()
         if field not in FIELDS:
             known = ", ".join(f"{{{f}}}" for f in FIELDS)
@@ -269,7 +272,7 @@ class _Writer:
 
 
 def local_spans(item: Item, told: Instruction) -> list[tuple[str, int, int]]:
-    """(part, start, end) of an instruction in the stripped parts of its item: the words it says, or found by pattern."""
+    """(part, start, end) of an instruction in the stripped parts of its item: the words it names, or found by rule."""
     parts = {name: text.strip() for name, text in item.segments.items()} or {"prompt": item.prompt.strip()}
     ordered = sorted(parts, key=lambda name: ("instruction", "question", "context", "prompt").index(name))
     if told.text:

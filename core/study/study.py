@@ -106,7 +106,9 @@ class Study:
             failures = crew(self.folder, workers, pilot, lambda: self.status(pilot=pilot).waiting, tick)
         now = self.status(since=began, workers=workers, pilot=pilot)
         if failures and now.waiting and not cancelled():
-            raise StoreError(f"{now.waiting} runs are left and the workers keep ending ({failures[-1]}): see {self.folder}.")
+            raise StoreError(
+                f"{now.waiting} runs are left and the workers keep ending ({failures[-1]}): see {self.folder}."
+            )
         if now.done and not cancelled():
             self._late(progress, cancelled)
         tell()
@@ -115,9 +117,9 @@ class Study:
     def _alone(self, pilot: bool, done: Callable[[], None], cancelled: Cancel) -> None:
         from core.study.running import Worker
 
-        worker = Worker(self.folder, pilot)
+        worker = Worker(self.folder, done, cancelled, pilot)
         try:
-            worker.work(0, done, cancelled)
+            worker.work()
         finally:
             worker.close()
 
@@ -239,7 +241,8 @@ class Study:
             database.columns(self.db, ["rating"])
             for row in database.rows_of(
                 self.db,
-                "SELECT runs.cell, prompt_id, avg(r.rating) AS mean FROM runs LEFT JOIN ratings r USING (cell) GROUP BY 1",
+                "SELECT runs.cell, prompt_id, avg(r.rating) AS mean "
+                "FROM runs LEFT JOIN ratings r USING (cell) GROUP BY 1",
             ):
                 given = items[row["prompt_id"]].rating if row["prompt_id"] in items else None
                 value = given if row["mean"] is None else row["mean"]
@@ -282,7 +285,7 @@ class Known:
 def studies() -> list[Known]:
     """Every study of this machine, newest first; what cannot be read is left out."""
     found = []
-    for folder in _all_folders():
+    for folder in all_folders():
         try:
             db = database.connect(folder / database.FILE)
             try:
@@ -331,13 +334,14 @@ def _root() -> Path:
     return settings.home_path() / "studies"
 
 
-def _all_folders() -> list[Path]:
+def all_folders() -> list[Path]:
+    """The folder of every study on this machine."""
     return [path.parent for path in sorted(_root().glob(f"*/{database.FILE}"))]
 
 
 def _folder(plan: Plan) -> Path:
     """Where the study of this plan is, or will be."""
-    for folder in _all_folders():
+    for folder in all_folders():
         try:
             db = database.connect(folder / database.FILE)
         except StoreError:
@@ -354,8 +358,7 @@ def _folder(plan: Plan) -> Path:
 def _find(what: str) -> Path:
     if (Path(what) / database.FILE).exists():
         return Path(what)
-    folders: Sequence[Path] = [f for f in _all_folders() if f.name.startswith(what)] if what else []
+    folders: Sequence[Path] = [f for f in all_folders() if f.name.startswith(what)] if what else []
     if len(folders) != 1:
         raise StoreError(f"There is no study {what!r}: `python -m core.study status` lists them with their ids.")
     return folders[0]
-

@@ -42,12 +42,13 @@ def runs(db: sqlite3.Connection, items: Mapping[str, Item]) -> pd.DataFrame:
         if name not in found:
             found[name] = pd.Series(dtype=object)
     factors = list(dict.fromkeys(name for item in items.values() for name in item.factors))
-    given = {f"factor:{f}": [items[i].factors.get(f, "") if i in items else "" for i in found["prompt_id"]] for f in factors}
+    of_run = [items[i].factors if i in items else {} for i in found["prompt_id"]]
+    given = {f"factor:{name}": [some.get(name, "") for some in of_run] for name in factors}
     table = pd.DataFrame(
         {name: found[name] for name in BEFORE}
         | given
         | {name: found[name] for name in AFTER}
-        | {name: found[name] if name in found else np.nan for name in names}
+        | {name: found.get(name, np.nan) for name in names}
     )
     for name in _TEXTS:
         table[name] = table[name].fillna("").astype(str)

@@ -1,0 +1,87 @@
+"""Studies as jobs: what the pages queue. The result is the study's id.
+
+Cancelling is pausing: every finished cell is kept, and queueing the same work again goes on. ``open_work`` computes
+one run of a study again, with all its rows, so that it opens in Explore like any other.
+Guarded by tests/core/test_jobs_studies.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from core.errors import Cancelled
+from core.jobs.job import Progress, Work
+from core.jobs.runs import captured, loading, stored
+from core.study.plan import Plan
+from core.study.study import Study
+
+What = Plan | str | Path
+"""A plan, the path of a plan.json, or the id of a study."""
+Cancel = Callable[[], bool]
+
+
+def study_work(what: What, workers: int | None = None, retry: bool = False) -> Work:
+    """Run what is not done of a study; ``retry``: also what failed."""
+
+    def do(progress: Progress, cancelled: Cancel) -> str:
+        def run(study: Study) -> None:
+            if retry:
+                study.retry()
+            study.run(workers, progress, cancelled)
+
+        return _with(what, run, cancelled)
+
+    return do
+
+
+def pilot_work(what: What, items: int = 10, workers: int | None = None) -> Work:
+    """Run all cells of the first few items."""
+    return lambda progress, cancelled: _with(
+        what, lambda study: study.pilot(items, workers, progress, cancelled), cancelled
+    )
+
+
+def score_work(what: What) -> Work:
+    """Compute features and metrics of all finished runs anew."""
+    return lambda progress, cancelled: _with(what, lambda study: study.score(progress, cancelled), cancelled)
+
+
+def open_work(what: What, cell: str) -> Work:
+    """Compute one run of a study again and store it; the result is the run's id, for ``?run=``."""
+
+    def do(progress: Progress, cancelled: Cancel) -> str:
+        study = Study(what)
+        try:
+            request = study.request(cell)
+        finally:
+            study.close()
+        if not stored(request):
+            from core.models import load_model
+
+            model = load_model(request.model, progress=loading(progress), cancelled=cancelled)
+            captured(model, request, progress, cancelled)
+        return request.id
+
+    return do
+
+
+def key(what: What) -> str:
+    """One job at a time for one study: the key to queue it under."""
+    study = Study(what)
+    try:
+        return f"study {study.id}"
+    finally:
+        study.close()
+
+
+def _with(what: What, do: Callable[[Study], Any], cancelled: Cancel) -> str:
+    study = Study(what)
+    try:
+        do(study)
+        if cancelled():
+            raise Cancelled("Stopped.")
+        return study.id
+    finally:
+        study.close()
