@@ -6,6 +6,7 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import cohen_kappa_score
 
 from core.statistics.raters import agreement, alpha
 
@@ -20,11 +21,10 @@ def table(**raters):
 
 
 def kappa(a, b):
-    observed = np.mean([(x - y) ** 2 for x, y in zip(a, b, strict=True)])
-    return 1 - observed / np.mean([(x - y) ** 2 for x in a for y in b])
+    return cohen_kappa_score(a, b, labels=[1, 2, 3, 4, 5], weights="quadratic")
 
 
-def test_kappa_from_its_definition():
+def test_kappa_is_that_of_scikit_learn():
     row = agreement(table(ann=TRUTH, bob=NEAR)).iloc[0]
     assert (row["first"], row["second"], row["n"]) == ("ann", "bob", 40)
     assert row["kappa"] == pytest.approx(kappa(TRUTH, NEAR))
