@@ -4,7 +4,7 @@ Machines are noisy, so every figure is a ratio of neighbours: the two sides run 
 then A; what is printed is the median of the pairs' ratios with their quartiles. Plain means the library's own
 ``generate`` and forward pass on sdpa over a second copy of the same weights. Nothing here is a test.
 
-    python -m benchmarks.run [--pairs 15] [--only generate|score|memory|cached|stability|knockout] [--full]
+    python -m benchmarks.run [--pairs 15] [--only generate|score|memory|cached|stability|knockout|study] [--full]
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 
 from benchmarks.knockout import knockout
 from benchmarks.stability import stability
+from benchmarks.studying import study
 from core.version import __version__
 
 SIZES = ((64, 64), (1024, 64))
@@ -186,7 +187,7 @@ def cached(bench: Bench) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=PAIRS)
-    parser.add_argument("--only", choices=("generate", "score", "memory", "cached", "stability", "knockout"))
+    parser.add_argument("--only", choices=("generate", "score", "memory", "cached", "stability", "knockout", "study"))
     parser.add_argument("--full", action="store_true", help="knockout: time Captum at 64 x 64 too, many minutes")
     asked = parser.parse_args()
     say(f"Heed {__version__}: median ratio [quartiles], median seconds")
@@ -200,6 +201,8 @@ def main() -> None:
         stability(bench.model, say)
     if bench is not None and asked.only in (None, "knockout"):
         knockout(bench, say, asked.full)
+    if bench is not None and asked.only in (None, "study"):
+        study(bench.model, say)
     if asked.only in (None, "memory"):
         memory()
 
