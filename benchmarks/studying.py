@@ -1,7 +1,7 @@
 """Items per minute of a study: answers written in batches of 16, beside one at a time, the same items, the same words.
 
 The items are the first ones of the built-in suites in the layout "instruction first", so answers end where they end.
-Both ways make the whole Trace; knocking the parts out is timed beside, since it is scored for each run alone either way.
+Both ways make the whole Trace; knocking the parts out is timed beside: it is scored for each run alone either way.
 Also printed: how many answers differ between the two ways, and at how many of those steps the two best tokens were
 within 1e-4 nats of each other.
 """
@@ -31,7 +31,7 @@ def study(model: Any, say: Callable[[str], None], items: int = ITEMS) -> float:
     single = [capture(model, request) for request in asked]
     alone = time.perf_counter() - began
     began = time.perf_counter()
-    done = [r for r in compute(model, [Asked(str(i), r) for i, r in enumerate(asked)])]
+    done = list(compute(model, [Asked(str(i), r) for i, r in enumerate(asked)]))
     whole = time.perf_counter() - began
     other, close = 0, 0
     for i, trace in enumerate(single):
@@ -47,9 +47,7 @@ def study(model: Any, say: Callable[[str], None], items: int = ITEMS) -> float:
         f"batches of 16, {60 * n / alone:.0f} one at a time, ratio {alone / together:.2f}; "
         f"{60 * len(done) / whole:.0f} a minute with every part masked and removed"
     )
-    say(
-        f"  answers that differ between the two: {other} of {n}, {close} of them at a near tie (two best within {CLOSE:g})"
-    )
+    say(f"  answers that differ: {other} of {n}, {close} of them at a near tie (the two best within {CLOSE:g} nats)")
     return alone / together
 
 
