@@ -1,6 +1,6 @@
 """Heed's own version, and the version since which its numbers are the same."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 NUMBERS = "0.1.0"
 """Part of every request id: the release that last changed what a run holds. Stored runs of later ones stay valid."""
