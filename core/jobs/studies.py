@@ -1,6 +1,7 @@
 """Studies as jobs: what the pages queue. The result is the study's id.
 
-Cancelling is pausing: every finished cell is kept, and queueing the same work again goes on. ``open_work`` computes
+Runs are made in processes of their own, so that Explore need not wait for a model that is busy for hours. Cancelling
+is pausing: every finished cell is kept, and queueing the same work again goes on. ``open_work`` computes
 one run of a study again, with all its rows, so that it opens in Explore like any other.
 Guarded by tests/core/test_jobs_studies.py.
 """
@@ -29,7 +30,7 @@ def study_work(what: What, workers: int | None = None, retry: bool = False) -> W
         def run(study: Study) -> None:
             if retry:
                 study.retry()
-            study.run(workers, progress, cancelled)
+            study.run(workers, progress, cancelled, apart=True)
 
         return _with(what, run, cancelled)
 
@@ -39,7 +40,7 @@ def study_work(what: What, workers: int | None = None, retry: bool = False) -> W
 def pilot_work(what: What, items: int = 10, workers: int | None = None) -> Work:
     """Run all cells of the first few items."""
     return lambda progress, cancelled: _with(
-        what, lambda study: study.pilot(items, workers, progress, cancelled), cancelled
+        what, lambda study: study.pilot(items, workers, progress, cancelled, apart=True), cancelled
     )
 
 

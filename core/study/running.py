@@ -8,6 +8,7 @@ Guarded by tests/core/test_study_run.py.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -86,7 +87,19 @@ class Worker:
 
         if self.loaded is not None:
             forget(self.loaded.key)
-        self.loaded = load_model(name, cancelled=self.cancelled)
+        told = 0.0
+
+        def tell(what: str, done: int, total: int) -> None:
+            nonlocal told
+            if time.monotonic() - told > 1:
+                told = time.monotonic()
+                share = f" ({100 * done // total} %)" if total else ""
+                database.note(self.db, "doing", f"{name}: {what}{share}")
+
+        try:
+            self.loaded = load_model(name, progress=tell, cancelled=self.cancelled)
+        finally:
+            database.note(self.db, "doing", "")
         return self.loaded
 
     def _fail_all(self, name: str, claimed: Sequence[Mapping[str, Any]], why: str) -> None:

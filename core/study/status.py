@@ -33,6 +33,8 @@ class Status:
     reasons: dict[str, int] = field(default_factory=dict)
     """{why cells failed: how many}, the most frequent first."""
     by_model: dict[str, Status] = field(default_factory=dict)
+    doing: str = ""
+    """What a worker does before it can run anything, e.g. fetching a model."""
 
     @property
     def fraction(self) -> float:
@@ -49,6 +51,7 @@ class Status:
         parts = [f"{self.done:,} of {self.total:,} runs"]
         parts += [f"{self.failed:,} failed"] if self.failed else []
         parts += [f"{lasting(self.left_seconds)} left"] if self.left_seconds is not None and not self.over else []
+        parts += [self.doing] if self.doing and not self.over else []
         return " · ".join(parts)
 
 
@@ -78,6 +81,7 @@ def status_of(db: sqlite3.Connection, since: float | None = None, pilot: bool = 
         near_ties=int(spent["ties"] or 0),
         reasons={row["error"]: row["n"] for row in reasons},
         by_model={name: Status(**_counts(m)) for name, m in models.items()},
+        doing=(database.get(db, "doing") or "") if alive else "",
     )
 
 

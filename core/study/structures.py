@@ -122,8 +122,10 @@ def possible(
     """Why ``item`` cannot be laid out so, as half a sentence; "" where it can. Raises PromptError as ``structure``."""
     form = structure(name, templates)
     fields = set(_fields(form.template))
-    shown = name.startswith(OWN) and bool(examples)
-    if form.shots > len(examples) and not shown:
+    if form.shots and name.startswith(OWN):
+        if not examples:
+            return f"it shows held-out examples, and there are none of {item.task}"
+    elif form.shots > len(examples):
         several = "s" * (form.shots > 1)
         return f"it needs {form.shots} held-out example{several} of {item.task} and there are {len(examples)}"
     if "prompt" in fields:

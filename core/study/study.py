@@ -78,10 +78,12 @@ class Study:
         progress: Progress = _silent,
         cancelled: Cancel = _never,
         pilot: bool = False,
+        apart: bool = False,
     ) -> Status:
         """Run what is not done yet; returns early when ``cancelled``, and can be called again at any time.
 
-        ``workers``: processes, each with its own model; 1 runs in this one; None: one a model, up to the cores.
+        ``workers``: processes, each with its own model; 1 runs in this one, unless ``apart``; None: one a model, up
+        to the cores.
         ``progress(fraction, text)``. A cell that fails keeps its reason (``retry`` runs those again).
         """
         from core.study.crew import crew
@@ -100,7 +102,7 @@ class Study:
 
         tell()
         failures: list[str] = []
-        if waiting and workers == 1:
+        if waiting and workers == 1 and not apart:
             self._alone(pilot, tell, cancelled)
         elif waiting:
             failures = crew(self.folder, workers, pilot, lambda: self.status(pilot=pilot).waiting, tick)
@@ -129,13 +131,14 @@ class Study:
         workers: int | None = 1,
         progress: Progress = _silent,
         cancelled: Cancel = _never,
+        apart: bool = False,
     ) -> Status:
         """Run all cells of the first few items, taken from the tasks in turn; they count for the whole study."""
         chosen = _in_turn(self.items().values(), items)
         with database.transaction(self.db):
             self.db.execute("UPDATE cells SET pilot = 0")
             self.db.executemany("UPDATE cells SET pilot = 1 WHERE item = ?", [(item,) for item in chosen])
-        return self.run(workers, progress, cancelled, pilot=True)
+        return self.run(workers, progress, cancelled, pilot=True, apart=apart)
 
     def retry(self) -> int:
         """Failed cells are to be run again; how many."""
