@@ -19,6 +19,14 @@ LINKS = (
             ("pages/compare.py", "Compare", ":material/compare:"),
         ),
     ),
+    (
+        "Study",
+        (
+            ("pages/study.py", "Study", ":material/science:"),
+            ("pages/findings.py", "Findings", ":material/insights:"),
+            ("pages/rate.py", "Rate", ":material/star_rate:"),
+        ),
+    ),
     ("Keep", (("pages/runs.py", "Runs", ":material/history:"),)),
 )
 
