@@ -76,6 +76,8 @@ def _axis(labels: Sequence[str], across: bool) -> alt.Axis:
         labelExpr=label_expr([visible(t, 52) for t in labels] or [""]),
         labelLimit=160 if across else 260,
         labelOverlap=False,
+        labelFlush=False,
+        labelBound=False,
         ticks=False,
         domain=False,
         grid=False,

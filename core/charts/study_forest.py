@@ -10,11 +10,13 @@ import math
 from collections.abc import Sequence
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from core.charts.labels import digits
 from core.charts.study_rows import dots
 
+POOLED = "All strata, pooled"
 GATED = "hollow: fewer prompts than the gate asks for, no verdict"
 
 
@@ -23,7 +25,7 @@ def forest(
     *,
     feature: str,
     metric: str,
-    strata: Sequence[str],
+    places: Sequence[tuple[str, str, str]],
     estimand: str,
     lines: Sequence[str] = (),
     width: int = 880,
@@ -31,17 +33,16 @@ def forest(
     """``table``: a row a stratum with ``rho``, ``low``, ``high``, ``n`` and, if there, ``gate`` (bool: enough
     prompts), the pooled row last, with ``Q``, ``i2``, ``tau2`` of the heterogeneity.
 
-    ``strata`` are the names of the rows but the last; ``feature`` and ``metric`` are words, ``estimand``
-    "between prompts" or "within prompt".
+    ``places``: (heading, row, series) of every row but the last, in words; ``feature`` and ``metric`` are words too,
+    ``estimand`` is "between prompts" or "within a prompt".
     """
     last = table.iloc[-1]
-    names = [*strata, "All strata, pooled"]
+    names = sorted({series for _, _, series in places}) or ["all runs"]
+    where = [*places, ("", POOLED, names[len(names) // 2])]
     gate = table["gate"] if "gate" in table else pd.Series(True, index=table.index)
     rows = pd.DataFrame(
         {
-            "group": "",
-            "row": names[: len(table) - 1] + names[-1:],
-            "series": "rank correlation",
+            **{column: [place[i] for place in where] for i, column in enumerate(("group", "row", "series"))},
             "value": table["rho"].to_numpy(float),
             "low": table["low"].to_numpy(float),
             "high": table["high"].to_numpy(float),
@@ -52,14 +53,15 @@ def forest(
         }
     )
     told = [f"{estimand}: Spearman correlation, bars: 95 % intervals", heterogeneity(last)]
+    told += [further(last)] if further(last) else []
     told += [GATED] if rows["faint"].any() else []
     return dots(
         rows,
         title=f"{feature} and {metric}",
-        axis="rank correlation (Spearman)",
+        axis="rank correlation",
         lines=[*filter(None, told), *lines],
         line_at=0.0,
-        series_title="shown",
+        series_title="Model",
         domain=(-1.0, 1.0) if _wide(rows) else None,
         tips={"n": "prompts", "why": "note"},
         width=width,
@@ -69,21 +71,24 @@ def forest(
 def heterogeneity(pooled: pd.Series) -> str:
     """How much strata differ, in one line: Q with its degrees, I² and tau²; "" where there is nothing to compare."""
     parts: list[str] = []
-    for name, sign in (("Q", "Q"), ("het_q", "Q")):
-        if name in pooled and _known(pooled[name]) and not parts:
-            parts.append(f"{sign} = {digits(float(pooled[name]))}")
+    if "Q" in pooled and _known(pooled["Q"]):
+        parts.append(f"Q = {digits(float(pooled['Q']))}")
     if "i2" in pooled and _known(pooled["i2"]):
-        share = float(pooled["i2"])
-        parts.append(f"I² = {100 * share if share <= 1 else share:.0f} %")
-    for name in ("tau2", "tau"):
-        if name in pooled and _known(pooled[name]):
-            parts.append(f"{'tau²' if name == 'tau2' else 'tau'} = {digits(float(pooled[name]), 2)}")
-            break
+        parts.append(f"I² = {100 * float(pooled['i2']):.0f} %")
+    if "tau2" in pooled and _known(pooled["tau2"]):
+        parts.append(f"tau² = {digits(float(pooled['tau2']), 2)}")
     return "strata differ by: " + ", ".join(parts) if parts else ""
 
 
+def further(pooled: pd.Series) -> str:
+    """Where a stratum that was not asked would lie with 95 %; "" where that is not known."""
+    if "low_next" not in pooled or not _known(pooled["low_next"]):
+        return ""
+    return f"a further stratum would lie between {pooled['low_next']:.2f} and {pooled['high_next']:.2f} (95 %)"
+
+
 def _known(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, int | float | np.floating) and math.isfinite(float(value))
 
 
 def _wide(rows: pd.DataFrame) -> bool:

@@ -80,7 +80,7 @@ def _record(
     rho, low, high, q = (float(line[c]) for c in ("rho", "low", "high", "q"))
     known = math.isfinite(rho) and not linked
     star = "*" if known and math.isfinite(q) and q <= LEVEL else ""
-    shown = f"{rho:.2f}{star}" if known else ""
+    shown = f"{rho + 0:.2f}{star}".replace("-0.00", "0.00") if known else ""
     interval = f"{rho:.2f} ({low:.2f} to {high:.2f})" if known and math.isfinite(low) else shown
     return {
         "x": at_column[metric],
@@ -154,6 +154,8 @@ def _place(side: str, labels: Sequence[str], pixels: float) -> Any:
         values=list(range(len(shown))),
         labelExpr=label_expr(shown, 0, 14 if across else 0, pixels),
         labelOverlap=False,
+        labelFlush=False,
+        labelBound=False,
         labelFontSize=12,
         grid=False,
         ticks=False,

@@ -39,11 +39,10 @@ def prediction(
     value, low, high = ("within", "within_low", "within_high") if within else ("auroc", "low", "high")
     order = {kind: i for i, kind in enumerate(GROUPS)}
     own = table.assign(_at=table["kind"].map(order)).sort_values("_at", kind="stable")
-    parts = [f" · {p}" if p else "" for p in own["part"].fillna("").astype(str)]
     rows = pd.DataFrame(
         {
             "group": [GROUPS.get(k, k) for k in own["kind"]],
-            "row": [f"{label}{part}" for label, part in zip(own["label"], parts, strict=True)],
+            "row": own["label"].astype(str).str.removeprefix("Baseline: "),
             "series": [(names or {}).get(m, m) for m in own["model"]],
             "value": own[value].astype(float),
             "low": own[low].astype(float),

@@ -52,18 +52,18 @@ def quality(
         own = own[~own["baseline"].astype(bool)]
     rows = _rows(own, ask, tasks or {}, structures or {})
     percent = in_percent(unit)
-    axis = label if ask == "mean" else f"{label}: {_asked(ask, base)}"
-    if percent is False and unit:
-        axis += f" ({unit})"
+    axis = label if ask == "mean" else "change"
+    axis += f" ({unit})" if unit and not percent else ", in percent points" if percent and ask != "mean" else ""
     gone = rows["value"].isna()
     rows = rows[~gone | (ask == "mean")]
-    told = ["bars: 95 % intervals, prompts drawn as wholes", *lines]
-    if rows["faint"].any():
-        told.insert(1, "hollow: too few prompts for a verdict")
+    told = [] if ask == "mean" else [_asked(ask, base)]
+    told += ["bars: 95 % intervals, prompts drawn as wholes"]
+    told += ["hollow: too few prompts for a verdict"] if rows["faint"].any() else []
+    told += lines
     return dots(
         rows,
         title=_title(label, ask),
-        axis=axis + (", in percent points" if percent and ask != "mean" else ""),
+        axis=axis,
         lines=told,
         line_at=None if ask == "mean" else 0.0,
         percent=percent,
@@ -92,10 +92,10 @@ def _asked(ask: str, base: str) -> str:
 
 def _title(label: str, ask: str) -> str:
     return {
-        "mean": f"{label} by task, structure and model",
-        "difference": f"{label}: what a structure changes",
-        "control": f"{label}: structure against its position control",
-        "net": f"{label}: what a structure changes beyond position",
+        "mean": label,
+        "difference": f"{label}: change",
+        "control": f"{label}: against the position control",
+        "net": f"{label}: change beyond position",
     }[ask]
 
 

@@ -51,7 +51,7 @@ def dots(
     missing = [c for c in COLUMNS if c not in table]
     if missing:
         raise ValueError(f"The table has no column {missing[0]}: rows with intervals need {', '.join(COLUMNS)}.")
-    names = list(series) or list(dict.fromkeys(table["series"]))
+    names = list(series) or sorted(set(table["series"]))
     labels, heads, places = _places(table)
     records = _records(table, places, percent, tips or {})
     step = LINE * max(len(names), 1) + ROOM
@@ -170,6 +170,8 @@ def _axis(labels: list[str], heads: list[int]) -> alt.Y:
         domain=False,
         grid=False,
         labelOverlap=False,
+        labelFlush=False,
+        labelBound=False,
     )
     return alt.Y("place:O", sort=None, scale=alt.Scale(domain=places or [0], paddingInner=0, paddingOuter=0), axis=axis)
 

@@ -15,7 +15,7 @@ from zlib import crc32
 import altair as alt
 import pandas as pd
 
-from core.charts.board import LISTED, inline
+from core.charts.board import inline
 from core.charts.labels import GREY, OKABE_ITO, STRETCH, head, visible
 from core.charts.layout import exact
 from core.charts.study_rows import SHAPES
@@ -137,14 +137,14 @@ def _y(title: str, binary: bool) -> alt.Y:
 
 
 def _look(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    groups, kinds = (list(dict.fromkeys(str(r[f]) for r in records)) for f in ("color", "shape"))
+    groups, kinds = (sorted({str(r[f]) for r in records}) for f in ("color", "shape"))
     range_ = [OKABE_ITO[i % len(OKABE_ITO)] for i in range(len(groups))]
     found: dict[str, Any] = {
         "color": alt.Color(
             "color:N",
             sort=None,
             scale=alt.Scale(domain=groups, range=range_),
-            legend=alt.Legend(title=None, columns=4, labelLimit=200, symbolOpacity=1, **BELOW_LEGEND),
+            legend=alt.Legend(title=None, orient="bottom", columns=2, labelLimit=170, symbolOpacity=1),
         )
     }
     if len(kinds) > 1:
@@ -152,12 +152,11 @@ def _look(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "shape:N",
             sort=None,
             scale=alt.Scale(domain=kinds, range=[SHAPES[i % len(SHAPES)] for i in range(len(kinds))]),
-            legend=alt.Legend(title=None, labelLimit=260, symbolFillColor=GREY, symbolOpacity=1, **LISTED),
+            legend=alt.Legend(
+                title=None, orient="top", direction="vertical", labelLimit=260, symbolFillColor=GREY, symbolOpacity=1
+            ),
         )
     return found
-
-
-BELOW_LEGEND = {"orient": "bottom", "direction": "horizontal"}
 
 
 def _joined(base: alt.Chart) -> alt.Chart:

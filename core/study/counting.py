@@ -8,13 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core.statistics.gates import OF_EACH, PROMPTS
 from core.study.words import model_words
 
 if TYPE_CHECKING:
     import pandas as pd
-
-GATE = 30
-"""Prompts below which nothing is judged; the statistics apply it to each question by itself."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +42,15 @@ def counted(runs: pd.DataFrame) -> Counted:
         ("Cut off", _percent(cut[~failed].mean() if (~failed).any() else 0), "Stopped by the token limit."),
     ]
     sentences = []
-    if prompts < GATE:
+    if prompts < PROMPTS:
         sentences.append(
-            f"With {prompts} prompts there is no verdict: from {GATE} prompts on (and 10 of each class for yes and no) "
-            "a question is judged, below there are points only."
+            f"With {prompts} prompts there is no verdict: from {PROMPTS} on (and {OF_EACH} of each class for yes "
+            "and no) a question is judged, below there are points only."
         )
     else:
         sentences.append(
-            f"A question is judged from {GATE} prompts on, and 10 of each class for yes and no; below there are points "
-            "only."
+            f"A question is judged from {PROMPTS} prompts on, and {OF_EACH} of each class for yes and no; below there "
+            "are points only."
         )
     if failed.any():
         count = int(failed.sum())

@@ -18,7 +18,7 @@ from core.charts.study_prediction import prediction
 from core.charts.study_quality import ASKS, Ask, quality
 from core.charts.study_scatter import scatter
 from core.study.structures import STRUCTURES
-from core.study.words import TASK_WORDS, column_words, is_binary, model_words, structure_words, task_words
+from core.study.words import TASK_WORDS, column_words, is_binary, model_words, strata_words, structure_words, task_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,12 +124,14 @@ def correlations(
     return Drawn(f"grid-{estimand}", title, chart, said, not_said, own)
 
 
-def forest_of(
-    table: pd.DataFrame, feature: str, metric: str, estimand: str, strata: Sequence[str], width: int = 880
-) -> Drawn:
-    """The forest plot of a pair; ``table`` is that of ``core.statistics.forest``, ``strata`` the names of its rows."""
+def forest_of(table: pd.DataFrame, feature: str, metric: str, estimand: str, width: int = 880) -> Drawn:
+    """The forest plot of a pair; ``table`` is that of ``core.statistics.forest``."""
+    order = {task: i for i, task in enumerate(TASK_WORDS)}
+    if "task" in table:
+        place = [order.get(t, len(order)) for t in table["task"].iloc[:-1]] + [len(order) + 1]
+        table = table.assign(_at=place).sort_values("_at", kind="stable").drop(columns="_at").reset_index(drop=True)
     names = {"feature": column_words(feature), "metric": column_words(metric)}
-    chart = forest(table, **names, strata=strata, estimand=ESTIMANDS[estimand].lower(), width=width)
+    chart = forest(table, **names, places=strata_words(table), estimand=ESTIMANDS[estimand].lower(), width=width)
     said = "Each row is the correlation in one task, model and structure; the diamond pools them, and the lines above "
     said += "say how much they differ."
     return Drawn(f"forest-{feature}-{metric}-{estimand}", "Forest", chart, said, NO_CAUSE, table)

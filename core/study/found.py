@@ -8,6 +8,7 @@ has are written and read. Guarded by tests/core/test_study_found.py.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -27,6 +28,12 @@ FEW = 6
 """Kept findings of one study; older ones make room."""
 
 
+def name_of(opened: Opened) -> str:
+    """What the findings of these tables are kept under: study, plan, and every number of the table."""
+    text = json.dumps([opened.id, opened.version, opened.plan.id if opened.plan else ""])
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
 def compute(
     opened: Opened,
     *,
@@ -42,9 +49,9 @@ def compute(
     return findings(
         opened.runs,
         opened.instructions,
-        None if opened.study is None else opened.heads,
+        opened.heads if opened.study else None,
         opened.plan,
-        prompts=None if opened.study is None else opened.study.prompts(),
+        prompts=opened.prompts(),
         slow=slow,
         permutations=permutations,
         resamples=resamples,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 NEEDED = ("prompt_id", "task", "structure", "model")
 FILTERS = ("model", "task", "structure")
+EXAMPLE = "example"
+"""Id of the study that comes with Heed."""
 MOST = 200_000_000
 """Bytes of a table file."""
 _MADE = {"control": False, "seed": 0, "run": "", "truncated": False, "answer": "", "error": "", "finish": "", "why": ""}
@@ -39,8 +42,8 @@ class Opened:
     """One row a run, columns as in docs/studies.md."""
     instructions: pd.DataFrame | None = None
     plan: Plan | None = None
-    study: Any = None
-    """The Study on this machine, which can give single heads and compute a run again; None for tables from files."""
+    study: str = ""
+    """Id of the study on this machine, which can give single heads and compute a run again; "" for tables of files."""
     folder: Path | None = None
     """Where findings may be kept."""
 
@@ -51,7 +54,19 @@ class Opened:
 
     def heads(self, rows: pd.DataFrame, part: str = "all") -> Any:
         """float32 [run, feature] of single heads, as ``Study.heads``."""
-        return self.study.heads(rows, part)
+        from core.study.study import Study
+
+        with closing(Study(self.study)) as study:
+            return study.heads(rows, part)
+
+    def prompts(self) -> dict[str, str] | None:
+        """{prompt_id: the item's own words}; None where only a plan or nothing says them."""
+        from core.study.study import Study
+
+        if not self.study:
+            return None
+        with closing(Study(self.study)) as study:
+            return study.prompts()
 
 
 def checked(table: pd.DataFrame, name: str = "The table") -> pd.DataFrame:
@@ -151,14 +166,14 @@ def open_study(ident: str) -> Opened:
     """A study of this machine by its id. Raises StudyError."""
     from core.study.study import Study
 
-    study = Study(ident)
-    runs = study.table()
-    if not len(runs):
-        raise StudyError(f"The study {study.name} has no run yet: start it on the page Study.")
-    return Opened(study.id, study.name, checked(runs), study.instructions(), study.plan, study, study.folder)
+    with closing(Study(ident)) as study:
+        runs, name = study.table(), study.name
+        if not len(runs):
+            raise StudyError(f"The study {name} has no run yet: start it on the page Study.")
+        return Opened(study.id, name, checked(runs, name), study.instructions(), study.plan, study.id, study.folder)
 
 
-def filtered(opened: Opened, picked: dict[str, Sequence[str]]) -> Opened:
+def filtered(opened: Opened, picked: Mapping[str, Sequence[str]]) -> Opened:
     """Only the runs of these models, tasks and structures; an empty list takes all of them."""
 
     def keep(table: pd.DataFrame) -> pd.DataFrame:

@@ -28,7 +28,6 @@ from core.study.words import (
     features_of,
     metrics_of,
     model_words,
-    strata_words,
     structure_words,
     task_words,
 )
@@ -41,10 +40,12 @@ if TYPE_CHECKING:
     from core.study.opened import Opened
 
 STYLE = (Path(__file__).parent / "report.css").read_text("utf-8")
-FIRST = {"quality": ("followed", "correct", "instructions_strict"), "attention": ("share_instruction", "share_check")}
+FIRST = {"quality": ("followed", "correct"), "attention": ("share_instruction", "share_check")}
 FIRST |= {"effects": ("masked_instruction", "masked_check")}
-MOST = 3
-"""Values of one kind that get a figure of their own; all are in the tables."""
+MOST = 2
+"""Values of quality that get figures of their own (of importance: one); all are in the tables."""
+ASKED = (("mean", "mean"), ("difference", "difference"), ("net", "net_difference"))
+"""(question, the column that answers it) of those figures"""
 ROWS = 400
 """Rows of a table that are written; the rest is in the downloads."""
 Pair = tuple[str, str, str]
@@ -131,8 +132,8 @@ def _by_structure(table: pd.DataFrame, kind: str) -> str:
         own = table[table["value"] == value]
         base = own.loc[own["baseline"].astype(bool), "structure"]
         name = str(base.iloc[0]) if len(base) else ""
-        for ask, column in (("mean", "mean"), ("difference", "difference"), ("net", "net_difference")):
-            if own[column].notna().any():
+        for ask, column in ASKED:
+            if own[column].notna().any() and (kind == "quality" or ask != "difference"):
                 out.append(_figure(by_structure(table, value, ask, name)))  # type: ignore[arg-type]
     return "\n".join(out)
 
@@ -141,7 +142,7 @@ def _first(table: pd.DataFrame, kind: str) -> list[str]:
     """The values of one kind that get a figure: the usual ones, then what the table begins with."""
     there = list(dict.fromkeys(table["value"]))
     usual = [v for v in FIRST[kind] if v in there]
-    return [*usual, *(v for v in there if v not in usual)][: MOST if kind == "quality" else 2]
+    return [*usual, *(v for v in there if v not in usual)][: MOST if kind == "quality" else 1]
 
 
 def _against(opened: Opened, found: Findings, estimand: str, pair: Pair | None) -> str:
@@ -149,7 +150,7 @@ def _against(opened: Opened, found: Findings, estimand: str, pair: Pair | None) 
     metrics = [m for m in metrics_of(table["metric"].unique()) if METRICS[m].kind == "outcome"]
     metrics = metrics or metrics_of(table["metric"].unique())
     out = [f"<p>{_text(ABOUT_ESTIMANDS[estimand])}</p>"]
-    for group in ("causal", "attention", "last"):
+    for group in ("causal", "attention"):
         features = features_of(table["feature"].unique(), group)
         if features:
             out.append(_figure(correlations(table, features, metrics, estimand)))
@@ -174,7 +175,7 @@ def _pair(opened: Opened, found: Findings, estimand: str, feature: str, metric: 
         return "\n".join(out)
     forest = found.forests.get((feature, metric)) if estimand == "between" else None
     forest = forest_of_pair(runs, feature, metric, estimand) if forest is None else forest
-    out.append(_figure(forest_of(forest, feature, metric, estimand, strata_words(forest))))
+    out.append(_figure(forest_of(forest, feature, metric, estimand)))
     if scatter:
         out.append(_figure(points(runs, feature, metric, estimand=estimand)))
     return "\n".join(out)
@@ -210,8 +211,9 @@ def _glossary(runs: pd.DataFrame) -> str:
 def _figure(drawn: Drawn) -> str:
     from core.charts.export import svg
 
-    picture = base64.b64encode(svg(drawn.chart).data).decode()
-    said = drawn.chart.to_dict().get("description", drawn.title)
+    spec = drawn.chart.to_dict()
+    picture = base64.b64encode(svg(spec).data).decode()
+    said = spec.get("description", drawn.title)
     return (
         f'<figure><div class="card"><img alt="{_text(str(said))}" src="data:image/svg+xml;base64,{picture}"></div>'
         f"<figcaption>{_text(drawn.shows)} {_text(drawn.not_said)}</figcaption></figure>"

@@ -6,7 +6,7 @@ a structure of your own: nothing, its key is written as it is. Guarded by tests/
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from core.models.catalogue import CATALOGUE
@@ -57,15 +57,18 @@ def model_words(name: str) -> str:
     return CATALOGUE[name].label if name in CATALOGUE else name
 
 
-def strata_words(forest: pd.DataFrame) -> list[str]:
-    """The rows of a forest table in words, without the pooled one; what all of them share is left out."""
+def strata_words(forest: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """(heading, row, series) of each row of a forest table but the pooled one: task, structure, model where known."""
     own = forest.iloc[:-1]
-    say = {"task": task_words, "model": model_words, "structure": structure_words}
-    there = [c for c in say if c in own and own[c].notna().any()]
-    differ = [c for c in there if own[c].nunique() > 1] or there[:1]
-    if not differ:
-        return [str(s) for s in own["stratum"]]
-    return [" · ".join(say[c](str(r[c])) for c in differ) for r in own.to_dict("records")]
+
+    def words(column: str, say: Callable[[str], str]) -> list[str]:
+        return [say(str(v)) for v in own[column]] if column in own and own[column].notna().any() else []
+
+    tasks, models = words("task", task_words), words("model", model_words)
+    rows = words("structure", structure_words)
+    heads = tasks if rows else [""] * len(own)
+    rows = rows or tasks or [str(s) for s in own["stratum"]]
+    return list(zip(heads or [""] * len(own), rows, models or [""] * len(own), strict=True))
 
 
 def column_words(name: str) -> str:

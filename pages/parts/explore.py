@@ -9,6 +9,7 @@ from core.errors import HeedError
 from core.records import Trace
 from pages.parts import progress
 from pages.parts.cached import open_trace
+from pages.parts.findings.back import back
 from pages.parts.form import fill, form, mode, prepare
 from pages.parts.frame import cache_line, examples, frame
 from pages.parts.picker import pick_model
@@ -49,6 +50,7 @@ def explore() -> None:
     if busy:
         progress.watch()
     elif shown is not None:
+        back(shown.id)
         view(shown)
 
 

@@ -149,7 +149,13 @@ def test_forest_prints_heterogeneity_and_pools_last():
         {"rho": [0.2, -0.4, 0.1], "low": -0.6, "high": 0.6, "n": [40, 12, 52], "gate": [True, False, True]}
         | {"Q": [np.nan, np.nan, 6.1], "i2": [np.nan, np.nan, 0.67], "tau2": [np.nan, np.nan, 0.04], "why": ""}
     )
-    chart = forest(table, feature="Lookback", metric="Followed", strata=["one", "two"], estimand="between prompts")
+    chart = forest(
+        table,
+        feature="Lookback",
+        metric="Followed",
+        places=[("", "one", "m"), ("", "two", "m")],
+        estimand="between prompts",
+    )
     spec = chart.to_dict()
     assert any("Q = 6.10, I² = 67 %, tau² = 0.040" in line for line in spec["title"]["subtitle"])
     data = {r["row"]: r for r in held(chart)["point"]}
@@ -218,7 +224,7 @@ def predicted():
 def test_predictions_stand_beside_baselines():
     points = held(prediction(predicted(), outcome="Followed", scheme="leave one task out"))["point"]
     assert [p["group"] for p in points] == ["All heads together", "Without any importance"]
-    assert points[0]["row"] == "Shares of each head · first step"
+    assert points[0]["row"] == "Shares of each head"
 
 
 def test_odd_names_and_empty_tables_are_drawn():

@@ -13,14 +13,14 @@ from core.charts.study_grid import SELECTION
 from core.charts.study_scatter import PICKED
 from core.study.figures import ABOUT_ESTIMANDS, ESTIMANDS, correlations, forest_of, points
 from core.study.opened import Opened
-from core.study.words import GROUPS, column_about, column_words, features_of, strata_words
+from core.study.words import GROUPS, column_about, column_words, features_of
 from pages.parts.findings import pairs
 from pages.parts.findings.address import key
 from pages.parts.findings.figure import show
 from pages.parts.findings.run import picked_run
 from pages.parts.text import escape
 
-KINDS = {"outcome": "Outcomes", "other": "Proxies and descriptors"}
+KINDS = {"outcome": "Outcomes", "other": "Proxies"}
 COLOURS = {"task": "Task", "model": "Model", "structure": "Structure"}
 Pair = tuple[str, str, str]
 """(estimand, feature, metric)"""
@@ -110,7 +110,7 @@ def _pair(opened: Opened, found: Any, estimand: str, features: list[str], metric
         else:
             table = pairs.forest(opened, found, estimand, feature, metric)
             if table is not None:
-                show(forest_of(table, feature, metric, estimand, strata_words(table)), "findings_forest")
+                show(forest_of(table, feature, metric, estimand), "findings_forest")
     picked_run(opened, runs, feature, metric, own)
 
 

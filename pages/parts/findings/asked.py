@@ -9,6 +9,7 @@ import streamlit as st
 from core.study.counting import Counted, counted
 from core.study.figures import cells
 from core.study.opened import Opened
+from core.study.words import column_words
 from pages.parts.findings.figure import show
 from pages.parts.text import escape
 
@@ -18,15 +19,7 @@ def asked(opened: Opened, found: Any) -> None:
     st.header("What was asked, and how many", anchor=False, divider="gray")
     count = counted(opened.runs)
     _numbers(count)
-    for line in count.sentences:
-        st.caption(f":material/info: {escape(line)}")
-    if opened.plan is not None and opened.plan.primary:
-        from core.study.words import column_words
-
-        pairs = "; ".join(f"{column_words(f)} with {column_words(m)}" for f, m in opened.plan.primary)
-        st.caption(f":material/flag: Named before Start: {escape(pairs)}. Everything else is exploratory.")
-    else:
-        st.caption(":material/flag: No pair was named before Start: all correlations are exploratory.")
+    st.caption("  \n".join(f":material/info: {escape(line)}" for line in (*count.sentences, _named(opened))))
     if found is None:
         return
     if found.sentences:
@@ -37,6 +30,14 @@ def asked(opened: Opened, found: Any) -> None:
     if len(found.cells):
         with st.expander("Answers that were cut off, a cell of the design", icon=":material/content_cut:"):
             show(cells(found.cells), "findings_cells")
+
+
+def _named(opened: Opened) -> str:
+    """The primary pairs, which were named before the first answer was seen."""
+    if opened.plan is None or not opened.plan.primary:
+        return "No pair was named before Start: all correlations are exploratory."
+    pairs = "; ".join(f"{column_words(f)} with {column_words(m)}" for f, m in opened.plan.primary)
+    return f"Named before Start: {pairs}. Everything else is exploratory."
 
 
 def _numbers(count: Counted) -> None:

@@ -9,11 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from core.quality.metrics import METRICS
+from core.study.found import name_of
 from core.study.opened import Opened
-from core.study.said import said_of_pair
+from core.study.said import forest_of_pair, said_of_pair
 from core.study.words import column_words, features_of, metrics_of
 from pages.parts.findings.address import key
-from pages.parts.findings.work import named
 
 FIRST = (("masked_check", "followed"), ("masked_instruction", "followed"), ("lookback", "correct"))
 TALLEST = 420
@@ -59,7 +59,7 @@ def table(found: pd.DataFrame, features: Sequence[str], metrics: Sequence[str], 
         names |= {"n": "Prompts", "i2": "I²", "why": "Note", "verdict": "Verdict", "linked": "Linked"}
         names |= {
             "rho_controlled": "With controls fixed before the answer",
-            "rho_after": "Post-treatment: also length and log-probability",
+            "rho_post": "Post-treatment: also length and log-probability",
             "p_primary": "p of the pairs named before",
         }
         st.dataframe(
@@ -93,11 +93,9 @@ def forest(opened: Opened, found: Any, estimand: str, feature: str, metric: str)
     kept = found.forests.get((feature, metric)) if estimand == "between" else None
     if kept is not None:
         return kept
-    return _forest(named(opened), estimand, feature, metric, _runs=opened.runs)
+    return _forest(name_of(opened), estimand, feature, metric, _runs=opened.runs)
 
 
 @st.cache_resource(max_entries=64, show_spinner="Computing the forest plot")
 def _forest(name: str, estimand: str, feature: str, metric: str, _runs: pd.DataFrame) -> pd.DataFrame:
-    from core.study.said import forest_of_pair
-
     return forest_of_pair(_runs, feature, metric, estimand)

@@ -14,6 +14,7 @@ from pages.parts.findings.figure import show
 from pages.parts.text import escape
 
 TALLEST = 420
+SCHEMES = {"leave one task out": "A task it never saw", "prompts in folds": "New prompts of known tasks"}
 
 
 def predicting(opened: Opened, found: Any) -> None:
@@ -33,7 +34,12 @@ def predicting(opened: Opened, found: Any) -> None:
         own = found.prediction[found.prediction["outcome"] == outcome]
         schemes = list(dict.fromkeys(own["scheme"]))
         scheme = st.segmented_control(
-            "Tested on", schemes, default=schemes[0], required=True, key="findings_scheme", format_func=str.capitalize
+            "Tried on",
+            schemes,
+            default=schemes[0],
+            required=True,
+            key="findings_scheme",
+            format_func=lambda s: SCHEMES.get(s, s.capitalize()),
         )
         within = st.toggle(
             "Same task and structure only",

@@ -13,6 +13,8 @@ import streamlit as st
 
 from core import store
 from core.errors import HeedError
+from core.jobs.again import again_work
+from core.jobs.studies import open_work
 from core.study.opened import Opened
 from core.study.ordering import ABOUT, ORDERS, neighbours, order
 from core.study.words import column_words, is_binary, model_words, structure_words, task_words
@@ -55,8 +57,16 @@ def picked_run(opened: Opened, runs: pd.DataFrame, feature: str, metric: str, ow
         if at < 0:
             st.caption("No run is picked: click a point above, or step through them here.")
             return
-        _facts(runs[runs["cell"] == cell].iloc[0], feature, metric, f"{at + 1:,} of {len(cells):,}")
-        _open(opened, runs[runs["cell"] == cell].iloc[0])
+        run = runs[runs["cell"] == cell].iloc[0]
+        _facts(run, feature, metric, f"{at + 1:,} of {len(cells):,}")
+        _remember(runs, cells, str(run["run"]))
+        _open(opened, run)
+
+
+def _remember(runs: pd.DataFrame, cells: list[str], run: str) -> None:
+    """What Explore needs for Back, Previous and Next."""
+    of = dict(zip(runs["cell"], runs["run"], strict=True))
+    st.session_state.findings_back = {"query": current(), "steps": [(c, of[c]) for c in cells], "run": run}
 
 
 def _step(line: Any, label: str, icon: str, cell: str) -> None:
@@ -95,7 +105,7 @@ def _open(opened: Opened, run: pd.Series) -> None:
         if st.button("Open in Explore", type="primary", icon=":material/visibility:", key="findings_open"):
             _leave(ident)
         return
-    if opened.study is None and opened.plan is None:
+    if not opened.study and opened.plan is None:
         st.caption(
             ":material/info: The attention of this run is not on this machine. A table from a file holds the answers "
             "and numbers of its runs, not what is needed to run them again."
@@ -104,7 +114,7 @@ def _open(opened: Opened, run: pd.Series) -> None:
     about = "Its attention is not kept: the model answers this prompt once more, which takes seconds"
     if st.button("Compute again and open", icon=":material/replay:", help=about, key="findings_again"):
         try:
-            _begin(opened, str(run["cell"]))
+            _begin(opened, run)
         except HeedError as error:
             st.error(escape(str(error)))
             return
@@ -118,23 +128,28 @@ def _stored(ident: str) -> bool:
         return False
 
 
-def _begin(opened: Opened, cell: str) -> None:
-    from core.jobs.studies import open_work
-
-    what = opened.study.id if opened.study is not None else opened.plan
-    progress.begin(f"open {opened.id} {cell}", open_work(what, cell), "cpu", SLOT)
+def _begin(opened: Opened, run: pd.Series) -> None:
+    if opened.study:
+        work = open_work(opened.study, str(run["cell"]))
+    elif opened.plan is not None:
+        work = again_work(opened.plan, run.to_dict())
+    else:
+        return
+    progress.begin(f"open {opened.id} {run['cell']}", work, "cpu", SLOT)
 
 
 def _opened_again() -> None:
     """A run that was computed again opens at once."""
     ended, result, error = progress.over(SLOT)
     if ended and result:
+        back = st.session_state.get("findings_back")
+        if back:
+            back["run"] = str(result)
         _leave(str(result))
     elif ended and error:
         st.session_state.findings_open_error = error
 
 
 def _leave(ident: str) -> None:
-    """To Explore, which offers the way back."""
-    st.session_state.findings_back = current()
+    """To Explore, which offers the way back and on."""
     st.switch_page("pages/explore.py", query_params={"run": ident})

@@ -11,12 +11,11 @@ from typing import Any
 import streamlit as st
 
 from core.errors import HeedError, StudyError
-from core.study.opened import Opened, open_folder, open_study, open_table
+from core.study.opened import EXAMPLE, Opened, open_folder, open_study, open_table
 from pages.parts.findings.address import key
 from pages.parts.frame import ROOT
 from pages.parts.text import escape
 
-EXAMPLE = "example"
 FOLDER = ROOT / "docs/example-study"
 
 

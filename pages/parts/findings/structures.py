@@ -24,22 +24,20 @@ def structures(found: Any, opened: Opened) -> None:
     if not len(found.quality):
         st.info("This table has no metric of quality for these runs.")
         return
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        value = _value(found.quality, "quality", "Quality")
-        ask = st.segmented_control(
-            "Show",
-            list(QUESTIONS),
-            default="mean",
-            required=True,
-            key="findings_ask",
-            format_func=lambda a: QUESTIONS[a],
-            help="\n\n".join(f"**{QUESTIONS[a]}**: {ABOUT_QUESTIONS[a]}" for a in QUESTIONS),
-            persist_state="session",
-        )
+    ask = st.segmented_control(
+        "Show",
+        list(QUESTIONS),
+        default="mean",
+        required=True,
+        key="findings_ask",
+        format_func=lambda a: QUESTIONS[a],
+        help="\n\n".join(f"**{QUESTIONS[a]}**: {ABOUT_QUESTIONS[a]}" for a in QUESTIONS),
+        persist_state="session",
+    )
     beside_it = _beside(found)
     left, right = st.columns(2, gap="medium")
     with left:
-        st.subheader("Quality", anchor=False)
+        value = _value(found.quality, "quality", "Quality")
         _chart(found.quality, value, ask, "quality")
     tables = {"Quality": (found.quality, value)}
     with right:
@@ -53,7 +51,6 @@ def _beside(found: Any) -> list[str]:
 
 def _importance(found: Any, ask: Any, kinds: list[str]) -> dict[str, Any]:
     """The chart of attention or knock-out; what stands in the table beside quality."""
-    st.subheader("Importance", anchor=False)
     if not kinds:
         st.info("This table has no feature of importance.")
         return {}
@@ -67,7 +64,6 @@ def _importance(found: Any, ask: Any, kinds: list[str]) -> dict[str, Any]:
                 required=True,
                 key="findings_kind",
                 format_func=lambda k: KINDS[k],
-                label_visibility="collapsed",
                 persist_state="session",
             )
         values = {k: _value(getattr(found, k), k, KINDS[k], drawn=k == kind) for k in kinds}
@@ -88,7 +84,6 @@ def _value(table: pd.DataFrame, kind: str, label: str, drawn: bool = True) -> st
             key=key,
             format_func=lambda v: labels[v],
             persist_state="session",
-            label_visibility="visible" if kind == "quality" else "collapsed",
         )
     return str(state[key])
 

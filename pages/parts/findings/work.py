@@ -6,8 +6,6 @@ also in its folder. Predictions take minutes and are a job of their own, asked f
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +13,7 @@ import streamlit as st
 
 from core.errors import HeedError
 from core.jobs import Work
+from core.study.found import compute, load, name_of, save
 from core.study.opened import FILTERS, Opened
 from pages.parts import progress
 from pages.parts.findings.address import key
@@ -33,12 +32,6 @@ def picked() -> dict[str, list[str]]:
     return {name: list(st.session_state.get(key(name)) or ()) for name in FILTERS}
 
 
-def named(opened: Opened) -> str:
-    """What the findings of these tables are kept under."""
-    text = json.dumps([opened.id, opened.version, opened.plan.id if opened.plan else ""])
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
 @st.cache_resource(max_entries=KEPT, show_spinner=False)
 def _shelf(name: str) -> dict[str, Any]:
     """What is kept under a name; filled by ``_take``."""
@@ -47,9 +40,7 @@ def _shelf(name: str) -> dict[str, Any]:
 
 def found_of(opened: Opened) -> Any:
     """Findings of these tables: kept ones at once; else a job is under way and None comes."""
-    from core.study.found import load
-
-    name = named(opened)
+    name = name_of(opened)
     kept = _shelf(name)
     _collect(SLOT)
     if "found" not in kept:
@@ -116,7 +107,7 @@ def predict(opened: Opened) -> None:
     about = "Learns from the other prompts, many times over: some minutes on a small machine"
     if st.button("Compute the predictions", icon=":material/play_arrow:", help=about, key="findings_predict"):
         try:
-            name = named(opened)
+            name = name_of(opened)
             progress.begin(f"findings {name} whole", _work(opened, name, True), LANE, PREDICTING)
         except HeedError as error:
             st.error(escape(str(error)))
@@ -131,8 +122,6 @@ def collected() -> None:
 
 def _work(opened: Opened, name: str, slow: bool) -> Work:
     def work(tell: Callable[..., None], cancelled: Callable[[], bool]) -> Any:
-        from core.study.found import compute, save
-
         found = compute(opened, slow=slow, progress=tell, cancelled=cancelled)
         save(found, opened.folder, name)
         return name, found
