@@ -8,10 +8,14 @@ from typing import Any
 from core.lazy import lookup
 
 _WHERE = {
+    "against_control": "core.statistics.pairs",
+    "auroc": "core.statistics.separation",
     "correlate": "core.statistics.correlating",
     "forest": "core.statistics.forests",
     "gate": "core.statistics.gates",
     "linked": "core.statistics.family",
+    "paired": "core.statistics.pairs",
+    "predict": "core.statistics.predicting",
     "q_values": "core.statistics.family",
     "smallest_rho": "core.statistics.gates",
 }
