@@ -280,6 +280,7 @@ def _choose(x: np.ndarray, good: np.ndarray, prompts: np.ndarray, grid: Sequence
 
 def _fits(x: np.ndarray, good: np.ndarray, new: np.ndarray, grid: Sequence[float]) -> list[tuple[float, np.ndarray]]:
     """(C, log-odds of the ``new`` rows) for each C, standardised on ``x``; an undefined number is the mean of ``x``."""
+    from sklearn import config_context
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
 
@@ -290,7 +291,7 @@ def _fits(x: np.ndarray, good: np.ndarray, new: np.ndarray, grid: Sequence[float
     a, b = (np.nan_to_num(scaler.transform(v[:, known]), posinf=0, neginf=0) for v in (x, new))
     model = LogisticRegression(solver="lbfgs", max_iter=300, tol=1e-3, warm_start=True)
     out = []
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), config_context(assume_finite=True, skip_parameter_validation=True):
         warnings.simplefilter("ignore")
         for c in sorted(grid):
             out.append((c, model.set_params(C=c).fit(a, good).decision_function(b)))

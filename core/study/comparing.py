@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from core.statistics.family import q_values
-from core.statistics.flips import interval, share_interval
+from core.statistics.flips import FLIPS, RESAMPLES, interval, share_interval
 from core.statistics.gates import PROMPTS, judge
 from core.statistics.pairs import Design, Term, cell_means, contrast, designed, levels, net_terms
 
@@ -55,6 +55,8 @@ def compare_structures(
     claim: Literal["difference", "net"],
     *,
     check: Callable[[float, str], None] = lambda fraction, text: None,
+    flips: int = FLIPS,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
     """The table described above, ``COLUMNS``; ``claim`` says which difference the verdict is about.
@@ -67,9 +69,13 @@ def compare_structures(
     own = table[~table["control"]] if "control" in table.columns else table
     if not names or own.empty:
         return pd.DataFrame(columns=list(COLUMNS))
-    parts = [_compared(table, names, base, ("task", "model"), seed, lambda f, t: check(f / 2, t))]
+
+    def own_design(by: tuple[str, ...]) -> Design:
+        return designed(table, "structure", "prompt_id", by, None, flips, resamples, seed)
+
+    parts = [_compared(own_design(("task", "model")), table, names, base, lambda f, t: check(f / 2, t))]
     if own["task"].nunique() > 1:
-        pooled = _compared(table, names, base, ("model",), seed, lambda f, t: check(0.5 + f / 2, t))
+        pooled = _compared(own_design(("model",)), table, names, base, lambda f, t: check(0.5 + f / 2, t))
         parts.insert(0, pooled.assign(task=ALL_TASKS))
     out = pd.concat(parts, ignore_index=True)
     for field in ("label", "unit", "kind"):
@@ -90,16 +96,15 @@ def _families(out: pd.DataFrame, p: str) -> np.ndarray:
 
 
 def _compared(
+    design: Design,
     table: pd.DataFrame,
     names: Sequence[str],
     base: str,
-    by: tuple[str, ...],
-    seed: int,
     check: Callable[[float, str], None],
 ) -> pd.DataFrame:
     import pandas as pd
 
-    design = designed(table, "structure", "prompt_id", by, None, seed=seed)
+    by = design.by
     means = cell_means(table, names, design)
     structures = levels(means, design)
     found = []
@@ -122,7 +127,7 @@ def _compared(
 def _described(
     table: pd.DataFrame, means: pd.DataFrame, names: Sequence[str], structure: str, base: str, design: Design
 ) -> pd.DataFrame:
-    """value, by, structure, runs, n, undefined, mean with its interval, and how the classes of a yes / no value stand."""
+    """value, by, structure, runs, n, undefined, mean with its interval; ``gate``: what a verdict lacks."""
     import pandas as pd
 
     by, rows = list(design.by), []
@@ -134,7 +139,7 @@ def _described(
         per_prompt = cell_means(runs, names, design).groupby(level=design.cluster).mean()
         numbers = per_prompt.to_numpy(float)
         n = np.isfinite(numbers).sum(0)
-        low, high = interval(numbers, seed=design.seed)
+        low, high = interval(numbers, resamples=design.resamples, seed=design.seed)
         yes_no = np.array([_yes_no(runs[v], runs["prompt_id"]) for v in names])
         if yes_no.any():
             low[yes_no], high[yes_no] = share_interval(np.nansum(numbers[:, yes_no], axis=0), n[yes_no])

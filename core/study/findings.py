@@ -10,7 +10,8 @@ it is decided what is asked and what may be said. Guarded by tests/core/test_stu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.errors import Cancelled, StudyError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from core.study.plan import Plan
 
 NEEDED = ("prompt_id", "task", "structure", "model")
+TABLES = ("quality", "attention", "effects", "correlations_between", "correlations_within", "prediction", "cells")
 CELLS = (
     *("task", "structure", "control", "model", "runs", "prompts", "failed", "failed_share"),
     *("truncated", "truncated_share", "reason"),
@@ -92,10 +94,11 @@ def findings(
 ) -> Findings:
     """What the ``runs`` say, as a Findings.
 
-    ``instructions``: the table of verified instructions; ``heads(rows, part="all")`` gives float [run, F] for rows of one
-    model, as ``Study.heads`` does; ``plan``: names baseline and primary pairs; None for a table from elsewhere.
-    ``prompts`` {prompt_id: text} for one more baseline. ``slow=False`` leaves ``prediction`` empty. ``progress(fraction,
-    text, None)``. Raises StudyError for a table without the columns in NEEDED, Cancelled.
+    ``instructions``: the table of verified instructions; ``heads(rows, part="all")`` gives float [run, F] for rows of
+    one model, as ``Study.heads`` does; ``plan``: names baseline and primary pairs; None for a table from elsewhere.
+    ``prompts`` {prompt_id: text} for one more baseline. ``slow=False`` leaves ``prediction`` empty.
+    ``progress(fraction, text, None)``. ``permutations`` and ``resamples``: those of correlations (see
+    ``efforts``). Raises StudyError for a table without the columns in NEEDED, Cancelled.
     """
     asked = _Asked(progress, cancelled, 0.35 if slow else 1.0)
     table = _plain(runs)
@@ -103,7 +106,7 @@ def findings(
     ran = table[table["error"] == ""]
     own = ran[~ran["control"]]
     about = _about(table)
-    compared = _compared(ran, about, base, seed, asked)
+    compared = _compared(ran, about, base, efforts(permutations, resamples) | {"seed": seed}, asked)
     primary = tuple(plan.primary) if plan is not None else ()
     between, within = _related(own, instructions, about, primary, permutations, resamples, seed, asked)
     outcomes = [k for k, a in about.items() if a.kind == "outcome"]
@@ -132,8 +135,13 @@ class _Asked:
         self._progress(self.fast + (1 - self.fast) * (fraction or 0), text, None)
 
 
+def efforts(permutations: int, resamples: int) -> dict[str, int]:
+    """Flips and draws of the comparisons of structures, which are cheap: 9,999 and 1,999 where the others are 999."""
+    return {"flips": 10 * permutations + 9, "resamples": 2 * resamples + 1}
+
+
 def _compared(
-    ran: pd.DataFrame, about: Mapping[str, About], base: str, seed: int, asked: _Asked
+    ran: pd.DataFrame, about: Mapping[str, About], base: str, effort: Mapping[str, int], asked: _Asked
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     def of(*kinds: str) -> dict[str, About]:
         return {k: a for k, a in about.items() if a.kind in kinds}
@@ -142,9 +150,9 @@ def _compared(
         return lambda fraction, text: asked.tell(start + 0.1 * fraction, text)
 
     return (
-        compare_structures(ran, of("outcome", "proxy", "descriptor"), base, "difference", check=hook(0.0), seed=seed),
-        compare_structures(ran, of("attention"), base, "net", check=hook(0.1), seed=seed),
-        compare_structures(ran, of("causal"), base, "net", check=hook(0.2), seed=seed),
+        compare_structures(ran, of("outcome", "proxy", "descriptor"), base, "difference", check=hook(0.0), **effort),
+        compare_structures(ran, of("attention"), base, "net", check=hook(0.1), **effort),
+        compare_structures(ran, of("causal"), base, "net", check=hook(0.2), **effort),
     )
 
 
@@ -165,13 +173,10 @@ def _related(
         list(dict.fromkeys([*named[1], *(k for k, a in about.items() if a.kind in ("outcome", "proxy"))])),
     )
     ids = [] if instructions is None or "id" not in instructions else list(instructions["id"].dropna().unique())
-    tables = []
-    for place, estimand in enumerate(("between", "within")):
-        asked.tell(0.3 + 0.33 * place, f"Correlations {estimand} prompts")
-        tables.append(
-            relate(own, features, metrics, estimand, ids=ids, permutations=permutations, resamples=resamples, seed=seed)
-        )
-    return judged(tables[0], tables[1], primary)
+    work = partial(relate, own, features, metrics, ids=ids, permutations=permutations, resamples=resamples, seed=seed)
+    between = work("between", check=lambda f: asked.tell(0.3 + 0.33 * f, "Correlations between prompts"))
+    within = work("within", check=lambda f: asked.tell(0.63 + 0.33 * f, "Correlations within a prompt"))
+    return judged(between, within, primary)
 
 
 def _told(
@@ -281,9 +286,8 @@ def _facts(table: pd.DataFrame) -> dict[str, int]:
 
 
 def _with_words(found: Findings, plan: Plan | None, permutations: int, resamples: int) -> Findings:
-    from dataclasses import replace
-
-    from core.study.saying import methods_text, sentences
+    from core.study.saying import sentences
+    from core.study.writing import methods_text
 
     written = methods_text(plan, found, permutations=permutations, resamples=resamples)
     return replace(found, sentences=tuple(sentences(found)), methods_text=written)

@@ -9,7 +9,7 @@ else is exploratory. Guarded by tests/core/test_study_findings.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,8 @@ ALPHA = 0.05
 DIFFER = 0.5
 """I2 from which strata are said to differ."""
 FORESTS = 3
+AT_ONCE = 20
+"""Features that are worked out together."""
 
 
 def grid(table: pd.DataFrame, features: Sequence[str], metrics: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -44,17 +46,23 @@ def relate(
     permutations: int = 999,
     resamples: int = 999,
     seed: int = 0,
+    check: Callable[[float], None] = lambda fraction: None,
 ) -> pd.DataFrame:
-    """``correlate``'s table for one estimand ("between" or "within" prompts); ``ids``: the instructions verified."""
-    from core.statistics import correlate
+    """``correlate``'s table for one estimand ("between" or "within" prompts); ``ids``: the instructions verified.
+
+    Some features at a time, so that it can be watched and stopped by ``check(fraction)``; q is over all of them.
+    """
+    import pandas as pd
+
+    from core.statistics import correlate, q_values
 
     strata = [s for s in STRATA if s in table.columns and (estimand == "between" or s != "structure")]
-    return correlate(
+    work = partial(
+        correlate,
         table,
-        features,
-        metrics,
-        "prompt_id",
-        strata,
+        metrics=metrics,
+        cluster="prompt_id",
+        strata=strata,
         estimand=estimand,
         controls=[c for c in BEFORE if _varies(table, c)],
         post_treatment=[c for c in AFTER if _varies(table, c)],
@@ -63,6 +71,12 @@ def relate(
         seed=seed,
         linked=partial(linked, ids=tuple(ids)),
     )
+    found = []
+    for at in range(0, max(len(features), 1), AT_ONCE):
+        check(at / max(len(features), 1))
+        found.append(work(features=list(features[at : at + AT_ONCE])))
+    out = pd.concat(found, ignore_index=True) if len(found) > 1 else found[0]
+    return out.assign(q=q_values(out["p"].to_numpy(float), ~out["linked"].to_numpy(bool)))
 
 
 def judged(
