@@ -127,11 +127,12 @@ def _estimate(plan: Plan, done: int) -> int:
     first, second = st.columns(2)
     first.metric("Runs", f"{found.runs:,}")
     second.metric("Time, about", "unknown" if seconds is None else lasting(seconds), help=about)
-    first.metric("Disk, about", size_text(found.disk))
+    first.metric("Disk, about", size_text(found.disk) if found.disk > 1e6 else "1 MB")
     rho = f"{found.smallest_rho:.2f}" if found.smallest_rho < 1 else "none"
     second.metric("Smallest |ρ| seen", rho, help=ABOUT_RHO)
     controls = f", {found.controls:,} of the runs are position controls" if found.controls else ""
-    st.caption(f"{found.items:,} items{controls}.")
+    few = "" if found.smallest_rho < 1 else " So few items show no correlation, however strong."
+    st.caption(f"{found.items:,} items{controls}.{few}")
     if found.skipped:
         with st.expander(f"{sum(found.skipped.values()):,} prompts are left out", icon=":material/info:"):
             for why, count in found.skipped.items():

@@ -22,14 +22,14 @@ from pages.parts.text import escape
 
 ROOT = Path(__file__).resolve().parents[3]
 SHOWN = {
-    "task": "Task",
     "prompt_id": "Item",
+    "answer": "Answer",
+    "correct": "Correct",
+    "followed": "Rules followed",
     "structure": "Structure",
     "control": "Position control",
     "model": "Model",
-    "answer": "Answer",
-    "correct": "Correct",
-    "followed": "Instructions followed",
+    "task": "Task",
     "truncated": "Cut off",
     "error": "Failed",
 }
@@ -172,7 +172,11 @@ def _answers(study: Study, ident: str) -> None:
     shown = table[[n for n in SHOWN if n in table]].tail(ANSWERS).iloc[::-1].copy()
     shown["structure"] = shown["structure"].map(structure_words)
     shown["task"] = shown["task"].map(task_words)
-    st.dataframe(shown.rename(columns=SHOWN), hide_index=True, height=330, key=key("answers_table"))
+    shown["model"] = shown["model"].map(model_words)
+    for name in ("correct", "followed"):
+        if name in shown:
+            shown[name] = shown[name].map({1.0: "yes", 0.0: "no"}).fillna("")
+    st.dataframe(shown.rename(columns=SHOWN), hide_index=True, key=key("answers_table"))
 
 
 def _downloads(study: Study, name: str) -> None:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from core.errors import HeedError
 from core.study.study import Known, studies
+from pages.parts.frame import phone
 from pages.parts.study import before, filled, models, pairs, prompts, running, shelf, structures
 from pages.parts.study.filled import KEEP, key
 from pages.parts.study.items import items
@@ -81,9 +82,13 @@ def _address(shown: str) -> None:
 
 
 def _new(done: int) -> None:
-    """The form beside its estimate, the buttons and the prompts."""
-    left, right = st.columns([1.25, 1], gap="large")
-    with left:
+    """The form beside its estimate, the buttons and the prompts; on a phone the buttons come first."""
+    if phone():
+        box, form, shown = st.container(), st.container(), st.container()
+    else:
+        form, side = st.columns([1.25, 1], gap="large")
+        box, shown = side.container(), side.container()
+    with form:
         with st.container(border=True):
             st.markdown("**1 · Items**: what is asked")
             asked = items()
@@ -98,8 +103,9 @@ def _new(done: int) -> None:
             with st.expander(pairs.label(), icon=":material/bookmark_star:", key=key("pairs_box")):
                 pairs.pairs()
         shelf.opener()
-    with right:
-        plan, problem = before.plan_of(asked)
+    plan, problem = before.plan_of(asked)
+    with box:
         before.before(plan, problem, done)
-        if plan is not None:
+    if plan is not None:
+        with shown:
             prompts.prompts(plan)

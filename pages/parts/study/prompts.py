@@ -8,7 +8,7 @@ from core.errors import HeedError
 from core.records import Item, Segment
 from core.study.cells import laid
 from core.study.plan import Plan
-from core.study.structures import Laid, possible
+from core.study.structures import OWN, Laid, possible
 from core.study.words import structure_words, task_words
 from pages.parts.study.filled import get, key, put
 from pages.parts.text import escape
@@ -20,7 +20,7 @@ ROLES = {"system": "System message", "user": "User", "assistant": "Assistant"}
 
 
 def prompts(plan: Plan) -> None:
-    """One item a structure; the last is a position control where the plan has one."""
+    """An item a structure; position controls where there is room."""
     items = plan.all_items()
     forms = _forms(plan)
     left, right = st.columns([3, 1.4], vertical_alignment="center")
@@ -48,10 +48,10 @@ def _next() -> None:
 
 
 def _forms(plan: Plan) -> list[tuple[str, bool]]:
-    """Up to three (structure, control): structures first, one place for a control where there is room."""
-    names: list[tuple[str, bool]] = [(name, False) for name in plan.structures]
-    controls = [(name, True) for name in plan.controls]
-    return (names[: SHOWN - bool(controls)] + controls + names[SHOWN - bool(controls) :])[:SHOWN]
+    """Up to three (structure, control): own templates first, then structures, then controls."""
+    own = [name for name in plan.structures if name.startswith(OWN)]
+    names = [*own, *[name for name in plan.structures if name not in own]]
+    return ([(name, False) for name in names] + [(name, True) for name in plan.controls])[:SHOWN]
 
 
 def _fitting(plan: Plan, items: tuple[Item, ...], name: str, control: bool, start: int) -> Item | None:

@@ -15,7 +15,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import HeedError
-from core.quality.instructions import INSTRUCTIONS, check_kwargs
+from core.quality.instructions import INSTRUCTIONS, check_kwargs, recognise
 from core.records import Instruction, Item
 from pages.parts.study.filled import KEEP, key
 from pages.parts.study.tables import edited
@@ -48,7 +48,9 @@ def confirmed(items: Sequence[Item], token: str) -> tuple[Item, ...]:
             height=240,
             column_config={
                 "item": st.column_config.SelectboxColumn("Item", options=[i.id for i in items], required=True),
-                "kind": st.column_config.SelectboxColumn("Instruction", options=list(INSTRUCTIONS), required=True),
+                "kind": st.column_config.SelectboxColumn(
+                    "Instruction", options=list(INSTRUCTIONS), required=True, format_func=kind_words, width="medium"
+                ),
                 "settings": st.column_config.TextColumn("Settings", help="JSON, e.g. {count: 3} with quoted names"),
                 "words": st.column_config.TextColumn("Words that ask for it", width="large"),
             },
@@ -75,15 +77,15 @@ def _table(_items: tuple[Item, ...], token: str) -> pd.DataFrame:
 
 def recognised(item: Item) -> tuple[Instruction, ...]:
     """What the item's own words ask for, where a pattern is certain."""
-    from core.quality.instructions import recognise
-
     texts = [t for name, t in item.segments.items() if name != "context"] or [item.prompt]
-    found = []
-    for text in texts:
-        for told in recognise(text):
-            ident, kwargs, span = told if isinstance(told, tuple) else (told.id, told.kwargs, told.spans[0][-2:])
-            found.append(Instruction(ident, kwargs, text=text[span[0] : span[1]]))
-    return tuple(found)
+    return tuple(Instruction(r.id, r.kwargs, text=text[slice(*r.span)]) for text in texts for r in recognise(text))
+
+
+def kind_words(ident: Any) -> str:
+    """A kind of instruction in plain words; IFEval counts some things by rules of its own."""
+    label = INSTRUCTIONS[ident].label
+    twice = sum(check.label == label for check in INSTRUCTIONS.values()) > 1
+    return f"{label} (IFEval)" if twice and not ident.startswith("heed:") else label
 
 
 def with_instructions(items: Sequence[Item], table: pd.DataFrame) -> tuple[tuple[Item, ...], list[str]]:

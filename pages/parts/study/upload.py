@@ -223,7 +223,7 @@ def _preview(items: Sequence[Item]) -> None:
             **({"Prompt": i.prompt} if i.prompt else {}),
             **{name.capitalize(): text for name, text in i.segments.items()},
             "Right answer": " / ".join(i.reference),
-            "Instructions": ", ".join(t.id for t in i.instructions),
+            "To verify": ", ".join(told.kind_words(t.id) for t in i.instructions),
             **dict(i.factors),
         }
         for i in first

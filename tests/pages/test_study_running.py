@@ -1,0 +1,77 @@
+"""A study on its page: done, failed, growing, deleted; what it says of itself at every moment."""
+
+import pytest
+
+from core.jobs import jobs
+from core.study import Study, database, keeping, studies
+from core.study.status import Status
+from pages.parts.study.running import phase
+from tests.pages import rate_made_up
+from tests.pages.conftest import fine, texts
+from tests.pages.test_study import busy
+
+__all__ = ["busy"]
+
+
+def labels(app):
+    return [e.proto.label for e in app.get("download_button")]
+
+
+def test_a_finished_study_shows_its_answers_and_leads_on(visit):
+    made = rate_made_up.study("Colors <b>**x**</b>")
+    app = fine(visit("study", study=made.id))
+    shown = texts(app)
+    assert "2 items (fact questions)" in shown and "4 runs took 4 s" in shown and not app.warning
+    assert labels(app) == ["Runs, CSV", "Runs, Parquet", "Instructions, CSV", "plan.json"]
+    links = [e.proto.page_link if hasattr(e.proto, "page_link") else e.proto for e in app.get("page_link")]
+    assert sum(f"study={made.id}" in str(link) for link in links) == 2
+    app = fine(app.toggle(key=f"study_answers_{made.id}").set_value(True).run())
+    table = app.dataframe[0].value
+    assert set(table["Answer"]) == {"Blue.", "Green.", rate_made_up.ANSWERS["fact-1"][1]}
+    assert set(table["Structure"]) == {"As it is", "Role play"}
+
+
+def test_failed_runs_tell_why_and_are_tried_again(visit, busy):
+    made = rate_made_up.study()
+    for row in database.rows_of(made.db, "SELECT * FROM cells LIMIT 3"):
+        keeping.fail(made.db, row, "The prompt is <b>too</b> long.")
+    app = fine(visit("study", study=made.id))
+    assert "3 runs failed" in app.warning[0].value and len(app.warning) == 1
+    app = fine(app.button(key="study_retry").click().run())
+    assert jobs().all()[-1].key == f"study {made.id}" and app.button(key="study_pause")
+
+
+def test_a_study_grows_by_what_is_new(visit, busy):
+    made = rate_made_up.study()
+    app = fine(visit("study", study=made.id))
+    assert app.button(key=f"study_extend_{made.id}").disabled
+    app = app.multiselect(key=f"study_more_structures_{made.id}").set_value(["instruction_last"]).run()
+    app = fine(app.button(key=f"study_extend_{made.id}").click().run())
+    status = Study(made.id).status()
+    assert (status.done, status.waiting) == (4, 2), "what was done is run again, or nothing new is"
+    assert "instruction_last" in Study(made.id).plan.structures and [s.id for s in studies()] == [made.id]
+    assert app.multiselect(key=f"study_more_structures_{made.id}").value == []
+
+
+def test_deleting_is_asked_twice_and_others_stay(visit):
+    first, second = rate_made_up.study("One"), rate_made_up.study("Two")
+    second = Study(second.plan.__class__("Two", ("m",), ("plain",), items=rate_made_up.ITEMS))
+    app = fine(visit("study", study=first.id))
+    fine(app.button(key=f"study_open_{second.id}").click().run())
+    assert app.subheader[0].value.endswith("Two")
+    app = fine(app.button(key="study_really").click().run())
+    assert [k.id for k in studies()] == [first.id] and app.subheader[0].value.endswith("One")
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ({"total": 4, "waiting": 4}, "new"),
+        ({"total": 4, "waiting": 2, "done": 2}, "paused"),
+        ({"total": 4, "waiting": 3, "running": 1}, "elsewhere"),
+        ({"total": 4, "done": 3, "failed": 1}, "done"),
+    ],
+)
+def test_the_phase_without_a_job(counts, told):
+    zero = {"done": 0, "failed": 0, "waiting": 0, "running": 0}
+    assert phase(Status(**zero | counts), None) == told
