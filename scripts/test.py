@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ORDER = ("tests/test_architecture.py", "tests/test_setup.py", "tests/core", "tests/pages", "tests/test_readme.py",
-         "tests/browser")  # fmt: skip
+ORDER = ("tests/test_architecture.py", "tests/test_setup.py", "tests/test_reference.py", "tests/core", "tests/pages",
+         "tests/test_readme.py", "tests/browser")  # fmt: skip
 LOCAL = "127.0.0.1,localhost"
 MOST = 4
 """Processes: each browser worker has a server and a model of its own."""
