@@ -88,7 +88,7 @@ def _phrase(prompt: str, span: Span, start: int, end: int) -> Span:
         return span if len(prompt[span[0] : part[0]].split()) <= 1 and part[1] == span[1] else part
     if len(prompt[end : span[1]].split()) <= 5:
         return span
-    return trimmed(prompt, span[0], with_example(prompt, end))
+    return trimmed(prompt, span[0], with_example(prompt, end), end)
 
 
 _JOINED = re.compile(r"[ ,;]*(?:and |with )?[ ,;]*")
@@ -161,7 +161,7 @@ ASKING: dict[str, Asking] = {
     ),
     "detectable_format:constrained_response": Asking(
         lambda k: [
-            r"(?:[^.!?\n:]*:\s*)?[^\w\s]*my answer is yes.{1,40}?my answer is no.{1,40}?my answer is maybe",
+            r"(?:[^.!?\n:]*:\s*)?[^\w\s]*my answer is yes.{1,40}?my answer is no.{1,40}?my answer is maybe\.?",
             r"my answer is (?:yes|no|maybe)",
         ]
     ),

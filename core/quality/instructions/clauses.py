@@ -57,7 +57,7 @@ _OPENING = re.compile(
 _TASK = re.compile(
     r"(?:hi\b[^.!?]*?|please |now |first |then |and |for [^,]{1,80}, )*"
     r"(?:(?:re)?writ(?:e|ing)|create|giv(?:e|ing) me|give (?:a|an|some|two|three|advice)|compos\w+|generate|tell|"
-    r"explain|make (?:a|an|me|up)\b|make (?:the|your|it) \w+ (?:funny|weird|zany)|provide (?:a|an|me|some|two)|"
+    r"explain|make (?:a|an|me|up)\b|make (?:the|your|it) \w+ (?:funny|weird|zany)|provide (?:the|a|an|me|some|two)|"
     r"(?:can|could|would) you|come up|draft|develop|design|summari[sz]e|critique|describe|elaborate|expand|invent|"
     r"propose|produce|build|answer the (?:question|following)|i need (?:a|an|you)|help|complete|translate|list|what|"
     r"how|which|who|why|where|is|are|does|name|brainstorm|think|plan|rephrase|improve|rant|story|poem|take|imagine|"
@@ -90,6 +90,8 @@ _EXAMPLE_LINE = re.compile(
 )
 _PAYLOAD = re.compile(r":\s+(?:[\"“'](?:[^\s\"”]+\s+){4}|[A-Z][\w']*\s+(?:[\w',]+\s+){3})")
 """The text to work on, behind a colon."""
+_OWN_STOP = re.compile(r"(?<=\bS)\.|(?<=\betc)\.|(?<=\w)\.{3}(?!\.)|(?<=\w)[.?!]+[\"”']")
+"""A stop that belongs to the words before it: P.S., etc., ..., and that of a quotation."""
 _LEADING = re.compile(r"(?:[\s,;:.\-–*•>]|\d+[.)]\s|(?:and|but|or|yet)\s)+", re.IGNORECASE)
 
 
@@ -134,17 +136,17 @@ def clause(prompt: str, start: int, end: int) -> Span:
             break
     if payload := _PAYLOAD.search(prompt, end, b):
         b = payload.start()
-    return trimmed(prompt, a, b)
+    return trimmed(prompt, a, b, end)
 
 
-def trimmed(prompt: str, a: int, b: int) -> Span:
-    """Without spaces, list marks and joining words before, and stops after."""
+def trimmed(prompt: str, a: int, b: int, keep: int = 0) -> Span:
+    """Without spaces, list marks and joining words before, and stops after; nothing before ``keep`` is cut off."""
     while m := _LEADING.match(prompt, a, b):
         a = m.end()
-    text = prompt[a:b].rstrip()
-    if not re.search(r"\b(?:P\.\s?(?:P\.\s?)?S|etc)\.$|\.\.\.$|[\"”']$", text):
-        text = text.rstrip(" .,;\n\t")
-    return (a, a + len(text))
+    text = prompt[a:b].rstrip(" .,;?!\n\t")
+    if m := _OWN_STOP.match(prompt, a + len(text), b):
+        text = prompt[a : m.end()]
+    return (a, max(a + len(text), min(keep, b)))
 
 
 def is_task(prompt: str, span: Span) -> bool:
@@ -160,7 +162,7 @@ def narrowed(prompt: str, span: Span, start: int, end: int) -> Span:
     for m in reversed(list(_LINK.finditer(prompt, span[0], start + 1))):
         if m.end() <= first + 1 and _FILLER.fullmatch(prompt, m.end(), max(first, m.end())):
             first = min(first, m.start())
-    return trimmed(prompt, first, with_example(prompt, end))
+    return trimmed(prompt, first, with_example(prompt, end), end)
 
 
 def with_example(prompt: str, end: int) -> int:

