@@ -47,7 +47,7 @@ def crew(folder: Path, workers: int, pilot: bool, waiting: Callable[[], int], ti
                     continue
                 del running[number]
                 if code != 0:
-                    failures.append(_last_words(folder, number) or f"A worker ended with code {code}.")
+                    failures.append(f"killed by signal {-code}" if code < 0 else _last_words(folder, number))
                     if waiting() and restarts < RESTARTS:
                         restarts += 1
                         running[number] = _start(folder, number, workers, pilot)
@@ -100,4 +100,4 @@ def _end(processes: list[subprocess.Popen[bytes]]) -> None:
 def _last_words(folder: Path, number: int) -> str:
     path = folder / f"worker-{number}.log"
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")[:300]
+    return next((line.strip() for line in reversed(lines) if line.strip()), "without a word")[:300]

@@ -102,6 +102,8 @@ class Study:
 
         tell()
         failures: list[str] = []
+        if cancelled():
+            return self.status()
         if waiting and workers == 1 and not apart:
             self._alone(pilot, tell, cancelled)
         elif waiting:

@@ -1,0 +1,37 @@
+"""Studies as jobs: cancelling is a pause, and one run is opened again in Explore. How a job runs a study in processes
+of its own is in test_study_resume.py."""
+
+import pytest
+
+from core import store
+from core.errors import Cancelled
+from core.jobs import studies
+from core.study.study import Study
+from tests.core import study_tiny
+from tests.core.study_tiny import plan
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    monkeypatch.setenv("HEED_HOME", str(tmp_path / "home"))
+    return plan(study_tiny.model(tmp_path), 2, structures=("plain",))
+
+
+def silent(fraction, text, stream=None):
+    return None
+
+
+def test_a_study_is_paused_goes_on_and_its_runs_open(made):
+    with pytest.raises(Cancelled):
+        studies.study_work(made, 1)(silent, lambda: True)
+    study = Study(made)
+    ident = study.id
+    assert study.status().waiting == 2 and studies.key(made) == f"study {ident}"
+    study.run(1)
+    assert studies.study_work(made)(silent, lambda: False) == ident, "there is nothing left to start a process for"
+    assert studies.pilot_work(ident)(silent, lambda: False) == studies.score_work(ident)(silent, lambda: False) == ident
+
+    row = study.table().iloc[0]
+    assert not store.prefix(row["run"]), "a study keeps no full rows"
+    assert studies.open_work(ident, row["cell"])(silent, lambda: False) == row["run"]
+    assert store.load(study.request(row["cell"])).answer == row["answer"]

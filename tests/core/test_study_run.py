@@ -1,0 +1,206 @@
+"""A whole study on a tiny model: cells become rows, what fails keeps its reason, it grows, stops, and is measured anew."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.errors import MethodError, StoreError
+from core.quality import METRICS
+from core.records import Instruction
+from core.study import keeping
+from core.study.features import FEATURES
+from core.study.plan import Plan
+from core.study.study import Study, studies
+from tests.core import study_tiny
+from tests.core.study_tiny import item, plan
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return study_tiny.model(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def at_home(home, monkeypatch):
+    monkeypatch.setenv("HEED_HOME", str(home))
+
+
+@pytest.fixture(scope="module")
+def made(model, home):
+    """A finished study: 3 prompts in two structures, 2 controls of one prompt of each task, knock-outs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEED_HOME", str(home))
+        study = Study(plan(model, controls=("instruction_first",), control_items=1, effects=True))
+        assert study.run(1).over
+    yield study
+    study.close()
+
+
+def test_every_cell_is_a_row_with_every_column(made):
+    table = made.table()
+    first = ["cell", "run", "prompt_id", "task", "structure", "control", "model", "seed", "factor:kind"]
+    then = ["prompt_tokens", "output_tokens", "finish", "truncated", "answer", "error", "why"]
+    assert list(table) == [*first, *then, *METRICS, *FEATURES]
+    assert len(table) == table["cell"].nunique() == 8 and table["control"].sum() == 2
+    assert table["control"].dtype == table["truncated"].dtype == bool and (table["error"] == "").all()
+    numbers = table[[*METRICS, *FEATURES]]
+    assert (numbers.dtypes == "float64").all() and table["masked_instruction"].notna().all()
+    assert table["share_context"].isna().all(), "a part that no prompt has is undefined, not 0"
+    shares = table[["share_instruction", "share_question", "share_template", "share_output", "sink"]].sum(axis=1)
+    assert (shares > 0.9).all() and (shares < 1.01).all()
+    assert table["truncated"].all() and table["followed"].isna().any()
+    assert "token limit" in json.loads(table["why"][0])["correct"]
+
+
+def test_a_control_has_as_many_tokens_and_asks_for_nothing(made):
+    table = made.table()
+    pairs = table[table["structure"] == "instruction_first"].groupby("prompt_id")["prompt_tokens"]
+    assert (pairs.nunique() == 1).all() and (pairs.count() == 2).sum() == 2
+    control = table[table["control"]].iloc[0]
+    assert "one word" not in made.prompt(control["cell"]) and np.isnan(control["share_check"])
+    assert not np.isnan(control["share_instruction"]), "the filler stands in the instruction's place"
+
+
+def test_instructions_have_rows_of_their_own(made):
+    told = made.instructions()
+    assert len(told) == 8 and (told["id"] == "heed:words").all() and (told["number"] == 1).all()
+    real = told[~told["control"]]
+    assert real[["start", "share", "multiple", "masked", "removed"]].notna().all().all()
+    assert told.loc[told["control"], ["start", "share", "masked"]].isna().all().all()
+    one = real.iloc[0]
+    said = made.request(one["cell"]).messages[int(one["message"])].content
+    assert said[int(one["start"]) : int(one["end"])] == "one word"
+
+
+def test_heads_are_an_array_of_one_model(made):
+    table = made.table()
+    values, names = made.heads(table), made.head_names(table)
+    assert values.shape == (8, len(names)) and values.dtype == np.float32 and names[0].startswith("sink 0.0")
+    lost = table.head(2).assign(cell="gone")
+    assert np.isnan(made.heads(pd.concat([table.head(1), lost]))[1:]).all()
+    with pytest.raises(MethodError, match="2 models"):
+        made.heads(table.assign(model=["a"] * 4 + ["b"] * 4))
+
+
+def test_running_again_does_nothing_and_opening_again_finds_it(made, model):
+    before = made.table()
+    told = []
+    assert made.run(1, lambda fraction, text, stream=None: told.append(text)).done == 8
+    assert told[0] == "8 of 8 runs" and not any("left" in text for text in told)
+    pd.testing.assert_frame_equal(made.table(), before)
+    same = Study(made.plan)
+    assert same.id == made.id == Study(made.id[:6]).id == Study(made.folder).id
+    assert [known.name for known in studies()] == ["Tiny"]
+    with pytest.raises(StoreError, match="no study 'zzz'"):
+        Study("zzz")
+    with pytest.raises(StoreError, match="no file"):
+        Study("zzz.json")
+
+
+def test_measuring_anew_gives_the_same_and_takes_corrected_references(made, model):
+    before, told = made.table(), made.instructions()
+    assert made.score() == 8
+    pd.testing.assert_frame_equal(made.table(), before)
+    pd.testing.assert_frame_equal(made.instructions(), told)
+    corrected = tuple(item(n, reference=("blue",), instructions=()) for n in range(3))
+    made.change(plan(model, items=corrected, controls=("instruction_first",), control_items=1, effects=True))
+    assert made.status().done == 8, "nothing is run again"
+    made.score()
+    assert made.instructions().empty and made.items()["item-0"].reference == ("blue",)
+    made.change(plan(model, controls=("instruction_first",), control_items=1, effects=True))
+    made.score()
+
+
+def test_ratings_are_put_into_the_table(made):
+    cell = made.table()["cell"][0]
+    made.db.executemany("INSERT INTO ratings VALUES (?, ?, ?, 0)", [(cell, "a", 2), (cell, "b", 5)])
+    made.rate_column()
+    assert made.table()["rating"].dropna().tolist() == [3.5]
+    made.score()
+    assert made.table()["rating"].dropna().tolist() == [3.5]
+
+
+def test_tables_go_out_as_files(made, tmp_path):
+    names = {path.name for path in made.export(tmp_path / "out")}
+    assert names == {"runs.csv", "runs.parquet", "instructions.csv", "instructions.parquet", "plan.json"}
+    assert Plan.from_json((tmp_path / "out" / "plan.json").read_text()).id == made.plan.id
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "out" / "runs.parquet"), made.table(), check_dtype=False)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot write tables"):
+        made.export(tmp_path / "file" / "out")
+
+
+def test_a_study_that_grows_runs_only_new_cells(model):
+    study = Study(plan(model, 2, name="Grows"))
+    assert study.run(1).done == 4
+    when = dict(study.db.execute("SELECT cell, finished FROM runs").fetchall())
+    study.extend(structures=("role_play",), items=(item(5),))
+    assert study.status().waiting == 5 and study.run(1).done == 9
+    now = dict(study.db.execute("SELECT cell, finished FROM runs").fetchall())
+    assert {cell: now[cell] for cell in when} == when
+    assert Study(plan(model, 2)).id == study.id == Study(study.plan).id, "its older plan is the same study"
+    study.delete()
+    assert not study.folder.exists()
+
+
+def test_what_fails_keeps_its_reason_and_leaves_the_others_alone(model):
+    long = item(1, segments={"instruction": "Use one word.", "question": "long " * 900})
+    bad = item(2, instructions=(Instruction("heed:words", {"relation": "nearly"}, text="one word"),))
+    study = Study(plan(model, items=(item(0), long, bad), models=(model, "no-such-model"), name="Fails"))
+    status = study.run(1)
+    assert (status.done, status.failed, status.waiting) == (4, 8, 0)
+    table = study.table()
+    own = table[table["model"] == model].set_index("prompt_id")
+    assert own.loc["item-1", "error"].str.contains("1,024|1024").all() and own.loc["item-0", "error"].eq("").all()
+    assert table.loc[table["model"] != model, "error"].str.contains("no-such-model").all()
+    assert own.loc["item-2", "answer"].ne("").all(), "an instruction that cannot be checked spoils no answer"
+    told = study.instructions()
+    assert told.loc[told["prompt_id"] == "item-2", "strict"].isna().all()
+    assert sum(status.reasons.values()) == 8 and study.run(1).failed == 8, "failed cells are not run again"
+    assert study.retry() == 8 and study.run(1).failed == 8
+    study.delete()
+
+
+def test_an_item_may_bring_its_answer_and_its_rating(model):
+    study = Study(plan(model, items=(item(0, answer="Red", rating=4.0),), structures=("plain",), name="Given"))
+    study.run(1)
+    row = study.table().iloc[0]
+    assert (row["answer"], row["finish"], row["truncated"]) == ("Red", "given", False)
+    assert (row["rating"], row["correct"], row["followed"]) == (4.0, 1.0, 1.0)
+    study.delete()
+
+
+def test_sampled_answers_have_seeds(model):
+    study = Study(
+        plan(model, 1, structures=("plain",), temperature=1.0, seeds=(1, 2), max_new_tokens=8, name="Sampled")
+    )
+    study.run(1)
+    table = study.table()
+    assert table["seed"].tolist() == [1, 2] and table["answer"].nunique() == 2
+    study.delete()
+
+
+def test_a_pilot_takes_tasks_in_turn_and_a_pause_keeps_what_is_done(model):
+    study = Study(plan(model, 6, structures=("plain",), name="Pilot"))
+    assert study.pilot(2).total == 2 and set(study.table()["task"]) == {"colour", "animal"}
+    seen = []
+    status = study.run(1, lambda fraction, text, stream=None: seen.append(text), lambda: len(seen) > 2)
+    assert (status.done, status.running, status.waiting) == (4, 0, 2)
+    assert study.run(1).done == 6
+    study.delete()
+
+
+def test_a_kept_run_comes_back_as_it_was(made):
+    cell = made.table()["cell"][0]
+    kept = keeping.read(made.db, cell)
+    assert made.digest(cell).run == made.request(cell).id == kept.digest.run
+    assert made.answered(cell).instructions[0].spans == kept.spans[0] and made.prompts()["item-0"].startswith("Use")
+    with pytest.raises(StoreError, match="not done"):
+        made.digest("nothing")
