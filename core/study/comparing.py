@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,6 +31,8 @@ ALL_TASKS = "all tasks"
 ENDINGS = ("difference", "low", "high", "p", "q", "pairs")
 QUESTIONS = ("", "control_", "net_")
 ALPHA = 0.05
+CLAIMS = {"attention": "net", "causal": "net"}
+"""By kind of value: the difference that the verdict is about, if not the first."""
 COLUMNS = (
     *("value", "label", "unit", "kind", "task", "model", "structure", "baseline"),
     *("runs", "n", "undefined", "mean", "mean_low", "mean_high"),
@@ -52,14 +54,13 @@ def compare_structures(
     table: pd.DataFrame,
     values: Mapping[str, About],
     base: str,
-    claim: Literal["difference", "net"],
     *,
     check: Callable[[float, str], None] = lambda fraction, text: None,
     flips: int = FLIPS,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """The table described above, ``COLUMNS``; ``claim`` says which difference the verdict is about.
+    """The table described above, ``COLUMNS``; CLAIMS says which difference the verdict is about.
 
     ``table``: runs that did not fail, with the position controls. ``check(fraction, text)`` is called between parts.
     """
@@ -83,7 +84,7 @@ def compare_structures(
     out["baseline"] = out["structure"] == base
     for question in QUESTIONS:
         out[f"{question}q"] = _families(out, f"{question}p")
-    told = [_verdict(row, claim) for row in out.to_dict("records")]
+    told = [_verdict(row, CLAIMS.get(str(row["kind"]), "difference")) for row in out.to_dict("records")]
     out["verdict"], out["why"] = [v for v, _ in told], [w for _, w in told]
     return out.reindex(columns=list(COLUMNS))
 
@@ -110,7 +111,7 @@ def _compared(
     found = []
     for number, structure in enumerate(structures):
         check(number / len(structures), f"Comparing structures: {structure}")
-        one = _described(table, means, names, structure, base, design)
+        one = _described(table, names, structure, base, design)
         asked: dict[str, list[Term]] = {"control_": [(structure, False, 1), (structure, True, -1)]}
         if structure != base:
             asked |= {"": [(structure, False, 1), (base, False, -1)], "net_": net_terms(structure, base)}
@@ -124,44 +125,48 @@ def _compared(
     )
 
 
-def _described(
-    table: pd.DataFrame, means: pd.DataFrame, names: Sequence[str], structure: str, base: str, design: Design
-) -> pd.DataFrame:
+def _described(table: pd.DataFrame, names: Sequence[str], structure: str, base: str, design: Design) -> pd.DataFrame:
     """value, by, structure, runs, n, undefined, mean with its interval; ``gate``: what a verdict lacks."""
     import pandas as pd
 
-    by, rows = list(design.by), []
-    controls = table["control"].to_numpy(bool) if "control" in table.columns else np.zeros(len(table), bool)
-    own = table[(table["structure"] == structure).to_numpy() & ~controls]
-    both = table[table["structure"].isin([structure, base]).to_numpy() & ~controls]
-    groups = dict(iter(both.groupby(by, observed=True)))
-    for key, runs in own.groupby(by, observed=True):
-        per_prompt = cell_means(runs, names, design).groupby(level=design.cluster).mean()
-        numbers = per_prompt.to_numpy(float)
-        n = np.isfinite(numbers).sum(0)
-        low, high = interval(numbers, resamples=design.resamples, seed=design.seed)
-        yes_no = np.array([_yes_no(runs[v], runs["prompt_id"]) for v in names])
+    by, found = list(design.by), []
+    own = table["structure"].to_numpy() == structure
+    either = own | (table["structure"].to_numpy() == base)
+    plain = ~_controls(table)
+    numbers = table[list(names)].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    prompts = pd.factorize(table["prompt_id"])[0]
+    for key, at in table.groupby(by, observed=True).indices.items():
+        rows, both = at[(own & plain)[at]], at[(either & plain)[at]]
+        if not len(rows):
+            continue
+        per_prompt, once = _by_prompt(numbers[rows], prompts[rows])
+        n = np.isfinite(per_prompt).sum(0)
+        low, high = interval(per_prompt, resamples=design.resamples, seed=design.seed)
+        yes_no = np.isin(per_prompt, (0.0, 1.0)) | np.isnan(per_prompt)
+        yes_no = yes_no.all(0) & (n > 0) & once
         if yes_no.any():
-            low[yes_no], high[yes_no] = share_interval(np.nansum(numbers[:, yes_no], axis=0), n[yes_no])
-        prompts = pd.factorize(groups[key]["prompt_id"])[0]
-        gates = [judge(pd.to_numeric(groups[key][v], errors="coerce").to_numpy(float), prompts).why for v in names]
-        with np.errstate(invalid="ignore"):
-            mean = np.divide(np.nansum(numbers, axis=0), n, out=np.full(len(names), np.nan), where=n > 0)
-        rows.append(
-            pd.DataFrame(
-                {
-                    **{"value": list(names), **dict(zip(by, key, strict=True)), "structure": structure},
-                    **{"runs": len(runs), "n": n, "undefined": runs[list(names)].isna().mean().to_numpy()},
-                    **{"mean": mean, "mean_low": low, "mean_high": high, "gate": gates},
-                }
-            )
-        )
-    return pd.concat(rows, ignore_index=True)
+            low[yes_no], high[yes_no] = share_interval(np.nansum(per_prompt[:, yes_no], axis=0), n[yes_no])
+        mean = np.divide(np.nansum(per_prompt, axis=0), n, out=np.full(len(names), np.nan), where=n > 0)
+        held = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
+        told = {"runs": len(rows), "n": n, "undefined": np.isnan(numbers[rows]).mean(0)}
+        gates = [judge(column, prompts[both]).why for column in numbers[both].T]
+        spread = {"mean": mean, "mean_low": low, "mean_high": high, "gate": gates}
+        found.append(pd.DataFrame({"value": list(names), **held, "structure": structure, **told, **spread}))
+    return pd.concat(found, ignore_index=True)
 
 
-def _yes_no(values: pd.Series, prompts: pd.Series) -> bool:
-    known = values.dropna()
-    return bool(len(known)) and bool(known.isin([0.0, 1.0]).all()) and not prompts[known.index].duplicated().any()
+def _controls(table: pd.DataFrame) -> np.ndarray:
+    return table["control"].to_numpy(bool) if "control" in table.columns else np.zeros(len(table), bool)
+
+
+def _by_prompt(numbers: np.ndarray, prompts: np.ndarray) -> tuple[np.ndarray, bool]:
+    """(mean of the runs of each prompt [prompt, column], NaN where undefined; whether each prompt was run once)"""
+    _, place, count = np.unique(prompts, return_inverse=True, return_counts=True)
+    known = np.isfinite(numbers)
+    total, seen = np.zeros((len(count), numbers.shape[1])), np.zeros((len(count), numbers.shape[1]))
+    np.add.at(total, place, np.where(known, numbers, 0.0))
+    np.add.at(seen, place, known)
+    return np.divide(total, seen, out=np.full(total.shape, np.nan), where=seen > 0), bool((count == 1).all())
 
 
 def _verdict(row: Mapping[str, object], claim: str) -> tuple[str, str]:

@@ -143,17 +143,10 @@ def efforts(permutations: int, resamples: int) -> dict[str, int]:
 def _compared(
     ran: pd.DataFrame, about: Mapping[str, About], base: str, effort: Mapping[str, int], asked: _Asked
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    def of(*kinds: str) -> dict[str, About]:
-        return {k: a for k, a in about.items() if a.kind in kinds}
-
-    def hook(start: float) -> Callable[[float, str], None]:
-        return lambda fraction, text: asked.tell(start + 0.1 * fraction, text)
-
-    return (
-        compare_structures(ran, of("outcome", "proxy", "descriptor"), base, "difference", check=hook(0.0), **effort),
-        compare_structures(ran, of("attention"), base, "net", check=hook(0.1), **effort),
-        compare_structures(ran, of("causal"), base, "net", check=hook(0.2), **effort),
-    )
+    table = compare_structures(ran, about, base, check=lambda f, text: asked.tell(0.3 * f, text), **effort)
+    kinds = (("outcome", "proxy", "descriptor"), ("attention",), ("causal",))
+    first, second, third = (table[table["kind"].isin(k)].reset_index(drop=True) for k in kinds)
+    return first, second, third
 
 
 def _related(

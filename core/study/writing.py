@@ -54,9 +54,9 @@ def _data(plan: Plan | None, found: Findings) -> str:
 def _measures() -> str:
     return (
         "Measures. Outcomes say whether an answer is good (a reference, verifiable instructions, a person); proxies "
-        "and descriptors do not. Attention features are means over the steps of the answer; the row of a step is the query "
-        "row of the token before it. Knock-out effects are the log-probability (nats) that the same answer loses when "
-        "a segment is masked or removed; above 0, the answer was less likely without it."
+        "and descriptors do not. Attention features are means over the steps of the answer; the row of a step is the "
+        "query row of the token before it. Knock-out effects are the log-probability (nats) that the same answer loses "
+        "when a segment is masked or removed; above 0, the answer was less likely without it."
     )
 
 
