@@ -24,13 +24,43 @@ KNOWN = [
     ("keywords:frequency", {"keyword": "rock", "frequency": 2, "relation": "less than"}, ["rock"], ["Rock rocks"]),
     ("keywords:forbidden_words", {"forbidden_words": ["rock"]}, ["A rocket.", "rocks"], ["The Rock!", "x rock"]),
     ("keywords:letter_frequency", {"letter": "T", "let_frequency": 3, "let_relation": "at least"}, ["Ttt"], ["tt"]),
-    ("keywords:letter_frequency", {"letter": "!", "let_frequency": 2, "let_relation": "less than"}, ["Ho!"], ["Ho! Ho!"]),
-    ("language:response_language", {"language": "de"}, ["Der Hund schläft heute im Garten."], ["The dog sleeps outside."]),
+    (
+        "keywords:letter_frequency",
+        {"letter": "!", "let_frequency": 2, "let_relation": "less than"},
+        ["Ho!"],
+        ["Ho! Ho!"],
+    ),
+    (
+        "language:response_language",
+        {"language": "de"},
+        ["Der Hund schläft heute im Garten."],
+        ["The dog sleeps outside."],
+    ),
     ("language:response_language", {"language": "de"}, ["123 456", "?!"], []),
-    ("length_constraints:number_sentences", {"relation": "at least", "num_sentences": 2}, ["Dr. Who came. He left."], ["Mr. Who"]),
-    ("length_constraints:number_sentences", {"relation": "less than", "num_sentences": 2}, ["One\nline\nonly"], ["It is. So!"]),
-    ("length_constraints:number_paragraphs", {"num_paragraphs": 2}, ["a\n***\nb", "***\na***b\n***"], ["a\n\nb", "a *** *** b"]),
-    ("length_constraints:number_words", {"relation": "at least", "num_words": 3}, ["don't go", "a b_c 3"], ["well done"]),
+    (
+        "length_constraints:number_sentences",
+        {"relation": "at least", "num_sentences": 2},
+        ["Dr. Who came. He left."],
+        ["Mr. Who"],
+    ),
+    (
+        "length_constraints:number_sentences",
+        {"relation": "less than", "num_sentences": 2},
+        ["One\nline\nonly"],
+        ["It is. So!"],
+    ),
+    (
+        "length_constraints:number_paragraphs",
+        {"num_paragraphs": 2},
+        ["a\n***\nb", "***\na***b\n***"],
+        ["a\n\nb", "a *** *** b"],
+    ),
+    (
+        "length_constraints:number_words",
+        {"relation": "at least", "num_words": 3},
+        ["don't go", "a b_c 3"],
+        ["well done"],
+    ),
     ("length_constraints:number_words", {"relation": "less than", "num_words": 3}, ["one two"], ["well-known man"]),
     (
         "length_constraints:nth_paragraph_first_word",
@@ -43,24 +73,79 @@ KNOWN = [
     ("detectable_content:postscript", {"postscript_marker": "P.P.S"}, ["p.p.s", "P. P. Sorry"], ["P.S. more"]),
     ("detectable_content:postscript", {"postscript_marker": "NB:"}, ["end nb: more"], ["N.B. more"]),
     ("detectable_format:number_bullet_lists", {"num_bullets": 2}, ["* a\n- b", "x\n  *a\n  * b"], ["** a\n* b", "* a"]),
-    ("detectable_format:constrained_response", {}, ["I think: My answer is no. Bye"], ["my answer is yes.", "My answer is no"]),
-    ("detectable_format:number_highlighted_sections", {"num_highlights": 2}, ["*a* and *b*", "**a** *b*"], ["*a* ** **", "*a\nb*"]),
-    ("detectable_format:multiple_sections", {"section_spliter": "Part", "num_sections": 2}, ["Part 1 a Part2 b"], ["Part 1 a part 2", "Part a"]),
-    ("detectable_format:json_format", {}, ['```json\n{"a": 1}\n```', "[1]", "true", ' "x" '], ["{a: 1}", 'Sure: {"a": 1}', "```"]),
+    (
+        "detectable_format:constrained_response",
+        {},
+        ["I think: My answer is no. Bye"],
+        ["my answer is yes.", "My answer is no"],
+    ),
+    (
+        "detectable_format:number_highlighted_sections",
+        {"num_highlights": 2},
+        ["*a* and *b*", "**a** *b*"],
+        ["*a* ** **", "*a\nb*"],
+    ),
+    (
+        "detectable_format:multiple_sections",
+        {"section_spliter": "Part", "num_sections": 2},
+        ["Part 1 a Part2 b"],
+        ["Part 1 a part 2", "Part a"],
+    ),
+    (
+        "detectable_format:json_format",
+        {},
+        ['```json\n{"a": 1}\n```', "[1]", "true", ' "x" '],
+        ["{a: 1}", 'Sure: {"a": 1}', "```"],
+    ),
     ("detectable_format:title", {}, ["<<Owls>>", "x << y >> z"], ["<<>>", "<< >>", "<<a\nb>>", "<a>"]),
-    ("combination:two_responses", {}, ["a\n******\nb", "******a******b******"], ["a******a", "a******b******c", "a****** ******b"]),
-    ("combination:repeat_prompt", {"prompt_to_repeat": REQUEST}, ["name a BIRD. Owl."], ["Owl. Name a bird.", "Name a"]),
-    ("startend:end_checker", {"end_phrase": "The End. "}, ['"It is over. the end."', "THE END."], ["The end. Bye", "The end"]),
+    (
+        "combination:two_responses",
+        {},
+        ["a\n******\nb", "******a******b******"],
+        ["a******a", "a******b******c", "a****** ******b"],
+    ),
+    (
+        "combination:repeat_prompt",
+        {"prompt_to_repeat": REQUEST},
+        ["name a BIRD. Owl."],
+        ["Owl. Name a bird.", "Name a"],
+    ),
+    (
+        "startend:end_checker",
+        {"end_phrase": "The End. "},
+        ['"It is over. the end."', "THE END."],
+        ["The end. Bye", "The end"],
+    ),
     ("startend:quotation", {}, [' "Hi" ', '""'], ['"', "'Hi'", '"Hi" x', "“Hi”"]),
-    ("change_case:capital_word_frequency", {"capital_relation": "at least", "capital_frequency": 2}, ["I am OK", "DON'T"], ["WELL-KNOWN ones"]),
-    ("change_case:capital_word_frequency", {"capital_relation": "less than", "capital_frequency": 2}, ["NASA here"], ["NASA and ESA"]),
+    (
+        "change_case:capital_word_frequency",
+        {"capital_relation": "at least", "capital_frequency": 2},
+        ["I am OK", "DON'T"],
+        ["WELL-KNOWN ones"],
+    ),
+    (
+        "change_case:capital_word_frequency",
+        {"capital_relation": "less than", "capital_frequency": 2},
+        ["NASA here"],
+        ["NASA and ESA"],
+    ),
     ("change_case:english_capital", {}, ["THE DOG SLEEPS IN THE HOUSE."], ["The Dog sleeps.", "СОБАКА СПИТ В ДОМЕ."]),
-    ("change_case:english_lowercase", {}, ["the dog sleeps in the house."], ["The dog sleeps.", "der hund ist heute nicht im garten."]),
+    (
+        "change_case:english_lowercase",
+        {},
+        ["the dog sleeps in the house."],
+        ["The dog sleeps.", "der hund ist heute nicht im garten."],
+    ),
     ("punctuation:no_comma", {}, ["No; none."], ["Well, yes."]),
     ("heed:words", {"relation": "exactly", "count": 1}, ["Well-known.", " **don't** ", "3.14"], ["two words", "..."]),
     ("heed:words", {"relation": "exactly", "count": 6}, ["For sale: baby shoes, never worn."], ["For sale: shoes."]),
     ("heed:words", {"relation": "at most", "count": 2}, ["one two"], ["one two three"]),
-    ("heed:sentences", {"relation": "exactly", "count": 2}, ["Dr. No came. He left.", "One line\nTwo", "好。是。"], ["One."]),
+    (
+        "heed:sentences",
+        {"relation": "exactly", "count": 2},
+        ["Dr. No came. He left.", "One line\nTwo", "好。是。"],
+        ["One."],
+    ),
     ("heed:sentences", {"relation": "exactly", "count": 2}, ["1. It is.\n2. So."], ["1. It is."]),
     ("heed:characters", {"relation": "at most", "count": 3}, [" añb ", "👩‍👩‍👧"], ["abcd"]),
     ("heed:lines", {"relation": "exactly", "count": 2}, ["a\n\nb\n"], ["a b"]),
@@ -70,7 +155,12 @@ KNOWN = [
     ("heed:regex", {"pattern": r"[^A-Z]*", "whole": True}, ["small\nletters\n"], ["Large"]),
     ("heed:json", {"keys": ["a"]}, ['```json\n{"a": null, "b": 1}\n```'], ['{"b": 1}', "[1]", "a"]),
     ("heed:json", {}, ["[1, 2]"], ["{'a': 1}"]),
-    ("heed:number", {}, ["42", " -3.5 ", "1,000", "$12", "**7**.", "50%", "1e-3"], ["42 apples", "forty", "", "1 2 3", "."]),
+    (
+        "heed:number",
+        {},
+        ["42", " -3.5 ", "1,000", "$12", "**7**.", "50%", "1e-3"],
+        ["42 apples", "forty", "", "1 2 3", "."],
+    ),
     ("heed:starts_with", {"text": "Dear Sir"}, ['"dear  Sir, hello"', "**Dear Sir**"], ["Hello, dear Sir"]),
     ("heed:contains", {"text": "two words"}, ["There are TWO\nwords."], ["two other words"]),
 ]
@@ -117,7 +207,7 @@ def test_the_eight_variants():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from(KNOWN), st.text("ab,.!*\n \"<>[]{}-AÄ好1", max_size=40))
+@given(st.sampled_from(KNOWN), st.text('ab,.!*\n "<>[]{}-AÄ好1', max_size=40))
 def test_what_is_followed_strictly_is_followed_loosely(known, answer):
     id, kwargs, *_ = known
     if id.startswith(("language", "change_case:english")):
@@ -195,7 +285,11 @@ BAD = [
     ("length_constraints:number_words", {"num_words": -3, "relation": "at least"}, "0 or more"),
     ("length_constraints:number_words", {"num_words": True, "relation": "at least"}, "whole number"),
     ("length_constraints:number_words", {"num_words": float("nan"), "relation": "at least"}, "whole number"),
-    ("length_constraints:nth_paragraph_first_word", {"num_paragraphs": 2, "nth_paragraph": 3, "first_word": "x"}, "at most"),
+    (
+        "length_constraints:nth_paragraph_first_word",
+        {"num_paragraphs": 2, "nth_paragraph": 3, "first_word": "x"},
+        "at most",
+    ),
     ("keywords:letter_frequency", {"letter": "ab", "let_frequency": 1, "let_relation": "at least"}, "one letter"),
     ("language:response_language", {"language": "zh"}, "'zh-cn'"),
     ("heed:regex", {"pattern": "(a"}, "no regular expression"),
@@ -248,7 +342,9 @@ def test_the_registry_is_plain_data_and_imports_no_model_library():
     for id, check in INSTRUCTIONS.items():
         assert check.label and check.needs in ("", "length", "end"), id
     ask = "import sys, core.quality.instructions as i; i.INSTRUCTIONS; i.find_spans; i.recognise; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", ask], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
     assert not {"torch", "transformers", "nltk", "langdetect", "streamlit"} & set(done.stdout.split())
 
 

@@ -35,7 +35,7 @@ _DEMAND = (
     r"at the (?:very )?end|at least|at most|exactly|less than|fewer than|more than|"
     r"the (?:letter|word|words|entire|whole|response|answer|number|very|\w+ (?:should|must|needs?))|your|"
     r"there (?:should|must|are)|those|each|i want|only(?! (?:responses|paragraphs))|provide(?= an?\b)|must|should|"
-    r"lower|stay|leave|name|do|for the word|a postscript|a title|for (?:it|them)\b)\b"
+    r"lower|stay|leave|name|do|be(?= \w+)|for the word|a postscript|a title|for (?:it|them)\b)\b"
 )
 """How a demand begins, behind "and" or "but"."""
 _NEXT = (

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from core.quality.instructions.asking import find_spans
-from core.quality.instructions.clauses import Span, sentence, trimmed
+from core.quality.instructions.clauses import Span, clause, sentence, trimmed
 from core.quality.instructions.wording import SPELLED
 
 Made = tuple[str, dict[str, Any]]
@@ -62,8 +62,8 @@ def _asked(masked: str, m: re.Match[str]) -> bool:
 
 
 def _of_a_part(masked: str, m: re.Match[str]) -> bool:
-    """True where the same sentence speaks of a part or a denial: "each paragraph starts with", "words in capitals"."""
-    before = masked[sentence(masked, *m.span())[0] : m.start()]
+    """True where the same clause speaks of a part or a denial: "each paragraph starts with", "words in capitals"."""
+    before = masked[clause(masked, *m.span())[0] : m.start()]
     return bool(_PART.search(before))
 
 
@@ -234,7 +234,10 @@ _RULES = (
         rf"\b(?:{_DO}|return|output|provide|format)\b[^.!?\n:;]{{0,60}}?\b(?:as|in)\s+(?:valid |a |an )*json\b"
         r"(?:\s+(?:format|object|array))?",
     ),
-    _rule(_is("heed:json"), rf"\b(?:return|output|reply with|respond with)\s+(?:only |valid |a |an )+json\b(?: object| array)?"),
+    _rule(
+        _is("heed:json"),
+        r"\b(?:return|output|reply with|respond with)\s+(?:only |valid |a |an )+json\b(?: object| array)?",
+    ),
     _rule(_is("heed:json"), rf"{_FROM}(?:as|in) (?:valid )?json(?: format)?{_TO}"),
     _rule(
         _options,
@@ -257,11 +260,13 @@ _RULES = (
     ),
     _rule(
         _quoted("startend:end_checker", "end_phrase"),
-        rf"\b(?:end|finish|conclude)\s+(?:(?:{_YOURS}|it)\s+)?with\s+(?:the (?:exact )?(?:words?|phrase|sentence)\s+)?{_Q}",
+        rf"\b(?:end|finish|conclude)\s+(?:(?:{_YOURS}|it)\s+)?with\s+"
+        rf"(?:the (?:exact )?(?:words?|phrase|sentence)\s+)?{_Q}",
     ),
     _rule(
         _quoted("keywords:forbidden_words", "forbidden_words", many=True, pattern=True),
-        rf"\b{_DONT}\s+(?:us(?:e|ing)|includ(?:e|ing)|mention(?:ing)?|say(?:ing)?)\s+(?:the )?(?:words?|keywords?)\s+{_QS}",
+        rf"\b{_DONT}\s+(?:us(?:e|ing)|includ(?:e|ing)|mention(?:ing)?|say(?:ing)?)\s+"
+        rf"(?:the )?(?:words?|keywords?)\s+{_QS}",
     ),
     _rule(
         _quoted("keywords:existence", "keywords", many=True, pattern=True),
