@@ -4,7 +4,7 @@
 
 PYTHON = .venv/bin/python
 
-.PHONY: run demo test bench lint format venv dev torch-cpu clean
+.PHONY: run demo test bench calibrate lint format venv dev torch-cpu clean
 
 run: venv        ## start the dashboard and print its address
 	@exec $(PYTHON) scripts/launch.py
@@ -17,6 +17,11 @@ test: dev        ## unit tests, pages, README, real browser on the real default 
 
 bench: dev       ## what capturing, comparing and knocking out cost, in time and memory
 	@exec $(PYTHON) -m benchmarks.run
+
+EXAMPLE = $(firstword $(wildcard docs/example-study/runs.parquet docs/example-study/runs.csv))
+
+calibrate: dev   ## do the statistics of Findings tell the truth where it is known? Writes docs/calibration.md
+	@exec $(PYTHON) -m core.statistics.calibrate --save docs/calibration.md $(addprefix --table ,$(EXAMPLE)) $(ARGS)
 
 lint: dev
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy

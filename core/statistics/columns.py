@@ -69,29 +69,23 @@ def _numbers(column: pd.Series) -> np.ndarray:
         raise StudyError(f"The column {column.name!r} holds {column.dtype}, and a correlation needs numbers.")
     plain = column.astype(object)
     known = plain[plain.notna()]
-    try:
-        values = pd.to_numeric(known.map(_plain), errors="raise").astype(np.float64)
-    except (TypeError, ValueError):
-        bad = next(v for v in known if not _parses(v))
+    values = np.array([_number(v) for v in known], object)
+    bad = [v for v, number in zip(known, values, strict=True) if number is None]
+    if bad:
         raise StudyError(
-            f"The column {column.name!r} holds text such as {shown(bad)}, and a correlation needs numbers: "
+            f"The column {column.name!r} holds text such as {shown(bad[0])}, and a correlation needs numbers: "
             "leave it out, or use it as strata."
-        ) from None
+        )
     out = np.full(len(column), np.nan)
-    out[plain.notna().to_numpy()] = values.to_numpy()
+    out[plain.notna().to_numpy()] = values.astype(np.float64)
     return out
 
 
-def _plain(value: Any) -> Any:
-    return float(value) if isinstance(value, (bool, np.bool_)) else value
-
-
-def _parses(value: Any) -> bool:
+def _number(value: Any) -> float | None:
     try:
-        float(value)
+        return float(value)
     except (TypeError, ValueError):
-        return False
-    return True
+        return None
 
 
 def codes(table: pd.DataFrame, names: Sequence[str]) -> tuple[np.ndarray, pd.DataFrame]:

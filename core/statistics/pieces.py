@@ -189,5 +189,6 @@ def draw(group: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     found = np.zeros((count, len(group)), np.int32)
     for g in np.unique(group):
         here = np.flatnonzero(group == g)
-        found[:, here] = rng.multinomial(len(here), np.full(len(here), 1 / len(here)), size=count)
+        which = rng.integers(len(here), size=(count, len(here))) + np.arange(count)[:, None] * len(here)
+        found[:, here] = np.bincount(which.ravel(), minlength=which.size).reshape(which.shape)
     return found

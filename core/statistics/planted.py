@@ -61,9 +61,8 @@ def make(study: Study, rng: np.random.Generator) -> pd.DataFrame:
     x, y = _true(study, rng)
     if study.structures > 1:
         # Prompts go the other way than their structures: the two estimands must not be mixed up.
-        own = [0.8 * rng.standard_normal((study.prompts, 1)) * sign for sign in (1, -1)]
-        x, y = x + own[0][prompt], y + own[1][prompt]
-        x = x + study.tilt * structure[:, None]
+        own = rng.standard_normal((study.prompts, 1))[prompt]
+        x, y = x + own + study.tilt * structure[:, None], y - own
     else:
         x, y = x[prompt], y[prompt]
     x = x + study.noise * rng.standard_normal(x.shape)
@@ -76,7 +75,7 @@ def make(study: Study, rng: np.random.Generator) -> pd.DataFrame:
         y = _awkward(y, rng)
     table = pd.DataFrame(np.hstack([x, y]), columns=[name for group in names(study) for name in group])
     for name, numbers in (("structure", structure), ("model", model), ("task", task), ("prompt_id", prompt)):
-        table.insert(0, name, [f"{name[0]}{i}" for i in numbers])
+        table.insert(0, name, np.array([f"{name[0]}{i}" for i in range(numbers.max() + 1)], object)[numbers])
     return table
 
 
