@@ -11,6 +11,7 @@ from core.study.plan import baseline
 from pages.parts.study.before import guess
 from pages.parts.study.models import families
 from pages.parts.study.shelf import read_plan
+from tests.pages import rate_made_up
 from tests.pages.conftest import fine, texts
 
 SMOL = "smollm2-135m-instruct"
@@ -66,6 +67,7 @@ def test_what_is_missing_or_wrong_is_told_in_one_sentence(visit):
         ("structures", [], "no structure"),
         ("models", [], "no model"),
         ("name", " ", "no name"),
+        ("methods", [], "No reading of attention"),
     ]:
         before, app.session_state[f"study_{field}"] = app.session_state[f"study_{field}"], value
         app = fine(app.run())
@@ -116,7 +118,7 @@ FULL = Plan(
     "Taken <b>over</b>",
     (SMOL, "/a/folder"),
     structures=("instruction_last", "plain", "custom:Mine"),
-    suites=("arithmetic", "bias"),
+    suites=("bias", "arithmetic"),
     per_task=3,
     controls=("plain",),
     control_items=2,
@@ -130,12 +132,16 @@ FULL = Plan(
 )
 
 
-def test_a_plan_fills_the_form_and_comes_out_the_same(visit, busy):
-    made = Study(FULL)
+OWN = Plan("Own", (SMOL,), ("plain", "role_play"), items=rate_made_up.ITEMS, seeds=(1,), max_new_tokens=9)
+
+
+@pytest.mark.parametrize("plan", [FULL, OWN], ids=["built-in", "own items"])
+def test_a_plan_fills_the_form_and_comes_out_the_same(visit, busy, plan):
+    made = Study(plan)
     app = visit("study", study=made.id)
     app = fine(app.button(key="study_again").click().run())
     assert app.session_state["study_view"] == "new" and "study" not in app.query_params
-    assert app.session_state["study_feature_1"] == "lookback"
+    assert app.session_state["study_feature_0"] == (plan.primary[0][0] if plan.primary else None)
     fine(app.button(key="study_start").click().run())
     assert [k.id for k in studies()] == [made.id], "another plan than the one that filled the form"
 

@@ -20,7 +20,7 @@ from core.study.status import lasting
 from core.study.structures import OWN, STRUCTURES
 from core.study.study import Study
 from pages.parts.study import models, pairs, running, structures
-from pages.parts.study.filled import KEEP, get, key, put
+from pages.parts.study.filled import KEEP, get, key, ordered, put
 from pages.parts.study.items import Asked
 from pages.parts.text import escape
 
@@ -41,6 +41,8 @@ def plan_of(asked: Asked) -> tuple[Plan | None, str]:
     """(the plan, "") or (None, why there is none)."""
     if asked.problem:
         return None, asked.problem
+    if not get("methods"):
+        return None, "No reading of attention is picked: pick at least one in the settings of the runs."
     try:
         chosen = structures.picked()
         return (
@@ -51,7 +53,7 @@ def plan_of(asked: Asked) -> tuple[Plan | None, str]:
                 suites=asked.suites,
                 items=asked.items,
                 per_task=asked.per_task,
-                controls=tuple(c for c in get("controls") or () if c in chosen),
+                controls=ordered("controls", chosen),
                 control_items=structures.control_items(),
                 seeds=models.seeds(),
                 max_new_tokens=get("tokens"),

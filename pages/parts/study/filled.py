@@ -77,6 +77,13 @@ def put(name: str, value: Any) -> None:
     st.session_state[key(name)] = value
 
 
+def ordered(name: str, options: Sequence[str]) -> tuple[str, ...]:
+    """What is picked of ``options``: in the order of an opened plan where that picked the same, else in theirs."""
+    picked = set(get(name) or ())
+    opened = st.session_state.get(key(f"opened_{name}")) or ()
+    return tuple(opened) if set(opened) == picked else tuple(o for o in options if o in picked)
+
+
 def fill(plan: Plan) -> None:
     """Makes the form ask what ``plan`` asks; before widgets are drawn."""
     pairs = tuple(plan.primary)
@@ -105,7 +112,10 @@ def fill(plan: Plan) -> None:
     for number in range(3):
         feature, metric = pairs[number] if number < len(pairs) else (None, None)
         state[key(f"feature_{number}")], state[key(f"metric_{number}")] = feature, metric
-    state[key("opened_items")] = plan.items
+    asked = {item.id for item in plan.all_items()}
+    state[key("opened_items")] = tuple(item for item in plan.items if item.id in asked)
+    state[key("opened_tasks")] = plan.suites
+    state[key("opened_structures")], state[key("opened_controls")] = plan.structures, plan.controls
     state[key("opened_examples")] = dict(plan.examples)
     state[key("file")] = None
 

@@ -10,7 +10,7 @@ from core.records import Item
 from core.study.items import TASKS, Example, suite
 from core.study.words import task_words
 from pages.parts.study import upload
-from pages.parts.study.filled import ALL, BOTH, BUILT_IN, KEEP, OWN, SOURCES, get, key
+from pages.parts.study.filled import ALL, BOTH, BUILT_IN, KEEP, OWN, SOURCES, get, key, ordered
 
 ABOUT_TASKS = "Written for Heed, with named parts, and with a right answer or a rule that can be verified."
 
@@ -58,7 +58,7 @@ def _built_in() -> Asked:
         help=ABOUT_TASKS,
         **KEEP,
     )
-    tasks = tuple(t for t in TASKS if t in (get("tasks") or ()))
+    tasks = ordered("tasks", TASKS)
     have = max((len(suite(t)) for t in tasks), default=1)
     left, right = st.columns([1.3, 2], vertical_alignment="bottom")
     left.number_input("Items of each task (0: all)", 0, 10_000, key=key("per_task"), **KEEP)

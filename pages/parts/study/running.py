@@ -11,6 +11,7 @@ import gc
 
 import streamlit as st
 
+from core.errors import HeedError
 from core.jobs import Job, jobs
 from core.jobs.studies import pilot_work, study_work
 from core.study.status import Status
@@ -86,7 +87,11 @@ def live(ident: str, seen: str) -> None:
     The collector's sight is kept clear while this polls, as in ``pages.parts.progress``.
     """
     gc.freeze()
-    study = Study(ident)
+    try:
+        study = Study(ident)
+    except HeedError:  # deleted by somebody else
+        st.rerun()
+        return
     try:
         status = study.status()
     finally:
@@ -100,10 +105,11 @@ def live(ident: str, seen: str) -> None:
 
 def bar(status: Status, job: Job | None, now: str) -> None:
     """The line of progress."""
-    line = status.text
+    line, fraction = status.text, status.fraction
     if now == "queued" and job is not None and job.position:
         line = f"{job.position} in the queue before this one"
     elif now == "running" and job is not None and job.text:
         line = job.text
+        fraction = fraction if job.fraction is None else job.fraction  # a pilot is a part of its study
     words = "" if now in ("running", "done") else f"{WORDS[now]} · "
-    st.progress(min(1.0, max(0.0, status.fraction)), escape(words + line))
+    st.progress(min(1.0, max(0.0, fraction)), escape(words + line))

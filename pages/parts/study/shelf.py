@@ -55,7 +55,9 @@ def _list(known: Sequence[Known], shown: str) -> None:
                 on_click=_show,
                 args=(k.id,),
             )
-            st.caption(f"{running.WORDS[now].split(':')[0]} · {k.status.text} · {_day(k.created)}", width="content")
+            far = () if now in running.MOVING else (k.status.text,)  # what moves is told below, and up to date
+            line = " · ".join([running.WORDS[now].split(":")[0], *far, _day(k.created)])
+            st.caption(line, width="content")
     if len(known) > PAGE and not more:
         st.button(f"Show all {len(known)}", key=key("show_all"), on_click=state.update, args=({key("more"): True},))
 

@@ -10,7 +10,7 @@ import streamlit as st
 from core.errors import HeedError
 from core.study.structures import OWN, STRUCTURES, check_template
 from core.study.words import structure_words
-from pages.parts.study.filled import ALL, KEEP, get, key, put
+from pages.parts.study.filled import ALL, KEEP, get, key, ordered, put
 from pages.parts.text import escape
 
 ABOUT_CONTROL = (
@@ -35,10 +35,9 @@ def structures() -> None:
         label_visibility="collapsed",
         **KEEP,
     )
-    picked = _ordered(get("structures"), names)
-    for name in picked:
+    for name in picked():
         st.caption(f"**{escape(structure_words(name))}** · {escape(_about(name))}")
-    _controls(picked)
+    _controls(picked())
     with st.container(horizontal=True):
         with st.popover("What are these?", icon=":material/help:"):
             for name in STRUCTURES:
@@ -50,11 +49,7 @@ def structures() -> None:
 
 def picked() -> tuple[str, ...]:
     """The structures in the order in which they are offered."""
-    return _ordered(get("structures"), [*STRUCTURES, *[OWN + name for name in get("templates")]])
-
-
-def _ordered(some: Sequence[str] | None, names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(n for n in names if n in (some or ()))
+    return ordered("structures", [*STRUCTURES, *[OWN + name for name in get("templates")]])
 
 
 def _about(name: str) -> str:
