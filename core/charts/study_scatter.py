@@ -22,6 +22,8 @@ from core.charts.study_rows import SHAPES
 
 SPREAD = 0.16
 """How far yes and no are spread, in units of the metric."""
+LOW = 270
+"""Pixels that yes and no need."""
 PICKED = "run"
 """Name of the point selection, over the field ``cell``."""
 EXCERPT = 90
@@ -43,13 +45,13 @@ def scatter(
     select: bool = False,
     lines: Sequence[str] = (),
     width: int = 880,
-    height: int = 400,
+    height: int = 0,
 ) -> alt.LayerChart:
     """``table``: the runs table; columns ``feature`` and ``metric`` are drawn, runs without either are left out.
 
     ``names`` {column: words}; ``color`` and ``shape`` are columns (``task``, ``structure``, ``model``), ``words``
     {column: {value: words}}. ``within``: points of the same prompt and model are joined by a thin line.
-    ``picked``: the cell that is framed. ``select``: clicks select (``PICKED``).
+    ``height`` 0: as the metric needs. ``picked``: the cell that is framed. ``select``: clicks select (``PICKED``).
     """
     there = table[table[feature].notna() & table[metric].notna()]
     records = _records(there, feature, metric, color, shape, words or {}, binary)
@@ -76,7 +78,7 @@ def scatter(
     text = [*told, *lines]
     return alt.layer(*layers).properties(
         width=width,
-        height=height,
+        height=height or (LOW if binary else 400),
         title=head(title, text),
         description=f"{title}: {'. '.join(text)}.",
         autosize=STRETCH,

@@ -38,6 +38,7 @@ ABOUT_QUESTIONS = {
     "net": "What of the change is left beyond the place: both structures minus their own position control, a layout "
     "with a neutral filler of equal length where the instruction stands.",
 }
+SCHEMES = {"leave one task out": "A task it never saw", "prompts in folds": "New prompts of known tasks"}
 NO_CAUSE = "What goes together need not be a cause: changing the feature on purpose, by a knock-out, would test that."
 
 
@@ -174,7 +175,8 @@ def predictions(table: pd.DataFrame, outcome: str, scheme: str, within: bool = F
     """AUROCs beside the baselines; ``table`` is findings' prediction."""
     own = table[(table["outcome"] == outcome) & (table["scheme"] == scheme)]
     names: Mapping[str, str] = {m: model_words(m) for m in own["model"].unique()}
-    chart = prediction(own, outcome=column_words(outcome), scheme=scheme, names=names, within=within)
+    said_of = f"tried on: {SCHEMES.get(scheme, scheme).lower()}"
+    chart = prediction(own, outcome=column_words(outcome), scheme=said_of, names=names, within=within)
     said = "Each point says how often a run that succeeded is ranked above one that did not, for prompts that were not "
     said += "learned from; 0.5 is chance."
     if within:

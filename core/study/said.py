@@ -43,8 +43,8 @@ def said_of_pair(row: Mapping[str, Any] | None, feature: str, metric: str, estim
 def _tested(row: Mapping[str, Any]) -> str:
     """p of a pair that was named before Start, else q."""
     if bool(row.get("primary")):
-        return f"named before Start, p = {_small(_float(row.get('p_primary')))}"
-    return f"exploratory, q = {_small(_float(row.get('q')))}"
+        return f"named before Start, p {_small(_float(row.get('p_primary')))}"
+    return f"exploratory, q {_small(_float(row.get('q')))}"
 
 
 def _float(value: Any) -> float:
@@ -52,7 +52,7 @@ def _float(value: Any) -> float:
 
 
 def _small(p: float) -> str:
-    return "not known" if not math.isfinite(p) else "below 0.001" if p < 0.001 else f"{p:.3f}"
+    return "is not known" if not math.isfinite(p) else "below 0.001" if p < 0.001 else f"= {p:.3f}"
 
 
 def _joined(said: str, why: str) -> str:

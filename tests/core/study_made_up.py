@@ -102,6 +102,12 @@ def runs_table(
     return out
 
 
+def small(table: pd.DataFrame) -> pd.DataFrame:
+    """``table`` with few metrics and features, for what takes long."""
+    kept = ("followed", "correct", "words", "mean_logprob", "share_instruction", "lookback", "masked_instruction")
+    return table.drop(columns=[c for c in (*METRICS, *FEATURES) if c not in kept])
+
+
 def heads_array(table: pd.DataFrame, effect: float = 1.0, seed: int = 0) -> np.ndarray:
     """float32 [run, LAYERS * HEADS * KINDS] per-head features; column 0 goes with quality by ``effect``."""
     rng = np.random.default_rng(seed)

@@ -28,7 +28,7 @@ def asked(opened: Opened, found: Any) -> None:
             for line in found.sentences:
                 st.markdown(f"- {escape(line)}")
     if len(found.cells):
-        with st.expander("Answers that were cut off, a cell of the design", icon=":material/content_cut:"):
+        with st.expander("Answers that were cut off, cell by cell", icon=":material/content_cut:"):
             show(cells(found.cells), "findings_cells")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.study.figures import predictions
+from core.study.figures import SCHEMES, predictions
 from core.study.opened import Opened
 from core.study.words import column_words
 from pages.parts.findings import work
@@ -14,7 +14,6 @@ from pages.parts.findings.figure import show
 from pages.parts.text import escape
 
 TALLEST = 420
-SCHEMES = {"leave one task out": "A task it never saw", "prompts in folds": "New prompts of known tasks"}
 
 
 def predicting(opened: Opened, found: Any) -> None:
@@ -47,8 +46,9 @@ def predicting(opened: Opened, found: Any) -> None:
             help="Compares only runs of the same task and structure, where task and structure alone can tell nothing.",
         )
     show(predictions(found.prediction, str(outcome), str(scheme), within), "findings_prediction")
-    for line in dict.fromkeys(w for w in own["why"].dropna() if w):
-        st.caption(f":material/info: {escape(str(line))}")
+    few = own.loc[own["verdict"] == "too few prompts", "why"]
+    for line in dict.fromkeys(str(w) for w in few.dropna() if w):
+        st.caption(f":material/info: {escape(line)}")
     with st.expander("All predictions as a table"):
         shown = found.prediction.assign(outcome=found.prediction["outcome"].map(column_words))
         st.dataframe(shown, hide_index=True, height=min(TALLEST, 38 + 35 * len(shown)), key="findings_predictions")
