@@ -30,7 +30,7 @@ _PLACEHOLDER = re.compile(r"\[.*?\]")
 _SINGLE, _DOUBLE = re.compile(r"\*[^\n\*]*\*"), re.compile(r"\*\*([^\n\*]*)\*\*")
 _TITLE = re.compile(r"<<[^\n]+>>")
 _DIVIDER = re.compile(r"\s?\*\*\*\s?")
-_POSTSCRIPTS = {"P.P.S": r"\s*p\.\s?p\.\s?s.*$", "P.S.": r"\s*p\.\s?s\..*$"}
+_POSTSCRIPTS = {"P.P.S": r"p\.\s?p\.\s?s", "P.S.": r"p\.\s?s\."}
 _FENCES = ("```json", "```Json", "```JSON", "```")
 _FIRST_WORD_ENDS = ".,?!'\""
 _JSON_STARTS = re.compile(r"[\[{\"\d]|-|`|t(?:r|$)|f(?:a|$)|n(?:u|$)|N(?:a|$)|I(?:n|$)")
@@ -108,7 +108,7 @@ def _title(answer: str, kwargs: Kwargs, prompt: str) -> bool:
 def _postscript(answer: str, kwargs: Kwargs, prompt: str) -> bool:
     marker = kwargs["postscript_marker"].strip()
     known = _POSTSCRIPTS.get(marker)
-    found = re.compile(known, re.M) if known else pattern(marker.lower(), r"\s*", ".*$", re.M)
+    found = re.compile(known) if known else pattern(marker.lower(), flags=re.M)
     return bool(found.search(answer.lower()))
 
 
