@@ -188,8 +188,10 @@ class Plan:
 
     @classmethod
     def from_json(cls, text: str, folder: Path | None = None) -> Plan:
-        """The plan of a JSON text. ``items`` may also be {"file": path, "kind": ..., "mapping": {...}}, the path
-        relative to ``folder``. Raises PromptError with what is wrong.
+        """The plan of a JSON text. Raises PromptError with what is wrong.
+
+        With a ``folder``, ``items`` may also be {"file": path, "kind": ..., "mapping": {...}}, the path relative to it;
+        without one nothing is read from disk.
         """
         try:
             plain = json.loads(text)
@@ -213,7 +215,9 @@ def _nested(plain: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
     if isinstance(told, Mapping):
         from core.study.reading import read_items
 
-        path = (folder or Path()) / str(told.get("file", ""))
+        if folder is None:
+            raise PromptError("The items of this plan lie in a file beside it: upload that file as items instead.")
+        path = folder / str(told.get("file", ""))
         read = read_items(path, told.get("kind", "auto"), told.get("mapping"), told.get("task", "own"))
         if read.errors:
             raise PromptError(f"{path.name} has {len(read.errors)} faulty lines; the first: {read.errors[0]}")

@@ -9,8 +9,8 @@ from typing import Any
 
 from core.study import database
 
-ENOUGH = 3
-"""Runs that must be done before a time left is told."""
+ENOUGH, SETTLED = 3, 8
+"""Runs that must be done before a time left is told, and before what came first (loading) is left out of the pace."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,16 @@ def _counts(counts: dict[str, int]) -> dict[str, Any]:
 
 
 def _left(db: sqlite3.Connection, since: float | None, left: int, where: str) -> float | None:
-    """At the pace of the runs that ended since then."""
+    """At the pace of the runs that ended since then, all workers together."""
     if since is None or not left:
         return None
     row = db.execute(
-        f"SELECT count(*) AS n FROM runs JOIN cells USING (cell) WHERE finished > ? AND error = '' AND {where}", [since]
+        "SELECT count(*) AS n, min(finished) AS first FROM runs JOIN cells USING (cell) "
+        f"WHERE finished > ? AND error = '' AND {where}",
+        [since],
     ).fetchone()
-    return None if row["n"] < ENOUGH else (time.time() - since) / row["n"] * left
+    if row["n"] < ENOUGH:
+        return None
+    if row["n"] < SETTLED:
+        return float((time.time() - since) / row["n"] * left)
+    return float((time.time() - row["first"]) / (row["n"] - 1) * left)

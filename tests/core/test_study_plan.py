@@ -122,7 +122,7 @@ def test_a_plan_that_cannot_be_run_says_why(more, said):
         ('{"nam": "x"}', "unknown field 'nam'"),
         ('{"name": "x", "models": 3}', "models must be"),
         ('{"name": "x", "models": ["m"], "items": 3}', "wrong type"),
-        ('{"name": "x", "models": ["m"], "items": {"file": "none.csv"}}', "none.csv"),
+        ('{"name": "x", "models": ["m"], "items": {"file": "none.csv"}}', "upload that file"),
     ],
 )
 def test_a_file_that_is_no_plan_says_why(text, said):
