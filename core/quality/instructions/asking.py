@@ -161,7 +161,8 @@ ASKING: dict[str, Asking] = {
     ),
     "detectable_format:constrained_response": Asking(
         lambda k: [
-            r"(?:[^.!?\n:]{0,160}:\s{0,3})?[^\w\s]{0,3}my answer is yes.{1,40}?my answer is no.{1,40}?my answer is maybe\.?",
+            r"(?:[^.!?\n:]{0,160}:\s{0,3})?[^\w\s]{0,3}"
+            r"my answer is yes.{1,40}?my answer is no.{1,40}?my answer is maybe\.?",
             r"my answer is (?:yes|no|maybe)",
         ]
     ),
