@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -79,7 +80,7 @@ def planted(design: Design, studies: int, resamples: int = 999) -> Row:
     """Mean error, coverage, and how often the interval is without 0, over studies with a known correlation."""
     true, rows = _truth(design), []
     for number in range(studies):
-        found = _correlate(design, make(design.study, np.random.default_rng([1, number])), number, resamples, 0)
+        found = _correlate(design, _study(design, number), number, resamples, 0)
         rows.append(found.iloc[0])
     got = pd.DataFrame(rows)
     inside = (got.low <= true) & (true <= got.high)
@@ -93,6 +94,11 @@ def planted(design: Design, studies: int, resamples: int = 999) -> Row:
         "without 0 %": round(100 * float(((got.low > 0) | (got.high < 0)).mean()), 1),
         "as asked": bool(abs(bias) <= BIAS and COVERAGE[0] <= coverage <= COVERAGE[1]),
     }
+
+
+def _study(design: Design, number: int) -> pd.DataFrame:
+    """Every line has random numbers of its own: shared ones would make all lines err the same way."""
+    return make(design.study, np.random.default_rng([zlib.crc32(design.label.encode()), number]))
 
 
 def _truth(design: Design) -> float:
@@ -122,7 +128,7 @@ def null(design: Design, studies: int) -> Row:
     """How many of ``studies`` without any correlation report a discovery."""
     any_ = 0
     for number in range(studies):
-        found = _correlate(design, make(design.study, np.random.default_rng([2, number])), number, 0)
+        found = _correlate(design, _study(design, number), number, 0)
         any_ += bool((found.q <= LEVEL).any())
     return _counted(design.label, any_, studies, design.study.features * design.study.metrics)
 
@@ -131,7 +137,7 @@ def runs_as_prompts(design: Design, studies: int) -> Row:
     """The same null studies, analysed as is often done: Spearman and its p over all runs."""
     any_, (features, metrics) = 0, names(design.study)
     for number in range(studies):
-        table = make(design.study, np.random.default_rng([2, number]))
+        table = _study(design, number)
         p = [stats.spearmanr(table[f], table[m], nan_policy="omit").pvalue for f in features for m in metrics]
         any_ += bool((q_values(np.array(p)) <= LEVEL).any())
     return _counted(design.label, any_, studies, len(features) * len(metrics))

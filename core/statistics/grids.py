@@ -71,7 +71,8 @@ def work_out(
     drawn = draw(runs.group, effort.resamples, rng) if effort.resamples else None
     for piece in grid.pieces:
         _describe(grid, piece, metrics)
-        _estimate(grid, piece, drawn)
+        for block in piece.blocks(effort.resamples):
+            _estimate(grid, block, drawn)
     if effort.permutations:
         _test(grid, runs, effort, family)
     return grid

@@ -21,8 +21,8 @@ from collections.abc import Iterator
 import numpy as np
 
 FEW = 10
-LEAST = 9_999
-"""Permutations of every pair that had fewer than FEW as extreme."""
+LEAST, MANY = 9_999, 60
+"""Permutations of pairs that had fewer than FEW as extreme, unless there are more than MANY such pairs."""
 MOST = 99_999
 """Permutations of one pair at most."""
 RESOLUTION = 40
@@ -72,7 +72,7 @@ def next_count(count: int, pairs: int, undecided: int) -> int:
 
     If all of them are real, Benjamini-Hochberg needs p <= q x undecided / pairs of the largest one only.
     """
-    wanted = max(LEAST, RESOLUTION * pairs / max(undecided, 1))
+    wanted = max(LEAST if undecided <= MANY else 0, RESOLUTION * pairs / max(undecided, 1))
     if not undecided or count >= MOST or count + 1 >= wanted:
         return count
     return min(MOST, 10 * (count + 1) - 1)

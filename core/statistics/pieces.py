@@ -13,7 +13,7 @@ are those of ``pool`` before tau2, so that it needs two sums over the strata onl
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,6 +51,16 @@ class Piece:
 
     def within(self, part: slice) -> np.ndarray | None:
         return self.cells.cluster[part] if self.runs.estimand == "within" else None
+
+    def blocks(self, resamples: int) -> Iterator[Piece]:
+        """The piece with some of its features at a time, so that resampling them fits into memory."""
+        width = resamples * max(len(self.parts), 1) * len(self.metrics)
+        start, rest = 0, np.arange(len(self.features), self.cells.values.shape[1])
+        for count in permute.chunks(len(self.features), width, 8_000_000):
+            some = np.arange(start, start + count)
+            cells = replace(self.cells, values=self.cells.values[:, np.r_[some, rest]])
+            yield replace(self, features=self.features[some], cells=cells)
+            start += count
 
     def free(self) -> np.ndarray:
         """float64 [k] independent pairs behind each stratum's correlation: prompts, or changes within prompts."""

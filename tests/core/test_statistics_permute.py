@@ -57,6 +57,7 @@ def test_more_permutations_where_they_can_decide():
     assert permute.next_count(999, 40, 1) == 9_999
     assert permute.next_count(9_999, 40, 1) == 9_999
     assert permute.next_count(9_999, 2_000, 3) == 99_999
+    assert permute.next_count(999, 900, 800) == 999
     assert permute.next_count(9_999, 2_000, 300) == 9_999, "many at once need less"
     assert permute.next_count(99_999, 10**6, 1) == 99_999
 
