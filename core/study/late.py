@@ -19,6 +19,16 @@ from core.study.measuring import LATE
 LOG = logging.getLogger("heed")
 
 
+def lacking(db: sqlite3.Connection) -> bool:
+    """True while some finished run has neither a relevance nor a reason why not."""
+    database.columns(db, LATE)
+    sql = (
+        "SELECT 1 FROM runs JOIN cells USING (cell) WHERE state = 'done' AND wanted "
+        f"AND {LATE[0]} IS NULL AND why NOT LIKE '%{LATE[0]}%' LIMIT 1"
+    )
+    return db.execute(sql).fetchone() is not None
+
+
 def relevance(db: sqlite3.Connection, prompts: Mapping[str, str], cancelled: Callable[[], bool]) -> None:
     """Fill in the relevance of all finished runs. Raises Cancelled."""
     sql = (

@@ -19,6 +19,7 @@ from core import settings
 from core.errors import Cancelled, HeedError, StoreError
 from core.records import Answered, Digest, Item, Request
 from core.study import database, keeping, planned, tables
+from core.study.late import lacking, relevance
 from core.study.plan import Plan
 from core.study.status import Status, status_of
 
@@ -113,7 +114,7 @@ class Study:
             raise StoreError(
                 f"{now.waiting} runs are left and the workers keep ending ({failures[-1]}): see {self.folder}."
             )
-        if now.done and not cancelled():
+        if lacking(self.db) and not cancelled():
             self._late(progress, cancelled)
         tell()
         return self.status(since=began, workers=workers, pilot=pilot)
@@ -254,8 +255,6 @@ class Study:
                 self.db.execute("UPDATE runs SET rating = ? WHERE cell = ?", [value, row["cell"]])
 
     def _late(self, progress: Progress, cancelled: Cancel) -> None:
-        from core.study.late import relevance
-
         progress(None, "Comparing answers with prompts")
         relevance(self.db, self.prompts(), cancelled)
 
