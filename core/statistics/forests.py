@@ -52,7 +52,8 @@ def forest(
     rows = [_row(runs, runs.stratum == s) for s in range(len(runs.strata))]
     for k, (stratum, _) in enumerate(piece.parts):
         rows[stratum].update(_one(piece, k, rho, samples, found.weight))
-    used = np.isin(runs.stratum, [s for s, _ in piece.parts])
+    counted = [s for s, _ in piece.parts] or range(len(runs.strata))
+    used = np.isin(runs.stratum, list(counted))
     rows.append({**_row(runs, used), **_all(piece, rho, found)})
     labels = [*columns.labels(runs.strata), POOLED]
     levels = runs.strata.reindex(range(len(rows)))

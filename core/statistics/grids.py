@@ -81,7 +81,9 @@ def work_out(
 def _describe(grid: Grid, piece: Piece, metrics: Sequence[int]) -> None:
     """Prompts counted, and the gate."""
     at = np.ix_(piece.features, piece.metrics)
-    used = np.isin(piece.runs.stratum, [s for s, _ in piece.parts]) & piece.rows
+    used = piece.rows.copy()
+    if piece.parts:
+        used &= np.isin(piece.runs.stratum, [s for s, _ in piece.parts])
     if piece.runs.estimand == "within":
         used &= np.isin(piece.runs.cluster, piece.cells.cluster)
     for m in piece.metrics:

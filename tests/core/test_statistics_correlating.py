@@ -64,6 +64,15 @@ def test_runs_of_a_prompt_are_no_evidence():
     assert got.n == 12 and np.isnan(got.p) and np.isnan(got.q) and "12 prompts" in got.why and np.isfinite(got.rho)
 
 
+@pytest.mark.parametrize("prompts", [0, 1, 3, 4, 5, 8])
+def test_few_prompts_are_told_and_break_nothing(prompts):
+    table = runs(prompts=max(prompts, 1), runs=2)[: 2 * prompts]
+    for more in ({}, {"strata": "task"}, {"estimand": "within", "over": "model"}):
+        got = one(table, **more)
+        assert np.isnan(got.p) and np.isnan(got.q) and "a verdict needs 30" in got.why
+    assert one(table).n == prompts and np.isfinite(one(table).rho) == (prompts >= 5)
+
+
 def test_strata_are_not_mixed():
     table = runs(rho=-0.6, prompts=90, tasks=3, shift=4.0, noise=0.1, seed=1)
     mixed = one(table)
@@ -133,6 +142,8 @@ def test_linked_pairs_are_shown_and_left_out_of_the_family():
     assert by_hand.linked.tolist() == [False, True]
     same = correlate(table, "words", "words", linked=()).iloc[0]
     assert same.linked and same.rho == same.low == same.high == 1, "a column is linked with itself whatever is asked"
+    copy = correlate(table.assign(copy=table.words, half=table.index % 2), "words", "copy", strata="half").iloc[0]
+    assert copy.rho == 1 and copy.i2 == 0 and copy.tau == pytest.approx(0, abs=1e-6)
 
 
 def test_the_two_estimands_are_not_mixed():
