@@ -325,6 +325,18 @@ def _lookback(found: Digest) -> float:
     return float(known.mean()) if known.size else np.nan
 
 
+def lookback(trace: Trace) -> tuple[float, np.ndarray, np.ndarray]:
+    """(overall, float32 [L] by layer, float32 [L, H] by head) lookback ratio; see the feature ``lookback``.
+
+    L counts the layers that have attention; NaN for heads that a layer lacks, and for answers of one step.
+    """
+    found = digest(trace, ())
+    heads = found.lookback.astype(np.float32)
+    known = np.isfinite(heads)
+    layers = np.where(known, heads, 0).sum(1) / np.where(known.any(1), known.sum(1), np.nan)
+    return _lookback(found), layers.astype(np.float32), heads
+
+
 def of_span(found: Digest, name: str, method: str = DEFAULT[0]) -> dict[str, float]:
     """{share, multiple} of one named part, e.g. ``check 1``; NaN where the prompt has none."""
     reading = reading_of(found, method)

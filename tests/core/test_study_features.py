@@ -73,6 +73,10 @@ def test_lookback_is_per_token_and_by_head(trace):
     expected = np.mean(ratio, axis=0)
     np.testing.assert_allclose(digest(trace).lookback, expected, atol=1e-3)
     assert features(trace)["lookback"] == pytest.approx(expected.mean(), abs=1e-3)
+    overall, layers, heads = measured.lookback(trace)
+    assert overall == pytest.approx(expected.mean(), abs=1e-3)
+    np.testing.assert_allclose(layers, expected.mean(1), atol=1e-3)
+    np.testing.assert_allclose(heads, expected, atol=1e-3)
 
 
 def test_spread_over_the_text_is_worked_out_by_hand(trace, monkeypatch):
