@@ -10,7 +10,7 @@ run: venv        ## start the dashboard and print its address
 	@exec $(PYTHON) scripts/launch.py
 
 demo: venv       ## fetch and convert both small models, so that a lecture needs no network
-	@$(PYTHON) -m core.models.demo
+	@$(PYTHON) -m core.models.demo && $(PYTHON) -m core.quality
 
 test: dev        ## unit tests, pages, README, real browser on the real default model
 	@exec $(PYTHON) scripts/test.py $(ARGS)

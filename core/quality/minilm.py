@@ -114,7 +114,7 @@ def encode(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     if not is_fetched():
         raise NotFetched(
             "all-MiniLM-L6-v2, which relevance is measured with, is not on this machine: fetch it (84 MB) with "
-            "core.quality.fetch_minilm() or on the page Study."
+            "python -m core.quality, or with the button on the page Study."
         )
     return vectors(*_loaded(str(folder())), list(texts))
 
