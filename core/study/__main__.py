@@ -48,6 +48,8 @@ def run(options: argparse.Namespace) -> int:
     if options.retry:
         say(f"{study.retry()} failed runs are tried again")
     say(f"{study.name} ({study.id}) in {study.folder}: {study.status().text}")
+    if not is_fetched():
+        say("Relevance will be undefined: python -m core.quality fetches its encoder (84 MB), then score adds it.")
     lines = Lines(options.every)
     if options.pilot:
         status = study.pilot(options.pilot, options.workers, lines, stop.is_set)
