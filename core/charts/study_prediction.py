@@ -51,13 +51,18 @@ def prediction(
             **{c: own[c] for c in ("n", "positives", "negatives", "direction", "why")},
         }
     )
-    told = [scheme, "bars: 95 % intervals; dashed line: chance", *lines]
+    told = [
+        scheme,
+        "AUROC: how often a run with yes ranks above one with no",
+        "bars: 95 % intervals; dashed line: chance",
+        *lines,
+    ]
     told += ["hollow: too few prompts for a verdict"] if rows["faint"].any() else []
     tips = {"n": "prompts", "positives": "prompts with a yes", "negatives": "prompts with a no"}
     return dots(
         rows,
         title=f"Telling runs apart by: {outcome}",
-        axis="AUROC: how often a run with yes ranks above one with no",
+        axis="AUROC",
         lines=told,
         line_at=0.5,
         domain=(0.0, 1.0),

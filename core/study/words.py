@@ -31,8 +31,8 @@ TASK_WORDS = {
     "own": "Own items",
 }
 GROUPS = {
-    "attention": "Attention, mean of all heads",
-    "last": "Attention, last layer",
+    "attention": "All heads",
+    "last": "Last layer",
     "causal": "Knock-out",
 }
 """Features as pages offer them: {key: words}."""

@@ -12,11 +12,12 @@ import streamlit as st
 from core.charts.study_grid import SELECTION
 from core.charts.study_scatter import PICKED
 from core.study.figures import ABOUT_ESTIMANDS, ESTIMANDS, correlations, forest_of, points
+from core.study.found import name_of
 from core.study.opened import Opened
 from core.study.words import GROUPS, column_about, column_words, features_of
 from pages.parts.findings import pairs
 from pages.parts.findings.address import key
-from pages.parts.findings.figure import show
+from pages.parts.findings.figure import kept, show
 from pages.parts.findings.run import picked_run
 from pages.parts.text import escape
 
@@ -49,18 +50,20 @@ def against(opened: Opened, found: Any) -> Pair:
         return str(estimand), "", ""
     pairs.settle(table, features, metrics, opened.plan)
     if table is not None and len(table):
-        _grid(table, str(estimand), features, metrics)
+        _grid(name_of(opened), table, str(estimand), features, metrics)
     _pair(opened, found, str(estimand), features, metrics)
     return str(estimand), state[key("feature")], state[key("metric")]
 
 
-def _grid(table: Any, estimand: str, features: list[str], metrics: list[str]) -> None:
+def _grid(name: str, table: Any, estimand: str, features: list[str], metrics: list[str]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         group = _switch("Features", {g: w for g, w in GROUPS.items() if features_of(features, g)}, "findings_group")
         kind = _switch("Metrics", {k: w for k, w in KINDS.items() if pairs.of_kind(metrics, k)}, "findings_metrics")
     rows, columns = pairs.shown(table, features_of(features, group), pairs.of_kind(metrics, kind))
     state = st.session_state
-    drawn = correlations(table, rows, columns, estimand, (state[key("feature")], state[key("metric")]), select=True)
+    pair = state[key("feature")], state[key("metric")]
+    asked = ("grid", estimand, group, kind, *pair)
+    drawn = kept(name, asked, lambda: correlations(table, rows, columns, estimand, pair, select=True))
     chart = f"findings_grid_{estimand}_{group}_{kind}"
 
     def clicked() -> None:
@@ -96,13 +99,16 @@ def _pair(opened: Opened, found: Any, estimand: str, features: list[str], metric
     with st.container(key="said_findings"):
         st.text(pairs.sentence(own, feature, metric, estimand))
     left, right = st.columns(2, gap="medium")
+    name = name_of(opened)
     runs = opened.runs[~opened.runs["control"]]
     with left:
         cell = str(state.get(key("cell")) or "")
         if runs[[feature, metric]].dropna().empty:
             st.info("No run has both values.")
         else:
-            drawn = points(runs, feature, metric, color=color, estimand=estimand, picked=cell, select=True)
+            asked = ("points", feature, metric, color, estimand, cell)
+            look: dict[str, Any] = {"color": color, "estimand": estimand, "picked": cell, "select": True}
+            drawn = kept(name, asked, lambda: points(runs, feature, metric, **look))
             _scatter(drawn, f"findings_scatter_{feature}_{metric}_{estimand}")
     with right:
         if found is None:
@@ -110,7 +116,8 @@ def _pair(opened: Opened, found: Any, estimand: str, features: list[str], metric
         else:
             table = pairs.forest(opened, found, estimand, feature, metric)
             if table is not None:
-                show(forest_of(table, feature, metric, estimand), "findings_forest")
+                which = ("forest", feature, metric, estimand)
+                show(kept(name, which, lambda: forest_of(table, feature, metric, estimand)), "findings_forest")
     picked_run(opened, runs, feature, metric, own)
 
 

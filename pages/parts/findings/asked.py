@@ -8,9 +8,10 @@ import streamlit as st
 
 from core.study.counting import Counted, counted
 from core.study.figures import cells
+from core.study.found import name_of
 from core.study.opened import Opened
 from core.study.words import column_words
-from pages.parts.findings.figure import show
+from pages.parts.findings.figure import kept, show
 from pages.parts.text import escape
 
 
@@ -29,7 +30,7 @@ def asked(opened: Opened, found: Any) -> None:
                 st.markdown(f"- {escape(line)}")
     if len(found.cells):
         with st.expander("Answers that were cut off, cell by cell", icon=":material/content_cut:"):
-            show(cells(found.cells), "findings_cells")
+            show(kept(name_of(opened), ("cells",), lambda: cells(found.cells)), "findings_cells")
 
 
 def _named(opened: Opened) -> str:

@@ -1,7 +1,13 @@
-"""A figure of the findings on the page: the chart, what it shows and what it does not, its files and numbers."""
+"""A figure of the findings on the page: the chart, what it shows and what it does not, its files and numbers.
+
+A chart takes a tenth of a second to make and a page holds seven, so what was made once is kept, by the name of the
+findings and what was asked of them, as its plain dict.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -9,6 +15,17 @@ import streamlit as st
 from core.charts import export
 from core.study.figures import Drawn
 from pages.parts.views.figure import draw
+
+
+def kept(name: str, asked: tuple[Any, ...], make: Callable[[], Drawn]) -> Drawn:
+    """``make()``, once for each ``name`` (of findings) and ``asked`` (plain values)."""
+    return _kept(name, asked, _make=make)
+
+
+@st.cache_resource(max_entries=200, show_spinner=False)
+def _kept(name: str, asked: tuple[Any, ...], _make: Callable[[], Drawn]) -> Drawn:
+    drawn = _make()
+    return replace(drawn, chart=drawn.chart.to_dict())
 
 
 def show(drawn: Drawn, key: str, **more: Any) -> None:

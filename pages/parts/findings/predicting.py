@@ -7,10 +7,11 @@ from typing import Any
 import streamlit as st
 
 from core.study.figures import SCHEMES, predictions
+from core.study.found import name_of
 from core.study.opened import Opened
 from core.study.words import column_words
 from pages.parts.findings import work
-from pages.parts.findings.figure import show
+from pages.parts.findings.figure import kept, show
 from pages.parts.text import escape
 
 TALLEST = 420
@@ -45,7 +46,9 @@ def predicting(opened: Opened, found: Any) -> None:
             key="findings_within",
             help="Compares only runs of the same task and structure, where task and structure alone can tell nothing.",
         )
-    show(predictions(found.prediction, str(outcome), str(scheme), within), "findings_prediction")
+    asked = ("prediction", str(outcome), str(scheme), within)
+    drawn = kept(name_of(opened), asked, lambda: predictions(found.prediction, str(outcome), str(scheme), within))
+    show(drawn, "findings_prediction")
     few = own.loc[own["verdict"] == "too few prompts", "why"]
     for line in dict.fromkeys(str(w) for w in few.dropna() if w):
         st.caption(f":material/info: {escape(line)}")

@@ -33,12 +33,11 @@ def picked_run(opened: Opened, runs: pd.DataFrame, feature: str, metric: str, ow
     rho = float(own["rho"]) if own is not None and own.get("rho") == own.get("rho") and own.get("rho") else 0.0
     with st.container(border=True, key="findings_run"):
         line = st.container(horizontal=True, vertical_alignment="bottom")
-        kind = line.segmented_control(
+        kind = line.selectbox(
             "Step through the runs",
             list(ORDERS),
-            default="feature",
-            required=True,
             key="findings_order",
+            width=240,
             format_func=lambda k: ORDERS[k],
             help="\n\n".join(f"**{ORDERS[k]}**: {ABOUT[k]}" for k in ORDERS),
             persist_state="session",
@@ -52,8 +51,8 @@ def picked_run(opened: Opened, runs: pd.DataFrame, feature: str, metric: str, ow
         state.findings_ordered = kind
         cell = str(state.get(key("cell")) or "")
         at, before, after = neighbours(cells, cell)
-        _step(line, "Previous", ":material/chevron_left:", before)
-        _step(line, "Next" if cell else "First", ":material/chevron_right:", after)
+        _step(line, "previous", "Previous", ":material/chevron_left:", before)
+        _step(line, "next", "Next" if at >= 0 else "First", ":material/chevron_right:", after)
         if at < 0:
             st.caption("No run is picked: click a point above, or step through them here.")
             return
@@ -69,11 +68,11 @@ def _remember(runs: pd.DataFrame, cells: list[str], run: str) -> None:
     st.session_state.findings_back = {"query": current(), "steps": [(c, of[c]) for c in cells], "run": run}
 
 
-def _step(line: Any, label: str, icon: str, cell: str) -> None:
+def _step(line: Any, way: str, label: str, icon: str, cell: str) -> None:
     def go() -> None:
         st.session_state[key("cell")] = cell
 
-    line.button(label, icon=icon, key=f"findings_{label.lower()}", disabled=not cell, on_click=go)
+    line.button(label, icon=icon, key=f"findings_{way}", disabled=not cell, on_click=go)
 
 
 def _facts(run: pd.Series, feature: str, metric: str, place: str) -> None:

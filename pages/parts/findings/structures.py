@@ -9,8 +9,9 @@ import streamlit as st
 
 from core.study.beside import beside
 from core.study.figures import ABOUT_QUESTIONS, QUESTIONS, by_structure
+from core.study.found import name_of
 from core.study.opened import Opened
-from pages.parts.findings.figure import show
+from pages.parts.findings.figure import kept, show
 from pages.parts.text import escape
 
 KINDS = {"attention": "Attention", "effects": "Knock-out"}
@@ -38,10 +39,10 @@ def structures(found: Any, opened: Opened) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         value = _value(found.quality, "quality", "Quality")
-        _chart(found.quality, value, ask, "quality")
+        _chart(name_of(opened), found.quality, value, ask, "quality")
     tables = {"Quality": (found.quality, value)}
     with right:
-        tables |= _importance(found, ask, beside_it)
+        tables |= _importance(found, opened, ask, beside_it)
     _table(tables, ask)
 
 
@@ -49,7 +50,7 @@ def _beside(found: Any) -> list[str]:
     return [k for k in KINDS if len(getattr(found, k))]
 
 
-def _importance(found: Any, ask: Any, kinds: list[str]) -> dict[str, Any]:
+def _importance(found: Any, opened: Opened, ask: Any, kinds: list[str]) -> dict[str, Any]:
     """The chart of attention or knock-out; what stands in the table beside quality."""
     if not kinds:
         st.info("This table has no feature of importance.")
@@ -67,7 +68,7 @@ def _importance(found: Any, ask: Any, kinds: list[str]) -> dict[str, Any]:
                 persist_state="session",
             )
         values = {k: _value(getattr(found, k), k, KINDS[k], drawn=k == kind) for k in kinds}
-    _chart(getattr(found, kind), values[kind], ask, "importance")
+    _chart(name_of(opened), getattr(found, kind), values[kind], ask, "importance")
     return {KINDS[k]: (getattr(found, k), values[k]) for k in kinds}
 
 
@@ -88,7 +89,7 @@ def _value(table: pd.DataFrame, kind: str, label: str, drawn: bool = True) -> st
     return str(state[key])
 
 
-def _chart(table: pd.DataFrame, value: str, ask: Any, key: str) -> None:
+def _chart(name: str, table: pd.DataFrame, value: str, ask: Any, key: str) -> None:
     own = table[table["value"] == value]
     base = own.loc[own["baseline"].astype(bool), "structure"]
     column = {"mean": "mean", "difference": "difference", "net": "net_difference"}[ask]
@@ -98,7 +99,8 @@ def _chart(table: pd.DataFrame, value: str, ask: Any, key: str) -> None:
             why = "it is undefined for all of these runs"
         st.info(f"Nothing to draw: {why}.")
         return
-    show(by_structure(table, value, ask, str(base.iloc[0]) if len(base) else ""), f"findings_{key}")
+    first = str(base.iloc[0]) if len(base) else ""
+    show(kept(name, (value, ask), lambda: by_structure(table, value, ask, first)), f"findings_{key}")
 
 
 def _table(tables: dict[str, Any], ask: Any) -> None:
