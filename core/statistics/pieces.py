@@ -26,6 +26,10 @@ FEWEST = 5
 """Prompts from which on a stratum counts: with 4, Fisher's z has a variance of 1 and more."""
 
 
+RARE = 10
+"""Prompts of each kind that the bootstrap needs, as the gate does."""
+
+
 @dataclass(frozen=True, eq=False)
 class Piece:
     """f features x m metrics over the same runs, C controls; k strata with enough prompts."""
@@ -191,7 +195,27 @@ def resampled(piece: Piece, drawn: np.ndarray) -> np.ndarray:
             start += count
     known = np.isfinite(found)
     mean = np.where(known, found, 0.0).sum(0) / np.maximum(known.sum(0), 1)
-    return np.where(known, found, mean)
+    return _widened(piece, np.where(known, found, mean), mean)
+
+
+def _widened(piece: Piece, z: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Where fewer than RARE prompts of a stratum differ from the others, samples spread as far as Fisher's z does.
+
+    Two right answers among 38: what was not drawn cannot be drawn again, and the bootstrap's interval is too narrow.
+    """
+    for k, (_, part) in enumerate(piece.parts):
+        rare, least = _rare(piece.at(part)), variance(piece.free()[k])
+        pairs = rare[: len(piece.features), None] | rare[None, len(piece.features) : piece.split]
+        if pairs.any() and np.isfinite(least):
+            short = np.sqrt(np.maximum(1, least / np.maximum(z[:, k].var(axis=0, ddof=1), 1e-12)))
+            z[:, k] = np.where(pairs, mean[k] + (z[:, k] - mean[k]) * short, z[:, k])
+    return z
+
+
+def _rare(values: np.ndarray) -> np.ndarray:
+    """bool [D]: all but fewer than RARE values of the column are the same."""
+    common = np.array([np.unique(column, return_counts=True)[1].max() for column in values.T])
+    return (len(values) > RARE) & (common > len(values) - RARE)
 
 
 def draw(group: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

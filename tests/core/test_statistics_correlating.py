@@ -122,6 +122,16 @@ def test_undefined_columns():
     assert tested.sum() == 2 and (got.q.notna() == tested).all() and (got.why[tested] == "").all()
 
 
+def test_intervals_of_rare_answers_are_no_narrower_than_those_of_fisher():
+    """Two right of 60, in the middle: the bootstrap can only draw these two again."""
+    table = pd.DataFrame({"prompt_id": range(60), "feature_0": np.arange(60.0), "metric_0": 0})
+    table.loc[[29, 30], "metric_0"] = 1
+    got = one(table, resamples=499)
+    assert got.high == pytest.approx(np.tanh(1.96 * np.sqrt(1.06 / 57)), abs=0.001)
+    assert got.low == pytest.approx(-got.high)
+    assert np.isnan(got.p) and "2 prompts with yes" in got.why
+
+
 def test_a_pair_is_taken_over_its_own_runs():
     """Where quality is undefined for a run, that run's feature does not count for the pair either."""
     table = runs(noise=0.0)
@@ -153,6 +163,18 @@ def test_the_two_estimands_are_not_mixed():
     assert one(table[table.structure != "s0"], estimand="within").rho > 0.3
     alone = table[(table.structure == "s0") | (table.prompt_id < "p2")]
     assert one(alone, estimand="within").n == alone.prompt_id[alone.structure != "s0"].nunique()
+
+
+def test_within_prompts_their_own_level_does_not_count():
+    table = runs(rho=0.6, structures=3, runs=2)
+    level = 1000 * table.prompt_id.str[1:].astype(int) ** 2
+    moved = table.assign(feature_0=table.feature_0 + level, metric_0=table.metric_0 - level)
+    before, after = (one(t, estimand="within") for t in (table, moved))
+    assert after[COLUMNS[2:]].tolist() == pytest.approx(before[COLUMNS[2:]].tolist())
+    mean = table.groupby(["prompt_id", "structure"])[["feature_0", "metric_0"]].mean()
+    ranks = (mean - mean.groupby("prompt_id").transform("mean")).rank()
+    ranks -= ranks.groupby("prompt_id").transform("mean")
+    assert before.rho == pytest.approx(ranks.corr().iloc[0, 1])
 
 
 def test_between_prompts_nothing_changes_within():
