@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 from core.errors import Cancelled, HeedError
+from core.quality.minilm import is_fetched
 from core.study.status import Status, lasting
 from core.study.study import Study, studies
 
