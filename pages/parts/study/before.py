@@ -126,12 +126,12 @@ def _estimate(plan: Plan, done: int) -> int:
     seconds, about = found.seconds, "As fast as the runs that this machine has done with these models."
     if seconds is None:
         seconds, about = guess(plan, found.runs), "A guess by the size of the models: a pilot tells it better."
-    first, second = st.columns(2)
-    first.metric("Runs", f"{found.runs:,}")
-    second.metric("Time, about", "unknown" if seconds is None else lasting(seconds), help=about)
-    first.metric("Disk, about", size_text(found.disk) if found.disk > 1e6 else "1 MB")
     rho = f"{found.smallest_rho:.2f}" if found.smallest_rho < 1 else "none"
-    second.metric("Smallest |ρ| seen", rho, help=ABOUT_RHO)
+    with st.container(horizontal=True):
+        st.metric("Runs", f"{found.runs:,}", width=130)
+        st.metric("Time, about", "unknown" if seconds is None else lasting(seconds), help=about, width=130)
+        st.metric("Disk, about", size_text(found.disk) if found.disk > 1e6 else "1 MB", width=130)
+        st.metric("Smallest |ρ| seen", rho, help=ABOUT_RHO, width=130)
     controls = f", {found.controls:,} of the runs are position controls" if found.controls else ""
     few = "" if found.smallest_rho < 1 else " So few items show no correlation, however strong."
     st.caption(f"{found.items:,} items{controls}.{few}")

@@ -1,7 +1,7 @@
 """A study at work: one job a study, shared by everybody who looks at it, and found again by its name.
 
-The job goes on when the page or the browser is left. Pause ends it for all: the answers that are being written are
-finished, what is done stays, and Resume goes on. Nobody waits "in a slot" as on Explore, since a study is looked at
+The job goes on when the page or the browser is left. Pause ends it for all: answers that are half written are
+dropped, what is done stays, and Resume goes on. Nobody waits "in a slot" as on Explore, since a study is looked at
 rather than waited for. Guarded by tests/pages/test_study_running.py.
 """
 
@@ -33,7 +33,7 @@ def start(ident: str, pilot: int = 0, retry: bool = False) -> None:
 
 
 def pause(ident: str) -> None:
-    """Stops after the answers that are being written."""
+    """Stops at once for all; answers that are half written are asked again later."""
     job = job_of(ident)
     while job is not None and not job.over and job.sharers:
         job.leave()
@@ -62,7 +62,7 @@ def phase(status: Status, job: Job | None) -> str:
 WORDS = {
     "queued": "Waiting for its turn",
     "running": "Running",
-    "pausing": "Pausing: the answers that are being written are finished first",
+    "pausing": "Pausing: what is half written will be asked again",
     "elsewhere": "Running in another process",
     "done": "Done",
     "paused": "Paused",

@@ -72,7 +72,7 @@ def _controls(names: Sequence[str]) -> None:
     )
     if get("controls"):
         about = "Fewer controls make a shorter study."
-        label = "Position controls for how many items of each task (0: all)"
+        label = "Controls: items of each task (0: all)"
         st.number_input(label, 0, 10_000, key=key("control_items"), help=about, **KEEP)
 
 
