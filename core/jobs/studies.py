@@ -49,6 +49,18 @@ def score_work(what: What) -> Work:
     return lambda progress, cancelled: _with(what, lambda study: study.score(progress, cancelled), cancelled)
 
 
+def encoder_work(what: What | None = None) -> Work:
+    """Fetch the encoder that relevance is measured with; then compute the relevance of a study, where one is named."""
+
+    def do(progress: Progress, cancelled: Cancel) -> str:
+        from core.quality.minilm import fetch_minilm
+
+        fetch_minilm(loading(progress), cancelled)
+        return "" if what is None else _with(what, lambda study: study.relevance(progress, cancelled), cancelled)
+
+    return do
+
+
 def open_work(what: What, cell: str) -> Work:
     """Compute one run of a study again and store it; the result is the run's id, for ``?run=``."""
 

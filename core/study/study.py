@@ -254,6 +254,10 @@ class Study:
                 value = given if row["mean"] is None else row["mean"]
                 self.db.execute("UPDATE runs SET rating = ? WHERE cell = ?", [value, row["cell"]])
 
+    def relevance(self, progress: Progress = _silent, cancelled: Cancel = _never) -> None:
+        """Compare all answers with the prompts anew, e.g. once the encoder has been fetched."""
+        self._late(progress, cancelled)
+
     def _late(self, progress: Progress, cancelled: Cancel) -> None:
         progress(None, "Comparing answers with prompts")
         relevance(self.db, self.prompts(), cancelled)

@@ -176,3 +176,22 @@ def test_a_guess_of_the_time_needs_a_known_size():
 def test_a_link_to_a_study_that_is_gone_says_so(visit):
     app = fine(visit("study", study="0123456789"))
     assert "no study 0123456789" in app.warning[0].value and "no study yet" in app.info[0].value
+
+
+def test_the_encoder_is_offered_until_it_is_here(visit):
+    from core.quality import minilm
+
+    free = threading.Event()
+    jobs().submit("before it", lambda progress, cancelled: free.wait(30), "fetch")
+    app = fine(visit("study"))
+    assert "84 MB" in app.button(key="study_encoder").label
+    fine(app.button(key="study_encoder").click().run())
+    assert [j.key for j in jobs().all()][-1] == "minilm", "it waits behind other downloads"
+    for job in jobs().all():
+        job.cancel()
+    free.set()
+    minilm.folder().mkdir(parents=True)
+    for name in minilm.FILES:
+        (minilm.folder() / name).touch()
+    app = fine(visit("study"))
+    assert "study_encoder" not in [b.key for b in app.button]

@@ -20,6 +20,7 @@ from core.study.status import lasting
 from core.study.structures import OWN, STRUCTURES
 from core.study.study import Study
 from pages.parts.study import models, pairs, running, structures
+from pages.parts.study.encoder import encoder
 from pages.parts.study.filled import KEEP, get, key, ordered, put
 from pages.parts.study.items import Asked
 from pages.parts.text import escape
@@ -111,6 +112,7 @@ def before(plan: Plan | None, problem: str, done: int) -> None:
                     on_click="ignore",
                     help="Opens again here, and runs from a shell: python -m core.study run plan.json",
                 )
+        encoder()
         told = st.session_state.get(key("problem"))
         if told:
             st.error(escape(told), icon=":material/error:")

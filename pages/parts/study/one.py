@@ -17,6 +17,7 @@ from core.study.status import Status, lasting
 from core.study.study import Known, Study
 from core.study.words import model_words, structure_words, task_words
 from pages.parts.study import extend, running
+from pages.parts.study.encoder import encoder
 from pages.parts.study.filled import fill, key
 from pages.parts.text import escape
 
@@ -55,6 +56,8 @@ def one(known: Known) -> None:
         _told(known.id, status, job, now)
         if status.done:
             _next(known.id)
+            if now not in running.MOVING:
+                encoder(known.id)
             _answers(study, known.id)
             _downloads(study, known.name)
         with st.expander("Extend: more items, structures, models", icon=":material/add_circle:"):
