@@ -143,7 +143,7 @@ def efforts(permutations: int, resamples: int) -> dict[str, int]:
 def _compared(
     ran: pd.DataFrame, about: Mapping[str, About], base: str, effort: Mapping[str, int], asked: _Asked
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    table = compare_structures(ran, about, base, check=lambda f, text: asked.tell(0.3 * f, text), **effort)
+    table = compare_structures(ran, about, base, check=lambda f, text: asked.tell(0.1 * f, text), **effort)
     kinds = (("outcome", "proxy", "descriptor"), ("attention",), ("causal",))
     first, second, third = (table[table["kind"].isin(k)].reset_index(drop=True) for k in kinds)
     return first, second, third
@@ -167,8 +167,8 @@ def _related(
     )
     ids = [] if instructions is None or "id" not in instructions else list(instructions["id"].dropna().unique())
     work = partial(relate, own, features, metrics, ids=ids, permutations=permutations, resamples=resamples, seed=seed)
-    between = work("between", check=lambda f: asked.tell(0.3 + 0.33 * f, "Correlations between prompts"))
-    within = work("within", check=lambda f: asked.tell(0.63 + 0.33 * f, "Correlations within a prompt"))
+    between = work("between", check=lambda f: asked.tell(0.1 + 0.43 * f, "Correlations between prompts"))
+    within = work("within", check=lambda f: asked.tell(0.53 + 0.43 * f, "Correlations within a prompt"))
     return judged(between, within, primary)
 
 
@@ -212,9 +212,11 @@ def _plain(runs: pd.DataFrame) -> pd.DataFrame:
         raise StudyError(
             f"The table has no column {missing[0]!r}: findings need {', '.join(NEEDED)} and a row for each run."
         )
-    if runs.empty:
+    if runs["prompt_id"].notna().sum() == 0:
         raise StudyError("The table has no rows: run the study, or its pilot, first.")
-    table = runs.reset_index(drop=True).copy()
+    table = runs[runs["prompt_id"].notna()].reset_index(drop=True).copy()
+    for name in NEEDED[1:]:
+        table[name] = table[name].astype(object).where(table[name].notna(), "").astype(str)
     for name, nothing in (("control", False), ("truncated", False), ("error", "")):
         table[name] = table[name].fillna(nothing) if name in table.columns else nothing
     table["error"] = table["error"].astype(str)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.study.comparing import ALL_TASKS
+from core.study.words import column_words, model_words, structure_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,13 +38,6 @@ def sentences(found: Findings) -> list[str]:
     told += [s for s in (_net(found.attention, "share_instruction"), _net(found.effects, "masked_instruction")) if s]
     told += [*_primary(found), *_explored(found), *_told(found), _models(found), CAUSE]
     return [s for s in told if s]
-
-
-def structure_label(name: str) -> str:
-    """Plain words for a structure."""
-    from core.study.structures import STRUCTURES
-
-    return STRUCTURES[name].label if name in STRUCTURES else str(name).removeprefix("custom:")
 
 
 def _size(found: Findings) -> str:
@@ -70,15 +64,15 @@ def _levels(rows: pd.DataFrame, model: str, base: str) -> str:
     """One model, one outcome: the baseline's level, then each structure against it."""
     first = rows[rows["baseline"]]
     label = str(rows["label"].iloc[0])
-    start = f"{model}, {label[0].lower() + label[1:]}: "
+    start = f"{model_words(model)}, {label[0].lower() + label[1:]}: "
     if len(first) and np.isfinite(first["mean"].iloc[0]):
         r = first.iloc[0].to_dict()
         mean, low, high = (_amount(r[c], r["unit"]) for c in ("mean", "mean_low", "mean_high"))
-        start += f"{mean} with {structure_label(base)} (95 % {low} to {high}; {_count(r['n'], 'prompt')}). "
+        start += f"{mean} with {structure_words(base)} (95 % {low} to {high}; {_count(r['n'], 'prompt')}). "
     others = rows[~rows["baseline"]].to_dict("records")
     clear = [_clear(r, "") for r in others if r["verdict"] in ("higher", "lower")]
     same = [_open(r, "") for r in others if r["verdict"] == "no difference found"]
-    few = [structure_label(r["structure"]) for r in others if r["verdict"] == "too few prompts"]
+    few = [structure_words(r["structure"]) for r in others if r["verdict"] == "too few prompts"]
     start += f"Against it: {'; '.join(clear)}. " if clear else ""
     start += f"No difference was found for {'; '.join(same)}. " if same else ""
     start += f"Too few prompts for a verdict: {', '.join(few)}. " if few else ""
@@ -86,22 +80,24 @@ def _levels(rows: pd.DataFrame, model: str, base: str) -> str:
 
 
 def _clear(r: Mapping[str, Any], question: str) -> str:
-    return f"{structure_label(r['structure'])} {_change(r, question)}"
+    return f"{structure_words(r['structure'])} {_change(r, question)}"
 
 
 def _open(r: Mapping[str, Any], question: str) -> str:
-    return f"{structure_label(r['structure'])} ({_range(r, question)})"
+    return f"{structure_words(r['structure'])} ({_range(r, question)})"
 
 
 def _change(r: Mapping[str, Any], question: str) -> str:
     scale = 100 if r["unit"] in PERCENT else 1
-    return f"{_signed(scale * r[f'{question}difference'])}{_unit(r['unit'])} ({_range(r, question)})"
+    return f"{_signed(scale * r[f'{question}difference'])} ({_range(r, question)})"
 
 
 def _range(r: Mapping[str, Any], question: str) -> str:
     scale = 100 if r["unit"] in PERCENT else 1
     low, high = (_signed(scale * r[f"{question}{c}"]) for c in ("low", "high"))
-    return f"95 % {low} to {high}; {_count(r[f'{question}pairs'], 'prompt')}; q {_p(r[f'{question}q'])}"
+    return (
+        f"95 % {low} to {high}{_unit(r['unit'])}; {_count(r[f'{question}pairs'], 'prompt')}; q {_p(r[f'{question}q'])}"
+    )
 
 
 def _net(table: pd.DataFrame, value: str) -> str:
@@ -111,8 +107,8 @@ def _net(table: pd.DataFrame, value: str) -> str:
         return ""
     label = str(rows["label"].iloc[0])
     records = rows.to_dict("records")
-    clear = [f"{r['model']}, {_clear(r, 'net_')}" for r in records if r["verdict"] in ("higher", "lower")]
-    same = [f"{r['model']}, {_open(r, 'net_')}" for r in records if r["verdict"] == "no difference found"]
+    clear = [f"{model_words(r['model'])}, {_clear(r, 'net_')}" for r in records if r["verdict"] in ("higher", "lower")]
+    same = [f"{model_words(r['model'])}, {_open(r, 'net_')}" for r in records if r["verdict"] == "no difference found"]
     rest = sum(r["verdict"] in ("too few prompts", "no position control") for r in records)
     out = f"{label}, as the difference to each structure's position control and compared with the baseline's: "
     out += f"{'; '.join(clear)}. " if clear else "no structure stands out. "
@@ -125,7 +121,7 @@ def _primary(found: Findings) -> list[str]:
     told = []
     for what, table in _estimands(found):
         for r in table[table["primary"].astype(bool)].to_dict("records"):
-            name = f"Named in advance, {what}: {_pair(found, r, 'and')}"
+            name = f"Named in advance, {what}: {_pair(r, 'and')}"
             if r["verdict"] in ("too few prompts", "linked"):
                 told.append(f"{name}: no verdict. {r['why']}".strip())
                 continue
@@ -147,22 +143,13 @@ def _explored(found: Findings) -> list[str]:
         if len(clear):
             order = clear.assign(size=clear["rho"].abs()).sort_values(["size"], ascending=False, kind="stable")
             r = order.iloc[0].to_dict()
-            out += f"; the strongest is {_pair(found, r, 'with')}, {_rho(r)}, q {_p(r['q'])}"
+            out += f"; the strongest is {_pair(r, 'with')}, {_rho(r)}, q {_p(r['q'])}"
         told.append(out + ".")
     return told
 
 
-def _pair(found: Findings, r: Mapping[str, Any], word: str) -> str:
-    return f"{_label(found, r['feature'])} {word} {_label(found, r['metric'])}"
-
-
-def _label(found: Findings, name: str) -> str:
-    """Plain words for a column, as the tables call it."""
-    for table in (found.quality, found.attention, found.effects):
-        rows = table.loc[table["value"] == name, "label"]
-        if len(rows):
-            return f"“{rows.iloc[0]}”"
-    return f"“{name}”"
+def _pair(r: Mapping[str, Any], word: str) -> str:
+    return f"“{column_words(r['feature'])}” {word} “{column_words(r['metric'])}”"
 
 
 def _estimands(found: Findings) -> list[tuple[str, pd.DataFrame]]:
@@ -179,7 +166,8 @@ def _told(found: Findings) -> list[str]:
             continue
         r = rows.loc["heads"].to_dict()
         where = "a task" if r["scheme"] == "leave one task out" else "prompts"
-        out = f"{model}: in {where} left out, single heads tell {_label(found, outcome)} with AUROC {_auroc(r)}"
+        name = column_words(str(outcome))
+        out = f"{model_words(str(model))}: in {where} left out, single heads tell “{name}” with AUROC {_auroc(r)}"
         if r["verdict"] == "too few prompts":
             told.append(f"{out}. No verdict: {r['why']}")
             continue

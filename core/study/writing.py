@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.statistics.gates import OF_EACH, PROMPTS
-from core.study.saying import structure_label
+from core.study.words import column_words, model_words, structure_words, task_words
 
 if TYPE_CHECKING:
     from core.study.findings import Findings
@@ -32,9 +32,9 @@ def methods_text(plan: Plan | None, found: Findings, *, permutations: int = 999,
 def _data(plan: Plan | None, found: Findings) -> str:
     f = found.facts
     cells = found.cells
-    names = ", ".join(dict.fromkeys(map(str, cells["model"])))
-    tasks = ", ".join(str(t).replace("_", " ") for t in dict.fromkeys(cells["task"]))
-    used = ", ".join(structure_label(s) for s in dict.fromkeys(cells.loc[~cells["control"], "structure"]))
+    names = ", ".join(model_words(str(m)) for m in dict.fromkeys(cells["model"]))
+    tasks = ", ".join(task_words(str(t)) for t in dict.fromkeys(cells["task"]))
+    used = ", ".join(structure_words(s) for s in dict.fromkeys(cells.loc[~cells["control"], "structure"]))
     text = (
         f"Data. {f['prompts']} prompts ({tasks}) were laid out in {f['structures']} structures ({used}) and answered "
         f"by {names}: {f['runs']} runs, {f['controls']} of them position controls. {f['failed']} runs failed; "
@@ -65,7 +65,7 @@ def _structures(found: Findings, permutations: int, resamples: int) -> str:
 
     flips, draws = efforts(permutations, resamples).values()
     return (
-        f"Structures. Each structure is compared with {structure_label(found.base)} on the same prompts: runs of a "
+        f"Structures. Each structure is compared with {structure_words(found.base)} on the same prompts: runs of a "
         "prompt that differ by seed are averaged, the difference is taken within the prompt (and model), and averaged "
         f"over prompts. Intervals (95 %) are bootstrap intervals over prompts ({draws} draws) with percentiles widened "
         "by the t-quantile (Hesterberg 2015); for yes / no scores with one answer a prompt, adjusted Wald intervals "
@@ -79,7 +79,8 @@ def _structures(found: Findings, permutations: int, resamples: int) -> str:
 
 
 def _correlations(plan: Plan | None, permutations: int, resamples: int) -> str:
-    pairs = ", ".join(f"{f} with {m}" for f, m in plan.primary) if plan is not None and plan.primary else ""
+    named_pairs = plan.primary if plan is not None else ()
+    pairs = ", ".join(f"{column_words(f)} with {column_words(m)}" for f, m in named_pairs)
     named = (
         f"Primary, named before the first run: {pairs}; their p is corrected by Holm (1979) over both estimands. "
         if pairs

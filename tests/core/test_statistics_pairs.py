@@ -169,3 +169,10 @@ def test_two_prompts_have_an_interval_and_one_has_none():
     low, high = interval(np.array([[1.0, 1.0], [3.0, np.nan]]))
     assert np.isfinite(low[0]) and np.isnan(low[1]) and np.isnan(high[1])
     assert expanded_tail(10_000) == pytest.approx(0.025, abs=1e-4)
+
+
+def test_few_prompts_have_intervals_as_wide_as_students():
+    d = np.random.default_rng(4).normal(size=(8, 200))
+    low, high = interval(d)
+    student = 2 * stats.t.ppf(0.975, 7) * d.std(0, ddof=1) / np.sqrt(8)
+    assert 0.9 < ((high - low) / student).mean() < 1.1, "plain percentiles: 0.78"

@@ -106,7 +106,7 @@ def test_sentences_begin_with_outcomes_and_claim_no_cause(found):
     text = " ".join([*told, found.methods_text])
     banned = r"\b(because|causes|caused|leads? to|due to|architectures?|sizes?|nan|inf)\b"
     assert not re.search(banned, text.replace("size was not", "")), re.search(banned, text)
-    assert "lookback with chrf" in found.methods_text and "Holm" in found.methods_text
+    assert "Lookback ratio with chrF" in found.methods_text and "Holm" in found.methods_text
 
 
 def test_two_models_are_these_two_models():
