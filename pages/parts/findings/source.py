@@ -61,12 +61,13 @@ def _told(ident: str) -> None:
 
 
 def _known() -> dict[str, str]:
-    """{id: label} of everything that can be picked, newest study first."""
+    """{id: label} of everything that can be picked, newest study first; one without a run only where it is asked for."""
     from core.study import studies
 
     file = st.session_state.get("findings_file")
     found = {} if file is None else {file[0]: f"{file[1]} (opened table)"}
-    found |= {s.id: _label(s) for s in studies()}
+    asked = st.session_state.get(key("study"))
+    found |= {s.id: _label(s) for s in studies() if s.status.done or s.status.failed or s.id == asked}
     if FOLDER.exists():
         found[EXAMPLE] = "Example study"
     return found
