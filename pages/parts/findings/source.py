@@ -61,7 +61,7 @@ def _told(ident: str) -> None:
 
 
 def _known() -> dict[str, str]:
-    """{id: label} of everything that can be picked, newest study first; one without a run only where it is asked for."""
+    """{id: label} of what can be picked, newest study first; one without a run only where it is asked for."""
     from core.study import studies
 
     file = st.session_state.get("findings_file")
