@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from core.findings.whole import Findings
 from core.quality.metrics import METRICS
 from core.study.features import FEATURES
-from core.study.findings import Findings
 from core.study.words import features_of, metrics_of
 
 ENDS = ("difference", "low", "high", "p", "q", "pairs")

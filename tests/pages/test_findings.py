@@ -6,8 +6,8 @@ import re
 import pandas as pd
 import pytest
 
-from core.study.found import name_of, write
-from core.study.opened import EXAMPLE, open_folder
+from core.findings.found import name_of, write
+from core.findings.opened import EXAMPLE, open_folder
 from tests.core.findings_made_up import made
 from tests.core.study_made_up import MODELS, instructions_table, runs_table, small
 from tests.pages.conftest import fine, texts

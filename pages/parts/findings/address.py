@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from core.study.opened import FILTERS
+from core.findings.opened import FILTERS
 
 PLAIN = ("study", "estimand", "feature", "metric", "cell")
 NAMES = (*PLAIN, *FILTERS)

@@ -11,9 +11,9 @@ import streamlit as st
 
 from core.charts.study_grid import SELECTION
 from core.charts.study_scatter import PICKED
-from core.study.figures import ABOUT_ESTIMANDS, ESTIMANDS, correlations, forest_of, points
-from core.study.found import name_of
-from core.study.opened import Opened
+from core.findings.figures import ABOUT_ESTIMANDS, ESTIMANDS, correlations, forest_of, points
+from core.findings.found import name_of
+from core.findings.opened import Opened
 from core.study.words import GROUPS, column_about, column_words, features_of
 from pages.parts.findings import pairs
 from pages.parts.findings.address import key

@@ -6,10 +6,10 @@ from typing import Any
 
 import streamlit as st
 
-from core.study.counting import Counted, counted
-from core.study.figures import cells
-from core.study.found import name_of
-from core.study.opened import Opened
+from core.findings.counting import Counted, counted
+from core.findings.figures import cells
+from core.findings.found import name_of
+from core.findings.opened import Opened
 from core.study.words import column_words
 from pages.parts.findings.figure import kept, show
 from pages.parts.text import escape

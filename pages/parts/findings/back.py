@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import store
 from core.errors import HeedError
-from core.study.ordering import neighbours
+from core.findings.ordering import neighbours
 
 
 def back(run: str) -> None:

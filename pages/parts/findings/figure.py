@@ -13,7 +13,7 @@ from typing import Any
 import streamlit as st
 
 from core.charts import export
-from core.study.figures import Drawn
+from core.findings.figures import Drawn
 from pages.parts.views.figure import draw
 
 

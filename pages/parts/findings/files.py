@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.study.opened import Opened
-from core.study.report import report
+from core.findings.opened import Opened
+from core.findings.report import report
 from pages.parts.findings.address import current, filters
 
 

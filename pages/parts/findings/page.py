@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import HeedError
-from core.study.opened import FILTERS, Opened, filtered
+from core.findings.opened import FILTERS, Opened, filtered
 from core.study.words import model_words, structure_words, task_words
 from pages.parts.findings import address, against, asked, files, predicting, source, structures, work
 from pages.parts.text import escape

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.findings.found import name_of
+from core.findings.opened import Opened
+from core.findings.said import forest_of_pair, said_of_pair
 from core.quality.metrics import METRICS
-from core.study.found import name_of
-from core.study.opened import Opened
-from core.study.said import forest_of_pair, said_of_pair
 from core.study.words import column_words, features_of, metrics_of
 from pages.parts.findings.address import key
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from core.study.figures import SCHEMES, predictions
-from core.study.found import name_of
-from core.study.opened import Opened
+from core.findings.figures import SCHEMES, predictions
+from core.findings.found import name_of
+from core.findings.opened import Opened
 from core.study.words import column_words
 from pages.parts.findings import work
 from pages.parts.findings.figure import kept, show

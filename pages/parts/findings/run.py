@@ -13,10 +13,10 @@ import streamlit as st
 
 from core import store
 from core.errors import HeedError
+from core.findings.opened import Opened
+from core.findings.ordering import ABOUT, ORDERS, neighbours, order
 from core.jobs.again import again_work
 from core.jobs.studies import open_work
-from core.study.opened import Opened
-from core.study.ordering import ABOUT, ORDERS, neighbours, order
 from core.study.words import column_words, is_binary, model_words, structure_words, task_words
 from pages.parts import progress
 from pages.parts.findings.address import current, key

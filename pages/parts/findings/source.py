@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import HeedError, StudyError
-from core.study.opened import EXAMPLE, Opened, open_folder, open_study, open_table
+from core.findings.opened import EXAMPLE, Opened, open_folder, open_study, open_table
 from pages.parts.findings.address import key
 from pages.parts.frame import ROOT
 from pages.parts.text import escape

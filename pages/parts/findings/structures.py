@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.study.beside import beside
-from core.study.figures import ABOUT_QUESTIONS, QUESTIONS, by_structure
-from core.study.found import name_of
-from core.study.opened import Opened
+from core.findings.beside import beside
+from core.findings.figures import ABOUT_QUESTIONS, QUESTIONS, by_structure
+from core.findings.found import name_of
+from core.findings.opened import Opened
 from pages.parts.findings.figure import kept, show
 from pages.parts.text import escape
 

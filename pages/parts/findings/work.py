@@ -12,9 +12,9 @@ from typing import Any
 import streamlit as st
 
 from core.errors import HeedError
+from core.findings.found import compute, load, name_of, save
+from core.findings.opened import FILTERS, Opened
 from core.jobs import Work
-from core.study.found import compute, load, name_of, save
-from core.study.opened import FILTERS, Opened
 from pages.parts import progress
 from pages.parts.findings.address import key
 from pages.parts.text import escape

@@ -4,7 +4,7 @@
 the table holds (one family for q), within task x model x structure, held fixed for the length of the prompt, and in a
 second set of columns (``_post``, after treatment) also for the length and the log-probability of the answer. Pairs that
 the plan named before Start are primary: their p gets Holm's correction over both estimands and is confirmatory; all
-else is exploratory. Guarded by tests/core/test_study_findings.py.
+else is exploratory. Guarded by tests/core/test_findings_whole.py.
 """
 
 from __future__ import annotations

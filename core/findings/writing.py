@@ -1,7 +1,7 @@
 """The methods section of a study, written out: what was run, measured, compared and tested, with the numbers used.
 
 It says what the code does and nothing else: whoever changes a statistic changes its paragraph. References are by author
-and year. Guarded by tests/core/test_study_findings.py.
+and year. Guarded by tests/core/test_findings_whole.py.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from core.statistics.gates import OF_EACH, PROMPTS
 from core.study.words import column_words, model_words, structure_words, task_words
 
 if TYPE_CHECKING:
-    from core.study.findings import Findings
+    from core.findings.whole import Findings
     from core.study.plan import Plan
 
 
@@ -61,7 +61,7 @@ def _measures() -> str:
 
 
 def _structures(found: Findings, permutations: int, resamples: int) -> str:
-    from core.study.findings import efforts
+    from core.findings.whole import efforts
 
     flips, draws = efforts(permutations, resamples).values()
     return (

@@ -1,8 +1,8 @@
 """Every figure of the findings, made once for the page and for the report: chart, words, numbers, and what it says.
 
 Each has one plain sentence on what it shows and one on what it does not. Nothing is computed here: the tables come
-from ``core.study.findings``. To add a figure: one function that returns ``Drawn``. Guarded by
-tests/core/test_study_report.py.
+from ``core.findings.whole``. To add a figure: one function that returns ``Drawn``. Guarded by
+tests/core/test_findings_report.py.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from core.study.said import forest_of_pair, said_of_pair
+from core.findings.said import forest_of_pair, said_of_pair
 from tests.core.study_made_up import runs_table
 
 

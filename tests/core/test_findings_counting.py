@@ -1,6 +1,6 @@
 """The size of a study: prompts, runs, controls, what failed; the gate is said."""
 
-from core.study.counting import counted
+from core.findings.counting import counted
 from tests.core.study_made_up import MODELS, runs_table
 
 

@@ -3,7 +3,7 @@
 Nothing here claims a cause: importance is seen beside quality, and the last sentence says what would test a cause. Of a
 few models one speaks as "these two models", never of an architecture or a size. A verdict exists above the gate only;
 below it the sentence says how many prompts there are. To add a sentence: a function, a line in ``sentences``.
-Guarded by tests/core/test_study_findings.py.
+Guarded by tests/core/test_findings_whole.py.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.study.comparing import ALL_TASKS
+from core.findings.comparing import ALL_TASKS
 from core.study.words import column_words, model_words, structure_words
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from core.study.findings import Findings
+    from core.findings.whole import Findings
 
 OUTCOMES = ("followed", "correct", "instructions_strict", "token_f1", "rouge_l", "rating")
 """Outcomes to be told of, in this order, the first two that have values."""

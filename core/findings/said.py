@@ -1,7 +1,7 @@
 """What may be said of one pair, and its forest plot's numbers.
 
 No verdict below the gate, none for pairs that are linked by construction, and never a cause. The verdict itself is
-``core.study.relating``'s; here it is put into words. Guarded by tests/core/test_study_said.py.
+``core.findings.relating``'s; here it is put into words. Guarded by tests/core/test_findings_said.py.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def _joined(said: str, why: str) -> str:
 
 def forest_of_pair(runs: pd.DataFrame, feature: str, metric: str, estimand: str) -> pd.DataFrame:
     """The forest table of any pair, within the same strata as the findings: no position controls, no failed runs."""
+    from core.findings.relating import STRATA
     from core.statistics import forest
-    from core.study.relating import STRATA
 
     own = runs[~runs["control"] & (runs["error"] == "")]
     strata = [s for s in STRATA if s in own and (estimand == "between" or s != "structure")]

@@ -1,7 +1,7 @@
 """Quality, attention and knock-out beside each other: one row a task, structure and model, ready to be read.
 
 The first table of the findings. Numbers are written with their intervals, since a mean without one invites a verdict.
-Guarded by tests/core/test_study_report.py.
+Guarded by tests/core/test_findings_report.py.
 """
 
 from __future__ import annotations

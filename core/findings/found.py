@@ -2,7 +2,7 @@
 
 A folder ``findings-NAME`` holds each table as Parquet and the rest as JSON; NAME says study, filter and version of the
 table, so that what is found there is never old. Nothing here knows what findings hold: whatever fields the record
-has are written and read. Guarded by tests/core/test_study_found.py.
+has are written and read. Guarded by tests/core/test_findings_found.py.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from core.study.opened import Opened
+from core.findings.opened import Opened
 
 if TYPE_CHECKING:
-    from core.study.findings import Findings
+    from core.findings.whole import Findings
 
 SHIPPED = "findings"
 """Name of a folder that comes with a study; what it holds is for all of its runs."""
@@ -44,7 +44,7 @@ def compute(
     cancelled: Callable[[], bool] | None = None,
 ) -> Findings:
     """Findings of these tables; ``slow`` with predictions. Raises Cancelled and StudyError."""
-    from core.study.findings import findings
+    from core.findings.whole import findings
 
     return findings(
         opened.runs,
@@ -111,7 +111,7 @@ def read(at: Path) -> Findings:
     """What ``write`` put there. Raises OSError, ValueError, KeyError or TypeError for anything else."""
     import pandas as pd
 
-    from core.study.findings import Findings
+    from core.findings.whole import Findings
 
     plain = json.loads((at / "plain.json").read_text("utf-8"))
     values: dict[str, Any] = {}

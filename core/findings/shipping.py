@@ -1,10 +1,10 @@
 """A study's folder made ready to be opened by one click: its tables, findings that were computed before, its report.
 
-    from core.study.shipping import ship
+    from core.findings.shipping import ship
     ship(Path("docs/example-study"), study="a1e1f12a8b16ef9f")
 
 Writes the tables and plan.json of the study (left as they are without one), then ``findings/`` and ``report.html``.
-With the study at hand, predictions from single heads are among them. Guarded by tests/core/test_study_found.py.
+With the study at hand, predictions from single heads are among them. Guarded by tests/core/test_findings_found.py.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.study.found import SHIPPED, compute, name_of, write
-from core.study.opened import EXAMPLE, open_folder
-from core.study.report import report
+from core.findings.found import SHIPPED, compute, name_of, write
+from core.findings.opened import EXAMPLE, open_folder
+from core.findings.report import report
 
 if TYPE_CHECKING:
-    from core.study.findings import Findings
+    from core.findings.whole import Findings
 
 
 def ship(

@@ -2,7 +2,7 @@
 
 A strict content policy stands in the file: nothing is fetched, no script runs. Figures are pictures inside it (SVG),
 each with what it shows and what it does not; texts of prompts and models are escaped. Outcomes come first, as on the
-page. Guarded by tests/core/test_study_report.py.
+page. Guarded by tests/core/test_findings_report.py.
 """
 
 from __future__ import annotations
@@ -16,12 +16,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.charts.labels import digits, plain
+from core.findings.beside import beside
+from core.findings.counting import counted
+from core.findings.figures import (
+    ABOUT_ESTIMANDS,
+    ESTIMANDS,
+    Drawn,
+    by_structure,
+    cells,
+    correlations,
+    forest_of,
+    points,
+)
+from core.findings.figures import predictions as predicted
+from core.findings.said import said_of_pair
 from core.quality.metrics import METRICS
-from core.study.beside import beside
-from core.study.counting import counted
-from core.study.figures import ABOUT_ESTIMANDS, ESTIMANDS, Drawn, by_structure, cells, correlations, forest_of, points
-from core.study.figures import predictions as predicted
-from core.study.said import said_of_pair
 from core.study.words import (
     column_about,
     column_words,
@@ -36,8 +45,8 @@ from core.version import __version__
 if TYPE_CHECKING:
     import pandas as pd
 
-    from core.study.findings import Findings
-    from core.study.opened import Opened
+    from core.findings.opened import Opened
+    from core.findings.whole import Findings
 
 STYLE = (Path(__file__).parent / "report.css").read_text("utf-8")
 FIRST = {"quality": ("followed", "correct"), "attention": ("share_instruction", "share_check")}
@@ -162,7 +171,7 @@ def _against(opened: Opened, found: Findings, estimand: str, pair: Pair | None) 
 
 
 def _pair(opened: Opened, found: Findings, estimand: str, feature: str, metric: str, scatter: bool) -> str:
-    from core.study.said import forest_of_pair
+    from core.findings.said import forest_of_pair
 
     table = getattr(found, f"correlations_{estimand}")
     row = table[(table["feature"] == feature) & (table["metric"] == metric)]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.study.ordering import ABOUT, ORDERS, neighbours, order
+from core.findings.ordering import ABOUT, ORDERS, neighbours, order
 
 
 def table(x, y, **columns):

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from core.errors import Cancelled, StudyError
-from core.study.comparing import ALL_TASKS, COLUMNS
-from core.study.findings import TABLES, cells_of, findings
+from core.findings.comparing import ALL_TASKS, COLUMNS
+from core.findings.relating import holm, judged
+from core.findings.whole import TABLES, cells_of, findings
 from core.study.plan import Plan
-from core.study.relating import holm, judged
 from tests.core import study_made_up as made_up
 
 FEATURES = ["share_instruction", "lookback", "sink", "masked_instruction"]

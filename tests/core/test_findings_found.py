@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from core.study.found import FEW, SHIPPED, compute, load, name_of, read, save, write
-from core.study.opened import Opened, filtered
-from core.study.shipping import ship
+from core.findings.found import FEW, SHIPPED, compute, load, name_of, read, save, write
+from core.findings.opened import Opened, filtered
+from core.findings.shipping import ship
 from tests.core.findings_made_up import made
 from tests.core.study_made_up import MODELS, instructions_table, runs_table, small
 
@@ -56,7 +56,7 @@ def test_shipped_findings_are_those_of_their_table(opened, tmp_path):
     opened.instructions.to_parquet(tmp_path / "instructions.parquet")
     ship(tmp_path, slow=False, permutations=0, resamples=0)
     assert "</html>" in (tmp_path / "report.html").read_text("utf-8")
-    from core.study.opened import EXAMPLE, open_folder
+    from core.findings.opened import EXAMPLE, open_folder
 
     again = open_folder(tmp_path, EXAMPLE)
     assert load(tmp_path, name_of(again)) is not None and (tmp_path / SHIPPED).is_dir()

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from core.charts.study_rows import said
-from core.study.beside import beside
-from core.study.figures import by_structure, cells, correlations, forest_of, points, predictions
-from core.study.opened import Opened, checked
-from core.study.report import report
+from core.findings.beside import beside
+from core.findings.figures import by_structure, cells, correlations, forest_of, points, predictions
+from core.findings.opened import Opened, checked
+from core.findings.report import report
 from tests.core.findings_made_up import made
 from tests.core.study_made_up import STRUCTURES, runs_table, small
 

@@ -8,7 +8,7 @@ middle) and ``v`` that of the metric, turned over where the correlation is negat
     extreme          far out, in the way the correlation says: u + v is large, or very small
     counter-example  far out the other way: u and v differ most
 
-Guarded by tests/core/test_study_ordering.py.
+Guarded by tests/core/test_findings_ordering.py.
 """
 
 from __future__ import annotations

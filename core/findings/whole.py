@@ -4,7 +4,7 @@
 this order: how good the answers are by structure, task and model; what structures do to attention and to knock-out
 effects beyond moving words; whether importance goes with quality, between prompts and within a prompt; whether it tells
 good answers from bad ones it has not seen. The statistics live in ``core.statistics`` and know nothing of a study; here
-it is decided what is asked and what may be said. Guarded by tests/core/test_study_findings.py (planted truths, nulls).
+it is decided what is asked and what may be said. Guarded by tests/core/test_findings_whole.py (planted truths, nulls).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.errors import Cancelled, StudyError
-from core.study.comparing import About, compare_structures
-from core.study.relating import forests, grid, judged, relate
+from core.findings.comparing import About, compare_structures
+from core.findings.relating import forests, grid, judged, relate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +37,7 @@ class Findings:
     """Every table is tidy, and empty (with its columns) where there is nothing. Shares are 0 to 1, intervals 95 %."""
 
     quality: pd.DataFrame
-    """A row a metric x task ("all tasks": each prompt counts once) x model x structure: see ``core.study.comparing``
+    """A row a metric x task ("all tasks": each prompt counts once) x model x structure: see ``core.findings.comparing``
     for the columns; differences are in ``unit``; the verdict is on ``difference``, structure minus baseline."""
     attention: pd.DataFrame
     """The same columns for shares of attention; the verdict is on ``net_difference``."""
@@ -51,7 +51,7 @@ class Findings:
     forests: Mapping[tuple[str, str], pd.DataFrame]
     """{(feature, metric): ``forest``'s table, between prompts} of primary pairs, or else of those with the least q."""
     prediction: pd.DataFrame
-    """A row a model x outcome x scheme x set of columns: see ``core.study.foretelling``; leave-one-task-out first."""
+    """A row a model x outcome x scheme x set of columns: see ``core.findings.foretelling``."""
     cells: pd.DataFrame
     """A row a task x structure x control x model: runs, prompts, failed and truncated (count and share), reason."""
     sentences: tuple[str, ...] = ()
@@ -182,7 +182,7 @@ def _told(
     seed: int,
     asked: _Asked,
 ) -> pd.DataFrame:
-    from core.study.foretelling import foretell
+    from core.findings.foretelling import foretell
 
     return foretell(
         own,
@@ -200,7 +200,7 @@ def _told(
 def _no_told() -> pd.DataFrame:
     import pandas as pd
 
-    from core.study.foretelling import COLUMNS
+    from core.findings.foretelling import COLUMNS
 
     return pd.DataFrame(columns=list(COLUMNS))
 
@@ -281,8 +281,8 @@ def _facts(table: pd.DataFrame) -> dict[str, int]:
 
 
 def _with_words(found: Findings, plan: Plan | None, permutations: int, resamples: int) -> Findings:
-    from core.study.saying import sentences
-    from core.study.writing import methods_text
+    from core.findings.saying import sentences
+    from core.findings.writing import methods_text
 
     written = methods_text(plan, found, permutations=permutations, resamples=resamples)
     return replace(found, sentences=tuple(sentences(found)), methods_text=written)

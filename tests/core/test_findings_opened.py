@@ -6,7 +6,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from core.errors import StudyError
-from core.study.opened import filtered, open_folder, open_table
+from core.findings.opened import filtered, open_folder, open_table
 from tests.core.study_made_up import MODELS, instructions_table, runs_table
 
 

@@ -1,6 +1,6 @@
 """How large a study is, as a reader wants to know it first: prompts and not runs, what failed, what was cut off.
 
-Guarded by tests/core/test_study_counting.py.
+Guarded by tests/core/test_findings_counting.py.
 """
 
 from __future__ import annotations

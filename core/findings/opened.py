@@ -1,7 +1,7 @@
 """A study as the page Findings takes it: its tables, from a study of this machine, the example, or a strange file.
 
 Wherever it comes from, what is checked and filled in is the same: a table needs to say which prompt, task, structure
-and model each run belongs to; all else may be missing. Guarded by tests/core/test_study_opened.py.
+and model each run belongs to; all else may be missing. Guarded by tests/core/test_findings_opened.py.
 """
 
 from __future__ import annotations

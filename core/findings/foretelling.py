@@ -2,7 +2,7 @@
 
 Heads differ between models, so models are never mixed here. Position controls are left out: their prompts lack the
 instruction. The embedding of the prompts (MiniLM) is a baseline where its files are on this machine.
-To add a single feature: a name in ``SINGLE``. Guarded by tests/core/test_study_findings.py.
+To add a single feature: a name in ``SINGLE``. Guarded by tests/core/test_findings_whole.py.
 """
 
 from __future__ import annotations

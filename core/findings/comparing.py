@@ -8,7 +8,7 @@
 q is Benjamini-Hochberg within one kind of value and one of the three questions, over all structures, tasks and models:
 mixed families would let sure differences, such as the length of the prompt, make room for others. Below the gate (30
 prompts; of a yes / no value 10 prompts of each class) there are numbers and no verdict.
-To add a question: a line in ``QUESTIONS``. Guarded by tests/core/test_study_findings.py.
+To add a question: a line in ``QUESTIONS``. Guarded by tests/core/test_findings_whole.py.
 """
 
 from __future__ import annotations
