@@ -22,6 +22,8 @@ from core.study.digest import DEFAULT, digest, slices, weights
 SEGMENTS = ("instruction", "context", "question", "example", "check")
 """Named parts of the prompt; ``check``: the spans of all its verifiable instructions together."""
 OTHERS = ("system", "template", "output")
+NAMES = {"check": "verified instructions", "output": "own output", "system": "system message", "template": "markup"}
+"""What readers call a part whose key is no plain word."""
 MODES = ("masked", "removed")
 LAST = "@last-layer"
 TOP = 5
@@ -171,6 +173,10 @@ def content_share(reading: Reading) -> float:
     return np.nan if part is None else float(part[:, reading.content()].sum(1).mean())
 
 
+def _word(segment: str) -> str:
+    return NAMES.get(segment, segment)
+
+
 _OWN = "Mean over the answer's steps of the attention share on "
 _TEXT = "over the user's text, shares scaled to one; mean over steps"
 _HERE = "Heed"
@@ -179,7 +185,7 @@ _READ: dict[str, tuple[Callable[[Reading], float], Feature]] = {
     **{
         f"share_{s}": (
             _mean_share(s),
-            Feature(f"Share on {s}", "share", f"{_OWN}{s}.", "0 to 1", _HERE, "attention", s),
+            Feature(f"Share on {_word(s)}", "share", f"{_OWN}{_word(s)}.", "0 to 1", _HERE, "attention", s),
         )
         for s in (*SEGMENTS, *OTHERS)
     },
@@ -187,7 +193,7 @@ _READ: dict[str, tuple[Callable[[Reading], float], Feature]] = {
         f"multiple_{s}": (
             _multiple(s),
             Feature(
-                f"Share on {s}, times uniform",
+                f"Share on {_word(s)}, times uniform",
                 "× uniform",
                 f"share_{s} divided by what reading every readable token equally would give at the same steps.",
                 "0 up",
@@ -261,12 +267,13 @@ def _causal() -> dict[str, Feature]:
         how = "hidden from attention, positions kept" if mode == "masked" else "taken out of the prompt"
         for s in SEGMENTS:
             out[f"{mode}_{s}"] = Feature(
-                f"{s.capitalize()} {mode}", "nats per token", f"Log-probability an answer token loses with {s} {how}.",
+                f"{_word(s).capitalize()} {mode}", "nats per token",
+                f"Log-probability an answer token loses with {_word(s)} {how}.",
                 "any; above 0: it made the answer likelier", "knock-out; Li et al. 2016, arXiv 1612.08220", "causal", s,
             )  # fmt: skip
             out[f"{mode}_total_{s}"] = replace(
                 out[f"{mode}_{s}"], label=f"{s.capitalize()} {mode}, whole answer", unit="nats",
-                definition=f"Log-probability the whole answer loses with {s} {how}.",
+                definition=f"Log-probability the whole answer loses with {_word(s)} {how}.",
             )  # fmt: skip
     return out
 
