@@ -22,6 +22,8 @@ from core.quality.plain import ARTICLES, LETTER, UNSPACED, normal_words, normali
 from core.quality.value import NO_REFERENCE, TRUNCATED, Value, defined, undefined
 from core.records import Answered
 
+LONG = 12
+"""Words from which on a reference is a whole text: another good answer does not repeat it word for word."""
 _ROUGE = regex.compile(rf"{UNSPACED}\p{{M}}*|(?:(?!{UNSPACED}){LETTER})+")
 
 
@@ -46,8 +48,14 @@ def contains(answered: Answered) -> Value:
 
 
 def correct(answered: Answered) -> Value:
-    """1 where the item's reference is met, i.e. contained in an answer that came to its end."""
-    return undefined(TRUNCATED) if answered.truncated and references(answered) else contains(answered)
+    """1 where the item's reference is met, i.e. contained in an answer that came to its end.
+
+    Undefined where every reference is a whole text (a summary): no other good answer would hold it.
+    """
+    wanted = references(answered)
+    if wanted and all(len(tokens(r)) >= LONG for r in wanted):
+        return undefined("its references are whole texts: see token_f1, rouge_l and chrf")
+    return undefined(TRUNCATED) if answered.truncated and wanted else contains(answered)
 
 
 def holds(answer: str, reference: str) -> bool:

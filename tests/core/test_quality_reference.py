@@ -146,3 +146,10 @@ def test_a_stopped_answer():
         for text in ("Paris", "It is"):
             stopped = value(name, text, "Paris", truncated=True)
             assert stopped.value is None and "token limit" in stopped.why
+
+
+def test_a_whole_text_as_reference_is_no_yes_or_no():
+    text = "The town plants forty young trees along the river so that its banks hold in floods."
+    seen = value("correct", text, text)
+    assert seen.value is None and "rouge_l" in seen.why
+    assert value("rouge_l", text, text).value == 1 and value("correct", "Blue.", text, "blue").value == 1
