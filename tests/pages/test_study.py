@@ -178,9 +178,10 @@ def test_a_link_to_a_study_that_is_gone_says_so(visit):
     assert "no study 0123456789" in app.warning[0].value and "no study yet" in app.info[0].value
 
 
-def test_the_encoder_is_offered_until_it_is_here(visit):
+def test_the_encoder_is_offered_until_it_is_here(visit, tmp_path, monkeypatch):
     from core.quality import minilm
 
+    monkeypatch.setenv("HEED_MODELS", str(tmp_path / "no models"))
     free = threading.Event()
     jobs().submit("before it", lambda progress, cancelled: free.wait(30), "fetch")
     app = fine(visit("study"))

@@ -14,6 +14,9 @@ from core.study.words import column_words
 from pages.parts.findings.figure import kept, show
 from pages.parts.text import escape
 
+FIRST = 5
+"""Sentences that stand open: the size of the study and its outcomes come first."""
+
 
 def asked(opened: Opened, found: Any) -> None:
     """Draws the section; ``found`` is None while the findings are computed."""
@@ -26,8 +29,11 @@ def asked(opened: Opened, found: Any) -> None:
     if found.sentences:
         with st.container(border=True, key="findings_short"):
             st.markdown("**In short**")
-            for line in found.sentences:
-                st.markdown(f"- {escape(line)}")
+            st.markdown("\n".join(f"- {escape(line)}" for line in found.sentences[:FIRST]))
+            if len(found.sentences) > FIRST + 1:
+                with st.expander(f"{len(found.sentences) - FIRST - 1} more findings in words", icon=":material/notes:"):
+                    st.markdown("\n".join(f"- {escape(line)}" for line in found.sentences[FIRST:-1]))
+            st.caption(escape(found.sentences[-1]))
     if len(found.cells):
         with st.expander("Answers that were cut off, cell by cell", icon=":material/content_cut:"):
             show(kept(name_of(opened), ("cells",), lambda: cells(found.cells)), "findings_cells")
