@@ -20,7 +20,7 @@ from core.records import Importance, Units
 from core.text import glyphs
 
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#8C8C8C")
-"""Eight colours that colour-blind readers can tell apart (Okabe and Ito 2008), with grey for black: pages may be dark."""
+"""Eight colours that colour-blind readers can tell apart (Okabe and Ito 2008); grey for black, for dark pages."""
 VIRIDIS = (
     "#440154", "#481a6c", "#472f7d", "#414487", "#39568c", "#31688e", "#2a788e", "#23888e",
     "#1f988b", "#22a884", "#35b779", "#54c568", "#7ad151", "#a5db36", "#d2e21b", "#fde725",
