@@ -1,21 +1,17 @@
-"""Findings in a real browser on the example study: outcomes first, a run is picked, nothing sticks out of a phone."""
+"""Findings in a real browser on the example study: outcomes first, a run is picked and stepped through."""
 
 import re
 
 from playwright.sync_api import expect
 
-from tests.browser.pagework import local_only, too_wide
-
-
-def shown(page, server, settled, query="?study=example"):
-    page.goto(f"{server.url}/findings{query}")
-    expect(page.get_by_text("Quality by structure").first).to_be_visible(timeout=60_000)
-    settled(page)
+from tests.browser.pagework import local_only
 
 
 def test_the_example_opens_by_one_click_and_its_runs_are_stepped_through(server, page, settled):
     foreign = local_only(page)
-    shown(page, server, settled, "")
+    page.goto(f"{server.url}/findings")
+    expect(page.get_by_text("Quality by structure").first).to_be_visible(timeout=60_000)
+    settled(page)
     page.get_by_role("button", name="Example study").click()
     settled(page)
     body = page.locator("body").inner_text()
@@ -26,9 +22,3 @@ def test_the_example_opens_by_one_click_and_its_runs_are_stepped_through(server,
     expect(page.get_by_role("button", name=re.compile("Open in Explore|Compute again")).first).to_be_visible()
     assert "cell=" in page.url
     assert foreign == []
-
-
-def test_a_phone_with_a_dark_theme(server, new_page, settled):
-    page = new_page(width=390, height=844, dark=True)
-    shown(page, server, settled)
-    assert too_wide(page) == []

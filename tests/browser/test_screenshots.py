@@ -1,4 +1,4 @@
-"""Explore for both examples and the first visit of Compare, light, dark and on a phone: the pictures of README and docs.
+"""Explore, the first visit of Compare, the example study in Findings: light, dark and on a phone, for README and docs.
 
 Written into docs/screenshots where one is missing, or all of them with HEED_SHOTS=1, so that a run of the tests
 leaves the checkout as it was.
@@ -50,6 +50,18 @@ def test_compare(server, new_page, settled, tmp_path, look):
     _keep(tmp_path / "shot.png", f"compare-sky-{look}.png")
 
 
+@pytest.mark.parametrize("look", LOOKS)
+def test_findings(server, new_page, settled, tmp_path, look):
+    width, dark = LOOKS[look]
+    page = new_page(width=width, height=844 if width < 600 else 800, dark=dark)
+    page.goto(f"{server.url}/findings?study=example")
+    expect(page.get_by_text("Quality by structure").first).to_be_visible(timeout=60_000)
+    settled(page)
+    assert too_wide(page) == []
+    whole(page, tmp_path / "shot.png", settled)
+    _keep(tmp_path / "shot.png", f"findings-{look}.png")
+
+
 def _keep(shot: Path, name: str) -> None:
     small = _small(shot)
     assert len(small) < LARGEST
@@ -60,7 +72,8 @@ def _keep(shot: Path, name: str) -> None:
 
 
 def _small(path: Path) -> bytes:
-    """The same picture, packed as tightly as PNG goes."""
+    """The same picture, packed as tightly as PNG goes; a long page in 128 colours."""
     out = io.BytesIO()
-    Image.open(path).convert("RGB").save(out, "PNG", optimize=True)
+    picture = Image.open(path).convert("RGB")
+    (picture.quantize(128) if picture.height > 3000 else picture).save(out, "PNG", optimize=True)
     return out.getvalue()
