@@ -61,10 +61,11 @@ def _pairs(text: str) -> list[tuple[tuple[int, int], tuple[int, int], str]]:
 def mark(text: str, segments: Iterable[Segment]) -> str:
     """``text`` with its segments written back as marks; ``parse`` of the result gives both again.
 
+    Parts of other names (a study's ``check 1``) are not written: nothing would strip them again.
     Only a lone ``[[`` or ``]]`` inside a segment cannot be told from the mark's own brackets.
     """
     notes = []
-    for s in segments:
+    for s in (s for s in segments if s.name in SEGMENTS):
         notes.append((s.start, 1, -s.end, f"[[{s.name}: "))
         notes.append((s.end, 0, -s.start, "]]"))
     out, at = [], 0

@@ -73,3 +73,8 @@ def test_nothing_but_marks_is_lost(text):
     assert len(plain) <= len(text)
     if not found and "[[context:" not in text.replace(" ", "") and "[[question:" not in text.replace(" ", ""):
         assert plain == text
+
+
+def test_only_names_that_are_stripped_again_are_written():
+    parts = [Segment("instruction", 0, 0, 9), Segment("check 1", 0, 3, 9)]
+    assert mark("Be brief. Why?", parts) == "[[instruction: Be brief.]] Why?"
