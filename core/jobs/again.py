@@ -7,13 +7,14 @@ only the study itself has. Guarded by tests/core/test_jobs_again.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
 
 from core.errors import StudyError
 from core.jobs.job import Progress, Work
 from core.jobs.runs import captured, loading, stored
-from core.records import Item, Request
-from core.settings import versions
+from core.models.names import prints_date
+from core.records import Item
 from core.study.plan import Plan
 from core.study.structures import Laid
 
@@ -36,19 +37,11 @@ def again_work(plan: Plan, row: Mapping[str, Any]) -> Work:
 
     def do(progress: Progress, cancelled: Callable[[], bool]) -> str:
         from core.models import load_model
+        from core.study.cells import request_of
 
         model = load_model(str(row["model"]), progress=loading(progress), cancelled=cancelled)
-        request = Request(
-            model=model.key,
-            messages=form.messages,
-            segments=form.segments,
-            answer=item.answer,
-            max_new_tokens=plan.max_new_tokens,
-            temperature=plan.temperature,
-            top_p=plan.top_p,
-            seed=int(row.get("seed") or 0),
-            versions=versions(),
-        )
+        today = date.today().isoformat() if prints_date(str(row["model"])) else ""
+        request = request_of(plan, item, form, model.key, int(row.get("seed") or 0), today)
         if not stored(request):
             captured(model, request, progress, cancelled)
         return request.id

@@ -13,7 +13,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from core.records import Item
+from core.records import Item, ModelKey, Request
+from core.settings import versions
 from core.study.plan import Plan
 from core.study.structures import Laid, lay_out, possible
 
@@ -68,6 +69,22 @@ def skipped_text(skipped: list[Skipped]) -> dict[str, int]:
 def laid(plan: Plan, item: Item, name: str, filler: str | None = None) -> Laid:
     """An item of the plan laid out, with the plan's templates and held-out examples."""
     return lay_out(item, name, plan.examples_of(item.task), filler, plan.templates)
+
+
+def request_of(plan: Plan, item: Item, form: Laid, key: ModelKey, seed: int, date: str = "") -> Request:
+    """What is asked of a model for one laid-out item; ``date`` where its template prints one."""
+    return Request(
+        model=key,
+        messages=form.messages,
+        segments=form.segments,
+        answer=item.answer,
+        max_new_tokens=plan.max_new_tokens,
+        temperature=plan.temperature,
+        top_p=plan.top_p,
+        seed=seed,
+        date=date,
+        versions=versions(),
+    )
 
 
 def _asked(plan: Plan) -> tuple[list[tuple[Item, str, bool, Laid]], list[Skipped]]:

@@ -17,9 +17,8 @@ from typing import Any
 from core.errors import NO_MEMORY, Cancelled, HeedError, is_memory, reason
 from core.models.names import prints_date
 from core.records import Item, Request
-from core.settings import versions
 from core.study import database, keeping, planned
-from core.study.cells import laid
+from core.study.cells import laid, request_of
 from core.study.plan import Plan
 from core.study.structures import Laid
 
@@ -184,18 +183,7 @@ class Worker:
         dated = self.date if prints_date(place["model"]) else ""
 
         def asked(form: Laid) -> Request:
-            return Request(
-                model=model.key,
-                messages=form.messages,
-                segments=form.segments,
-                answer=item.answer,
-                max_new_tokens=plan.max_new_tokens,
-                temperature=plan.temperature,
-                top_p=plan.top_p,
-                seed=place["seed"],
-                date=dated,
-                versions=versions(),
-            )
+            return request_of(plan, item, form, model.key, place["seed"], dated)
 
         form = laid(plan, item, name)
         if not place["control"]:
