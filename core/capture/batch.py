@@ -29,6 +29,7 @@ from core.capture.steps import Scores, score_logits
 from core.errors import Cancelled, HeedError
 from core.models.attention import Recorder, recording
 from core.models.selfcheck import probe_ids
+from core.quiet import never, silent
 from core.records import Request, Trace
 from core.text.prompt import Prompt
 from core.text.render import render
@@ -41,20 +42,13 @@ TOLERANCE = 1e-3
 _safe: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 
 
-def _silent(fraction: float | None, text: str, stream: str | None = None) -> None: ...
-
-
-def _never() -> bool:
-    return False
-
-
 def capture_all(
     model: Any,
     requests: Sequence[Request],
     *,
     batch: int = 16,
-    progress: Progress = _silent,
-    cancelled: Cancel = _never,
+    progress: Progress = silent,
+    cancelled: Cancel = never,
 ) -> Iterator[tuple[int, Trace | HeedError]]:
     """(place in ``requests``, its Trace or why there is none) as they are done, ``batch`` at a time.
 

@@ -18,6 +18,7 @@ from core.capture.request import Prompt, make_request
 from core.capture.rows import Gather
 from core.checks import shown, switch
 from core.errors import NO_MEMORY, CaptureError, HeedError, ModelError, PromptError, is_memory, reason
+from core.quiet import never, silent
 from core.records import Request, Trace
 from core.text.answer import given
 from core.text.glyphs import decode_stream
@@ -63,14 +64,7 @@ def prints_date(tokenizer: Any) -> bool:
     return template is not None and inspect(template).dated
 
 
-def _silent(fraction: float | None, text: str, stream: str | None = None) -> None: ...
-
-
-def _never() -> bool:
-    return False
-
-
-def capture(model: Any, request: Request, progress: Progress = _silent, cancelled: Cancel = _never) -> Trace:
+def capture(model: Any, request: Request, progress: Progress = silent, cancelled: Cancel = never) -> Trace:
     """Runs ``request`` on a loaded ``model`` (its key must be the request's). Holds the model's lock."""
     check_model(model)
     if request.model != model.key:

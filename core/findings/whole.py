@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from core.study.plan import Plan
 
 NEEDED = ("prompt_id", "task", "structure", "model")
-TABLES = ("quality", "attention", "effects", "correlations_between", "correlations_within", "prediction", "cells")
 CELLS = (
     *("task", "structure", "control", "model", "runs", "prompts", "failed", "failed_share"),
     *("truncated", "truncated_share", "reason"),

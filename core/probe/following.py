@@ -18,21 +18,15 @@ from core.capture.running import check_model, told
 from core.checks import whole
 from core.errors import PromptError
 from core.models.hidden import Hidden, hiding
+from core.quiet import never, silent
 from core.records import NextTokens, Request
 from core.text.glyphs import visible
 from core.text.pieces import token_texts
 from core.text.render import render
 
 
-def _silent(fraction: float | None, text: str, stream: str | None = None) -> None: ...
-
-
-def _never() -> bool:
-    return False
-
-
 def next_tokens(
-    model: Any, requests: Sequence[Request], k: int = 10, *, progress: Progress = _silent, cancelled: Cancel = _never
+    model: Any, requests: Sequence[Request], k: int = 10, *, progress: Progress = silent, cancelled: Cancel = never
 ) -> NextTokens:
     """Log-probabilities of the next token behind each prompt, over the union of each prompt's ``k`` best.
 

@@ -22,6 +22,7 @@ from core.checks import shown
 from core.errors import MethodError, PromptError
 from core.models.hidden import leaks
 from core.probe.scoring import Cancel, Progress, Scorer, Variant
+from core.quiet import never, silent
 from core.records import Probe, Trace, Units
 from core.text.render import render
 from core.text.units import units as units_of
@@ -31,21 +32,14 @@ MODES = ("mask", "remove")
 HALF = 0.5 - 1e-6
 
 
-def _silent(fraction: float | None, text: str, stream: str | None = None) -> None: ...
-
-
-def _never() -> bool:
-    return False
-
-
 def knock_out(
     model: Any,
     trace: Trace,
     units: str = "word",
     mode: str = "mask",
     *,
-    progress: Progress = _silent,
-    cancelled: Cancel = _never,
+    progress: Progress = silent,
+    cancelled: Cancel = never,
 ) -> Probe:
     """Each unit of the prompt knocked out alone: ``probe.effect[unit, step]``, nats of log-probability lost.
 
@@ -63,8 +57,8 @@ def hide(
     units: str = "word",
     mode: str = "mask",
     *,
-    progress: Progress = _silent,
-    cancelled: Cancel = _never,
+    progress: Progress = silent,
+    cancelled: Cancel = never,
 ) -> Probe:
     """Any units together: ``masks`` bool [variant, unit] (or [unit]), True is hidden. Otherwise as ``knock_out``."""
     return _probe(model, trace, masks, units, mode, progress, cancelled)

@@ -19,6 +19,7 @@ from core.errors import PromptError
 from core.models.hidden import leaks
 from core.probe.knocking import HALF, MODES
 from core.probe.scoring import Cancel, Scorer, Variant
+from core.quiet import never, silent
 from core.records import Segment, Span, Trace
 from core.text.groups import segment_share
 from core.text.render import render
@@ -27,20 +28,13 @@ from core.text.without import without
 _tried: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 
 
-def _silent(fraction: float | None, text: str, stream: str | None = None) -> None: ...
-
-
-def _never() -> bool:
-    return False
-
-
 def without_parts(
     model: Any,
     trace: Trace,
     parts: Mapping[str, Sequence[Span]],
     *,
     modes: Sequence[str] = MODES,
-    cancelled: Cancel = _never,
+    cancelled: Cancel = never,
 ) -> dict[tuple[str, str], np.ndarray]:
     """{(part, mode): float32 [T] nats of log-probability lost at each step}; NaN where it cannot be made.
 
@@ -60,7 +54,7 @@ def without_parts(
         if not wanted:
             return out
         scorer = Scorer(model, prompt, answer, cancelled)
-        logs = scorer.score(list(wanted.values()), _silent, "Without a part")
+        logs = scorer.score(list(wanted.values()), silent, "Without a part")
     return out | dict(zip(wanted, scorer.base[None] - logs, strict=True))
 
 

@@ -25,7 +25,6 @@ from core.settings import models_path
 
 LIMIT = 256
 """Tokens that are read of a text, the two markers included."""
-SIZE = 384
 BATCH = 32
 
 WHEEL = Part(

@@ -21,7 +21,7 @@ from core.records import Item
 from core.records.arrays import settle
 from core.study import items as suites
 from core.study.items import TASKS, Example, example_from, item_from, item_to
-from core.study.structures import OWN, check_template, structure
+from core.study.structures import check_template, structure
 
 PRIMARY = 3
 """Most pairs that may be named primary."""
@@ -232,8 +232,3 @@ def _nested(plain: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
 def baseline(plan: Plan) -> str:
     """The structure that others are compared to: ``instruction_first`` where it is run, else the first one."""
     return "instruction_first" if "instruction_first" in plan.structures else plan.structures[0]
-
-
-def own_name(name: str) -> str:
-    """``custom:NAME`` of a template called NAME."""
-    return name if name.startswith(OWN) else OWN + name

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from core import settings
 from core.errors import Cancelled, HeedError, StoreError
+from core.quiet import never, silent
 from core.records import Answered, Digest, Item, Request
 from core.study import database, keeping, planned, tables
 from core.study.late import lacking, relevance
@@ -29,13 +30,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[..., None]
 Cancel = Callable[[], bool]
-
-
-def _silent(fraction: float | None, text: str, stream: str | None = None) -> None: ...
-
-
-def _never() -> bool:
-    return False
 
 
 class Study:
@@ -76,8 +70,8 @@ class Study:
     def run(
         self,
         workers: int | None = None,
-        progress: Progress = _silent,
-        cancelled: Cancel = _never,
+        progress: Progress = silent,
+        cancelled: Cancel = never,
         pilot: bool = False,
         apart: bool = False,
     ) -> Status:
@@ -132,8 +126,8 @@ class Study:
         self,
         items: int = 10,
         workers: int | None = 1,
-        progress: Progress = _silent,
-        cancelled: Cancel = _never,
+        progress: Progress = silent,
+        cancelled: Cancel = never,
         apart: bool = False,
     ) -> Status:
         """Run all cells of the first few items, taken from the tasks in turn; they count for the whole study."""
@@ -228,7 +222,7 @@ class Study:
 
     # computing anew
 
-    def score(self, progress: Progress = _silent, cancelled: Cancel = _never) -> int:
+    def score(self, progress: Progress = silent, cancelled: Cancel = never) -> int:
         """Compute features and metrics of all kept runs anew, e.g. after an update of Heed; how many."""
         items = self.items()
         done = database.rows_of(self.db, "SELECT * FROM cells WHERE state = 'done' AND wanted ORDER BY number")
@@ -254,7 +248,7 @@ class Study:
                 value = given if row["mean"] is None else row["mean"]
                 self.db.execute("UPDATE runs SET rating = ? WHERE cell = ?", [value, row["cell"]])
 
-    def relevance(self, progress: Progress = _silent, cancelled: Cancel = _never) -> None:
+    def relevance(self, progress: Progress = silent, cancelled: Cancel = never) -> None:
         """Compare all answers with the prompts anew, e.g. once the encoder has been fetched."""
         self._late(progress, cancelled)
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import Cancelled, HeedError, reason
+from core.quiet import never, silent
 from core.records import Digest, Instruction, Request, Span, Trace
 from core.study.digest import DEFAULT, digest
 
@@ -50,13 +51,6 @@ class Result:
     output_tokens: int = 0
 
 
-def _silent(fraction: float | None, text: str, stream: str | None = None) -> None: ...
-
-
-def _never() -> bool:
-    return False
-
-
 def compute(
     model: Any,
     asked: Sequence[Asked],
@@ -64,8 +58,8 @@ def compute(
     effects: bool = True,
     batch: int = 16,
     methods: Sequence[str] = DEFAULT,
-    progress: Progress = _silent,
-    cancelled: Callable[[], bool] = _never,
+    progress: Progress = silent,
+    cancelled: Callable[[], bool] = never,
 ) -> Iterator[Result]:
     """A Result for each of ``asked``, as they are done. Raises Cancelled; results handed out before stay good."""
     from core.capture.batch import capture_all

@@ -9,13 +9,15 @@ import pytest
 from core.errors import Cancelled, StudyError
 from core.findings.comparing import ALL_TASKS, COLUMNS
 from core.findings.relating import holm, judged
-from core.findings.whole import TABLES, cells_of, findings
+from core.findings.whole import cells_of, findings
 from core.study.plan import Plan
 from tests.core import study_made_up as made_up
 
 FEATURES = ["share_instruction", "lookback", "sink", "masked_instruction"]
 METRICS = ["followed", "chrf", "mean_logprob", "words"]
 PRIMARY = (("lookback", "chrf"), ("share_instruction", "chrf"))
+
+TABLES = ("quality", "attention", "effects", "correlations_between", "correlations_within", "prediction", "cells")
 
 
 def table(prompts=34, **planted):
