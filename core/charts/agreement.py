@@ -13,9 +13,10 @@ from typing import Any
 
 import altair as alt
 
+from core.charts.axis_labels import AxisLabels
 from core.charts.board import LISTED, inline
 from core.charts.columns import caption_lines, check_names
-from core.charts.labels import GREY, STRETCH, digits, head, label_expr
+from core.charts.labels import GREY, STRETCH, digits, head
 from core.charts.layout import exact
 from core.records import Agreement, Comparison
 
@@ -41,7 +42,8 @@ def agreement_chart(
     records, rows = _records(comparison, labels)
     low = -1.05 if any(r["x"] is not None and r["x"] < 0 for r in records) else -0.03
     x = alt.X("x:Q", scale=alt.Scale(domain=[low, 1.03], nice=False), title="agreement", axis=alt.Axis(tickCount=8))
-    y = _rows_axis(rows, sorted(set(range(len(rows))) - {r["place"] for r in records}))
+    words = AxisLabels(rows)
+    y = _rows_axis(words, len(rows), sorted(set(range(len(rows))) - {r["place"] for r in records}))
     base = alt.Chart(inline(records)).encode(x=x, y=y, tooltip=_tooltip())
     color = alt.Color(
         "kind:N",
@@ -63,12 +65,16 @@ def agreement_chart(
     gone = gone.mark_text(text="undefined", align="left", dx=4, color=GREY, fontStyle="italic").encode(x=alt.XDatum(0))
     lines = [*caption_lines(comparison, labels), NOT_FAITHFUL]
     said = f"{title}: {len(comparison.agreements)} measures, each beside position alone and tokens per word alone."
-    return alt.layer(dots, ticks, gone).properties(
-        width=width,
-        height=max(40, 22 * len(rows)),
-        title=head(title, lines),
-        description=" ".join([said, *(line + "." for line in lines), *_spoken(comparison, labels)]),
-        autosize=STRETCH,
+    return (
+        alt.layer(dots, ticks, gone)
+        .add_params(words.param)
+        .properties(
+            width=width,
+            height=max(40, 22 * len(rows)),
+            title=head(title, lines),
+            description=" ".join([said, *(line + "." for line in lines), *_spoken(comparison, labels)]),
+            autosize=STRETCH,
+        )
     )
 
 
@@ -112,13 +118,13 @@ def _spoken(comparison: Comparison, names: Sequence[str]) -> list[str]:
     ]
 
 
-def _rows_axis(rows: list[str], heads: list[int]) -> alt.Y:
-    places = list(range(len(rows)))
+def _rows_axis(labels: AxisLabels, count: int, heads: list[int]) -> alt.Y:
+    places = list(range(count))
     bold: Any = {"condition": {"test": f"indexof({heads}, datum.value) >= 0", "value": "bold"}, "value": "normal"}
     axis = alt.Axis(
         title=None,
         values=places,
-        labelExpr=label_expr(rows or [""]),
+        labelExpr=labels.at(),
         labelFontWeight=bold,
         labelLimit=320,
         ticks=False,

@@ -9,7 +9,6 @@ tests/core/test_charts_compared.py.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any, Literal
 
 import altair as alt
 
+from core.charts.axis_labels import AxisLabels
 from core.charts.labels import SIDES, STRETCH, head, visible
 
 ROW, COLUMN = 20, 64
@@ -142,44 +142,45 @@ class Board:
     def axes(self) -> list[alt.Chart]:
         """The labels of every panel."""
         together = [range(len(self.panels))] if self.arrange == "stacked" else [[p] for p in range(len(self.panels))]
-        out = [self._marker(y=self._rows(ps)) for ps in together if any(self.panels[p].rows for p in ps)]
+        out = [self._rows(ps) for ps in together if any(self.panels[p].rows for p in ps)]
         for p, panel in enumerate(self.panels):
             if panel.title:
-                out.append(self._marker(x=self._title(p)))
+                out.append(self._title(p))
             if panel.named and any(panel.words):
-                out.append(self._marker(x=self._words(p)))
+                out.append(self._words(p))
         return out
 
-    def _marker(self, x: alt.Axis | None = None, y: alt.Axis | None = None) -> alt.Chart:
+    def _marker(self, labels: AxisLabels, x: alt.Axis | None = None, y: alt.Axis | None = None) -> alt.Chart:
+        """Nothing but an axis."""
         nothing = alt.Chart(alt.InlineData(values=[{}])).mark_point(opacity=0, tooltip=None)
-        return nothing.encode(x=self.x(x), y=self.y(y))
+        return nothing.encode(x=self.x(x), y=self.y(y)).add_params(labels.param)
 
-    def _title(self, p: int) -> alt.Axis:
-        at, text = self.left[p], json.dumps(self.panels[p].title)
+    def _title(self, p: int) -> alt.Chart:
+        at, title = self.left[p], AxisLabels([self.panels[p].title])
         above = self.top[p] - TITLE if self.arrange == "side" else self._above(self.panels[p]) - TITLE
         share = len(self.panels[p].words) / self.columns if self.arrange == "side" else 1
         limit = max(90, round(share * self.plot) + 40)
         bold = {"labelAlign": "left", "labelFontWeight": "bold", "labelFontSize": 13, "labelLimit": limit}
-        return alt.Axis(
+        axis = alt.Axis(
             **_BARE,
             **bold,
             orient="top",
             offset=above - self.top[p],
             values=[at],
-            labelExpr=text,
+            labelExpr=title.at("0"),
             labelBaseline="bottom",
         )
+        return self._marker(title, x=axis)
 
-    def _words(self, p: int) -> alt.Axis:
-        shift, words = self.left[p] + 0.5, [visible(w) if w else "" for w in self.panels[p].words]
-        at = f"(datum.value - {shift:g})"
-        stride = f"max(1, ceil({NEED * self.columns:g} / (width > 0 ? width : {self.plot:g})))"
-        text = f"{at} % {stride} == 0 ? {json.dumps(words)}[{at}] : ''"
+    def _words(self, p: int) -> alt.Chart:
+        shift, words = self.left[p] + 0.5, AxisLabels([visible(w) if w else "" for w in self.panels[p].words])
+        text = words.fitting(NEED, self.plot, shift, self.columns)
         look = {"labelAngle": -50, "labelAlign": "left", "labelFontSize": 12, "labelLimit": LIMIT}
-        values = [i + shift for i, w in enumerate(words) if w]
-        return alt.Axis(**_BARE, **look, orient="top", offset=-self.top[p], values=values, labelExpr=text)
+        values = [i + shift for i, w in enumerate(words.texts) if w]
+        axis = alt.Axis(**_BARE, **look, orient="top", offset=-self.top[p], values=values, labelExpr=text)
+        return self._marker(words, x=axis)
 
-    def _rows(self, panels: Sequence[int]) -> alt.Axis:
+    def _rows(self, panels: Sequence[int]) -> alt.Chart:
         """The row labels of panels that begin at the same column."""
         every = max(1, math.ceil(11 / self.row))
         named: list[str] = []
@@ -190,10 +191,12 @@ class Board:
                 values.append(round(self.top[p] + (i * every + 0.5) * self.row, 2))
         size = max(9, min(12, 0.8 * self.row * every))
         start = self.left[panels[0]] / self.columns
-        text = f"{json.dumps(named)}[indexof({json.dumps(values)}, datum.value)]"
+        labels = AxisLabels(named)
+        text = labels.at(f"indexof({values}, datum.value)")
         offset: Any = alt.ExprRef(f"-{start:g} * width") if start else 0
         look = {"labelFontSize": size, "labelLimit": 150, "labelAlign": "right"}
-        return alt.Axis(**_BARE, **look, orient="left", offset=offset, values=values, labelExpr=text)
+        axis = alt.Axis(**_BARE, **look, orient="left", offset=offset, values=values, labelExpr=text)
+        return self._marker(labels, y=axis)
 
     def finish(self, layers: list[alt.Chart], title: str, lines: Sequence[str], said: str) -> alt.LayerChart:
         """All layers with the axes, size, title, caption and description."""

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import altair as alt
 import numpy as np
 
+from core.charts.axis_labels import AxisLabels
 from core.charts.board import BELOW, inline
-from core.charts.labels import SIDES, STRETCH, head, label_expr, visible
+from core.charts.labels import SIDES, STRETCH, head, visible
 
 ROW, COLUMN = 44, 130
 LONG = 18
@@ -57,11 +58,10 @@ def cross(
     ]
     tips = {"answer": "answer of", "prompt": "under the prompt of", "text": "log-odds against its own prompt (nats)"}
     tips |= {"sum": "log-probability", "mean": "a token"}
+    across, down = AxisLabels([visible(s, WIDEST) for s in names]), AxisLabels(rows)
     base = alt.Chart(inline(data)).encode(
-        x=alt.X(
-            "x:O", sort=None, scale=_scale(n), axis=_axis("Prompt of", [visible(s, WIDEST) for s in names], top=True)
-        ),
-        y=alt.Y("y:O", sort=None, scale=_scale(n), axis=_axis("", rows, top=False)),
+        x=alt.X("x:O", sort=None, scale=_scale(n), axis=_axis("Prompt of", across, top=True)),
+        y=alt.Y("y:O", sort=None, scale=_scale(n), axis=_axis("", down, top=False)),
         tooltip=[alt.Tooltip(f"{field}:N", title=name) for field, name in tips.items()],
     )
     colours = alt.Scale(scheme="blueorange", domain=[-most, most], domainMid=0)
@@ -70,7 +70,8 @@ def cross(
     shade = alt.condition("datum.strong", alt.value("white"), alt.value("black"))
     numbers = base.mark_text(fontSize=13).encode(text="text:N", color=shade)
     said = f"{title}: log-odds of {n} answers under {n} prompts against each answer's own prompt."
-    return alt.layer(cells, numbers).properties(
+    chart = alt.layer(cells, numbers).add_params(across.param, down.param)
+    return chart.properties(
         width=n * COLUMN + SIDES,
         height=n * ROW,
         title=head(title, list(caption)),
@@ -89,11 +90,11 @@ def _scale(n: int) -> alt.Scale:
     return alt.Scale(domain=list(range(n)), paddingInner=0.03, paddingOuter=0)
 
 
-def _axis(title: str, labels: Sequence[str], top: bool) -> alt.Axis:
+def _axis(title: str, labels: AxisLabels, top: bool) -> alt.Axis:
     look = {"orient": "top", "labelAngle": 0} if top else {}
     return alt.Axis(
         title=title or None,
-        labelExpr=label_expr(labels),
+        labelExpr=labels.at(),
         labelLimit=220 if top else 180,
         labelOverlap=False,
         ticks=False,

@@ -14,10 +14,11 @@ import altair as alt
 import numpy as np
 
 from core.charts.aligned import strips
+from core.charts.axis_labels import AxisLabels
 from core.charts.board import BELOW, LISTED, Board, Panel, inline, look_up
 from core.charts.columns import caption_lines, check_names, unit_label, unit_of, word_records
 from core.charts.heatmap import CELLS
-from core.charts.labels import GREY, STRETCH, amount, digits, head, label_expr, legend_title, visible
+from core.charts.labels import GREY, STRETCH, amount, digits, head, legend_title, visible
 from core.charts.layout import exact
 from core.records import Comparison
 
@@ -216,12 +217,13 @@ def _bars(
         scale=alt.Scale(domain=[-extent, extent], nice=False),
         title=name,
         axis=alt.Axis(format=number, tickCount=7),
+        stack=None,
     )
-    places = list(range(len(words)))
+    places, texts = list(range(len(words))), AxisLabels(words)
     axis = alt.Axis(
         title=None,
         values=places,
-        labelExpr=label_expr(words or [""]),
+        labelExpr=texts.at(),
         labelLimit=220,
         ticks=False,
         domain=False,
@@ -242,4 +244,4 @@ def _bars(
     right = base.transform_filter("datum.difference > 0").mark_text(align="left", dx=5, **text).encode(text="change:N")
     left = base.transform_filter("datum.difference < 0").mark_text(align="right", dx=-5, **text).encode(text="change:N")
     zero = alt.Chart(alt.InlineData(values=[{"x": 0}])).mark_rule(color=GREY).encode(x=alt.X("x:Q"))
-    return alt.layer(bars, zero, right, left)
+    return alt.layer(bars, zero, right, left).add_params(texts.param)

@@ -14,9 +14,10 @@ from typing import Any, Literal
 import altair as alt
 import numpy as np
 
+from core.charts.axis_labels import AxisLabels
 from core.charts.board import BELOW, inline
 from core.charts.differences import BLUE, ORANGE
-from core.charts.labels import GREY, SIDES, STRETCH, digits, head, label_expr, visible
+from core.charts.labels import GREY, SIDES, STRETCH, digits, head, visible
 from core.charts.layout import exact
 from core.comparing.effects import by_word
 from core.records import Probe, Trace, Units
@@ -53,8 +54,9 @@ def effect_bars(
     if records and not any(r["change"] is not None for r in records):
         lines.append("this variant cannot be made, so there is nothing to draw")
     extent = 1.15 * (max((abs(r["change"]) for r in records if r["change"] is not None), default=0) or 1)
-    labels = [r["label"] for r in records]
-    x = alt.X("a:Q", scale=alt.Scale(domain=[-0.5, max(len(labels), 1) - 0.5], nice=False), axis=_axis(labels, width))
+    labels = AxisLabels([r["label"] for r in records])
+    span = alt.Scale(domain=[-0.5, max(len(records), 1) - 0.5], nice=False)
+    x = alt.X("a:Q", scale=span, axis=_axis(labels, len(records), width))
     name = "change in log-probability (nats)" + ("" if per == "sum" else ", mean over tokens")
     y = alt.Y(
         "change:Q",
@@ -76,12 +78,16 @@ def effect_bars(
     title = title or f"The same answer without {gone}"
     total = sum(r["change"] for r in records if r["change"] is not None)
     said = f"{title}: change in log-probability of {len(records)} words, {total:+.3g} nats in all."
-    return alt.layer(bars, zero).properties(
-        width=width,
-        height=height,
-        title=head(title, lines),
-        description=" ".join([said, *(line + "." for line in lines)]),
-        autosize=STRETCH,
+    return (
+        alt.layer(bars, zero)
+        .add_params(labels.param)
+        .properties(
+            width=width,
+            height=height,
+            title=head(title, lines),
+            description=" ".join([said, *(line + "." for line in lines)]),
+            autosize=STRETCH,
+        )
     )
 
 
@@ -122,11 +128,11 @@ def _hidden(probe: Probe, variant: int) -> str:
     return (shown + (f" and {len(gone) - 4} more" if len(gone) > 4 else "")) or "anything hidden"
 
 
-def _axis(labels: list[str], width: int) -> alt.Axis:
+def _axis(labels: AxisLabels, count: int, width: int) -> alt.Axis:
     return alt.Axis(
         title="words of the answer",
-        values=list(range(len(labels))),
-        labelExpr=label_expr(labels or [""], need=14, pixels=width - SIDES),
+        values=list(range(count)),
+        labelExpr=labels.fitting(14, width - SIDES),
         ticks=False,
         labelAngle=-50,
         labelAlign="right",

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import io
-import json
 import os
 import unicodedata
 from collections.abc import Iterator
@@ -84,10 +83,8 @@ def _drawn(character: str) -> bytes:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """Every string of a spec, label expressions with their escapes read."""
+    """Every string of a spec but pictures."""
     if isinstance(value, str):
-        if value.startswith("["):
-            value = "".join(_strings(_literal(value)))
         yield value if not value.startswith("data:") else ""
     elif isinstance(value, dict):
         for part in value.values():
@@ -95,15 +92,6 @@ def _strings(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for part in value:
             yield from _strings(part)
-
-
-def _literal(expression: str) -> list[str]:
-    """The labels of a label expression (``["a", "b"][datum.value]``)."""
-    try:
-        found, _ = json.JSONDecoder().raw_decode(expression)
-    except ValueError:
-        return [expression.lstrip("[")]
-    return [label for label in found if isinstance(label, str) and not label.startswith("[")]
 
 
 def _spec(chart: Any) -> dict[str, Any]:

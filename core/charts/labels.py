@@ -7,7 +7,6 @@ To add a figure: take its words from here. Guarded by tests/core/test_charts_lab
 
 from __future__ import annotations
 
-import json
 import math
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -138,23 +137,15 @@ def thin(n: int, pixels: float, need: float = 12) -> list[int]:
     return list(range(0, n, every))
 
 
-def label_expr(labels: Sequence[str], shift: float = 0, need: float = 0, pixels: float = 1) -> str:
-    """A Vega expression that turns an axis position into its label; every label is a quoted literal.
-
-    With ``need`` (pixels a label) only labels that fit the drawn width are written, whatever the page stretches
-    it to; ``pixels`` is the width to assume where the chart does not know its own.
-    """
-    at = f"datum.value - {shift:g}" if shift else "datum.value"
-    text = f"{json.dumps(list(labels))}[{at}]"
-    if not need:
-        return text
-    return f"({at}) % max(1, ceil({need * len(labels):g} / (width > 0 ? width : {pixels:g}))) == 0 ? {text} : ''"
-
-
 def head(title: str, lines: Sequence[str]) -> dict[str, Any]:
     """Title and subtitle of a figure. The grey reads on white and on dark pages, which no theme sees to."""
     look = {"anchor": "start", "offset": 12, "subtitlePadding": 4, "subtitleColor": SUBTITLE}
-    return {"text": title, "subtitle": list(lines), **look}
+    return {"text": _literal(title), "subtitle": [_literal(line) for line in lines], **look}
+
+
+def _literal(text: str) -> str:
+    """Titles become literals of an expression, where Vega's parser takes "if" alone for its function of that name."""
+    return f"{text}\u2060" if text == "if" else text
 
 
 def first_output(importance: Importance, prompt_length: int | None = None) -> int:

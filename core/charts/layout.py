@@ -13,6 +13,7 @@ from typing import Literal
 import altair as alt
 import numpy as np
 
+from core.charts.axis_labels import AxisLabels
 from core.charts.labels import (
     GREY,
     SIDES,
@@ -20,7 +21,6 @@ from core.charts.labels import (
     caption,
     earlier_output,
     head,
-    label_expr,
     legend_title,
     step_names,
     thin,
@@ -54,21 +54,22 @@ class Layout:
         for c, place in enumerate(self.place):
             if place >= 0:
                 self.column_labels[place] = visible(importance.columns.labels[c])
+        self.axis_labels = {"x": AxisLabels(self.column_labels), "y": AxisLabels(self.row_labels)}
         plot = max(60, int(width) - SIDES)
         self.width = plot if height else max(60, min(plot, COLUMN * self.columns))
         self.height = height or max(30, min(TALLEST, ROW * self.rows))
 
     def axis(self, side: Literal["x", "y"], title: str, shift: float = 0) -> alt.Axis:
-        across = side == "x"
-        labels, pixels = (self.column_labels, self.width) if across else (self.row_labels, self.height)
-        shown = range(len(labels)) if across else thin(len(labels), pixels, 11)
+        across, labels = side == "x", self.axis_labels[side]
+        count, pixels = (self.columns, self.width) if across else (self.rows, self.height)
+        shown = range(count) if across else thin(count, pixels, 11)
         size = 12 if across else max(9, min(12, 0.8 * pixels / max(len(shown), 1)))
         if across and self.outputs:
             title = f"{title}, then earlier output"
         return alt.Axis(
             title=title,
             values=[i + shift for i in shown],
-            labelExpr=label_expr(labels, shift, 14 if across else 0, pixels),
+            labelExpr=labels.fitting(14, pixels, shift) if across else labels.at(f"datum.value - {shift:g}"),
             labelOverlap=False,
             labelFontSize=size,
             labelLimit=120 if across else 150,
@@ -140,18 +141,19 @@ def colour(importance: Importance, scale: Scale, domain: tuple[float, float] | N
 
 
 def finish(
-    chart: alt.LayerChart, importance: Importance, layout: Layout, title: str, more: Sequence[str], stretch: bool = True
+    chart: alt.LayerChart, importance: Importance, layout: Layout, title: str, more: Sequence[str]
 ) -> alt.LayerChart:
-    """Size, title, caption lines and the description for screen readers."""
+    """Labels, size, title, caption lines and the description for screen readers."""
     lines = [*caption(importance), *more]
     description = (
         f"{title}: {legend_title(importance.unit)} of {layout.rows} pieces of the answer (rows) "
         f"on {layout.inputs} pieces of the input (columns). {'. '.join(lines)}."
     )
+    chart = chart.add_params(*(labels.param for labels in layout.axis_labels.values()))
     return chart.properties(
-        width=layout.width + (SIDES if stretch else 0),
+        width=layout.width + SIDES,
         height=layout.height,
         description=description,
         title=head(title, lines),
-        autosize=STRETCH if stretch else {"type": "pad"},
+        autosize=STRETCH,
     )

@@ -12,8 +12,9 @@ from typing import Any
 import altair as alt
 import numpy as np
 
+from core.charts.axis_labels import AxisLabels
 from core.charts.board import LISTED, inline
-from core.charts.labels import OKABE_ITO, STRETCH, digits, head, label_expr, percent, visible
+from core.charts.labels import OKABE_ITO, STRETCH, digits, head, percent, visible
 from core.charts.layout import exact
 from core.records import NextTokens
 
@@ -40,11 +41,12 @@ def next_words(
         for place, t in enumerate(order)
         for run in range(len(labels))
     ]
-    places, words = list(range(len(order))), [visible(next_tokens.texts[t]) for t in order]
+    places, words = list(range(len(order))), AxisLabels([visible(next_tokens.texts[t]) for t in order])
+    prompts = AxisLabels(labels)
     axis = alt.Axis(
         title="next token",
         values=places,
-        labelExpr=label_expr(words or [""]),
+        labelExpr=words.at(),
         labelLimit=180,
         ticks=False,
         domain=False,
@@ -55,7 +57,7 @@ def next_words(
         x=alt.X("p:Q", title="probability", scale=alt.Scale(domainMin=0), axis=alt.Axis(format=".0%", tickCount=8)),
         y=alt.Y("place:O", sort=None, scale=alt.Scale(domain=places or [0], paddingInner=0.25), axis=axis),
         yOffset=alt.YOffset("run:O", sort=None),
-        color=alt.Color("run:O", scale=alt.Scale(domain=[*range(len(labels))], range=colours), legend=_legend(labels)),
+        color=alt.Color("run:O", scale=alt.Scale(domain=[*range(len(labels))], range=colours), legend=_legend(prompts)),
         tooltip=[
             alt.Tooltip("token:N", title="next token"),
             alt.Tooltip("prompt:N", title="after"),
@@ -67,7 +69,7 @@ def next_words(
     rest = [f"{name} {percent(max(0.0, 1 - float(np.exp(logprobs[i, order]).sum())))}" for i, name in enumerate(labels)]
     lines = [*([next_tokens.model] if next_tokens.model else []), *caption, f"on all other tokens: {' · '.join(rest)}"]
     said = f"{title}: probabilities of {len(order)} tokens after {len(labels)} prompts."
-    return chart.properties(
+    return chart.add_params(words.param, prompts.param).properties(
         width=width,
         height=max(60, len(order) * max(22, 9 * len(labels) + 6)),
         title=head(title, lines),
@@ -90,5 +92,5 @@ def _record(text: str, place: int, logprobs: np.ndarray, run: int, names: Sequen
     } | each
 
 
-def _legend(names: list[str]) -> alt.Legend:
-    return alt.Legend(title="after", labelExpr=label_expr(names), labelLimit=260, **LISTED)
+def _legend(names: AxisLabels) -> alt.Legend:
+    return alt.Legend(title="after", labelExpr=names.at(), labelLimit=260, **LISTED)

@@ -14,7 +14,8 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from core.charts.labels import GREY, OKABE_ITO, STRETCH, amount, head, label_expr, legend_title, percent, times, visible
+from core.charts.axis_labels import AxisLabels
+from core.charts.labels import GREY, OKABE_ITO, STRETCH, amount, head, legend_title, percent, times, visible
 from core.charts.layout import exact
 
 READ, UNIFORM = legend_title("share"), "uniform reading"
@@ -43,8 +44,8 @@ def over_answer(
     _check(labels, steps, shares, uniform)
     records, read = _records(labels, steps, shares, uniform, unit), legend_title(unit)
     color, dash = _colour(list(shares)), _dash(read, bool(uniform))
-    last = max(len(labels) - 1, 0)
-    x = alt.X("i:Q", scale=alt.Scale(domain=[-0.4, last + 0.4], nice=False), axis=_word_axis(labels, width))
+    last, words = max(len(labels) - 1, 0), AxisLabels([visible(t) for t in labels])
+    x = alt.X("i:Q", scale=alt.Scale(domain=[-0.4, last + 0.4], nice=False), axis=_word_axis(words, len(labels), width))
     y = alt.Y("share:Q", title=read, axis=_axis(unit), scale=alt.Scale(zero=True, nice=True))
     base = alt.Chart(alt.InlineData(values=records)).encode(x=x, y=y, color=color, tooltip=_tooltip(read))
     lines = base.mark_line(strokeWidth=2).encode(strokeDash=dash)
@@ -55,7 +56,8 @@ def over_answer(
         layers.insert(0, at.mark_rule(strokeWidth=3, opacity=0.6, color=GREY).encode(x="i:Q"))
     beside = f", each beside {UNIFORM} (dashed)" if uniform else ""
     said = f"{title}: {read} per group along {len(labels)} steps{beside}."
-    return _finish(alt.layer(*layers), title, caption, width, height, said)
+    chart = alt.layer(*layers).add_params(words.param)
+    return _finish(chart, title, caption, width, height, said)
 
 
 def step_bars(
@@ -75,8 +77,8 @@ def step_bars(
     even = {g: np.array([v], float) for g, v in uniform.items()}
     records = _records([label], [0], one, even, unit)
     base = alt.Chart(alt.InlineData(values=records)).encode(
-        x=alt.X("share:Q", title=read, axis=_axis(unit), scale=alt.Scale(zero=True)),
-        y=alt.Y("group:N", sort=list(shares), title=None, axis=alt.Axis(labelLimit=160)),
+        x=alt.X("share:Q", title=read, axis=_axis(unit), scale=alt.Scale(zero=True), stack=None),
+        y=alt.Y("group:N", sort=None, scale=alt.Scale(domain=list(shares)), title=None, axis=alt.Axis(labelLimit=160)),
         tooltip=_tooltip(read)[:1] + _tooltip(read)[3:],
     )
     bars = base.transform_filter(alt.datum.kind == read).mark_bar(height={"band": 0.7})
@@ -138,7 +140,7 @@ def _tooltip(read: str) -> list[alt.Tooltip]:
 def _colour(groups: list[str], legend: bool = True) -> alt.Color:
     colours = [OKABE_ITO[i % (len(OKABE_ITO) - 1)] for i in range(len(groups))]
     shown = alt.Legend(title="group", symbolType="stroke", symbolStrokeWidth=3) if legend else None
-    return alt.Color("group:N", sort=groups, scale=alt.Scale(domain=groups, range=colours), legend=shown)
+    return alt.Color("group:N", sort=None, scale=alt.Scale(domain=groups, range=colours), legend=shown)
 
 
 def _dash(read: str, both: bool) -> alt.StrokeDash:
@@ -146,12 +148,11 @@ def _dash(read: str, both: bool) -> alt.StrokeDash:
     return alt.StrokeDash("kind:N", scale=scale, legend=alt.Legend(title="line", symbolType="stroke", symbolSize=300))
 
 
-def _word_axis(labels: Sequence[str], width: int) -> alt.Axis:
-    words = [visible(t) for t in labels]
+def _word_axis(words: AxisLabels, count: int, width: int) -> alt.Axis:
     return alt.Axis(
         title="output, in the order it was written",
-        values=list(range(len(words))),
-        labelExpr=label_expr(words, need=14, pixels=width),
+        values=list(range(count)),
+        labelExpr=words.fitting(14, width),
         ticks=False,
         labelAngle=-50,
         labelAlign="right",

@@ -46,14 +46,18 @@ def overview(
     small, factors = downsample(values, layout.height, layout.width)
     low, high = colour_domain(importance, scale, domain)
     picture = {"x0": 0, "y0": 0, "url": palette_png(_unit_interval(small, scale, low, high))}
+    drawn: Any = {side: {"expr": side} for side in ("width", "height")}  # as large as the axes are drawn
     axis = {"domain": [0, layout.columns]}, {"domain": [0, layout.rows], "reverse": True}
     image = (
         alt.Chart(alt.InlineData(values=[picture]))
-        .mark_image(width=layout.width, height=layout.height, align="left", baseline="top", aspect=False)
+        .mark_image(
+            width=drawn["width"], height=drawn["height"], align="left", baseline="top", aspect=False, tooltip=None
+        )
         .encode(
             x=alt.X("x0:Q", scale=alt.Scale(nice=False, **axis[0]), axis=layout.axis("x", columns_title, 0.5)),
             y=alt.Y("y0:Q", scale=alt.Scale(nice=False, **axis[1]), axis=layout.axis("y", rows_title, 0.5)),
             url="url:N",
+            description=alt.value("all cells as one picture"),
         )
     )
     if select:
@@ -64,7 +68,7 @@ def overview(
         .encode(fill=colour(importance, scale, domain))
     )
     note = [] if factors == (1, 1) else [f"each pixel is the maximum of {factors[0]} × {factors[1]} cells"]
-    return finish(alt.layer(image, legend), importance, layout, title, note, stretch=False)
+    return finish(alt.layer(image, legend), importance, layout, title, note)
 
 
 def downsample(values: np.ndarray, rows: int, columns: int) -> tuple[np.ndarray, tuple[int, int]]:

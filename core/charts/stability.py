@@ -15,9 +15,10 @@ from typing import Any, Literal
 import altair as alt
 import numpy as np
 
+from core.charts.axis_labels import AxisLabels
 from core.charts.board import BELOW, inline
 from core.charts.heatmap import CELLS
-from core.charts.labels import GREY, OKABE_ITO, SIDES, STRETCH, amount, head, label_expr, legend_title, thin, visible
+from core.charts.labels import GREY, OKABE_ITO, SIDES, STRETCH, amount, head, legend_title, thin, visible
 from core.charts.layout import exact
 from core.comparing.moments import moments
 from core.comparing.repeats import Stability
@@ -31,6 +32,8 @@ LOW = 260
 """Pixels below which legends stand under the cells, as beside them they would be cut."""
 LABEL = 14
 """Pixels that a label on the x axis needs."""
+RUN, MEAN, FIRST = range(3)
+"""Kinds of records of ``intervals``."""
 
 
 def fits(stability: Stability) -> bool:
@@ -56,8 +59,9 @@ def cells_with_spread(
     across = min(COLUMN, plot / max(columns, 1))
     high = max(30, min(TALLEST, ROW * rows))
     numbers = inner == "number" or (inner == "auto" and across >= NUMBERS)
+    words, answer = _labels(stability.units), _labels(stability.rows)
     base = alt.Chart(inline(_cells(stability))).encode(
-        x=_place("x", stability.units, across * columns), y=_place("y", stability.rows, high), tooltip=_tips(stability)
+        x=_place("x", words, across * columns), y=_place("y", answer, high), tooltip=_tips(stability)
     )
     seam = {"width": {"band": 1 + 0.7 / across}, "height": {"band": 1 + 0.7 * max(rows, 1) / high}}
     look = BELOW if high < LOW else {}
@@ -67,12 +71,16 @@ def cells_with_spread(
     said = f"mean ± standard deviation{unit}" if numbers else "colour: mean, area of the dot: standard deviation"
     about = f"{said} over {len(stability.trace_ids)} runs"
     text = [*caption(stability), *lines, about]
-    return alt.layer(*layers).properties(
-        width=across * columns + SIDES,
-        height=high,
-        title=head(title, text),
-        description=f"{title}: {rows} words of the answer (rows) on {columns} words of the prompt. {'. '.join(text)}.",
-        autosize=STRETCH,
+    return (
+        alt.layer(*layers)
+        .add_params(words.param, answer.param)
+        .properties(
+            width=across * columns + SIDES,
+            height=high,
+            title=head(title, text),
+            description=f"{title}: {rows} words of the answer (rows), {columns} of the prompt. {'. '.join(text)}.",
+            autosize=STRETCH,
+        )
     )
 
 
@@ -86,31 +94,31 @@ def intervals(
     first: str = "unedited prompt",
 ) -> alt.LayerChart:
     """Every word in the order of the prompt: each run, the mean with its 95 % interval, the first run as a tick."""
-    labels = stability.units
-    plot = max(60, width - 110)
+    labels = _labels(stability.units)
+    count, plot = len(stability.units), max(60, width - 110)
     names = ["one run", "mean over runs", first]
     ticks = alt.Axis(format=_format(stability), tickCount=6)
     y = alt.Y("value:Q", title=legend_title(stability.unit), axis=ticks, scale=alt.Scale(zero=False))
     x = alt.X(
         "x:Q",
-        scale=alt.Scale(domain=[-0.6, max(len(labels), 1) - 0.4], nice=False),
+        scale=alt.Scale(domain=[-0.6, max(count, 1) - 0.4], nice=False),
         axis=_axis("Your words, in their order", labels, plot, {"labelAngle": -50, "labelAlign": "right"}),
     )
     scale = alt.Scale(domain=names, range=[GREY, OKABE_ITO[0], OKABE_ITO[5]])
-    shown = alt.Color("what:N", scale=scale, sort=names, legend=alt.Legend(title=None, symbolOpacity=1))
+    shown = alt.Color("what:N", scale=scale, sort=None, legend=alt.Legend(title=None, symbolOpacity=1))
     data = _words(stability, first)
     if stability.answer.size > CELLS:
-        data = [d for d in data if d["what"] != names[0]]
+        data = [d for d in data if d["kind"] != RUN]
     base = alt.Chart(inline(data)).encode(x=x, tooltip=_word_tips())
-    runs = base.transform_filter(alt.datum.what == names[0]).mark_point(size=14, filled=True, opacity=0.5)
-    means = base.transform_filter(alt.datum.what == names[1])
+    runs = base.transform_filter(alt.datum.kind == RUN).mark_point(size=14, filled=True, opacity=0.5)
+    means = base.transform_filter(alt.datum.kind == MEAN)
     bars = means.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=6, opacity=0.55)
     points = means.mark_point(size=30, filled=True, opacity=1)
-    own = base.transform_filter(alt.datum.what == names[2]).mark_tick(
+    own = base.transform_filter(alt.datum.kind == FIRST).mark_tick(
         orient="horizontal",
         thickness=2.5,
         opacity=1,
-        width={"expr": f"clamp(0.6 * width / {max(len(labels), 1)}, 5, 22)"},
+        width={"expr": f"clamp(0.6 * width / {max(count, 1)}, 5, 22)"},
     )
     layers = [
         runs.encode(y=y, color=shown),
@@ -121,12 +129,16 @@ def intervals(
     some = np.isfinite(stability.low).any()
     about = "line: 95 % bootstrap interval of the mean" if some else "no interval below 10 runs"
     text = [*caption(stability), *lines, f"share over the whole answer, {len(stability.trace_ids)} runs · {about}"]
-    return alt.layer(*layers).properties(
-        width=plot,
-        height=height,
-        title=head(title, text),
-        description=f"{title}: {len(labels)} words of the prompt, {'. '.join(text)}.",
-        autosize=STRETCH,
+    return (
+        alt.layer(*layers)
+        .add_params(labels.param)
+        .properties(
+            width=plot,
+            height=height,
+            title=head(title, text),
+            description=f"{title}: {count} words of the prompt, {'. '.join(text)}.",
+            autosize=STRETCH,
+        )
     )
 
 
@@ -179,16 +191,16 @@ def _words(stability: Stability, first: str) -> list[dict[str, Any]]:
             if np.isfinite(value):
                 name = f"run {stability.trace_ids[r][:8]}"
                 made = shared | {"value": exact(value), "shown": amount(value, stability.unit)}
-                out.append(made | {"what": "one run", "name": name})
+                out.append(made | {"kind": RUN, "what": "one run", "name": name})
                 if r == 0:
-                    out.append(made | {"what": first, "name": name})
+                    out.append(made | {"kind": FIRST, "what": first, "name": name})
         if np.isfinite(mean[u]):
             parts = [amount(mean[u], stability.unit)]
             parts += [f"± {amount(spread[u], stability.unit)}"] if np.isfinite(spread[u]) else []
             limits = [amount(v, stability.unit) for v in (stability.low[u], stability.high[u])]
             parts += [f"95 %: {limits[0]} to {limits[1]}"] if low is not None else []
             made = shared | {"value": exact(mean[u]), "shown": ", ".join(parts)}
-            out.append(made | {"what": "mean over runs", "name": "", "low": low, "high": high})
+            out.append(made | {"kind": MEAN, "what": "mean over runs", "name": "", "low": low, "high": high})
     return out
 
 
@@ -228,22 +240,26 @@ def _colour(stability: Stability, look: dict[str, Any]) -> alt.Fill:
     return alt.Fill("value:Q", scale=scale, legend=legend)
 
 
-def _place(side: Literal["x", "y"], labels: Sequence[str], pixels: float) -> Any:
+def _labels(texts: Sequence[str]) -> AxisLabels:
+    return AxisLabels([visible(t) for t in texts])
+
+
+def _place(side: Literal["x", "y"], labels: AxisLabels, pixels: float) -> Any:
     """A banded axis of positions with labels looked up, since equal words would merge otherwise."""
-    scale = alt.Scale(domain=list(range(max(len(labels), 1))), paddingInner=0, paddingOuter=0)
+    scale = alt.Scale(domain=list(range(len(labels.texts))), paddingInner=0, paddingOuter=0)
     if side == "x":
         look = {"orient": "top", "labelAngle": -50, "labelAlign": "left"}
         return alt.X("x:O", sort=None, scale=scale, axis=_axis("Your words", labels, pixels, look))
     return alt.Y("y:O", sort=None, scale=scale, axis=_axis("Answer", labels, pixels, {}, across=False))
 
 
-def _axis(title: str, labels: Sequence[str], pixels: float, look: dict[str, Any], across: bool = True) -> alt.Axis:
-    names = [visible(t) for t in labels] or [""]
-    shown = list(range(len(names))) if across else thin(len(names), pixels, 11)
+def _axis(title: str, labels: AxisLabels, pixels: float, look: dict[str, Any], across: bool = True) -> alt.Axis:
+    count = len(labels.texts)
+    shown = list(range(count)) if across else thin(count, pixels, 11)
     return alt.Axis(
         title=title,
         values=shown,
-        labelExpr=label_expr(names, 0, LABEL if across else 0, pixels),
+        labelExpr=labels.fitting(LABEL, pixels) if across else labels.at(),
         labelOverlap=False,
         labelLimit=120 if across else 150,
         labelFontSize=12 if across else max(9, min(12, 0.8 * pixels / max(len(shown), 1))),

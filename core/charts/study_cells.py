@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
+from core.charts.axis_labels import AxisLabels
 from core.charts.board import BELOW, inline
-from core.charts.labels import SIDES, STRETCH, head, label_expr, visible
+from core.charts.labels import SIDES, STRETCH, head, visible
 from core.charts.layout import exact
 
 ROW, COLUMN = 24, 150
@@ -45,9 +46,10 @@ def cut_off(
     ]
     across, high = min(COLUMN, max(60, width - SIDES) / max(len(models), 1)) * len(models), ROW * max(len(rows), 1)
     tips = {"row": "cell", "model": "model", "text": "cut off", "runs": "runs", "failed": "failed", "reason": "reason"}
+    names, cells = AxisLabels([visible(m, 52) for m in models]), AxisLabels([visible(t, 52) for t in labels])
     base = alt.Chart(inline(records)).encode(
-        x=alt.X("x:O", sort=None, axis=_axis(models, True), scale=alt.Scale(domain=list(range(len(models) or 1)))),
-        y=alt.Y("y:O", sort=None, axis=_axis(labels, False), scale=alt.Scale(domain=list(range(len(rows) or 1)))),
+        x=alt.X("x:O", sort=None, axis=_axis(names, True), scale=alt.Scale(domain=list(range(len(models) or 1)))),
+        y=alt.Y("y:O", sort=None, axis=_axis(cells, False), scale=alt.Scale(domain=list(range(len(rows) or 1)))),
         tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in tips.items()],
     )
     legend = alt.Legend(title="cut off", format=".0%", tickCount=3, gradientLength=120, **BELOW)
@@ -55,12 +57,16 @@ def cut_off(
     shade = alt.condition("datum.share > 0.55", alt.value("black"), alt.value("white"))
     layers = [base.mark_rect().encode(fill=fill), base.mark_text(fontSize=11).encode(text="text:N", color=shade)]
     title = "Answers cut off by the token limit"
-    return alt.layer(*layers).properties(
-        width=across + SIDES,
-        height=high,
-        title=head(title, lines),
-        description=f"{title}: " + " ".join(f"{r['row']}, {r['model']}: {r['text']}." for r in records[:60]),
-        autosize=STRETCH,
+    return (
+        alt.layer(*layers)
+        .add_params(names.param, cells.param)
+        .properties(
+            width=across + SIDES,
+            height=high,
+            title=head(title, lines),
+            description=f"{title}: " + " ".join(f"{r['row']}, {r['model']}: {r['text']}." for r in records[:60]),
+            autosize=STRETCH,
+        )
     )
 
 
@@ -69,11 +75,11 @@ def _label(task: str, structure: str, control: bool, tasks: Mapping[str, str], s
     return f"{own} · control" if control else own
 
 
-def _axis(labels: Sequence[str], across: bool) -> alt.Axis:
+def _axis(labels: AxisLabels, across: bool) -> alt.Axis:
     return alt.Axis(
         title=None,
-        values=list(range(len(labels))),
-        labelExpr=label_expr([visible(t, 52) for t in labels] or [""]),
+        values=list(range(len(labels.texts))),
+        labelExpr=labels.at(),
         labelLimit=160 if across else 260,
         labelOverlap=False,
         labelFlush=False,

@@ -14,8 +14,9 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from core.charts.axis_labels import AxisLabels
 from core.charts.board import BELOW, PICKED, inline
-from core.charts.labels import GREY, SIDES, STRETCH, head, label_expr, visible
+from core.charts.labels import GREY, SIDES, STRETCH, head, visible
 from core.charts.layout import exact
 
 ROW, COLUMN = 20, 74
@@ -48,9 +49,10 @@ def grid(
     records = [_record(r, at_row, at_column, names) for r in own.to_dict("records")]
     across = min(COLUMN, max(60, width - SIDES) / max(len(metrics), 1))
     high = max(40, ROW * len(features))
+    heads, sides = (AxisLabels([visible(names.get(c, c), 44) for c in some]) for some in (metrics, features))
     base = alt.Chart(inline(records)).encode(
-        x=_place("x", [names.get(m, m) for m in metrics], across * len(metrics)),
-        y=_place("y", [names.get(f, f) for f in features], high),
+        x=_place("x", heads, across * len(metrics)),
+        y=_place("y", sides, high),
         tooltip=_tooltip(),
     )
     there = base.transform_filter("isValid(datum.rho)")
@@ -63,12 +65,16 @@ def grid(
     layers += _gone(base, records)
     layers += _frames(base, records, picked)
     told = [*lines, f"star: q at most {LEVEL:g} over the whole grid", *_legend(records)]
-    return alt.layer(*layers).properties(
-        width=across * len(metrics) + SIDES,
-        height=high,
-        title=head(title, told),
-        description=f"{title}: {len(features)} features (rows) and {len(metrics)} metrics. {'. '.join(told)}.",
-        autosize=STRETCH,
+    return (
+        alt.layer(*layers)
+        .add_params(heads.param, sides.param)
+        .properties(
+            width=across * len(metrics) + SIDES,
+            height=high,
+            title=head(title, told),
+            description=f"{title}: {len(features)} features (rows) and {len(metrics)} metrics. {'. '.join(told)}.",
+            autosize=STRETCH,
+        )
     )
 
 
@@ -143,16 +149,16 @@ def _legend(records: Sequence[dict[str, Any]]) -> list[str]:
     return parts
 
 
-def _place(side: str, labels: Sequence[str], pixels: float) -> Any:
-    shown = [visible(text, 44) for text in labels] or [""]
+def _place(side: str, labels: AxisLabels, pixels: float) -> Any:
+    places = list(range(len(labels.texts)))
     across = side == "x"
     look = (
         {"orient": "top", "labelAngle": -50, "labelAlign": "left", "labelLimit": 150} if across else {"labelLimit": 250}
     )
     axis = alt.Axis(
         title=None,
-        values=list(range(len(shown))),
-        labelExpr=label_expr(shown, 0, 14 if across else 0, pixels),
+        values=places,
+        labelExpr=labels.fitting(14, pixels) if across else labels.at(),
         labelOverlap=False,
         labelFlush=False,
         labelBound=False,
@@ -163,7 +169,7 @@ def _place(side: str, labels: Sequence[str], pixels: float) -> Any:
         labelPadding=4,
         **look,
     )
-    scale = alt.Scale(domain=list(range(len(shown))), paddingInner=0.04, paddingOuter=0)
+    scale = alt.Scale(domain=places, paddingInner=0.04, paddingOuter=0)
     return (alt.X if across else alt.Y)(f"{side}:O", sort=None, scale=scale, axis=axis)
 
 

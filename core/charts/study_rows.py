@@ -15,8 +15,9 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from core.charts.axis_labels import AxisLabels
 from core.charts.board import LISTED, inline
-from core.charts.labels import GREY, OKABE_ITO, STRETCH, digits, head, label_expr, visible
+from core.charts.labels import GREY, OKABE_ITO, STRETCH, digits, head, visible
 from core.charts.layout import exact
 
 LINE, ROOM = 15, 10
@@ -53,19 +54,22 @@ def dots(
         raise ValueError(f"The table has no column {missing[0]}: rows with intervals need {', '.join(COLUMNS)}.")
     names = list(series) or sorted(set(table["series"]))
     labels, heads, places = _places(table)
-    records = _records(table, places, percent, tips or {})
+    records = _records(table, places, names, percent, tips or {})
     step = LINE * max(len(names), 1) + ROOM
     form = ".0%" if percent else "~g"
     span = list(domain) if domain else _domain(records, line_at)
     x = alt.X(
         "value:Q", title=axis, scale=alt.Scale(domain=span, nice=not domain), axis=alt.Axis(format=form, tickCount=6)
     )
+    words = AxisLabels(labels)
+    lines_of_a_row = alt.Scale(domain=list(range(len(names))), paddingInner=0.1, paddingOuter=0.25)
     base = alt.Chart(inline(records)).encode(
-        y=_axis(labels, heads),
-        yOffset=alt.YOffset("series:N", sort=None, scale=alt.Scale(domain=names, paddingInner=0.1, paddingOuter=0.25)),
+        y=_axis(words, len(labels), heads),
+        yOffset=alt.YOffset("line:N", sort=None, scale=lines_of_a_row),
         tooltip=_tooltip(series_title, tips or {}),
     )
-    color, shape = _look(names, series_title)
+    models = AxisLabels(names)
+    color, shape = _look(models, len(names), series_title)
     there = base.transform_filter("isValid(datum.value)")
     own, pooled = there.transform_filter("!datum.pooled"), there.transform_filter("datum.pooled")
     bars = own.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2.5)
@@ -81,12 +85,16 @@ def dots(
             x=alt.value(4), text=alt.Text("shown:N")
         )
     )
-    return alt.layer(*layers).properties(
-        width=width,
-        height=max(60, step * len(labels)),
-        title=head(title, lines),
-        description=_spoken(title, lines, records),
-        autosize=STRETCH,
+    return (
+        alt.layer(*layers)
+        .add_params(words.param, models.param)
+        .properties(
+            width=width,
+            height=max(60, step * len(labels)),
+            title=head(title, lines),
+            description=_spoken(title, lines, records),
+            autosize=STRETCH,
+        )
     )
 
 
@@ -107,7 +115,11 @@ def _places(table: pd.DataFrame) -> tuple[list[str], list[int], dict[tuple[str, 
 
 
 def _records(
-    table: pd.DataFrame, places: Mapping[tuple[str, str], int], percent: bool, tips: Mapping[str, str]
+    table: pd.DataFrame,
+    places: Mapping[tuple[str, str], int],
+    names: Sequence[str],
+    percent: bool,
+    tips: Mapping[str, str],
 ) -> list[dict[str, Any]]:
     out = []
     for line in table.to_dict("records"):
@@ -119,6 +131,7 @@ def _records(
                 "group": visible(str(line["group"]), 60) if line["group"] else "",
                 "row": visible(str(line["row"]), 60),
                 "series": str(line["series"]),
+                "line": names.index(str(line["series"])) if str(line["series"]) in names else None,
                 "value": exact(value),
                 "low": exact(low) if known else None,
                 "high": exact(high) if known else None,
@@ -156,13 +169,13 @@ def _domain(records: Sequence[Mapping[str, Any]], line_at: float | None) -> list
     return [low - room, high + room]
 
 
-def _axis(labels: list[str], heads: list[int]) -> alt.Y:
-    places = list(range(len(labels)))
+def _axis(labels: AxisLabels, count: int, heads: list[int]) -> alt.Y:
+    places = list(range(count))
     bold: Any = {"condition": {"test": f"indexof({heads}, datum.value) >= 0", "value": "bold"}, "value": "normal"}
     axis = alt.Axis(
         title=None,
         values=places,
-        labelExpr=label_expr(labels or [""]),
+        labelExpr=labels.at(),
         labelFontWeight=bold,
         labelLimit=230,
         labelFontSize=12,
@@ -176,15 +189,17 @@ def _axis(labels: list[str], heads: list[int]) -> alt.Y:
     return alt.Y("place:O", sort=None, scale=alt.Scale(domain=places or [0], paddingInner=0, paddingOuter=0), axis=axis)
 
 
-def _look(names: list[str], title: str) -> tuple[alt.Color, alt.Shape]:
+def _look(names: AxisLabels, count: int, title: str) -> tuple[alt.Color, alt.Shape]:
     """One colour and one shape for each series, so that print in grey can be read too."""
-    some = len(names) > 1
-    legend = alt.Legend(title=title, labelLimit=260, symbolOpacity=1, **LISTED) if some else None
-    colours = [OKABE_ITO[i % 6] for i in range(len(names))]
-    color = alt.Color("series:N", sort=None, scale=alt.Scale(domain=names, range=colours), legend=legend)
-    shapes = [SHAPES[i % len(SHAPES)] for i in range(len(names))]
-    shape = alt.Shape("series:N", sort=None, scale=alt.Scale(domain=names, range=shapes), legend=legend)
-    return color, shape
+    legend = alt.Legend(title=title, labelExpr=names.at(), labelLimit=260, symbolOpacity=1, **LISTED)
+    shown = legend if count > 1 else None
+    places = list(range(count))
+    colours = alt.Scale(domain=places, range=[OKABE_ITO[i % 6] for i in places])
+    shapes = alt.Scale(domain=places, range=[SHAPES[i % len(SHAPES)] for i in places])
+    return (
+        alt.Color("line:N", sort=None, scale=colours, legend=shown),
+        alt.Shape("line:N", sort=None, scale=shapes, legend=shown),
+    )
 
 
 def _faint() -> Any:

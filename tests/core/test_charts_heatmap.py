@@ -1,6 +1,7 @@
 import base64
 import io
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -139,3 +140,20 @@ def test_picture_has_the_palette_and_leaves_the_unreadable_clear():
     assert [picture.getpixel((x, 0)) for x in range(2)] == [(68, 1, 84, 255), (253, 231, 37, 255)]
     assert picture.getpixel((2, 0))[3] == 0
     assert viridis(3).tolist()[0] == [68, 1, 84]
+
+
+@pytest.mark.parametrize("width", [420, 1130, 1700])
+def test_picture_and_axis_of_the_overview_are_equally_wide(width):
+    """A page sets the width of a chart to its own: labels then still stand over their columns."""
+    tr = made.trace(" ".join(f"word{i}" for i in range(300)))
+    spec = overview(made.importance(tr)).to_dict() | {"width": width}
+    svg = vl_convert.vegalite_to_svg(spec)
+    picture = [float(n) for n in re.search(r'<image [^>]*width="([\d.]+)" height="([\d.]+)"', svg).groups()]
+    plot = [float(n) for n in re.search(r'class="background"[^>]*d="M[^"]*?h([\d.]+)v([\d.]+)', svg).groups()]
+    assert picture == pytest.approx(plot, abs=1.01) and picture[0] < width
+
+
+def test_hovering_the_overview_shows_no_picture_data():
+    spec = overview(known()[1]).to_dict()
+    assert spec["layer"][0]["mark"]["tooltip"] is None
+    assert 'aria-label="x0' not in vl_convert.vegalite_to_svg(spec), "a screen reader would spell the picture"

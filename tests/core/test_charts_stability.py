@@ -75,7 +75,8 @@ def test_digits_where_there_is_room_and_dots_where_not():
 def test_equal_words_stay_two_and_odd_texts_come_visible():
     chart = cells_with_spread(made()).to_dict()
     axis = chart["layer"][0]["encoding"]["x"]["axis"]
-    assert axis["labelExpr"].count('"the"') == 2 and axis["values"] == list(range(8))
+    words = next(p["value"] for p in chart["params"] if p["name"] in axis["labelExpr"])
+    assert words.count("the") == 2 and axis["values"] == list(range(8))
     assert "\u202e" not in json.dumps(chart, ensure_ascii=False) and "x" * 60 not in json.dumps(chart)
 
 

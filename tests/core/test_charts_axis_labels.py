@@ -1,0 +1,206 @@
+"""Words that mean something to Vega are drawn as any other: no chart puts a label into an expression."""
+
+import html
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import vl_convert
+
+from core.charts.agreement import agreement_chart
+from core.charts.axis_labels import AxisLabels
+from core.charts.cross import cross
+from core.charts.differences import difference, gained_lost
+from core.charts.effects import effect_bars
+from core.charts.heatmap import heatmap
+from core.charts.next_words import next_words
+from core.charts.over import over_answer, step_bars
+from core.charts.overview import overview
+from core.charts.read_mattered import read_mattered
+from core.charts.stability import cells_with_spread, intervals
+from core.charts.study_cells import cut_off
+from core.charts.study_grid import grid
+from core.charts.study_rows import dots
+from core.charts.study_scatter import scatter
+from core.records import Aligned, Importance, NextTokens, Probe, Units
+from tests.core import charts_made_up, compared_made_up
+from tests.core.study_made_up import runs_table
+from tests.core.test_charts_stability import made as stability
+
+RESERVED = (
+    # keywords of Vega's expression parser, then names and functions that expressions know
+    "if in do var for new try let this else case void with enum while break catch throw const yield class super return "
+    "typeof delete switch export import public static default finally extends package private function continue "
+    "debugger interface protected instanceof implements null true false undefined NaN Infinity E PI LN2 SQRT1_2 "
+    "datum event item parent view group xy x y width height padding autosize background data scale domain range "
+    "invert indata now random format isValid isNumber toNumber signal index length slice indexof"
+).split()
+SIGNS = ('"', "'", "\\", "\\u0041", '"]', "datum.x", "datum['value']", "${x}", "{{x}}", "<b>", "&amp;", "%", "//", "/*")
+HARD = ("if", "datum.x", "this", '"', "'", "\\", "${x}", "null")
+WORDS = tuple(RESERVED) + SIGNS
+
+
+def units(words, first=0):
+    n = len(words)
+    return Units("word", words, np.zeros(n), np.arange(n), np.arange(n), ("user",) * n, np.arange(n) + first,
+                 np.arange(n), np.ones(n))  # fmt: skip
+
+
+def importance(words):
+    n = len(words)
+    values = np.random.default_rng(0).dirichlet(np.ones(n), n)
+    return Importance("a" * 64, "mean-attention", values, units(words), units(words, n), "share", True, np.zeros(n),
+                      np.full((n, n), 1 / n), model="A model")  # fmt: skip
+
+
+def comparison(words):
+    n = len(words)
+    values = np.stack([np.linspace(0, 0.1, n), np.linspace(0.1, 0, n)])
+    full = {"values": values, "uniform": np.full((2, n), 0.05), "alone": np.full((2, n), np.nan)}
+    return compared_made_up.comparison(
+        units=Aligned(words, (words, words), np.tile(np.arange(n), (2, 1))),
+        status=np.full((2, n), "matched"),
+        pieces=np.ones((2, n)),
+        unaligned=np.zeros(2),
+        **full,
+    )
+
+
+def moving(words):
+    made = stability(units=len(words), rows=len(words))
+    return replace(made, units=words, rows=words)
+
+
+def lost(words):
+    trace = charts_made_up.trace("What", " ".join("w" * len(words)))
+    tokens = trace.tokens
+    answer = " ".join(words)
+    ends = np.cumsum([len(w) + 1 for w in words]) - 1
+    starts = ends - [len(w) for w in words]
+    first = trace.prompt_length
+    tokens = replace(
+        tokens,
+        sources=(tokens.sources[0], replace(tokens.sources[1], text=answer)),
+        start=[*tokens.start[:first], *starts],
+        end=[*tokens.end[:first], *ends],
+    )
+    trace = replace(trace, tokens=tokens)
+    logprobs = np.linspace(-3, -0.1, trace.steps)[None]
+    probe = Probe(trace.id, units(words[:1]), np.ones((1, 1), bool), logprobs, np.full(trace.steps, -1.0), "mask")
+    return effect_bars(probe, 0, trace)
+
+
+def correlated(words):
+    n = len(words)
+    table = {"feature": words, "metric": "m", "rho": np.linspace(-1, 1, n), "low": -1.0, "high": 1.0, "q": 0.5, "n": 9}
+    return grid(pd.DataFrame(table), features=words, metrics=["m"], names={}, title=words[0])
+
+
+def rows(words):
+    table = {"group": words[0], "row": words, "series": words[0], "value": 0.1, "low": 0.0, "high": 0.2}
+    return dots(pd.DataFrame(table), title="T", axis="x")
+
+
+def cells(words):
+    table = {"task": words, "structure": words[0], "control": False, "model": words[0], "runs": 4, "failed": 0}
+    return cut_off(pd.DataFrame(table | {"truncated_share": 0.2, "reason": ""}))
+
+
+def points(words):
+    table = runs_table(2)
+    table["task"] = [words[i % len(words)] for i in range(len(table))]
+    return scatter(table, "lookback", "correct", names={}, binary=True)
+
+
+def following(words):
+    logprobs = np.log(np.full((2, len(words)), 1 / len(words)))
+    found = NextTokens(("a", "b"), np.arange(len(words)), words, logprobs, words[0])
+    return next_words(found, words[:2], most=len(words))
+
+
+def crossed(words):
+    n = len(words)
+    odds = np.ones((n, n))
+    return cross(odds, odds, odds, words, words)
+
+
+def by_step(words):
+    shares = {words[0]: np.full(len(words), 0.1), words[1]: np.full(len(words), 0.2)}
+    return over_answer(range(len(words)), words, shares, shares)
+
+
+CHARTS = {
+    "heatmap": lambda words: heatmap(importance(words), width=3000),
+    "overview": lambda words: overview(importance(words), width=3000, height=900),
+    "share by step": by_step,
+    "bars of a step": lambda words: step_bars(words[0], dict.fromkeys(words, 0.1), dict.fromkeys(words, 0.1)),
+    "difference": lambda words: difference(comparison(words), 0, 1, words[:2], width=3000),
+    "gained and lost": lambda words: gained_lost(comparison(words), 0, 1, words[:2], most=200),
+    "agreement": lambda words: agreement_chart(comparison(words), words[:2]),
+    "next words": following,
+    "cross": crossed,
+    "spread": lambda words: cells_with_spread(moving(words), width=3000),
+    "intervals": lambda words: intervals(moving(words), width=3000, first=words[0]),
+    "effects": lost,
+    "read and mattered": lambda words: read_mattered(np.ones(len(words)), np.ones(len(words)), words),
+    "correlations": correlated,
+    "rows": rows,
+    "cells": cells,
+    "scatter": points,
+}
+NAMED = ("heatmap", "overview", "bars of a step", "difference", "gained and lost", "next words", "cross", "spread",
+         "rows", "cells", "correlations")  # fmt: skip
+"""Charts that write every word on an axis, at any number of them."""
+
+
+def drawn(chart):
+    """The texts of the picture."""
+    svg = vl_convert.vegalite_to_svg(chart.to_dict())
+    return [html.unescape(t) for t in re.findall(r"<text[^>]*>([^<]*)</text>", svg)]
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_reserved_words_do_not_blank_a_chart(name):
+    made = drawn(CHARTS[name](WORDS[:60] if name == "cross" else WORDS))
+    assert made, "nothing was drawn"
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_if_alone_does_not_blank_a_chart(name):
+    """A single label is a chart of its own: Vega folds constants."""
+    assert drawn(CHARTS[name](("if", "if")))
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_every_label_is_drawn_as_it_is(name):
+    made = drawn(CHARTS[name](HARD))
+    for word in HARD:
+        assert any(text == word or text.endswith(f": {word}") or text.startswith(f"{word} ·") for text in made), word
+
+
+def test_no_label_stands_in_an_expression():
+    for make in CHARTS.values():
+        secret = ("SECRETif", "SECRETdatum")
+        for text in expressions(make(secret).to_dict()):
+            assert "SECRET" not in text, text
+
+
+def expressions(spec, key=""):
+    """Every text of a spec that Vega parses as an expression."""
+    if isinstance(spec, dict):
+        for name, value in spec.items():
+            yield from expressions(value, name)
+    elif isinstance(spec, list):
+        for value in spec:
+            yield from expressions(value, key)
+    elif isinstance(spec, str) and key in ("labelExpr", "expr", "test", "filter", "calculate", "signal"):
+        yield spec
+
+
+def test_labels_are_looked_up_by_place():
+    labels = AxisLabels(["a", "b"])
+    assert labels.at("1").endswith("[1]") and labels.param.value == ["a", "b"]
+    assert AxisLabels([]).texts == [""]
+    assert AxisLabels(["a", "b"]).param.name == labels.param.name != AxisLabels(["b", "a"]).param.name
