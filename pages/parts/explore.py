@@ -11,7 +11,7 @@ from pages.parts import progress
 from pages.parts.cached import open_trace
 from pages.parts.findings.back import back
 from pages.parts.form import fill, form, mode, prepare
-from pages.parts.frame import cache_line, examples, frame
+from pages.parts.frame import cache_line, examples, frame, restored
 from pages.parts.picker import pick_model
 from pages.parts.text import escape
 from pages.parts.view import view
@@ -73,6 +73,8 @@ def _shown(shipped: list[str]) -> tuple[Trace | None, str]:
         return None, ""
     try:
         run_id = store.prefix(asked)
+        if run_id is None and asked in shipped:
+            run_id = restored(asked)
         trace = None if run_id is None else open_trace(run_id, progress.asked())
     except HeedError as error:
         st.session_state.broken = (asked, str(error))

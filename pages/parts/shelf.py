@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from hashlib import sha256
+
 import pandas as pd
 import streamlit as st
 
@@ -88,7 +91,7 @@ def _table(runs: list[RunInfo]) -> list[int]:
     )
     event = st.dataframe(
         frame,
-        key="runs_table",
+        key=table_key(r.id for r in runs),
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
@@ -99,6 +102,11 @@ def _table(runs: list[RunInfo]) -> list[int]:
         },
     )
     return list(event["selection"]["rows"])
+
+
+def table_key(ids: Iterable[str]) -> str:
+    """The key of a table of these runs. Ticks are row numbers: other runs need a table without any."""
+    return f"runs_table_{sha256(' '.join(ids).encode()).hexdigest()[:16]}"
 
 
 def _actions(picked: list[RunInfo]) -> None:

@@ -2,6 +2,8 @@
 
 import io
 import re
+import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,6 +13,8 @@ from core.findings.opened import EXAMPLE, open_folder
 from tests.core.findings_made_up import made
 from tests.core.study_made_up import MODELS, instructions_table, runs_table, small
 from tests.pages.conftest import fine, texts
+
+OLD = Path(__file__).resolve().parents[1] / "data" / "v0.3.0"
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +79,16 @@ def test_an_address_brings_filter_pair_and_run(visit, example):
     assert "SmolLM2 135M Instruct" in texts(app) and f"A made-up answer to {cell}" not in texts(app)
     assert re.search(r"\d+ of \d+ in this order", texts(app))
     assert "Lookback ratio **" in texts(app)
+
+
+def test_the_button_of_the_example_leads_away_from_another_study(visit, example, home):
+    shutil.copytree(OLD / "home", home, dirs_exist_ok=True)
+    (study,) = (p.name for p in (home / "studies").iterdir())
+    app = fine(done(visit("findings", study=study)))
+    assert app.selectbox(key="findings_study").value == study and study in app.query_params["study"]
+    button = next(b for b in app.button if b.label == "Example study")
+    app = fine(done(button.click().run()))
+    assert app.selectbox(key="findings_study").value == EXAMPLE and EXAMPLE in app.query_params["study"]
 
 
 def test_what_is_shown_stands_in_the_address(visit, example):

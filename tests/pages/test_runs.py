@@ -76,6 +76,56 @@ def test_naming_starring_and_deleting(ticked):
     assert store.find("Name me") == [] and not app.exception
 
 
+def tick(app, row):
+    """What a click on a line of the table does."""
+    table = app.dataframe[0]
+    app.session_state[table.key] = {"selection": {"rows": [row], "columns": [], "cells": []}}
+    return app.run()
+
+
+def test_after_a_deletion_nothing_is_ticked(visit, keep):
+    """The tick is a row number: it would land on the next run, with the question still open."""
+    keep(made_up.run("One"))
+    keep(made_up.run("Two"))
+    app = fine(visit("runs"))
+    first, second = app.dataframe[0].value["Run"][:2]
+    app = tick(app, 0)
+    assert any("Delete 1 run for good?" in m.value for m in app.markdown)
+    app = fine(app.button(key="really").click().run())
+    assert store.prefix(first) is None and store.prefix(second)
+    assert not any("for good?" in m.value for m in app.markdown), "another run stands ready to be deleted"
+    assert "Tick runs on the left" in texts(app)
+
+
+def test_a_search_unticks_and_a_star_does_not(visit, keep):
+    keep(made_up.run("Stays"))
+    keep(made_up.run("Another"))
+    app = tick(fine(visit("runs")), 0)
+    app = fine(next(b for b in app.button if b.label == "Star").click().run())
+    assert {b.label for b in app.button} >= {"Open", "Unstar"}
+    app = fine(app.text_input(key="query").set_value("stays").run())
+    assert "Tick runs on the left" in texts(app)
+
+
+@pytest.mark.parametrize("page", ["", "explore", "compare"])
+def test_a_deleted_example_comes_back(visit, page):
+    """From the package, where a first visit would otherwise say that there is no stored run."""
+    fine(visit())
+    shipped = [r.id for r in store.find()]
+    assert store.delete(shipped) == 4
+    app = fine(visit(page))
+    assert "no stored run" not in texts(app)
+    assert set(shipped) == {r.id for r in store.find()}
+
+
+def test_a_link_to_a_deleted_example_opens_it(visit):
+    fine(visit())
+    run = store.find("love")[0].id
+    store.delete([run])
+    app = fine(visit("explore", run=run))
+    assert f"run {run[:8]}" in texts(app)
+
+
 def test_two_to_four_runs_can_be_compared(ticked):
     app, _ = ticked(*[made_up.run(f"Question {i}") for i in range(2)])
     assert "Compare" in {b.label for b in app.button}

@@ -20,7 +20,7 @@ from pages.parts import progress
 from pages.parts.cached import open_trace
 from pages.parts.compare.columns import SHARED, SYSTEM, Column, columns, fresh, policy_of, put, settled
 from pages.parts.filled import SKY, Filled
-from pages.parts.frame import examples
+from pages.parts.frame import examples, restored
 
 SECOND = "qwen2.5-coder-0.5b-instruct"
 TURNED = "What color is the sky? Answer in one word."
@@ -68,7 +68,7 @@ def first_visit() -> None:
 
 def _example(run: str) -> Trace | None:
     try:
-        return open_trace(run)
+        return open_trace(run) or open_trace(restored(run))
     except HeedError:
         return None
 

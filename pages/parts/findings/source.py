@@ -17,6 +17,8 @@ from pages.parts.frame import ROOT
 from pages.parts.text import escape
 
 FOLDER = ROOT / "docs/example-study"
+KEPT = ("findings_file", "findings_stamps", "findings_address")
+"""What stays when another study is picked; the last address too, or the browser's would count as a new link."""
 
 
 def pick() -> Opened | None:
@@ -50,7 +52,7 @@ def pick() -> Opened | None:
 def _show(ident: str) -> None:
     state = st.session_state
     for name in list(state):
-        if str(name).startswith("findings_") and name not in ("findings_file", "findings_stamps"):
+        if str(name).startswith("findings_") and name not in KEPT:
             del state[name]
     state[key("study")] = ident
 
