@@ -10,7 +10,7 @@ run: venv        ## start the dashboard and print its address
 	@exec $(PYTHON) scripts/launch.py
 
 demo: venv       ## fetch and convert both small models, so that a lecture needs no network
-	@$(PYTHON) -m core.models.demo && $(PYTHON) -m core.quality
+	@$(PYTHON) -m core.models.prefetch && $(PYTHON) -m core.study.quality
 
 test: dev        ## unit tests, pages, README, real browser on the real default model
 	@exec $(PYTHON) scripts/test.py $(ARGS)
@@ -21,7 +21,7 @@ bench: dev       ## what capturing, comparing and knocking out cost, in time and
 EXAMPLE = $(firstword $(wildcard docs/example-study/runs.parquet docs/example-study/runs.csv))
 
 calibrate: dev   ## do the statistics of Findings tell the truth where it is known? Writes docs/calibration.md
-	@exec $(PYTHON) -m core.statistics.calibrate --save docs/calibration.md $(addprefix --table ,$(EXAMPLE)) $(ARGS)
+	@exec $(PYTHON) -m core.study.statistics.calibration --save docs/calibration.md $(addprefix --table ,$(EXAMPLE)) $(ARGS)
 
 lint: dev
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy

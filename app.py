@@ -1,5 +1,5 @@
 """Heed: what a language model read while it wrote its answer. A visitor lands on Explore."""
 
-from pages.parts.explore import explore
+from pages.parts.explore_page import explore_page
 
-explore()
+explore_page()

@@ -80,7 +80,7 @@ class Both:
 
     def replaced(self) -> np.ndarray:
         """float32 [word, step] effects by Heed's scorer when a token is exchanged for id 0, as Captum does it."""
-        from core.probe.scoring import Scorer, Variant
+        from core.probe.variant_scoring import Scorer, Variant
 
         p = self.trace.prompt_length
         prompt = np.array(self.trace.token_ids[:p])

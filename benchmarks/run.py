@@ -62,14 +62,14 @@ class Bench:
         import torch
         from transformers import AutoModelForCausalLM
 
-        from core.models import DEFAULT, load_model, locate
-        from core.models.names import files_of
+        from core.models import DEFAULT_MODEL, load_model, locate
+        from core.models.model_key import files_of
 
         self.torch = torch
-        self.model = load_model(DEFAULT)
+        self.model = load_model(DEFAULT_MODEL)
         self.model.hf.generation_config.eos_token_id = None  # both sides always write every token
         self.plain = AutoModelForCausalLM.from_pretrained(
-            files_of(locate(DEFAULT)), dtype=torch.float32, local_files_only=True
+            files_of(locate(DEFAULT_MODEL)), dtype=torch.float32, local_files_only=True
         ).eval()
         self.plain.generation_config = self.model.hf.generation_config
 
@@ -176,9 +176,9 @@ def cached(bench: Bench) -> None:
     with tempfile.TemporaryDirectory() as home:
         os.environ["HEED_HOME"] = home
         trace = bench.ours(bench.ids(SIZES[-1][0]), SIZES[-1][1])
-        store.save(trace)
-        opened = [seconds(lambda: store.load(trace.request)) for _ in range(7)]
-        again = store.load(trace.request)
+        store.save_run(trace)
+        opened = [seconds(lambda: store.load_run(trace.request)) for _ in range(7)]
+        again = store.load_run(trace.request)
         explained = [seconds(lambda: explain(again)) for _ in range(7)]
     took = [statistics.median(t) for t in (opened, explained)]
     say(f"stored 1024+64 run: opened in {took[0]:.3f} s, explained in {took[1]:.3f} s")

@@ -22,9 +22,9 @@ ANSWER = "Max was a big dog who loved the sea. Each day he swam out and brought 
 def stability(model: Any, say: Callable[[str], None], rounds: int = 5) -> float:
     """Prints and returns the median seconds from traces to the chart as a browser is sent it."""
     from core import explain
-    from core.charts import export
-    from core.charts.stability import cells_with_spread
-    from core.comparing.repeats import stability as over_runs
+    from core.charts import picture_files
+    from core.charts.stability_charts import spread_heatmap
+    from core.comparing.run_stability import measure_stability as over_runs
 
     traces = _runs(model)
     spent: dict[str, list[float]] = {"chart": [], "picture": []}
@@ -32,10 +32,10 @@ def stability(model: Any, say: Callable[[str], None], rounds: int = 5) -> float:
         began = time.perf_counter()
         made = [explain(t, sink="separate", granularity="word") for t in traces]
         found = over_runs(traces, made)
-        chart = cells_with_spread(found)
+        chart = spread_heatmap(found)
         chart.to_json()
         spent["chart"].append(time.perf_counter() - began)
-        export.png(chart)
+        picture_files.png(chart)
         spent["picture"].append(time.perf_counter() - began)
     chart_s, picture_s = (statistics.median(s[1:]) for s in spent.values())
     rows, columns = found.mean.shape
@@ -48,7 +48,7 @@ def stability(model: Any, say: Callable[[str], None], rounds: int = 5) -> float:
 
 def _runs(model: Any) -> list[Any]:
     from core import run
-    from core.comparing.edits import propose
+    from core.comparing.perturbations import propose_edits
 
-    texts = [PROMPT, *(edit.text for edit in propose(PROMPT, RUNS - 1))]
+    texts = [PROMPT, *(edit.text for edit in propose_edits(PROMPT, RUNS - 1))]
     return [run(model, text, answer=ANSWER) for text in texts]

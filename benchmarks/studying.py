@@ -19,8 +19,8 @@ TASKS = ("fact", "context_qa", "summary", "extraction", "classification", "const
 def study(model: Any, say: Callable[[str], None], items: int = ITEMS) -> float:
     """Prints and returns items per minute batched / one at a time."""
     from core.capture import capture, capture_all
-    from core.capture.batch import CLOSE
-    from core.study.work import Asked, compute
+    from core.capture.batch_generation import CLOSE
+    from core.study.compute import StudyRun, compute_runs
 
     asked = _asked(model, items)
     list(capture_all(model, asked[:2]))  # the check of the model, and what the first call imports
@@ -31,7 +31,7 @@ def study(model: Any, say: Callable[[str], None], items: int = ITEMS) -> float:
     single = [capture(model, request) for request in asked]
     alone = time.perf_counter() - began
     began = time.perf_counter()
-    done = list(compute(model, [Asked(str(i), r) for i, r in enumerate(asked)]))
+    done = list(compute_runs(model, [StudyRun(str(i), r) for i, r in enumerate(asked)]))
     whole = time.perf_counter() - began
     other, close = 0, 0
     for i, trace in enumerate(single):

@@ -4,9 +4,8 @@ Every page imports this package, so nothing heavy is imported until it is used.
 """
 
 import os
-from typing import Any
 
-from core.lazy import lookup
+import lazy_loader
 
 # torch's threads wait for each other by spinning, for long. When a browser or a second server wants the same cores,
 # spinning starves the thread that is waited for: with one other busy process on 2 cores, 16 tokens took over 10 s
@@ -14,29 +13,4 @@ from core.lazy import lookup
 # is first imported, so it is set here; a value that is set already stays.
 os.environ.setdefault("GOMP_SPINCOUNT", "40000")
 
-_WHERE = {
-    "load_model": "core.models",
-    "run": "core.capture",
-    "knock_out": "core.probe",
-    "explain": "core.importance",
-    "compare": "core.comparing",
-    "score": "core.quality",
-    "check_instructions": "core.quality",
-    "features": "core.study.features",
-    "Study": "core.study",
-    "correlate": "core.statistics",
-    "METHODS": "core.importance",
-    "METRICS": "core.quality",
-    "CATALOGUE": "core.models",
-    "HeedError": "core.errors",
-}
-
-__all__ = list(_WHERE)
-
-
-def __getattr__(name: str) -> Any:
-    return lookup(__name__, _WHERE, name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -11,78 +11,78 @@ from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
-from core.errors import PromptError
+from .errors import PromptError
 
 LARGEST_SEED, SMALLEST_SEED = 2**64 - 1, -(2**63)
 """What torch takes."""
 
 
-def whole(what: str, value: Any, low: int, high: int, limits: str = "") -> int:
+def check_whole(what: str, value: Any, low: int, high: int, limits: str = "") -> int:
     """``value`` as an int from ``low`` to ``high`` (``limits``: the two in words). Raises PromptError."""
     if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
         limits = limits or f"from {low:,} to {high:,}"
-        raise PromptError(f"{what} must be a whole number {limits}, not {shown(value)}.")
+        raise PromptError(f"{what} must be a whole number {limits}, not {short_repr(value)}.")
     return int(value)
 
 
-def number(what: str, value: Any, remedy: str) -> float:
+def check_number(what: str, value: Any, remedy: str) -> float:
     """``value`` as a float. Raises PromptError, with ``remedy`` as what it should be."""
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise PromptError(f"{what} must {remedy}, not {shown(value)}.")
+        raise PromptError(f"{what} must {remedy}, not {short_repr(value)}.")
     return float(value)
 
 
-def switch(what: str, value: Any) -> bool:
+def check_switch(what: str, value: Any) -> bool:
     """``value`` as a bool: anything that equals True or False. Raises PromptError."""
     plain = value.item() if hasattr(value, "item") else value
     if plain not in (True, False):
-        raise PromptError(f"{what} must be True or False, not {shown(value)}.")
+        raise PromptError(f"{what} must be True or False, not {short_repr(value)}.")
     return bool(plain)
 
 
-def text(what: str, value: Any) -> str:
+def check_text(what: str, value: Any) -> str:
     """``value`` as a str; None is the empty one. Raises PromptError."""
     if value is not None and not isinstance(value, str):
-        raise PromptError(f"{what} must be text, not {shown(value)}.")
+        raise PromptError(f"{what} must be text, not {short_repr(value)}.")
     return str(value or "")
 
 
-def texts(what: str, value: Any) -> tuple[str, ...]:
+def check_texts(what: str, value: Any) -> tuple[str, ...]:
     """One text or several, empty ones left out, in order (a set in alphabetical order). Raises PromptError."""
     if value is None or isinstance(value, str):
         value = [value] if value else []
     several = isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray))
     found: list[Any] = list(value) if several else [None]
     if not all(isinstance(v, str) for v in found):
-        raise PromptError(f"{what} must be one text or a list of texts, not {shown(value)}.")
+        raise PromptError(f"{what} must be one text or a list of texts, not {short_repr(value)}.")
     return tuple(v for v in (sorted(found) if isinstance(value, (set, frozenset)) else found) if v)
 
 
-def choice(what: str, value: Any, known: Sequence[str], remedy: str = "") -> str:
+def check_choice(what: str, value: Any, known: Sequence[str], remedy: str = "") -> str:
     """``value`` when it is one of ``known``. Raises PromptError."""
     if not isinstance(value, str) or value not in known:
-        raise PromptError(f"{what} must be one of {', '.join(known)}, not {shown(value)}{remedy}.")
+        raise PromptError(f"{what} must be one of {', '.join(known)}, not {short_repr(value)}{remedy}.")
     return str(value)
 
 
-def ids(what: str, value: Any) -> tuple[int, ...]:
+def check_ids(what: str, value: Any) -> tuple[int, ...]:
     """Token ids from a list, an array or a tensor, also a batch of one. Raises PromptError."""
-    plain = listed(value)
+    plain = as_list(value)
     if isinstance(plain, (list, tuple)) and len(plain) == 1 and isinstance(plain[0], (list, tuple)):
         plain = plain[0]
     if not isinstance(plain, (list, tuple, range)) or any(
         isinstance(i, bool) or not isinstance(i, Integral) for i in plain
     ):
-        raise PromptError(f"{what} must be text or a list of token ids, not {shown(value)}.")
+        raise PromptError(f"{what} must be text or a list of token ids, not {short_repr(value)}.")
     return tuple(int(i) for i in plain)
 
 
-def listed(value: Any) -> Any:
+def as_list(value: Any) -> Any:
     """Arrays and tensors as lists; anything else as it is."""
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-def shown(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """``value`` for a sentence: on one line and never long."""
     written = " ".join(repr(value).split())
     return written if len(written) <= 60 else f"{written[:57]}..."

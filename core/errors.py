@@ -48,7 +48,7 @@ NO_MEMORY = "There was not enough memory for this: use a smaller model or a shor
 _MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory", "bad_alloc")
 
 
-def is_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """True for a shortage of memory, also torch's, which is known by name and text: torch is not imported."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
@@ -57,7 +57,7 @@ def is_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _MEMORY)
 
 
-def reason(error: BaseException) -> str:
+def error_reason(error: BaseException) -> str:
     """What another library says went wrong, on one line; its class where it says nothing."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(lines[:2]).rstrip(".:") if lines else type(error).__name__

@@ -17,8 +17,8 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from core.errors import HeedError, StoreError
-from core.version import NUMBERS
+from .errors import HeedError, StoreError
+from .version import NUMBERS
 
 STORE_GB = 5.0
 """Default size limit of the store, in units of 10**9 bytes."""
@@ -68,7 +68,7 @@ def versions() -> tuple[tuple[str, str], ...]:
     return tuple(sorted(seen.items()))
 
 
-def check() -> list[str]:
+def settings_problems() -> list[str]:
     """What is wrong with the settings, one sentence each, for the page to show; empty when all is well."""
     problems = []
     for folder in (home, models_home):
@@ -103,11 +103,11 @@ def _checked(folder: Path, variable: str, what: str) -> Path:
             os.close(handle)
             os.unlink(probe)
     except (OSError, ValueError) as error:
-        raise StoreError(unwritable(folder, error, variable, what)) from error
+        raise StoreError(unwritable_sentence(folder, error, variable, what)) from error
     return folder
 
 
-def unwritable(folder: Path, error: Exception, variable: str = "HEED_HOME", what: str = "runs") -> str:
+def unwritable_sentence(folder: Path, error: Exception, variable: str = "HEED_HOME", what: str = "runs") -> str:
     """One sentence for an OSError met while writing below ``folder``, with the remedy."""
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         remedy = f"free some space or set {variable} to another disk"

@@ -1,5 +1,5 @@
 """Explore: one prompt, one model, and what every word of the answer read."""
 
-from pages.parts.explore import explore
+from pages.parts.explore_page import explore_page
 
-explore()
+explore_page()

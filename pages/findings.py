@@ -1,8 +1,8 @@
 """Findings: what a study found about quality, and whether importance goes with it."""
 
-from pages.parts.findings.page import findings_page
-from pages.parts.frame import cache_line, frame
+from pages.parts.findings.findings_page import findings_page
+from pages.parts.frame import cache_line, page_frame
 
-frame("Findings")
+page_frame("Findings")
 cache_line()
 findings_page()

@@ -1,8 +1,8 @@
 """Rate: answers of a study, blind and in random order, 1 to 5."""
 
-from pages.parts.frame import cache_line, frame
-from pages.parts.rate.page import rate
+from pages.parts.frame import cache_line, page_frame
+from pages.parts.rate.rate_page import rate_page
 
-frame("Rate")
+page_frame("Rate")
 cache_line()
-rate()
+rate_page()

@@ -1,8 +1,8 @@
 """Runs: everything that was run and kept. Search, name, star, open, compare, delete, open a file."""
 
-from pages.parts.frame import cache_line, frame
-from pages.parts.shelf import shelf
+from pages.parts.frame import cache_line, page_frame
+from pages.parts.runs_table import runs_page
 
-frame("Runs")
+page_frame("Runs")
 cache_line()
-shelf()
+runs_page()

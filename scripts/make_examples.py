@@ -12,17 +12,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core import load_model, run
-from core.models import DEFAULT
-from core.store import to_json
+from core.models import DEFAULT_MODEL
+from core.store import run_to_json
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
 SKY = "Answer in one word: What color is the sky?"
 FAIR = [{"role": "system", "content": "You are a helpful assistant."}, {"role": "user", "content": SKY}]
 SECOND = "qwen2.5-coder-0.5b-instruct"
 EXAMPLES = {
-    "1-sky": (DEFAULT, SKY),
-    "2-love": (DEFAULT, "Write a six-word story about love"),
-    "3-sky-a": (DEFAULT, FAIR),
+    "1-sky": (DEFAULT_MODEL, SKY),
+    "2-love": (DEFAULT_MODEL, "Write a six-word story about love"),
+    "3-sky-a": (DEFAULT_MODEL, FAIR),
     "4-sky-b": (SECOND, FAIR),
 }
 
@@ -33,7 +33,7 @@ def main(names: Sequence[str]) -> None:
         model, prompt = EXAMPLES[name]
         trace = run(load_model(model), prompt)
         path = FOLDER / f"{name}.json"
-        path.write_bytes(to_json(trace))
+        path.write_bytes(run_to_json(trace))
         sys.stdout.write(f"{path.name}: {trace.answer!r}, {path.stat().st_size:,} bytes, run {trace.id[:8]}\n")
 
 

@@ -46,14 +46,14 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 def page() -> str:
     """The whole page."""
-    from core.quality.instructions import INSTRUCTIONS
-    from core.quality.metrics import METRICS
-    from core.study.features import FEATURES, LAST
-    from core.study.structures import STRUCTURES
+    from core.study.features import FEATURES, LAST_SUFFIX
+    from core.study.prompt_structures import STRUCTURES
+    from core.study.quality.instructions import INSTRUCTIONS
+    from core.study.quality.metrics import METRICS
 
     metrics = [(f"`{n}`", m.kind, m.unit, m.better, m.about) for n, m in METRICS.items()]
     features = [
-        (f"`{n}`", f.kind, f.unit, f.range, f.definition, f.source) for n, f in FEATURES.items() if LAST not in n
+        (f"`{n}`", f.kind, f.unit, f.range, f.definition, f.source) for n, f in FEATURES.items() if LAST_SUFFIX not in n
     ]
     structures = [(f"`{n}`", s.label, s.about) for n, s in STRUCTURES.items()]
     checks = [(f"`{n}`", c.label, c.needs or "nothing") for n, c in INSTRUCTIONS.items()]
@@ -63,7 +63,7 @@ def page() -> str:
         "describe it.\n",
         table(("column", "kind", "unit", "better", "meaning"), metrics),
         "\n## Features of importance\n\nMeans over the steps of the answer itself. Each attention feature also stands "
-        f"with the suffix `{LAST}`, read from the last layer alone.\n",
+        f"with the suffix `{LAST_SUFFIX}`, read from the last layer alone.\n",
         table(("column", "kind", "unit", "range", "definition", "source"), features),
         "\n## Structures\n",
         table(("name", "label", "layout"), structures),

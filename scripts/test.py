@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     """Exit status: pytest's, or 1 after one sentence where something needed is missing."""
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
-    from core.models import DEFAULT
+    from core.models import DEFAULT_MODEL
     from scripts.browser import NoBrowser, ready
 
     try:
@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
     except NoBrowser as error:
         sys.stderr.write(f"Heed: {error}\n")
         return 1
-    if subprocess.run([sys.executable, "-m", "core.models.demo", DEFAULT], check=False).returncode:
+    if subprocess.run([sys.executable, "-m", "core.models.prefetch", DEFAULT_MODEL], check=False).returncode:
         return 1
     command = [
         sys.executable,

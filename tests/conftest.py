@@ -41,8 +41,8 @@ def root() -> Path:
 @pytest.fixture(scope="session")
 def default_model() -> str:
     """Name of the default model, on disk and converted (fetched now where ``make test`` did not)."""
-    from core.models import DEFAULT, fetch, status
+    from core.models import DEFAULT_MODEL, fetch, model_status
 
-    if status(DEFAULT) != "ready":
-        fetch(DEFAULT)
-    return DEFAULT
+    if model_status(DEFAULT_MODEL) != "ready":
+        fetch(DEFAULT_MODEL)
+    return DEFAULT_MODEL

@@ -3,7 +3,7 @@
 Both return the output ids, the scores of each step and how it finished, and hand attention rows to a
 ``Gather``. Nothing is inherited from the model's generation defaults: the loader has left it only its end
 tokens. Seeds are global in torch, so sampling runs inside ``fork_rng`` and under the model's lock.
-Guarded by tests/core/test_capture_run.py.
+Guarded by tests/core/test_capture_run_model.py.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from typing import Any, Literal
 import torch
 from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
 
-from core.capture.rows import Gather
-from core.capture.steps import LOGITS, Scores, join, score_logits
-from core.errors import Cancelled, CaptureError
-from core.models.attention import Recorder, recording
-from core.records import Request
+from ..errors import Cancelled, CaptureError
+from ..models.attention import Recorder, recording
+from ..progress import IsCancelled, Progress
+from ..records import Request
+from .gather import Gather
+from .token_scores import LOGITS, Scores, join_scores, score_logits
 
 EAGER_LIMIT = 2048
 """Most tokens on the eager path, where every layer makes heads x P x P weights."""
@@ -29,8 +30,6 @@ COLDEST = 1e-6
 """Logits divided by less than this overflow; the best token has all the probability long before."""
 
 Finish = Literal["end", "stop", "length", "given"]
-Progress = Callable[[float | None, str, str | None], None]
-Cancel = Callable[[], bool]
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class _Raw(LogitsProcessor):
     def finish(self, ids: torch.Tensor) -> Scores:
         if self._held:
             self.flush(ids[0, -len(self._held) :])
-        return join(self.parts)
+        return join_scores(self.parts)
 
 
 class _Watch(StoppingCriteria):
@@ -74,7 +73,7 @@ class _Watch(StoppingCriteria):
         request: Request,
         start: int,
         progress: Progress,
-        cancelled: Cancel,
+        cancelled: IsCancelled,
     ) -> None:
         self._decode, self._request, self._start = decode, request, start
         self._progress, self._cancelled = progress, cancelled
@@ -98,7 +97,7 @@ def generate(
     gather: Gather,
     decode: Callable[[Sequence[int]], str],
     progress: Progress,
-    cancelled: Cancel,
+    cancelled: IsCancelled,
 ) -> Written:
     """Lets ``model`` continue ``prompt_ids``. Raises Cancelled, CaptureError (too long for the eager path)."""
     hf, start = model.hf, len(prompt_ids)
@@ -162,13 +161,13 @@ def _give_eager(gather: Gather, attentions: Any, start: int) -> None:
             gather([index], step, start + step - weights.shape[-1], weights[None])
 
 
-def read(
+def score_given(
     model: Any,
     prompt_ids: Sequence[int],
     answer_ids: Sequence[int],
     gather: Gather,
     progress: Progress,
-    cancelled: Cancel,
+    cancelled: IsCancelled,
 ) -> Written:
     """One forward pass over prompt and answer: how the model would have scored these very tokens."""
     hf, steps = model.hf, len(answer_ids)
@@ -184,7 +183,7 @@ def read(
             gather([index], 0, 0, weights[None, :, :, -steps:].float())
     logits, written = out.logits[0, -steps:], ids[0, -steps:]
     parts = [score_logits(logits[i : i + LOGITS], written[i : i + LOGITS]) for i in range(0, steps, LOGITS)]
-    return Written(list(answer_ids), join(parts), "given")
+    return Written(list(answer_ids), join_scores(parts), "given")
 
 
 def check_length(model: Any, prompt: int, new: int) -> None:

@@ -5,9 +5,14 @@ Guarded by tests/core/test_charts_axis_labels.py: every chart with words that me
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from hashlib import sha256
+from typing import TypeVar
 
 import altair as alt
+
+Chart = TypeVar("Chart", alt.Chart, alt.LayerChart)
 
 
 class AxisLabels:
@@ -15,12 +20,15 @@ class AxisLabels:
 
     Labels are words of strangers and travel as data. Written into the expression they would be parsed with it, and
     Vega's parser takes the string "if" for its function of that name: the whole chart stays blank. A chart whose axis
-    uses ``at`` needs ``add_params(labels.param)``; Altair lifts it to the top and keeps equal ones once.
+    uses ``at`` goes through ``with_labels``.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = list(texts) or [""]
-        self.param = alt.param(value=self.texts)  # named by a hash of its value
+        # Equal labels have equal names and travel once. Not Altair's own ``param_...``: Streamlit renames those, but
+        # not inside of expressions.
+        name = f"labels_{sha256(json.dumps(self.texts).encode()).hexdigest()[:16]}"
+        self.param = alt.param(name=name, value=self.texts)
 
     def at(self, place: str = "datum.value") -> str:
         """A Vega expression: the label at ``place``, itself an expression for a whole number."""
@@ -35,3 +43,8 @@ class AxisLabels:
         place = f"(datum.value - {shift:g})" if shift else "datum.value"
         every = f"max(1, ceil({need * (columns or len(self.texts)):g} / (width > 0 ? width : {pixels:g})))"
         return f"{place} % {every} == 0 ? {self.at(place)} : ''"
+
+
+def with_labels(chart: Chart, *labels: AxisLabels) -> Chart:
+    """``chart`` with the parameters that hold the labels of its axes."""
+    return chart.add_params(*{label.param.name: label.param for label in labels}.values())

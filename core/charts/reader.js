@@ -2,7 +2,7 @@
 //
 // One source for two homes: Streamlit calls the default export (components v2), the self-contained page calls
 // mountReader. Text from the data enters the page by textContent only. The matrix stays in typed arrays and only the
-// picked rows are computed, so that 500 x 1,000 words stay quick. Data: core/charts/reader.py.
+// picked rows are computed, so that 500 x 1,000 words stay quick. Data: core/charts/shaded_texts.py.
 
 const STANDS_OUT = 1.5;
 const NAMES = {

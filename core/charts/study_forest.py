@@ -13,14 +13,14 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from core.charts.labels import digits
-from core.charts.study_rows import dots
+from .interval_rows import interval_rows_chart
+from .text_labels import significant_digits
 
 POOLED = "All strata, pooled"
 GATED = "hollow: fewer prompts than the gate asks for, no verdict"
 
 
-def forest(
+def forest_chart(
     table: pd.DataFrame,
     *,
     feature: str,
@@ -52,10 +52,10 @@ def forest(
             "pooled": [False] * (len(table) - 1) + [True],
         }
     )
-    told = [f"{estimand}: Spearman correlation, bars: 95 % intervals", heterogeneity(last)]
-    told += [further(last)] if further(last) else []
+    told = [f"{estimand}: Spearman correlation, bars: 95 % intervals", heterogeneity_text(last)]
+    told += [prediction_interval_text(last)] if prediction_interval_text(last) else []
     told += [GATED] if rows["faint"].any() else []
-    return dots(
+    return interval_rows_chart(
         rows,
         title=f"{feature} and {metric}",
         axis="rank correlation",
@@ -68,19 +68,19 @@ def forest(
     )
 
 
-def heterogeneity(pooled: pd.Series) -> str:
+def heterogeneity_text(pooled: pd.Series) -> str:
     """How much strata differ, in one line: Q with its degrees, I² and tau²; "" where there is nothing to compare."""
     parts: list[str] = []
     if "Q" in pooled and _known(pooled["Q"]):
-        parts.append(f"Q = {digits(float(pooled['Q']))}")
+        parts.append(f"Q = {significant_digits(float(pooled['Q']))}")
     if "i2" in pooled and _known(pooled["i2"]):
         parts.append(f"I² = {100 * float(pooled['i2']):.0f} %")
     if "tau2" in pooled and _known(pooled["tau2"]):
-        parts.append(f"tau² = {digits(float(pooled['tau2']), 2)}")
+        parts.append(f"tau² = {significant_digits(float(pooled['tau2']), 2)}")
     return "strata differ by: " + ", ".join(parts) if parts else ""
 
 
-def further(pooled: pd.Series) -> str:
+def prediction_interval_text(pooled: pd.Series) -> str:
     """Where a stratum that was not asked would lie with 95 %; "" where that is not known."""
     if "low_next" not in pooled or not _known(pooled["low_next"]):
         return ""

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from core.charts.study_rows import dots
+from .interval_rows import interval_rows_chart
 
-GROUPS = {
+PREDICTOR_GROUPS = {
     "heads": "All heads together",
     "feature": "One feature alone",
     "baseline": "Without any importance",
@@ -21,7 +21,7 @@ GROUPS = {
 """{kind: heading}, in the order of the figure"""
 
 
-def prediction(
+def prediction_chart(
     table: pd.DataFrame,
     *,
     outcome: str,
@@ -37,11 +37,11 @@ def prediction(
     ``within``: only pairs of runs of the same task and structure are compared.
     """
     value, low, high = ("within", "within_low", "within_high") if within else ("auroc", "low", "high")
-    order = {kind: i for i, kind in enumerate(GROUPS)}
+    order = {kind: i for i, kind in enumerate(PREDICTOR_GROUPS)}
     own = table.assign(_at=table["kind"].map(order)).sort_values("_at", kind="stable")
     rows = pd.DataFrame(
         {
-            "group": [GROUPS.get(k, k) for k in own["kind"]],
+            "group": [PREDICTOR_GROUPS.get(k, k) for k in own["kind"]],
             "row": own["label"].astype(str).str.removeprefix("Baseline: "),
             "series": [(names or {}).get(m, m) for m in own["model"]],
             "value": own[value].astype(float),
@@ -59,7 +59,7 @@ def prediction(
     ]
     told += ["hollow: too few prompts for a verdict"] if rows["faint"].any() else []
     tips = {"n": "prompts", "positives": "prompts with a yes", "negatives": "prompts with a no"}
-    return dots(
+    return interval_rows_chart(
         rows,
         title=f"Telling runs apart by: {outcome}",
         axis="AUROC",

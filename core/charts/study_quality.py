@@ -12,7 +12,7 @@ from typing import Literal
 import altair as alt
 import pandas as pd
 
-from core.charts.study_rows import dots
+from .interval_rows import interval_rows_chart
 
 Ask = Literal["mean", "difference", "control", "net"]
 ASKS: dict[str, tuple[str, str, str, str]] = {
@@ -22,10 +22,10 @@ ASKS: dict[str, tuple[str, str, str, str]] = {
     "net": ("net_difference", "net_low", "net_high", "net_pairs"),
 }
 """{question: columns of value, low, high, prompts}"""
-ALL = "all tasks"
+ALL_TASKS_KEY = "all tasks"
 
 
-def quality(
+def quality_chart(
     table: pd.DataFrame,
     value: str,
     ask: Ask = "mean",
@@ -60,7 +60,7 @@ def quality(
     told += ["bars: 95 % intervals, prompts drawn as wholes"]
     told += ["hollow: too few prompts for a verdict"] if rows["faint"].any() else []
     told += lines
-    return dots(
+    return interval_rows_chart(
         rows,
         title=_title(label, ask),
         axis=axis,
@@ -102,7 +102,7 @@ def _title(label: str, ask: str) -> str:
 def _rows(own: pd.DataFrame, ask: str, tasks: Mapping[str, str], structures: Mapping[str, str]) -> pd.DataFrame:
     value, low, high, n = ASKS[ask]
     start = {"difference": "", "control": "control_", "net": "net_"}.get(ask, "")
-    order = {name: i for i, name in enumerate((ALL, *tasks))}
+    order = {name: i for i, name in enumerate((ALL_TASKS_KEY, *tasks))}
     own = own.assign(_at=own["task"].map(lambda t: order.get(t, len(order)))).sort_values("_at", kind="stable")
     return pd.DataFrame(
         {

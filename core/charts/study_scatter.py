@@ -15,22 +15,22 @@ from zlib import crc32
 import altair as alt
 import pandas as pd
 
-from core.charts.board import inline
-from core.charts.labels import GREY, OKABE_ITO, STRETCH, head, visible
-from core.charts.layout import exact
-from core.charts.study_rows import SHAPES
+from .interval_rows import SHAPES
+from .matrix_layout import exact_number
+from .panels import inline_data
+from .text_labels import GREY, OKABE_ITO, STRETCH, title_block, visible_label
 
 SPREAD = 0.16
 """How far yes and no are spread, in units of the metric."""
 LOW = 270
 """Pixels that yes and no need."""
-PICKED = "run"
+RUN_SELECTION = "run"
 """Name of the point selection, over the field ``cell``."""
 EXCERPT = 90
 """Graphemes of the answer in a tooltip."""
 
 
-def scatter(
+def scatter_chart(
     table: pd.DataFrame,
     feature: str,
     metric: str,
@@ -59,13 +59,13 @@ def scatter(
     y = _y(names.get(metric, metric), binary)
     tips = {"prompt": "prompt", "task": "task", "structure": "structure", "model": "model"}
     tips |= {"xs": names.get(feature, feature), "ys": names.get(metric, metric), "answer": "answer"}
-    base = alt.Chart(inline(records)).encode(
+    base = alt.Chart(inline_data(records)).encode(
         x=x, y=y, tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in tips.items()]
     )
     look = _look(records)
     points = base.mark_point(filled=True, size=42, opacity=0.65, strokeWidth=0).encode(**look)
     if select:
-        points = points.add_params(alt.selection_point(name=PICKED, fields=["cell"], empty=False))
+        points = points.add_params(alt.selection_point(name=RUN_SELECTION, fields=["cell"], empty=False))
     layers = [_joined(base)] if within else []
     layers.append(points)
     mark = base.transform_filter(alt.FieldEqualPredicate(equal=picked, field="cell"))
@@ -79,7 +79,7 @@ def scatter(
     return alt.layer(*layers).properties(
         width=width,
         height=height or (LOW if binary else 400),
-        title=head(title, text),
+        title=title_block(title, text),
         description=f"{title}: {'. '.join(text)}.",
         autosize=STRETCH,
     )
@@ -105,20 +105,20 @@ def _records(
         cell, prompt, answer, *of, own, value = line
         named_as = {k: named(k, v) for k, v in zip(kinds, of, strict=True)}
         named_as["structure"] += " (control)" if filler else ""
-        x, y = exact(float(own)), exact(float(value))
+        x, y = exact_number(float(own)), exact_number(float(value))
         if x is None or y is None:
             continue
         out.append(
             {
                 "cell": str(cell),
-                "prompt": visible(str(prompt), 40),
-                "answer": visible(" ".join(str(answer).split()), EXCERPT),
+                "prompt": visible_label(str(prompt), 40),
+                "answer": visible_label(" ".join(str(answer).split()), EXCERPT),
                 **named_as,
                 "color": named_as[color],
                 "shape": named_as[shape],
                 "line": f"{prompt}|{named_as['model']}",
                 "x": x,
-                "y": y + shift(str(cell)) if binary else y,
+                "y": y + jitter(str(cell)) if binary else y,
                 "xs": f"{x:.4g}",
                 "ys": ("yes" if y else "no") if binary and y in (0, 1) else f"{y:.4g}",
             }
@@ -126,7 +126,7 @@ def _records(
     return out
 
 
-def shift(cell: str) -> float:
+def jitter(cell: str) -> float:
     """-SPREAD .. SPREAD, always the same for a run."""
     return SPREAD * (2 * (crc32(cell.encode()) / 0xFFFFFFFF) - 1)
 

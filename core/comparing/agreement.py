@@ -7,15 +7,15 @@ and *position*, one run beside a smooth curve (least-squares parabola) through t
 text. Both are means of both directions. Agreement is not faithfulness: two runs may agree and both be beside the point.
 
 Nothing depends on the order of words or of runs. What is undefined is NaN with a sentence. The measures
-themselves are in core.comparing.measures. Guarded by tests/core/test_compare_agreement.py.
+themselves are in core.comparing.similarity. Guarded by tests/core/test_comparing_agreement.py.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from core.comparing.measures import MEASURES
-from core.records import Agreement
+from ..records import Agreement
+from .similarity import SIMILARITY_MEASURES
 
 FEWEST_FOR_POSITION = 5
 """Words below which a parabola follows the shares themselves."""
@@ -23,7 +23,7 @@ DIGITS = 9
 """Shares that differ by less than 1e-9 of the whole are a tie: that is rounding, not reading."""
 
 
-def agree(
+def measure_agreement(
     a: int,
     b: int,
     values: tuple[np.ndarray, np.ndarray],
@@ -36,10 +36,12 @@ def agree(
     """
     x, y = map(_plain, values)
     even = tuple(map(_plain, uniform))
-    curves = (curve(place[0], x), curve(place[1], y)) if len(x) >= FEWEST_FOR_POSITION else None
+    curves = (
+        (fit_position_curve(place[0], x), fit_position_curve(place[1], y)) if len(x) >= FEWEST_FOR_POSITION else None
+    )
     out = []
-    for name in MEASURES:
-        why = undefined(name, x, y)
+    for name in SIMILARITY_MEASURES:
+        why = why_undefined(name, x, y)
         out.append(
             Agreement(
                 a=a,
@@ -55,12 +57,12 @@ def agree(
     return out
 
 
-def measured(name: str, x: np.ndarray, y: np.ndarray) -> float:
+def agreement_value(name: str, x: np.ndarray, y: np.ndarray) -> float:
     """One measure of two lists of shares [unit]; NaN where undefined."""
     return _value(name, _plain(x), _plain(y))
 
 
-def undefined(name: str, x: np.ndarray, y: np.ndarray) -> str:
+def why_undefined(name: str, x: np.ndarray, y: np.ndarray) -> str:
     """Why the measure has no value for these two lists, as a sentence; empty where it has one."""
     if np.isnan(x).any() or np.isnan(y).any():
         return "One of the runs has no answer."
@@ -91,11 +93,11 @@ def _plain(x: np.ndarray) -> np.ndarray:
 
 
 def _value(name: str, x: np.ndarray, y: np.ndarray) -> float:
-    if undefined(name, x, y):
+    if why_undefined(name, x, y):
         return np.nan
     if np.array_equal(x, y):
         return 0.0 if name == "jensen-shannon" else 1.0
-    return MEASURES[name](x, y)
+    return SIMILARITY_MEASURES[name](x, y)
 
 
 def _both(name: str, values: tuple[np.ndarray, np.ndarray], others: tuple[np.ndarray, np.ndarray]) -> float:
@@ -105,7 +107,7 @@ def _both(name: str, values: tuple[np.ndarray, np.ndarray], others: tuple[np.nda
     return sum(known) / len(known) if known else np.nan
 
 
-def curve(place: np.ndarray, values: np.ndarray) -> np.ndarray:
+def fit_position_curve(place: np.ndarray, values: np.ndarray) -> np.ndarray:
     """float [unit]: the least-squares parabola through ``values`` over ``place``, never below 0, as in ``_plain``."""
     if np.isnan(values).any():
         return values

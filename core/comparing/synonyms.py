@@ -2,7 +2,7 @@
 
 Only pairs whose meaning stays in (nearly) every sentence are here: no word that is noun and verb with two meanings,
 nothing that needs another preposition. Better no edit than one that asks something else. To add a pair: a line in
-``BOTH`` (either way) or ``ONE_WAY``. Guarded by tests/core/test_compare_edits.py.
+``BOTH`` (either way) or ``ONE_WAY``. Guarded by tests/core/test_comparing_perturbations.py.
 """
 
 from __future__ import annotations

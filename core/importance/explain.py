@@ -3,7 +3,7 @@
 The sink is the first token of the prompt: a fixed place that soaks up attention whatever the text says (Xiao et
 al. 2024). ``keep`` shows it, ``separate`` takes it out of the values and counts it as removed, ``drop`` also
 scales the rest of each row back to one. Scores (methods that are not linear) have no whole to scale to: there
-``drop`` only takes the sink out. Guarded by tests/core/test_importance_explain.py (known numbers, conservation).
+``drop`` only takes the sink out. Guarded by tests/core/test_importance.py (known numbers, conservation).
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Literal
 
 import numpy as np
 
-from core.checks import shown
-from core.errors import MethodError
-from core.importance.methods import Heads, Method, get_method, mean_maps, pick_maps
-from core.importance.uniform import uniform_keys
-from core.records import Importance, Trace, Units
-from core.text.units import units
+from ..checks import short_repr
+from ..errors import MethodError
+from ..records import Importance, Trace, Units
+from ..text.units import units
+from .methods import Heads, Method, get_method, mean_maps, pick_maps
+from .uniform import uniform_keys
 
 SINKS = ("keep", "separate", "drop")
 INPUTS = ("prompt", "all")
 GRANULARITIES = ("token", "word", "sentence", "segment", "role")
-BESIDE = ("sink", "template", "system", "user", "assistant", "query", "output")
+SHARE_GROUPS = ("sink", "template", "system", "user", "assistant", "query", "output")
 
 
 def explain(
@@ -44,7 +44,7 @@ def explain(
     Raises MethodError for unknown names and for what the trace did not keep.
     """
     if not isinstance(trace, Trace):
-        raise MethodError(f"explain needs the trace that run gave, not {shown(trace)}.")
+        raise MethodError(f"explain needs the trace that run gave, not {short_repr(trace)}.")
     _check("sink", sink, SINKS)
     _check("inputs", inputs, INPUTS)
     _check("granularity", granularity, GRANULARITIES)
@@ -53,7 +53,7 @@ def explain(
     assert trace.rows is not None
     weights = chosen.function(trace.rows, maps)
     uniform = uniform_keys(trace, trace.rows.layers[maps])
-    shares = beside(trace, weights if chosen.linear else mean_maps(trace.rows, maps))
+    shares = group_shares(trace, weights if chosen.linear else mean_maps(trace.rows, maps))
     keys = trace.prompt_length if inputs == "prompt" else len(trace.tokens) - 1
     whole = np.ones(trace.steps, np.float32) if chosen.linear else weights.sum(1)
     values, removed = _treat_sink(weights, whole, sink, keys, chosen)
@@ -105,7 +105,7 @@ def _treat_sink(
     return values, removed
 
 
-def beside(trace: Trace, weights: np.ndarray) -> dict[str, np.ndarray]:
+def group_shares(trace: Trace, weights: np.ndarray) -> dict[str, np.ndarray]:
     """{group: float32 [step]} shares printed beside whatever is shown; all but ``query`` are disjoint.
 
     ``weights`` float32 [step, key] are linear. ``template`` is the markup without the sink, ``query`` the token
@@ -118,7 +118,7 @@ def beside(trace: Trace, weights: np.ndarray) -> dict[str, np.ndarray]:
     for role in ("template", "system", "user", "assistant"):
         picked = np.flatnonzero(roles == role)
         out[role] = weights[:, picked[picked > 0]].sum(1)
-    return {name: out[name] for name in BESIDE}
+    return {name: out[name] for name in SHARE_GROUPS}
 
 
 def _notes(trace: Trace, sink: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 A method is one pure function ``(rows, maps) -> float32 [step, key]``: ``maps`` are the positions in
 ``rows.packed`` that the caller's layers and heads picked. It never looks at sinks, units or charts. To add one:
-a function here, a line in ``METHODS``, a row in the golden table of tests/core/test_importance_methods.py.
+a function here, a line in ``METHODS``, a row in the golden table of tests/core/test_importance.py.
 
 Averaging heads is the common baseline (Abnar & Zuidema 2020 call it raw attention); the last layer and the
 maximum over heads are the two other reductions that published tools draw.
@@ -17,9 +17,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from core.checks import listed, shown
-from core.errors import MethodError
-from core.records import MAX, MEAN, Rows, Trace
+from ..checks import as_list, short_repr
+from ..errors import MethodError
+from ..records import MAX, MEAN, Rows, Trace
 
 CHUNK = 16
 """Maps decoded together: keeps memory at a few MB whatever the model."""
@@ -142,11 +142,11 @@ def _is_whole(value: object) -> bool:
 
 def _listed(what: str, asked: Any) -> list[Any] | None:
     """What was asked for as a list of integers and pairs, arrays taken apart. Raises MethodError."""
-    plain = listed(asked)
+    plain = as_list(asked)
     if plain is None:
         return None
     if isinstance(plain, (str, bytes)) or not isinstance(plain, Iterable):
-        raise MethodError(f"{what} must be a list such as [0, 2], not {shown(asked)}.")
+        raise MethodError(f"{what} must be a list such as [0, 2], not {short_repr(asked)}.")
     return list(plain)
 
 
@@ -155,7 +155,7 @@ def _head_mask(rows: Rows, heads: Heads | None) -> np.ndarray:
         return np.ones(len(rows.heads), bool)
     if any(isinstance(h, (tuple, list)) for h in heads):
         if not all(isinstance(h, (tuple, list)) and len(h) == 2 and all(map(_is_whole, h)) for h in heads):
-            raise MethodError(f"heads must be all head numbers or all (layer, head) pairs, not {shown(heads)}.")
+            raise MethodError(f"heads must be all head numbers or all (layer, head) pairs, not {short_repr(heads)}.")
         pairs = {(int(layer), int(head)) for layer, head in heads}  # type: ignore[misc]
         have = set(zip(rows.layers.tolist(), rows.heads.tolist(), strict=True))
         if pairs - have:

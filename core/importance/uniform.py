@@ -2,14 +2,14 @@
 
 At step t a layer without a window can read P + t tokens, so a token's uniform share is 1 / (P + t); a layer with
 a window of w tokens reads the last w (its own query included). A method over several layers gets the mean of
-their expectations. Guarded by tests/core/test_importance_uniform.py.
+their expectations. Guarded by tests/core/test_importance.py.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from core.records import Trace
+from ..records import Trace
 
 
 def uniform_keys(trace: Trace, layers: np.ndarray) -> np.ndarray:

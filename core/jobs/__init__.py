@@ -1,9 +1,9 @@
 """Long work off the page: queued, shared, reported and cancelled. ``jobs()`` is the one queue of this process."""
 
-from core.jobs.job import Job, Progress, State, Work
-from core.jobs.queue import Jobs
+from .job import Job, State, Work
+from .job_queue import Jobs
 
-__all__ = ["Job", "Jobs", "Progress", "State", "Work", "jobs"]
+__all__ = ["Job", "Jobs", "State", "Work", "jobs"]
 
 
 _JOBS = Jobs()  # starts no thread until something is submitted

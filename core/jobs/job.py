@@ -14,13 +14,11 @@ from threading import Event, Lock
 from time import monotonic, time
 from typing import Any, Literal
 
+from ..progress import IsCancelled, Progress
+
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
-Progress = Callable[..., None]
-"""``progress(fraction, text, stream=None)``: fraction 0 .. 1 or None (unknown), text for people, ``stream``
-the whole output so far (None: as before)."""
-
-Work = Callable[[Progress, Callable[[], bool]], Any]
+Work = Callable[[Progress, IsCancelled], Any]
 """``work(progress, cancelled)``; it returns the result, raises HeedError for people, or Cancelled."""
 
 _numbers = itertools.count(1)

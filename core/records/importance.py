@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from core.records.arrays import array, same, settle
+from .arrays import check_shape, frozen_array, set_fields
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,21 +38,21 @@ class Units:
 
     def __post_init__(self) -> None:
         u = len(self.labels)
-        settle(
+        set_fields(
             self,
             labels=tuple(self.labels),
             roles=tuple(self.roles),
-            message=array(self.message, np.int32, 1, "message"),
-            start=array(self.start, np.int32, 1, "start"),
-            end=array(self.end, np.int32, 1, "end"),
-            token=array(self.token, np.int32, 1, "token"),
-            unit=array(self.unit, np.int32, 1, "unit"),
-            weight=array(self.weight, np.float32, 1, "weight"),
+            message=frozen_array(self.message, np.int32, 1, "message"),
+            start=frozen_array(self.start, np.int32, 1, "start"),
+            end=frozen_array(self.end, np.int32, 1, "end"),
+            token=frozen_array(self.token, np.int32, 1, "token"),
+            unit=frozen_array(self.unit, np.int32, 1, "unit"),
+            weight=frozen_array(self.weight, np.float32, 1, "weight"),
         )
         for name in ("roles", "message", "start", "end"):
-            same(f"Units.{name}", (len(getattr(self, name)),), (u,))
+            check_shape(f"Units.{name}", (len(getattr(self, name)),), (u,))
         for name in ("unit", "weight"):
-            same(f"Units.{name}", getattr(self, name).shape, self.token.shape)
+            check_shape(f"Units.{name}", getattr(self, name).shape, self.token.shape)
         if len(self.unit) and (self.unit.min() < 0 or self.unit.max() >= u):
             raise ValueError(f"Units.unit must lie in 0 .. {u - 1}.")
         if len(self.token):
@@ -104,16 +104,16 @@ class Importance:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        settle(
+        set_fields(
             self,
-            values=array(self.values, np.float32, 2, "values"),
-            removed=array(self.removed, np.float32, 1, "removed"),
-            uniform=array(self.uniform, np.float32, 2, "uniform"),
-            shares={k: array(v, np.float32, 1, k) for k, v in self.shares.items()},
+            values=frozen_array(self.values, np.float32, 2, "values"),
+            removed=frozen_array(self.removed, np.float32, 1, "removed"),
+            uniform=frozen_array(self.uniform, np.float32, 2, "uniform"),
+            shares={k: frozen_array(v, np.float32, 1, k) for k, v in self.shares.items()},
         )
         shape = (len(self.rows), len(self.columns))
-        same("values", self.values.shape, shape)
-        same("uniform", self.uniform.shape, shape)
-        same("removed", self.removed.shape, shape[:1])
+        check_shape("values", self.values.shape, shape)
+        check_shape("uniform", self.uniform.shape, shape)
+        check_shape("removed", self.removed.shape, shape[:1])
         for name, share in self.shares.items():
-            same(name, share.shape, shape[:1])
+            check_shape(name, share.shape, shape[:1])

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from core.records.arrays import array, same, settle
-from core.records.importance import Units
+from .arrays import check_shape, frozen_array, set_fields
+from .importance import Units
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,15 +34,15 @@ class Probe:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        settle(
+        set_fields(
             self,
-            masks=array(self.masks, bool, 2, "masks"),
-            logprobs=array(self.logprobs, np.float32, 2, "logprobs"),
-            base=array(self.base, np.float32, 1, "base"),
+            masks=frozen_array(self.masks, bool, 2, "masks"),
+            logprobs=frozen_array(self.logprobs, np.float32, 2, "logprobs"),
+            base=frozen_array(self.base, np.float32, 1, "base"),
             notes=tuple(self.notes),
         )
-        same("masks", self.masks.shape[1:], (len(self.units),))
-        same("logprobs", self.logprobs.shape, (len(self.masks), len(self.base)))
+        check_shape("masks", self.masks.shape[1:], (len(self.units),))
+        check_shape("logprobs", self.logprobs.shape, (len(self.masks), len(self.base)))
         if self.mode not in ("mask", "remove"):
             raise ValueError(f"mode must be mask or remove, not {self.mode!r}.")
 
@@ -70,12 +70,12 @@ class NextTokens:
     """The model's caption."""
 
     def __post_init__(self) -> None:
-        settle(
+        set_fields(
             self,
             request_ids=tuple(self.request_ids),
-            ids=array(self.ids, np.int64, 1, "ids"),
+            ids=frozen_array(self.ids, np.int64, 1, "ids"),
             texts=tuple(self.texts),
-            logprobs=array(self.logprobs, np.float32, 2, "logprobs"),
+            logprobs=frozen_array(self.logprobs, np.float32, 2, "logprobs"),
         )
-        same("texts", (len(self.texts),), self.ids.shape)
-        same("logprobs", self.logprobs.shape, (len(self.request_ids), len(self.ids)))
+        check_shape("texts", (len(self.texts),), self.ids.shape)
+        check_shape("logprobs", self.logprobs.shape, (len(self.request_ids), len(self.ids)))

@@ -8,9 +8,19 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from core.checks import LARGEST_SEED, SMALLEST_SEED, choice, ids, number, switch, text, texts, whole
-from core.errors import PromptError
-from core.records.arrays import same, settle
+from ..checks import (
+    LARGEST_SEED,
+    SMALLEST_SEED,
+    check_choice,
+    check_ids,
+    check_number,
+    check_switch,
+    check_text,
+    check_texts,
+    check_whole,
+)
+from ..errors import PromptError
+from .arrays import check_shape, set_fields
 
 SCHEMA = 1
 """Version of the stored records; part of every request id."""
@@ -64,10 +74,10 @@ class ModelRef:
     """What a user should know, in sentences (fallbacks, hybrids)."""
 
     def __post_init__(self) -> None:
-        settle(
+        set_fields(
             self, attention_layers=tuple(self.attention_layers), windows=tuple(self.windows), notes=tuple(self.notes)
         )
-        same("windows", (len(self.windows),), (len(self.attention_layers),))
+        check_shape("windows", (len(self.windows),), (len(self.attention_layers),))
 
     @property
     def caption(self) -> str:
@@ -131,7 +141,7 @@ class Request:
     """Rows to store: every head, per-layer mean and maximum, or none."""
 
     def __post_init__(self) -> None:
-        settle(self, **self._plain())
+        set_fields(self, **self._plain())
         given = [self.messages != (), self.text is not None, self.token_ids is not None]
         if sum(given) > 1:
             raise PromptError("A request takes chat messages, raw text or token ids: give only one of them.")
@@ -155,8 +165,8 @@ class Request:
 
     def _plain(self) -> dict[str, Any]:
         """Settings as plain values, so that 1, 1.0 and a numpy 1 have one id. Raises PromptError."""
-        hot = number("Temperature", self.temperature, "lie between 0 (greedy) and 10")
-        top_p = number("Top-p", self.top_p, "be above 0 and at most 1")
+        hot = check_number("Temperature", self.temperature, "lie between 0 (greedy) and 10")
+        top_p = check_number("Top-p", self.top_p, "be above 0 and at most 1")
         if not 0 <= hot <= 10:
             raise PromptError(f"Temperature must lie between 0 (greedy) and 10, not {hot}.")
         if not 0 < top_p <= 1:
@@ -164,18 +174,18 @@ class Request:
         own = ": to replace the template's own system message, put a message with the role system first"
         return {
             "messages": tuple(self.messages),
-            "token_ids": None if self.token_ids is None else ids("The prompt", self.token_ids),
-            "answer_ids": None if self.answer_ids is None else ids("The answer", self.answer_ids),
-            "system": choice("System", self.system, ("keep", "none"), own),
-            "thinking": switch("Thinking", self.thinking),
-            "date": text("The date", self.date),
-            "max_new_tokens": whole("New tokens (max_new_tokens)", self.max_new_tokens, 1, 100_000),
+            "token_ids": None if self.token_ids is None else check_ids("The prompt", self.token_ids),
+            "answer_ids": None if self.answer_ids is None else check_ids("The answer", self.answer_ids),
+            "system": check_choice("System", self.system, ("keep", "none"), own),
+            "thinking": check_switch("Thinking", self.thinking),
+            "date": check_text("The date", self.date),
+            "max_new_tokens": check_whole("New tokens (max_new_tokens)", self.max_new_tokens, 1, 100_000),
             "temperature": hot,
             "top_p": top_p,
-            "seed": whole("Seed", self.seed, SMALLEST_SEED, LARGEST_SEED, "of at most 64 bits"),
-            "stop": texts("Stop", self.stop),
-            "author": text("The author", self.author),
-            "keep": choice("Keep", self.keep, ("all", "reduced", "none")),
+            "seed": check_whole("Seed", self.seed, SMALLEST_SEED, LARGEST_SEED, "of at most 64 bits"),
+            "stop": check_texts("Stop", self.stop),
+            "author": check_text("The author", self.author),
+            "keep": check_choice("Keep", self.keep, ("all", "reduced", "none")),
         }
 
     @property

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from core.errors import MethodError
-from core.records.arrays import array, same, settle
-from core.records.request import ModelRef, Request
+from ..errors import MethodError
+from .arrays import check_shape, frozen_array, set_fields
+from .request import ModelRef, Request
 
 MEAN, MAX = -1, -2
 """In ``Rows.heads``: not one head but the mean / the maximum over the heads of that layer."""
@@ -57,19 +57,19 @@ class Tokens:
 
     def __post_init__(self) -> None:
         n = len(self.texts)
-        settle(
+        set_fields(
             self,
-            ids=array(self.ids, np.int64, 1, "ids"),
-            message=array(self.message, np.int32, 1, "message"),
-            start=array(self.start, np.int32, 1, "start"),
-            end=array(self.end, np.int32, 1, "end"),
+            ids=frozen_array(self.ids, np.int64, 1, "ids"),
+            message=frozen_array(self.message, np.int32, 1, "message"),
+            start=frozen_array(self.start, np.int32, 1, "start"),
+            end=frozen_array(self.end, np.int32, 1, "end"),
             texts=tuple(self.texts),
             roles=tuple(self.roles),
             parts=tuple(self.parts),
             sources=tuple(self.sources),
         )
         for name in ("ids", "message", "start", "end", "roles", "parts"):
-            same(f"Tokens.{name}", (len(getattr(self, name)),), (n,))
+            check_shape(f"Tokens.{name}", (len(getattr(self, name)),), (n,))
         if set(self.roles) - set(ROLES) or set(self.parts) - set(PARTS):
             raise ValueError(f"Unknown role or part: {set(self.roles) - set(ROLES) or set(self.parts) - set(PARTS)}.")
         if n and (self.message.min() < -1 or self.message.max() >= len(self.sources)):
@@ -110,19 +110,19 @@ class Rows:
     kind: Literal["self", "encoder", "cross"] = "self"
 
     def __post_init__(self) -> None:
-        settle(
+        set_fields(
             self,
-            queries=array(self.queries, np.int32, 1, "queries"),
-            layers=array(self.layers, np.int32, 1, "layers"),
-            heads=array(self.heads, np.int32, 1, "heads"),
-            packed=array(self.packed, np.uint16, 3, "packed"),
-            sums=array(self.sums, np.float32, 2, "sums"),
+            queries=frozen_array(self.queries, np.int32, 1, "queries"),
+            layers=frozen_array(self.layers, np.int32, 1, "layers"),
+            heads=frozen_array(self.heads, np.int32, 1, "heads"),
+            packed=frozen_array(self.packed, np.uint16, 3, "packed"),
+            sums=frozen_array(self.sums, np.float32, 2, "sums"),
         )
         maps, rows, _ = self.packed.shape
-        same("Rows.layers", self.layers.shape, (maps,))
-        same("Rows.heads", self.heads.shape, (maps,))
-        same("Rows.queries", self.queries.shape, (rows,))
-        same("Rows.sums", self.sums.shape, (maps, rows))
+        check_shape("Rows.layers", self.layers.shape, (maps,))
+        check_shape("Rows.heads", self.heads.shape, (maps,))
+        check_shape("Rows.queries", self.queries.shape, (rows,))
+        check_shape("Rows.sums", self.sums.shape, (maps, rows))
 
     @property
     def nbytes(self) -> int:
@@ -185,25 +185,27 @@ class Trace:
             raise ValueError(f"prompt_length {self.prompt_length} does not fit {len(self.tokens)} tokens.")
         if self.finish not in FINISH:
             raise ValueError(f"finish must be one of {FINISH}, not {self.finish!r}.")
-        settle(
+        set_fields(
             self,
-            logprobs=array(self.logprobs, np.float32, 1, "logprobs"),
-            entropy=array(self.entropy, np.float32, 1, "entropy"),
-            alternative_ids=array(self.alternative_ids, np.int64, 2, "alternative_ids"),
-            alternative_logprobs=array(self.alternative_logprobs, np.float32, 2, "alternative_logprobs"),
+            logprobs=frozen_array(self.logprobs, np.float32, 1, "logprobs"),
+            entropy=frozen_array(self.entropy, np.float32, 1, "entropy"),
+            alternative_ids=frozen_array(self.alternative_ids, np.int64, 2, "alternative_ids"),
+            alternative_logprobs=frozen_array(self.alternative_logprobs, np.float32, 2, "alternative_logprobs"),
             alternative_texts=tuple(tuple(a) for a in self.alternative_texts),
-            mass=array(self.mass, np.float32, 4, "mass"),
+            mass=frozen_array(self.mass, np.float32, 4, "mass"),
             groups=tuple(self.groups),
             notes=tuple(self.notes),
         )
-        same("logprobs", self.logprobs.shape, (t,))
-        same("entropy", self.entropy.shape, (t,))
-        same("alternative_ids", self.alternative_ids.shape, (t, self.alternative_logprobs.shape[1]))
-        same("alternative_logprobs", self.alternative_logprobs.shape[:1], (t,))
-        same("alternative_texts", (len(self.alternative_texts),), (t,))
-        same("mass", self.mass.shape[:1] + self.mass.shape[2:], (len(self.model.attention_layers), t, len(self.groups)))
+        check_shape("logprobs", self.logprobs.shape, (t,))
+        check_shape("entropy", self.entropy.shape, (t,))
+        check_shape("alternative_ids", self.alternative_ids.shape, (t, self.alternative_logprobs.shape[1]))
+        check_shape("alternative_logprobs", self.alternative_logprobs.shape[:1], (t,))
+        check_shape("alternative_texts", (len(self.alternative_texts),), (t,))
+        check_shape(
+            "mass", self.mass.shape[:1] + self.mass.shape[2:], (len(self.model.attention_layers), t, len(self.groups))
+        )
         if self.rows is not None:
-            same("rows", self.rows.packed.shape[1:], (t, max(len(self.tokens) - 1, 0)))
+            check_shape("rows", self.rows.packed.shape[1:], (t, max(len(self.tokens) - 1, 0)))
 
     @property
     def id(self) -> str:

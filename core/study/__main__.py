@@ -18,10 +18,10 @@ import threading
 import time
 from pathlib import Path
 
-from core.errors import Cancelled, HeedError
-from core.quality.minilm import is_fetched
-from core.study.status import Status, lasting
-from core.study.study import Study, studies
+from ..errors import Cancelled, HeedError
+from .quality.encoder import encoder_is_fetched
+from .study import Study, list_studies
+from .study_status import Status, duration_words
 
 
 def say(line: str) -> None:
@@ -29,7 +29,7 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-class Lines:
+class ProgressLines:
     """Progress as lines: at once when something failed, else every few seconds."""
 
     def __init__(self, every: float) -> None:
@@ -41,7 +41,7 @@ class Lines:
             say(f"{time.strftime('%H:%M:%S')}  {text}")
 
 
-def run(options: argparse.Namespace) -> int:
+def run_command(options: argparse.Namespace) -> int:
     study = Study(options.what)
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -49,37 +49,39 @@ def run(options: argparse.Namespace) -> int:
     if options.retry:
         say(f"{study.retry()} failed runs are tried again")
     say(f"{study.name} ({study.id}) in {study.folder}: {study.status().text}")
-    if not is_fetched():
-        say("Relevance will be undefined: python -m core.quality fetches its encoder (84 MB), then score adds it.")
-    lines = Lines(options.every)
+    if not encoder_is_fetched():
+        say(
+            "Relevance will be undefined: python -m core.study.quality fetches its encoder (84 MB), then score adds it."
+        )
+    lines = ProgressLines(options.every)
     if options.pilot:
         status = study.pilot(options.pilot, options.workers, lines, stop.is_set)
     else:
         status = study.run(options.workers, lines, stop.is_set)
-    report(status)
+    print_status(status)
     if stop.is_set():
         say("Stopped. The same command goes on.")
     return 0 if status.over and not status.failed else 1
 
 
-def report(status: Status) -> None:
-    say(f"{status.text}; {lasting(status.seconds)} of work")
+def print_status(status: Status) -> None:
+    say(f"{status.text}; {duration_words(status.seconds)} of work")
     for why, count in status.reasons.items():
         say(f"  {count} failed: {why}")
     if status.near_ties:
         say(f"  {status.near_ties} steps had two best tokens within 1e-4 nats")
 
 
-def show(options: argparse.Namespace) -> int:
+def status_command(options: argparse.Namespace) -> int:
     if options.what:
         study = Study(options.what)
         say(f"{study.name} ({study.id}) in {study.folder}")
         status = study.status()
         for model, part in status.by_model.items():
             say(f"  {model}: {part.text}")
-        report(status)
+        print_status(status)
         return 0
-    known = studies()
+    known = list_studies()
     for one in known:
         say(f"{one.id}  {one.name}: {one.status.text}")
     if not known:
@@ -87,21 +89,21 @@ def show(options: argparse.Namespace) -> int:
     return 0
 
 
-def score(options: argparse.Namespace) -> int:
-    say(f"{Study(options.what).score(Lines(5.0))} runs measured")
+def score_command(options: argparse.Namespace) -> int:
+    say(f"{Study(options.what).score(ProgressLines(5.0))} runs measured")
     return 0
 
 
-def export(options: argparse.Namespace) -> int:
+def export_command(options: argparse.Namespace) -> int:
     for path in Study(options.what).export(options.folder):
         say(str(path))
     return 0
 
 
-def work(options: argparse.Namespace) -> int:
-    from core.study.crew import serve
+def worker_command(options: argparse.Namespace) -> int:
+    from .worker_pool import serve_worker
 
-    serve(Path(options.what), options.number, options.parent, options.pilot)
+    serve_worker(Path(options.what), options.number, options.parent, options.pilot)
     return 0
 
 
@@ -114,21 +116,24 @@ def parser() -> argparse.ArgumentParser:
     running.add_argument("--pilot", type=int, metavar="ITEMS", help="only the first few items, of all tasks in turn")
     running.add_argument("--retry", action="store_true", help="failed runs again")
     running.add_argument("--every", type=float, default=5.0, help="seconds between two lines")
-    running.set_defaults(do=run)
-    for name, do, about in (("status", show, "how far studies are"), ("score", score, "metrics and features anew")):
+    running.set_defaults(do=run_command)
+    for name, do, about in (
+        ("status", status_command, "how far studies are"),
+        ("score", score_command, "metrics and features anew"),
+    ):
         part = parts.add_parser(name, help=about)
         part.add_argument("what", nargs="?" if name == "status" else None, help="the id of a study", default="")
         part.set_defaults(do=do)
     out = parts.add_parser("export", help="tables as CSV and Parquet")
     out.add_argument("what", help="the id of a study")
     out.add_argument("folder")
-    out.set_defaults(do=export)
+    out.set_defaults(do=export_command)
     hidden = parts.add_parser("work")
     hidden.add_argument("what")
     hidden.add_argument("number", type=int)
     hidden.add_argument("parent", type=int)
     hidden.add_argument("--pilot", action="store_true")
-    hidden.set_defaults(do=work)
+    hidden.set_defaults(do=worker_command)
     return whole
 
 

@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from core.errors import StoreError
+from ..errors import StoreError
 
 FILE = "study.sqlite"
 SILENT = 600.0
@@ -90,43 +90,43 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("COMMIT")
 
 
-def quoted(name: str) -> str:
+def quote_column(name: str) -> str:
     """A column's name for SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def put(db: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> None:
+def put_row(db: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> None:
     """One row, in place of that of the same key; columns that ``runs`` does not have yet are added as numbers."""
     if table == "runs":
-        columns(db, [name for name in row if name not in FIXED])
-    names = ", ".join(quoted(name) for name in row)
+        add_columns(db, [name for name in row if name not in FIXED])
+    names = ", ".join(quote_column(name) for name in row)
     marks = ", ".join("?" * len(row))
     db.execute(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})", list(row.values()))
 
 
-def columns(db: sqlite3.Connection, names: Iterable[str]) -> None:
+def add_columns(db: sqlite3.Connection, names: Iterable[str]) -> None:
     """Add what ``runs`` lacks of these columns."""
     known = {row["name"] for row in db.execute("PRAGMA table_info(runs)")}
     for name in dict.fromkeys(names):
         if name not in known:
             try:
-                db.execute(f"ALTER TABLE runs ADD COLUMN {quoted(name)} REAL")
+                db.execute(f"ALTER TABLE runs ADD COLUMN {quote_column(name)} REAL")
             except sqlite3.OperationalError as error:
                 if "duplicate column" not in str(error):
                     raise
 
 
-def get(db: sqlite3.Connection, key: str) -> str | None:
+def get_note(db: sqlite3.Connection, key: str) -> str | None:
     """A note about the study."""
     row = db.execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
     return None if row is None else str(row["value"])
 
 
-def note(db: sqlite3.Connection, key: str, value: str) -> None:
+def put_note(db: sqlite3.Connection, key: str, value: str) -> None:
     db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", [key, value])
 
 
-def claim(db: sqlite3.Connection, owner: str, model: str, most: int, pilot: bool = False) -> list[dict[str, Any]]:
+def claim_cells(db: sqlite3.Connection, owner: str, model: str, most: int, pilot: bool = False) -> list[dict[str, Any]]:
     """The next cells of one model for ``owner``, of one task; empty when none is left that nobody works at.
 
     Cells whose process ended before come one at a time, so that one that kills its process is found out.
@@ -150,7 +150,7 @@ def claim(db: sqlite3.Connection, owner: str, model: str, most: int, pilot: bool
     return [dict(row) for row in taken]
 
 
-def give_back(db: sqlite3.Connection, owner: str) -> None:
+def release_claims(db: sqlite3.Connection, owner: str) -> None:
     """Cells that ``owner`` claimed and did not run are free again."""
     db.execute(
         "UPDATE cells SET state = 'waiting', owner = '', tries = max(tries - 1, 0) "
@@ -159,7 +159,7 @@ def give_back(db: sqlite3.Connection, owner: str) -> None:
     )
 
 
-def alive_claim(db: sqlite3.Connection, owner: str) -> None:
+def refresh_claims(db: sqlite3.Connection, owner: str) -> None:
     """Say that ``owner`` still works."""
     db.execute("UPDATE cells SET claimed = ? WHERE state = 'claimed' AND owner = ?", [time.time(), owner])
 
@@ -168,19 +168,19 @@ def _release(db: sqlite3.Connection, owner: str) -> None:
     """Free what ended processes hold (inside a transaction)."""
     held = db.execute("SELECT owner, max(claimed) AS at FROM cells WHERE state = 'claimed' GROUP BY owner").fetchall()
     for row in held:
-        if row["owner"] != owner and not lives(row["owner"], row["at"]):
+        if row["owner"] != owner and not is_alive(row["owner"], row["at"]):
             free = "UPDATE cells SET state = 'waiting', owner = '' WHERE state = 'claimed' AND owner = ?"
             db.execute(free, [row["owner"]])
 
 
-def me() -> str:
+def worker_name() -> str:
     """A new name for work of this process, which tells others whether it still lives: host, process id, its start."""
     import psutil
 
     return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.2f} {secrets.token_hex(4)}"
 
 
-def lives(owner: str, at: float) -> bool:
+def is_alive(owner: str, at: float) -> bool:
     """True while the process that claimed may still work; on other machines after its last word."""
     import psutil
 
@@ -193,6 +193,6 @@ def lives(owner: str, at: float) -> bool:
         return False
 
 
-def rows_of(db: sqlite3.Connection, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+def query_rows(db: sqlite3.Connection, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
     """The rows of a query as dicts."""
     return [dict(row) for row in db.execute(sql, values)]

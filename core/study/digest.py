@@ -2,7 +2,7 @@
 
 Rows of single heads are 40 MB for a long run; every feature that Heed defines needs only the rows of a method (one
 map), the share of each group for each head averaged over parts of the answer, and log-probabilities. Full rows come
-back by running the request again. Guarded by tests/core/test_study_digest.py: features of a digest equal those of raw
+back by running the request again. Guarded by tests/core/test_study_features.py: features of a digest equal those of raw
 attention.
 """
 
@@ -19,32 +19,32 @@ import numpy as np
 import safetensors.numpy as safetensors
 from safetensors import SafetensorError
 
-from core.errors import StoreError
-from core.importance.methods import get_method, pick_maps
-from core.importance.uniform import uniform_keys
-from core.records import SCALE, Digest, Trace
-from core.study.function_words import is_content
-from core.text.groups import GROUPS, membership
-from core.text.units import units
+from ..errors import StoreError
+from ..importance.methods import get_method, pick_maps
+from ..importance.uniform import uniform_keys
+from ..records import SCALE, Digest, Trace
+from ..text.token_groups import GROUPS, group_membership
+from ..text.units import units
+from .function_words import is_content
 
-DEFAULT = ("mean-attention", "last-layer")
+DEFAULT_METHODS = ("mean-attention", "last-layer")
 PROMPT = ("sink", "template", "system", "user", "assistant")
 """The groups that make up the prompt."""
 
 
-def digest(trace: Trace, methods: Sequence[str] = DEFAULT) -> Digest:
+def make_digest(trace: Trace, methods: Sequence[str] = DEFAULT_METHODS) -> Digest:
     """The Digest of ``trace``. Raises MethodError where a method cannot read this run.
 
     A run without attention (a model that has none) keeps no methods, and its features are undefined.
     """
     methods = tuple(methods) if trace.rows is not None and trace.model.attention != "none" else ()
-    member = membership(trace.tokens, trace.prompt_length, trace.request.segments, max(len(trace.tokens) - 1, 1))
+    member = group_membership(trace.tokens, trace.prompt_length, trace.request.segments, max(len(trace.tokens) - 1, 1))
     read = [_method(trace, name, member) for name in methods]
     keys = max(len(trace.tokens) - 1, 0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a head that a layer lacks, a part without steps: NaN
         mass = np.nanmean(trace.mass.astype(np.float64), axis=(0, 1)) if trace.mass.size else None
-        heads = np.stack([_mean(trace.mass, steps) for steps in slices(trace.answer_steps)])
+        heads = np.stack([_mean(trace.mass, steps) for steps in answer_slices(trace.answer_steps)])
         lookback = np.nanmean(_lookback(trace), axis=-1)
     return Digest(
         run=trace.id,
@@ -70,7 +70,7 @@ def digest(trace: Trace, methods: Sequence[str] = DEFAULT) -> Digest:
     )
 
 
-def slices(steps: np.ndarray) -> tuple[np.ndarray, ...]:
+def answer_slices(steps: np.ndarray) -> tuple[np.ndarray, ...]:
     """The steps of each of SLICES: all, the first, the first and the last third (empty below three steps)."""
     third = len(steps) // 3
     return steps, steps[:1], steps[:third], steps[len(steps) - third :]
@@ -117,7 +117,7 @@ def _content(trace: Trace) -> np.ndarray:
     return (share >= 0.5) & trace.tokens.own[: trace.prompt_length]
 
 
-def weights(found: Digest, method: str = "mean-attention") -> np.ndarray:
+def method_weights(found: Digest, method: str = "mean-attention") -> np.ndarray:
     """float64 [T, K] share of each key at each step, within 1.6e-5 of what the run read."""
     packed = found.rows[found.methods.index(method)].astype(np.float64)
     return (packed / SCALE) ** 2
@@ -126,14 +126,14 @@ def weights(found: Digest, method: str = "mean-attention") -> np.ndarray:
 _ARRAYS = ("content", "ids", "logprobs", "entropy", "member", "mass", "uniform", "rows", "heads", "lookback")
 
 
-def pack(found: Digest) -> bytes:
+def pack_digest(found: Digest) -> bytes:
     """One compressed blob, about 100 kB; holds no code."""
     arrays = {name: np.ascontiguousarray(getattr(found, name)) for name in _ARRAYS}
     plain = {f.name: getattr(found, f.name) for f in fields(found) if f.name not in _ARRAYS}
     return zlib.compress(safetensors.save(arrays, metadata={"digest": json.dumps(plain)}), 6)
 
 
-def unpack(data: bytes) -> Digest:
+def unpack_digest(data: bytes) -> Digest:
     """The digest of ``pack``. Raises StoreError for anything else."""
     try:
         body = zlib.decompress(data)

@@ -14,18 +14,23 @@ from typing import Literal
 
 import numpy as np
 
-from core.checks import shown
-from core.errors import MethodError
-from core.records import SLICES, Digest, Importance, Trace
-from core.study.digest import DEFAULT, digest, slices, weights
+from ..checks import short_repr
+from ..errors import MethodError
+from ..records import SLICES, Digest, Importance, Trace
+from .digest import DEFAULT_METHODS, answer_slices, make_digest, method_weights
 
 SEGMENTS = ("instruction", "context", "question", "example", "check")
 """Named parts of the prompt; ``check``: the spans of all its verifiable instructions together."""
 OTHERS = ("system", "template", "output")
-NAMES = {"check": "verified instructions", "output": "own output", "system": "system message", "template": "markup"}
+PART_NAMES = {
+    "check": "verified instructions",
+    "output": "own output",
+    "system": "system message",
+    "template": "markup",
+}
 """What readers call a part whose key is no plain word."""
-MODES = ("masked", "removed")
-LAST = "@last-layer"
+EFFECT_MODES = ("masked", "removed")
+LAST_SUFFIX = "@last-layer"
 TOP = 5
 HEAD_GROUPS = ("sink", "template", "system", "user", "output", *SEGMENTS)
 """What ``head_features`` gives for each head; lookback comes last."""
@@ -45,7 +50,7 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class Reading:
+class MethodReading:
     """One method's view of one run: what every feature is computed from. A answer steps, P prompt tokens."""
 
     found: Digest
@@ -108,16 +113,16 @@ def group_places(found: Digest, name: str) -> list[int]:
     return [i for i, g in enumerate(found.groups) if g in (name, f"segment:{name}")]
 
 
-def _mean_share(name: str) -> Callable[[Reading], float]:
-    def value(reading: Reading) -> float:
+def _mean_share(name: str) -> Callable[[MethodReading], float]:
+    def value(reading: MethodReading) -> float:
         share = reading.share(name)
         return np.nan if share is None else float(share.mean())
 
     return value
 
 
-def _multiple(name: str) -> Callable[[Reading], float]:
-    def value(reading: Reading) -> float:
+def _multiple(name: str) -> Callable[[MethodReading], float]:
+    def value(reading: MethodReading) -> float:
         share = reading.share(name)
         expected = np.nan if share is None else reading.expected(name)
         return float(share.mean() / expected) if share is not None and expected > 0 else np.nan
@@ -125,13 +130,13 @@ def _multiple(name: str) -> Callable[[Reading], float]:
     return value
 
 
-def entropy(reading: Reading) -> float:
+def entropy(reading: MethodReading) -> float:
     """-sum p ln p over the user's text, mean over the steps."""
     part = reading.text()
     return np.nan if part is None else float(_entropies(part).mean())
 
 
-def effective_tokens(reading: Reading) -> float:
+def effective_tokens(reading: MethodReading) -> float:
     """exp of the entropy of each step (Hill number of order 1), mean over the steps."""
     part = reading.text()
     return np.nan if part is None else float(np.exp(_entropies(part)).mean())
@@ -141,7 +146,7 @@ def _entropies(part: np.ndarray) -> np.ndarray:
     return -(part * np.log(np.where(part > 0, part, 1))).sum(1)
 
 
-def gini(reading: Reading) -> float:
+def gini(reading: MethodReading) -> float:
     """Gini coefficient of each step's shares, mean over the steps: sum (2i - n - 1) p_i / n for sorted p."""
     part = reading.text()
     if part is None or part.shape[1] < 2:
@@ -150,7 +155,7 @@ def gini(reading: Reading) -> float:
     return float((np.sort(part, axis=1) @ (2 * np.arange(1, n + 1) - n - 1) / n).mean())
 
 
-def top(reading: Reading) -> float:
+def top_share(reading: MethodReading) -> float:
     """What the five most read tokens of each step hold, mean over the steps; undefined up to five tokens."""
     part = reading.text()
     if part is None or part.shape[1] <= TOP:
@@ -158,30 +163,30 @@ def top(reading: Reading) -> float:
     return float(np.sort(part, axis=1)[:, -TOP:].sum(1).mean())
 
 
-def drift(reading: Reading) -> float:
+def drift(reading: MethodReading) -> float:
     """Share on the user's text in the last third of the answer minus that in the first third."""
-    _, _, first, last = slices(np.arange(len(reading.steps)))
+    _, _, first, last = answer_slices(np.arange(len(reading.steps)))
     if not len(first):
         return np.nan
     share = reading.rows[:, : reading.found.prompt_length][:, reading._text()].sum(1)
     return float(share[last].mean() - share[first].mean())
 
 
-def content_share(reading: Reading) -> float:
+def content_share(reading: MethodReading) -> float:
     """Part of the reading of the user's text that falls on content words."""
     part = reading.text()
     return np.nan if part is None else float(part[:, reading.content()].sum(1).mean())
 
 
 def _word(segment: str) -> str:
-    return NAMES.get(segment, segment)
+    return PART_NAMES.get(segment, segment)
 
 
 _OWN = "Mean over the answer's steps of the attention share on "
 _TEXT = "over the user's text, shares scaled to one; mean over steps"
 _HERE = "Heed"
 
-_READ: dict[str, tuple[Callable[[Reading], float], Feature]] = {
+_READ: dict[str, tuple[Callable[[MethodReading], float], Feature]] = {
     **{
         f"share_{s}": (
             _mean_share(s),
@@ -223,7 +228,7 @@ _READ: dict[str, tuple[Callable[[Reading], float], Feature]] = {
         Feature("Gini of reading", "0 to 1", f"Gini coefficient {_TEXT}.", "0 to 1", "Gini 1912", "attention"),
     ),
     "top_5": (
-        top,
+        top_share,
         Feature("Five most read tokens", "share", f"Sum of the five largest {_TEXT}.", "0 to 1", _HERE, "attention"),
     ),
     "drift": (
@@ -263,7 +268,7 @@ _LOOKBACK = Feature(
 
 def _causal() -> dict[str, Feature]:
     out = {}
-    for mode in MODES:
+    for mode in EFFECT_MODES:
         how = "hidden from attention, positions kept" if mode == "masked" else "taken out of the prompt"
         for s in SEGMENTS:
             out[f"{mode}_{s}"] = Feature(
@@ -281,7 +286,7 @@ def _causal() -> dict[str, Feature]:
 FEATURES: dict[str, Feature] = {
     **{name: feature for name, (_, feature) in _READ.items()},
     "lookback": _LOOKBACK,
-    **{f"{name}{LAST}": replace(f, label=f"{f.label}, last layer") for name, (_, f) in _READ.items()},
+    **{f"{name}{LAST_SUFFIX}": replace(f, label=f"{f.label}, last layer") for name, (_, f) in _READ.items()},
     **_causal(),
 }
 """Every column of features that a runs table can have."""
@@ -295,7 +300,7 @@ def features(trace: Trace, importance: Importance | None = None) -> dict[str, fl
     Raises MethodError for an importance of another run, or of picked layers and heads.
     """
     if not isinstance(trace, Trace):
-        raise MethodError(f"features needs the trace that run gave, not {shown(trace)}.")
+        raise MethodError(f"features needs the trace that run gave, not {short_repr(trace)}.")
     method = "mean-attention"
     if importance is not None:
         if not isinstance(importance, Importance) or importance.trace_id != trace.id:
@@ -303,14 +308,14 @@ def features(trace: Trace, importance: Importance | None = None) -> dict[str, fl
         if importance.parameters.get("layers") is not None or importance.parameters.get("heads") is not None:
             raise MethodError("features takes a method over its own layers: call explain without layers and heads.")
         method = importance.method
-    found = digest(trace, (method,))
+    found = make_digest(trace, (method,))
     return _read(found, method) | {"lookback": _lookback(found)}
 
 
-def measure(found: Digest) -> dict[str, float]:
+def digest_features(found: Digest) -> dict[str, float]:
     """Every attention feature of a kept run: the default method's by name, the last layer's with ``@last-layer``."""
-    out = _read(found, DEFAULT[0]) | {"lookback": _lookback(found)}
-    return out | {f"{name}{LAST}": value for name, value in _read(found, DEFAULT[1]).items()}
+    out = _read(found, DEFAULT_METHODS[0]) | {"lookback": _lookback(found)}
+    return out | {f"{name}{LAST_SUFFIX}": value for name, value in _read(found, DEFAULT_METHODS[1]).items()}
 
 
 def _read(found: Digest, method: str) -> dict[str, float]:
@@ -318,13 +323,15 @@ def _read(found: Digest, method: str) -> dict[str, float]:
     return {name: np.nan if reading is None else float(f(reading)) for name, (f, _) in _READ.items()}
 
 
-def reading_of(found: Digest, method: str = DEFAULT[0]) -> Reading | None:
+def reading_of(found: Digest, method: str = DEFAULT_METHODS[0]) -> MethodReading | None:
     """What one method read in the answer; None for a run without attention or without an answer."""
     steps = found.answer_steps
     if method not in found.methods or not len(steps):
         return None
     at = found.methods.index(method)
-    return Reading(found, weights(found, method)[steps], found.uniform[at][steps].astype(np.float64), steps)
+    return MethodReading(
+        found, method_weights(found, method)[steps], found.uniform[at][steps].astype(np.float64), steps
+    )
 
 
 def _lookback(found: Digest) -> float:
@@ -337,14 +344,14 @@ def lookback(trace: Trace) -> tuple[float, np.ndarray, np.ndarray]:
 
     L counts the layers that have attention; NaN for heads that a layer lacks, and for answers of one step.
     """
-    found = digest(trace, ())
+    found = make_digest(trace, ())
     heads = found.lookback.astype(np.float32)
     known = np.isfinite(heads)
     layers = np.where(known, heads, 0).sum(1) / np.where(known.any(1), known.sum(1), np.nan)
     return _lookback(found), layers.astype(np.float32), heads
 
 
-def of_span(found: Digest, name: str, method: str = DEFAULT[0]) -> dict[str, float]:
+def span_features(found: Digest, name: str, method: str = DEFAULT_METHODS[0]) -> dict[str, float]:
     """{share, multiple} of one named part, e.g. ``check 1``; NaN where the prompt has none."""
     reading = reading_of(found, method)
     if reading is None or f"segment:{name}" not in found.groups:
@@ -352,10 +359,10 @@ def of_span(found: Digest, name: str, method: str = DEFAULT[0]) -> dict[str, flo
     return {"share": _mean_share(name)(reading), "multiple": _multiple(name)(reading)}
 
 
-def causal(effects: Mapping[str, float], tokens: int) -> dict[str, float]:
+def effect_features(effects: Mapping[str, float], tokens: int) -> dict[str, float]:
     """The causal columns from total effects {masked_total_SEG: nats}; per token over ``tokens`` answer tokens."""
     out = dict.fromkeys(_causal(), np.nan)
-    for mode in MODES:
+    for mode in EFFECT_MODES:
         for s in SEGMENTS:
             total = effects.get(f"{mode}_total_{s}", np.nan)
             out[f"{mode}_total_{s}"] = float(total)

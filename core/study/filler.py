@@ -2,30 +2,46 @@
 
 An instruction at the beginning of a prompt is read more than one at the end whatever it says. So each layout is run
 again with words that ask for nothing where the instruction stood; the difference to that is what the instruction
-itself drew. Equal means: the rendered prompt has the same number of tokens. Guarded by tests/core/test_study_filler.py.
+itself drew. Equal means: the rendered prompt has the same number of tokens. Guarded by
+tests/core/test_study_features.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.errors import PromptError
+from ..errors import PromptError
 
-WORDS = (
+FILLER_WORDS = (
     "The table stands near the window and the chair stands by the door. A cup is on the shelf, a coat is on the hook, "
     "and a lamp is in the corner. The road runs past the house and over the hill. There is grass on both sides. "
 )
 """Plain statements: nothing is asked, nothing is named that a prompt would ask about."""
-ENDINGS = ("", ".", " so", " the", " a", " too", "..", " on", " at", " in it", " by it", " and", ", and", " of it.")
+FILLER_ENDINGS = (
+    "",
+    ".",
+    " so",
+    " the",
+    " a",
+    " too",
+    "..",
+    " on",
+    " at",
+    " in it",
+    " by it",
+    " and",
+    ", and",
+    " of it.",
+)
 
 
-def filler(count: Callable[[str], int], instruction: str, slack: int = 12) -> str:
+def neutral_filler(count: Callable[[str], int], instruction: str, slack: int = 12) -> str:
     """A neutral text for which ``count`` (tokens of the whole prompt with this text in place) equals the instruction's.
 
     Raises PromptError where no text of the same length is found, e.g. for an instruction of a single odd token.
     """
     wanted = count(instruction)
-    words = (WORDS * 40).split(" ")
+    words = (FILLER_WORDS * 40).split(" ")
     low, high = 1, len(words)
     while low < high:  # count grows with the number of words
         middle = (low + high) // 2
@@ -34,7 +50,7 @@ def filler(count: Callable[[str], int], instruction: str, slack: int = 12) -> st
         else:
             high = middle
     for size in sorted(range(max(1, low - slack), low + 2), reverse=True):
-        for ending in ENDINGS:
+        for ending in FILLER_ENDINGS:
             text = _text(words[:size]) + ending
             if count(text) == wanted:
                 return text

@@ -2,7 +2,7 @@
 
 ``function_words.txt`` holds the closed classes of English (articles, pronouns, prepositions, conjunctions,
 auxiliaries, a few adverbs of degree), written down for Heed since lists of "stop words" differ and hold words such as
-"system". In other languages every word counts as content. Guarded by tests/core/test_study_digest.py.
+"system". In other languages every word counts as content. Guarded by tests/core/test_study_features.py.
 """
 
 from __future__ import annotations

@@ -15,15 +15,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from core.checks import number, texts, whole
-from core.errors import PromptError
-from core.records import Item
-from core.records.arrays import settle
-from core.study import items as suites
-from core.study.items import TASKS, Example, example_from, item_from, item_to
-from core.study.structures import check_template, structure
+from ..checks import check_number, check_texts, check_whole
+from ..errors import PromptError
+from ..records import Item
+from ..records.arrays import set_fields
+from . import item_files as suites
+from .item_files import TASKS, Example, example_from, item_from, item_to
+from .prompt_structures import check_template, get_structure
 
-PRIMARY = 3
+MOST_PRIMARY = 3
 """Most pairs that may be named primary."""
 METHODS = ("mean-attention", "last-layer")
 """Methods of importance that every run is read by."""
@@ -65,17 +65,17 @@ class Plan:
     """Held-out examples of uploaded tasks."""
 
     def __post_init__(self) -> None:
-        lists: dict[str, Any] = {name: tuple(dict.fromkeys(texts(name, getattr(self, name)))) for name in _LISTS}
+        lists: dict[str, Any] = {name: tuple(dict.fromkeys(check_texts(name, getattr(self, name)))) for name in _LISTS}
         pairs = tuple((str(f), str(m)) for f, m in self.primary)
-        settle(
+        set_fields(
             self,
             name=str(self.name).strip(),
             items=tuple(self.items),
-            methods=texts("methods", self.methods),
-            seeds=tuple(dict.fromkeys(whole("Seed", s, 0, 2**32 - 1) for s in self.seeds)) if self.hot else (0,),
-            max_new_tokens=whole("New tokens (max_new_tokens)", self.max_new_tokens, 1, 100_000),
-            temperature=number("Temperature", self.temperature, "lie between 0 (greedy) and 10"),
-            top_p=number("Top-p", self.top_p, "be above 0 and at most 1") if self.hot else 1.0,
+            methods=check_texts("methods", self.methods),
+            seeds=tuple(dict.fromkeys(check_whole("Seed", s, 0, 2**32 - 1) for s in self.seeds)) if self.hot else (0,),
+            max_new_tokens=check_whole("New tokens (max_new_tokens)", self.max_new_tokens, 1, 100_000),
+            temperature=check_number("Temperature", self.temperature, "lie between 0 (greedy) and 10"),
+            top_p=check_number("Top-p", self.top_p, "be above 0 and at most 1") if self.hot else 1.0,
             primary=pairs,
             templates=dict(self.templates),
             examples={task: tuple(shown) for task, shown in self.examples.items()},
@@ -86,7 +86,7 @@ class Plan:
     @property
     def hot(self) -> bool:
         """True when answers are sampled."""
-        return number("Temperature", self.temperature, "lie between 0 (greedy) and 10") > 0
+        return check_number("Temperature", self.temperature, "lie between 0 (greedy) and 10") > 0
 
     def _check(self) -> None:
         if not self.name:
@@ -103,16 +103,16 @@ class Plan:
             raise PromptError("Temperature must lie between 0 and 10, and top-p above 0 and at most 1.")
         for limit in ("per_task", "control_items"):
             if getattr(self, limit) is not None:
-                whole(limit, getattr(self, limit), 1 if limit == "per_task" else 0, 1_000_000)
-        if len(self.primary) > PRIMARY:
-            raise PromptError(f"{len(self.primary)} pairs are named primary: name at most {PRIMARY}.")
+                check_whole(limit, getattr(self, limit), 1 if limit == "per_task" else 0, 1_000_000)
+        if len(self.primary) > MOST_PRIMARY:
+            raise PromptError(f"{len(self.primary)} pairs are named primary: name at most {MOST_PRIMARY}.")
         for task in self.suites:
             if task not in TASKS:
                 raise PromptError(f"There is no suite {task!r}: the suites are {', '.join(TASKS)}.")
         for text in self.templates.values():
             check_template(text)
         for name in (*self.structures, *self.controls):
-            structure(name, self.templates)
+            get_structure(name, self.templates)
         extra = [name for name in self.controls if name not in self.structures]
         if extra:
             raise PromptError(f"{extra[0]} has a position control and is not run itself: add it to the structures.")
@@ -213,7 +213,7 @@ def _nested(plain: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
     """The fields that hold records."""
     told = plain.get("items") or []
     if isinstance(told, Mapping):
-        from core.study.reading import read_items
+        from .import_items import read_items
 
         if folder is None:
             raise PromptError("The items of this plan lie in a file beside it: upload that file as items instead.")
@@ -229,6 +229,6 @@ def _nested(plain: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
     return {"items": items, "examples": examples, "templates": plain.get("templates") or {}}
 
 
-def baseline(plan: Plan) -> str:
+def baseline_structure(plan: Plan) -> str:
     """The structure that others are compared to: ``instruction_first`` where it is run, else the first one."""
     return "instruction_first" if "instruction_first" in plan.structures else plan.structures[0]

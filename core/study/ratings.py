@@ -19,15 +19,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.errors import StoreError, StudyError
-from core.quality.value import UNRATED
-from core.study.database import columns, transaction
+from ..errors import StoreError, StudyError
+from .database import add_columns, transaction
+from .quality.metric_value import UNRATED
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SCALE = {1: "very bad", 2: "bad", 3: "in between", 4: "good", 5: "very good"}
-BLOCK = 20
+COMMON_BLOCK = 20
 """Answers that all raters have behind them before anybody goes on to the next ones."""
 LONGEST_NAME = 40
 
@@ -48,7 +48,7 @@ class Card:
     cells: tuple[str, ...]
 
 
-def cards(db: sqlite3.Connection) -> list[Card]:
+def rating_cards(db: sqlite3.Connection) -> list[Card]:
     """Every answer that can be rated, in the order of the runs."""
     rows = db.execute(
         "SELECT r.cell, r.prompt_id, r.answer, r.truncated FROM runs r LEFT JOIN cells c USING (cell) "
@@ -64,10 +64,10 @@ def cards(db: sqlite3.Connection) -> list[Card]:
     ]
 
 
-def in_order(found: Sequence[Card], rater: str) -> list[Card]:
+def order_cards(found: Sequence[Card], rater: str) -> list[Card]:
     """The cards as ``rater`` meets them: common blocks, an own order inside of each; the same at every visit."""
     common = sorted(found, key=lambda card: _key("order", card.key))
-    blocks = [common[i : i + BLOCK] for i in range(0, len(common), BLOCK)]
+    blocks = [common[i : i + COMMON_BLOCK] for i in range(0, len(common), COMMON_BLOCK)]
     return [card for block in blocks for card in sorted(block, key=lambda card: _key(rater, card.key))]
 
 
@@ -76,7 +76,7 @@ def is_rated(card: Card, seen: Mapping[str, float]) -> bool:
     return all(cell in seen for cell in card.cells)
 
 
-def following(ordered: Sequence[Card], seen: Mapping[str, float], later: Sequence[str], first: str = "") -> Card | None:
+def next_card(ordered: Sequence[Card], seen: Mapping[str, float], later: Sequence[str], first: str = "") -> Card | None:
     """What to show now: the card ``first`` (one taken back), the next one not rated, those put off; None: all rated."""
     waiting = {card.key: card for card in ordered if not is_rated(card, seen)}
     put_off = [key for key in later if key in waiting]
@@ -84,7 +84,7 @@ def following(ordered: Sequence[Card], seen: Mapping[str, float], later: Sequenc
     return next((waiting[key] for key in order if key in waiting), None)
 
 
-def latest(found: Sequence[Card], seen: Mapping[str, float]) -> Card | None:
+def last_rated(found: Sequence[Card], seen: Mapping[str, float]) -> Card | None:
     """The card rated last, for taking it back; None where nothing is rated."""
     homes = {cell: card for card in found for cell in card.cells}
     return next((homes[cell] for cell in reversed(list(seen)) if cell in homes), None)
@@ -98,7 +98,7 @@ def check_rater(name: str) -> str:
     return plain
 
 
-def rate(db: sqlite3.Connection, card: Card, rater: str, rating: int) -> None:
+def put_rating(db: sqlite3.Connection, card: Card, rater: str, rating: int) -> None:
     """Keep what ``rater`` gives (1 to 5) to the runs of one card; an earlier rating is replaced. Raises StudyError."""
     if isinstance(rating, bool) or rating not in SCALE:
         raise StudyError(f"A rating is a whole number from 1 to {max(SCALE)}, not {rating!r}.")
@@ -109,7 +109,7 @@ def rate(db: sqlite3.Connection, card: Card, rater: str, rating: int) -> None:
             _settle(db, cell, None)
 
 
-def take_back(db: sqlite3.Connection, card: Card, rater: str, uploaded: float | None = None) -> None:
+def remove_rating(db: sqlite3.Connection, card: Card, rater: str, uploaded: float | None = None) -> None:
     """Forget what ``rater`` gave to these runs; ``uploaded`` is the rating that came with the item, if one did."""
     name = check_rater(rater)
     with _writing(db):
@@ -118,20 +118,20 @@ def take_back(db: sqlite3.Connection, card: Card, rater: str, uploaded: float | 
             _settle(db, cell, uploaded)
 
 
-def given(db: sqlite3.Connection, rater: str) -> dict[str, float]:
+def ratings_of(db: sqlite3.Connection, rater: str) -> dict[str, float]:
     """{cell: rating} of one rater, the latest last."""
     _made(db)
     rows = db.execute("SELECT cell, rating FROM ratings WHERE rater = ? ORDER BY at, cell", [rater])
     return {str(cell): float(rating) for cell, rating in rows}
 
 
-def raters(db: sqlite3.Connection) -> list[str]:
+def all_raters(db: sqlite3.Connection) -> list[str]:
     """Everybody who has rated."""
     _made(db)
     return [str(name) for (name,) in db.execute("SELECT DISTINCT rater FROM ratings ORDER BY rater")]
 
 
-def table(db: sqlite3.Connection, prompts: Mapping[str, str] | None = None) -> pd.DataFrame:
+def rating_table(db: sqlite3.Connection, prompts: Mapping[str, str] | None = None) -> pd.DataFrame:
     """One row a run and rater: cell, run, prompt_id, task, structure, control, model, seed, prompt, answer, card,
     rater, rating, at (ISO, UTC). ``card`` is the same where one look rated several runs."""
     import pandas as pd
@@ -164,7 +164,7 @@ def _writing(db: sqlite3.Connection) -> Iterator[None]:
     """One transaction for all runs of a card. Raises StoreError where the disk does not take it."""
     try:
         _made(db)
-        columns(db, ["rating"])
+        add_columns(db, ["rating"])
         with transaction(db):
             yield
     except sqlite3.Error as error:

@@ -15,21 +15,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core import settings
-from core.errors import Cancelled, HeedError, StoreError
-from core.quiet import never, silent
-from core.records import Answered, Digest, Item, Request
-from core.study import database, keeping, planned, tables
-from core.study.late import lacking, relevance
-from core.study.plan import Plan
-from core.study.status import Status, status_of
+from .. import settings
+from ..errors import Cancelled, HeedError, StoreError
+from ..progress import IsCancelled, Progress, never_cancelled, no_progress
+from ..records import Answered, Digest, Item, Request
+from . import cell_store, database, plan_store, run_tables
+from .plan import Plan
+from .relevance_pass import fill_relevance, lacks_relevance
+from .study_status import Status, status_of
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
-
-Progress = Callable[..., None]
-Cancel = Callable[[], bool]
 
 
 class Study:
@@ -44,8 +41,8 @@ class Study:
             raise StoreError(f"There is no study {what}: `python -m core.study status` lists them.")
         self.folder.mkdir(parents=True, exist_ok=True)
         self.db = database.connect(self.folder / database.FILE)
-        if plan is not None and plan.id not in planned.ids(self.db):
-            planned.put(self.db, plan)
+        if plan is not None and plan.id not in plan_store.plan_ids(self.db):
+            plan_store.put_plan(self.db, plan)
 
     @property
     def id(self) -> str:
@@ -55,23 +52,23 @@ class Study:
     @property
     def plan(self) -> Plan:
         """The plan as it was given, or as it was last extended."""
-        return planned.given(self.db)
+        return plan_store.given_plan(self.db)
 
     @property
     def name(self) -> str:
-        return database.get(self.db, "name") or self.id
+        return database.get_note(self.db, "name") or self.id
 
     def items(self) -> dict[str, Item]:
         """{prompt_id: Item} as they stand in this study."""
-        return {item.id: item for item in planned.frozen(self.db).all_items()}
+        return {item.id: item for item in plan_store.frozen_plan(self.db).all_items()}
 
     # running
 
     def run(
         self,
         workers: int | None = None,
-        progress: Progress = silent,
-        cancelled: Cancel = never,
+        progress: Progress = no_progress,
+        cancelled: IsCancelled = never_cancelled,
         pilot: bool = False,
         apart: bool = False,
     ) -> Status:
@@ -81,7 +78,7 @@ class Study:
         to the cores.
         ``progress(fraction, text)``. A cell that fails keeps its reason (``retry`` runs those again).
         """
-        from core.study.crew import crew
+        from .worker_pool import run_workers
 
         began = time.time()
         waiting = [m for m, s in self.status().by_model.items() if s.waiting or s.running]
@@ -102,19 +99,19 @@ class Study:
         if waiting and workers == 1 and not apart:
             self._alone(pilot, tell, cancelled)
         elif waiting:
-            failures = crew(self.folder, workers, pilot, lambda: self.status(pilot=pilot).waiting, tick)
+            failures = run_workers(self.folder, workers, pilot, lambda: self.status(pilot=pilot).waiting, tick)
         now = self.status(since=began, workers=workers, pilot=pilot)
         if failures and now.waiting and not cancelled():
             raise StoreError(
                 f"{now.waiting} runs are left and the workers keep ending ({failures[-1]}): see {self.folder}."
             )
-        if lacking(self.db) and not cancelled():
+        if lacks_relevance(self.db) and not cancelled():
             self._late(progress, cancelled)
         tell()
         return self.status(since=began, workers=workers, pilot=pilot)
 
-    def _alone(self, pilot: bool, done: Callable[[], None], cancelled: Cancel) -> None:
-        from core.study.running import Worker
+    def _alone(self, pilot: bool, done: Callable[[], None], cancelled: IsCancelled) -> None:
+        from .worker import Worker
 
         worker = Worker(self.folder, done, cancelled, pilot)
         try:
@@ -126,8 +123,8 @@ class Study:
         self,
         items: int = 10,
         workers: int | None = 1,
-        progress: Progress = silent,
-        cancelled: Cancel = never,
+        progress: Progress = no_progress,
+        cancelled: IsCancelled = never_cancelled,
         apart: bool = False,
     ) -> Status:
         """Run all cells of the first few items, taken from the tasks in turn; they count for the whole study."""
@@ -163,7 +160,7 @@ class Study:
 
     def change(self, plan: Plan) -> Study:
         """Take another plan: cells that both have are kept, items are read anew, others wait to be run."""
-        planned.put(self.db, plan)
+        plan_store.put_plan(self.db, plan)
         return self
 
     def status(self, since: float | None = None, workers: int = 1, pilot: bool = False) -> Status:
@@ -174,19 +171,19 @@ class Study:
 
     def table(self) -> pd.DataFrame:
         """One row a run, failed ones included; a column for every metric and feature, NaN where undefined."""
-        return tables.runs(self.db, self.items())
+        return run_tables.runs_table_of(self.db, self.items())
 
     def instructions(self) -> pd.DataFrame:
         """One row a run and instruction."""
-        return tables.instructions(self.db)
+        return run_tables.instructions_table_of(self.db)
 
     def heads(self, rows: pd.DataFrame, part: str = "all") -> np.ndarray:
         """float32 [len(rows), features x layers x heads] of runs of one model; a row of NaN where none is kept."""
-        return tables.heads(self.db, rows, part)
+        return run_tables.head_features_table(self.db, rows, part)
 
     def head_names(self, rows: pd.DataFrame) -> tuple[str, ...]:
         """Names of the columns of ``heads``: ``share_SEG L.H`` and ``lookback L.H``."""
-        return tables.head_names(self.db, rows)
+        return run_tables.head_feature_names(self.db, rows)
 
     def digest(self, cell: str) -> Digest:
         """What is kept of a run. Raises StoreError where it is not done."""
@@ -208,28 +205,28 @@ class Study:
         """What metrics look at. Raises StoreError."""
         item = self.db.execute("SELECT item FROM cells WHERE cell = ?", [cell]).fetchone()["item"]
         self.digest(cell)
-        return keeping.record_of(self.items()[item], self._kept(cell), None)
+        return cell_store.cell_record(self.items()[item], self._kept(cell), None)
 
     def prompts(self) -> dict[str, str]:
         """{prompt_id: the item's own words, without any structure}."""
         return {ident: own_words(item) for ident, item in self.items().items()}
 
-    def _kept(self, cell: str) -> keeping.Kept:
-        kept = keeping.read(self.db, cell)
+    def _kept(self, cell: str) -> cell_store.KeptCell:
+        kept = cell_store.read_cell(self.db, cell)
         if kept is None:
             raise StoreError(f"The run {cell[:8]} of this study is not done yet: run the study first.")
         return kept
 
     # computing anew
 
-    def score(self, progress: Progress = silent, cancelled: Cancel = never) -> int:
+    def score(self, progress: Progress = no_progress, cancelled: IsCancelled = never_cancelled) -> int:
         """Compute features and metrics of all kept runs anew, e.g. after an update of Heed; how many."""
         items = self.items()
-        done = database.rows_of(self.db, "SELECT * FROM cells WHERE state = 'done' AND wanted ORDER BY number")
+        done = database.query_rows(self.db, "SELECT * FROM cells WHERE state = 'done' AND wanted ORDER BY number")
         for number, place in enumerate(done, 1):
             if cancelled():
                 raise Cancelled("Stopped.")
-            keeping.again(self.db, place, items[place["item"]])
+            cell_store.recompute_cell(self.db, place, items[place["item"]])
             progress(number / len(done), f"{number:,} of {len(done):,} runs measured")
         self._late(progress, cancelled)
         return len(done)
@@ -238,8 +235,8 @@ class Study:
         """Put what people rated into the runs' column ``rating``."""
         items = self.items()
         with database.transaction(self.db):
-            database.columns(self.db, ["rating"])
-            for row in database.rows_of(
+            database.add_columns(self.db, ["rating"])
+            for row in database.query_rows(
                 self.db,
                 "SELECT runs.cell, prompt_id, avg(r.rating) AS mean "
                 "FROM runs LEFT JOIN ratings r USING (cell) GROUP BY 1",
@@ -248,21 +245,22 @@ class Study:
                 value = given if row["mean"] is None else row["mean"]
                 self.db.execute("UPDATE runs SET rating = ? WHERE cell = ?", [value, row["cell"]])
 
-    def relevance(self, progress: Progress = silent, cancelled: Cancel = never) -> None:
+    def relevance(self, progress: Progress = no_progress, cancelled: IsCancelled = never_cancelled) -> None:
         """Compare all answers with the prompts anew, e.g. once the encoder has been fetched."""
         self._late(progress, cancelled)
 
-    def _late(self, progress: Progress, cancelled: Cancel) -> None:
+    def _late(self, progress: Progress, cancelled: IsCancelled) -> None:
         progress(None, "Comparing answers with prompts")
-        relevance(self.db, self.prompts(), cancelled)
+        fill_relevance(self.db, self.prompts(), cancelled)
 
     # out
 
     def export(self, folder: str | Path) -> list[Path]:
         """Both tables as CSV and Parquet and the plan, into ``folder``. Raises StoreError."""
-        from core.study.export import export
+        from .export_files import export_tables
 
-        return export(self, Path(folder))
+        tables = {"runs": self.table(), "instructions": self.instructions()}
+        return export_tables(tables, self.plan.to_json(), Path(folder))
 
     def close(self) -> None:
         self.db.close()
@@ -274,7 +272,7 @@ class Study:
 
 
 @dataclass(frozen=True)
-class Known:
+class StudyInfo:
     """A study on this machine."""
 
     id: str
@@ -284,15 +282,17 @@ class Known:
     status: Status = field(repr=False)
 
 
-def studies() -> list[Known]:
+def list_studies() -> list[StudyInfo]:
     """Every study of this machine, newest first; what cannot be read is left out."""
     found = []
-    for folder in all_folders():
+    for folder in study_folders():
         try:
             db = database.connect(folder / database.FILE)
             try:
-                created = float(database.get(db, "created") or 0)
-                found.append(Known(folder.name, database.get(db, "name") or "", folder, created, status_of(db)))
+                created = float(database.get_note(db, "created") or 0)
+                found.append(
+                    StudyInfo(folder.name, database.get_note(db, "name") or "", folder, created, status_of(db))
+                )
             finally:
                 db.close()
         except (HeedError, sqlite3.Error):
@@ -306,9 +306,9 @@ def own_words(item: Item) -> str:
 
 
 def _cores() -> int:
-    from core.study.crew import cores
+    from .worker_pool import usable_cores
 
-    return cores()
+    return usable_cores()
 
 
 def _in_turn(items: Iterable[Item], most: int) -> list[str]:
@@ -336,20 +336,20 @@ def _root() -> Path:
     return settings.home_path() / "studies"
 
 
-def all_folders() -> list[Path]:
+def study_folders() -> list[Path]:
     """The folder of every study on this machine."""
     return [path.parent for path in sorted(_root().glob(f"*/{database.FILE}"))]
 
 
 def _folder(plan: Plan) -> Path:
     """Where the study of this plan is, or will be."""
-    for folder in all_folders():
+    for folder in study_folders():
         try:
             db = database.connect(folder / database.FILE)
         except StoreError:
             continue
         try:
-            if plan.id in planned.ids(db):
+            if plan.id in plan_store.plan_ids(db):
                 return folder
         finally:
             db.close()
@@ -360,7 +360,7 @@ def _folder(plan: Plan) -> Path:
 def _find(what: str) -> Path:
     if (Path(what) / database.FILE).exists():
         return Path(what)
-    folders: Sequence[Path] = [f for f in all_folders() if f.name.startswith(what)] if what else []
+    folders: Sequence[Path] = [f for f in study_folders() if f.name.startswith(what)] if what else []
     if len(folders) != 1:
         raise StoreError(f"There is no study {what!r}: `python -m core.study status` lists them with their ids.")
     return folders[0]

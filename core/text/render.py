@@ -1,9 +1,9 @@
 """Request -> Prompt: the text and tokens that the model reads, and where each token stands in the user's own text.
 
 Chat messages go through the model's own template, are tokenised once (the same ids as ``apply_chat_template``) and
-found again by ``core.text.layout``; tokens get their characters from ``core.text.offsets``. What cannot be proven is
-said in ``notes`` and shown by token only. ``with_output`` adds the tokens that the model wrote (core.text.output),
-``answer_ids`` tokenises a given answer (core.text.answer). Guarded by tests/core/test_text_render.py.
+found again by ``core.text.message_layout``; tokens get their characters from ``core.text.encoding``. What cannot be
+proven is said in ``notes`` and shown by token only. ``core.text.output_tokens`` adds the tokens that the model wrote,
+``core.text.given_answer`` tokenises a given answer. Guarded by tests/core/test_text_render.py.
 
 ``Tokens.sources`` are, in this order: the request's messages (one for raw text), the system message that the
 template added, and after a run its thinking (where there is any) and its answer, last.
@@ -17,20 +17,18 @@ from typing import Any
 
 import numpy as np
 
-from core.errors import PromptError
-from core.records import Message, Request, Source, Tokens
-from core.text.answer import answer_ids as answer_ids
-from core.text.answer import given as given
-from core.text.layout import Layout, Piece, find
-from core.text.offsets import encode
-from core.text.output import with_output as with_output
-from core.text.pieces import closed, spell, token_texts
-from core.text.prompt import Prompt as Prompt
-from core.text.spans import place_tokens
-from core.text.special import check_ids, check_text, hide, special_ids
-from core.text.system import REMEDY, added_system, without
-from core.text.template import Chat, template_text
-from core.text.thinking import left_open
+from ..errors import PromptError
+from ..records import Message, Request, Source, Tokens
+from .chat_template import Chat, template_text
+from .detokenise import close_spans, spell_tokens, token_texts
+from .encoding import encode_text
+from .given_answer import tokenise_answer as tokenise_answer
+from .message_layout import MessageLayout, PlacedPiece, find_messages
+from .rendered_prompt import RenderedPrompt as RenderedPrompt
+from .special_tokens import check_surrogates, check_token_ids, special_ids, strip_tokens
+from .system_message import REMEDY, added_system, without_system
+from .thinking_blocks import left_open
+from .token_spans import place_tokens
 
 RAW = "This model has no chat template: your message was read as raw text."
 REMOVED = "The system message that the chat template adds by itself was removed."
@@ -39,12 +37,12 @@ THINKS = "This model's chat template always begins with thinking; the thinking i
 CONTINUED = "The answer goes on with the assistant message that ends the prompt."
 
 
-def render(tokenizer: Any, request: Request, *, has_template: bool | None = None) -> Prompt:
+def render(tokenizer: Any, request: Request, *, has_template: bool | None = None) -> RenderedPrompt:
     """The prompt of ``request`` as the model reads it. Raises PromptError where it cannot be read.
 
     ``has_template``: None asks the tokenizer. A single user message without a template is read as raw text.
     """
-    check_text(*([request.text] if request.text else []), *(m.content for m in request.messages))
+    check_surrogates(*([request.text] if request.text else []), *(m.content for m in request.messages))
     if request.token_ids is not None:
         return _from_ids(tokenizer, request.token_ids)
     if request.text is not None:
@@ -60,14 +58,14 @@ def render(tokenizer: Any, request: Request, *, has_template: bool | None = None
     return _raw(tokenizer, request.messages[0].content, (RAW,))
 
 
-def _from_ids(tokenizer: Any, ids: Sequence[int]) -> Prompt:
+def _from_ids(tokenizer: Any, ids: Sequence[int]) -> RenderedPrompt:
     """Token ids as they are; the text that they spell, control tokens left out, stands as the user's."""
-    check_ids(tokenizer, ids)
-    text, spans = spell(tokenizer, ids)
+    check_token_ids(tokenizer, ids)
+    text, spans = spell_tokens(tokenizer, ids)
     special = special_ids(tokenizer)
     marks = [int(i) in special for i in ids]
-    own, moved = hide(text, spans, marks)
-    at = [(-1, -1) if m else s for m, s in zip(marks, closed(moved, own), strict=True)]
+    own, moved = strip_tokens(text, spans, marks)
+    at = [(-1, -1) if m else s for m, s in zip(marks, close_spans(moved, own), strict=True)]
     tokens = Tokens(
         ids=np.array(ids, np.int64),
         texts=token_texts(tokenizer, ids),
@@ -78,46 +76,46 @@ def _from_ids(tokenizer: Any, ids: Sequence[int]) -> Prompt:
         parts=("prompt",) * len(ids),
         sources=(Source(own, "user", "user"),),
     )
-    return Prompt(text, tokens)
+    return RenderedPrompt(text, tokens)
 
 
-def _raw(tokenizer: Any, text: str, notes: tuple[str, ...]) -> Prompt:
+def _raw(tokenizer: Any, text: str, notes: tuple[str, ...]) -> RenderedPrompt:
     """Raw text, with the begin and end tokens that the tokenizer itself puts around it."""
-    encoded = encode(tokenizer, text, special=True)
+    encoded = encode_text(tokenizer, text, special=True)
     if not encoded.ids:
         raise PromptError("The prompt makes no token for this model: write something else for the model to read.")
-    pieces = (Piece(0, 0, 0, len(text)),)
+    pieces = (PlacedPiece(0, 0, 0, len(text)),)
     tokens, more = place_tokens(tokenizer, text, encoded, pieces, (Source(text, "user", "user"),))
     around = [t for t, a in zip(tokens.texts, encoded.added, strict=True) if a]
     read = "".join(around[: encoded.before]) + text + "".join(around[encoded.before :])
-    return Prompt(read, tokens, notes + more)
+    return RenderedPrompt(read, tokens, notes + more)
 
 
-def _chat(tokenizer: Any, request: Request) -> Prompt:
+def _chat(tokenizer: Any, request: Request) -> RenderedPrompt:
     """Chat messages through the model's template."""
     chat, messages = Chat.of(tokenizer, request), request.messages
     rendered = chat.render(messages)
-    plan, pieces = find(chat, rendered, messages)
+    plan, pieces = find_messages(chat, rendered, messages)
     sources = tuple(Source(m.content, _role(m), "user") for m in messages)
     rendered, pieces, sources, notes = _own_system(chat, request, plan, rendered, pieces, sources)
-    tokens, more = place_tokens(tokenizer, rendered, encode(tokenizer, rendered, special=False), pieces, sources)
+    tokens, more = place_tokens(tokenizer, rendered, encode_text(tokenizer, rendered, special=False), pieces, sources)
     if chat.continues:
         notes += (CONTINUED,)
     inside = _begins_thinking(chat, request, plan)
     if inside and not request.thinking and not chat.continues:
         notes += (THINKS,)
     notes += _switch_notes(chat, request, rendered)
-    return Prompt(rendered, tokens, notes + more, inside, chat=True)
+    return RenderedPrompt(rendered, tokens, notes + more, inside, chat=True)
 
 
 def _own_system(
     chat: Chat,
     request: Request,
-    plan: Layout,
+    plan: MessageLayout,
     rendered: str,
-    pieces: tuple[Piece, ...] | None,
+    pieces: tuple[PlacedPiece, ...] | None,
     sources: tuple[Source, ...],
-) -> tuple[str, tuple[Piece, ...] | None, tuple[Source, ...], tuple[str, ...]]:
+) -> tuple[str, tuple[PlacedPiece, ...] | None, tuple[Source, ...], tuple[str, ...]]:
     """Rendered text, pieces and sources with the template's own system message shown or removed, and notes."""
     added = added_system(chat, request.messages, plan)
     if added is None:
@@ -125,18 +123,18 @@ def _own_system(
     if request.system == "none":
         if not rendered.startswith(plan.literals[0]):
             raise PromptError(f"The system message of this model's template cannot be removed safely: {REMEDY}.")
-        shorter = without(rendered, added)
+        shorter = without_system(rendered, added)
         gone = len(rendered) - len(shorter)
         moved = pieces and tuple(replace(p, place=p.place - gone) for p in pieces)
         return shorter, moved, sources, (REMOVED,)
     text = rendered[added.start : added.end]
     if not rendered.startswith(plan.literals[0]) or not text.strip():
         return rendered, pieces, sources, ()
-    own = Piece(len(sources), 0, added.start, len(text))
+    own = PlacedPiece(len(sources), 0, added.start, len(text))
     return rendered, pieces and (own, *pieces), (*sources, Source(text, "system", "template")), (ADDED,)
 
 
-def _begins_thinking(chat: Chat, request: Request, plan: Layout) -> bool:
+def _begins_thinking(chat: Chat, request: Request, plan: MessageLayout) -> bool:
     """The model goes on inside a thinking block; a given answer that never closes it is an answer all the same."""
     inside = left_open(request.messages[-1].content if chat.continues else plan.literals[-1])
     return inside and not (request.answer is not None and left_open(request.answer, inside=True))

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.errors import MethodError
-from core.records import ROLES, Segment, Tokens, Units
-from core.text.glyphs import visible
-from core.text.words import sentences, words
+from ..errors import MethodError
+from ..records import ROLES, Segment, Tokens, Units
+from .display_text import visible_text
+from .word_boundaries import sentence_spans, word_spans
 
 Span = tuple[int, int]
 
@@ -27,7 +27,7 @@ EMPTY = "∅"
 
 
 @dataclass(frozen=True)
-class Part:
+class UnitPart:
     """One unit in the making; equal parts are one unit."""
 
     role: str
@@ -77,7 +77,7 @@ def units(tokens: Tokens, granularity: str, positions: range, segments: tuple[Se
     return _collect(granularity, making, _PARTS[granularity](making))
 
 
-Shares = list[tuple[int, Part, float]]
+Shares = list[tuple[int, UnitPart, float]]
 """(position, unit, weight) of every token."""
 
 
@@ -86,7 +86,7 @@ def _collect(granularity: str, m: _Making, shares: Shares) -> Units:
     parts = list(order)
     return Units(
         granularity=granularity,
-        labels=tuple(p.label or visible(m.texts[p.message][p.start : p.end]) for p in parts),
+        labels=tuple(p.label or visible_text(m.texts[p.message][p.start : p.end]) for p in parts),
         message=np.array([p.message for p in parts], np.int32),
         start=np.array([p.start for p in parts], np.int32),
         end=np.array([p.end for p in parts], np.int32),
@@ -97,7 +97,7 @@ def _collect(granularity: str, m: _Making, shares: Shares) -> Units:
     )
 
 
-def _in_order(granularity: str, shares: Shares) -> list[Part]:
+def _in_order(granularity: str, shares: Shares) -> list[UnitPart]:
     """Units as they are first met; roles always in the order of ROLES."""
     met = list(dict.fromkeys(part for _, part, _ in shares))
     return sorted(met, key=lambda p: ROLES.index(p.role)) if granularity == "role" else met
@@ -105,32 +105,32 @@ def _in_order(granularity: str, shares: Shares) -> list[Part]:
 
 def _by_token(m: _Making) -> Shares:
     t = m.tokens
-    labels = {text: visible(text) for text in set(t.texts)}
+    labels = {text: visible_text(text) for text in set(t.texts)}
     return [
-        (i, Part(t.roles[i], m.message[i], m.start[i], m.end[i], i, labels[t.texts[i]] or EMPTY), 1.0)
+        (i, UnitPart(t.roles[i], m.message[i], m.start[i], m.end[i], i, labels[t.texts[i]] or EMPTY), 1.0)
         for i in m.positions
     ]
 
 
 def _by_role(m: _Making) -> Shares:
-    parts = {role: Part(role, label=role) for role in ROLES}
+    parts = {role: UnitPart(role, label=role) for role in ROLES}
     return [(i, parts[m.tokens.roles[i]], 1.0) for i in m.positions]
 
 
 def _by_word(m: _Making) -> Shares:
-    return _by_text(m, words)
+    return _by_text(m, word_spans)
 
 
 def _by_sentence(m: _Making) -> Shares:
-    return _by_text(m, sentences)
+    return _by_text(m, sentence_spans)
 
 
 def _by_text(m: _Making, cut: Callable[[str], list[Span]]) -> Shares:
     """Shares of tokens in the spans that ``cut`` makes of each source; markup and lone spaces make their own units."""
     out: Shares = []
     cuts: dict[int, _Cut] = {}
-    parts: dict[tuple[int, int], Part] = {}
-    loose = _loose(m, cut is words)
+    parts: dict[tuple[int, int], UnitPart] = {}
+    loose = _loose(m, cut is word_spans)
     for i in m.positions:
         if i in loose:
             out.append((i, loose[i], 1.0))
@@ -141,7 +141,7 @@ def _by_text(m: _Making, cut: Callable[[str], list[Span]]) -> Shares:
         for k, weight in _split(cuts[message], m.start[i], m.end[i]):
             part = parts.get((message, k))
             if part is None:
-                part = parts[message, k] = Part(m.tokens.roles[i], message, *cuts[message].trimmed[k])
+                part = parts[message, k] = UnitPart(m.tokens.roles[i], message, *cuts[message].trimmed[k])
             out.append((i, part, weight))
     return out
 
@@ -171,9 +171,9 @@ def _trimmed(text: str, a: int, b: int) -> Span:
     return a + len(part) - len(part.lstrip()), b - len(part) + len(part.rstrip())
 
 
-def _loose(m: _Making, spaces: bool) -> dict[int, Part]:
+def _loose(m: _Making, spaces: bool) -> dict[int, UnitPart]:
     """Tokens that stand in no word: runs of markup, runs of spaces (``spaces``), and tokens without characters."""
-    out: dict[int, Part] = {}
+    out: dict[int, UnitPart] = {}
     run: list[int] = []
     kind = None
     for i in [*m.positions, None]:
@@ -201,24 +201,24 @@ def _touching(m: _Making, before: int, after: int) -> bool:
     return m.message[before] == m.message[after] and m.start[after] <= m.end[before]
 
 
-def _run(m: _Making, run: Sequence[int], kind: str | None) -> Part:
+def _run(m: _Making, run: Sequence[int], kind: str | None) -> UnitPart:
     first, t = run[0], m.tokens
     if kind == "space":
-        return Part(t.roles[first], m.message[first], m.start[first], max(m.end[i] for i in run))
-    label = visible("".join(t.texts[i] for i in run)) or EMPTY
-    return Part(t.roles[first], m.message[first], -1, -1, first, label)
+        return UnitPart(t.roles[first], m.message[first], m.start[first], max(m.end[i] for i in run))
+    label = visible_text("".join(t.texts[i] for i in run)) or EMPTY
+    return UnitPart(t.roles[first], m.message[first], -1, -1, first, label)
 
 
 def _by_segment(m: _Making) -> Shares:
     """Named segments, and what remains of each role. The innermost segment counts where they are nested."""
     out: Shares = []
-    rest = {role: Part(role, label=f"other · {role}") for role in ROLES}
+    rest = {role: UnitPart(role, label=f"other · {role}") for role in ROLES}
     parts = _segment_parts(m)
     for i in m.positions:
         mine = [s for s in parts if s.message == m.message[i] and s.start < m.end[i] and m.start[i] < s.end]
         text = range(m.start[i], m.end[i]) if mine else range(0)
         places = [k for k in text if not m.texts[m.message[i]][k].isspace()] or text
-        counts: dict[Part, int] = {}
+        counts: dict[UnitPart, int] = {}
         for k in places:
             inner = min((s for s in mine if s.start <= k < s.end), key=lambda s: s.end - s.start, default=None)
             part = rest[m.tokens.roles[i]] if inner is None else parts[inner]
@@ -229,11 +229,11 @@ def _by_segment(m: _Making) -> Shares:
     return out
 
 
-def _segment_parts(m: _Making) -> dict[Segment, Part]:
+def _segment_parts(m: _Making) -> dict[Segment, UnitPart]:
     labels = _segment_labels(m.segments)
     users = [k for k, source in enumerate(m.tokens.sources) if source.origin == "user"]
     return {
-        s: Part(m.tokens.sources[s.message].role, s.message, s.start, s.end, label=labels[s])
+        s: UnitPart(m.tokens.sources[s.message].role, s.message, s.start, s.end, label=labels[s])
         for s in m.segments
         if s.message in users
     }

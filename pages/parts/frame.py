@@ -8,9 +8,9 @@ import streamlit as st
 
 from core import settings, store
 from core.errors import HeedError
-from pages.parts.text import escape
+from pages.parts.markdown_escape import escape_markdown
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+APP_FOLDER = Path(__file__).resolve().parent.parent.parent
 LINKS = (
     (
         "Look",
@@ -31,17 +31,17 @@ LINKS = (
 )
 
 
-def frame(title: str, *, bare: bool = False) -> None:
+def page_frame(title: str, *, bare: bool = False) -> None:
     """Call first on every page. ``bare`` hides the side (present mode). Stops the page where nothing can be stored."""
     side = "collapsed" if bare else "auto"
-    st.set_page_config(f"{title} · Heed", str(ROOT / "pages/parts/icon.png"), "wide", side)  # type: ignore[arg-type]
-    st.html(f"<style>{(ROOT / 'pages/parts/frame.css').read_text('utf-8')}</style>")
+    st.set_page_config(f"{title} · Heed", str(APP_FOLDER / "pages/parts/icon.png"), "wide", side)  # type: ignore[arg-type]
+    st.html(f"<style>{(APP_FOLDER / 'pages/parts/frame.css').read_text('utf-8')}</style>")
     if not bare:
         with st.sidebar:
             _navigation()
-    problems = settings.check()
+    problems = settings.settings_problems()
     for problem in problems:
-        st.error(escape(problem), icon=":material/folder_off:")
+        st.error(escape_markdown(problem), icon=":material/folder_off:")
     if problems:
         st.stop()
 
@@ -59,25 +59,25 @@ def cache_line() -> None:
     """How full the store is; drawn at the end of the side."""
     with st.sidebar:
         try:
-            used, limit = store.usage()
+            used, limit = store.store_usage()
         except HeedError as error:
-            st.caption(escape(str(error)))
+            st.caption(escape_markdown(str(error)))
             return
         st.caption(f"Stored runs: {used / 1e6:,.0f} MB of {limit / 1e9:.0f} GB")
 
 
-def phone() -> bool:
+def is_phone() -> bool:
     """True where the browser says that it is on a phone: charts beside each other would be too narrow there."""
     return "Mobi" in (st.context.headers.get("User-Agent") or "")
 
 
 @st.cache_resource(show_spinner=False)
-def examples() -> list[str]:
+def example_ids() -> list[str]:
     """Ids of the runs that come with Heed, put into the store once a server."""
-    return store.import_examples(ROOT / "examples")
+    return store.import_examples(APP_FOLDER / "examples")
 
 
-def restored(example: str) -> str:
+def restore_example(example: str) -> str:
     """The id of a run that comes with Heed, put into the store again where somebody deleted it."""
-    store.import_examples(ROOT / "examples")
+    store.import_examples(APP_FOLDER / "examples")
     return example

@@ -186,9 +186,9 @@ def _long(model, layers, heads, seed):
 
 def test_two_cached_runs_of_500_words_are_drawn_soon(server, page, settled, monkeypatch):
     monkeypatch.setenv("HEED_HOME", str(server.home))
-    runs = [store.save(_long(f"made-up-{n}", *n, seed)) for seed, n in enumerate(((30, 9), (24, 14)))]
+    runs = [store.save_run(_long(f"made-up-{n}", *n, seed)) for seed, n in enumerate(((30, 9), (24, 14)))]
     for run in runs:
-        store.name(run, "long")
+        store.name_run(run, "long")
     opened(page, f"{server.url}/compare", settled)  # the page itself is warm
     page.goto(f"{server.url}/runs")
     page.get_by_role("textbox", name="Search").fill("long")

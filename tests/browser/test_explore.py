@@ -7,17 +7,7 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.pagework import (
-    answer,
-    chart,
-    given,
-    local_only,
-    opened,
-    report,
-    sentence,
-    too_wide,
-    view,
-)
+from tests.browser.pagework import answer, chart, given, local_only, opened, report, sentence, too_wide, view
 
 PROMPT = "Name three colors of the rainbow, please."
 

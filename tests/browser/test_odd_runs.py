@@ -23,7 +23,7 @@ def _sentences(words: int, seed: int) -> str:
 def keep(server, monkeypatch):
     """Puts a run into the server's store; its id."""
     monkeypatch.setenv("HEED_HOME", str(server.home))
-    return store.save
+    return store.save_run
 
 
 @pytest.mark.parametrize("text", [made_up.HOSTILE, made_up.HARD], ids=["markup", "scripts"])

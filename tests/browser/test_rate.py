@@ -39,7 +39,9 @@ def test_keys_rate_once_and_undo(server, page, settled, study):
         page.evaluate(TWICE, [key, "1"])
         expect(page.get_by_text(f"{done} of 3 answers rated")).to_be_visible()
         expect(answer).not_to_have_text(shown[-1])
-    assert sorted(set(ratings.given(study.db, "Ann").values())) == [2.0, 5.0], "1 was pressed before the next card came"
+    assert sorted(set(ratings.ratings_of(study.db, "Ann").values())) == [2.0, 5.0], (
+        "1 was pressed before the next card came"
+    )
     page.keyboard.press("u")
     expect(answer).to_have_text(shown[-1])
     for done in (2, 3):

@@ -46,10 +46,10 @@ def oracle(server, default_model):
     from transformers import AutoModelForCausalLM
 
     from core import load_model
-    from core.store.exchange import from_json
+    from core.store.json_files import run_from_json
     from scripts.make_examples import FOLDER
 
-    trace = from_json((FOLDER / "1-sky.json").read_bytes())
+    trace = run_from_json((FOLDER / "1-sky.json").read_bytes())
     hf = load_model(default_model).hf
     eager = AutoModelForCausalLM.from_config(copy.deepcopy(hf.config), attn_implementation="eager").eval()
     eager.load_state_dict(hf.state_dict())

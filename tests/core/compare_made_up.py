@@ -9,7 +9,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from core.records import SCALE, Message, ModelKey, ModelRef, Request, Rows, Segment, Trace
-from core.text.render import render, with_output
+from core.text.output_tokens import with_output
+from core.text.render import render
 from tests.core import text_tokenizers as tokenizers
 
 FAMILY = "👨\u200d👩\u200d👧"

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from core.findings.whole import Findings
-from core.quality.metrics import METRICS
+from core.study.column_labels import features_of, metrics_of
 from core.study.features import FEATURES
-from core.study.words import features_of, metrics_of
+from core.study.findings.record import Findings
+from core.study.quality.metrics import METRICS
 
 ENDS = ("difference", "low", "high", "p", "q", "pairs")
 
@@ -101,7 +101,7 @@ def correlations(features: list[str], metrics: list[str], rng: np.random.Generat
 
 
 def forest(own: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Like ``core.statistics.forest``."""
+    """Like ``core.study.statistics.forest``."""
     strata = own[["task", "model", "structure"]].drop_duplicates().reset_index(drop=True)
     rho = rng.uniform(-0.3, 0.5, len(strata))
     table = strata.assign(stratum="x", rho=rho, low=rho - 0.3, high=rho + 0.3, n=40, gate=True, why="", weight=0.1)

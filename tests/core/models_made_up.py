@@ -252,8 +252,8 @@ def write_entry(folder: Path, parts: list[dict[str, Any]], whole: str, size: int
     (folder / "sitecustomize.py").write_text(
         "import sys, json\n"
         "try:\n"
-        "    from core.models.catalogue import CATALOGUE, Entry, Part, PyPI\n"
-        f"    parts = tuple(Part(**p) for p in json.loads({json.dumps(parts)!r}))\n"
+        "    from core.models.catalogue import CATALOGUE, Entry, WheelPart, PyPI\n"
+        f"    parts = tuple(WheelPart(**p) for p in json.loads({json.dumps(parts)!r}))\n"
         f"    source = PyPI(parts, {whole!r}, {size})\n"
         f"    CATALOGUE[{name!r}] = Entry({name!r}, 'Made up', 'llama', 1000, 1000, 'MIT', 'F32', source, 64, True)\n"
         "except ImportError:\n"
@@ -269,6 +269,6 @@ def alone(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEED_MODELS", str(folder))
         patch.setenv("HEED_DEVICE", "cpu")
-        load.forget()
+        load.unload_models()
         yield
-        load.forget()
+        load.unload_models()

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from core.models import attention
-from core.models.attention import Recorder, install, recording
-from core.models.selfcheck import attention_layers, eager_rows, problems, rows_of
+from core.models.attention import Recorder, recording
+from core.models.attention_setup import install_attention
+from core.models.self_check import attention_and_logits, attention_layers, eager_rows, row_problems
 from tests.core import tiny
 
 TOLERANCE = 1e-5
@@ -55,7 +56,7 @@ def captured(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.T
 @pytest.fixture(scope="module", params=tiny.DISPATCH)
 def model(request: pytest.FixtureRequest) -> Any:
     built = tiny.build(request.param)
-    assert install(built) == "dispatch"
+    assert install_attention(built) == "dispatch"
     return built
 
 
@@ -70,7 +71,7 @@ def test_generation_rows_equal_an_eager_pass(model: Any) -> None:
 
 def test_scored_rows_equal_an_eager_pass(model: Any) -> None:
     ids = prompt_ids()
-    rows, logits = rows_of(model, ids)
+    rows, logits = attention_and_logits(model, ids)
     slow, expected = eager_rows(model, ids)
     assert torch.allclose(logits, expected, atol=1e-3)
     for layer, reference in zip(sorted(rows), slow, strict=True):
@@ -101,26 +102,26 @@ def test_left_padded_rows_equal_eager_generation(model: Any) -> None:
 @pytest.mark.parametrize("family", tiny.EAGER)
 def test_families_that_do_not_dispatch_are_recognised(family: str) -> None:
     built = tiny.build(family)
-    assert install(built) == "eager"
+    assert install_attention(built) == "eager"
     built = tiny.build(family, attn_implementation="eager")
-    assert problems(built) == []
+    assert row_problems(built) == []
     assert attention_layers(built, "eager")
 
 
 def test_a_family_that_attends_twice_in_a_layer_is_not_read_on_the_fast_path() -> None:
     model = tiny.build("diffllama")
-    assert install(model) == "eager"
+    assert install_attention(model) == "eager"
 
 
 def test_a_model_without_attention_says_so() -> None:
     built = tiny.build("mamba", state_size=4, time_step_rank=4)
-    assert install(built) == "none"
+    assert install_attention(built) == "none"
     assert attention_layers(built, "none") == {}
 
 
 def test_a_window_hides_what_lies_before_it() -> None:
     built = tiny.build("mistral")
-    install(built)
+    install_attention(built)
     ids = prompt_ids()
     _, rows = captured(built, ids, torch.ones_like(ids))
     for weights in rows.values():
@@ -132,24 +133,24 @@ def test_a_window_hides_what_lies_before_it() -> None:
 
 def test_control_a_wrong_scale_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     built = tiny.build("llama")
-    install(built)
+    install_attention(built)
     monkeypatch.setattr(attention, "_scale", lambda query, settings: 1.0)
-    assert any("differs from eager" in p for p in problems(built))
+    assert any("differs from eager" in p for p in row_problems(built))
 
 
 def test_control_a_lost_mask_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     built = tiny.build("mistral")
-    install(built)
+    install_attention(built)
     true = attention._allowed
     monkeypatch.setattr(attention, "_allowed", lambda layer, key: torch.ones_like(true(layer, key)))
-    assert any("future" in p for p in problems(built))
+    assert any("future" in p for p in row_problems(built))
 
 
 def test_rows_only_of_the_thread_that_records() -> None:
     import threading
 
     built = tiny.build("llama")
-    install(built)
+    install_attention(built)
     seen: list[int] = []
     ids = prompt_ids()
     with recording(Recorder(lambda layers, *_: seen.extend(layers))):
@@ -161,7 +162,7 @@ def test_rows_only_of_the_thread_that_records() -> None:
 
 def test_blocks_of_steps_equal_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     built = tiny.build("gemma3_text")
-    install(built)
+    install_attention(built)
     ids = prompt_ids()
     _, together = captured(built, ids, torch.ones_like(ids))
     monkeypatch.setattr(attention, "BLOCK", 1)

@@ -1,6 +1,7 @@
 """Words that mean something to Vega are drawn as any other: no chart puts a label into an expression."""
 
 import html
+import json
 import re
 from dataclasses import replace
 
@@ -9,25 +10,25 @@ import pandas as pd
 import pytest
 import vl_convert
 
-from core.charts.agreement import agreement_chart
+from core.charts.agreement_dots import agreement_chart
+from core.charts.answer_effect_bars import effect_bars
+from core.charts.attention_vs_effect_plot import attention_vs_effect_chart
 from core.charts.axis_labels import AxisLabels
-from core.charts.cross import cross
-from core.charts.differences import difference, gained_lost
-from core.charts.effects import effect_bars
-from core.charts.heatmap import heatmap
-from core.charts.next_words import next_words
-from core.charts.over import over_answer, step_bars
-from core.charts.overview import overview
-from core.charts.read_mattered import read_mattered
-from core.charts.stability import cells_with_spread, intervals
-from core.charts.study_cells import cut_off
-from core.charts.study_grid import grid
-from core.charts.study_rows import dots
-from core.charts.study_scatter import scatter
+from core.charts.cross_score_matrix import cross_score_matrix_chart
+from core.charts.interval_rows import interval_rows_chart
+from core.charts.next_token_bars import next_token_chart
+from core.charts.raster_heatmap import raster_heatmap_chart
+from core.charts.share_by_step import share_by_step_chart, step_bars_chart
+from core.charts.stability_charts import interval_chart, spread_heatmap
+from core.charts.study_correlations import correlation_grid_chart
+from core.charts.study_cut_off import cut_off_chart
+from core.charts.study_scatter import scatter_chart
+from core.charts.token_heatmap import heatmap
+from core.charts.word_differences import difference_chart, gained_lost_chart
 from core.records import Aligned, Importance, NextTokens, Probe, Units
 from tests.core import charts_made_up, compared_made_up
 from tests.core.study_made_up import runs_table
-from tests.core.test_charts_stability import made as stability
+from tests.core.test_charts_stability_charts import made as stability
 
 RESERVED = (
     # keywords of Vega's expression parser, then names and functions that expressions know
@@ -95,56 +96,56 @@ def lost(words):
 def correlated(words):
     n = len(words)
     table = {"feature": words, "metric": "m", "rho": np.linspace(-1, 1, n), "low": -1.0, "high": 1.0, "q": 0.5, "n": 9}
-    return grid(pd.DataFrame(table), features=words, metrics=["m"], names={}, title=words[0])
+    return correlation_grid_chart(pd.DataFrame(table), features=words, metrics=["m"], names={}, title=words[0])
 
 
 def rows(words):
     table = {"group": words[0], "row": words, "series": words[0], "value": 0.1, "low": 0.0, "high": 0.2}
-    return dots(pd.DataFrame(table), title="T", axis="x")
+    return interval_rows_chart(pd.DataFrame(table), title="T", axis="x")
 
 
 def cells(words):
     table = {"task": words, "structure": words[0], "control": False, "model": words[0], "runs": 4, "failed": 0}
-    return cut_off(pd.DataFrame(table | {"truncated_share": 0.2, "reason": ""}))
+    return cut_off_chart(pd.DataFrame(table | {"truncated_share": 0.2, "reason": ""}))
 
 
 def points(words):
     table = runs_table(2)
     table["task"] = [words[i % len(words)] for i in range(len(table))]
-    return scatter(table, "lookback", "correct", names={}, binary=True)
+    return scatter_chart(table, "lookback", "correct", names={}, binary=True)
 
 
 def following(words):
     logprobs = np.log(np.full((2, len(words)), 1 / len(words)))
     found = NextTokens(("a", "b"), np.arange(len(words)), words, logprobs, words[0])
-    return next_words(found, words[:2], most=len(words))
+    return next_token_chart(found, words[:2], most=len(words))
 
 
 def crossed(words):
     n = len(words)
     odds = np.ones((n, n))
-    return cross(odds, odds, odds, words, words)
+    return cross_score_matrix_chart(odds, odds, odds, words, words)
 
 
 def by_step(words):
     shares = {words[0]: np.full(len(words), 0.1), words[1]: np.full(len(words), 0.2)}
-    return over_answer(range(len(words)), words, shares, shares)
+    return share_by_step_chart(range(len(words)), words, shares, shares)
 
 
 CHARTS = {
     "heatmap": lambda words: heatmap(importance(words), width=3000),
-    "overview": lambda words: overview(importance(words), width=3000, height=900),
+    "overview": lambda words: raster_heatmap_chart(importance(words), width=3000, height=900),
     "share by step": by_step,
-    "bars of a step": lambda words: step_bars(words[0], dict.fromkeys(words, 0.1), dict.fromkeys(words, 0.1)),
-    "difference": lambda words: difference(comparison(words), 0, 1, words[:2], width=3000),
-    "gained and lost": lambda words: gained_lost(comparison(words), 0, 1, words[:2], most=200),
+    "bars of a step": lambda words: step_bars_chart(words[0], dict.fromkeys(words, 0.1), dict.fromkeys(words, 0.1)),
+    "difference": lambda words: difference_chart(comparison(words), 0, 1, words[:2], width=3000),
+    "gained and lost": lambda words: gained_lost_chart(comparison(words), 0, 1, words[:2], most=200),
     "agreement": lambda words: agreement_chart(comparison(words), words[:2]),
     "next words": following,
     "cross": crossed,
-    "spread": lambda words: cells_with_spread(moving(words), width=3000),
-    "intervals": lambda words: intervals(moving(words), width=3000, first=words[0]),
+    "spread": lambda words: spread_heatmap(moving(words), width=3000),
+    "intervals": lambda words: interval_chart(moving(words), width=3000, first=words[0]),
     "effects": lost,
-    "read and mattered": lambda words: read_mattered(np.ones(len(words)), np.ones(len(words)), words),
+    "read and mattered": lambda words: attention_vs_effect_chart(np.ones(len(words)), np.ones(len(words)), words),
     "correlations": correlated,
     "rows": rows,
     "cells": cells,
@@ -157,7 +158,11 @@ NAMED = ("heatmap", "overview", "bars of a step", "difference", "gained and lost
 
 def drawn(chart):
     """The texts of the picture."""
-    svg = vl_convert.vegalite_to_svg(chart.to_dict())
+    return drawn_spec(chart.to_dict())
+
+
+def drawn_spec(spec):
+    svg = vl_convert.vegalite_to_svg(spec)
     return [html.unescape(t) for t in re.findall(r"<text[^>]*>([^<]*)</text>", svg)]
 
 
@@ -204,3 +209,11 @@ def test_labels_are_looked_up_by_place():
     assert labels.at("1").endswith("[1]") and labels.param.value == ["a", "b"]
     assert AxisLabels([]).texts == [""]
     assert AxisLabels(["a", "b"]).param.name == labels.param.name != AxisLabels(["b", "a"]).param.name
+
+
+def test_names_of_labels_survive_what_streamlit_renames():
+    """It numbers Altair's own names anew, but not inside of expressions."""
+    from streamlit.elements.vega_charts import _stabilize_vega_json_spec
+
+    spec = json.dumps(CHARTS["heatmap"](("if", "sky")).to_dict())
+    assert drawn_spec(json.loads(_stabilize_vega_json_spec(spec)))

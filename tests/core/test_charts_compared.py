@@ -9,10 +9,12 @@ import vl_convert
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.charts import export
-from core.charts.agreement import SAID
-from core.charts.columns import caption_lines, units_of
-from core.charts.compared import agreement_chart, difference, gained_lost, heatmaps, next_words
+from core.charts import picture_files
+from core.charts.agreement_dots import MEASURE_NAMES, agreement_chart
+from core.charts.aligned_heatmaps import heatmaps
+from core.charts.column_captions import caption_lines, units_of
+from core.charts.next_token_bars import next_token_chart
+from core.charts.word_differences import difference_chart, gained_lost_chart
 from core.records import Agreement, Aligned, NextTokens
 from tests.core import compared_made_up as made
 
@@ -127,7 +129,7 @@ def test_a_picked_word_is_framed_where_its_line_is():
     n = 100
     texts = tuple("word" for _ in range(n))
     c = _wide(n, texts)
-    chart = difference(c, 0, 1, made.NAMES, picked=[70])
+    chart = difference_chart(c, 0, 1, made.NAMES, picked=[70])
     frame = rows_with(chart, "x2")
     cell = next(r for r in rows_with(chart, "difference") if r["unit"] == 70)
     assert [(f["x"], f["y"]) for f in frame] == [(cell["x"], cell["y"])]
@@ -191,7 +193,7 @@ def _units(units, n):
 
 
 def test_a_difference_is_b_less_a_with_the_middle_at_zero():
-    chart = difference(made.comparison(), 0, 1, made.NAMES)
+    chart = difference_chart(made.comparison(), 0, 1, made.NAMES)
     found = {c["unit"]: c for c in rows_with(chart, "difference")}
     assert [found[u]["difference"] for u in range(4)] == pytest.approx([0.1, -0.05, 0.0, -0.2])
     assert (found[3]["a"], found[3]["b"], found[3]["change"]) == (0.3, 0.1, "-20.0 points")
@@ -202,13 +204,19 @@ def test_a_difference_is_b_less_a_with_the_middle_at_zero():
 
 
 def test_swapping_the_columns_turns_every_sign():
-    one = {c["unit"]: c["difference"] for c in rows_with(difference(made.comparison(), 0, 1, made.NAMES), "difference")}
-    two = {c["unit"]: c["difference"] for c in rows_with(difference(made.comparison(), 1, 0, made.NAMES), "difference")}
+    one = {
+        c["unit"]: c["difference"]
+        for c in rows_with(difference_chart(made.comparison(), 0, 1, made.NAMES), "difference")
+    }
+    two = {
+        c["unit"]: c["difference"]
+        for c in rows_with(difference_chart(made.comparison(), 1, 0, made.NAMES), "difference")
+    }
     assert {u: -v for u, v in one.items()} == pytest.approx(two)
 
 
 def test_differences_by_answer_word():
-    chart = difference(made.comparison(), 0, 1, made.NAMES, same_answer())
+    chart = difference_chart(made.comparison(), 0, 1, made.NAMES, same_answer())
     found = {(c["row"], c["unit"]): c["difference"] for c in rows_with(chart, "difference")}
     assert len(found) == 8
     assert found[0, 0] == pytest.approx(0.1)
@@ -218,27 +226,27 @@ def test_differences_by_answer_word():
 
 def test_no_difference_at_all_still_has_a_scale():
     same = made.comparison(values=np.tile(made.comparison().values[0], (2, 1)))
-    chart = difference(same, 0, 1, made.NAMES)
+    chart = difference_chart(same, 0, 1, made.NAMES)
     assert encodings(chart, "fill")[0]["scale"]["domain"] == [-1, 1]
     assert vl_convert.vegalite_to_svg(chart.to_dict()).startswith("<svg")
-    assert "no word differs" in gained_lost(same, 0, 1, made.NAMES).to_dict()["title"]["subtitle"]
+    assert "no word differs" in gained_lost_chart(same, 0, 1, made.NAMES).to_dict()["title"]["subtitle"]
 
 
 def test_gained_first_lost_last():
-    chart = gained_lost(made.comparison(), 0, 1, made.NAMES)
+    chart = gained_lost_chart(made.comparison(), 0, 1, made.NAMES)
     bars = sorted(rows_with(chart, "difference", "place"), key=lambda r: r["place"])
     assert [b["difference"] for b in bars] == pytest.approx([0.1, -0.05, -0.2])
     assert [b["more"] for b in bars] == ["B · two", "A · one", "A · one"]
     assert "one | two" in chart.to_json()
     lines = " ".join(chart.to_dict()["title"]["subtitle"])
     assert "B · two 25.0 %" in lines
-    assert len(rows_with(gained_lost(made.comparison(), 0, 1, made.NAMES, most=1), "difference", "place")) == 2
+    assert len(rows_with(gained_lost_chart(made.comparison(), 0, 1, made.NAMES, most=1), "difference", "place")) == 2
 
 
 def test_agreement_stands_beside_both_baselines():
     chart = agreement_chart(made.comparison(), made.NAMES)
     found = {(r["measure"], r["kind"]): r["x"] for r in rows_with(chart, "kind")}
-    name = SAID["spearman"]
+    name = MEASURE_NAMES["spearman"]
     assert found[name, "these two columns"] == -0.2
     assert found[name, "position alone"] == 0.4
     assert found[name, "tokens per word alone"] == 0.1
@@ -247,7 +255,7 @@ def test_agreement_stands_beside_both_baselines():
 
 def test_undefined_is_written_and_never_drawn_as_zero():
     chart = agreement_chart(made.comparison(), made.NAMES)
-    gone = [r for r in rows_with(chart, "kind") if r["measure"] == SAID["top-5"]]
+    gone = [r for r in rows_with(chart, "kind") if r["measure"] == MEASURE_NAMES["top-5"]]
     assert {r["x"] for r in gone} == {None}
     assert {r["value"] for r in gone} == {"undefined"}
     assert gone[0]["why"].startswith("Only 4 words")
@@ -269,24 +277,24 @@ def next_tokens():
 
 
 def test_next_words_are_probabilities_likeliest_first():
-    chart = next_words(next_tokens(), ("The man", "The woman"))
+    chart = next_token_chart(next_tokens(), ("The man", "The woman"))
     bars = rows_with(chart, "p")
     assert [b["token"] for b in bars if b["run"] == 0] == ["␣man", "␣nurse", "␣doctor"]
     assert {(b["token"], b["prompt"]): b["p"] for b in bars}["␣man", "The woman"] == pytest.approx(0.7)
     lines = " ".join(chart.to_dict()["title"]["subtitle"])
     assert "on all other tokens: The man 24.0 % · The woman 15.0 %" in lines
     with pytest.raises(ValueError, match="logprobs has shape"):
-        next_words(next_tokens(), ("one",))
+        next_token_chart(next_tokens(), ("one",))
 
 
 def charts():
     yield from (heat(), heat(arrange="stacked", shared=False, select="word"), heat(picked=[0, 4]))
     c = made.comparison()
-    yield difference(c, 0, 1, made.NAMES, select="word")
-    yield difference(c, 1, 0, made.NAMES, same_answer(), picked=[2])
-    yield gained_lost(c, 0, 1, made.NAMES, select="word")
+    yield difference_chart(c, 0, 1, made.NAMES, select="word")
+    yield difference_chart(c, 1, 0, made.NAMES, same_answer(), picked=[2])
+    yield gained_lost_chart(c, 0, 1, made.NAMES, select="word")
     yield agreement_chart(c, made.NAMES)
-    yield next_words(next_tokens(), made.NAMES)
+    yield next_token_chart(next_tokens(), made.NAMES)
 
 
 def test_every_chart_exports_with_title_caption_and_description():
@@ -295,9 +303,9 @@ def test_every_chart_exports_with_title_caption_and_description():
         assert spec["title"]["subtitle"]
         assert len(spec["description"]) > 40
         assert "data" not in spec or not isinstance(spec["data"].get("values"), str), "Streamlit takes records only"
-        assert export.svg(chart).data.decode().count("<text") > 3
-    assert export.png(chart, scale=1).data
-    assert export.pdf(chart).data
+        assert picture_files.svg(chart).data.decode().count("<text") > 3
+    assert picture_files.png(chart, scale=1).data
+    assert picture_files.pdf(chart).data
 
 
 @settings(max_examples=12, deadline=None)
@@ -305,18 +313,21 @@ def test_every_chart_exports_with_title_caption_and_description():
 def test_any_words_draw_and_never_reach_a_label_as_they_are(words):
     texts = tuple(words)
     units = Aligned(texts, (texts, texts), made.comparison().units.column)
-    chart = difference(made.comparison(units=units), 0, 1, made.NAMES)
+    chart = difference_chart(made.comparison(units=units), 0, 1, made.NAMES)
     assert "\\u202e" not in json.dumps(chart.to_dict())
 
 
 def test_hostile_words_are_drawn_as_text():
     texts = ("</script><img onerror=x>", "'];alert(1);['", "\\", "\u202e\ud800", "")
     units = Aligned(texts, (texts, texts), made.comparison().units.column)
-    assert "&lt;/script&gt;" in export.svg(difference(made.comparison(units=units), 0, 1, made.NAMES)).data.decode()
+    assert (
+        "&lt;/script&gt;"
+        in picture_files.svg(difference_chart(made.comparison(units=units), 0, 1, made.NAMES)).data.decode()
+    )
 
 
 def test_exports_have_a_minus_that_every_font_has():
-    svg = export.svg(difference(made.comparison(), 0, 1, made.NAMES)).data.decode()
+    svg = picture_files.svg(difference_chart(made.comparison(), 0, 1, made.NAMES)).data.decode()
     assert "\u2212" not in svg
     assert ">-20%<" in svg
 
@@ -326,7 +337,7 @@ def test_labels_are_thinned_by_the_width_that_is_drawn():
     texts = tuple("word" for _ in range(n))
     c = _wide(n, texts)
     cells = SimpleNamespace(rows=("x",), values=np.random.default_rng(0).random((2, 1, n)))
-    spec = difference(c, 0, 1, made.NAMES, cells).to_dict()
+    spec = difference_chart(c, 0, 1, made.NAMES, cells).to_dict()
     narrow, wide = (vl_convert.vegalite_to_svg(spec | {"width": w}).count(">word<") for w in (500, 1700))
     assert 15 < narrow < 50
     assert wide == n
@@ -335,7 +346,7 @@ def test_labels_are_thinned_by_the_width_that_is_drawn():
 def test_names_must_fit():
     for a, b in itertools.product((1, 3), (0,)):
         with pytest.raises(ValueError, match="names do not fit 2 columns"):
-            difference(made.comparison(), b, 1, ["x"] * a)
+            difference_chart(made.comparison(), b, 1, ["x"] * a)
 
 
 def test_no_words_and_no_agreement_are_no_error():
@@ -347,8 +358,8 @@ def test_no_words_and_no_agreement_are_no_error():
     traces, importances = made.runs()
     for chart in (
         heatmaps(traces, importances, empty, names=made.NAMES),
-        difference(empty, 0, 1, made.NAMES),
-        gained_lost(empty, 0, 1, made.NAMES),
+        difference_chart(empty, 0, 1, made.NAMES),
+        gained_lost_chart(empty, 0, 1, made.NAMES),
         agreement_chart(empty, made.NAMES),
     ):
         assert vl_convert.vegalite_to_svg(chart.to_dict()).startswith("<svg")

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.charts import export
-from core.charts.study_cells import cut_off
-from core.charts.study_forest import forest, heterogeneity
-from core.charts.study_grid import grid
-from core.charts.study_prediction import prediction
-from core.charts.study_quality import quality
-from core.charts.study_rows import dots, said
-from core.charts.study_scatter import PICKED, SPREAD, scatter, shift
+from core.charts import picture_files
+from core.charts.interval_rows import interval_rows_chart, value_with_interval
+from core.charts.study_correlations import correlation_grid_chart
+from core.charts.study_cut_off import cut_off_chart
+from core.charts.study_forest import forest_chart, heterogeneity_text
+from core.charts.study_prediction import prediction_chart
+from core.charts.study_quality import quality_chart
+from core.charts.study_scatter import RUN_SELECTION, SPREAD, jitter, scatter_chart
 from tests.core.study_made_up import MODELS, runs_table
 
 ODD = ("the", "\u202eevil", "👩‍👩‍👧", "東京", "a\nb", "<b>", "x" * 90)
@@ -89,7 +89,7 @@ def correlated():
 
 
 def test_rows_keep_their_numbers_and_order():
-    data = held(dots(rows([0.3, 0.5, -0.2]), title="T", axis="x"))["point"]
+    data = held(interval_rows_chart(rows([0.3, 0.5, -0.2]), title="T", axis="x"))["point"]
     assert [(r["group"], r["row"], r["value"]) for r in data] == [
         ("A", "one", 0.3),
         ("A", "two", 0.5),
@@ -99,7 +99,7 @@ def test_rows_keep_their_numbers_and_order():
 
 
 def test_undefined_is_said_and_never_zero():
-    chart = dots(rows([0.3, math.nan, 0.1]), title="T", axis="x")
+    chart = interval_rows_chart(rows([0.3, math.nan, 0.1]), title="T", axis="x")
     gone = next(r for r in held(chart)["point"] if r["row"] == "two" and r["group"] == "A")
     assert gone["value"] is None and gone["low"] is None and gone["shown"] == "undefined"
     assert "undefined" in chart.to_dict()["description"]
@@ -107,7 +107,7 @@ def test_undefined_is_said_and_never_zero():
 
 def test_a_missing_column_is_told():
     with pytest.raises(ValueError, match="no column high"):
-        dots(rows([1, 2, 3]).drop(columns="high"), title="T", axis="x")
+        interval_rows_chart(rows([1, 2, 3]).drop(columns="high"), title="T", axis="x")
 
 
 @pytest.mark.parametrize(
@@ -120,28 +120,28 @@ def test_a_missing_column_is_told():
     ],
 )
 def test_values_in_words(given, text):
-    assert said(*given) == text
+    assert value_with_interval(*given) == text
 
 
 def test_quality_draws_means_in_percent_and_no_difference_of_the_baseline():
-    own = held(quality(measured(), "followed"))["point"]
+    own = held(quality_chart(measured(), "followed"))["point"]
     assert len(own) == 8 and {r["shown"] for r in own} == {"50 % (40 % to 60 %)"}
     for ask in ("difference", "control", "net"):
-        chart = quality(measured(), "followed", ask, base="Instruction first")
+        chart = quality_chart(measured(), "followed", ask, base="Instruction first")
         assert {r["row"] for r in held(chart)["point"]} == {"instruction_last"}, ask
 
 
 def test_few_prompts_are_hollow_and_said():
-    chart = quality(measured(verdict="too few prompts"), "followed")
+    chart = quality_chart(measured(verdict="too few prompts"), "followed")
     assert all(r["faint"] for r in held(chart)["point"])
     assert "too few prompts" in chart.to_dict()["description"]
 
 
 def test_quality_knows_its_questions():
     with pytest.raises(ValueError, match="no question"):
-        quality(measured(), "followed", "cause")
+        quality_chart(measured(), "followed", "cause")
     with pytest.raises(ValueError, match="no value"):
-        quality(measured(), "bleu")
+        quality_chart(measured(), "bleu")
 
 
 def test_forest_prints_heterogeneity_and_pools_last():
@@ -149,7 +149,7 @@ def test_forest_prints_heterogeneity_and_pools_last():
         {"rho": [0.2, -0.4, 0.1], "low": -0.6, "high": 0.6, "n": [40, 12, 52], "gate": [True, False, True]}
         | {"Q": [np.nan, np.nan, 6.1], "i2": [np.nan, np.nan, 0.67], "tau2": [np.nan, np.nan, 0.04], "why": ""}
     )
-    chart = forest(
+    chart = forest_chart(
         table,
         feature="Lookback",
         metric="Followed",
@@ -160,12 +160,12 @@ def test_forest_prints_heterogeneity_and_pools_last():
     assert any("Q = 6.10, I² = 67 %, tau² = 0.040" in line for line in spec["title"]["subtitle"])
     data = {r["row"]: r for r in held(chart)["point"]}
     assert data["All strata, pooled"]["pooled"] and data["two"]["faint"] and not data["one"]["faint"]
-    assert heterogeneity(pd.Series({"i2": np.nan})) == ""
+    assert heterogeneity_text(pd.Series({"i2": np.nan})) == ""
 
 
 def test_every_run_with_both_values_is_a_point():
     table = runs_table(6)
-    chart = scatter(table, "lookback", "correct", names={"lookback": "Lookback"}, binary=True, select=True)
+    chart = scatter_chart(table, "lookback", "correct", names={"lookback": "Lookback"}, binary=True, select=True)
     points = held(chart)["point"]
     there = table.dropna(subset=["lookback", "correct"])
     assert sorted(p["cell"] for p in points) == sorted(there["cell"])
@@ -173,16 +173,16 @@ def test_every_run_with_both_values_is_a_point():
     for p in points:
         assert p["x"] == pytest.approx(by_cell.loc[p["cell"], "lookback"], rel=1e-6)
         assert abs(p["y"] - by_cell.loc[p["cell"], "correct"]) <= SPREAD
-    assert any(param["name"] == PICKED for param in chart.to_dict()["params"])
+    assert any(param["name"] == RUN_SELECTION for param in chart.to_dict()["params"])
     assert f"{len(table) - len(there):,} runs are not drawn" in chart.to_dict()["description"]
 
 
 def test_a_shift_is_for_good():
-    assert shift("a") == shift("a") != shift("b")
+    assert jitter("a") == jitter("a") != jitter("b")
 
 
 def test_grid_hatches_linked_pairs_and_stars_small_q():
-    chart = grid(
+    chart = correlation_grid_chart(
         correlated(), features=["lookback", "sink"], metrics=["followed", "words"], names={}, title="T", select=True
     )
     cells = {(r["feature"], r["metric"]): r for r in held(chart)["rect"]}
@@ -198,7 +198,7 @@ def test_cells_say_how_much_was_cut_off():
         {"task": ["fact", "fact"], "structure": "instruction_first", "control": [False, True], "model": MODELS[0]}
         | {"runs": 40, "failed": [0, 40], "truncated_share": [0.25, np.nan], "reason": ["", "No memory."]}
     )
-    cells = held(cut_off(table))["rect"]
+    cells = held(cut_off_chart(table))["rect"]
     assert [c["text"] for c in cells] == ["25 %", ""] and cells[1]["reason"] == "No memory."
 
 
@@ -222,16 +222,16 @@ def predicted():
 
 
 def test_predictions_stand_beside_baselines():
-    points = held(prediction(predicted(), outcome="Followed", scheme="leave one task out"))["point"]
+    points = held(prediction_chart(predicted(), outcome="Followed", scheme="leave one task out"))["point"]
     assert [p["group"] for p in points] == ["All heads together", "Without any importance"]
     assert points[0]["row"] == "Shares of each head"
 
 
 def test_odd_names_and_empty_tables_are_drawn():
     table = rows([0.1, 0.2, 0.3]).assign(group=ODD[:3], row=ODD[3:6], series=ODD[6])
-    assert export.svg(dots(table, title=ODD[1], axis=ODD[5])).data.startswith(b"<svg")
-    assert export.svg(dots(table.iloc[:0], title="T", axis="x")).data.startswith(b"<svg")
-    empty = grid(correlated().iloc[:0], features=[], metrics=[], names={}, title="T")
-    assert export.svg(empty).data.startswith(b"<svg")
+    assert picture_files.svg(interval_rows_chart(table, title=ODD[1], axis=ODD[5])).data.startswith(b"<svg")
+    assert picture_files.svg(interval_rows_chart(table.iloc[:0], title="T", axis="x")).data.startswith(b"<svg")
+    empty = correlation_grid_chart(correlated().iloc[:0], features=[], metrics=[], names={}, title="T")
+    assert picture_files.svg(empty).data.startswith(b"<svg")
     none = runs_table(2).assign(lookback=np.nan)
-    assert export.svg(scatter(none, "lookback", "correct", names={})).data.startswith(b"<svg")
+    assert picture_files.svg(scatter_chart(none, "lookback", "correct", names={})).data.startswith(b"<svg")

@@ -5,11 +5,18 @@ import re
 import numpy as np
 import pytest
 
-from core.charts.study_rows import said
-from core.findings.beside import beside
-from core.findings.figures import by_structure, cells, correlations, forest_of, points, predictions
-from core.findings.opened import Opened, checked
-from core.findings.report import report
+from core.charts.interval_rows import value_with_interval
+from core.study.findings.figures import (
+    correlation_figure,
+    cut_off_figure,
+    forest_figure,
+    prediction_figure,
+    scatter_figure,
+    structure_figure,
+)
+from core.study.findings.overview import overview_table
+from core.study.findings.report import report_html
+from core.study.findings.source import OpenedStudy, check_runs
 from tests.core.findings_made_up import made
 from tests.core.study_made_up import STRUCTURES, runs_table, small
 
@@ -18,9 +25,9 @@ EVIL = "<script>alert(1)</script>"
 
 @pytest.fixture(scope="module")
 def opened():
-    runs = checked(small(runs_table(4, tasks=("fact", "constrained"))))
+    runs = check_runs(small(runs_table(4, tasks=("fact", "constrained"))))
     runs.loc[runs["task"] == "fact", "task"] = EVIL
-    return Opened("x", f"A {EVIL} study", runs)
+    return OpenedStudy("x", f"A {EVIL} study", runs)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +37,7 @@ def found(opened):
 
 @pytest.fixture(scope="module")
 def page(opened, found):
-    return report(opened, found, filters="model: a", pair=("between", "lookback", "followed"))
+    return report_html(opened, found, filters="model: a", pair=("between", "lookback", "followed"))
 
 
 def test_it_needs_nothing_from_outside(page):
@@ -61,11 +68,11 @@ def test_every_figure_says_what_it_shows(page):
 
 def test_quality_stands_beside_attention_and_knock_outs(found):
     tables = {"Quality": (found.quality, "followed"), "Attention": (found.attention, "share_instruction")}
-    table = beside(tables | {"Knock-out": (found.effects, "masked_instruction")})
+    table = overview_table(tables | {"Knock-out": (found.effects, "masked_instruction")})
     assert len(table) == 3 * len(STRUCTURES) * 2 and list(table.columns[:3]) == ["Task", "Structure", "Model"]
     assert table["Task"].iloc[0] == "All tasks"
     first = found.quality[(found.quality["value"] == "followed") & (found.quality["task"] == "all tasks")].iloc[0]
-    assert said(first["mean"], first["mean_low"], first["mean_high"], True) in set(table.iloc[:, 3])
+    assert value_with_interval(first["mean"], first["mean_low"], first["mean_high"], True) in set(table.iloc[:, 3])
     assert "baseline" in set(table["Quality: change"])
 
 
@@ -73,12 +80,12 @@ def test_figures_have_words_and_numbers(opened, found):
     runs = opened.runs[~opened.runs["control"]]
     pair = next(iter(found.forests))
     drawn = [
-        by_structure(found.quality, "followed", "net", "instruction_first"),
-        cells(found.cells),
-        correlations(found.correlations_within, ["lookback"], ["followed"], "within"),
-        forest_of(found.forests[pair], *pair, "between"),
-        points(runs, "lookback", "followed", estimand="within"),
-        predictions(found.prediction, "followed", "leave one task out", True),
+        structure_figure(found.quality, "followed", "net", "instruction_first"),
+        cut_off_figure(found.cells),
+        correlation_figure(found.correlations_within, ["lookback"], ["followed"], "within"),
+        forest_figure(found.forests[pair], *pair, "between"),
+        scatter_figure(runs, "lookback", "followed", estimand="within"),
+        prediction_figure(found.prediction, "followed", "leave one task out", True),
     ]
     assert len({d.key for d in drawn}) == len(drawn)
     for d in drawn:
@@ -86,7 +93,7 @@ def test_figures_have_words_and_numbers(opened, found):
 
 
 def test_a_study_without_anything_has_a_report():
-    runs = checked(small(runs_table(2, tasks=("constrained",), models=("m",), structures=("plain",), control=False)))
+    runs = check_runs(small(runs_table(2, tasks=("constrained",), models=("m",), structures=("plain",), control=False)))
     runs["masked_instruction"] = np.nan
     found = made(runs, prediction=False)
-    assert "Methods" in report(Opened("x", "Small", runs), found)
+    assert "Methods" in report_html(OpenedStudy("x", "Small", runs), found)

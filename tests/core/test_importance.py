@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.charts.cut import cut
+from core.charts.crop import crop_importance
 from core.errors import MethodError
-from core.importance import METHODS, explain, group_rows, read_by_head, sentence, standing_out
+from core.importance import METHODS, explain, group_rows, read_by_head, reading_sentence, standing_out
 from core.importance.explain import SINKS
 from core.records import Message, ModelKey, ModelRef, Request, Rows, Source, Tokens, Trace
 from core.text.units import units
@@ -209,23 +209,25 @@ def test_the_plain_sentence():
     values = A.mean(0)[:2, 1:4] / (1 - A.mean(0)[:2, :1])
     assert found[0].share == pytest.approx(values[:, 1].mean(), abs=1e-4)
     assert found[0].multiple == pytest.approx(values[:, 1].mean() / np.mean([1 / 3, 1 / 4]), abs=1e-3)
-    said = sentence(heat, TRACE, TRACE.answer_steps, "the whole answer")
+    said = reading_sentence(heat, TRACE, TRACE.answer_steps, "the whole answer")
     assert "“sky” with" in said and "× uniform" in said and "sink left out" in said and "red" not in said
 
 
 def test_no_word_stands_out():
     even = made({k: [[1 / 4] * 4 + [0] * 2, [1 / 5] * 5 + [0], [1 / 6] * 6] for k in HEADS})
-    assert "no word stands out" in sentence(explain(even, granularity="word"), even, even.answer_steps, "it")
+    assert "no word stands out" in reading_sentence(explain(even, granularity="word"), even, even.answer_steps, "it")
 
 
 def test_a_score_is_called_a_score():
-    said = sentence(explain(TRACE, "max-heads", granularity="word"), TRACE, TRACE.answer_steps, "it")
+    said = reading_sentence(explain(TRACE, "max-heads", granularity="word"), TRACE, TRACE.answer_steps, "it")
     assert "score" in said and "share" not in said and "%" not in said
 
 
 def test_an_answer_of_another_is_read():
     other = made(author="a person")
-    assert sentence(explain(other, granularity="word"), other, other.answer_steps, "it").startswith("While reading it")
+    assert reading_sentence(explain(other, granularity="word"), other, other.answer_steps, "it").startswith(
+        "While reading it"
+    )
 
 
 @pytest.mark.parametrize(
@@ -277,8 +279,8 @@ def test_rows_that_were_not_kept():
 
 def test_cutting_counts_what_goes():
     heat = explain(TRACE, sink="drop", inputs="all", granularity="word")
-    less = cut(heat, np.array([0, 1]), np.array([1, 2]))
+    less = crop_importance(heat, np.array([0, 1]), np.array([1, 2]))
     assert less.columns.labels == ("red", "sky") and len(less.rows) == 2
     whole = less.values.sum(1) * (1 - less.shares["sink"]) + less.removed
     assert np.allclose(whole, 1, atol=1e-5)
-    assert cut(heat, np.arange(3), np.arange(len(heat.columns))) is heat
+    assert crop_importance(heat, np.arange(3), np.arange(len(heat.columns))) is heat

@@ -13,7 +13,7 @@ import pytest
 
 from core.errors import Cancelled, HeedError, PromptError
 from core.jobs import Jobs, jobs
-from core.jobs.sentences import DISK_FULL, NO_MEMORY
+from core.jobs.error_text import DISK_FULL, NO_MEMORY
 
 LONG = 30
 

@@ -2,12 +2,12 @@
 
 import re
 
-from core.models.catalogue import CATALOGUE, DEFAULT, Hub, PyPI
+from core.models.catalogue import CATALOGUE, DEFAULT_MODEL, Hub, PyPI
 
 
 def test_the_default_is_the_first_and_needs_no_hub():
-    assert next(iter(CATALOGUE)) == DEFAULT == "smollm2-135m-instruct"
-    assert isinstance(CATALOGUE[DEFAULT].source, PyPI)
+    assert next(iter(CATALOGUE)) == DEFAULT_MODEL == "smollm2-135m-instruct"
+    assert isinstance(CATALOGUE[DEFAULT_MODEL].source, PyPI)
 
 
 def test_names_are_plain_and_equal_their_keys():

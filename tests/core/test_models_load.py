@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from core.errors import Cancelled, ModelError
-from core.models import load, load_model, loaded, names
-from core.models.describe import context_of, window_of
+from core.models import load, load_model, loaded_models, model_key
+from core.models.model_ref import context_of, window_of
 from tests.core import models_made_up as made_up
 
 
@@ -18,9 +18,9 @@ from tests.core import models_made_up as made_up
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("HEED_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("HEED_DEVICE", "cpu")
-    load.forget()
+    load.unload_models()
     yield
-    load.forget()
+    load.unload_models()
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_a_loaded_model(folder):
     assert not model.hf.training and model.hf.dtype == torch.float32
     assert not any(p.requires_grad for p in model.hf.parameters())
     ref = model.ref
-    assert ref.key == model.key == names.resolve(str(folder)) and names.known_ref(model.key) == ref
+    assert ref.key == model.key == model_key.resolve(str(folder)) and model_key.known_ref(model.key) == ref
     assert (ref.label, ref.family, ref.kind, ref.layers, ref.heads) == ("tiny", "llama", "decoder", 2, 2)
     assert (ref.attention, ref.attention_layers, ref.windows) == ("dispatch", (0, 1), (None, None))
     assert (ref.context, ref.quantisation, ref.has_template) == (64, "none", True)
@@ -65,7 +65,7 @@ def test_weights_are_those_of_the_folder(folder):
 
 def test_the_same_key_is_the_same_object(folder):
     model = load_model(str(folder))
-    assert load_model(model.key) is model and loaded() == [model.key]
+    assert load_model(model.key) is model and loaded_models() == [model.key]
     other = load_model(str(folder), dtype="bfloat16")
     assert other is not model and other.hf.dtype == torch.bfloat16
     assert load_model(other.key) is other
@@ -85,10 +85,10 @@ def test_threads_that_ask_at_once_share_one_load(folder):
 
 
 def test_the_least_recently_used_leaves_first(saved, tmp_path, monkeypatch):
-    monkeypatch.setattr(load, "MOST", 2)
+    monkeypatch.setattr(load, "MOST_MODELS", 2)
     a, b, c = (str(shutil.copytree(saved, tmp_path / n)) for n in "abc")
     load_model(a), load_model(b), load_model(a), load_model(c)
-    assert [key.name for key in loaded()] == [a, c]
+    assert [key.name for key in loaded_models()] == [a, c]
 
 
 def test_nothing_of_the_generation_defaults_survives_but_the_end_tokens(folder):
@@ -107,7 +107,7 @@ def test_nothing_of_the_generation_defaults_survives_but_the_end_tokens(folder):
 
 
 def test_files_that_changed_under_a_key_are_noticed(folder):
-    key = names.resolve(str(folder))
+    key = model_key.resolve(str(folder))
     (folder / "chat_template.jinja").write_text("{{ messages[0]['content'] }}")
     with pytest.raises(ModelError, match="have changed"):
         load_model(key)
@@ -121,7 +121,7 @@ def test_weights_of_another_kind_of_model_are_refused(folder):
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ModelError, match="lack 1 tensor of its architecture"):
         load_model(str(folder))
-    assert loaded() == []
+    assert loaded_models() == []
 
 
 def test_weights_of_another_shape_are_refused(folder):
@@ -146,7 +146,7 @@ def test_a_config_that_transformers_refuses_is_one_sentence(folder, wrong):
     (folder / "config.json").write_text(json.dumps(config | wrong))
     with pytest.raises(ModelError, match="tiny could not be loaded .*: check its files") as error:
         load_model(str(folder))
-    assert "\n" not in str(error.value) and loaded() == []
+    assert "\n" not in str(error.value) and loaded_models() == []
 
 
 def test_a_family_that_fails_in_the_check_is_one_sentence(tmp_path):
@@ -164,12 +164,12 @@ def test_a_broken_tokenizer_is_one_sentence(folder):
 def test_cancelled_before_it_starts(folder):
     with pytest.raises(Cancelled):
         load_model(str(folder), cancelled=lambda: True)
-    assert loaded() == []
+    assert loaded_models() == []
 
 
 def test_too_little_memory(folder, monkeypatch):
-    monkeypatch.setattr("core.models.memory.available", lambda: 1000)
-    monkeypatch.setattr(load, "available", lambda: 1000)
+    monkeypatch.setattr("core.models.memory_estimate.available_memory", lambda: 1000)
+    monkeypatch.setattr(load, "available_memory", lambda: 1000)
     with pytest.raises(ModelError, match="of memory in float32 and 0 MB are free"):
         load_model(str(folder))
 

@@ -10,10 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import PromptError
-from core.quality.instructions import INSTRUCTIONS, check_instructions, check_kwargs
-from core.quality.instructions.checking import variants
-from core.quality.instructions.counting import capital_words, characters, language, lines, sentences, words
-from core.quality.instructions.punkt_english import english_sentences
+from core.study.quality.instructions import INSTRUCTIONS, check_instructions, check_kwargs
+from core.study.quality.instructions.punkt_english import english_sentences
+from core.study.quality.instructions.text_counts import (
+    count_capital_words,
+    count_characters,
+    count_lines,
+    count_sentences,
+    count_words,
+    detect_language,
+)
+from core.study.quality.instructions.verdicts_of import loose_variants
 
 REQUEST = "Name a bird."
 
@@ -203,7 +210,7 @@ def test_loose_forgives_first_and_last_lines_and_asterisks(id, kwargs, answer, f
 
 
 def test_the_eight_variants():
-    assert variants("a*\nb\nc") == ["a*\nb\nc", "a\nb\nc", "b\nc", "b\nc", "a*\nb", "a\nb", "b", "b"]
+    assert loose_variants("a*\nb\nc") == ["a*\nb\nc", "a\nb\nc", "b\nc", "b\nc", "a*\nb", "a\nb", "b", "b"]
 
 
 @settings(max_examples=60, deadline=None)
@@ -229,8 +236,8 @@ def test_relations_fit_together(answer, count):
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(["owl", "well-known", "don't", "3.14", "e.g", "好", "Ωmega", "x_y"]), max_size=8))
 def test_words_are_counted_as_written(parts):
-    assert words(" ".join(parts)) == len(parts)
-    assert words(", ".join(f"**{p}**" for p in parts)) == len(parts)
+    assert count_words(" ".join(parts)) == len(parts)
+    assert count_words(", ".join(f"**{p}**" for p in parts)) == len(parts)
 
 
 SENTENCES = [  # as NLTK 3.10.4 counts them with its English model
@@ -259,20 +266,20 @@ CAPITALS = [
 
 @pytest.mark.parametrize(("text", "count"), CAPITALS)
 def test_capital_words_are_those_of_nltk(text, count):
-    assert capital_words(text) == count
+    assert count_capital_words(text) == count
 
 
 def test_counting_rules():
-    assert sentences("Dr. Smith paid $3.50. He left! Did he?") == 3
-    assert sentences("A title\n\n* one point\n* another") == 3
-    assert sentences("...") == sentences("") == 0
-    assert characters("e\u0301") == 1 and lines(" \n") == 0
-    assert language("Ceci n'est pas une pipe, mais une image.") == "fr" and language("12") is None
+    assert count_sentences("Dr. Smith paid $3.50. He left! Did he?") == 3
+    assert count_sentences("A title\n\n* one point\n* another") == 3
+    assert count_sentences("...") == count_sentences("") == 0
+    assert count_characters("e\u0301") == 1 and count_lines(" \n") == 0
+    assert detect_language("Ceci n'est pas une pipe, mais une image.") == "fr" and detect_language("12") is None
 
 
 def test_language_is_told_the_same_every_time():
     text = "Chat bot demo information"
-    assert len({language(text) for _ in range(5)}) == 1
+    assert len({detect_language(text) for _ in range(5)}) == 1
 
 
 BAD = [
@@ -328,7 +335,7 @@ def test_a_keyword_that_is_no_pattern_is_searched_as_it_stands():
 
 
 def test_a_pattern_without_end_is_stopped(monkeypatch):
-    monkeypatch.setattr("core.quality.instructions.own.PATIENCE", 0.02)
+    monkeypatch.setattr("core.study.quality.instructions.heed_checks.PATIENCE", 0.02)
     slow = {"pattern": r"(([a-z])+.)+[A-Z]([a-z])+", "whole": True}
     with pytest.raises(PromptError, match="simpler"):
         check_instructions("", "a" * 500, ["heed:regex"], [slow])
@@ -341,7 +348,7 @@ def test_a_deep_json_is_no_crash():
 def test_the_registry_is_plain_data_and_imports_no_model_library():
     for id, check in INSTRUCTIONS.items():
         assert check.label and check.needs in ("", "length", "end"), id
-    ask = "import sys, core.quality.instructions as i; i.INSTRUCTIONS; i.find_spans; i.recognise; print(*sys.modules)"
+    ask = "import sys, core.study.quality.instructions as i; i.INSTRUCTIONS; i.find_spans; i.detect_instructions; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", ask], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
     )

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.quality.instructions import INSTRUCTIONS, verdicts
 from core.records import Answered, Instruction
+from core.study.quality.instructions import INSTRUCTIONS, verdicts
 
 
 def verdict(answer, id, kwargs=None, *, truncated=True):

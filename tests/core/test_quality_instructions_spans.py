@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import PromptError
-from core.quality.instructions import INSTRUCTIONS, find_spans
-from core.quality.instructions.asking import ASKING
-from core.quality.instructions.clauses import clause, sentences
-from core.quality.instructions.coverage import coverage
+from core.study.quality.instructions import INSTRUCTIONS, find_spans
+from core.study.quality.instructions.clauses import covering_clause, prompt_sentences
+from core.study.quality.instructions.request_spans import SPAN_PATTERNS
+from core.study.quality.instructions.span_coverage import span_coverage_table
 
 ROWS = [
     json.loads(line)
@@ -67,7 +67,7 @@ def test_our_own_kinds(prompt, id, kwargs, found):
 
 
 def test_every_kind_can_be_asked_for():
-    assert set(ASKING) == set(INSTRUCTIONS)
+    assert set(SPAN_PATTERNS) == set(INSTRUCTIONS)
 
 
 def test_repeated_instructions_have_several_spans():
@@ -94,14 +94,14 @@ CLAUSES = [
 def test_clauses_end_where_the_next_demand_begins(marked, found):
     start = marked.index("|")
     prompt = marked.replace("|", "")
-    a, b = clause(prompt, start, marked.rindex("|") - 1)
+    a, b = covering_clause(prompt, start, marked.rindex("|") - 1)
     assert prompt[a:b] == found
 
 
 @settings(max_examples=80, deadline=None)
 @given(st.text("ab AB.,!?\n\"'()*[]<>:;-1", max_size=80))
 def test_sentences_are_in_order_and_apart(prompt):
-    spans = sentences(prompt)
+    spans = prompt_sentences(prompt)
     assert all(a < b for a, b in spans) and all(x[1] <= y[0] for x, y in zip(spans, spans[1:]))
     assert "".join("".join(prompt[a:b] for a, b in spans).split()) == "".join(prompt.split())
 
@@ -125,14 +125,14 @@ def test_coverage_counts_what_is_found():
         {"prompt": "Use no commas.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]},
         {"prompt": "Be brief.", "instruction_id_list": ["punctuation:no_comma", "heed:json"], "kwargs": [{}, {}]},
     ]
-    table = coverage(items).set_index("id")
+    table = span_coverage_table(items).set_index("id")
     assert table.loc["punctuation:no_comma"].tolist() == [2, 1, 0.5]
     assert table.loc["all", ["prompts", "found"]].tolist() == [3, 1]
-    assert coverage([])["prompts"].tolist() == [0]
+    assert span_coverage_table([])["prompts"].tolist() == [0]
 
 
 def test_coverage_is_a_command(tmp_path, capsys, monkeypatch):
-    from core.quality.instructions import coverage as command
+    from core.study.quality.instructions import span_coverage as command
 
     path = tmp_path / "items.jsonl"
     rows = [

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from core.errors import HeedError
-from core.quality import METRICS, answered, score, score_answered
-from core.quality.metrics import KINDS
 from core.records import Answered, Instruction
+from core.study.quality import METRICS, answered_of_trace, score, score_answered
+from core.study.quality.metrics import EVIDENCE_KINDS
 from tests.core.compare_made_up import trace
 
 OUTCOMES = (
@@ -23,7 +23,7 @@ NO_COMMA = {"id": "punctuation:no_comma", "kwargs": {}}
 
 def test_the_names_and_kinds_that_tables_have():
     assert list(METRICS) == f"{OUTCOMES} {PROXIES} {DESCRIPTORS}".split()
-    for kind, names in zip(KINDS, (OUTCOMES, PROXIES, DESCRIPTORS), strict=True):
+    for kind, names in zip(EVIDENCE_KINDS, (OUTCOMES, PROXIES, DESCRIPTORS), strict=True):
         assert {METRICS[n].kind for n in names.split()} == {kind}
 
 
@@ -58,7 +58,7 @@ def test_likelihood_is_of_the_answers_tokens():
 
 def test_a_run_is_scored_on_the_users_text_and_the_answers_steps():
     run = trace([("system", "Be kind."), ("user", "What color?"), ("assistant", "Of what?"), ("user", "The sky.")])
-    record = answered(run)
+    record = answered_of_trace(run)
     assert (record.prompt, record.answer) == ("What color?\n\nThe sky.", "Blue sky.")
     assert "".join(record.texts) == "Blue sky." and len(record.token_ids) == run.steps - 1, "no end token"
     seen = score(run, reference="blue")
@@ -100,5 +100,5 @@ def test_what_cannot_be_scored_is_said():
 
 
 def test_registry_needs_no_torch():
-    code = "import sys, core.quality.metrics, core.quality.scoring\nsys.exit('torch' in sys.modules)"
+    code = "import sys, core.study.quality.metrics, core.study.quality.score_answer\nsys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -26,7 +26,7 @@ def test_folders_follow_the_environment_and_are_made(monkeypatch, tmp_path):
     monkeypatch.setenv("HEED_MODELS", str(tmp_path / "weights"))
     assert settings.models_home() == tmp_path / "weights"
     assert os.listdir(settings.home()) == ["models"], "the probe is gone"
-    assert settings.check() == []
+    assert settings.settings_problems() == []
 
 
 def test_home_defaults_to_the_users_folder(monkeypatch, tmp_path):
@@ -52,12 +52,12 @@ def test_a_folder_that_cannot_be_written_is_told_with_the_remedy(monkeypatch, tm
     with pytest.raises(StoreError) as error:
         settings.home()
     assert place in str(error.value) and "set HEED_HOME" in str(error.value)
-    assert settings.check() == [str(error.value)], "once, though the models lie below it"
+    assert settings.settings_problems() == [str(error.value)], "once, though the models lie below it"
 
 
 def test_models_folder_is_checked_on_its_own(monkeypatch):
     monkeypatch.setenv("HEED_MODELS", "/proc/models")
-    (problem,) = settings.check()
+    (problem,) = settings.settings_problems()
     assert "model files" in problem and "set HEED_MODELS" in problem
 
 
@@ -78,14 +78,14 @@ def test_a_write_that_fails_counts_not_the_permission_bits(monkeypatch, number, 
 def test_store_limit(monkeypatch, text, expected):
     monkeypatch.setenv("HEED_STORE_GB", text)
     assert settings.store_limit() == expected and isinstance(settings.store_limit(), int)
-    assert settings.check() == []
+    assert settings.settings_problems() == []
 
 
 @pytest.mark.parametrize("text", ["much", "-1", "nan", "inf", "5 GB"])
 def test_a_limit_that_makes_no_sense_is_told_and_the_default_holds(monkeypatch, text):
     monkeypatch.setenv("HEED_STORE_GB", text)
     assert settings.store_limit() == 5e9
-    (problem,) = settings.check()
+    (problem,) = settings.settings_problems()
     assert repr(text) in problem and "HEED_STORE_GB" in problem
 
 
@@ -97,7 +97,7 @@ def test_versions_name_what_the_numbers_depend_on():
 
 
 def test_settings_import_nothing_heavy():
-    code = "import sys; from core import settings as s; s.versions(); s.check(); print(*sys.modules)"
+    code = "import sys; from core import settings as s; s.versions(); s.settings_problems(); print(*sys.modules)"
     root = Path(__file__).parents[2]
     modules = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
     assert not {"torch", "transformers", "tokenizers", "numpy", "streamlit"} & set(modules.split())

@@ -14,7 +14,7 @@ import pytest
 from core import store
 from core.errors import StoreError
 from core.records import Segment
-from core.store import files
+from core.store import run_files
 from tests.core.store_made_up import same, trace
 
 ROOT = Path(__file__).parents[2]
@@ -41,17 +41,17 @@ def leftovers(home) -> list[str]:
 
 def test_a_cached_run_is_the_fresh_run_to_the_last_bit():
     run = trace()
-    assert store.load(run.request) is None and store.load(run.id) is None
-    assert store.save(run) == run.id
-    for back in (store.load(run.request), store.load(run.id), store.open_run(run.id)):
+    assert store.load_run(run.request) is None and store.load_run(run.id) is None
+    assert store.save_run(run) == run.id
+    for back in (store.load_run(run.request), store.load_run(run.id), store.open_run(run.id)):
         assert same(back, run)
         assert back.attention.tobytes() == run.attention.tobytes()
-    assert store.load(run.id, rows=False).rows is None
+    assert store.load_run(run.id, rows=False).rows is None
 
 
 def test_opening_needs_no_torch_and_no_tokenizer():
-    store.save(trace())
-    code = "store.load(trace().request); store.find(); print([m for m in sys.modules if m in sys.argv])"
+    store.save_run(trace())
+    code = "store.load_run(trace().request); store.find_runs(); print([m for m in sys.modules if m in sys.argv])"
     with child(code, "torch", "transformers", "tokenizers", "streamlit", "pandas") as process:
         assert process.stdout.read().strip() == "[]"
 
@@ -59,31 +59,31 @@ def test_opening_needs_no_torch_and_no_tokenizer():
 def test_a_run_carries_the_segments_author_and_keep_it_is_asked_with():
     colour, sky = Segment("question", 0, 0, 5), Segment("context", 0, 6, 12)
     run = trace(segments=(colour,))
-    store.save(run)
+    store.save_run(run)
     assert "segment:question" in run.groups
     alike = trace(segments=(colour,), author="me").request
-    back = store.load(alike)
+    back = store.load_run(alike)
     assert back.request == alike and same(back.mass, run.mass) and back.groups == run.groups
     other = trace(segments=(sky,)).request
-    back = store.load(other)
+    back = store.load_run(other)
     assert back.request == other and back.groups == run.groups[:-1]
     assert same(np.asarray(back.mass), np.ascontiguousarray(run.mass[..., :-1]))
-    assert same(store.load(run.id), run), "asked by id it is as it was stored"
+    assert same(store.load_run(run.id), run), "asked by id it is as it was stored"
 
 
 @pytest.mark.parametrize("bad", ["", "x", "../../etc", "0" * 63, "G" * 64, "A" * 64, "0" * 64, "..", "\0" * 64])
 def test_no_such_id_is_none(bad):
-    store.save(trace())
-    assert store.load(bad) is None
-    assert store.delete([bad]) == 0
-    assert store.count() == 1
+    store.save_run(trace())
+    assert store.load_run(bad) is None
+    assert store.delete_runs([bad]) == 0
+    assert store.count_found() == 1
 
 
-@pytest.mark.parametrize("name", [files.MANIFEST, files.RECORD, files.SMALL, files.ROWS])
+@pytest.mark.parametrize("name", [run_files.MANIFEST, run_files.RECORD, run_files.ARRAYS, run_files.ROWS])
 @pytest.mark.parametrize("way", ["edit", "cut", "lose"])
 def test_a_damaged_run_is_told_once_then_gone_and_can_be_stored_again(home, name, way):
     run = trace()
-    store.save(run)
+    store.save_run(run)
     path = home / "runs" / run.id / name
     data = path.read_bytes()
     if way == "lose":
@@ -91,52 +91,52 @@ def test_a_damaged_run_is_told_once_then_gone_and_can_be_stored_again(home, name
     else:
         path.write_bytes(data[:-1] if way == "cut" else data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(StoreError, match=r"damaged.*run it again"):
-        store.load(run.request)
-    assert store.load(run.request) is None and store.find() == [] and leftovers(home) == []
-    store.save(run)
-    assert same(store.load(run.id), run)
+        store.load_run(run.request)
+    assert store.load_run(run.request) is None and store.find_runs() == [] and leftovers(home) == []
+    store.save_run(run)
+    assert same(store.load_run(run.id), run)
 
 
 def test_a_run_with_a_damaged_manifest_is_not_listed(home):
     run = trace()
-    store.save(run)
-    (home / "runs" / run.id / files.MANIFEST).write_bytes(b"{}")
-    assert store.find() == [] and store.usage()[0] == 0
-    assert store.load(run.id) is None
+    store.save_run(run)
+    (home / "runs" / run.id / run_files.MANIFEST).write_bytes(b"{}")
+    assert store.find_runs() == [] and store.store_usage()[0] == 0
+    assert store.load_run(run.id) is None
 
 
 def test_saving_again_replaces_but_never_loses_rows(home):
     first, second, bare = trace(seed=1), trace(seed=2), trace(seed=3, keep="none")
     for run, expected in ((bare, bare), (first, first), (second, second), (bare, second)):
-        store.save(run)
-        assert same(store.load(run.id), expected)
-    (home / "runs" / first.id / files.ROWS).write_bytes(b"broken")
-    store.save(bare)
-    assert same(store.load(bare.id), bare), "rows that are damaged are nothing to keep"
+        store.save_run(run)
+        assert same(store.load_run(run.id), expected)
+    (home / "runs" / first.id / run_files.ROWS).write_bytes(b"broken")
+    store.save_run(bare)
+    assert same(store.load_run(bare.id), bare), "rows that are damaged are nothing to keep"
     assert leftovers(home) == []
 
 
 def test_deleting(home):
     runs = [trace(text=f"Prompt {i}") for i in range(3)]
     for run in runs:
-        store.save(run)
-        store.name(run.id, "mine")
-    assert store.delete([runs[0].id, runs[2].id, "0" * 64]) == 2
-    assert [info.id for info in store.find()] == [runs[1].id]
-    assert store.load(runs[0].id) is None and leftovers(home) == []
-    store.save(runs[0])
-    assert store.find("prompt 0")[0].name == "", "the name went with the run"
+        store.save_run(run)
+        store.name_run(run.id, "mine")
+    assert store.delete_runs([runs[0].id, runs[2].id, "0" * 64]) == 2
+    assert [info.id for info in store.find_runs()] == [runs[1].id]
+    assert store.load_run(runs[0].id) is None and leftovers(home) == []
+    store.save_run(runs[0])
+    assert store.find_runs("prompt 0")[0].name == "", "the name went with the run"
 
 
 def test_least_used_rows_go_first_starred_last_small_records_stay(monkeypatch, home):
     runs = [trace(text=f"Prompt {i}", layers=8, heads=8, prompt=40) for i in range(4)]
     for i, run in enumerate(runs):
-        store.save(run)
-        os.utime(home / "runs" / run.id / files.USED, (1000 + i, 1000 + i))
-    store.star(runs[0].id)
-    store.load(runs[1].id)  # now the last used
-    size = files.read_manifest(home / "runs" / runs[0].id)
-    total = store.usage()[0]
+        store.save_run(run)
+        os.utime(home / "runs" / run.id / run_files.USED, (1000 + i, 1000 + i))
+    store.star_run(runs[0].id)
+    store.load_run(runs[1].id)  # now the last used
+    size = run_files.read_manifest(home / "runs" / runs[0].id)
+    total = store.store_usage()[0]
 
     def with_rows():
         return [i for i, run in enumerate(runs) if store.open_run(run.id).rows is not None]
@@ -144,21 +144,21 @@ def test_least_used_rows_go_first_starred_last_small_records_stay(monkeypatch, h
     for spare, expected in ((0, [0, 1, 2, 3]), (1, [0, 1, 3]), (2, [0, 1]), (3, [0]), (4, [])):
         limit = total - spare * size.rows_bytes + (spare > 0)
         monkeypatch.setenv("HEED_STORE_GB", repr(limit / 1e9 + 1e-10))
-        store.evict()
+        store.evict_rows()
         assert with_rows() == expected
-        assert store.usage()[0] <= limit
+        assert store.store_usage()[0] <= limit
     monkeypatch.setenv("HEED_STORE_GB", "0")
-    assert store.evict() == 0 and store.count() == 4, "small records stay"
-    assert [info.has_rows for info in store.find()] == [False] * 4
+    assert store.evict_rows() == 0 and store.count_found() == 4, "small records stay"
+    assert [info.has_rows for info in store.find_runs()] == [False] * 4
 
 
 def test_saving_keeps_the_store_under_its_limit(monkeypatch, home):
     first, second = trace(text="One", layers=8, heads=8, prompt=40), trace(text="Two", layers=8, heads=8, prompt=40)
-    store.save(first)
-    os.utime(home / "runs" / first.id / files.USED, (1000, 1000))
-    monkeypatch.setenv("HEED_STORE_GB", str(store.usage()[0] * 1.8 / 1e9))
-    store.save(second)
-    assert store.load(first.id).rows is None and store.load(second.id).rows is not None
+    store.save_run(first)
+    os.utime(home / "runs" / first.id / run_files.USED, (1000, 1000))
+    monkeypatch.setenv("HEED_STORE_GB", str(store.store_usage()[0] * 1.8 / 1e9))
+    store.save_run(second)
+    assert store.load_run(first.id).rows is None and store.load_run(second.id).rows is not None
 
 
 def test_killed_at_any_commit_point_shows_all_or_nothing(home):
@@ -175,59 +175,59 @@ def deadly(real):
         return real(*arguments)
     return call
 os.replace, os.rename = deadly(os.replace), deadly(os.rename)
-store.save(trace(seed=2))
+store.save_run(trace(seed=2))
 """
     seen = set()
     for n in range(1, 8):
-        store.save(old)
+        store.save_run(old)
         with child(code, str(n)) as process:
             process.wait()
-        back = store.load(old.id)
+        back = store.load_run(old.id)
         assert back is None or same(back, old) or same(back, new)
         seen.add((process.returncode, "none" if back is None else "old" if same(back, old) else "new"))
-        assert [info.id for info in store.find()] == ([] if back is None else [old.id])
+        assert [info.id for info in store.find_runs()] == ([] if back is None else [old.id])
     assert {(-signal.SIGKILL, "old"), (0, "new")} <= seen
-    store.save(old)
+    store.save_run(old)
     assert leftovers(home) == [], "the next writer cleans up"
 
 
 def test_killed_at_moments_of_chance(home):
-    code = "print('go', flush=True)\nfor i in range(10**6): store.save(trace(seed=i % 2, layers=6, prompt=60))"
+    code = "print('go', flush=True)\nfor i in range(10**6): store.save_run(trace(seed=i % 2, layers=6, prompt=60))"
     for wait in (0.01, 0.05, 0.11, 0.17):
         with child(code) as process:
             process.stdout.readline()
             time.sleep(wait)
             process.kill()
         run = trace(layers=6, prompt=60)
-        back = store.load(run.id)
+        back = store.load_run(run.id)
         assert back is None or any(same(back, trace(seed=seed, layers=6, prompt=60)) for seed in (0, 1))
-    store.save(run)
+    store.save_run(run)
     assert leftovers(home) == []
 
 
 def test_the_work_of_a_living_writer_is_left_alone(home):
-    store.save(trace())
+    store.save_run(trace())
     host = os.uname().nodename
     for name in (f".tmp-{host}-{os.getpid()}-aa", ".tmp-other-host-1-bb", ".tmp-odd"):
         (home / "runs" / name).mkdir()
     (home / "runs" / ".tmp-other-host-2-old").mkdir()
     os.utime(home / "runs" / ".tmp-other-host-2-old", (1000, 1000))
-    store.save(trace())
+    store.save_run(trace())
     assert sorted(leftovers(home)) == sorted([f".tmp-{host}-{os.getpid()}-aa", ".tmp-other-host-1-bb", ".tmp-odd"])
 
 
 def test_two_processes_write_the_same_run_while_others_read(home):
-    code = "for i in range(25): store.save(trace(seed=int(sys.argv[1])))"
+    code = "for i in range(25): store.save_run(trace(seed=int(sys.argv[1])))"
     first, second = trace(seed=1), trace(seed=2)
     with child(code, "1") as one, child(code, "2") as two:
         seen = 0
         while one.poll() is None or two.poll() is None:
-            back = store.load(first.id)  # StoreError would fail the test
+            back = store.load_run(first.id)  # StoreError would fail the test
             assert back is None or same(back, first) or same(back, second)
             seen += back is not None
-            assert store.count() <= 1
+            assert store.count_found() <= 1
     assert (one.returncode, two.returncode) == (0, 0) and seen > 0
-    assert same(store.load(first.id), first) or same(store.load(first.id), second)
+    assert same(store.load_run(first.id), first) or same(store.load_run(first.id), second)
     assert leftovers(home) == []
 
 
@@ -239,12 +239,12 @@ def test_threads_save_evict_read_and_delete_at_once(monkeypatch):
     def busy(i):
         try:
             for _ in range(8):
-                store.save(runs[i % 3])
-                back = store.load(runs[(i + 1) % 3].id)
+                store.save_run(runs[i % 3])
+                back = store.load_run(runs[(i + 1) % 3].id)
                 assert back is None or same(back.mass, runs[(i + 1) % 3].mass)
-                store.star(runs[i % 3].id, bool(i % 2)) if i < 3 else store.find("prompt")
+                store.star_run(runs[i % 3].id, bool(i % 2)) if i < 3 else store.find_runs("prompt")
                 if i == 5:
-                    store.delete([runs[0].id])
+                    store.delete_runs([runs[0].id])
         except StoreError as error:
             if "no stored run" not in str(error):  # another thread may just have deleted it
                 errors.append(error)
@@ -260,7 +260,7 @@ def test_threads_save_evict_read_and_delete_at_once(monkeypatch):
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(monkeypatch, home):
-    store.save(trace(text="Before"))
+    store.save_run(trace(text="Before"))
 
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -268,11 +268,11 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(monkeypatch, home):
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(StoreError, match=r"full.*free some space or set HEED_HOME"):
-            store.save(trace())
-    assert leftovers(home) == [] and store.load(trace().id) is None
-    assert store.load(trace(text="Before").id) is not None
-    store.save(trace())
-    assert store.load(trace().id) is not None
+            store.save_run(trace())
+    assert leftovers(home) == [] and store.load_run(trace().id) is None
+    assert store.load_run(trace(text="Before").id) is not None
+    store.save_run(trace())
+    assert store.load_run(trace().id) is not None
 
 
 @pytest.mark.parametrize("place", ["FILE/home", "/proc/heed"])
@@ -280,19 +280,19 @@ def test_a_home_that_cannot_be_written_is_one_sentence_and_the_rest_goes_on(monk
     (home / "file").write_text("")
     monkeypatch.setenv("HEED_HOME", place.replace("FILE", str(home / "file")))
     run = trace()
-    for write in (lambda: store.save(run), lambda: store.star(run.id), lambda: store.delete([run.id])):
+    for write in (lambda: store.save_run(run), lambda: store.star_run(run.id), lambda: store.delete_runs([run.id])):
         with pytest.raises(StoreError, match=r"cannot write.*set HEED_HOME"):
             write()
-    assert store.load(run.request) is None and store.find() == [] and store.usage()[0] == 0
-    assert store.prefix("abcd") is None and store.evict() == 0
+    assert store.load_run(run.request) is None and store.find_runs() == [] and store.store_usage()[0] == 0
+    assert store.full_run_id("abcd") is None and store.evict_rows() == 0
 
 
 def test_opening_counts_as_a_use_looking_does_not(home):
     run = trace()
-    store.save(run)
-    used = home / "runs" / run.id / files.USED
+    store.save_run(run)
+    used = home / "runs" / run.id / run_files.USED
     os.utime(used, (1000, 1000))
     store.open_run(run.id)
-    assert store.find()[0].last_used.startswith("1970")
-    store.load(run.id)
-    assert not store.find()[0].last_used.startswith("1970")
+    assert store.find_runs()[0].last_used.startswith("1970")
+    store.load_run(run.id)
+    assert not store.find_runs()[0].last_used.startswith("1970")

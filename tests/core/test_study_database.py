@@ -26,53 +26,55 @@ def names(rows):
 
 
 def test_claims_are_disjoint_and_of_one_task(db):
-    one, other = database.me(), database.me()
-    assert names(database.claim(db, one, "m", 3)) == ["c0", "c1", "c2"]
-    assert names(database.claim(db, other, "m", 3)) == ["c3", "c4"], "the next task is another batch"
-    assert database.claim(db, one, "n", 3) == []
-    database.give_back(db, one)
-    assert names(database.claim(db, other, "m", 9)) == ["c0", "c1", "c2"]
+    one, other = database.worker_name(), database.worker_name()
+    assert names(database.claim_cells(db, one, "m", 3)) == ["c0", "c1", "c2"]
+    assert names(database.claim_cells(db, other, "m", 3)) == ["c3", "c4"], "the next task is another batch"
+    assert database.claim_cells(db, one, "n", 3) == []
+    database.release_claims(db, one)
+    assert names(database.claim_cells(db, other, "m", 9)) == ["c0", "c1", "c2"]
 
 
 def dead():
     """A name for work of a process that has ended."""
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    host, _, started, token = database.me().split(" ")
+    host, _, started, token = database.worker_name().split(" ")
     return f"{host} {ended.pid} {started} {token}"
 
 
 def test_what_a_dead_process_held_is_free(db):
-    gone, host = dead(), database.me().split(" ")[0]
-    assert not database.lives(gone, 9e12) and database.lives(database.me(), 0)
-    assert not database.lives(f"{host} {os.getpid()} 1.00 x", 9e12), "another process once had this number"
-    assert database.lives("elsewhere 1 1.0 x", 9e12) and not database.lives("elsewhere 1 1.0 x", 0)
-    database.claim(db, gone, "m", 3)
-    assert names(database.claim(db, database.me(), "m", 3)) == ["c0", "c1", "c2"]
+    gone, host = dead(), database.worker_name().split(" ")[0]
+    assert not database.is_alive(gone, 9e12) and database.is_alive(database.worker_name(), 0)
+    assert not database.is_alive(f"{host} {os.getpid()} 1.00 x", 9e12), "another process once had this number"
+    assert database.is_alive("elsewhere 1 1.0 x", 9e12) and not database.is_alive("elsewhere 1 1.0 x", 0)
+    database.claim_cells(db, gone, "m", 3)
+    assert names(database.claim_cells(db, database.worker_name(), "m", 3)) == ["c0", "c1", "c2"]
 
 
 def test_what_kills_its_process_is_tried_alone_and_last(db):
     for _ in range(3):
-        assert names(database.claim(db, dead(), "m", 2)) == ["c0", "c1"]
-    assert names(database.claim(db, database.me(), "m", 9)) == ["c2", "c3", "c4"], "what is new comes first"
-    assert names(database.claim(db, database.me(), "m", 9)) == ["c5", "c6", "c7"]
-    assert names(database.claim(db, database.me(), "m", 9)) == ["c0"]
-    assert names(database.claim(db, database.me(), "m", 9)) == ["c1"]
+        assert names(database.claim_cells(db, dead(), "m", 2)) == ["c0", "c1"]
+    assert names(database.claim_cells(db, database.worker_name(), "m", 9)) == ["c2", "c3", "c4"], (
+        "what is new comes first"
+    )
+    assert names(database.claim_cells(db, database.worker_name(), "m", 9)) == ["c5", "c6", "c7"]
+    assert names(database.claim_cells(db, database.worker_name(), "m", 9)) == ["c0"]
+    assert names(database.claim_cells(db, database.worker_name(), "m", 9)) == ["c1"]
 
 
 def test_a_transaction_is_all_or_nothing(db):
     with pytest.raises(ZeroDivisionError), database.transaction(db):
-        database.note(db, "x", "1")
+        database.put_note(db, "x", "1")
         raise ZeroDivisionError
-    assert database.get(db, "x") is None
+    assert database.get_note(db, "x") is None
     with database.transaction(db):
-        database.note(db, "x", "1")
-    assert database.get(db, "x") == "1"
+        database.put_note(db, "x", "1")
+    assert database.get_note(db, "x") == "1"
 
 
 def test_new_columns_are_added_as_they_come(db):
-    database.put(db, "runs", {"cell": "c0", 'odd "name"': 2.0, "share@last-layer": None})
-    database.put(db, "runs", {"cell": "c0", "share@last-layer": 0.5})
+    database.put_row(db, "runs", {"cell": "c0", 'odd "name"': 2.0, "share@last-layer": None})
+    database.put_row(db, "runs", {"cell": "c0", "share@last-layer": 0.5})
     row = db.execute("SELECT * FROM runs").fetchone()
     assert row["share@last-layer"] == 0.5 and row['odd "name"'] is None
 

@@ -9,12 +9,12 @@ from core import explain, run
 from core.errors import MethodError, PromptError, StoreError
 from core.records import SLICES, Instruction, Segment
 from core.study import features as measured
-from core.study.digest import digest, pack, unpack, weights
-from core.study.features import FEATURES, HEAD_GROUPS, features, head_features, measure, of_span
-from core.study.filler import filler
+from core.study.compute import StudyRun, ablated_parts, compute_runs
+from core.study.digest import make_digest, method_weights, pack_digest, unpack_digest
+from core.study.features import FEATURES, HEAD_GROUPS, digest_features, features, head_features, span_features
+from core.study.filler import neutral_filler
 from core.study.function_words import is_content
-from core.study.work import Asked, compute, parts_of
-from core.text.groups import segment_share
+from core.text.token_groups import segment_share
 from tests.core import probe_made_up as made
 
 SAID = [
@@ -71,7 +71,7 @@ def test_lookback_is_per_token_and_by_head(trace):
         b = raw[:, :, t, p : p + t].sum(-1) / t
         ratio.append(a / (a + b))
     expected = np.mean(ratio, axis=0)
-    np.testing.assert_allclose(digest(trace).lookback, expected, atol=1e-3)
+    np.testing.assert_allclose(make_digest(trace).lookback, expected, atol=1e-3)
     assert features(trace)["lookback"] == pytest.approx(expected.mean(), abs=1e-3)
     overall, layers, heads = measured.lookback(trace)
     assert overall == pytest.approx(expected.mean(), abs=1e-3)
@@ -81,20 +81,22 @@ def test_lookback_is_per_token_and_by_head(trace):
 
 def test_spread_over_the_text_is_worked_out_by_hand(trace, monkeypatch):
     part = np.array([[0.5, 0.25, 0.125, 0.125, 0.0, 0.0], [0.5, 0.25, 0.125, 0.125, 0.0, 0.0]])
-    reading = measured.reading_of(digest(trace))
-    monkeypatch.setattr(measured.Reading, "text", lambda self: part)
-    monkeypatch.setattr(measured.Reading, "content", lambda self: np.array([True, False, True, False, False, False]))
+    reading = measured.reading_of(make_digest(trace))
+    monkeypatch.setattr(measured.MethodReading, "text", lambda self: part)
+    monkeypatch.setattr(
+        measured.MethodReading, "content", lambda self: np.array([True, False, True, False, False, False])
+    )
     entropy = 1.75 * np.log(2)
     assert measured.entropy(reading) == pytest.approx(entropy)
     assert measured.effective_tokens(reading) == pytest.approx(np.exp(entropy))
     pairs = np.abs(part[0][:, None] - part[0][None]).sum() / (2 * 6 * 6 * part[0].mean())
     assert measured.gini(reading) == pytest.approx(pairs), "half the relative mean absolute difference"
-    assert measured.top(reading) == pytest.approx(1.0)
+    assert measured.top_share(reading) == pytest.approx(1.0)
     assert measured.content_share(reading) == pytest.approx(0.625)
 
 
 def test_the_users_text_leaves_out_sink_and_markup(trace):
-    reading = measured.reading_of(digest(trace))
+    reading = measured.reading_of(make_digest(trace))
     text = reading._text()
     roles, message = np.array(trace.tokens.roles), trace.tokens.message
     own = (message >= 0)[: trace.prompt_length] & (roles[: trace.prompt_length] != "template")
@@ -104,7 +106,7 @@ def test_the_users_text_leaves_out_sink_and_markup(trace):
 
 
 def test_drift_is_last_third_minus_first(trace):
-    reading = measured.reading_of(digest(trace))
+    reading = measured.reading_of(make_digest(trace))
     share = mean_attention(trace)[trace.answer_steps][:, : trace.prompt_length][:, reading._text()].sum(1)
     third = len(share) // 3
     assert third >= 1
@@ -112,8 +114,8 @@ def test_drift_is_last_third_minus_first(trace):
 
 
 def test_heads_hold_group_shares_of_every_part(trace):
-    found = digest(trace)
-    for part, steps in zip(SLICES, measured.slices(trace.answer_steps), strict=True):
+    found = make_digest(trace)
+    for part, steps in zip(SLICES, measured.answer_slices(trace.answer_steps), strict=True):
         names, heads = head_features(found, part)
         assert names == (*HEAD_GROUPS, "lookback") and heads.shape[1:] == trace.mass.shape[:2]
         context = trace.mass[:, :, steps, trace.groups.index("segment:context")].mean(-1)
@@ -123,28 +125,28 @@ def test_heads_hold_group_shares_of_every_part(trace):
 
 
 def test_a_digest_comes_back_as_it_was(trace):
-    found = digest(trace)
-    blob = pack(found)
-    again = unpack(blob)
+    found = make_digest(trace)
+    blob = pack_digest(found)
+    again = unpack_digest(blob)
     for name in found.__dataclass_fields__:
         a, b = getattr(found, name), getattr(again, name)
         assert np.array_equal(a, b, equal_nan=a.dtype.kind == "f") if isinstance(a, np.ndarray) else a == b, name
-    assert measure(again).keys() <= FEATURES.keys()
-    np.testing.assert_allclose(weights(again), mean_attention(trace), atol=2e-5)
+    assert digest_features(again).keys() <= FEATURES.keys()
+    np.testing.assert_allclose(method_weights(again), mean_attention(trace), atol=2e-5)
     for broken in (b"", b"{}", blob[:-40], json.dumps({}).encode()):
         with pytest.raises(StoreError):
-            unpack(broken)
+            unpack_digest(broken)
 
 
 def test_one_span_has_its_own_share(trace):
-    found = digest(trace)
-    assert of_span(found, "check 1")["share"] == pytest.approx(measure(found)["share_check"])
-    assert np.isnan(of_span(found, "check 9")["share"])
+    found = make_digest(trace)
+    assert span_features(found, "check 1")["share"] == pytest.approx(digest_features(found)["share_check"])
+    assert np.isnan(span_features(found, "check 9")["share"])
 
 
 def test_features_follow_the_importance_and_refuse_another_run(model, trace):
     last = features(trace, explain(trace, "last-layer"))
-    assert last["share_context"] == pytest.approx(measure(digest(trace))["share_context@last-layer"])
+    assert last["share_context"] == pytest.approx(digest_features(make_digest(trace))["share_context@last-layer"])
     other = run(model, "x", max_new_tokens=2)
     with pytest.raises(MethodError, match="not of this run"):
         features(trace, explain(other))
@@ -163,25 +165,25 @@ def test_filler_takes_as_many_tokens(model):
         return len(model.tokenizer(f"<x>{text}</x>")["input_ids"])
 
     for instruction in ("Answer in one word.", "Be brief.", "Answer with 東京 only, and nothing else at all."):
-        made_up = filler(count, instruction)
+        made_up = neutral_filler(count, instruction)
         assert count(made_up) == count(instruction) and made_up != instruction
     with pytest.raises(PromptError, match="neutral"):
-        filler(lambda text: 1 if text == "x" else 2, "x")
+        neutral_filler(lambda text: 1 if text == "x" else 2, "x")
 
 
 def test_work_gives_every_cell_its_result(model, trace):
     said = (Instruction("heed:words", {"relation": "exactly", "count": 1}, ((0, 3, 9),)),)
     long = run(model, "y", max_new_tokens=2).request
     asked = [
-        Asked("good", trace.request, said),
-        Asked("too long", type(long)(**{**long.__dict__, "max_new_tokens": 5000})),
+        StudyRun("good", trace.request, said),
+        StudyRun("too long", type(long)(**{**long.__dict__, "max_new_tokens": 5000})),
     ]
-    got = {r.key: r for r in compute(model, asked)}
+    got = {r.key: r for r in compute_runs(model, asked)}
     assert "reads at most" in got["too long"].error and got["too long"].digest is None
     good = got["good"]
     assert good.error == "" and good.run == trace.request.id and good.output_tokens == trace.steps
     assert good.effects["masked_total_check"] == good.effects["masked_total_check 1"]
-    assert set(parts_of(asked[0])) == {"instruction", "context", "question", "check 1", "check"}
-    columns = measured.causal(good.effects, len(trace.answer_steps))
+    assert set(ablated_parts(asked[0])) == {"instruction", "context", "question", "check 1", "check"}
+    columns = measured.effect_features(good.effects, len(trace.answer_steps))
     assert columns["removed_context"] == pytest.approx(good.effects["removed_total_context"] / len(trace.answer_steps))
     assert np.isnan(columns["masked_example"]) and columns.keys() <= FEATURES.keys()

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from core.errors import PromptError
-from core.study.cells import cells, skipped_text, sorted_cells
-from core.study.estimating import estimate
-from core.study.items import Example
-from core.study.plan import Plan, baseline
-from core.study.planned import freeze
+from core.study.item_files import Example
+from core.study.plan import Plan, baseline_structure
+from core.study.plan_cells import plan_cells_of, skipped_text, sorted_cells
+from core.study.plan_estimate import estimate_plan
+from core.study.plan_store import freeze_plan
 from tests.core.study_tiny import item, plan
 
 
@@ -36,31 +36,33 @@ def test_the_id_is_of_what_is_run_and_named_in_advance():
 
 def test_cells_are_items_times_structures_models_and_seeds():
     made = plan("m", 4, models=("m", "n"), controls=("instruction_last",), control_items=1)
-    found = cells(made)
+    found = plan_cells_of(made)
     assert len(found) == 2 * (4 * 2 + 2 * 1), "one controlled item of each of two tasks"
     assert len({c.id for c in found}) == len(found) and [c.number for c in found] == list(range(len(found)))
     assert [c.model for c in found] == ["m"] * 10 + ["n"] * 10
     assert [c.structure for c in found if c.control] == ["instruction_last"] * 4
-    assert len(cells(plan("m", 4, temperature=1.0, seeds=(1, 2, 3)))) == 4 * 2 * 3
+    assert len(plan_cells_of(plan("m", 4, temperature=1.0, seeds=(1, 2, 3)))) == 4 * 2 * 3
     given = plan("m", items=(item(answer="Red"),), temperature=1.0, seeds=(1, 2))
-    assert [c.seed for c in cells(given)] == [0, 0], "a given answer is read once"
+    assert [c.seed for c in plan_cells_of(given)] == [0, 0], "a given answer is read once"
 
 
 def test_a_batch_holds_prompts_alike():
     long = item(2, id="long", segments={"instruction": "Use one word.", "question": "What is this? " * 50})
-    found = [c for c in cells(plan("m", items=(long, item(0), item(1), item(4)))) if c.task == "colour"]
+    found = [c for c in plan_cells_of(plan("m", items=(long, item(0), item(1), item(4)))) if c.task == "colour"]
     assert [c.item for c in found[-2:]] == ["long", "long"]
 
 
 def test_a_plan_that_grows_keeps_its_cells():
     small = plan("m", 3)
     grown = plan("m", 5, models=("m", "n"), structures=("instruction_first", "instruction_last", "role_play"))
-    assert {c.id for c in cells(small)} < {c.id for c in cells(grown)}
-    assert {c.id for c in cells(freeze(grown))} == {c.id for c in cells(grown)}
+    assert {c.id for c in plan_cells_of(small)} < {c.id for c in plan_cells_of(grown)}
+    assert {c.id for c in plan_cells_of(freeze_plan(grown))} == {c.id for c in plan_cells_of(grown)}
     reworded = plan("m", items=(item(0), item(1, segments={"instruction": "Be brief.", "question": "What?"}), item(2)))
-    assert len({c.id for c in cells(small)} & {c.id for c in cells(reworded)}) == 4
+    assert len({c.id for c in plan_cells_of(small)} & {c.id for c in plan_cells_of(reworded)}) == 4
     rereferenced = plan("m", items=tuple(item(n, reference=("blue",), factors={}) for n in range(3)))
-    assert {c.id for c in cells(small)} == {c.id for c in cells(rereferenced)}, "facts about an item are not asked"
+    assert {c.id for c in plan_cells_of(small)} == {c.id for c in plan_cells_of(rereferenced)}, (
+        "facts about an item are not asked"
+    )
 
 
 def test_what_cannot_be_laid_out_is_counted_with_its_reason():
@@ -82,9 +84,9 @@ def test_what_cannot_be_laid_out_is_counted_with_its_reason():
 def test_suites_and_limits():
     made = Plan("s", ("m",), suites=("fact", "context_qa"), per_task=3)
     assert [i.task for i in made.all_items()] == ["fact"] * 3 + ["context_qa"] * 3
-    assert len(freeze(made).items) == 6 and freeze(made).examples["fact"] == made.examples_of("fact")
-    assert "difficulty" in made.factors and baseline(made) == "instruction_first"
-    assert baseline(plan("m", structures=("role_play",))) == "role_play"
+    assert len(freeze_plan(made).items) == 6 and freeze_plan(made).examples["fact"] == made.examples_of("fact")
+    assert "difficulty" in made.factors and baseline_structure(made) == "instruction_first"
+    assert baseline_structure(plan("m", structures=("role_play",))) == "role_play"
 
 
 @pytest.mark.parametrize(
@@ -143,8 +145,8 @@ def test_items_of_a_plan_may_lie_in_a_file_beside_it(tmp_path):
 def test_an_estimate_says_what_it_takes(tmp_path, monkeypatch):
     monkeypatch.setenv("HEED_HOME", str(tmp_path))
     made = plan("m", 40, controls=("instruction_first",), control_items=5)
-    found = estimate(made, seconds_per_run=2.0)
+    found = estimate_plan(made, seconds_per_run=2.0)
     assert (found.items, found.runs, found.controls, found.seconds) == (40, 90, 10, 180.0)
     assert found.tasks == {"colour": 20, "animal": 20} and found.disk == 90 * 45_000
     assert 0.38 < found.smallest_rho < found.smallest_rho_task < 0.65
-    assert estimate(made).seconds is None, "nothing was measured yet"
+    assert estimate_plan(made).seconds is None, "nothing was measured yet"

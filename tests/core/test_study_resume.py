@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from core.jobs.studies import study_work
+from core.jobs.study_jobs import study_work
 from core.study.study import Study
 from tests.core import study_tiny
 from tests.core.study_tiny import plan

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from core.errors import MethodError, StoreError
-from core.quality import METRICS
 from core.records import Instruction
-from core.study import keeping
+from core.study import cell_store
 from core.study.features import FEATURES
 from core.study.plan import Plan
-from core.study.study import Study, studies
+from core.study.quality import METRICS
+from core.study.study import Study, list_studies
 from tests.core import study_tiny
 from tests.core.study_tiny import item, plan
 
@@ -97,7 +97,7 @@ def test_running_again_does_nothing_and_opening_again_finds_it(made, model):
     pd.testing.assert_frame_equal(made.table(), before)
     same = Study(made.plan)
     assert same.id == made.id == Study(made.id[:6]).id == Study(made.folder).id
-    assert [known.name for known in studies()] == ["Tiny"]
+    assert [known.name for known in list_studies()] == ["Tiny"]
     with pytest.raises(StoreError, match="no study 'zzz'"):
         Study("zzz")
     with pytest.raises(StoreError, match="no file"):
@@ -199,7 +199,7 @@ def test_a_pilot_takes_tasks_in_turn_and_a_pause_keeps_what_is_done(model):
 
 def test_a_kept_run_comes_back_as_it_was(made):
     cell = made.table()["cell"][0]
-    kept = keeping.read(made.db, cell)
+    kept = cell_store.read_cell(made.db, cell)
     assert made.digest(cell).run == made.request(cell).id == kept.digest.run
     assert made.answered(cell).instructions[0].spans == kept.spans[0] and made.prompts()["item-0"].startswith("Use")
     with pytest.raises(StoreError, match="not done"):

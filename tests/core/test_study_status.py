@@ -5,7 +5,7 @@ import time
 import pytest
 
 from core.study import database
-from core.study.status import lasting, status_of
+from core.study.study_status import duration_words, status_of
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def db(tmp_path):
 
 def finish(db, n, at, error=""):
     row = {"cell": f"c{n}", "finished": at, "error": error, "seconds": 2.0, "near_ties": 1}
-    database.put(db, "runs", row)
+    database.put_row(db, "runs", row)
     db.execute("UPDATE cells SET state = ? WHERE cell = ?", ["failed" if error else "done", f"c{n}"])
 
 
@@ -28,8 +28,8 @@ def test_counts_and_the_line(db):
     assert status_of(db).text == "0 of 39 runs" and status_of(db).fraction == 0
     finish(db, 0, 1.0)
     finish(db, 1, 1.0, "Too long.")
-    database.claim(db, database.me(), "m", 3)
-    database.claim(db, "elsewhere 1 1.0 x", "n", 2)
+    database.claim_cells(db, database.worker_name(), "m", 3)
+    database.claim_cells(db, "elsewhere 1 1.0 x", "n", 2)
     db.execute("UPDATE cells SET claimed = 1 WHERE owner LIKE 'elsewhere%'")
     found = status_of(db)
     assert (found.total, found.done, found.failed, found.running, found.waiting) == (39, 1, 1, 3, 34)
@@ -54,4 +54,4 @@ def test_the_time_left_is_that_of_the_last_pace(db):
 
 
 def test_a_duration_is_told_in_words():
-    assert [lasting(s) for s in (0.2, 40, 600, 12000)] == ["1 s", "40 s", "10 min", "3 h 20 min"]
+    assert [duration_words(s) for s in (0.2, 40, 600, 12000)] == ["1 s", "40 s", "10 min", "3 h 20 min"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.errors import PromptError
 from core.records import Message, ModelKey, Request
-from core.text.glyphs import graphemes
+from core.text.display_text import graphemes
 from core.text.render import render
 from tests.core import text_tokenizers as tokenizers
 

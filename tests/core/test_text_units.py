@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from core.errors import MethodError
 from core.records import Message, ModelKey, Request, Segment, Source, Tokens
-from core.text.glyphs import graphemes
-from core.text.render import render, with_output
-from core.text.segments import parse
+from core.text.display_text import graphemes
+from core.text.output_tokens import with_output
+from core.text.render import render
+from core.text.segment_marks import parse_marks
 from core.text.units import GRANULARITIES, units
 from tests.core import text_tokenizers as tokenizers
 
@@ -133,7 +134,7 @@ def test_roles():
 
 
 def test_segments_and_the_rest_of_each_role():
-    text, found = parse("[[instruction: Answer]] me. [[context: The sky]][[context: is blue]]")
+    text, found = parse_marks("[[instruction: Answer]] me. [[context: The sky]][[context: is blue]]")
     t, p = chat(text, segments=found)
     made = units(t, "segment", range(len(t)), found)
     assert made.labels == (

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from core import explain, features, score, store
-from core.jobs.runs import Draft, ask
+from core.jobs.run_jobs import Draft, draft_request
 from core.records import Message
 from core.study import Plan, Study
-from core.study.study import studies
+from core.study.study import list_studies
 
 RUNS = ("chat", "given")
 
@@ -43,7 +43,7 @@ def close(got, asked):
 @pytest.mark.parametrize("name", RUNS)
 def test_a_stored_run_opens_with_all_its_numbers(expected, name):
     asked = expected[name]
-    trace = store.load(asked["id"])
+    trace = store.load_run(asked["id"])
     assert trace is not None and trace.answer == asked["answer"] and trace.finish == asked["finish"]
     close(trace.logprobs, asked["logprobs"])
     for key, shown in asked["explain"].items():
@@ -57,7 +57,7 @@ def test_a_stored_run_opens_with_all_its_numbers(expected, name):
 
 @pytest.mark.parametrize("name", RUNS)
 def test_features_and_scores_are_the_same(expected, name):
-    trace = store.load(expected[name]["id"])
+    trace = store.load_run(expected[name]["id"])
     found = features(trace)
     for feature, value in expected[name]["features"].items():
         close(found[feature], value)
@@ -70,23 +70,23 @@ def test_features_and_scores_are_the_same(expected, name):
 def test_the_same_question_has_the_same_id(expected, name, default_model):
     asked = dict(expected[name]["draft"])
     asked["prompt"] = [Message(**m) for m in asked["prompt"]] if isinstance(asked["prompt"], list) else asked["prompt"]
-    request = ask(Draft(**asked))
+    request = draft_request(Draft(**asked))
     assert request.id == expected[name]["id"], "a stored answer of 0.3.0 would be computed again"
 
 
 def test_a_probe_a_name_and_a_star_are_found(expected):
     asked = expected["chat"]
-    probe = store.load_probe(store.load(asked["id"]), "word", "mask")
+    probe = store.load_probe(store.load_run(asked["id"]), "word", "mask")
     assert list(probe.units.labels) == asked["probe"]["labels"]
     close(probe.effect, asked["probe"]["effect"])
-    (found,) = store.find("day night")
+    (found,) = store.find_runs("day night")
     assert found.id == asked["id"] and found.name == "Day or night" and found.starred
-    assert store.prefix(asked["id"][:8]) == asked["id"]
+    assert store.full_run_id(asked["id"][:8]) == asked["id"]
 
 
 def test_files_of_a_run_and_of_a_comparison_open(files, expected):
-    assert store.from_json((files / "run.json").read_bytes()).id == expected["given"]["id"]
-    found = store.opened((files / "comparison.json").read_bytes())
+    assert store.run_from_json((files / "run.json").read_bytes()).id == expected["given"]["id"]
+    found = store.comparison_from_json((files / "comparison.json").read_bytes())
     assert [c.run for c in found.columns] == [expected["chat"]["id"], expected["given"]["id"]]
     assert (found.columns[1].method, found.columns[1].layers, found.columns[1].heads) == ("picked-heads", (3,), (1,))
 
@@ -95,7 +95,7 @@ def test_a_plan_and_its_study_are_the_same(files, expected):
     asked = expected["study"]
     plan = Plan.from_json((files / "plan.json").read_text())
     assert plan.id == asked["plan_id"] and plan.canonical == asked["canonical"]
-    assert [known.id for known in studies()] == [asked["id"]]
+    assert [known.id for known in list_studies()] == [asked["id"]]
     study = Study(plan)
     try:
         assert study.id == asked["id"], "the plan would begin the study again"

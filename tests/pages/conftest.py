@@ -46,7 +46,7 @@ def keep() -> Callable[..., str]:
     """Store a run; its id."""
 
     def put(trace: Trace) -> str:
-        return store.save(trace)
+        return store.save_run(trace)
 
     return put
 

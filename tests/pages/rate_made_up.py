@@ -16,10 +16,10 @@ HIDDEN = ("role_play", "Role play", "smollm2", "SmolLM2", "plain", "Plain")
 def study(name: str = "Colors") -> Study:
     """Two items in two structures: the second item has the same answer twice, so there are three cards."""
     made = Study(Plan(name, ("smollm2-135m-instruct",), ("plain", "role_play"), items=ITEMS))
-    for row in database.rows_of(made.db, "SELECT * FROM cells"):
+    for row in database.query_rows(made.db, "SELECT * FROM cells"):
         answer = ANSWERS[row["item"]][row["structure"] == "role_play"]
         facts = {key: row[key] for key in ("cell", "task", "structure", "control", "model", "seed")}
         facts |= {"prompt_id": row["item"], "run": row["cell"], "answer": answer, "error": "", "why": "{}"}
-        database.put(made.db, "runs", facts | {"truncated": int("sky is" in answer), "seconds": 1.0})
+        database.put_row(made.db, "runs", facts | {"truncated": int("sky is" in answer), "seconds": 1.0})
     made.db.execute("UPDATE cells SET state = 'done'")
     return made

@@ -9,13 +9,22 @@ import regex
 from core import store
 from core.importance import METHODS
 from core.records import Message, ModelKey
-from pages.parts.compare.address import read, written
-from pages.parts.compare.columns import OWN, SHARED, SYSTEM, TEMPLATE, Column, policy_of, settled, summary
-from pages.parts.compare.controls import lettered
+from pages.parts.compare.column_state import (
+    OWN_SYSTEM,
+    SHARED,
+    SYSTEM,
+    TEMPLATE,
+    Column,
+    apply_system_rule,
+    column_summary,
+    policy_of,
+)
+from pages.parts.compare.compare_address import columns_query, query_columns
 from pages.parts.compare.presets import PRESETS
-from pages.parts.compare.switch import VIEWS
-from pages.parts.compare.views.answers import diffed
-from pages.parts.filled import Filled
+from pages.parts.compare.shared_controls import letter_note
+from pages.parts.compare.view_switch import COMPARE_VIEWS
+from pages.parts.compare.views.outputs_view import diff_markdown
+from pages.parts.run_settings import RunSettings
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
 
@@ -82,7 +91,7 @@ def test_presets_keep_the_run_of_the_first_column(visit, keep):
     assert query(app, "layers") == "0,2,3"
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", COMPARE_VIEWS)
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_every_view_for_one_two_and_four_columns(visit, keep, view, count):
     more = [made_up.given(), made_up.short()][: max(0, count - 2)]
@@ -142,7 +151,7 @@ def test_outputs_mark_what_differs_by_sign_and_colour(visit, keep):
 
 
 def test_a_diff_keeps_lines_and_carries_nothing_out():
-    text = diffed([(False, "one\ntwo "), (True, "**bold** [x](y) :material/star:")], "+", "blue")
+    text = diff_markdown([(False, "one\ntwo "), (True, "**bold** [x](y) :material/star:")], "+", "blue")
     assert text == "one  \ntwo :blue-background[**+** \\*\\*bold\\*\\* \\[x\\](y) \\:material/star:]"
 
 
@@ -213,7 +222,7 @@ def test_every_field_of_a_column_reaches_what_is_asked(visit, keep):
     app = fine(app.segmented_control(key=f"c{uid}_mode").set_value("Given answer").run())
     app.text_area(key=f"c{uid}_answer").set_value("Green.")
     app = fine(app.text_input(key=f"c{uid}_author").set_value("Me").run())
-    draft = settled(app.session_state["columns"][1].filled, SHARED, SYSTEM).draft()
+    draft = apply_system_rule(app.session_state["columns"][1].filled, SHARED, SYSTEM).draft()
     assert draft.answer == "Green." and draft.settings["author"] == "Me"
     assert [m["role"] for m in draft.prompt] == ["system", "user", "user"]
     app = fine(app.button(key=f"c{uid}_turn_drop").click().run())
@@ -226,7 +235,7 @@ def test_system_messages_by_each_rule(visit, keep):
     own = made_up.run("Hello", "Hi.")
     own = replace(own, request=replace(own.request, messages=(Message("system", "Be kind."), *own.request.messages)))
     app = visit("compare", runs=f"{keep(made_up.run(OTHER))},{keep(own)}")
-    assert app.segmented_control(key="compare_policy").value == OWN, "as the runs have it"
+    assert app.segmented_control(key="compare_policy").value == OWN_SYSTEM, "as the runs have it"
     assert not [i for i in app.info if "Changed" in i.value]
     app = fine(app.segmented_control(key="compare_policy").set_value(TEMPLATE).run())
     assert "No template added a system message." in texts(app)
@@ -238,17 +247,17 @@ def test_system_messages_by_each_rule(visit, keep):
 
 
 def test_the_rule_for_system_messages():
-    chat, raw = Filled(), Filled(mode="Raw")
-    assert settled(raw, SHARED, "x") == raw
-    assert settled(chat, SHARED, "Be kind.").system_text == "Be kind."
-    assert settled(chat, SHARED, " ").system == "none", "empty means none, not the template's"
-    assert settled(Filled(system="none"), TEMPLATE, "x").system == "keep"
+    chat, raw = RunSettings(), RunSettings(mode="Raw")
+    assert apply_system_rule(raw, SHARED, "x") == raw
+    assert apply_system_rule(chat, SHARED, "Be kind.").system_text == "Be kind."
+    assert apply_system_rule(chat, SHARED, " ").system == "none", "empty means none, not the template's"
+    assert apply_system_rule(RunSettings(system="none"), TEMPLATE, "x").system == "keep"
     assert policy_of([chat, raw]) == (TEMPLATE, SYSTEM)
-    assert policy_of([settled(chat, SHARED, "a")] * 2) == (SHARED, "a")
-    assert policy_of([chat, settled(chat, SHARED, "a")])[0] == OWN
-    for found in ([chat], [Filled(system="none")], [Filled(system="replace", system_text="b")], [raw]):
+    assert policy_of([apply_system_rule(chat, SHARED, "a")] * 2) == (SHARED, "a")
+    assert policy_of([chat, apply_system_rule(chat, SHARED, "a")])[0] == OWN_SYSTEM
+    for found in ([chat], [RunSettings(system="none")], [RunSettings(system="replace", system_text="b")], [raw]):
         policy, text = policy_of(found)
-        assert [settled(f, policy, text) for f in found] == found
+        assert [apply_system_rule(f, policy, text) for f in found] == found
 
 
 def test_what_one_column_cannot_do_leaves_the_others(visit, keep):
@@ -271,14 +280,16 @@ def test_what_one_column_cannot_do_leaves_the_others(visit, keep):
 
 
 def test_a_note_calls_a_column_by_its_letter():
-    assert lettered("Run 2 (Tiny) wrote no answer, so it has no shares.", "AC").startswith("Column C (Tiny) wrote")
-    assert lettered("Shares and scores stand side by side here.", "AB") == "Shares and scores stand side by side here."
+    assert letter_note("Run 2 (Tiny) wrote no answer, so it has no shares.", "AC").startswith("Column C (Tiny) wrote")
+    assert (
+        letter_note("Shares and scores stand side by side here.", "AB") == "Shares and scores stand side by side here."
+    )
 
 
 @pytest.mark.parametrize("make", [made_up.unproven, made_up.given, made_up.short, made_up.marked])
 def test_odd_runs_stand_beside_others(visit, keep, make):
     app = visit("compare", runs=two(keep, make()))
-    for view in VIEWS:
+    for view in COMPARE_VIEWS:
         app = show(app, view)
     assert len(headers(app)) == 3
 
@@ -315,13 +326,13 @@ def test_the_address_opens_the_same_comparison(visit, keep):
 
 def test_addresses_are_read_with_care():
     one = Column(run="a" * 64, method="picked-heads", layers=(3, 7), heads=())
-    query = written([one, Column(run="b" * 64)])
+    query = columns_query([one, Column(run="b" * 64)])
     assert query["method"] == "picked-heads,mean-attention" and query["layers"] == "3.7,"
-    assert read(query)[1][0] == {"method": "picked-heads", "layers": (3, 7), "heads": ()}
-    assert written([Column()]) == {}
-    runs, readings = read({"runs": "a,b", "method": "evil", "layers": "1.x.-2.99999999,²"})
+    assert query_columns(query)[1][0] == {"method": "picked-heads", "layers": (3, 7), "heads": ()}
+    assert columns_query([Column()]) == {}
+    runs, readings = query_columns({"runs": "a,b", "method": "evil", "layers": "1.x.-2.99999999,²"})
     assert runs == ["a", "b"] and readings[0] == {"method": "mean-attention", "layers": (1,), "heads": ()}
-    assert [r["method"] for r in read({"runs": "a,b,c,d,e", "method": "last-layer"})[1]] == ["last-layer"] * 4
+    assert [r["method"] for r in query_columns({"runs": "a,b,c,d,e", "method": "last-layer"})[1]] == ["last-layer"] * 4
 
 
 def test_edit_and_compare_opens_a_copy(visit, keep):
@@ -345,10 +356,10 @@ def test_explore_leads_to_a_copy_read_the_same_way(visit, keep):
 
 def test_a_file_opens_again(visit, keep):
     app = visit("compare", runs=two(keep))
-    runs = [store.load(c.run) for c in app.session_state["columns"]]
-    shown = [store.Shown(runs[0].id, "last-layer"), store.Shown(runs[1].id, "picked-heads", (1,), (0, 2))]
+    runs = [store.load_run(c.run) for c in app.session_state["columns"]]
+    shown = [store.SavedColumn(runs[0].id, "last-layer"), store.SavedColumn(runs[1].id, "picked-heads", (1,), (0, 2))]
     data = store.comparison_to_json(runs, shown, {"granularity": "sentence"})
-    store.delete([r.id for r in runs])
+    store.delete_runs([r.id for r in runs])
     app = visit("compare")
     app.file_uploader(key="compare_upload").set_value([("c.json", data, "application/json")])
     app = fine(app.run())
@@ -357,7 +368,7 @@ def test_a_file_opens_again(visit, keep):
         (s.run, s.method, s.layers, s.heads) for s in shown
     ]
     assert app.segmented_control(key="compare_level").value == "sentence"
-    assert all(store.prefix(r.id) for r in runs)
+    assert all(store.full_run_id(r.id) for r in runs)
 
 
 @pytest.mark.parametrize("page", ["compare", "runs"])
@@ -372,7 +383,7 @@ def test_a_file_of_something_else_is_one_sentence(visit, page, data):
 
 def test_runs_opens_a_comparison(visit, keep):
     runs = [made_up.run("One"), made_up.run("Two")]
-    data = store.comparison_to_json(runs, [store.Shown(r.id) for r in runs])
+    data = store.comparison_to_json(runs, [store.SavedColumn(r.id) for r in runs])
     app = visit("runs")
     app.file_uploader(key="upload").set_value([("c.json", data, "application/json")])
     app = fine(app.run())
@@ -382,7 +393,7 @@ def test_runs_opens_a_comparison(visit, keep):
     assert [c.run for c in app.session_state["columns"]] == [r.id for r in runs]
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", COMPARE_VIEWS)
 def test_hostile_text_stays_text(visit, keep, view):
     runs = [made_up.run(made_up.HOSTILE, made_up.HARD), made_up.run(made_up.HARD, made_up.HOSTILE), made_up.given()]
     app = show(visit("compare", runs=",".join(map(keep, runs))), view)
@@ -393,16 +404,19 @@ def test_hostile_text_stays_text(visit, keep, view):
 
 
 def test_the_summary_says_what_is_set():
-    assert summary(Column()) == "chat · 64 tokens · greedy · mean of all heads"
-    filled = Filled(mode="Given answer", author="Me", turns=(("user", "a"),), thinking=True)
+    assert column_summary(Column()) == "chat · 64 tokens · greedy · mean of all heads"
+    filled = RunSettings(mode="Given answer", author="Me", turns=(("user", "a"),), thinking=True)
     column = Column(filled=filled, method="picked-heads", layers=(1,), heads=(2, 3))
-    assert summary(column) == "given answer by Me · 1 earlier turns · thinking · picked heads (layers 1; heads 2, 3)"
+    assert (
+        column_summary(column)
+        == "given answer by Me · 1 earlier turns · thinking · picked heads (layers 1; heads 2, 3)"
+    )
 
 
 def test_a_filled_form_gives_back_its_request(keep):
     """Every field of a stored request survives the way over the form."""
     for trace in (made_up.run(), made_up.given(), made_up.marked()):
-        filled = Filled.of(trace.request)
+        filled = RunSettings.of(trace.request)
         draft = filled.draft()
         again = draft.request(trace.request.model)
         assert (again.messages, again.segments, again.answer, again.author) == (

@@ -9,8 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from core import store
 from core.jobs import jobs
-from core.jobs.runs import Draft, ask, work
-from pages.parts.compare.repeats import reading
+from core.jobs.run_jobs import Draft, draft_request, run_work
+from pages.parts.compare.stability_runs import reading_draft
 from tests.core import models_made_up
 from tests.pages.conftest import fine, texts
 
@@ -22,10 +22,10 @@ def page(model, text, runs=(), raw=True):
     import streamlit as st
 
     from core import store
-    from core.jobs.runs import Draft
-    from pages.parts.compare.pairs import cross_view, next_words_view, pair_name, pair_prompts
+    from core.jobs.run_jobs import Draft
+    from pages.parts.compare.pair_views import cross_view, next_words_view, pair_name, pairs_switch
 
-    found = pair_prompts(text)
+    found = pairs_switch(text)
     st.session_state.pairs = found
     if runs:
         drafts = [
@@ -35,7 +35,7 @@ def page(model, text, runs=(), raw=True):
             for p in found
         ]
         names = [f"{letter} · {pair_name(p)}" for letter, p in zip("ABCD", found, strict=False)]
-        st.session_state.cross = cross_view(drafts, [store.load(r) for r in runs], names)
+        st.session_state.cross = cross_view(drafts, [store.load_run(r) for r in runs], names)
         st.session_state.next = next_words_view(drafts, names)
 
 
@@ -73,7 +73,7 @@ def drafts(folder, raw=True):
 
 
 def made(draft):
-    return store.load(work(draft)(lambda *a, **k: None, lambda: False))
+    return store.load_run(run_work(draft)(lambda *a, **k: None, lambda: False))
 
 
 def test_the_switch_previews_the_columns():
@@ -112,7 +112,7 @@ def test_each_answer_is_scored_under_each_prompt(folder, raw):
     app = finish(button(app, "Score each answer under each prompt").click().run())
     assert "The answer of A · man is" in texts(app)
     by_hand = np.array([
-        [store.load(ask(reading(d, r))).logprobs[store.load(ask(reading(d, r))).answer_steps].sum(dtype=float) for d in asked]
+        [store.load_run(draft_request(reading_draft(d, r))).logprobs[store.load_run(draft_request(reading_draft(d, r))).answer_steps].sum(dtype=float) for d in asked]
         for r in runs
     ])  # fmt: skip
     table = next(f.value for f in app.dataframe if "Under the prompt of" in f.value.columns)

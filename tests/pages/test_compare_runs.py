@@ -6,8 +6,8 @@ import pytest
 
 from core import store
 from core.jobs import jobs
-from core.jobs.runs import Draft, ask, work
-from pages.parts.compare.columns import TEMPLATE
+from core.jobs.run_jobs import Draft, draft_request, run_work
+from pages.parts.compare.column_state import TEMPLATE
 from tests.core import models_made_up
 from tests.pages.conftest import fine, texts
 
@@ -32,8 +32,8 @@ def run(model, prompt, raw=False):
     asked = Draft(
         model, prompt if raw else [{"role": "user", "content": prompt}], raw=raw, settings={"max_new_tokens": 5}
     )
-    request = ask(asked)
-    work(asked)(lambda *a, **k: None, lambda: False)
+    request = draft_request(asked)
+    run_work(asked)(lambda *a, **k: None, lambda: False)
     return request.id
 
 
@@ -76,7 +76,7 @@ def test_what_is_missing_is_run_as_one_job_and_kept(visit, models):
     assert len(jobs().all()) <= before + 1
     assert not app.info and len(drawn(app)) == 2 and app.button(key="compare_run").disabled
     found = [c.run for c in app.session_state["columns"]]
-    assert one not in found and all(store.prefix(r) for r in found)
+    assert one not in found and all(store.full_run_id(r) for r in found)
     app = change(app, 0, prompt="What is this?")
     assert not app.info and app.session_state["columns"][0].run == one, "a stored run appears at once"
 
@@ -118,11 +118,11 @@ def test_the_same_answer_is_read_by_the_other_column_at_once(visit, models):
     one, two = run(models["plain"], "What is this?"), run(models["plain"], "Tell me what that is!")
     app = visit("compare", runs=f"{one},{two}")
     app = fine(app.segmented_control(key="compare_view").set_value("difference").run())
-    assert store.load(one).answer != store.load(two).answer and "One row:" in texts(app)
+    assert store.load_run(one).answer != store.load_run(two).answer and "One row:" in texts(app)
     app = wait(fine(app.toggle(key="compare_same").set_value(True).run()))
     assert "Each cell: a word of the answer" in texts(app)
     assert "as read by this model" in drawn(app)[1] and "as read by" not in drawn(app)[0]
-    assert store.load(one).answer and [c.run for c in app.session_state["columns"]] == [one, two]
+    assert store.load_run(one).answer and [c.run for c in app.session_state["columns"]] == [one, two]
     app = wait(fine(app.segmented_control(key="compare_whose").set_value("B").run()))
     assert "as read by this model" in drawn(app)[0] and "Each cell" in texts(app)
     app = fine(app.toggle(key="compare_same").set_value(False).run())

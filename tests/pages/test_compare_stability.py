@@ -7,13 +7,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import store
-from core.comparing.edits import propose
-from core.comparing.repeats import stability
+from core.comparing.perturbations import propose_edits
+from core.comparing.run_stability import measure_stability
 from core.importance import explain
 from core.jobs import jobs
-from core.jobs.runs import Draft, ask, work
-from pages.parts.compare.repeats import prompt_text, reading, sampling, with_text
-from pages.parts.compare.stability import EDITS, FEWEST, SEEDS, wanted
+from core.jobs.run_jobs import Draft, draft_request, run_work
+from pages.parts.compare.stability_runs import draft_prompt, draft_with_prompt, reading_draft, sampling_draft
+from pages.parts.compare.stability_view import EDITS, FEWEST_EDITS, SEEDS, wanted_edits
 from tests.core import models_made_up
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
@@ -26,10 +26,10 @@ def page(model, run, level="word"):
     import streamlit as st
 
     from core import store
-    from core.jobs.runs import Draft
-    from pages.parts.compare.stability import stability_view
+    from core.jobs.run_jobs import Draft
+    from pages.parts.compare.stability_view import stability_view
 
-    trace = store.load(run)
+    trace = store.load_run(run)
     prompt = [{"role": m.role, "content": m.content} for m in trace.request.messages] or trace.request.text
     draft = Draft(model, prompt, raw=trace.request.text is not None, settings={"max_new_tokens": 5, "temperature": 0.0})
     st.session_state.figure = stability_view(draft, trace, level=level)
@@ -43,7 +43,7 @@ def folder(tmp_path_factory):
 
 def stored(draft):
     """The run of ``draft``, made now."""
-    return store.load(work(draft)(lambda *a, **k: None, lambda: False))
+    return store.load_run(run_work(draft)(lambda *a, **k: None, lambda: False))
 
 
 @pytest.fixture
@@ -74,10 +74,13 @@ def test_edits_are_run_by_one_job_and_drawn_as_core_says(opened, folder):
     assert "5 of 5 runs are missing" in texts(app) and not app.get("vega_lite_chart")
     app = finish(button(app, "Run the edits").click().run())
     assert app.get("vega_lite_chart")
-    base = reading(Draft(folder, [{"role": "user", "content": PROMPT}], settings={}), trace)
-    runs = [store.load(ask(d)) for d in [base, *(with_text(base, e.text) for e in propose(PROMPT, 4))]]
+    base = reading_draft(Draft(folder, [{"role": "user", "content": PROMPT}], settings={}), trace)
+    runs = [
+        store.load_run(draft_request(d))
+        for d in [base, *(draft_with_prompt(base, e.text) for e in propose_edits(PROMPT, 4))]
+    ]
     assert all(r is not None and r.answer == trace.answer for r in runs)
-    by_hand = stability(runs, [explain(r, sink="separate", granularity="word") for r in runs])
+    by_hand = measure_stability(runs, [explain(r, sink="separate", granularity="word") for r in runs])
     said = next(t.value for t in app.text if t.value.startswith("Over 4 edits of the prompt, “"))
     word = re.search("“(.*?)”", said)[1]
     unit = by_hand.units.index(word)
@@ -113,7 +116,7 @@ def test_each_word_has_an_interval_from_ten_runs_on(opened):
 
 def test_seeds_have_answers_of_their_own_and_no_cells(opened):
     app = fine(opened[1].segmented_control(key="stability_kind").set_value(SEEDS).run())
-    app = finish(button(count(app, FEWEST), "Run the seeds").click().run())
+    app = finish(button(count(app, FEWEST_EDITS), "Run the seeds").click().run())
     shown = texts(app)
     assert "Over 3 sampling seeds, “" in shown and "The answers differ" in shown
     assert "Every cell" not in [o for s in app.segmented_control for o in s.options]
@@ -130,8 +133,8 @@ def test_other_edits_are_proposed_on_request(opened):
 
 
 def test_the_table_may_hold_anything():
-    assert wanted(["a", "", "  ", "b", "a", "prompt", 3], "prompt") == ["a", "b", "3"]
-    assert len(wanted(map(str, range(99)), "x")) == 30
+    assert wanted_edits(["a", "", "  ", "b", "a", "prompt", 3], "prompt") == ["a", "b", "3"]
+    assert len(wanted_edits(map(str, range(99)), "x")) == 30
 
 
 def test_a_cancelled_job_leaves_the_page_as_it_was(opened):
@@ -161,14 +164,14 @@ def test_drafts_keep_what_counts():
         settings={"max_new_tokens": 3, "system": "none", "stop": ("x",)},
     )
     trace = made_up.run(answer="yes")
-    read = reading(with_text(chat, "V"), trace, "me")
-    assert prompt_text(chat) == "U" and prompt_text(read) == "V" and read.prompt[0] == chat.prompt[0]
+    read = reading_draft(draft_with_prompt(chat, "V"), trace, "me")
+    assert draft_prompt(chat) == "U" and draft_prompt(read) == "V" and read.prompt[0] == chat.prompt[0]
     assert read.answer == "yes" and read.settings == {"system": "none", "author": "me"}
     cut = made_up.run(answer="yes \ufffd no")
-    own = reading(Draft(cut.request.model.name, "U"), cut)
+    own = reading_draft(Draft(cut.request.model.name, "U"), cut)
     assert own.answer == tuple(cut.token_ids[cut.prompt_length :].tolist())
-    assert reading(chat, cut).answer == cut.answer, "another model has other tokens"
+    assert reading_draft(chat, cut).answer == cut.answer, "another model has other tokens"
     raw = Draft("m", "text", answer="given", raw=True, settings={"author": "me"})
-    drawn = sampling(with_text(raw, "other"), 0.7, 5)
+    drawn = sampling_draft(draft_with_prompt(raw, "other"), 0.7, 5)
     assert drawn.prompt == "other" and drawn.answer is None and drawn.settings == {"temperature": 0.7, "seed": 5}
     assert EDITS != SEEDS

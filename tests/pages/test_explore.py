@@ -8,8 +8,8 @@ import pytest
 from core import store
 from core.importance import METHODS
 from core.records import ModelKey
-from core.store.place import folder_of
-from pages.parts.choices import LEVELS, SINKS
+from core.store.lock import run_folder
+from pages.parts.reading_controls import LEVEL_NAMES, SINKS
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
 
@@ -94,7 +94,7 @@ def test_a_click_in_the_input_says_where_it_was_read(visit, keep):
 def test_every_method_granularity_and_sink_draws_everywhere(visit, keep, method):
     app = visit(run=keep(made_up.marked()))
     app.session_state["method"] = method
-    for (level, sink), view in zip(product(LEVELS, SINKS), [*VIEWS] * 4, strict=False):
+    for (level, sink), view in zip(product(LEVEL_NAMES, SINKS), [*VIEWS] * 4, strict=False):
         for name, value in {"level": level, "sink": sink, "chart": view}.items():
             app.session_state[name] = value
         fine(app.run())
@@ -169,13 +169,13 @@ def test_a_short_id_opens_the_run(visit, keep, page):
 
 def test_a_damaged_run_is_told_and_stays_told(visit, keep):
     run = keep(made_up.run())
-    for file in folder_of(run).rglob("*"):
+    for file in run_folder(run).rglob("*"):
         if file.is_file() and file.stat().st_size > 2000:
             file.write_bytes(file.read_bytes()[:-100])
     app = visit(run=run)
     assert not app.exception and "damaged" in app.error[0].value
     assert "damaged" in app.run().error[0].value
-    assert store.prefix(run) is None
+    assert store.full_run_id(run) is None
 
 
 def test_stepping_picks_the_word_and_a_word_moves_the_step(visit, keep):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from core.findings.found import name_of, write
-from core.findings.opened import EXAMPLE, open_folder
+from core.study.findings.cache import findings_name, write_findings
+from core.study.findings.source import EXAMPLE, open_folder
 from tests.core.findings_made_up import made
 from tests.core.study_made_up import MODELS, instructions_table, runs_table, small
 from tests.pages.conftest import fine, texts
@@ -25,19 +25,19 @@ def shipped(tmp_path_factory):
     runs.to_parquet(folder / "runs.parquet")
     instructions_table(runs).to_csv(folder / "instructions.csv", index=False)
     opened = open_folder(folder, EXAMPLE)
-    write(made(opened.runs), folder / "findings", name_of(opened))
+    write_findings(made(opened.runs), folder / "findings", findings_name(opened))
     return folder
 
 
 @pytest.fixture
 def example(shipped, monkeypatch):
-    monkeypatch.setattr("pages.parts.findings.source.FOLDER", shipped)
+    monkeypatch.setattr("pages.parts.findings.study_source.EXAMPLE_FOLDER", shipped)
     return open_folder(shipped, EXAMPLE)
 
 
 @pytest.fixture
 def nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("pages.parts.findings.source.FOLDER", tmp_path / "none")
+    monkeypatch.setattr("pages.parts.findings.study_source.EXAMPLE_FOLDER", tmp_path / "none")
 
 
 def heads(app):

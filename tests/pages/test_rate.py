@@ -4,7 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.study import database, ratings
-from pages.parts.rate import desk
+from pages.parts.rate import rating_desk
 from tests.pages import rate_made_up as made
 from tests.pages.conftest import fine, texts
 
@@ -20,9 +20,9 @@ def presses(study, rater, *whats, state=None):
     """Press one after another, each on the card that is shown then."""
     state = {} if state is None else state
     for what in whats:
-        now = desk.look(study.db, rater, state).now
-        desk.press(study.db, rater, what, now.key if now else "", state)
-    return desk.look(study.db, rater, state)
+        now = rating_desk.rating_desk(study.db, rater, state).now
+        rating_desk.press_button(study.db, rater, what, now.key if now else "", state)
+    return rating_desk.rating_desk(study.db, rater, state)
 
 
 def test_without_a_study_the_page_says_what_to_do(visit):
@@ -52,7 +52,7 @@ def test_a_link_picks_the_study(visit, study):
 
 def test_presses_rate_put_off_and_take_back(study):
     state = {}
-    first = desk.look(study.db, "Ann", state).now
+    first = rating_desk.rating_desk(study.db, "Ann", state).now
     seen = presses(study, "Ann", "5", state=state)
     assert (seen.done, seen.waiting) == (1, 2) and seen.now != first
     second = seen.now
@@ -62,7 +62,7 @@ def test_presses_rate_put_off_and_take_back(study):
     seen = presses(study, "Ann", "2", "3", state=state)
     assert seen.now is None and seen.done == 3
     assert presses(study, "Ann", "undo", "undo", "undo", "undo", state=state).done == 0
-    assert desk.look(study.db, "Bob", {}).done == 0
+    assert rating_desk.rating_desk(study.db, "Bob", {}).done == 0
 
 
 def test_ratings_are_the_metric_and_the_items_own_comes_back(study):
@@ -74,31 +74,31 @@ def test_ratings_are_the_metric_and_the_items_own_comes_back(study):
 
 
 def test_a_press_on_a_card_that_is_gone_does_nothing(study):
-    desk.press(study.db, "Ann", "5", "gone", {})
-    desk.press(study.db, "Ann", "everything", desk.look(study.db, "Ann", {}).now.key, {})
-    assert ratings.raters(study.db) == []
+    rating_desk.press_button(study.db, "Ann", "5", "gone", {})
+    rating_desk.press_button(study.db, "Ann", "everything", rating_desk.rating_desk(study.db, "Ann", {}).now.key, {})
+    assert ratings.all_raters(study.db) == []
 
 
 def card_alone(folder):
     """The card, and presses on it as the browser sends them."""
     import streamlit as st
 
-    from pages.parts.rate import card, page
+    from pages.parts.rate import rate_page, rating_card
 
-    drawn = card.draw
+    drawn = rating_card.rating_card
 
     def draw(shown, prompt, *, heard, **more):
         st.session_state.card = {"prompt": prompt, "answer": shown.answer, **more, "key": shown.key}
         drawn(shown, prompt, heard=heard, **more)
 
-    card.draw = draw
+    rating_card.rating_card = draw
     try:
         for what, key, turn in st.session_state.get("press", []):
-            page._heard(folder, "Ann", what, key, turn)
+            rate_page._heard(folder, "Ann", what, key, turn)
         st.session_state.press = []
-        page._work(folder, "Ann")
+        rate_page._work(folder, "Ann")
     finally:
-        card.draw = drawn
+        rating_card.rating_card = drawn
 
 
 def test_the_card_shows_the_items_own_words_and_hides_the_rest(study):
@@ -114,7 +114,9 @@ def test_a_press_counts_once(study):
     shown = app.session_state["card"]
     app.session_state["press"] = [("4", shown["key"], 0), ("1", shown["key"], 0)]
     app = fine(app.run())
-    assert set(ratings.given(study.db, "Ann").values()) == {4.0}, "the second press was meant for a card that is gone"
+    assert set(ratings.ratings_of(study.db, "Ann").values()) == {4.0}, (
+        "the second press was meant for a card that is gone"
+    )
     assert app.session_state["card"]["undo"] and app.session_state["card"]["turn"] == 1
 
 
@@ -133,8 +135,8 @@ def test_the_end_and_back(visit, study):
     app = fine(app.text_input(key="rate_name").set_value("Ann").run())
     assert "rated every answer" in texts(app)
     app = fine(app.button(key="rate_undo").click().run())
-    assert ratings.is_rated(desk.look(study.db, "Ann", {}).cards[0], ratings.given(study.db, "Ann"))
-    assert desk.look(study.db, "Ann", {}).waiting == 1 and "rated every answer" not in texts(app)
+    assert ratings.is_rated(rating_desk.rating_desk(study.db, "Ann", {}).cards[0], ratings.ratings_of(study.db, "Ann"))
+    assert rating_desk.rating_desk(study.db, "Ann", {}).waiting == 1 and "rated every answer" not in texts(app)
 
 
 def test_raters_and_agreement(visit, study):
@@ -160,5 +162,5 @@ def test_a_study_without_answers_to_rate(visit, study):
 
 
 def test_ratings_of_a_database_from_elsewhere(study):
-    database.note(study.db, "name", "*Odd* <name>")
+    database.put_note(study.db, "name", "*Odd* <name>")
     assert presses(study, "Ann", "5").done == 1

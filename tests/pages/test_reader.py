@@ -6,13 +6,15 @@ from streamlit.testing.v1 import AppTest
 def script():
     import streamlit as st
 
-    from core.charts.reader import reader_data
-    from pages.parts.reader import reader
+    from core.charts.shaded_texts import shaded_texts_data
+    from pages.parts.reader_component import text_reader
     from tests.core import charts_made_up as made
 
     tr = made.trace(answer=st.session_state.get("answer", made.ANSWER))
     seed = st.session_state.get("seed", 0)
-    found = reader(reader_data(tr, made.importance(tr, seed=seed)), key="texts", selection=st.session_state.get("ask"))
+    found = text_reader(
+        shaded_texts_data(tr, made.importance(tr, seed=seed)), key="texts", selection=st.session_state.get("ask")
+    )
     st.text(repr(found))
 
 

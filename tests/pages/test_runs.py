@@ -15,7 +15,7 @@ def _bytes(data):
 
 def actions(picked):
     """The part of the page below the table, with these runs ticked."""
-    from pages.parts.shelf import _actions
+    from pages.parts.runs_table import _actions
 
     _actions(picked)
 
@@ -27,7 +27,7 @@ def ticked(keep):
 
     def go(*traces):
         ids = [keep(t) for t in traces]
-        infos = {r.id: r for r in store.find()}
+        infos = {r.id: r for r in store.find_runs()}
         return AppTest.from_function(actions, args=([infos[i] for i in ids],), default_timeout=30).run(), ids
 
     return go
@@ -53,7 +53,7 @@ def test_search_finds_and_says_when_nothing_matches(visit, keep):
 
 
 def test_starred_only(visit, keep):
-    store.star(keep(made_up.run("A star")), True)
+    store.star_run(keep(made_up.run("A star")), True)
     app = fine(visit("runs"))
     app = fine(app.toggle(key="starred").set_value(True).run())
     assert list(app.dataframe[0].value["Prompt"]) == ["A star"]
@@ -69,11 +69,11 @@ def test_naming_starring_and_deleting(ticked):
     app, (run,) = ticked(made_up.run("Name me"))
     assert {b.label for b in app.button} >= {"Open", "Star"}
     app.text_input(key=f"name_{run}").set_value("  My   <b>run</b> ").run()
-    assert store.find("Name me")[0].name == "My <b>run</b>"
+    assert store.find_runs("Name me")[0].name == "My <b>run</b>"
     next(b for b in app.button if b.label == "Star").click().run()
-    assert store.find("Name me")[0].starred
+    assert store.find_runs("Name me")[0].starred
     app.button(key="really").click().run()
-    assert store.find("Name me") == [] and not app.exception
+    assert store.find_runs("Name me") == [] and not app.exception
 
 
 def tick(app, row):
@@ -92,7 +92,7 @@ def test_after_a_deletion_nothing_is_ticked(visit, keep):
     app = tick(app, 0)
     assert any("Delete 1 run for good?" in m.value for m in app.markdown)
     app = fine(app.button(key="really").click().run())
-    assert store.prefix(first) is None and store.prefix(second)
+    assert store.full_run_id(first) is None and store.full_run_id(second)
     assert not any("for good?" in m.value for m in app.markdown), "another run stands ready to be deleted"
     assert "Tick runs on the left" in texts(app)
 
@@ -111,17 +111,17 @@ def test_a_search_unticks_and_a_star_does_not(visit, keep):
 def test_a_deleted_example_comes_back(visit, page):
     """From the package, where a first visit would otherwise say that there is no stored run."""
     fine(visit())
-    shipped = [r.id for r in store.find()]
-    assert store.delete(shipped) == 4
+    shipped = [r.id for r in store.find_runs()]
+    assert store.delete_runs(shipped) == 4
     app = fine(visit(page))
     assert "no stored run" not in texts(app)
-    assert set(shipped) == {r.id for r in store.find()}
+    assert set(shipped) == {r.id for r in store.find_runs()}
 
 
 def test_a_link_to_a_deleted_example_opens_it(visit):
     fine(visit())
-    run = store.find("love")[0].id
-    store.delete([run])
+    run = store.find_runs("love")[0].id
+    store.delete_runs([run])
     app = fine(visit("explore", run=run))
     assert f"run {run[:8]}" in texts(app)
 
@@ -135,12 +135,12 @@ def test_two_to_four_runs_can_be_compared(ticked):
 
 def test_a_file_is_opened_and_kept(visit, keep):
     run = keep(made_up.run("From afar"))
-    data = store.to_json(store.load(run))
-    store.delete([run])
+    data = store.run_to_json(store.load_run(run))
+    store.delete_runs([run])
     app = visit("runs")
     app.file_uploader(key="upload").set_value([("run.json", _bytes(data), "application/json")])
     app = fine(app.run())
-    assert "was opened and kept" in texts(app) and store.prefix(run) == run
+    assert "was opened and kept" in texts(app) and store.full_run_id(run) == run
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[1]", b"\x00\xff", b'{"format": "heed"}', b"[" * 5000])
@@ -153,9 +153,9 @@ def test_a_file_of_something_else_is_one_sentence(visit, data):
 
 
 def test_an_edited_file_is_refused(visit, keep):
-    record = json.loads(store.to_json(made_up.run("Edited")))
+    record = json.loads(store.run_to_json(made_up.run("Edited")))
     record["answer"] = "Something else"
     app = visit("runs")
     app.file_uploader(key="upload").set_value([("run.json", json.dumps(record).encode(), "application/json")])
     app.run()
-    assert not app.exception and app.error and store.find("Edited") == []
+    assert not app.exception and app.error and store.find_runs("Edited") == []

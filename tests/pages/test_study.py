@@ -6,11 +6,11 @@ import threading
 import pytest
 
 from core.jobs import jobs
-from core.study import Plan, Study, studies
-from core.study.plan import baseline
-from pages.parts.study.before import guess
-from pages.parts.study.models import families
-from pages.parts.study.shelf import read_plan
+from core.study import Plan, Study, list_studies
+from core.study.plan import baseline_structure
+from pages.parts.study.models_section import families
+from pages.parts.study.start_box import guess_seconds
+from pages.parts.study.study_list import read_plan
 from tests.pages import rate_made_up
 from tests.pages.conftest import fine, texts
 
@@ -45,19 +45,21 @@ def test_a_newcomer_sees_a_small_study_ready_to_start(visit):
 
 def test_start_makes_a_study_that_is_found_again(visit, busy):
     app = fine(visit("study").button(key="study_start").click().run())
-    known = studies()
+    known = list_studies()
     assert [k.name for k in known] == ["First look"] and known[0].status.total == 60
     assert "1 in the queue before this one" in "".join(str(e.proto) for e in app.get("progress"))
     assert app.query_params["study"] in (known[0].id, [known[0].id])
     again = fine(visit("study"))  # another visitor, or the same one later
     assert again.subheader[0].value.endswith("First look") and again.button(key="study_pause")
     app = fine(again.button(key="study_pause").click().run())
-    assert app.button(key="study_resume").label == "Start" and studies()[0].status.waiting == 60
+    assert app.button(key="study_resume").label == "Start" and list_studies()[0].status.waiting == 60
     app = fine(app.segmented_control(key="study_view").set_value("new").run())
     app = fine(app.button(key="study_pilot").click().run())
-    assert len(studies()) == 1 and jobs().all()[-1].key == f"study {studies()[0].id}", "a pilot is part of its study"
+    assert len(list_studies()) == 1 and jobs().all()[-1].key == f"study {list_studies()[0].id}", (
+        "a pilot is part of its study"
+    )
     fine(app.button(key="study_stop_delete").click().run())
-    assert studies() == []
+    assert list_studies() == []
 
 
 def test_what_is_missing_or_wrong_is_told_in_one_sentence(visit):
@@ -110,7 +112,7 @@ def test_pairs_and_a_ladder_are_part_of_the_plan(visit, busy):
         e.label for e in app.expander
     ]
     fine(app.button(key="study_start").click().run())
-    plan = Study(studies()[0].id).plan
+    plan = Study(list_studies()[0].id).plan
     assert plan.primary == (("share_instruction", "followed"),) and list(plan.models) == found["SmolLM2"]
 
 
@@ -143,7 +145,7 @@ def test_a_plan_fills_the_form_and_comes_out_the_same(visit, busy, plan):
     assert app.session_state["study_view"] == "new" and "study" not in app.query_params
     assert app.session_state["study_feature_0"] == (plan.primary[0][0] if plan.primary else None)
     fine(app.button(key="study_start").click().run())
-    assert [k.id for k in studies()] == [made.id], "another plan than the one that filled the form"
+    assert [k.id for k in list_studies()] == [made.id], "another plan than the one that filled the form"
 
 
 @pytest.mark.parametrize(
@@ -165,12 +167,12 @@ def test_a_faulty_plan_is_told_in_one_sentence(data, told):
 
 def test_a_good_plan_is_read_back():
     assert read_plan(b"\xef\xbb\xbf" + FULL.to_json().encode()).id == FULL.id
-    assert baseline(FULL) == "instruction_last" and json.loads(FULL.to_json())["per_task"] == 3
+    assert baseline_structure(FULL) == "instruction_last" and json.loads(FULL.to_json())["per_task"] == 3
 
 
 def test_a_guess_of_the_time_needs_a_known_size():
     small = Plan("x", (SMOL,), suites=("fact",))
-    assert 60 < guess(small, 100) < 1000 and guess(Plan("x", ("/a",), suites=("fact",)), 100) is None
+    assert 60 < guess_seconds(small, 100) < 1000 and guess_seconds(Plan("x", ("/a",), suites=("fact",)), 100) is None
 
 
 def test_a_link_to_a_study_that_is_gone_says_so(visit):
@@ -179,7 +181,7 @@ def test_a_link_to_a_study_that_is_gone_says_so(visit):
 
 
 def test_the_encoder_is_offered_until_it_is_here(visit, tmp_path, monkeypatch):
-    from core.quality import minilm
+    from core.study.quality import encoder
 
     monkeypatch.setenv("HEED_MODELS", str(tmp_path / "no models"))
     free = threading.Event()
@@ -191,8 +193,8 @@ def test_the_encoder_is_offered_until_it_is_here(visit, tmp_path, monkeypatch):
     for job in jobs().all():
         job.cancel()
     free.set()
-    minilm.folder().mkdir(parents=True)
-    for name in minilm.FILES:
-        (minilm.folder() / name).touch()
+    encoder.encoder_folder().mkdir(parents=True)
+    for name in encoder.FILES:
+        (encoder.encoder_folder() / name).touch()
     app = fine(visit("study"))
     assert "study_encoder" not in [b.key for b in app.button]

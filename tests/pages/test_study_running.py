@@ -3,9 +3,9 @@
 import pytest
 
 from core.jobs import jobs
-from core.study import Study, database, keeping, studies
-from core.study.status import Status
-from pages.parts.study.running import phase
+from core.study import Study, cell_store, database, list_studies
+from core.study.study_status import Status
+from pages.parts.study.study_progress import study_phase
 from tests.pages import rate_made_up
 from tests.pages.conftest import fine, texts
 from tests.pages.test_study import busy
@@ -33,8 +33,8 @@ def test_a_finished_study_shows_its_answers_and_leads_on(visit):
 
 def test_failed_runs_tell_why_and_are_tried_again(visit, busy):
     made = rate_made_up.study()
-    for row in database.rows_of(made.db, "SELECT * FROM cells LIMIT 3"):
-        keeping.fail(made.db, row, "The prompt is <b>too</b> long.")
+    for row in database.query_rows(made.db, "SELECT * FROM cells LIMIT 3"):
+        cell_store.fail_cell(made.db, row, "The prompt is <b>too</b> long.")
     app = fine(visit("study", study=made.id))
     assert "3 runs failed" in app.warning[0].value and len(app.warning) == 1
     app = fine(app.button(key="study_retry").click().run())
@@ -49,7 +49,7 @@ def test_a_study_grows_by_what_is_new(visit, busy):
     app = fine(app.button(key=f"study_extend_{made.id}").click().run())
     status = Study(made.id).status()
     assert (status.done, status.waiting) == (4, 2), "what was done is run again, or nothing new is"
-    assert "instruction_last" in Study(made.id).plan.structures and [s.id for s in studies()] == [made.id]
+    assert "instruction_last" in Study(made.id).plan.structures and [s.id for s in list_studies()] == [made.id]
     assert app.multiselect(key=f"study_more_structures_{made.id}").value == []
 
 
@@ -60,7 +60,7 @@ def test_deleting_is_asked_twice_and_others_stay(visit):
     fine(app.button(key=f"study_open_{second.id}").click().run())
     assert app.subheader[0].value.endswith("Two")
     app = fine(app.button(key="study_really").click().run())
-    assert [k.id for k in studies()] == [first.id] and app.subheader[0].value.endswith("One")
+    assert [k.id for k in list_studies()] == [first.id] and app.subheader[0].value.endswith("One")
 
 
 @pytest.mark.parametrize(
@@ -74,4 +74,4 @@ def test_deleting_is_asked_twice_and_others_stay(visit):
 )
 def test_the_phase_without_a_job(counts, told):
     zero = {"done": 0, "failed": 0, "waiting": 0, "running": 0}
-    assert phase(Status(**zero | counts), None) == told
+    assert study_phase(Status(**zero | counts), None) == told

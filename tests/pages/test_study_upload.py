@@ -7,10 +7,10 @@ import pytest
 
 from core.errors import HeedError
 from core.records import Item
-from pages.parts.study.filled import File
-from pages.parts.study.parts import with_parts
-from pages.parts.study.told import recognised, settings, with_instructions
-from pages.parts.study.upload import held_out
+from pages.parts.study.instruction_editor import detected_instructions, parse_settings, with_instructions
+from pages.parts.study.item_upload import hold_out_examples
+from pages.parts.study.segments_editor import with_segments
+from pages.parts.study.study_form import UploadedFile
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
 from tests.pages.test_study import metric
@@ -26,7 +26,7 @@ d,"Tom has three cats. Ann has two dogs. They live in Rome. How many cats does T
 def given(app, name, data):
     """As if the file was put into the box: AppTest has no uploads."""
     app.session_state["study_source"] = "own"
-    app.session_state["study_file"] = File(name, data, "token")
+    app.session_state["study_file"] = UploadedFile(name, data, "token")
     return app.run()
 
 
@@ -69,14 +69,14 @@ def test_parts_are_taken_where_they_are_ticked():
     items = [Item("a", "own", prompt="One. Two?"), Item("b", "own", prompt="B"), Item("c", "own", prompt="C")]
     rows = [(True, "a", "One.", "", "Two?"), (False, "b", "x", "", ""), (True, "c", "", None, " ")]
     table = pd.DataFrame(rows, columns=["use", "id", "instruction", "context", "question"])
-    a, b, c = with_parts(items, table)
+    a, b, c = with_segments(items, table)
     assert a.segments == {"instruction": "One.", "question": "Two?"} and not a.prompt
     assert (b, c) == (items[1], items[2])
 
 
 def test_instructions_of_the_table_with_what_is_wrong_with_them():
     item = Item("a", "own", segments={"instruction": "Answer in one word.", "question": "Why?"})
-    told = recognised(item)
+    told = detected_instructions(item)
     assert [(t.id, t.kwargs["count"], t.text in item.segments["instruction"]) for t in told] == [
         ("heed:words", 1, True)
     ]
@@ -93,10 +93,10 @@ def test_instructions_of_the_table_with_what_is_wrong_with_them():
 
 
 def test_settings_are_names_with_values():
-    assert settings("") == {} and settings(None) == {} and settings('{"a": 1}') == {"a": 1}
+    assert parse_settings("") == {} and parse_settings(None) == {} and parse_settings('{"a": 1}') == {"a": 1}
     for wrong in ("[1]", "{"):
         with pytest.raises(HeedError):
-            settings(wrong)
+            parse_settings(wrong)
 
 
 def test_held_out_examples_are_never_asked():
@@ -104,6 +104,6 @@ def test_held_out_examples_are_never_asked():
         Item(f"i{n}", "own", segments={"instruction": "Go.", "question": f"Q{n % 3}"}, reference=("r",))
         for n in range(5)
     ]
-    shown, rest = held_out(items, 2)
+    shown, rest = hold_out_examples(items, 2)
     assert [e.question for e in shown["own"]] == ["Q0", "Q1"] and [i.id for i in rest] == ["i2"]
-    assert held_out(items, 0) == ({}, tuple(items))
+    assert hold_out_examples(items, 0) == ({}, tuple(items))

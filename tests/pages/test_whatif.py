@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from streamlit.testing.v1 import AppTest
 
 from core import store
-from core.comparing.mattered import CORNERS
+from core.comparing.attention_vs_effect import CORNERS
 from core.importance import answer_mean, explain
 from core.jobs import jobs
 from tests.core import models_made_up
@@ -40,7 +40,7 @@ def trace(model):
     from core import run
 
     made = run(model, PROMPT, answer=ANSWER)
-    store.save(made)
+    store.save_run(made)
     return made
 
 
@@ -205,9 +205,11 @@ def test_a_point_that_was_knocked_out_needs_no_second_job(opened):
 def test_the_answer_without_them_is_a_run_of_its_own(opened, trace):
     app = finish(pick(opened, "sky").button(key="whatif:write").click().run())
     assert "**The answer without them**" in texts(app)
-    others = [r.id for r in store.find() if r.id != trace.id]
+    others = [r.id for r in store.find_runs() if r.id != trace.id]
     made = next(
-        t for t in map(store.load, others) if t and t.request.messages and "sky" not in t.request.messages[-1].content
+        t
+        for t in map(store.load_run, others)
+        if t and t.request.messages and "sky" not in t.request.messages[-1].content
     )
     assert made.request.messages[-1].content == "Say it short. What color is the now?"
     assert not made.request.scored
@@ -286,19 +288,19 @@ def test_two_what_ifs_on_one_page_do_not_meet(trace, model):
     from core import run
 
     other = run(model, "Another one", answer="Yes.")
-    store.save(other)
+    store.save_run(other)
 
     def page(first, second):
         import streamlit as st
 
         from core import store
-        from pages.parts.choices import Choices
+        from pages.parts.reading_controls import Choices
         from pages.parts.whatif import what_if
 
         chosen = Choices("mean-attention", None, None, "drop", "word", 1.0)
         for column, run_id, key in zip(st.columns(2), (first, second), ("a", "b"), strict=True):
             with column:
-                what_if(store.load(store.open_run(run_id).request), chosen, key)
+                what_if(store.load_run(store.open_run(run_id).request), chosen, key)
 
     app = fine(AppTest.from_function(page, args=(trace.id, other.id), default_timeout=60).run())
     app = fine(app.multiselect(key="a:box").select("1 · Say").run())

@@ -9,7 +9,7 @@ import pytest
 from core import store
 from core.importance import answer_mean, explain
 from core.records import Probe
-from pages.parts.whatif import guess as module
+from pages.parts.whatif import guess_first as module
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
 
@@ -49,7 +49,7 @@ def test_nothing_is_shown_before_three_words_are_picked(visit, trace, view):
 
 def test_the_texts_carry_no_number(visit, trace, monkeypatch):
     given = []
-    monkeypatch.setattr(module, "reader", lambda data, **more: given.append(data))
+    monkeypatch.setattr(module, "text_reader", lambda data, **more: given.append(data))
     guessing(visit("explore", run=trace.id))
     assert given and given[-1]["unit"] == "none" and given[-1]["beside"] == {} and "tint" not in given[-1]
     assert not np.frombuffer(base64.b64decode(given[-1]["values"]), "<f4").any()

@@ -14,115 +14,126 @@ import streamlit as st
 from core import store
 from core.errors import HeedError
 from core.importance import METHODS
-from core.models.catalogue import DEFAULT
+from core.models.catalogue import DEFAULT_MODEL
 from core.records import Trace
-from pages.parts import progress
-from pages.parts.cached import open_trace
-from pages.parts.compare.columns import SHARED, SYSTEM, Column, columns, fresh, policy_of, put, settled
-from pages.parts.filled import SKY, Filled
-from pages.parts.frame import examples, restored
+from pages.parts import job_progress
+from pages.parts.compare.column_state import (
+    SHARED,
+    SYSTEM,
+    Column,
+    apply_system_rule,
+    current_columns,
+    fresh_column,
+    policy_of,
+    put_columns,
+)
+from pages.parts.frame import example_ids, restore_example
+from pages.parts.run_cache import open_trace
+from pages.parts.run_settings import SKY, RunSettings
 
 SECOND = "qwen2.5-coder-0.5b-instruct"
 TURNED = "What color is the sky? Answer in one word."
 """The sky prompt with its two parts the other way round."""
 
 
-def rule() -> tuple[str, str]:
+def system_rule() -> tuple[str, str]:
     """(policy, shared text) of the system messages."""
     state = st.session_state
     return state.get("compare_policy") or SHARED, state.get("compare_system", SYSTEM)
 
 
-def set_rule(policy: str, text: str) -> None:
+def set_system_rule(policy: str, text: str) -> None:
     """Only before the widgets are drawn (in a callback, or at the beginning)."""
     st.session_state.update(compare_policy=policy, compare_system=text)
 
 
-def of_run(trace: Trace) -> Column:
+def column_of_run(trace: Trace) -> Column:
     """A column that shows a stored run and asks what it answers."""
-    asked = progress.asked()
+    asked = job_progress.last_request()
     request = asked if asked is not None and asked.id == trace.id else None
-    return fresh(Column(filled=Filled.of(trace.request), run=trace.id, request=request))
+    return fresh_column(Column(filled=RunSettings.of(trace.request), run=trace.id, request=request))
 
 
-def adopt(found: Sequence[Column]) -> None:
+def adopt_columns(found: Sequence[Column]) -> None:
     """Makes these the columns, under the rule for system messages that leaves each run what it is."""
     policy, text = policy_of([c.filled for c in found])
-    set_rule(policy, text)
-    put([replace(c, asked=settled(c.filled, policy, text)) if c.run else c for c in found])
+    set_system_rule(policy, text)
+    put_columns([replace(c, asked=apply_system_rule(c.filled, policy, text)) if c.run else c for c in found])
 
 
-def first_visit() -> None:
+def open_first_visit() -> None:
     """The sky prompt under one system message on two models, as it comes with Heed."""
     try:
-        shipped = [t for t in map(_example, examples()) if t is not None]
+        shipped = [t for t in map(_example, example_ids()) if t is not None]
     except HeedError:
         shipped = []
     fair = [t for t in shipped if t.request.messages[:1] and t.request.messages[0].role == "system"]
     sky = [t for t in fair if t.request.messages[-1].content == SKY]
     if len({t.model.key.name for t in sky}) > 1:
-        adopt([of_run(t) for t in sky[:2]])
+        adopt_columns([column_of_run(t) for t in sky[:2]])
     else:
-        two_models()
+        preset_two_models()
 
 
 def _example(run: str) -> Trace | None:
     try:
-        return open_trace(run) or open_trace(restored(run))
+        return open_trace(run) or open_trace(restore_example(run))
     except HeedError:
         return None
 
 
-def two_models() -> None:
+def preset_two_models() -> None:
     """The prompt of the first column on two models."""
     first = _first()
-    other = SECOND if first.filled.model != SECOND else DEFAULT
-    set_rule(SHARED, rule()[1] or SYSTEM)
-    put([first, fresh(Column(filled=replace(first.filled, model=other)))])
+    other = SECOND if first.filled.model != SECOND else DEFAULT_MODEL
+    set_system_rule(SHARED, system_rule()[1] or SYSTEM)
+    put_columns([first, fresh_column(Column(filled=replace(first.filled, model=other)))])
 
 
-def two_prompts() -> None:
+def preset_two_prompts() -> None:
     """The model of the first column on two structures of one prompt."""
     first = _first()
     known = first.filled.prompt == SKY
     other = replace(first.filled, prompt=TURNED if known else first.filled.prompt)
-    put([first, fresh(Column(filled=other, method=first.method), open=not known)])
+    put_columns([first, fresh_column(Column(filled=other, method=first.method), open=not known)])
 
 
-def methods() -> None:
+def preset_methods() -> None:
     """The run of the first column, read by several methods."""
     first = _first()
     names = [m for m in METHODS if not METHODS[m].must_pick]
-    put([fresh(first, method=m, layers=(), heads=()) for m in names])
+    put_columns([fresh_column(first, method=m, layers=(), heads=()) for m in names])
 
 
-def layers() -> None:
+def preset_layers() -> None:
     """The run of the first column, read at an early, a middle and a late layer."""
     first = _first()
     trace = _example(first.run) if first.run else None
     have = trace.model.attention_layers if trace is not None else tuple(range(24))
     picked = sorted({have[0], have[len(have) // 2], have[-1]}) if have else [0]
-    put([fresh(first, method="picked-heads", layers=(n,), heads=()) for n in picked])
+    put_columns([fresh_column(first, method="picked-heads", layers=(n,), heads=()) for n in picked])
 
 
 PRESETS: dict[str, Callable[[], None]] = {
-    "Same prompt, two models": two_models,
-    "Same model, two prompt structures": two_prompts,
-    "One run, several methods": methods,
-    "One run, several layers": layers,
+    "Same prompt, two models": preset_two_models,
+    "Same model, two prompt structures": preset_two_prompts,
+    "One run, several methods": preset_methods,
+    "One run, several layers": preset_layers,
 }
 
 
 def _first() -> Column:
-    found = columns()
-    return fresh(found[0], open=False) if found else fresh(Column(filled=Filled(model=DEFAULT)))
+    found = current_columns()
+    return (
+        fresh_column(found[0], open=False) if found else fresh_column(Column(filled=RunSettings(model=DEFAULT_MODEL)))
+    )
 
 
 def draw_presets() -> None:
     """One button a preset."""
     with st.container(horizontal=True, vertical_alignment="center", key="compare_presets"):
         for label, preset in PRESETS.items():
-            st.button(label, key=f"preset_{preset.__name__}", on_click=preset, help=preset.__doc__)
+            st.button(label, key=preset.__name__, on_click=preset, help=preset.__doc__)
 
 
 def open_runs(asked: Sequence[str], readings: Sequence[dict[str, Any]] = (), edit: bool = False) -> list[str]:
@@ -132,18 +143,18 @@ def open_runs(asked: Sequence[str], readings: Sequence[dict[str, Any]] = (), edi
     """
     found, problems = [], []
     for i, name in enumerate(asked):
-        run = store.prefix(name)
+        run = store.full_run_id(name)
         try:
-            trace = None if run is None else open_trace(run, progress.asked())
+            trace = None if run is None else open_trace(run, job_progress.last_request())
         except HeedError as error:
             problems.append(str(error))
             continue
         if trace is None:
             problems.append(f"There is no stored run {name[:12]}: it may have been deleted.")
             continue
-        found.append(replace(of_run(trace), **(readings[i] if i < len(readings) else {})))
+        found.append(replace(column_of_run(trace), **(readings[i] if i < len(readings) else {})))
     if edit and found:
-        found = [found[0], fresh(found[0], open=True)]
+        found = [found[0], fresh_column(found[0], open=True)]
     if found:
-        adopt(found)
+        adopt_columns(found)
     return problems

@@ -1,0 +1,14 @@
+from .capture.run_model import run as run
+from .comparing.compare_runs import compare as compare
+from .errors import HeedError as HeedError
+from .importance.explain import explain as explain
+from .importance.methods import METHODS as METHODS
+from .models.catalogue import CATALOGUE as CATALOGUE
+from .models.load import load_model as load_model
+from .probe.ablation import knock_out as knock_out
+from .study.features import features as features
+from .study.quality.instructions.verdicts_of import check_instructions as check_instructions
+from .study.quality.metrics import METRICS as METRICS
+from .study.quality.score_answer import score as score
+from .study.statistics.correlation import correlate as correlate
+from .study.study import Study as Study

@@ -1,0 +1,271 @@
+"""Many greedy runs of one model at once, each with the Trace that it would have alone.
+
+Prompts are padded on the left, so that all answers begin at the same place; every row knows how much padding stands
+before it and is gathered without it. Matrices of sixteen rows cost little more than those of one, which is what makes
+studies affordable. Batched sums are taken in another order, so log-probabilities differ by some 1e-5 in fp32: where
+the two best tokens are closer than that another word may win, which ``near_ties`` counts.
+
+What cannot share a batch goes alone through ``capture``: sampled runs (one random state), given answers, stop texts,
+models on the eager path, and models that do not survive left padding, which is tried once a model.
+Guarded by tests/core/test_capture_batch_generation.py: equal to one at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
+
+from ..errors import Cancelled, HeedError
+from ..models.attention import Recorder, recording
+from ..models.self_check import probe_ids
+from ..progress import IsCancelled, Progress, never_cancelled, no_progress
+from ..records import Request, Trace
+from ..text.render import render
+from ..text.rendered_prompt import RenderedPrompt
+from .decode import Written, check_length, end_ids
+from .gather import Gather
+from .run_model import capture, capture_errors, check_model, make_trace
+from .token_scores import Scores, score_logits
+
+CLOSE = 1e-4
+"""Nats: two tokens that are closer than this may change places between a batch and a single run."""
+TOLERANCE = 1e-3
+"""Nats by which a padded run may differ from the same run alone, in the check of a model."""
+
+_safe: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+
+
+def capture_all(
+    model: Any,
+    requests: Sequence[Request],
+    *,
+    batch: int = 16,
+    progress: Progress = no_progress,
+    cancelled: IsCancelled = never_cancelled,
+) -> Iterator[tuple[int, Trace | HeedError]]:
+    """(place in ``requests``, its Trace or why there is none) as they are done, ``batch`` at a time.
+
+    The order is the caller's except that runs of like length share a batch. Raises Cancelled; what was handed out
+    before stays good. One failing run leaves the others alone.
+    """
+    check_model(model)
+    able = _batchable(model)
+    together = [i for i, r in enumerate(requests) if able and can_batch(r)]
+    alone = [i for i in range(len(requests)) if i not in set(together)]
+    ready, broken = _rendered(model, requests, together)
+    yield from broken
+    ready.sort(key=lambda r: (requests[r[0]].max_new_tokens, len(r[1].tokens), r[0]))
+    for part in _batches(ready, requests, batch):
+        try:
+            yield from _together(model, [(i, requests[i], prompt) for i, prompt in part], progress, cancelled)
+        except Cancelled:
+            raise
+        except HeedError:
+            alone += [i for i, _ in part]  # too much for one batch is not too much for one run
+    for i in alone:
+        yield i, _alone(model, requests[i], progress, cancelled)
+
+
+def can_batch(request: Request) -> bool:
+    """True for runs that may be made in a batch: greedy, written by the model, without stop texts."""
+    return request.temperature == 0 and not request.scored and not request.stop
+
+
+def near_ties(trace: Trace) -> int:
+    """Steps at which the two best tokens are within ``CLOSE`` nats of each other."""
+    best = trace.alternative_logprobs
+    return int((best[:, 0] - best[:, 1] < CLOSE).sum()) if best.shape[1] > 1 else 0
+
+
+def _alone(model: Any, request: Request, progress: Progress, cancelled: IsCancelled) -> Trace | HeedError:
+    try:
+        return capture(model, request, progress, cancelled)
+    except Cancelled:
+        raise
+    except HeedError as error:
+        return error
+
+
+Ready = tuple[int, RenderedPrompt]
+
+
+def _rendered(
+    model: Any, requests: Sequence[Request], places: Sequence[int]
+) -> tuple[list[Ready], list[tuple[int, HeedError]]]:
+    ready: list[Ready] = []
+    broken: list[tuple[int, HeedError]] = []
+    for i in places:
+        try:
+            prompt = render(model.tokenizer, requests[i], has_template=model.ref.has_template)
+            check_length(model, len(prompt.tokens), requests[i].max_new_tokens)
+            ready.append((i, prompt))
+        except HeedError as error:
+            broken.append((i, error))
+    return ready, broken
+
+
+def _batches(ready: Sequence[Ready], requests: Sequence[Request], size: int) -> Iterator[list[Ready]]:
+    """Runs of one token limit, in their order."""
+    part: list[Ready] = []
+    for one in ready:
+        limit = requests[one[0]].max_new_tokens
+        if part and (len(part) >= max(size, 1) or requests[part[0][0]].max_new_tokens != limit):
+            yield part
+            part = []
+        part.append(one)
+    if part:
+        yield part
+
+
+class _Raw(LogitsProcessor):
+    """Sees the raw logits of every step first and turns them into scores, all runs of the batch at once."""
+
+    def __init__(self) -> None:
+        self._held: torch.Tensor | None = None
+        self._parts: list[Scores] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        self.flush(input_ids)
+        self._held = scores
+        return scores
+
+    def flush(self, input_ids: torch.Tensor) -> None:
+        if self._held is not None:
+            self._parts.append(score_logits(self._held, input_ids[:, -1]))
+        self._held = None
+
+    def of(self, row: int, steps: int) -> Scores:
+        names = ("logprobs", "entropy", "ids", "top")
+        return Scores(*(np.stack([getattr(p, n)[row] for p in self._parts[:steps]]) for n in names))
+
+
+class _Pace(StoppingCriteria):
+    """After each step: tells how far the batch is, obeys Cancel."""
+
+    def __init__(self, start: int, limit: int, size: int, progress: Progress, cancelled: IsCancelled) -> None:
+        self._start, self._limit, self._size = start, limit, size
+        self._progress, self._cancelled = progress, cancelled
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+        if self._cancelled():
+            raise Cancelled("Stopped.")
+        steps = input_ids.shape[1] - self._start
+        self._progress(steps / self._limit, f"Token {steps} of at most {self._limit} of {self._size} runs", None)
+        return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
+
+
+@dataclass(frozen=True)
+class _Sorter:
+    """Hands each run its own rows, with the padding before it cut off."""
+
+    gathers: Sequence[Gather]
+    pads: Sequence[int]
+
+    def __call__(self, layers: list[int], first: int, start: int, weights: torch.Tensor) -> None:
+        for row, (gather, pad) in enumerate(zip(self.gathers, self.pads, strict=True)):
+            mine = weights[:, row : row + 1, ..., max(pad - start, 0) :]
+            gather(layers, first, max(start - pad, 0), mine)
+
+
+def _together(
+    model: Any, asked: Sequence[tuple[int, Request, RenderedPrompt]], progress: Progress, cancelled: IsCancelled
+) -> Iterator[tuple[int, Trace]]:
+    began = time.monotonic()
+    limit = asked[0][1].max_new_tokens
+    prompts = [prompt.tokens.ids.tolist() for _, _, prompt in asked]
+    gathers = [
+        Gather(p.tokens, r.segments, limit, r.keep, model.ref.attention_layers, model.hf.device) for _, r, p in asked
+    ]
+    longest = max(map(len, prompts))
+    pads = [longest - len(ids) for ids in prompts]
+    raw, pace = _Raw(), _Pace(longest, limit, len(asked), progress, cancelled)
+    with model.lock, capture_errors(model.ref.label), recording(Recorder(_Sorter(gathers, pads), cancelled=cancelled)):
+        written = generate_padded(model.hf, prompts, limit, [raw], [pace])
+        raw.flush(written)
+    seconds = (time.monotonic() - began) / len(asked)
+    ends = end_ids(model.hf)
+    for row, ((i, request, prompt), gather) in enumerate(zip(asked, gathers, strict=True)):
+        ids = _cut(written[row, longest:].tolist(), ends)
+        finished = Written(ids, raw.of(row, len(ids)), "end" if ids[-1] in ends else "length")
+        yield i, make_trace(model, request, prompt, prompt.notes + model.ref.notes, finished, gather, seconds)
+
+
+def _cut(ids: list[int], ends: frozenset[int]) -> list[int]:
+    """Without the padding behind the token that ended it."""
+    for at, token in enumerate(ids):
+        if token in ends:
+            return ids[: at + 1]
+    return ids
+
+
+def generate_padded(
+    hf: Any, prompts: Sequence[Sequence[int]], limit: int, processors: Any = (), criteria: Any = ()
+) -> torch.Tensor:
+    """int64 [run, longest prompt + steps] greedy continuations of prompts that are padded on the left."""
+    longest, ends = max(map(len, prompts)), end_ids(hf)
+    fill = hf.generation_config.pad_token_id
+    fill = next(iter(sorted(ends)), 0) if fill is None else int(fill)
+    ids = torch.tensor([[fill] * (longest - len(p)) + list(p) for p in prompts], device=hf.device)
+    mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=hf.device)
+    config = GenerationConfig(
+        max_new_tokens=limit,
+        do_sample=False,
+        eos_token_id=hf.generation_config.eos_token_id,
+        pad_token_id=fill,
+        bos_token_id=hf.generation_config.bos_token_id,
+    )
+    with torch.no_grad():
+        return hf.generate(
+            ids,
+            attention_mask=mask,
+            generation_config=config,
+            logits_processor=list(processors),
+            stopping_criteria=list(criteria),
+        )
+
+
+def _batchable(model: Any) -> bool:
+    """True where a padded run is the same run: tried once a model, on two short prompts."""
+    if model.ref.attention != "dispatch" or model.ref.kind != "decoder":
+        return False
+    known = _safe.get(model.hf)
+    if known is None:
+        with model.lock:
+            known = _safe[model.hf] = _survives_padding(model.hf)
+    return known
+
+
+def _survives_padding(hf: Any) -> bool:
+    ids = probe_ids(hf, 12)[0].tolist()
+    prompts = [ids, ids[5:]]
+    try:
+        both, first = _scores(hf, prompts)
+        singles = [_scores(hf, [p]) for p in prompts]
+    except Exception:  # a family that cannot be padded fails in its own way
+        return False
+    for row, (alone, word) in enumerate(singles):
+        steps = 2 if word[0] == first[row] else 1  # after another first word the second says nothing
+        if (both[:steps, row] - alone[:steps, 0]).abs().max() > TOLERANCE:
+            return False
+    return True
+
+
+def _scores(hf: Any, prompts: Sequence[Sequence[int]]) -> tuple[torch.Tensor, list[int]]:
+    """(log-probabilities [2, run, V] of two steps, the first token of each run)."""
+    seen: list[torch.Tensor] = []
+
+    class Look(LogitsProcessor):
+        def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+            seen.append(torch.log_softmax(scores.float(), dim=-1))
+            return scores
+
+    written = generate_padded(hf, prompts, 2, [Look()])
+    seen += seen[-1:] * (2 - len(seen))
+    return torch.stack(seen), written[:, max(map(len, prompts))].tolist()

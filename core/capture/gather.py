@@ -1,0 +1,130 @@
+"""Gathers what the recorder computes into the two things a Trace keeps: packed rows and mass.
+
+``Gather`` is the recorder's ``emit``: it gets a block of float rows of one layer, adds up each group's share
+(``mass``: exact, before packing) and packs the rows to 16 bits. Groups must be known before the model runs;
+they are, since all that a step can read is the prompt or its own earlier output.
+Guarded by tests/core/test_capture_token_scores.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from ..records import MAX, MEAN, SCALE, Rows, Segment, Tokens
+from ..text.token_groups import DISJOINT, GROUPS, group_membership, group_names
+
+
+def pack_weights(weights: torch.Tensor, out: torch.Tensor) -> None:
+    """Writes round(65535 * sqrt(a)) (``Rows``) into ``out``, uint16 of the same shape; overwrites ``weights``."""
+    out.copy_(weights.sqrt_().mul_(SCALE).add_(0.5))  # the copy cuts to whole numbers: this rounds
+
+
+class Gather:
+    """Collects the rows of one run (batch of 1).
+
+    ``layers``: which have attention. Most runs end within one block of steps: their rows are packed straight into
+    the array that the Trace keeps, so that nothing is copied or held twice.
+    """
+
+    def __init__(
+        self,
+        prompt: Tokens,
+        segments: Sequence[Segment],
+        steps: int,
+        keep: str,
+        layers: Sequence[int],
+        device: str = "cpu",
+    ) -> None:
+        self._place = {layer: i for i, layer in enumerate(sorted(layers))}
+        self._straight: torch.Tensor | None = None
+        self.groups = group_names(segments)
+        self._prompt = len(prompt)
+        self._keep = keep
+        keys = self._prompt + max(steps, 1)
+        self._member = torch.from_numpy(group_membership(prompt, len(prompt), segments, keys)).to(device)
+        self._packed: dict[int, list[tuple[int, np.ndarray]]] = {}
+        self._sums: dict[int, list[np.ndarray]] = {}
+        self._mass: dict[int, list[np.ndarray]] = {}
+
+    def __call__(self, layers: Sequence[int], first: int, start: int, weights: torch.Tensor) -> None:
+        """One block: ``weights`` float32 [layer, 1, H, R, K] of rows ``first`` ..; keys begin at position ``start``."""
+        weights = weights[:, 0]
+        rows, keys = weights.shape[2:]
+        mass = torch.matmul(weights, self._member[start : start + keys])
+        queries = torch.arange(first, first + rows, device=weights.device) + self._prompt - 1 - start
+        own = queries[:, None].expand(*weights.shape[:3], 1)
+        mass[..., GROUPS.index("query")] = weights.gather(3, own)[..., 0]
+        self._add(self._mass, layers, mass)
+        if self._keep == "none":
+            return
+        sums = mass[..., :DISJOINT].sum(-1)
+        if self._keep == "reduced":
+            weights = torch.stack([weights.mean(1), weights.amax(1)], dim=1)
+            sums = weights.sum(-1)
+        self._add(self._sums, layers, sums)
+        for layer, part in zip(layers, weights.cpu(), strict=True):
+            block = self._block(layer, first, part.shape, start)
+            pack_weights(part, block[..., start : start + keys])
+            self._packed.setdefault(layer, []).append((first, block.numpy()))
+
+    def _block(self, layer: int, first: int, shape: torch.Size, start: int) -> torch.Tensor:
+        """Zeros, uint16 [H, R, from the first key on], for one layer's rows."""
+        heads, rows, keys = shape
+        if self._straight is None and first == 0:
+            self._straight = torch.zeros((len(self._place), heads, rows, self._prompt + rows - 1), dtype=torch.uint16)
+        whole = self._straight
+        if whole is not None and first == 0 and whole.shape[1:3] == (heads, rows) and start + keys <= whole.shape[3]:
+            return whole[self._place[layer]]
+        return torch.zeros((heads, rows, start + keys), dtype=torch.uint16)
+
+    @staticmethod
+    def _add(kept: dict[int, list[np.ndarray]], layers: Sequence[int], values: torch.Tensor) -> None:
+        for layer, value in zip(layers, values.cpu().numpy(), strict=True):
+            kept.setdefault(layer, []).append(value)
+
+    def rows(self, steps: int) -> Rows | None:
+        """All rows of the first ``steps`` steps, columns P + T - 1; frees the blocks as it goes."""
+        if not self._packed:
+            return None
+        names = (lambda heads: [MEAN, MAX]) if self._keep == "reduced" else (lambda heads: list(range(heads)))
+        layers = [(layer, len(blocks[0][1])) for layer, blocks in sorted(self._packed.items())]
+        sums = np.zeros((sum(heads for _, heads in layers), steps), np.float32)
+        out = self._finished(steps, len(sums))
+        at = 0
+        for layer, heads in layers:
+            for first, block in self._packed.pop(layer):
+                if not np.shares_memory(block, out):
+                    part = block[:, : steps - first, : out.shape[2]]
+                    out[at : at + heads, first : first + part.shape[1], : part.shape[2]] = part
+            sums[at : at + heads] = np.concatenate(self._sums[layer], axis=1)[:, :steps]
+            at += heads
+        return Rows(
+            queries=np.arange(steps) + self._prompt - 1,
+            layers=np.concatenate([[layer] * heads for layer, heads in layers]),
+            heads=np.concatenate([names(heads) for _, heads in layers]),
+            packed=out,
+            sums=sums,
+        )
+
+    def _finished(self, steps: int, maps: int) -> np.ndarray:
+        """uint16 [maps, steps, P + steps - 1]: the array that was packed into, or zeros where that is not the whole."""
+        shape = (maps, steps, self._prompt + steps - 1)
+        whole = self._straight
+        if whole is not None and len(self._packed) == len(self._place):
+            flat = whole.numpy().reshape(-1, *whole.shape[2:])
+            if flat.shape == shape and all(len(blocks) == 1 for blocks in self._packed.values()):
+                return flat
+        return np.zeros(shape, np.uint16)
+
+    def mass(self, layers: Sequence[int], steps: int) -> np.ndarray:
+        """float32 [attention layer, head, step, G] for ``layers`` in order; NaN for heads that a layer lacks."""
+        found = {layer: np.concatenate(self._mass[layer], axis=1)[:, :steps] for layer in layers if layer in self._mass}
+        heads = max((m.shape[0] for m in found.values()), default=0)
+        out = np.full((len(layers), heads, steps, len(self.groups)), np.nan, np.float32)
+        for i, layer in enumerate(layers):
+            if layer in found:
+                out[i, : found[layer].shape[0]] = found[layer]
+        return out

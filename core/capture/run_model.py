@@ -1,0 +1,145 @@
+"""Request -> Trace: renders the prompt, runs the model once, and puts everything it saw into one record.
+
+``run`` is the face for notebooks (a string or messages, settings by keyword); ``capture`` is what pages, jobs
+and workers call with a ready Request. Guarded by tests/core/test_capture_run_model.py.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from ..checks import check_switch, short_repr
+from ..errors import NO_MEMORY, CaptureError, HeedError, ModelError, PromptError, error_reason, is_out_of_memory
+from ..progress import IsCancelled, Progress, never_cancelled, no_progress
+from ..records import Request, Trace
+from ..text.chat_template import inspect_template, template_text
+from ..text.detokenise import token_texts
+from ..text.display_text import decode_stream
+from ..text.given_answer import tokenise_answer
+from ..text.output_tokens import with_output
+from ..text.render import render
+from ..text.rendered_prompt import RenderedPrompt as Prompted
+from .build_request import PromptInput, make_request
+from .decode import Written, check_length, end_ids, generate, score_given
+from .gather import Gather
+
+
+def run(
+    model: Any, prompt: PromptInput, *, answer: str | Sequence[int] | None = None, raw: bool = False, **settings: Any
+) -> Trace:
+    """Runs ``model`` over ``prompt`` and returns the Trace.
+
+    ``prompt``: a string (one user message where the model has a chat template, else raw text; ``raw=True`` forces
+    raw), chat messages ``[{"role": ..., "content": ...}]``, or token ids. ``[[instruction: ...]]`` (context,
+    example, question) names a segment and is stripped. ``answer``: text or ids to score instead of generating.
+    ``settings``: max_new_tokens (64), temperature (0 = greedy), top_p, seed, stop, system ("keep" or "none"),
+    thinking (False), author (who wrote a given answer), keep ("all", "reduced", "none").
+    Raises PromptError, CaptureError; ModelError for a model that ``load_model`` did not give.
+    """
+    check_model(model)
+    chat = not check_switch("Raw", raw) and model.ref.has_template
+    request = make_request(
+        model.key, prompt, answer=answer, raw=not chat, dated=prints_date(model.tokenizer), **settings
+    )
+    return capture(model, request)
+
+
+def check_model(model: Any) -> None:
+    """Raises ModelError for what ``load_model`` did not give, e.g. a name or a transformers model."""
+    if not all(hasattr(model, name) for name in ("hf", "tokenizer", "ref", "lock")):
+        raise ModelError(
+            f"A run needs a model from load_model, not {short_repr(model)}: call load_model with a name, a folder or a "
+            ".gguf file first."
+        )
+
+
+def prints_date(tokenizer: Any) -> bool:
+    """True when the chat template prints the current date."""
+    template = template_text(tokenizer)
+    return template is not None and inspect_template(template).dated
+
+
+def capture(
+    model: Any, request: Request, progress: Progress = no_progress, cancelled: IsCancelled = never_cancelled
+) -> Trace:
+    """Runs ``request`` on a loaded ``model`` (its key must be the request's). Holds the model's lock."""
+    check_model(model)
+    if request.model != model.key:
+        raise PromptError(f"The request asks for {request.model.name}, but the model given is {model.key.name}.")
+    began = time.monotonic()
+    prompt = render(model.tokenizer, request, has_template=model.ref.has_template)
+    ids = prompt.tokens.ids.tolist()
+    notes = prompt.notes + model.ref.notes
+    answer: tuple[int, ...] = ()
+    if request.scored:
+        asked = tokenise_answer(model.tokenizer, prompt, request)
+        answer, notes = asked.ids, notes + asked.notes
+    steps = len(answer) or request.max_new_tokens
+    check_length(model, len(ids), steps)
+    gather = Gather(prompt.tokens, request.segments, steps, request.keep, model.ref.attention_layers, model.hf.device)
+    with model.lock, capture_errors(model.ref.label):
+        if answer:
+            written = score_given(model, ids, answer, gather, progress, cancelled)
+        else:
+            written = generate(
+                model, request, ids, gather, partial(decode_stream, model.tokenizer), progress, cancelled
+            )
+    progress(1.0, "Sorting what was read", None)
+    return make_trace(model, request, prompt, notes, written, gather, time.monotonic() - began)
+
+
+@contextmanager
+def capture_errors(label: str) -> Iterator[None]:
+    """What fails inside a model becomes a CaptureError, with its cause: each family fails in its own way."""
+    try:
+        yield
+    except HeedError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise CaptureError(NO_MEMORY) from error
+        raise CaptureError(
+            f"{label} failed while it ran ({error_reason(error)}): try another prompt or settings, or pick another "
+            "model."
+        ) from error
+
+
+def make_trace(
+    model: Any,
+    request: Request,
+    prompt: Prompted,
+    notes: tuple[str, ...],
+    written: Written,
+    gather: Gather,
+    seconds: float,
+) -> Trace:
+    """Everything that one run saw, as its record."""
+    steps = len(written.ids)
+    stop = request.stop if written.finish == "stop" else ()
+    tokens = with_output(model.tokenizer, prompt, written.ids, end_ids=end_ids(model.hf), stop=stop)
+    ids = written.scores.ids
+    texts = token_texts(model.tokenizer, ids.ravel().tolist())
+    return Trace(
+        request=request,
+        model=model.ref,
+        tokens=tokens,
+        prompt_length=len(prompt.tokens),
+        logprobs=written.scores.logprobs,
+        entropy=written.scores.entropy,
+        alternative_ids=written.scores.ids,
+        alternative_logprobs=written.scores.top,
+        alternative_texts=tuple(texts[i * ids.shape[1] : (i + 1) * ids.shape[1]] for i in range(steps)),
+        groups=gather.groups,
+        mass=gather.mass(model.ref.attention_layers, steps),
+        finish=written.finish,
+        rows=gather.rows(steps),
+        rendered=prompt.text,
+        notes=tuple(dict.fromkeys(notes)),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=round(seconds, 3),
+    )

@@ -1,0 +1,48 @@
+"""The same importance with some of its rows and columns: what is cut away is counted as removed, never lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..records import Importance, Units
+
+
+def crop_importance(importance: Importance, rows: np.ndarray, columns: np.ndarray) -> Importance:
+    """Rows and columns picked by position, in order. Where nothing goes the very same record comes back."""
+    if len(rows) == len(importance.rows) and len(columns) == len(importance.columns):
+        return importance
+    values = importance.values[rows]
+    gone = values.sum(1) - values[:, columns].sum(1)
+    if importance.parameters.get("sink") == "drop" and importance.unit == "share":
+        gone *= 1 - importance.shares["sink"][rows]  # removed is counted in shares of the whole
+    return replace(
+        importance,
+        values=values[:, columns],
+        uniform=importance.uniform[rows][:, columns],
+        removed=importance.removed[rows] + np.maximum(gone, 0),
+        shares={name: share[rows] for name, share in importance.shares.items()},
+        rows=_pick(importance.rows, rows),
+        columns=_pick(importance.columns, columns),
+    )
+
+
+def _pick(units: Units, picked: np.ndarray) -> Units:
+    """Some of the units. A token that loses a part of itself keeps the parts that stay, scaled back to one."""
+    place = np.full(len(units), -1)
+    place[picked] = np.arange(len(picked))
+    keep = place[units.unit] >= 0
+    token, weight = units.token[keep], units.weight[keep]
+    total = np.bincount(token, weight) if len(token) else np.zeros(0)
+    return Units(
+        granularity=units.granularity,
+        labels=[units.labels[i] for i in picked],  # type: ignore[arg-type]
+        message=units.message[picked],
+        start=units.start[picked],
+        end=units.end[picked],
+        roles=[units.roles[i] for i in picked],  # type: ignore[arg-type]
+        token=token,
+        unit=place[units.unit][keep],
+        weight=weight / total[token] if len(token) else weight,
+    )

@@ -1,0 +1,149 @@
+"""Charts as PNG, SVG and PDF: drawn by vl-convert, offline, in a light theme whatever the page looks like.
+
+vl-convert reads the system's fonts by itself; folders that it does not know are registered once. A label in a
+script that no font on this machine has is no error: the figure is made, and ``note`` says which characters came
+out empty and what to install. A PDF embeds its fonts; where one cannot be embedded (emoji joined from several),
+the PDF holds a picture of 300 dots per inch, and ``note`` says so. Guarded by tests/core/test_charts_picture_files.py.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+FONT = "Noto Sans, DejaVu Sans, Liberation Sans, Arial, Helvetica, sans-serif"
+LIGHT: dict[str, Any] = {
+    "background": "white",
+    "font": FONT,
+    "locale": {"number": {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["$", ""], "minus": "-"}},
+    "view": {"stroke": "#d5dbe3"},
+    "title": {"color": "#15202b", "subtitleColor": "#55606d", "fontSize": 15, "subtitleFontSize": 11},
+    "axis": {"labelColor": "#15202b", "titleColor": "#15202b", "gridColor": "#e6eaef"},
+    "legend": {"labelColor": "#15202b", "titleColor": "#15202b"},
+}
+"""Colours and fonts of every exported figure; a chart's own config wins. The minus is the one that every font has."""
+SAMPLES = 80
+"""Most different characters that are tried for a font."""
+
+
+class PictureFile(NamedTuple):
+    """A drawn chart, and one sentence about what could not be drawn as it should (or nothing)."""
+
+    data: bytes
+    note: str = ""
+
+
+def png(chart: Any, scale: float = 2) -> PictureFile:
+    """PNG of an Altair chart (or its dict), ``scale`` pixels a unit."""
+    spec = _spec(chart)
+    return PictureFile(_converter().vegalite_to_png(spec, scale=scale), missing_note(spec))
+
+
+def svg(chart: Any) -> PictureFile:
+    """SVG of an Altair chart (or its dict); its text stays text, so the viewer's fonts count, not ours."""
+    return PictureFile(_converter().vegalite_to_svg(_spec(chart)).encode())
+
+
+def pdf(chart: Any) -> PictureFile:
+    """PDF of an Altair chart (or its dict): vectors with embedded fonts, or a picture where a font refuses."""
+    spec = _spec(chart)
+    note = missing_note(spec)
+    try:
+        return PictureFile(_converter().vegalite_to_pdf(spec), note)
+    except ValueError:
+        told = "The PDF holds a picture (300 dots per inch), since a font of its labels cannot be embedded."
+        return PictureFile(_picture_pdf(_converter().vegalite_to_png(spec, scale=300 / 72)), f"{told} {note}".strip())
+
+
+def missing_note(spec: dict[str, Any]) -> str:
+    """One sentence on the characters of a chart that no font of this machine has; empty when all are there."""
+    gone = missing("".join(_strings(spec)))
+    if not gone:
+        return ""
+    shown = " ".join(gone[:8]) + (" …" if len(gone) > 8 else "")
+    return f"No font on this machine has {shown}: install fonts for them (on Debian: fonts-noto) and export again."
+
+
+def missing(text: str) -> list[str]:
+    """The characters of ``text`` that are drawn just as a character that no font has."""
+    seen = {c for c in text if ord(c) > 0x24F and unicodedata.category(c)[0] in "LNPS"}
+    return [c for c in sorted(seen)[:SAMPLES] if _drawn(c) == _drawn("\U0010fffe")]
+
+
+@functools.lru_cache(maxsize=4096)
+def _drawn(character: str) -> bytes:
+    text = f'<text x="4" y="24" font-size="20" font-family="Noto Sans">&#{ord(character)};</text>'
+    box = f'<svg xmlns="http://www.w3.org/2000/svg" width="40" height="36">{text}</svg>'
+    return bytes(_converter().svg_to_png(box))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every string of a spec but pictures."""
+    if isinstance(value, str):
+        yield value if not value.startswith("data:") else ""
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from _strings(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _strings(part)
+
+
+def _spec(chart: Any) -> dict[str, Any]:
+    """The chart as a dict in the light theme."""
+    spec = dict(chart) if isinstance(chart, dict) else chart.to_dict()
+    title = spec.get("title")
+    if isinstance(title, dict):
+        spec["title"] = {k: v for k, v in title.items() if k != "subtitleColor"}
+    return spec | {"config": _merged(LIGHT, spec.get("config") or {})}
+
+
+def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    out = dict(under)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(out.get(key), dict)
+        out[key] = _merged(out[key], value) if both else value
+    return out
+
+
+def _picture_pdf(data: bytes) -> bytes:
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.open(io.BytesIO(data)).convert("RGB").save(out, "PDF", resolution=300)
+    return out.getvalue()
+
+
+@functools.cache
+def _converter() -> Any:
+    """vl-convert, with the font folders that it does not look into by itself."""
+    import vl_convert
+
+    for folder in font_folders():
+        vl_convert.register_font_directory(str(folder))
+    return vl_convert
+
+
+def font_folders() -> list[Path]:
+    """Usual font folders of Linux, macOS and Windows that exist here."""
+    home = Path.home()
+    folders = [
+        Path("/usr/share/fonts"),
+        Path("/usr/local/share/fonts"),
+        home / ".fonts",
+        home / ".local/share/fonts",
+        Path("/opt/homebrew/share/fonts"),
+        Path("/System/Library/Fonts"),
+        Path("/Library/Fonts"),
+        home / "Library/Fonts",
+        Path(os.environ.get("WINDIR", r"C:\Windows")) / "Fonts",
+    ]
+    local = os.environ.get("LOCALAPPDATA")
+    if local:
+        folders.append(Path(local) / "Microsoft/Windows/Fonts")
+    return [folder for folder in folders if folder.is_dir()]

@@ -1,0 +1,213 @@
+"""Importance -> what the two shaded texts need, as JSON: running texts in units, and the matrix between them.
+
+The texts are the originals (``Tokens.sources``), cut where units begin and end, so that spaces, line breaks and
+punctuation between two words stay as they were; labels are used only where a unit has no span (markup). The
+matrix travels as base64 of little-endian float32, and the uniform matrix as two vectors where it is their
+product (nearly always), which halves the size. Drawn by reader.js; guarded by tests/core/test_charts_shaded_texts.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ..records import Importance, Source, Tokens, Trace, Units
+from .overlays import Lines, Tint, text_overlays
+from .text_labels import caption_of, plain_text, token_range, visible_label
+
+ASSETS = Path(__file__).parent
+BESIDE_LABELS = ("sink", "template", "system", "output", "query")
+HEADS = {"system": "System message", "user": "You", "assistant": "Assistant", "template": "Markup"}
+HINTS = {"answer": "Click a word, or drag over several", "input": "Click a word: which words of the answer read it?"}
+
+
+def component_source() -> tuple[str, str]:
+    """(JavaScript, CSS) of the reader: the same two files in Streamlit and in the self-contained page."""
+    return (ASSETS / "reader.js").read_text("utf-8"), (ASSETS / "reader.css").read_text("utf-8")
+
+
+def shaded_texts_data(
+    trace: Trace,
+    importance: Importance,
+    *,
+    inputs: Literal["own", "all"] = "own",
+    strength: float = 1.0,
+    maximum: float | None = None,
+    present: bool = False,
+    sentence: bool = True,
+    answer_title: str = "The answer",
+    input_title: str | None = None,
+    beside_text: Lines | None = None,
+    marks: Collection[int] | None = None,
+    tint: Tint | Sequence[float] | np.ndarray | None = None,
+) -> dict[str, Any]:
+    """JSON-able data for reader.js.
+
+    ``importance`` has units of any granularity as rows (means over their steps) and columns. ``inputs="own"``
+    shows the texts that the user wrote, ``"all"`` also markup and the template's own message; earlier output is
+    never a column here. Shade = ``strength * value / maximum``, cut at 1; without ``maximum`` the largest value
+    of the view, which the legend states. ``present``: large type. ``sentence`` shows what was read most in words
+    (without it, only screen readers hear it). ``texts`` in the result names the texts and their
+    units: while it stays the same, a picked span stays meaningful; ``version`` names the numbers too.
+
+    Over the texts (lights.py): ``beside_text`` a line or lines for each column of ``importance``, told on hover;
+    ``marks`` columns to mark; ``tint`` a signed number for each row, e.g. nats lost, as a colour under its word.
+    Raises ValueError where their lengths do not fit.
+    """
+    columns = shown_columns(trace, importance, inputs)
+    picked = importance.values[:, columns]
+    own = bool(trace.tokens.sources) and all(
+        m >= 0 and trace.tokens.sources[m].origin == "user" for m in importance.columns.message[columns]
+    )
+    title = input_title or ("What you wrote" if own else "What the model read")
+    answer = _answer(trace, importance.rows) | {"title": answer_title, "hint": HINTS["answer"]}
+    given = _input(trace, importance.columns, columns) | {"title": title, "hint": HINTS["input"], "own": own}
+    data = {
+        "answer": answer,
+        "input": given,
+        "values": _floats(picked),
+        "uniform": _uniform(importance.uniform[:, columns]),
+        "weight": _floats(np.bincount(importance.rows.unit, importance.rows.weight, len(importance.rows))),
+        "beside": {name: _floats(share) for name, share in _beside(importance, picked).items()},
+        "whole": _whole(trace, importance.rows),
+        "unit": importance.unit,
+        "rest": importance.unit == "share" and _dropped(importance),
+        "caption": " · ".join(caption_of(importance)),
+    }
+    data["texts"] = _digest([data["answer"], data["input"]])
+    data["version"] = _digest(sorted(data.items()))
+    data |= text_overlays(columns, len(importance.rows), len(importance.columns), beside_text, marks, tint)
+    return data | {"strength": float(strength), "maximum": maximum, "present": bool(present), "sentence": sentence}
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(repr(value).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _floats(values: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode("ascii")
+
+
+def _uniform(matrix: np.ndarray) -> dict[str, str]:
+    """The matrix, as an outer product where it is one to 1e-5."""
+    if matrix.size and matrix.max() > 0:
+        r, c = np.unravel_index(np.argmax(matrix), matrix.shape)
+        row, column = matrix[:, c] / matrix[r, c], matrix[r]
+        if np.allclose(np.outer(row, column), matrix, rtol=1e-5, atol=1e-9):
+            return {"row": _floats(row), "column": _floats(column)}
+    return {"full": _floats(matrix)}
+
+
+def _beside(importance: Importance, picked: np.ndarray) -> dict[str, np.ndarray]:
+    """{group: [row]} printed beside the texts, in shares of the whole; a system message only where there is one."""
+    out = {}
+    if importance.unit == "share":
+        kept = 1 - importance.shares["sink"] if _dropped(importance) else 1
+        out["shown"] = picked.sum(1) * kept
+    for name in BESIDE_LABELS:
+        if name in importance.shares and (name != "system" or importance.shares[name].any()):
+            out[name] = importance.shares[name]
+    return out
+
+
+def _dropped(importance: Importance) -> bool:
+    """The rows were scaled back to one without the sink."""
+    return importance.parameters.get("sink") == "drop" and "sink" in importance.shares
+
+
+def shown_columns(trace: Trace, importance: Importance, inputs: str = "own") -> np.ndarray:
+    """int [C] columns that the reader shows, in its order: prompt only; the user's own texts where there are any.
+
+    ``start`` and ``end`` of a picked span of the input count in these.
+    """
+    first, _ = token_range(importance.columns)
+    prompt = first < trace.prompt_length
+    origin = [s.origin == "user" for s in trace.tokens.sources] + [False]
+    own = prompt & np.array(origin, dtype=bool)[importance.columns.message]
+    return np.flatnonzero(own if inputs == "own" and own.any() else prompt)
+
+
+def _whole(trace: Trace, rows: Units) -> list[int]:
+    """[first, last + 1] of the units that make up the answer itself, without thinking and end token."""
+    kinds = _parts(trace.tokens, rows)
+    answer = [i for i, part in enumerate(kinds) if part == "answer"]
+    return [answer[0], answer[-1] + 1] if answer else [0, len(rows)]
+
+
+def _parts(tokens: Tokens, rows: Units) -> list[str]:
+    first, _ = token_range(rows)
+    return [tokens.parts[i] if i >= 0 else "answer" for i in first]
+
+
+def _answer(trace: Trace, rows: Units) -> dict[str, Any]:
+    order = np.arange(len(rows))
+    units = _pieces(trace.tokens.sources, rows, order, {})
+    first, last = token_range(rows)
+    for unit, part, a, b in zip(units, _parts(trace.tokens, rows), first, last, strict=True):
+        if part != "answer":
+            unit["k"] = part
+        a, b = int(a) - trace.prompt_length + 1, int(b) - trace.prompt_length + 1
+        unit["n"] = f"step {a}" if a == b else f"steps {a} to {b}"
+    groups = [{"head": "", "from": 0, "to": len(units), "tail": _tail(trace.tokens.sources, rows, order)}]
+    return {"units": units, "groups": groups if units else [], "empty": "The answer is empty."}
+
+
+def _input(trace: Trace, columns: Units, picked: np.ndarray) -> dict[str, Any]:
+    """Units grouped by message; a heading a message, unless the user's one message is all there is."""
+    sources = trace.tokens.sources
+    message = columns.message[picked]
+    cuts = [0, *(np.flatnonzero(np.diff(message)) + 1).tolist(), len(picked)] if len(picked) else [0]
+    units: list[dict[str, Any]] = []
+    groups = []
+    read: dict[int, int] = {}
+    single = len(cuts) == 2 and len(picked) > 0 and message[0] >= 0 and sources[message[0]].role == "user"
+    for a, b in itertools.pairwise(cuts):
+        m = int(message[a])
+        units += _pieces(sources, columns, picked[a:b], read)
+        head = "" if single else _head(sources[m] if m >= 0 else None)
+        groups.append(
+            {"head": head, "from": a, "to": b, "tail": "" if m in message[b:] else _tail(sources, columns, picked[a:b])}
+        )
+    return {"units": units, "groups": groups, "empty": "Nothing of the prompt is shown."}
+
+
+def _head(origin: Source | None) -> str:
+    if origin is None:
+        return HEADS["template"]
+    return HEADS[origin.role] + (" (added by the template)" if origin.origin == "template" else "")
+
+
+def _pieces(sources: Sequence[Source], units: Units, order: np.ndarray, read: dict[int, int]) -> list[dict[str, Any]]:
+    """Per unit its text as written (``t``) and what stands between it and the unit before (``g``).
+
+    ``read`` says how far each text was written out already; it is carried along.
+    """
+    out: list[dict[str, Any]] = []
+    for u in order:
+        m, start, end = int(units.message[u]), int(units.start[u]), int(units.end[u])
+        if m < 0 or start < 0:
+            piece: dict[str, Any] = {"t": visible_label(units.labels[u], 60), "k": "markup"}
+            if out:
+                piece["g"] = " "
+            out.append(piece)
+            continue
+        text, seen = sources[m].text, read.get(m, 0)
+        piece = {"t": plain_text(text[max(start, seen) : end]) or "·"}
+        gap = plain_text(text[seen:start]) if start > seen else ""
+        if gap:
+            piece["g"] = gap
+        read[m] = max(seen, end)
+        out.append(piece)
+    return out
+
+
+def _tail(sources: Sequence[Source], units: Units, order: np.ndarray) -> str:
+    """What stands after the last unit of its text."""
+    spans = [(int(units.message[u]), int(units.end[u])) for u in order if units.message[u] >= 0 and units.end[u] >= 0]
+    return plain_text(sources[spans[-1][0]].text[max(e for _, e in spans) :]) if spans else ""

@@ -1,0 +1,103 @@
+"""The token association heatmap: what each piece of the answer read of each piece of the input.
+
+Axes carry positions and labels are looked up, since equal words would merge otherwise. Cells are
+rectangles up to CELLS, which a browser draws in a third of a second; above that ``overview`` draws one
+palette picture, each pixel the maximum of its cells, and says so. Hover shows true values, never values
+scaled to the maximum. Both blocks (input, earlier output) share one x axis, so that a chart can stretch.
+Guarded by tests/core/test_charts_token_heatmap.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+
+from ..records import Importance
+from .matrix_layout import MatrixLayout, Scale, exact_number, finish_matrix, readable, value_colour
+from .text_labels import legend_title
+
+MOST_CELLS = 7000
+"""Most rectangles that stay quick; above, take a coarser granularity or ``overview``."""
+
+
+def fits_as_cells(importance: Importance, cells: int = MOST_CELLS) -> bool:
+    """True when the matrix can be drawn as rectangles."""
+    return importance.values.size <= cells
+
+
+def heatmap(
+    importance: Importance,
+    *,
+    rows_title: str = "Answer",
+    columns_title: str = "Input",
+    width: int = 880,
+    scale: Scale = "linear",
+    domain: tuple[float, float] | None = None,
+    earlier: bool = True,
+    prompt_length: int | None = None,
+    picked: tuple[int, int] | None = None,
+    select: str | None = None,
+    title: str = "Token association heatmap",
+) -> alt.LayerChart:
+    """Rectangles of ``values[row, column]``; cells that could not be read are left empty.
+
+    ``domain`` fixes the colour scale (two charts beside each other need the same). ``earlier`` shows the
+    earlier output as a second block. ``prompt_length`` says where output begins; without it, at the first
+    row. ``picked`` (rows a to b, b excluded) is framed. ``select`` names a point selection over the fields
+    ``row`` and ``column`` (indices into ``values``). Steps in tooltips are counted from 1.
+    """
+    layout = MatrixLayout(importance, width, earlier, prompt_length)
+    cells = _cells(importance, layout)
+    base = alt.Chart(alt.InlineData(values=cells)).encode(
+        x=layout.x(columns_title), y=layout.y(rows_title), tooltip=_tooltip(importance, rows_title, columns_title)
+    )
+    rects = base.mark_rect(**layout.seamless()).encode(fill=value_colour(importance, scale, domain))
+    if select:
+        rects = rects.add_params(alt.selection_point(name=select, fields=["row", "column"], empty=False))
+    layers = [rects, *layout.headings(columns_title)]
+    if picked is not None:
+        layers.append(_frame(picked, layout))
+    return finish_matrix(alt.layer(*layers), importance, layout, title, [])
+
+
+def _cells(importance: Importance, layout: MatrixLayout) -> list[dict[str, Any]]:
+    """One record a readable cell: place, indices, labels and true values."""
+    rows, columns = np.nonzero(readable(importance) & (layout.place >= 0))
+    values = importance.values[rows, columns]
+    uniform = importance.uniform[rows, columns]
+    ratio = np.divide(values, uniform, out=np.full(len(values), np.nan, np.float32), where=uniform > 0)
+    return [
+        {
+            "x": int(layout.place[c]),
+            "y": int(r),
+            "row": int(r),
+            "column": int(c),
+            "output": layout.row_labels[r],
+            "input": layout.column_labels[layout.place[c]],
+            "value": exact_number(v),
+            "times": exact_number(m),
+            "step": layout.steps[r],
+        }
+        for r, c, v, m in zip(rows, columns, values, ratio, strict=True)
+    ]
+
+
+def _tooltip(importance: Importance, rows_title: str, columns_title: str) -> list[alt.Tooltip]:
+    share = importance.unit == "share"
+    return [
+        alt.Tooltip("output:N", title=rows_title),
+        alt.Tooltip("input:N", title=columns_title),
+        alt.Tooltip("value:Q", title=legend_title(importance.unit), format=".3~p" if share else ".4~g"),
+        alt.Tooltip("times:Q", title="times uniform reading", format=".3~r"),
+        alt.Tooltip("step:N", title=importance.row_axis),
+    ]
+
+
+def _frame(picked: tuple[int, int], layout: MatrixLayout) -> alt.Chart:
+    """A frame around the picked rows, in a colour that viridis does not have."""
+    a, b = sorted(picked)
+    step = layout.height / max(layout.rows, 1)
+    mark = alt.Chart(alt.InlineData(values=[{}])).mark_rect(fill=None, stroke="#E69F00", strokeWidth=2)
+    return mark.encode(x=alt.value(0), x2=alt.value("width"), y=alt.value(a * step), y2=alt.value(b * step))

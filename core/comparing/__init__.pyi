@@ -1,0 +1,15 @@
+from .answer_diff import DiffPiece as DiffPiece
+from .answer_diff import answer_table as answer_table
+from .answer_diff import word_diff as word_diff
+from .compare_runs import common_granularity as common_granularity
+from .compare_runs import compare as compare
+from .compare_runs import side_by_side as side_by_side
+from .comparison_tables import rank_changes as rank_changes
+from .comparison_tables import tidy_comparison as tidy_comparison
+from .minimal_pairs import expand_pairs as expand_pairs
+from .perturbations import propose_edits as propose_edits
+from .run_stability import Stability as Stability
+from .run_stability import measure_stability as measure_stability
+from .word_cells import WordCells as WordCells
+from .word_cells import run_cells as run_cells
+from .word_cells import word_cells_of as word_cells_of

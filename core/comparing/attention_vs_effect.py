@@ -1,0 +1,134 @@
+"""Read x mattered: attention share of every input unit beside the log-probability lost when it is knocked out.
+
+x is a multiple of what reading every readable token equally would give, y nats: two different questions about the
+same word, and no truth about each other. A unit that was read and does not matter may be redundant; one that
+matters unread may have passed its influence through other tokens. Leave-one-out is blind to what stands twice.
+Guarded by tests/core/test_comparing_attention_vs_effect.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import regex
+
+from ..importance.reading_summary import answer_mean
+from ..records import Importance, Probe, Trace
+
+CORNERS = ("read and mattered", "read for nothing", "mattered unread", "neither")
+READ_THRESHOLD, LOST_THRESHOLD = 1.0, 0.1
+"""Where the corners meet: reading as uniform would, and nats lost over the answer that make it a tenth less likely.
+Every word changes something by a hair, and a hair is not what people mean by mattering."""
+FEWEST_POINTS = 3
+"""Points below which ranks say nothing."""
+GUESSES = 3
+_WORD = regex.compile(r"[\p{L}\p{N}\p{Emoji_Presentation}\p{Extended_Pictographic}]")
+
+
+@dataclass(frozen=True)
+class AttentionVsEffect:
+    """Points, one an input unit; undefined numbers are NaN and in no corner."""
+
+    columns: np.ndarray
+    """int [n] columns of the importance and of the probe's units."""
+    read: np.ndarray
+    """float64 [n] attention share over its uniform expectation, means over the answer's steps."""
+    lost: np.ndarray
+    """float64 [n] nats lost over the answer when this unit alone is knocked out (or nats a step)."""
+    corner: tuple[str, ...]
+    """[n] one of CORNERS, "" where a number is undefined."""
+    spearman: float
+    """Rank agreement of ``read`` and ``lost``; NaN where undefined."""
+    n: int
+    """Points that it was computed from."""
+    why: str = ""
+    """Why ``spearman`` is undefined, as a sentence."""
+    threshold: float = LOST_THRESHOLD
+    """Nats (or nats a step) from which on a unit mattered."""
+
+    def members(self, corner: str) -> np.ndarray:
+        """int [m] columns in a corner, largest loss first."""
+        mine = np.flatnonzero(np.array(self.corner) == corner)
+        return self.columns[mine[np.argsort(-np.abs(self.lost[mine]), kind="stable")]]
+
+
+def compare_with_effect(
+    importance: Importance, trace: Trace, probe: Probe, columns: np.ndarray, rows: np.ndarray, per_step: bool = False
+) -> AttentionVsEffect:
+    """``probe`` hid every unit alone (its masks are the identity) and shares the importance's columns.
+
+    ``columns`` are the units to show, ``rows`` the importance's rows that make up the answer. Sums over the
+    answer's steps, or means with ``per_step``.
+    """
+    values, uniform = answer_mean(importance, rows) if len(rows) else (np.zeros(len(importance.columns)),) * 2
+    read = np.divide(values, uniform, out=np.full(len(values), np.nan), where=uniform > 0)[columns].astype(float)
+    effect = probe.effect[:, trace.answer_steps].astype(np.float64)
+    total = effect.mean(1) if per_step and effect.shape[1] else effect.sum(1)
+    lost = total[columns]
+    threshold = LOST_THRESHOLD / max(effect.shape[1], 1) if per_step else LOST_THRESHOLD
+    corner = tuple(corner_of(x, y, threshold) for x, y in zip(read, lost, strict=True))
+    value, n, why = rank_agreement(read, lost)
+    return AttentionVsEffect(np.asarray(columns), read, lost, corner, value, n, why, threshold)
+
+
+def corner_of(read: float, lost: float, threshold: float = LOST_THRESHOLD) -> str:
+    """The corner of one point; empty where a number is undefined."""
+    if not (math.isfinite(read) and math.isfinite(lost)):
+        return ""
+    return CORNERS[(0 if lost > threshold else 1) if read >= READ_THRESHOLD else (2 if lost > threshold else 3)]
+
+
+def rank_agreement(a: np.ndarray, b: np.ndarray) -> tuple[float, int, str]:
+    """(Spearman over the points where both are defined, how many, why it is undefined)."""
+    both = np.isfinite(a) & np.isfinite(b)
+    n = int(both.sum())
+    if n < FEWEST_POINTS:
+        return math.nan, n, f"Only {n} of them have both numbers; ranks need at least {FEWEST_POINTS}."
+    if np.ptp(a[both]) == 0 or np.ptp(b[both]) == 0:
+        which = "were read the same" if np.ptp(a[both]) == 0 else "have the same effect"
+        return math.nan, n, f"All of them {which}, so they have no order."
+    from scipy.stats import spearmanr  # slow to import, and only wanted here
+
+    return float(spearmanr(a[both], b[both]).statistic), n, ""
+
+
+def agreement_sentence(found: AttentionVsEffect, noun: str = "words") -> str:
+    """The number and what it does and does not mean."""
+    if not math.isfinite(found.spearman):
+        return f"Rank agreement of reading and mattering: undefined. {found.why}"
+    return (
+        f"Rank agreement of reading and mattering: Spearman {found.spearman:+.2f} over {found.n} {noun}. +1: what was "
+        f"read more also cost more when it was missing; 0: the two orders have nothing in common; -1: opposite orders. "
+        "It says nothing about how attention and effect come about, a word that stands twice can be missed without "
+        "loss, and a high number does not make attention a faithful account of the answer."
+    )
+
+
+def is_word(label: str) -> bool:
+    """True for what a person would call a word: no punctuation, no spaces."""
+    return _WORD.search(label) is not None
+
+
+def strongest(values: np.ndarray, columns: np.ndarray, k: int = GUESSES) -> list[int]:
+    """The ``k`` columns with the largest values, largest first; undefined ones never."""
+    order = np.argsort(-np.where(np.isfinite(values), values, -np.inf), kind="stable")[:k]
+    return [int(columns[i]) for i in order if np.isfinite(values[i])]
+
+
+def overlap_sentence(guess: Sequence[int], best: Sequence[int], labels: Sequence[str], by: str) -> str:
+    """E.g. '2 of your 3 are among the three that were read most: “sky” and “word” (the third is “color”).'"""
+    hit = [c for c in guess if c in best]
+    missed = [c for c in best if c not in guess]
+
+    def names(columns: Sequence[int]) -> str:
+        words = [f"“{labels[c].strip() or labels[c]}”" for c in columns]
+        return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+    which = f"the {len(best)} words" if len(best) != 1 else "the one word"
+    head = f"{len(hit)} of your {len(guess)} {'is' if len(hit) == 1 else 'are'} among {which} {by}"
+    found = f": {names(hit)}" if hit else ""
+    rest = f" You did not pick {names(missed)}." if missed else ""
+    return f"{head}{found}.{rest}"

@@ -1,0 +1,84 @@
+"""A Comparison as tables: which words gained and which lost, and the long form that a CSV holds.
+
+Nothing is left out: words that only one run has stand at the end of the ranking without a difference, and the long
+form has them and the groups, so that the shares of a run sum to one. Guarded by
+tests/core/test_comparing_comparison_tables.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..records import Comparison
+from .alignment import canonical_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RANKED = ("unit", "word", "text_a", "text_b", "a", "b", "difference", "ratio_a", "ratio_b", "status")
+TIDY = ("run", "model", "kind", "unit", "label", "text", "status", "share", "uniform", "multiple", "pieces")
+
+
+def rank_changes(comparison: Comparison, a: int, b: int) -> pd.DataFrame:
+    """The words of runs ``a`` and ``b``, gained first: ``difference`` is share in b minus share in a.
+
+    ``ratio_a`` and ``ratio_b`` are multiples of uniform; ``status`` is b seen from a (matched, replaced, inserted,
+    deleted). Words that only one of the two has follow at the end, largest share first, without a difference.
+    """
+    import pandas as pd
+
+    units = comparison.units
+    values = np.where(np.isnan(comparison.values), comparison.alone, comparison.values)
+    ratio = _multiple(values, comparison.uniform)
+    rows = []
+    for unit in range(len(units)):
+        has = units.column[[a, b], unit] >= 0
+        if not has.any():
+            continue
+        texts = units.texts[a][unit], units.texts[b][unit]
+        same = "matched" if canonical_text(texts[0]).strip() == canonical_text(texts[1]).strip() else "replaced"
+        status = same if has.all() else "deleted" if has[0] else "inserted"
+        x, y = float(values[a, unit]), float(values[b, unit])
+        rows.append((unit, units.labels[unit], *texts, x, y, y - x, ratio[a, unit], ratio[b, unit], status))
+    table = pd.DataFrame(rows, columns=list(RANKED))
+    order = sorted(range(len(rows)), key=lambda r: _rank(*rows[r][4:7]))
+    return table.iloc[order].reset_index(drop=True)
+
+
+def _rank(a: float, b: float, difference: float) -> tuple[int, float]:
+    """Differences first, the most gained at the top; then what one run has, the most read at the top."""
+    if not np.isnan(difference):
+        return 0, -difference
+    share = np.nanmax([a, b, 0.0])
+    return 1, -share
+
+
+def _multiple(values: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+    """``values`` over ``uniform``, NaN where uniform is 0 or unknown."""
+    return np.divide(values, uniform, out=np.full(values.shape, np.nan), where=uniform > 0)
+
+
+def tidy_comparison(comparison: Comparison) -> pd.DataFrame:
+    """One row a run and unit, and a run and group: a run's ``share`` sums to 1 for methods that sum to one.
+
+    ``kind`` is "unit" (other runs have it), "alone" (only this run has it), "none" (this run has no such unit) or
+    "group" (sink, markup, own output, ...: ``label``; no unit number).
+    """
+    import pandas as pd
+
+    c = comparison
+    rows: list[tuple[object, ...]] = []
+    multiple = _multiple(c.values, c.uniform)
+    for run, model in enumerate(c.models):
+        for unit, label in enumerate(c.units):
+            status, text = str(c.status[run, unit]), c.units.texts[run][unit]
+            kind = {"inserted": "alone", "deleted": "none"}.get(status, "unit")
+            share = c.alone[run, unit] if kind == "alone" else c.values[run, unit]
+            even, times, pieces = c.uniform[run, unit], multiple[run, unit], int(c.pieces[run, unit])
+            rows.append((run, model, kind, unit, label, text, status, share, even, times, pieces))
+        for name, share in c.shares.items():
+            rows.append((run, model, "group", None, name, "", "", share[run], np.nan, np.nan, None))
+    table = pd.DataFrame(rows, columns=list(TIDY))
+    return table.astype({"unit": "Int64", "pieces": "Int64"})

@@ -1,0 +1,55 @@
+"""What the scores of each answer under each prompt say, as a plain sentence. Log-odds come from core.probe.answer_odds.
+
+Guarded by tests/core/test_comparing_cross_scores.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .answer_effects import odds_factor
+
+SAME = 0.01
+"""Nats below which two scores count as the same: one answer may be 1 % likelier by rounding alone."""
+
+
+def cross_scores_sentence(odds: np.ndarray, names: Sequence[str]) -> str:
+    """E.g. "The answer of A is 2.50 times less likely under the prompt of B than under its own. ...".
+
+    ``odds`` float [answer, prompt] in nats, 0 on the diagonal. One sentence an answer: where another prompt makes it
+    likelier than its own, the one that does so most; otherwise the one that comes closest.
+    """
+    if len(names) < 2:
+        return "There is only one prompt, so there is nothing to cross."
+    out = []
+    for i, name in enumerate(names):
+        others = [j for j in range(len(names)) if j != i and np.isfinite(odds[i, j])]
+        if not others:
+            out.append(f"The answer of {name} could not be scored under another prompt.")
+            continue
+        best = max(others, key=lambda j: odds[i, j])
+        value = float(odds[i, best])
+        start, end = f"The answer of {name} is", f"under the prompt of {names[best]}"
+        if abs(value) < SAME:
+            out.append(f"{start} as likely {end} as under its own.")
+        else:
+            closest = ", which comes closest" if value < 0 and len(others) > 1 else ""
+            likely = "likelier" if value > 0 else "less likely"
+            out.append(f"{start} {odds_factor(value)} {likely} {end} than under its own{closest}.")
+    return " ".join(out)
+
+
+def next_words_sentence(logprobs: np.ndarray, words: Sequence[str], names: Sequence[str]) -> str:
+    """Two next words against each other: their log-odds behind every prompt (names), and how far these lie apart.
+
+    ``logprobs`` float [prompt, 2] in nats.
+    """
+    odds = logprobs[:, 0] - logprobs[:, 1]
+    one, other = (f"“{w}”" for w in words)
+    each = ", ".join(f"{o:+.2f} nats behind {name}" for o, name in zip(odds, names, strict=True))
+    most, least = int(np.argmax(odds)), int(np.argmin(odds))
+    gap = float(odds[most] - odds[least])
+    tail = f"; behind {names[most]} they are {odds_factor(gap)} those behind {names[least]}" if gap >= SAME else ""
+    return f"The log-odds of {one} over {other} are {each}{tail}."

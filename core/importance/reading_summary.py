@@ -1,0 +1,92 @@
+"""One plain sentence about what was read: at most three words, each with its share and multiple of uniform.
+
+"No word stands out" below 1.5 times uniform. Shares are means over the answer's steps (thinking and the end token
+left out), so that a one-word and a ten-word answer compare. The sentence reports reading; it never says why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import regex
+
+from ..records import Importance, Trace
+
+STANDS_OUT = 1.5
+AT_MOST = 3
+_WORD = regex.compile(r"[\p{L}\p{N}\p{Emoji_Presentation}\p{Extended_Pictographic}]")
+
+
+@dataclass(frozen=True)
+class ReadWord:
+    """One input word: its column, share (or score) and how many times uniform that is."""
+
+    column: int
+    label: str
+    share: float
+    multiple: float
+
+
+def answer_mean(importance: Importance, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(values [column], uniform [column]): mean over the steps of the picked rows."""
+    weight = step_weights(importance, rows)
+    return weight @ importance.values[rows], weight @ importance.uniform[rows]
+
+
+def step_weights(importance: Importance, rows: np.ndarray) -> np.ndarray:
+    """float [row], sums to 1: the steps that each picked row stands for: a word of three tokens counts thrice."""
+    weight = np.bincount(importance.rows.unit, importance.rows.weight, len(importance.rows))[rows]
+    return weight / weight.sum() if weight.sum() > 0 else weight
+
+
+def standing_out(importance: Importance, trace: Trace, rows: np.ndarray, at_most: int = AT_MOST) -> list[ReadWord]:
+    """The user's words that were read at least 1.5 times uniform over ``rows``, strongest share first."""
+    if len(rows) == 0:
+        return []
+    values, uniform = answer_mean(importance, rows)
+    found = []
+    for column in own_columns(importance, trace):
+        label = importance.columns.labels[column]
+        multiple = float(values[column] / uniform[column]) if uniform[column] > 0 else 0.0
+        if multiple >= STANDS_OUT and _WORD.search(label):
+            found.append(ReadWord(int(column), label, float(values[column]), multiple))
+    return sorted(found, key=lambda r: -r.share)[:at_most]
+
+
+def own_columns(importance: Importance, trace: Trace) -> np.ndarray:
+    """int [C] columns that stand in a text which the user wrote."""
+    own = [s.origin == "user" for s in trace.tokens.sources] + [False]
+    return np.flatnonzero(np.array(own)[importance.columns.message])
+
+
+def reading_sentence(importance: Importance, trace: Trace, rows: np.ndarray, what: str) -> str:
+    """E.g. 'While writing the whole answer, the model read “color” with 4.1 % of its attention (2.3 × uniform)…'.
+
+    ``what`` names the picked output ("the whole answer", "“blue”").
+    """
+    if len(rows) == 0:
+        return "There is no answer to read from."
+    verb = "the model" if not trace.request.author else "the reading model"
+    act = "writing" if not trace.request.author else "reading"
+    found = standing_out(importance, trace, rows)
+    if not found:
+        return f"While {act} {what}, no word stands out: none of your words got {STANDS_OUT} times its uniform share."
+    if importance.unit == "share":
+        parts = [f"“{r.label}” with {short_percent(r.share)} ({r.multiple:.1f} × uniform)" for r in found]
+        tail = " of its attention" + (" (sink left out)" if importance.parameters.get("sink") == "drop" else "")
+    else:
+        parts = [f"“{r.label}” with a score of {r.share:.3g}" for r in found]
+        tail = ""
+    listed = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+    most = "read most" if importance.unit == "share" else "gave the highest scores to"
+    return f"While {act} {what}, {verb} {most} {listed}{tail}."
+
+
+def short_percent(share: float) -> str:
+    """A share for people: two significant digits, never a false zero."""
+    if share == 0:
+        return "0 %"
+    if share < 0.0005:
+        return "< 0.1 %"
+    return f"{share * 100:.1f} %"

@@ -1,0 +1,111 @@
+"""A queue and one worker thread for each device, so that runs on one model never disturb each other.
+
+Why not a pool: two seeded generations at once draw from one random state and both come out different.
+Why not Streamlit's own threads: a click there starts a second computation beside the first. A device is
+any name: work that needs no model (fetching, converting) may use a lane of its own.
+Guarded by tests/core/test_jobs.py.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from threading import Condition, Thread
+from time import monotonic
+
+from ..errors import Cancelled, HeedError
+from .error_text import error_sentence
+from .job import Job, Work
+
+WAITING = 16
+"""Most jobs that wait for one device."""
+KEPT_JOBS = 32
+"""Most finished jobs that are remembered."""
+FORGET = 600.0
+"""Seconds after which a finished job is forgotten."""
+
+
+class Jobs:
+    """Work in order of arrival, one at a time on each device. Threads are daemons and start when needed."""
+
+    def __init__(self, waiting: int = WAITING, kept: int = KEPT_JOBS, forget: float = FORGET) -> None:
+        self.waiting, self.kept, self.forget = waiting, kept, forget
+        self._queues: dict[str, deque[Job]] = {}
+        self._jobs: dict[str, Job] = {}
+        self._change = Condition()
+
+    def submit(self, key: str, work: Work, device: str = "cpu", who: str = "") -> Job:
+        """Queue ``work``, or join the job that already waits or runs under ``key``.
+
+        ``who`` names the session that asks, so that asking twice counts once; the same name goes to
+        ``job.leave``. Raises HeedError when too many jobs wait.
+        """
+        with self._change:
+            self._tidy()
+            for job in self._jobs.values():
+                if job.key == key and job.join(who):
+                    return job
+            queue = self._queues.get(device)
+            if queue is not None and len(queue) >= self.waiting:
+                raise HeedError(f"{len(queue)} jobs already wait for {device}: try again when some are done.")
+            job = Job(key, work, device, self._position)
+            job.join(who)
+            self._jobs[job.id] = job
+            if queue is None:
+                queue = self._queues[device] = deque()
+                Thread(target=self._serve, args=(queue,), name=f"heed-{device}", daemon=True).start()
+            queue.append(job)
+            self._change.notify_all()
+        return job
+
+    def get(self, job_id: str) -> Job | None:
+        """The job of that id; None once it is forgotten."""
+        with self._change:
+            self._tidy()
+            return self._jobs.get(job_id)
+
+    def all(self) -> list[Job]:
+        """Every job that is remembered, oldest first."""
+        with self._change:
+            self._tidy()
+            return list(self._jobs.values())
+
+    def _position(self, job: Job) -> int:
+        with self._change:
+            waiting = [other for other in self._queues[job.device] if not other.over]
+            ahead = waiting.index(job) if job in waiting else 0
+            busy = any(o.device == job.device and o.state == "running" for o in self._jobs.values())
+            return ahead + busy
+
+    def _serve(self, queue: deque[Job]) -> None:
+        while True:
+            with self._change:
+                while not queue:
+                    self._change.wait()
+                job = queue.popleft()
+                work = job._begin()
+            if work is not None:
+                _run(job, work)
+            del job, work  # an idle worker must not keep a result alive
+
+    def _tidy(self) -> None:
+        """Forget old finished jobs and take cancelled ones out of the queues (the lock is held)."""
+        for queue in self._queues.values():
+            for job in [job for job in queue if job.over]:
+                queue.remove(job)
+        over = [job for job in self._jobs.values() if job.over]
+        late = monotonic() - self.forget
+        surplus = len(over) - self.kept
+        for i, job in enumerate(sorted(over, key=lambda job: job._ended_at)):
+            if i < surplus or job._ended_at < late:
+                del self._jobs[job.id]
+
+
+def _run(job: Job, work: Work) -> None:
+    try:
+        result = work(job._progress, job._stop.is_set)
+    except Cancelled:
+        job._close("cancelled")
+    except BaseException as error:  # whatever it is, the worker must live on
+        job._close("failed", error=error_sentence(error))
+    else:
+        job._close("done", result=result)

@@ -1,0 +1,80 @@
+"""Hiding words as a job: from a run that somebody looks at to a stored probe.
+
+The run's tokens are all that is needed, so a run whose attention rows were dropped is probed as it is; one that is
+gone is captured again first. A cancelled or failed probe stores nothing. Model libraries are imported by the functions
+it calls, when they run. Guarded by tests/core/test_jobs_probe_jobs.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import Cancelled
+from ..progress import IsCancelled, Progress
+from ..records import NextTokens, Request, Trace
+from ..store import load_probe, load_run, save_probe
+from .job import Work
+from .run_jobs import Draft, capture_and_save, loading_progress
+
+Asked = tuple[str, str, str, np.ndarray | None]
+"""(run id, units, mode, masks): what ``load_probe`` takes."""
+
+
+def probe_work(what: Draft | Request, units: str = "word", mode: str = "mask", masks: Any = None) -> Work:
+    """The job that hides parts of the prompt of a run: every unit alone, or those of ``masks`` [variant, unit].
+
+    Its result is what ``load_probe`` takes: ``load_probe(*job.result)``.
+    """
+
+    def do(progress: Progress, cancelled: IsCancelled) -> Asked:
+        from ..probe import hide_units, knock_out
+
+        model, request = _ready(what, progress, cancelled)
+        trace = _trace(model, request, progress, cancelled)
+        asked = None if masks is None else np.atleast_2d(np.asarray(masks))
+        if load_probe(trace, units, mode, asked) is None:
+            if asked is None:
+                probe = knock_out(model, trace, units, mode, progress=progress, cancelled=cancelled)
+            else:
+                probe = hide_units(model, trace, asked, units, mode, progress=progress, cancelled=cancelled)
+            _stop(cancelled)
+            save_probe(probe)
+        return trace.id, units, mode, asked
+
+    return do
+
+
+def next_work(what: Sequence[Draft | Request], k: int = 10) -> Work:
+    """The job that looks behind several prompts of one model; its result is a ``NextTokens``."""
+
+    def do(progress: Progress, cancelled: IsCancelled) -> NextTokens:
+        from ..probe import next_tokens
+
+        ready = [_ready(w, progress, cancelled) for w in what]
+        model = ready[0][0] if ready else None
+        return next_tokens(model, [request for _, request in ready], k, progress=progress, cancelled=cancelled)
+
+    return do
+
+
+def _ready(what: Draft | Request, progress: Progress, cancelled: IsCancelled) -> tuple[Any, Request]:
+    """The loaded model and the request."""
+    from ..models import load_model
+
+    name = what.model
+    model = load_model(name, progress=loading_progress(progress), cancelled=cancelled)
+    return model, what if isinstance(what, Request) else what.request(model.key)
+
+
+def _trace(model: Any, request: Request, progress: Progress, cancelled: IsCancelled) -> Trace:
+    """The stored run with or without its rows; captured again where it is gone."""
+    trace = load_run(request, rows=False)
+    return trace if trace is not None else capture_and_save(model, request, progress, cancelled)
+
+
+def _stop(cancelled: IsCancelled) -> None:
+    if cancelled():
+        raise Cancelled("Stopped.")

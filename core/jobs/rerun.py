@@ -1,0 +1,50 @@
+"""One run of a study whose plan is known and whose study is not on this machine (the example), computed as a job.
+
+The prompt is laid out anew from the plan, so nothing but the plan is needed; position controls need their filler, which
+only the study itself has. Guarded by tests/core/test_jobs_rerun.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from ..errors import StudyError
+from ..models.model_key import template_prints_date
+from ..progress import IsCancelled, Progress
+from ..records import Item
+from ..study.plan import Plan
+from ..study.prompt_structures import LaidOutItem
+from .job import Work
+from .run_jobs import capture_and_save, is_stored, loading_progress
+
+
+def lay_out_row(plan: Plan, row: Mapping[str, Any]) -> tuple[Item, LaidOutItem]:
+    """The item of ``row`` (of the runs table) and its layout. Raises StudyError where the plan does not have it."""
+    from ..study.plan_cells import lay_out_item
+
+    if row.get("control"):
+        raise StudyError("A position control can only be run again where its study is: pick the run it belongs to.")
+    item = next((i for i in plan.all_items() if i.id == row["prompt_id"]), None)
+    if item is None:
+        raise StudyError(f"The plan of this study has no prompt {row['prompt_id']}: it was changed since.")
+    return item, lay_out_item(plan, item, str(row["structure"]))
+
+
+def rerun_work(plan: Plan, row: Mapping[str, Any]) -> Work:
+    """Run what ``row`` asked and store it; the result is the run's id. Raises StudyError."""
+    item, form = lay_out_row(plan, row)
+
+    def do(progress: Progress, cancelled: IsCancelled) -> str:
+        from ..models import load_model
+        from ..study.plan_cells import cell_request
+
+        model = load_model(str(row["model"]), progress=loading_progress(progress), cancelled=cancelled)
+        today = date.today().isoformat() if template_prints_date(str(row["model"])) else ""
+        request = cell_request(plan, item, form, model.key, int(row.get("seed") or 0), today)
+        if not is_stored(request):
+            capture_and_save(model, request, progress, cancelled)
+        return request.id
+
+    return do

@@ -1,0 +1,100 @@
+"""Studies as jobs: what the pages queue. The result is the study's id.
+
+Runs are made in processes of their own, so that Explore need not wait for a model that is busy for hours. Cancelling
+is pausing: every finished cell is kept, and queueing the same work again goes on. ``open_work`` computes
+one run of a study again, with all its rows, so that it opens in Explore like any other.
+Guarded by tests/core/test_jobs_study_jobs.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..errors import Cancelled
+from ..progress import IsCancelled, Progress
+from ..study.plan import Plan
+from ..study.study import Study
+from .job import Work
+from .run_jobs import capture_and_save, is_stored, loading_progress
+
+StudyName = Plan | str | Path
+"""A plan, the path of a plan.json, or the id of a study."""
+
+
+def study_work(what: StudyName, workers: int | None = None, retry: bool = False) -> Work:
+    """Run what is not done of a study; ``retry``: also what failed."""
+
+    def do(progress: Progress, cancelled: IsCancelled) -> str:
+        def run(study: Study) -> None:
+            if retry:
+                study.retry()
+            study.run(workers, progress, cancelled, apart=True)
+
+        return _with(what, run, cancelled)
+
+    return do
+
+
+def pilot_work(what: StudyName, items: int = 10, workers: int | None = None) -> Work:
+    """Run all cells of the first few items."""
+    return lambda progress, cancelled: _with(
+        what, lambda study: study.pilot(items, workers, progress, cancelled, apart=True), cancelled
+    )
+
+
+def score_work(what: StudyName) -> Work:
+    """Compute features and metrics of all finished runs anew."""
+    return lambda progress, cancelled: _with(what, lambda study: study.score(progress, cancelled), cancelled)
+
+
+def encoder_work(what: StudyName | None = None) -> Work:
+    """Fetch the encoder that relevance is measured with; then compute the relevance of a study, where one is named."""
+
+    def do(progress: Progress, cancelled: IsCancelled) -> str:
+        from ..study.quality.encoder import fetch_encoder
+
+        fetch_encoder(loading_progress(progress), cancelled)
+        return "" if what is None else _with(what, lambda study: study.relevance(progress, cancelled), cancelled)
+
+    return do
+
+
+def open_work(what: StudyName, cell: str) -> Work:
+    """Compute one run of a study again and store it; the result is the run's id, for ``?run=``."""
+
+    def do(progress: Progress, cancelled: IsCancelled) -> str:
+        study = Study(what)
+        try:
+            request = study.request(cell)
+        finally:
+            study.close()
+        if not is_stored(request):
+            from ..models import load_model
+
+            model = load_model(request.model, progress=loading_progress(progress), cancelled=cancelled)
+            capture_and_save(model, request, progress, cancelled)
+        return request.id
+
+    return do
+
+
+def study_job_key(what: StudyName) -> str:
+    """One job at a time for one study: the key to queue it under."""
+    study = Study(what)
+    try:
+        return f"study {study.id}"
+    finally:
+        study.close()
+
+
+def _with(what: StudyName, do: Callable[[Study], Any], cancelled: IsCancelled) -> str:
+    study = Study(what)
+    try:
+        do(study)
+        if cancelled():
+            raise Cancelled("Stopped.")
+        return study.id
+    finally:
+        study.close()

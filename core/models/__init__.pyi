@@ -1,0 +1,12 @@
+from .catalogue import CATALOGUE as CATALOGUE
+from .catalogue import DEFAULT_MODEL as DEFAULT_MODEL
+from .fetch_process import fetch as fetch
+from .load import Model as Model
+from .load import load_model as load_model
+from .load import loaded_models as loaded_models
+from .memory_estimate import estimate_memory as estimate_memory
+from .model_key import known_ref as known_ref
+from .model_key import locate as locate
+from .model_key import model_status as model_status
+from .model_key import resolve as resolve
+from .model_key import template_prints_date as template_prints_date

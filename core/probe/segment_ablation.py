@@ -1,0 +1,89 @@
+"""What the same answer loses without named parts of the prompt, masked and removed, all in one batch: for studies.
+
+``knock_out`` takes every unit of one granularity; a study asks for a few parts that may lie inside each other (an
+instruction inside the segment that holds all instructions), in both ways at once, thousands of times. So the parts
+are plain spans of the user's text and both ways share one scoring of the answer as it is. Guarded by
+tests/core/test_probe_segment_ablation.py: equal to ``knock_out`` by segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from ..capture.run_model import capture_errors
+from ..errors import PromptError
+from ..models.self_check import hiding_leaks
+from ..progress import IsCancelled, never_cancelled, no_progress
+from ..records import Segment, Span, Trace
+from ..text.deletion import delete_spans
+from ..text.render import render
+from ..text.token_groups import segment_share
+from .ablation import HALF, PROBE_MODES
+from .variant_scoring import Scorer, Variant
+
+_tried: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+
+
+def ablate_segments(
+    model: Any,
+    trace: Trace,
+    parts: Mapping[str, Sequence[Span]],
+    *,
+    modes: Sequence[str] = PROBE_MODES,
+    cancelled: IsCancelled = never_cancelled,
+) -> dict[tuple[str, str], np.ndarray]:
+    """{(part, mode): float32 [T] nats of log-probability lost at each step}; NaN where it cannot be made.
+
+    ``mode`` "mask" hides the part from every other token with positions kept; "remove" renders the prompt without it.
+    NaN: a part that fills no half of any token, a prompt of which nothing would remain, a model from which words
+    cannot be hidden. Raises CaptureError, Cancelled.
+    """
+    nothing = np.full(trace.steps, np.nan, np.float32)
+    prompt, answer = trace.token_ids[: trace.prompt_length], trace.token_ids[trace.prompt_length :]
+    out = {(name, mode): nothing for name in parts for mode in modes}
+    if trace.steps == 0:
+        return out
+    with model.lock, capture_errors(model.ref.label):
+        able = [m for m in modes if m != "mask" or _hides(model)]
+        made = {key: _variant(model, trace, prompt, parts[key[0]], key[1]) for key in out if key[1] in able}
+        wanted = {key: variant for key, variant in made.items() if variant is not None}
+        if not wanted:
+            return out
+        scorer = Scorer(model, prompt, answer, cancelled)
+        logs = scorer.score(list(wanted.values()), no_progress, "Without a part")
+    return out | dict(zip(wanted, scorer.base[None] - logs, strict=True))
+
+
+def _hides(model: Any) -> bool:
+    """True where words can be hidden from this model: tried once, since a study asks for every run."""
+    if model.ref.attention == "none":
+        return False
+    known = _tried.get(model.hf)
+    if known is None:
+        known = _tried[model.hf] = not hiding_leaks(model.hf)
+    return known
+
+
+def _variant(model: Any, trace: Trace, prompt: np.ndarray, spans: Sequence[Span], mode: str) -> Variant | None:
+    if mode == "mask":
+        hidden = tokens_in_spans(trace, spans)
+        return Variant(prompt, hidden) if hidden.any() else None
+    try:
+        shorter = delete_spans(trace.request, spans)
+        if shorter is trace.request:
+            return None
+        return Variant(render(model.tokenizer, shorter, has_template=model.ref.has_template).tokens.ids)
+    except PromptError:
+        return None
+
+
+def tokens_in_spans(trace: Trace, spans: Sequence[Span]) -> np.ndarray:
+    """bool [P]: at least half of the token's characters lie in the spans."""
+    share = np.zeros(len(trace.tokens), np.float32)
+    for message, start, end in spans:
+        share += segment_share(trace.tokens, Segment("part", message, start, end))
+    return share[: trace.prompt_length] >= HALF

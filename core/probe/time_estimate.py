@@ -1,0 +1,66 @@
+"""How long a knock-out will take, before it starts: variants x tokens x the model's size, at this machine's speed.
+
+The speed is learned from what was done here before (this process, the same model and device); until then it is a
+guess, and ``Estimate.measured`` says which. Guarded by tests/core/test_probe_time_estimate.py.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from ..records import Probe, Trace
+
+GUESS = 1.0e11
+"""Floating-point operations a second and core: two cores did 2e11 on a model of 135 M parameters."""
+LOADING = 3.0
+"""Seconds for loading a model that may not be in memory yet."""
+_SEEN: dict[tuple[str, str, str], float] = {}
+"""(fingerprint, dtype, device) to seconds a variant and token."""
+
+
+@dataclass(frozen=True)
+class TimeEstimate:
+    """Seconds, and whether they rest on a measurement."""
+
+    seconds: float
+    measured: bool
+
+    @property
+    def text(self) -> str:
+        """For people: "about 12 s", "roughly 6 to 25 s (a guess; measured after the first time)"."""
+        if self.measured:
+            return f"about {duration_text(self.seconds)}"
+        low, high = duration_text(self.seconds / 2), duration_text(self.seconds * 2)
+        return f"roughly {low} to {high} (a guess from the model's size, until it was done once)"
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def estimate_time(trace: Trace, variants: int) -> TimeEstimate:
+    """For ``variants`` ways of hiding, each a pass over prompt and answer."""
+    work = max(1, variants) * len(trace.tokens)
+    seen = _SEEN.get(_name(trace))
+    if seen is not None:
+        return TimeEstimate(1 + work * seen, True)
+    speed = GUESS * min(os.cpu_count() or 1, 8) * (20 if trace.request.model.device != "cpu" else 1)
+    return TimeEstimate(LOADING + work * 2 * trace.model.parameters / speed, False)
+
+
+def remember_speed(trace: Trace, probe: Probe) -> None:
+    """Keeps the speed of a probe that took long enough to tell; the largest one seen counts."""
+    work = len(probe.masks) * len(trace.tokens)
+    if probe.seconds > 0 and len(probe.masks) >= 4 and work:
+        _SEEN[_name(trace)] = probe.seconds / work
+
+
+def _name(trace: Trace) -> tuple[str, str, str]:
+    key = trace.request.model
+    return key.fingerprint, key.dtype, key.device

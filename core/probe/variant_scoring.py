@@ -1,0 +1,211 @@
+"""Many variants of one prompt, the same answer: one teacher-forced pass scores a batch of them.
+
+What makes it fast. All of the answer is scored at once, so a variant costs one pass and not one a token. Everything
+before the first difference from the original prompt is computed once: its keys and values are taken from the cache
+of the first pass, wherever the model has a plain one. Logits are made for the answer's steps only. Batches go through
+one width, chosen so that they stay in memory; variants that are alike stand together.
+
+Variants may be of different length. They are padded on the right: no token reads what comes after it, so the padding
+needs no mask, and positions count as always. Guarded by tests/core/test_probe_ablation.py: batched equals one by one.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..models.token_masking import HiddenTokens, hide_tokens
+from ..progress import IsCancelled, Progress
+
+TOKENS = {"cpu": 1024}
+"""Tokens of a batch: enough to fill a processor; other devices take MANY."""
+MANY = 16384
+SHARE = 0.25
+"""Part of the free memory that a batch may take, and MOST bytes."""
+MOST_VARIANTS = 1 << 30
+WASTE = 1.25
+"""A batch is closed before padding and repeated prefixes make it this much larger than its variants need."""
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """One way to ask."""
+
+    ids: np.ndarray
+    """int64 [n] the prompt's tokens."""
+    hidden: np.ndarray | None = None
+    """bool [n] True: hidden from every other token."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A variant on its way: where its result goes, and how much of it is new."""
+
+    place: int
+    variant: Variant
+    shared: int
+    """Tokens at its beginning that are as in the original."""
+
+    @property
+    def length(self) -> int:
+        return len(self.variant.ids)
+
+
+class Scorer:
+    """Scores the answer ``answer`` behind variants of ``prompt`` (token ids). The model's lock must be held."""
+
+    def __init__(self, model: Any, prompt: np.ndarray, answer: np.ndarray, cancelled: IsCancelled) -> None:
+        self._model, self._hf = model, model.hf
+        self._prompt, self._answer = prompt, np.array(answer)  # a copy: torch wants no read-only memory
+        self._cancelled = cancelled
+        self._keeps = "logits_to_keep" in inspect.signature(self._hf.forward).parameters
+        self._prefix: Any = None
+        self.base = self._first()
+        """float32 [T] log-probabilities behind the prompt itself."""
+
+    def score(self, variants: Sequence[Variant], progress: Progress, what: str) -> np.ndarray:
+        """float32 [variant, T]; ``progress`` is told "``what`` 3 of 64". Raises Cancelled."""
+        out = np.empty((len(variants), len(self._answer)), np.float32)
+        jobs = [_Job(i, v, self._shared(v)) for i, v in enumerate(variants)]
+        done = 0
+        for batch in self._batches(jobs):
+            progress(done / len(jobs), f"{what} {done + 1} of {len(jobs)}", None)
+            out[[job.place for job in batch]] = self._pass(batch)
+            done += len(batch)
+        return out
+
+    def _first(self) -> np.ndarray:
+        """The original, once; keeps its cache where later passes can begin in it."""
+        whole = _Job(0, Variant(self._prompt), 0)
+        plain = _plain_attention(self._model)
+        logs, cache = self._forward([whole], 0, None, keep_cache=plain)
+        if plain and _is_plain(cache, len(self._prompt) + len(self._answer) - 1):
+            self._prefix = [(layer.keys, layer.values) for layer in cache.layers]
+        return logs[0]
+
+    def _shared(self, variant: Variant) -> int:
+        """Tokens before the first that is hidden or another one; the last of the prompt is always read anew."""
+        if self._prefix is None:
+            return 0
+        n = min(len(variant.ids), len(self._prompt))
+        other = variant.ids[:n] != self._prompt[:n]
+        if variant.hidden is not None:
+            other = other | variant.hidden[:n]
+        return min(int(other.argmax()) if other.any() else n, len(variant.ids) - 1)
+
+    def _batches(self, jobs: Sequence[_Job]) -> Iterator[list[_Job]]:
+        """Alike stand together: the least shared first, so that the largest batch meets the limits first."""
+        batch: list[_Job] = []
+        for job in sorted(jobs, key=lambda j: (j.shared, -j.length)):
+            if batch and not self._fits([*batch, job]):
+                yield batch
+                batch = []
+            batch.append(job)
+        if batch:
+            yield batch
+
+    def _fits(self, batch: Sequence[_Job]) -> bool:
+        start, longest = min(j.shared for j in batch), max(j.length for j in batch)
+        steps = len(self._answer)
+        width = longest + steps - 1 - start
+        needed = sum(j.length + steps - 1 - j.shared for j in batch)
+        limit = TOKENS.get(self._hf.device.type, MANY)
+        fits = len(batch) * width <= limit and len(batch) * width <= WASTE * needed
+        return fits and len(batch) * self._bytes(width, start, longest) <= self._room
+
+    def _bytes(self, width: int, start: int, longest: int) -> int:
+        """Roughly what one variant takes, in bytes."""
+        config, ref = self._hf.config.get_text_config(), self._model.ref
+        steps = len(self._answer) + longest - min(longest, len(self._prompt))
+        logits = 12 * config.vocab_size * (steps if self._keeps else width)
+        hidden = int(getattr(config, "hidden_size", 0) or 1024)
+        inner = 4 * width * 16 * hidden
+        whole = start + width
+        cache = 4 * 2 * ref.layers * whole * hidden if self._prefix is not None else 0
+        weights = 4 * 4 * ref.heads * width * whole if ref.attention == "eager" else 0
+        return logits + inner + cache + weights
+
+    @property
+    def _room(self) -> float:
+        from ..models.memory_estimate import available_memory
+
+        device = self._hf.device
+        free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
+        return min(free * SHARE, MOST_VARIANTS) if device.type == "cpu" else free * SHARE
+
+    def _pass(self, batch: Sequence[_Job]) -> np.ndarray:
+        """float32 [len(batch), T]"""
+        start = min(job.shared for job in batch)
+        return self._forward(batch, start, self._cut(start, len(batch)))[0]
+
+    def _cut(self, start: int, size: int) -> Any:
+        """The cache of the first ``start`` tokens, seen by ``size`` variants; None where there is none to share."""
+        if self._prefix is None or start == 0:
+            return None
+        from transformers import DynamicCache
+
+        cache = DynamicCache()
+        for index, (keys, values) in enumerate(self._prefix):
+            both = (t[:, :, :start].expand(size, -1, -1, -1) for t in (keys, values))
+            cache.update(*both, index)
+        return cache
+
+    def _forward(
+        self, batch: Sequence[_Job], start: int, cache: Any, keep_cache: bool = False
+    ) -> tuple[np.ndarray, Any]:
+        """(float32 [len(batch), T], cache) of one pass over the tokens from ``start`` on."""
+        device, steps = self._hf.device, len(self._answer)
+        longest = max(job.length for job in batch)
+        total = longest + steps - 1
+        ids = np.zeros((len(batch), total), np.int64)
+        hidden = np.zeros(ids.shape, bool)
+        for row, job in enumerate(batch):
+            n, v = job.length, job.variant
+            ids[row, :n], ids[row, n : n + steps - 1] = v.ids, self._answer[:-1]
+            ids[row, n + steps - 1 :] = self._answer[0]  # padding: any token will do
+            if v.hidden is not None:
+                hidden[row, :n] = v.hidden
+        first = min(job.length for job in batch) - 1 - start  # of the rows that predict an answer token
+        settings: dict[str, Any] = {"past_key_values": cache} if cache is not None else {}
+        if self._keeps:
+            settings["logits_to_keep"] = total - start - first
+        keys = torch.from_numpy(hidden).to(device)
+        with torch.no_grad(), hide_tokens(self._hf, HiddenTokens(keys, self._cancelled)):
+            out = self._hf(
+                input_ids=torch.from_numpy(ids[:, start:]).to(device),
+                attention_mask=torch.ones(ids.shape, dtype=torch.long, device=device),
+                use_cache=keep_cache or cache is not None,
+                **settings,
+            )
+        logits = out.logits if self._keeps else out.logits[:, first:]
+        answer = torch.from_numpy(self._answer).to(device)
+        places = [job.length - 1 - start - first for job in batch]
+        logs = [_logs(logits[row, at : at + steps], answer) for row, at in enumerate(places)]
+        return torch.stack(logs).cpu().numpy(), getattr(out, "past_key_values", None)
+
+
+def _logs(logits: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
+    """float32 [T] log-probability of each answer token, ``logits`` [T, V]."""
+    logits = logits.float()
+    return logits.gather(-1, answer[:, None])[:, 0] - torch.logsumexp(logits, dim=-1)
+
+
+def _plain_attention(model: Any) -> bool:
+    """True where every layer attends to everything before it: what was computed for a prefix holds for all."""
+    ref = model.ref
+    every = tuple(ref.attention_layers) == tuple(range(ref.layers))
+    return ref.attention == "dispatch" and every and all(window is None for window in ref.windows)
+
+
+def _is_plain(cache: Any, tokens: int) -> bool:
+    """True for a cache that holds the keys and values of every token of every layer, and nothing else."""
+    from transformers.cache_utils import DynamicCache, DynamicLayer
+
+    return type(cache) is DynamicCache and all(
+        type(layer) is DynamicLayer and layer.is_initialized and layer.keys.shape[2] == tokens for layer in cache.layers
+    )

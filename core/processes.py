@@ -1,0 +1,23 @@
+"""Modules of this package as processes of their own, whether it is a checkout's ``core`` or the installed ``heed``.
+
+Guarded by tests/core/test_processes.py.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """The command that runs ``module`` ("models.prefetch") of this package with this Python."""
+    return [sys.executable, "-m", f"{PACKAGE.name}.{module}", *arguments]
+
+
+def module_environment(**more: str) -> dict[str, str]:
+    """This process's environment, in which ``module_command`` works from any folder, and ``more``."""
+    path = os.pathsep.join([str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return os.environ | {"PYTHONPATH": path} | more

@@ -1,0 +1,42 @@
+"""The runs that come with Heed: put into the store on the first visit, so that it opens on something real.
+
+They are files of ``to_json``, made by a script in the repository from the real model.
+Guarded by tests/core/test_store_json_files.py.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from pathlib import Path
+
+from ..errors import StoreError
+from .json_files import run_from_json
+from .query import full_run_id
+from .write import save_run
+
+LOG = logging.getLogger("heed")
+
+
+def import_examples(folder: Path | str) -> list[str]:
+    """Store each ``*.json`` of ``folder`` that is missing; returns the ids in order of file name.
+
+    A file that cannot be read is logged and left out. Raises StoreError where the store cannot be
+    written.
+    """
+    ids = []
+    for path in sorted(Path(folder).glob("*.json")):
+        try:
+            run_id = _id(path, path.stat().st_mtime_ns)
+        except (StoreError, OSError):
+            LOG.warning("The example %s cannot be read.", path, exc_info=True)
+            continue
+        if full_run_id(run_id) is None:
+            save_run(run_from_json(path.read_bytes()))
+        ids.append(run_id)
+    return ids
+
+
+@lru_cache(maxsize=64)
+def _id(path: Path, _changed: int) -> str:
+    return run_from_json(path.read_bytes()).id

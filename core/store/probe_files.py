@@ -1,0 +1,123 @@
+"""Probes on disk: beside the run they belong to, in its folder, vouched for by its manifest.
+
+    runs/<id>/probe-<key>.json, probe-<key>.safetensors
+
+So a deleted run takes its probes along, they count as its bytes, and they are dropped with its rows when space runs
+out: they can be computed again. ``key`` is a hash of what was asked (units, mode, masks; for named segments also where
+they stand, since a run keeps its id when they are renamed). A damaged probe is dropped and computed again, the run
+stays. Guarded by tests/core/test_store_probe_files.py.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import suppress
+from hashlib import sha256
+
+import numpy as np
+
+from .. import settings
+from ..errors import MethodError, StoreError
+from ..records import Probe, Trace, Units
+from ..text.units import units as units_of
+from . import run_files
+from .lock import run_folder, runs_folder, store_lock
+from .read import open_run
+from .run_index import is_id
+from .serialise import from_plain, to_plain
+
+LOG = logging.getLogger("heed")
+
+
+def save_probe(probe: Probe) -> str:
+    """Store ``probe`` in the folder of its run; returns its key. Raises StoreError when that run is not stored."""
+    root = runs_folder()
+    key = _key(probe.units, probe.mode, None if probe.parameters.get("each") else probe.masks)
+    plain, arrays = to_plain(probe)
+    from_plain(plain, arrays)  # better now than as damage later
+    arrays["masks"] = np.packbits(probe.masks, axis=1)
+    contents = {
+        f"{key}.json": json.dumps(plain, allow_nan=False).encode(),
+        f"{key}.safetensors": run_files.pack_arrays(arrays),
+    }
+    try:
+        with store_lock(root):
+            run_files.add_files(root / probe.trace_id, contents)
+    except (FileNotFoundError, run_files.Damaged) as error:
+        raise StoreError(f"The run {probe.trace_id[:8]} is no longer stored: run it again, then hide words.") from error
+    except OSError as error:
+        raise StoreError(settings.unwritable_sentence(root, error)) from error
+    return key
+
+
+def load_probe(run: str | Trace, units: str, mode: str, masks: np.ndarray | None = None) -> Probe | None:
+    """The stored probe of a run (its id or trace), or None. ``masks`` None: every unit knocked out alone.
+
+    Give the trace where the run's segments may have been renamed since it was stored.
+    """
+    trace = run if isinstance(run, Trace) else None
+    run_id = run if isinstance(run, str) else run.id
+    if not is_id(run_id):
+        return None
+    named: Units | None = None
+    if units == "segment" or trace is not None:
+        trace = trace or open_run(run_id, rows=False)
+        if trace is None:
+            return None
+        with suppress(MethodError):  # units that this run does not have
+            named = units_of(trace.tokens, units, range(trace.prompt_length), trace.request.segments)
+        if named is None:
+            return None
+    key = _key(named or units, mode, None if masks is None else np.atleast_2d(np.asarray(masks)))
+    probe = _read(run_id, key)
+    if probe is None or (named is not None and not _same_units(probe.units, named)):
+        return None
+    return probe
+
+
+def _key(units: Units | str, mode: str, masks: np.ndarray | None) -> str:
+    granularity = units if isinstance(units, str) else units.granularity
+    asked = [granularity, mode, None if masks is None else [list(masks.shape), np.packbits(masks).tobytes().hex()]]
+    if granularity == "segment" and isinstance(units, Units):
+        asked.append([list(units.labels), units.message.tolist(), units.start.tolist(), units.end.tolist()])
+    return run_files.PROBE + sha256(json.dumps(asked).encode()).hexdigest()[:32]
+
+
+def _same_units(stored: Units, asked: Units) -> bool:
+    names = ("message", "start", "end", "token", "unit")
+    return stored.labels == asked.labels and all(
+        np.array_equal(getattr(stored, name), getattr(asked, name)) for name in names
+    )
+
+
+def _open(plain: bytes, packed: bytes) -> Probe:
+    """Masks stand on disk as bits: thousands of words knocked out one by one are millions of entries."""
+    arrays = run_files.unpack_arrays(packed)
+    fields = json.loads(plain)
+    arrays["masks"] = np.unpackbits(arrays["masks"], axis=1, count=len(fields["fields"]["units"]["labels"])).astype(
+        bool
+    )
+    return from_plain(fields, arrays)
+
+
+def _read(run_id: str, key: str) -> Probe | None:
+    folder = run_folder(run_id)
+    names = (f"{key}.json", f"{key}.safetensors")
+    try:
+        found = run_files.read_files(folder, names)
+        if found is None:
+            return None
+        record = _open(*found)
+        if not isinstance(record, Probe) or record.trace_id != run_id:
+            raise run_files.Damaged("it holds another probe than its name says")
+        return record
+    except FileNotFoundError:
+        return None
+    except (StoreError, ValueError, TypeError, LookupError, RecursionError) as error:
+        LOG.warning("A probe of run %s is damaged and was dropped: %s", run_id, error)
+        with suppress(StoreError, OSError), store_lock(folder.parent):
+            run_files.drop_files(folder, names)
+        return None
+    except OSError as error:
+        raise StoreError(f"A probe of run {run_id[:8]} cannot be read ({error.strerror}): check {folder}.") from error

@@ -1,0 +1,81 @@
+"""Finding, naming and starring runs, and how much room they take. Guarded by tests/core/test_store_run_index.py."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from .. import settings
+from ..errors import StoreError
+from . import run_index
+from .lock import run_folder, runs_folder, store_lock
+from .read import open_run
+from .run_index import RunInfo, is_id
+
+T = TypeVar("T")
+
+
+def store_usage() -> tuple[int, int]:
+    """(bytes that the runs take, limit)."""
+    taken = ask_index(lambda runs: runs.execute("SELECT coalesce(sum(bytes), 0) FROM runs").fetchone()[0])
+    return taken, settings.store_limit()
+
+
+def find_runs(query: str = "", starred: bool = False, limit: int = 50, offset: int = 0) -> list[RunInfo]:
+    """Runs whose prompt, answer, model, name or id hold every word of ``query``, last used first."""
+    return ask_index(lambda runs: run_index.search_runs(runs, query, starred, limit, offset))
+
+
+def count_found(query: str = "", starred: bool = False) -> int:
+    """How many runs ``find`` has in all."""
+    return ask_index(lambda runs: run_index.count_runs(runs, query, starred))
+
+
+def name_run(run_id: str, text: str) -> None:
+    """Give a run a name; an empty one takes it away. Raises StoreError."""
+    _label(run_id, text=" ".join(text.split()))
+
+
+def star_run(run_id: str, on: bool = True) -> None:
+    """Star a run, so that its rows are dropped last. Raises StoreError."""
+    _label(run_id, on=on)
+
+
+def full_run_id(start: str) -> str | None:
+    """The full id of the one run whose id starts like this; None when there is none, or more than one."""
+    start = start.strip().lower()
+    if is_id(start):
+        return start if run_folder(start).is_dir() else None
+    if len(start) < 4 or set(start) - set("0123456789abcdef"):
+        return None
+    try:
+        found = [
+            entry for entry in os.listdir(settings.home_path() / "runs") if is_id(entry) and entry.startswith(start)
+        ]
+    except OSError:
+        return None
+    return found[0] if len(found) == 1 else None
+
+
+def ask_index(question: Callable[[sqlite3.Connection], T]) -> T:
+    """Put a question to the index; runs that turn out damaged are deleted, since they cannot be shown."""
+    answer, damaged = run_index.query_index(settings.home_path(), question)
+    for run_id in damaged:
+        with suppress(StoreError):
+            open_run(run_id, rows=False)
+    return answer
+
+
+def _label(run_id: str, text: str | None = None, on: bool | None = None) -> None:
+    root = runs_folder()
+    if not is_id(run_id) or not (root / run_id).is_dir():
+        raise StoreError(f"There is no stored run {run_id[:8]!r}: it may have been deleted meanwhile.")
+    try:
+        with store_lock(root):
+            old_text, old_on = run_index.read_label(root.parent, run_id)
+            run_index.write_label(root.parent, run_id, old_text if text is None else text, old_on if on is None else on)
+    except OSError as error:
+        raise StoreError(settings.unwritable_sentence(root, error)) from error

@@ -1,0 +1,79 @@
+"""Opening stored runs: whole and unchanged, or told. Needs neither torch nor a tokenizer.
+
+Readers take no lock. One that meets something odd looks again under the lock before it calls the run
+damaged, since somebody may just be replacing it. Guarded by tests/core/test_store_runs.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import StoreError
+from ..records import Request, Trace
+from . import run_files
+from .lock import discard_folder, run_folder, store_lock
+from .run_index import is_id
+
+LOG = logging.getLogger("heed")
+
+
+def load_run(which: Request | str, rows: bool = True) -> Trace | None:
+    """The stored run of a request or id, or None when there is none.
+
+    Asked with a Request, the trace carries that request's segments, author and keep; shares of other
+    segments (``segment:*`` groups of ``mass``) are left out. ``trace.rows`` is None when the rows were
+    not kept, were evicted, or with ``rows=False``. Raises StoreError when the run was damaged: it is
+    gone then and can be run again.
+    """
+    run_id = which if isinstance(which, str) else which.id
+    trace = open_run(run_id, rows)
+    if trace is None:
+        return None
+    with suppress(OSError):
+        os.utime(run_folder(run_id) / run_files.USED)
+    return trace if isinstance(which, str) else _asked(trace, which)
+
+
+def open_run(run_id: str, rows: bool = True) -> Trace | None:
+    """Like ``load`` by id, without counting as a use."""
+    if not is_id(run_id):
+        return None
+    folder = run_folder(run_id)
+    try:
+        return run_files.read_run(folder, rows)
+    except FileNotFoundError:
+        return None
+    except run_files.Damaged as error:
+        return _reopen(folder, rows, error)
+    except OSError as error:
+        raise StoreError(f"The run {run_id[:8]} cannot be read ({error.strerror}): check {folder}.") from error
+
+
+def _reopen(folder: Path, rows: bool, first: run_files.Damaged) -> Trace | None:
+    """Look again, alone: a run that is still damaged is deleted and told."""
+    told = f"The stored run {folder.name[:8]} was damaged ({first}) and is not shown: run it again."
+    try:
+        with store_lock(folder.parent):
+            try:
+                return run_files.read_run(folder, rows)
+            except FileNotFoundError:
+                return None
+            except run_files.Damaged as error:
+                LOG.warning("Run %s is damaged and was deleted: %s", folder.name, error)
+                discard_folder(folder)
+                raise StoreError(told) from error
+    except OSError as error:
+        raise StoreError(told) from error
+
+
+def _asked(trace: Trace, request: Request) -> Trace:
+    """``trace`` with the segments, author and keep that this request asks with."""
+    if trace.request.segments == request.segments:
+        return replace(trace, request=request)
+    kept = [i for i, group in enumerate(trace.groups) if not group.startswith("segment:")]
+    groups = tuple(trace.groups[i] for i in kept)
+    return replace(trace, request=request, groups=groups, mass=trace.mass[..., kept])

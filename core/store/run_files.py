@@ -1,0 +1,274 @@
+"""One run on disk: a folder of a few files and a manifest that vouches for each of them.
+
+    runs/<id>/trace.json           the record, without arrays
+              arrays.safetensors   its small arrays (tokens, log-probabilities, mass)
+              rows.safetensors     attention rows, large; absent when not kept or evicted
+              probe-*              what hiding words did, see probes.py; none until somebody asks
+              manifest.json        written last: size and sha256 of each file, a summary for lists;
+                                   its second line is the sha256 of its first
+              used                 empty; its time is when the run was last opened
+
+Why not one file: rows are a hundred times larger than the rest and are dropped first when space runs
+out; then only the manifest is replaced. Why hashes: the files of a killed, edited or half-copied run
+look like files. Every byte that is read is checked, which costs some 40 ms for 38 MB. safetensors and
+JSON hold no code, so nothing is ever unpickled. Guarded by tests/core/test_store_run_files.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import numpy as safetensors
+
+from ..errors import StoreError
+from ..records import SCHEMA, Request, Trace
+from .serialise import from_plain, to_plain
+
+RECORD, ARRAYS, ROWS, MANIFEST, USED = "trace.json", "arrays.safetensors", "rows.safetensors", "manifest.json", "used"
+FOLDER_FORMAT = "heed-run-folder"
+PROBE = "probe-"
+"""How the names of files begin that are dropped together with the rows."""
+_KINDS = (("F32", "<f4"), ("I32", "<i4"), ("I64", "<i8"), ("U16", "<u2"), ("U8", "u1"))
+TENSOR_DTYPES = {name: np.dtype(kind) for name, kind in _KINDS}
+"""The dtypes that records hold, by their name in a safetensors file."""
+SEARCHED = 20_000
+"""Characters of prompt and answer that the manifest repeats, for lists and search."""
+
+
+class Damaged(StoreError):
+    """A file of a run is missing, truncated or edited."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a run's folder must hold, and what a list says of it."""
+
+    id: str
+    schema: int
+    files: dict[str, tuple[int, str]]
+    """Name to (bytes, sha256)."""
+    info: dict[str, Any]
+
+    @property
+    def rows_bytes(self) -> int:
+        return self.files.get(ROWS, (0, ""))[0]
+
+    @property
+    def bytes(self) -> int:
+        return sum(size for size, _ in self.files.values())
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write all of ``data`` or nothing: a reader sees the old file or the new one. Raises OSError."""
+    handle, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside ``folder`` last through a power cut, where the system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write_run(folder: Path, trace: Trace) -> Manifest:
+    """Write ``trace`` into the empty ``folder``, manifest last.
+
+    Raises OSError, and StoreError for a record whose fields have other types than they should: better now
+    than as damage when it is opened.
+    """
+    plain, arrays = to_plain(trace)
+    from_plain(plain, arrays)
+    rows = {name: array for name, array in arrays.items() if name.startswith("rows.")}
+    small = {name: array for name, array in arrays.items() if name not in rows}
+    contents = {RECORD: json.dumps(plain, allow_nan=False).encode(), ARRAYS: pack_arrays(small)}
+    if rows:
+        contents[ROWS] = pack_arrays(rows)
+    for name, data in contents.items():
+        write_file(folder / name, data)
+    files = {name: (len(data), sha256(data).hexdigest()) for name, data in contents.items()}
+    manifest = Manifest(trace.id, SCHEMA, files, _summary(trace))
+    (folder / USED).touch()
+    _write_manifest(folder, manifest)
+    return manifest
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a run's folder. Raises Damaged, and FileNotFoundError when there is no such folder."""
+    data = _bytes(folder, MANIFEST)
+    body, _, check = data.partition(b"\n")
+    if check != sha256(body).hexdigest().encode() + b"\n":
+        raise Damaged(f"{MANIFEST} was truncated or edited")
+    try:
+        plain = json.loads(body)
+        files = {str(name): (int(size), str(digest)) for name, (size, digest) in plain["files"].items()}
+        return Manifest(str(plain["id"]), int(plain["schema"]), files, dict(plain["info"]))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise Damaged(f"{MANIFEST} is no manifest of a run") from error
+
+
+def read_run(folder: Path, rows: bool = True) -> Trace:
+    """The run in ``folder``, every byte read checked against the manifest.
+
+    ``rows=False`` leaves the attention rows on disk and unchecked. Raises Damaged, StoreError for a run
+    that another version wrote, FileNotFoundError when there is no such folder.
+    """
+    manifest = read_manifest(folder)
+    if manifest.schema != SCHEMA:
+        raise StoreError(
+            f"This run has schema {manifest.schema} and this Heed reads schema {SCHEMA}: "
+            "run it again, or open it with the Heed that wrote it."
+        )
+    try:
+        plain = json.loads(_checked(folder, RECORD, manifest))
+        arrays = unpack_arrays(_checked(folder, ARRAYS, manifest))
+        if rows and ROWS in manifest.files:
+            arrays |= unpack_arrays(_checked(folder, ROWS, manifest))
+        else:
+            plain["fields"]["rows"] = None
+        trace = from_plain(plain, arrays)
+    except Damaged:
+        raise
+    except (ValueError, TypeError, LookupError, RecursionError, StoreError) as error:
+        raise Damaged(f"{RECORD} does not hold a run ({error})") from error
+    if not isinstance(trace, Trace) or {trace.id, manifest.id} != {folder.name}:
+        raise Damaged("it holds another run than its name says")
+    return trace
+
+
+def verify_run(folder: Path) -> None:
+    """Check every file of a run without building it. Raises like ``read_run``."""
+    manifest = read_manifest(folder)
+    for name in manifest.files:
+        _checked(folder, name, manifest)
+
+
+def drop_rows(folder: Path) -> int:
+    """Delete what can be computed again, the attention rows and probes, manifest first; returns the bytes freed.
+
+    Raises OSError, Damaged.
+    """
+    return drop_files(folder, [name for name in read_manifest(folder).files if name == ROWS or name.startswith(PROBE)])
+
+
+def drop_files(folder: Path, names: Iterable[str]) -> int:
+    """Delete these files of a run (the lock is held), manifest first; returns the bytes freed.
+
+    Raises OSError, Damaged.
+    """
+    manifest = read_manifest(folder)
+    gone = [name for name in names if name in manifest.files]
+    files = {name: entry for name, entry in manifest.files.items() if name not in gone}
+    _write_manifest(folder, replace(manifest, files=files))
+    for name in gone:
+        (folder / name).unlink(missing_ok=True)
+    return manifest.bytes - sum(size for size, _ in files.values())
+
+
+def add_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Add files to a run (the lock is held), all of them or none: the manifest is written last.
+
+    Raises OSError, Damaged, FileNotFoundError when there is no such run.
+    """
+    manifest = read_manifest(folder)
+    for name, data in contents.items():
+        write_file(folder / name, data)
+    new = {name: (len(data), sha256(data).hexdigest()) for name, data in contents.items()}
+    _write_manifest(folder, replace(manifest, files=manifest.files | new))
+
+
+def read_files(folder: Path, names: Sequence[str]) -> list[bytes] | None:
+    """Whole files of a run, checked; None when the manifest does not know them. Raises as ``read_manifest``."""
+    manifest = read_manifest(folder)
+    if not set(names) <= set(manifest.files):
+        return None
+    return [_checked(folder, name, manifest) for name in names]
+
+
+def prompt_of(request: Request) -> str:
+    """The prompt as a person wrote it: raw text, or the messages one under the other."""
+    return request.text or "\n".join(message.content for message in request.messages)
+
+
+def _write_manifest(folder: Path, manifest: Manifest) -> None:
+    plain = {"format": FOLDER_FORMAT, "schema": manifest.schema, "id": manifest.id}
+    body = json.dumps(plain | {"files": manifest.files, "info": manifest.info}).encode()
+    write_file(folder / MANIFEST, body + b"\n" + sha256(body).hexdigest().encode() + b"\n")
+    sync_folder(folder)
+
+
+def _summary(trace: Trace) -> dict[str, Any]:
+    prompt = prompt_of(trace.request) or "".join(trace.input_tokens)
+    answer = trace.answer or "".join(trace.output_tokens)
+    return {
+        "created": trace.created,
+        "model": trace.model.caption,
+        "model_name": trace.model.key.name,
+        "prompt": prompt[:SEARCHED],
+        "answer": answer[:SEARCHED],
+        "finish": trace.finish,
+        "tokens_in": trace.prompt_length,
+        "tokens_out": trace.steps,
+        "scored": trace.request.scored,
+    }
+
+
+def pack_arrays(arrays: dict[str, np.ndarray]) -> bytes:
+    return safetensors.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+
+
+def unpack_arrays(data: bytes) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file as read-only views of ``data``.
+
+    The library's own reader copies every byte, which takes as long as checking them. Raises ValueError,
+    KeyError or TypeError on anything unexpected.
+    """
+    size = int.from_bytes(data[:8], "little")
+    header, body = json.loads(data[8 : 8 + size]), memoryview(data)[8 + size :]
+    arrays = {}
+    for name, entry in header.items():
+        first, last = entry["data_offsets"]
+        arrays[name] = np.frombuffer(body[first:last], TENSOR_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+    return arrays
+
+
+def _bytes(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        if not folder.is_dir():
+            raise FileNotFoundError(folder) from error
+        raise Damaged(f"{name} is missing") from error
+
+
+def _checked(folder: Path, name: str, manifest: Manifest) -> bytes:
+    if name not in manifest.files:
+        raise Damaged(f"{name} is missing from its manifest")
+    size, digest = manifest.files[name]
+    data = _bytes(folder, name)
+    if len(data) != size:
+        raise Damaged(f"{name} has {len(data):,} bytes instead of {size:,}")
+    if sha256(data).hexdigest() != digest:
+        raise Damaged(f"{name} was edited")
+    return data

@@ -1,0 +1,240 @@
+"""A list of all runs that can be searched: SQLite as a cache of what the run folders say.
+
+The folders are the truth. Before every question the index is brought level with them: a run whose
+manifest or label changed (inode, time and size of the file) is read again, a run that is gone is
+dropped. So there is nothing to keep in step, a killed process leaves no trace here, and an index that
+is missing, corrupt or of another version is simply built anew; where it cannot be written (a read-only
+home) it is built in memory. Names and stars live in labels/<id>.json and survive everything.
+Guarded by tests/core/test_store_run_index.py.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from os import scandir, stat
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..errors import StoreError
+from ..records import SCHEMA
+from .run_files import MANIFEST, USED, Damaged, read_manifest, write_file
+
+INDEX_VERSION = 1
+"""Raised when TABLE changes: an index of another version, or of another schema of records, is built anew."""
+
+PREVIEW = 200
+"""Characters of prompt and answer in a list."""
+
+TABLE = """CREATE TABLE IF NOT EXISTS runs (
+    id TEXT PRIMARY KEY, signature TEXT, created TEXT, last_used REAL, model TEXT, prompt TEXT, answer TEXT,
+    name TEXT, starred INTEGER, finish TEXT, tokens_in INTEGER, tokens_out INTEGER, bytes INTEGER,
+    rows_bytes INTEGER, scored INTEGER, haystack TEXT)"""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """One line of the list of runs. Times are ISO, UTC; prompt and answer are cut to a preview."""
+
+    id: str
+    created: str
+    last_used: str
+    model: str
+    """The model's caption."""
+    prompt: str
+    answer: str
+    name: str
+    starred: bool
+    finish: str
+    tokens_in: int
+    tokens_out: int
+    bytes: int
+    has_rows: bool
+    scored: bool
+
+
+def is_id(text: str) -> bool:
+    """True for what can be the id of a run: 64 lower-case hexadecimal digits, and so a safe file name."""
+    return isinstance(text, str) and len(text) == 64 and not set(text) - set("0123456789abcdef")
+
+
+def read_label(home: Path, run_id: str) -> tuple[str, bool]:
+    """Name and star that a person gave the run; ("", False) where there are none or they cannot be read."""
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        plain = json.loads((home / "labels" / f"{run_id}.json").read_bytes())
+        return str(plain["name"]), plain["starred"] is True
+    return "", False
+
+
+def write_label(home: Path, run_id: str, name: str, starred: bool) -> None:
+    """Keep name and star of a run. Raises OSError."""
+    path = home / "labels" / f"{run_id}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, json.dumps({"name": name, "starred": starred}).encode())
+
+
+def query_index(home: Path, question: Callable[[sqlite3.Connection], T]) -> tuple[T, list[str]]:
+    """``question`` put to an index that is level with the folders, and the ids of damaged runs it met."""
+    path = home / "index.sqlite"
+    for place in (path, path, None):
+        try:
+            with closing(_connect(place)) as index:
+                damaged = _level(index, home)
+                return question(index), damaged
+        except sqlite3.OperationalError:
+            continue  # read-only, full or locked for long: the last round builds it in memory
+        except sqlite3.DatabaseError:
+            for name in ("index.sqlite", "index.sqlite-wal", "index.sqlite-shm"):
+                with suppress(OSError):
+                    (home / name).unlink()
+    raise StoreError("The list of runs cannot be built: restart Heed, and free memory if it is short.")
+
+
+def search_runs(index: sqlite3.Connection, query: str, starred: bool, limit: int, offset: int) -> list[RunInfo]:
+    """Runs that hold every word of ``query``, last used first."""
+    where, values = _where(query, starred)
+    found = index.execute(
+        f"SELECT * FROM runs{where} ORDER BY last_used DESC, id LIMIT ? OFFSET ?", [*values, limit, offset]
+    )
+    return [_info(row) for row in found]
+
+
+def count_runs(index: sqlite3.Connection, query: str, starred: bool) -> int:
+    """How many runs ``search`` would find without a limit."""
+    where, values = _where(query, starred)
+    return index.execute(f"SELECT count(*) FROM runs{where}", values).fetchone()[0]
+
+
+def _where(query: str, starred: bool) -> tuple[str, list[Any]]:
+    words = _fold(query).split()
+    tests = ["instr(haystack, ?) > 0"] * len(words) + (["starred"] if starred else [])
+    return (" WHERE " + " AND ".join(tests) if tests else ""), words
+
+
+def _connect(path: Path | None) -> sqlite3.Connection:
+    index = sqlite3.connect(path or ":memory:", timeout=5, isolation_level=None)
+    try:
+        index.row_factory = sqlite3.Row
+        index.execute("PRAGMA journal_mode=WAL")
+        index.execute("PRAGMA synchronous=OFF")  # it can always be built anew
+        version = INDEX_VERSION * 1000 + SCHEMA
+        if index.execute("PRAGMA user_version").fetchone()[0] != version:
+            index.execute("BEGIN IMMEDIATE")
+            index.execute("DROP TABLE IF EXISTS runs")
+            index.execute(TABLE)
+            index.execute(f"PRAGMA user_version={version}")
+            index.execute("COMMIT")
+    except BaseException:
+        index.close()
+        raise
+    return index
+
+
+def _level(index: sqlite3.Connection, home: Path) -> list[str]:
+    """Bring the index level with the folders; returns the ids of runs whose manifest is damaged."""
+    known = {row["id"]: row for row in index.execute("SELECT id, signature, last_used FROM runs")}
+    seen, fresh, used, damaged = set(), [], [], []
+    for run_id, signature, last_used in _folders(home):
+        row = known.get(run_id)
+        seen.add(run_id)
+        if row is None or row["signature"] != signature:
+            try:
+                fresh.append(_row(home, run_id, signature, last_used))
+            except FileNotFoundError:
+                seen.discard(run_id)
+            except (Damaged, OSError):
+                seen.discard(run_id)
+                damaged.append(run_id)
+        elif row["last_used"] != last_used:
+            used.append((last_used, run_id))
+    gone = [(run_id,) for run_id in set(known) - seen]
+    if fresh or used or gone:
+        index.execute("BEGIN IMMEDIATE")
+        index.executemany("DELETE FROM runs WHERE id = ?", gone)
+        index.executemany("UPDATE runs SET last_used = ? WHERE id = ?", used)
+        index.executemany(f"REPLACE INTO runs VALUES ({', '.join('?' * 16)})", fresh)
+        index.execute("COMMIT")
+    return damaged
+
+
+def _folders(home: Path) -> Iterator[tuple[str, str, float]]:
+    """(id, signature, time of last use) of every run folder."""
+    try:
+        entries = [entry.name for entry in scandir(home / "runs") if is_id(entry.name)]
+    except OSError:
+        return
+    for run_id in entries:
+        folder = home / "runs" / run_id
+        manifest, label = _stamp(folder / MANIFEST), _stamp(home / "labels" / f"{run_id}.json")
+        try:
+            last_used = stat(folder / USED).st_mtime
+        except OSError:
+            last_used = 0.0
+        yield run_id, f"{manifest} {label}", last_used
+
+
+def _stamp(path: Path) -> str:
+    try:
+        seen = stat(path)
+    except OSError:
+        return "-"
+    return f"{seen.st_ino}.{seen.st_mtime_ns}.{seen.st_size}"
+
+
+def _row(home: Path, run_id: str, signature: str, last_used: float) -> tuple:
+    manifest = read_manifest(home / "runs" / run_id)
+    name, starred = read_label(home, run_id)
+    info = manifest.info
+    if manifest.schema != SCHEMA:  # cannot be opened, but can be seen and deleted
+        info = {"prompt": f"(written by a Heed with schema {manifest.schema})"}
+    texts = [_clean(str(info.get(field, ""))) for field in ("prompt", "answer", "model", "model_name")]
+    haystack = _fold("\n".join([*texts, name, run_id]))
+    prompt, answer, model, _ = texts
+    values = [info.get(field) for field in ("finish", "tokens_in", "tokens_out")]
+    head = (run_id, signature, info.get("created") or _iso(last_used), last_used, model)
+    rest = (_preview(prompt), _preview(answer), _clean(name), starred, *values)
+    return (*head, *rest, manifest.bytes, manifest.rows_bytes, bool(info.get("scored")), haystack)
+
+
+def _info(row: sqlite3.Row) -> RunInfo:
+    return RunInfo(
+        id=row["id"],
+        created=row["created"] or "",
+        last_used=_iso(row["last_used"]),
+        model=row["model"],
+        prompt=row["prompt"],
+        answer=row["answer"],
+        name=row["name"],
+        starred=bool(row["starred"]),
+        finish=row["finish"] or "",
+        tokens_in=row["tokens_in"] or 0,
+        tokens_out=row["tokens_out"] or 0,
+        bytes=row["bytes"],
+        has_rows=row["rows_bytes"] > 0,
+        scored=bool(row["scored"]),
+    )
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _clean(text: str) -> str:
+    """Text that SQLite can hold: no lone surrogates, no NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\0", " ")
+
+
+def _fold(text: str) -> str:
+    return unicodedata.normalize("NFKC", _clean(text)).casefold()
+
+
+def _preview(text: str) -> str:
+    line = " ".join(text[: PREVIEW * 4].split())
+    return line if len(line) <= PREVIEW else f"{line[: PREVIEW - 1]}…"

@@ -1,0 +1,16 @@
+from .import_items import guess_mapping as guess_mapping
+from .import_items import read_items as read_items
+from .item_files import TASKS as TASKS
+from .item_files import Example as Example
+from .item_files import examples as examples
+from .item_files import suite as suite
+from .plan import Plan as Plan
+from .plan import baseline_structure as baseline_structure
+from .plan_estimate import estimate_plan as estimate_plan
+from .prompt_structures import STRUCTURES as STRUCTURES
+from .prompt_structures import check_template as check_template
+from .prompt_structures import lay_out as lay_out
+from .prompt_structures import why_not_possible as why_not_possible
+from .segment_guess import propose_segments as propose_segments
+from .study import Study as Study
+from .study import list_studies as list_studies

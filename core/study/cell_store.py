@@ -1,0 +1,151 @@
+"""Writing and reading finished cells: one transaction a cell, and back from the database to records.
+
+Guarded by tests/core/test_study_run.py.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import StoreError
+from ..records import Answered, Digest, Instruction, Item, Request
+from ..store.serialise import from_plain, to_plain
+from . import database, table_rows
+from .digest import pack_digest, unpack_digest
+
+Span = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class KeptCell:
+    """What is kept of one finished cell."""
+
+    cell: str
+    request: Request
+    spans: tuple[tuple[Span, ...], ...]
+    """Of each of the item's instructions."""
+    digest: Digest | None
+    effects: Mapping[str, float]
+
+
+def write_cell(
+    db: sqlite3.Connection, place: Mapping[str, Any], item: Item, kept: KeptCell, facts: Mapping[str, Any]
+) -> None:
+    """A finished cell, everywhere at once: what is kept, its row, its instructions' rows, and that it is done.
+
+    ``place`` is its row in ``cells``; ``facts``: error, seconds, near_ties, prompt_tokens, output_tokens.
+    """
+    row, told = cell_rows(place, item, kept, facts, _rating(db, place["cell"], item))
+    plain = json.dumps(to_plain(kept.request)[0])
+    blob = None if kept.digest is None else pack_digest(kept.digest)
+    with database.transaction(db):
+        database.put_row(
+            db,
+            "kept",
+            {
+                "cell": kept.cell,
+                "request": plain,
+                "spans": json.dumps(kept.spans),
+                "digest": blob,
+                "effects": json.dumps(dict(kept.effects)),
+            },
+        )
+        _rows(db, row, told)
+        _state(db, kept.cell, "failed" if row["error"] else "done")
+
+
+def fail_cell(db: sqlite3.Connection, place: Mapping[str, Any], why: str) -> None:
+    """A cell that could not even be asked keeps its reason."""
+    row = _place(place) | {"error": why, "answer": "", "why": "{}", "run": "", "finished": time.time()}
+    with database.transaction(db):
+        _rows(db, row, [])
+        _state(db, place["cell"], "failed")
+
+
+def cell_rows(
+    place: Mapping[str, Any], item: Item, kept: KeptCell, facts: Mapping[str, Any], rating: float | None
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """(row of ``runs``, rows of ``instructions``) of a cell."""
+    row = _place(place) | dict(facts) | {"run": kept.request.id, "why": "{}", "answer": "", "finished": time.time()}
+    if kept.digest is None:
+        return row, []
+    record = cell_record(item, kept, rating)
+    found, why = table_rows.run_values(record, kept.digest, kept.effects)
+    row |= {"finish": kept.digest.finish, "truncated": int(kept.digest.truncated), "answer": kept.digest.answer}
+    row |= found | {"why": json.dumps(why)}
+    which = {k: row[k] for k in ("cell", "run", "prompt_id", "task", "structure", "control", "model")}
+    return row, [which | one for one in table_rows.instruction_rows(record, kept.digest, kept.effects)]
+
+
+def cell_record(item: Item, kept: KeptCell, rating: float | None) -> Answered:
+    """What metrics look at; the item's instructions with the spans they have in this run's prompt."""
+    assert kept.digest is not None
+    spans = [*kept.spans, *[()] * len(item.instructions)]
+    told = tuple(Instruction(i.id, i.kwargs, s, i.text) for i, s in zip(item.instructions, spans, strict=False))
+    return table_rows.answered_of_digest(item, kept.request, kept.digest, told, rating)
+
+
+def recompute_cell(db: sqlite3.Connection, place: Mapping[str, Any], item: Item) -> None:
+    """Compute the rows of one finished cell anew from what is kept, with the item as it is now."""
+    old = db.execute("SELECT * FROM runs WHERE cell = ?", [place["cell"]]).fetchone()
+    kept = read_cell(db, place["cell"])
+    if old is None or kept is None or kept.digest is None:
+        return
+    names = ("error", "seconds", "near_ties", "prompt_tokens", "output_tokens")
+    facts = {name: old[name] for name in names}
+    row, told = cell_rows(place, item, kept, facts, _rating(db, place["cell"], item))
+    late = {name: old[name] for name in table_rows.FILLED_LATER if name in set(old.keys())}
+    with database.transaction(db):
+        _rows(db, row | late | {"finished": old["finished"]}, told)
+
+
+def read_cell(db: sqlite3.Connection, cell: str) -> KeptCell | None:
+    """What is kept of a cell; None where it is not done."""
+    row = db.execute("SELECT * FROM kept WHERE cell = ?", [cell]).fetchone()
+    if row is None:
+        return None
+    spans = tuple(tuple((int(m), int(a), int(b)) for m, a, b in some) for some in json.loads(row["spans"]))
+    digest = None if row["digest"] is None else unpack_digest(row["digest"])
+    return KeptCell(cell, request_from_text(row["request"]), spans, digest, json.loads(row["effects"]))
+
+
+def request_from_text(text: str) -> Request:
+    """A kept Request. Raises StoreError."""
+    request = from_plain(json.loads(text), {})
+    if not isinstance(request, Request):
+        raise StoreError("The study holds something else where a request should be: run it again.")
+    return request
+
+
+def read_digests(db: sqlite3.Connection, cells: list[str]) -> Iterator[tuple[str, Digest | None]]:
+    """(cell, its digest) one after another."""
+    for cell in cells:
+        row = db.execute("SELECT digest FROM kept WHERE cell = ?", [cell]).fetchone()
+        yield cell, None if row is None or row["digest"] is None else unpack_digest(row["digest"])
+
+
+def _place(place: Mapping[str, Any]) -> dict[str, Any]:
+    same = ("cell", "task", "structure", "control", "model", "seed")
+    return {name: place[name] for name in same} | {"prompt_id": place["item"]}
+
+
+def _rows(db: sqlite3.Connection, row: Mapping[str, Any], told: list[dict[str, Any]]) -> None:
+    database.put_row(db, "runs", row)
+    db.execute("DELETE FROM instructions WHERE cell = ?", [row["cell"]])
+    for one in told:
+        database.put_row(db, "instructions", one)
+
+
+def _state(db: sqlite3.Connection, cell: str, state: str) -> None:
+    db.execute("UPDATE cells SET state = ?, owner = '' WHERE cell = ?", [state, cell])
+
+
+def _rating(db: sqlite3.Connection, cell: str, item: Item) -> float | None:
+    """The mean over raters, else what came with the item."""
+    row = db.execute("SELECT avg(rating) AS mean FROM ratings WHERE cell = ?", [cell]).fetchone()
+    return item.rating if row["mean"] is None else float(row["mean"])

@@ -1,0 +1,113 @@
+"""The plain words for what a table calls by a key: tasks, structures, models, metrics, features.
+
+Charts, the page Findings and the report take their words from here, so that one thing has one name. To add a task or
+a structure of your own: nothing, its key is written as it is. Guarded by tests/core/test_study_column_labels.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from ..models.catalogue import CATALOGUE
+from .features import FEATURES, LAST_SUFFIX
+from .prompt_structures import OWN_PREFIX, STRUCTURES
+from .quality.metrics import EVIDENCE_KINDS, METRICS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TASK_WORDS = {
+    "all tasks": "All tasks",
+    "fact": "Fact questions",
+    "context_qa": "Questions on a text",
+    "summary": "Summaries",
+    "extraction": "Extraction",
+    "classification": "Classification",
+    "constrained": "Writing under rules",
+    "arithmetic": "Arithmetic",
+    "creative": "Creative writing",
+    "bias": "Swapped terms (bias)",
+    "own": "Own items",
+}
+FEATURE_GROUPS = {
+    "attention": "All heads",
+    "last": "Last layer",
+    "causal": "Knock-out",
+}
+"""Features as pages offer them: {key: words}."""
+LEAST = ("masked", "removed", "share_", "lookback", "sink", "entropy")
+"""How the names of the features begin that a first look shows."""
+
+
+def task_label(task: str) -> str:
+    """A task in words."""
+    return TASK_WORDS.get(task, task)
+
+
+def structure_label(name: str) -> str:
+    """A structure in words; the user's own by the name that it was given."""
+    if name.startswith(OWN_PREFIX):
+        return name.removeprefix(OWN_PREFIX)
+    return STRUCTURES[name].label if name in STRUCTURES else name
+
+
+def model_label(name: str) -> str:
+    """A model as the catalogue calls it, else its name."""
+    return CATALOGUE[name].label if name in CATALOGUE else name
+
+
+def strata_labels(forest: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """(heading, row, series) of each row of a forest table but the pooled one: task, structure, model where known."""
+    own = forest.iloc[:-1]
+
+    def words(column: str, say: Callable[[str], str]) -> list[str]:
+        return [say(str(v)) for v in own[column]] if column in own and own[column].notna().any() else []
+
+    tasks, models = words("task", task_label), words("model", model_label)
+    rows = words("structure", structure_label)
+    heads = tasks if rows else [""] * len(own)
+    rows = rows or tasks or [str(s) for s in own["stratum"]]
+    return list(zip(heads or [""] * len(own), rows, models or [""] * len(own), strict=True))
+
+
+def column_label(name: str) -> str:
+    """A metric or a feature in words."""
+    if name in METRICS:
+        return METRICS[name].label
+    return FEATURES[name].label if name in FEATURES else name
+
+
+def column_description(name: str) -> str:
+    """One sentence on what a metric or a feature is; empty for a column that is not known."""
+    if name in METRICS:
+        return METRICS[name].about
+    if name in FEATURES:
+        found = FEATURES[name]
+        return f"{found.definition} Unit: {found.unit}. Source: {found.source}."
+    return ""
+
+
+def is_binary(name: str) -> bool:
+    """True for a metric that is only 0 or 1."""
+    return name in METRICS and METRICS[name].binary
+
+
+def metrics_of(columns: Iterable[str]) -> list[str]:
+    """The metrics among ``columns``, outcomes first."""
+    have = set(columns)
+    return [m for kind in EVIDENCE_KINDS for m in METRICS if METRICS[m].kind == kind and m in have]
+
+
+def features_of(columns: Iterable[str], group: str = "") -> list[str]:
+    """The features among ``columns``; with ``group`` (a key of GROUPS) only those of it."""
+    have = set(columns)
+    found = [f for f in FEATURES if f in have]
+    return [f for f in found if not group or group_of(f) == group]
+
+
+def group_of(feature: str) -> str:
+    """The key of GROUPS that a feature belongs to."""
+    if feature.endswith(LAST_SUFFIX):
+        return "last"
+    return "causal" if feature in FEATURES and FEATURES[feature].kind == "causal" else "attention"

@@ -1,0 +1,127 @@
+"""Requests -> Digests with effects: the part of a study that holds a model. What every worker of a study calls.
+
+Runs are captured in batches; each is digested and its parts are knocked out as it comes, so that nothing large is kept.
+A run that fails keeps its reason and leaves the others alone. Guarded by tests/core/test_study_features.py.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import Cancelled, HeedError, error_reason
+from ..progress import IsCancelled, Progress, never_cancelled, no_progress
+from ..records import Digest, Instruction, Request, Span, Trace
+from .digest import DEFAULT_METHODS, make_digest
+
+PART_SPANS = {"mask": "masked", "remove": "removed"}
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """One run of a study, ready for the model."""
+
+    key: str
+    """The cell."""
+    request: Request
+    instructions: tuple[Instruction, ...] = ()
+    """With their spans in this layout."""
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What came of it: a digest and the effects of its parts, or why there is none."""
+
+    key: str
+    run: str
+    digest: Digest | None = None
+    effects: dict[str, float] = field(default_factory=dict)
+    """``masked_total_SEG`` and ``removed_total_SEG``: nats that the answer loses; SEG a segment, ``check`` or
+    ``check N``."""
+    error: str = ""
+    near_ties: int = 0
+    """Steps whose two best tokens are within 1e-4 nats: there a batch may write another word than a single run."""
+    seconds: float = 0.0
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+
+
+def compute_runs(
+    model: Any,
+    asked: Sequence[StudyRun],
+    *,
+    effects: bool = True,
+    batch: int = 16,
+    methods: Sequence[str] = DEFAULT_METHODS,
+    progress: Progress = no_progress,
+    cancelled: IsCancelled = never_cancelled,
+) -> Iterator[StudyResult]:
+    """A Result for each of ``asked``, as they are done. Raises Cancelled; results handed out before stay good."""
+    from ..capture.batch_generation import capture_all
+
+    requests = [replace(a.request, keep="reduced") for a in asked]
+    for place, trace in capture_all(model, requests, batch=batch, progress=progress, cancelled=cancelled):
+        one = asked[place]
+        if isinstance(trace, HeedError):
+            yield StudyResult(one.key, one.request.id, error=str(trace))
+            continue
+        try:
+            yield _result(model, one, trace, effects, methods, cancelled)
+        except Cancelled:
+            raise
+        except HeedError as error:
+            yield StudyResult(one.key, one.request.id, error=str(error))
+        except Exception as error:
+            yield StudyResult(
+                one.key, one.request.id, error=f"This run failed while it was measured ({error_reason(error)})."
+            )
+
+
+def _result(
+    model: Any, one: StudyRun, trace: Trace, effects: bool, methods: Sequence[str], cancelled: IsCancelled
+) -> StudyResult:
+    from ..capture.batch_generation import near_ties
+
+    began = time.monotonic()
+    found = make_digest(trace, methods)
+    lost: dict[str, float] = {}
+    if effects and len(trace.answer_steps):
+        from ..probe.segment_ablation import ablate_segments
+
+        parts = ablated_parts(one)
+        different = {tuple(spans): name for name, spans in reversed(parts.items())}
+        values = ablate_segments(model, trace, {n: s for s, n in different.items()}, cancelled=cancelled)
+        for name, spans in parts.items():
+            for mode, said in PART_SPANS.items():
+                steps = values[different[tuple(spans)], mode][trace.answer_steps]
+                lost[f"{said}_total_{name}"] = float(np.sum(steps, dtype=np.float64))
+    return StudyResult(
+        key=one.key,
+        run=one.request.id,
+        digest=found,
+        effects=lost,
+        near_ties=near_ties(trace),
+        seconds=trace.seconds + time.monotonic() - began,
+        prompt_tokens=trace.prompt_length,
+        output_tokens=trace.steps,
+    )
+
+
+def ablated_parts(one: StudyRun) -> dict[str, list[Span]]:
+    """{name: spans} to knock out: segments by name, each instruction's span as ``check N``, all as ``check``."""
+    parts: dict[str, list[Span]] = {}
+    for s in one.request.segments:
+        if not s.name.startswith("check"):
+            parts.setdefault(s.name, []).append((s.message, s.start, s.end))
+    checks = [list(i.spans) for i in one.instructions]
+    for number, spans in enumerate(checks, 1):
+        if spans:
+            parts[f"check {number}"] = spans
+    every = sorted({span for spans in checks for span in spans})
+    if every:
+        parts["check"] = every
+    return {name: sorted(spans) for name, spans in parts.items()}

@@ -1,0 +1,241 @@
+"""All that a study found: tables for the page and the report, sentences, and the methods written out.
+
+``findings(runs, ...)`` takes the runs table (a study's, or one that was uploaded with the same columns) and asks, in
+this order: how good the answers are by structure, task and model; what structures do to attention and to knock-out
+effects beyond moving words; whether importance goes with quality, between prompts and within a prompt; whether it tells
+good answers from bad ones it has not seen. The statistics live in ``core.study.statistics`` and know nothing of a
+study; here it is decided what is asked and what may be said. Guarded by
+tests/core/test_findings_analysis.py (planted truths, nulls).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ...errors import Cancelled, StudyError
+from ...progress import IsCancelled
+from .correlations import add_verdicts, forests, relate_columns, varying_columns
+from .record import Findings, comparison_effort
+from .structure_effects import ValueDescription, compare_structures
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from ..plan import Plan
+
+NEEDED = ("prompt_id", "task", "structure", "model")
+CELL_COLUMNS = (
+    *("task", "structure", "control", "model", "runs", "prompts", "failed", "failed_share"),
+    *("truncated", "truncated_share", "reason"),
+)
+
+
+def compute_findings(
+    runs: pd.DataFrame,
+    instructions: pd.DataFrame | None = None,
+    heads: Callable[..., np.ndarray] | None = None,
+    plan: Plan | None = None,
+    *,
+    prompts: Mapping[str, str] | None = None,
+    slow: bool = True,
+    permutations: int = 999,
+    resamples: int = 999,
+    seed: int = 0,
+    progress: Callable[..., None] | None = None,
+    cancelled: IsCancelled | None = None,
+) -> Findings:
+    """What the ``runs`` say, as a Findings.
+
+    ``instructions``: the table of verified instructions; ``heads(rows, part="all")`` gives float [run, F] for rows of
+    one model, as ``Study.heads`` does; ``plan``: names baseline and primary pairs; None for a table from elsewhere.
+    ``prompts`` {prompt_id: text} for one more baseline. ``slow=False`` leaves ``prediction`` empty.
+    ``progress(fraction, text, None)``. ``permutations`` and ``resamples``: those of correlations (see
+    ``comparison_effort``). Raises StudyError for a table without the columns in NEEDED, Cancelled.
+    """
+    asked = _Asked(progress, cancelled, 0.35 if slow else 1.0)
+    table = _plain(runs)
+    base = baseline_of(table, plan)
+    ran = table[table["error"] == ""]
+    own = ran[~ran["control"]]
+    about = _about(table)
+    compared = _compared(ran, about, base, comparison_effort(permutations, resamples) | {"seed": seed}, asked)
+    primary = tuple(plan.primary) if plan is not None else ()
+    between, within = _related(own, instructions, about, primary, permutations, resamples, seed, asked)
+    outcomes = [k for k, a in about.items() if a.kind == "outcome"]
+    asked.tell(0.97, "Strata one by one")
+    drawn = forests(own, between, primary, outcomes, seed) if len(between) else {}
+    told = _told(own, heads, prompts or _prompts(plan), about, primary, resamples, seed, asked) if slow else _no_told()
+    found = Findings(*compared, between, within, drawn, told, cells_of(table), base=base, facts=_facts(table))
+    return _with_words(found, plan, permutations, resamples)
+
+
+class _Asked:
+    """Progress over all parts, and whether somebody pressed Cancel."""
+
+    def __init__(self, progress: Callable[..., None] | None, cancelled: IsCancelled | None, fast: float) -> None:
+        self._progress = progress or (lambda *_: None)
+        self.cancelled = cancelled or (lambda: False)
+        self.fast = fast
+
+    def tell(self, fraction: float, text: str) -> None:
+        """``fraction`` of the fast parts. Raises Cancelled."""
+        if self.cancelled():
+            raise Cancelled("The findings were stopped.")
+        self._progress(fraction * self.fast, text, None)
+
+    def tell_slow(self, fraction: float | None, text: str, _: Any = None) -> None:
+        self._progress(self.fast + (1 - self.fast) * (fraction or 0), text, None)
+
+
+def _compared(
+    ran: pd.DataFrame, about: Mapping[str, ValueDescription], base: str, effort: Mapping[str, int], asked: _Asked
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    table = compare_structures(ran, about, base, check=lambda f, text: asked.tell(0.1 * f, text), **effort)
+    kinds = (("outcome", "proxy", "descriptor"), ("attention",), ("causal",))
+    first, second, third = (table[table["kind"].isin(k)].reset_index(drop=True) for k in kinds)
+    return first, second, third
+
+
+def _related(
+    own: pd.DataFrame,
+    instructions: pd.DataFrame | None,
+    about: Mapping[str, ValueDescription],
+    primary: Sequence[tuple[str, str]],
+    permutations: int,
+    resamples: int,
+    seed: int,
+    asked: _Asked,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    named = [[p[i] for p in primary] for i in (0, 1)]
+    features, metrics = varying_columns(
+        own,
+        list(dict.fromkeys([*named[0], *(k for k, a in about.items() if a.kind in ("attention", "causal"))])),
+        list(dict.fromkeys([*named[1], *(k for k, a in about.items() if a.kind in ("outcome", "proxy"))])),
+    )
+    ids = [] if instructions is None or "id" not in instructions else list(instructions["id"].dropna().unique())
+    work = partial(
+        relate_columns, own, features, metrics, ids=ids, permutations=permutations, resamples=resamples, seed=seed
+    )
+    between = work("between", check=lambda f: asked.tell(0.1 + 0.43 * f, "Correlations between prompts"))
+    within = work("within", check=lambda f: asked.tell(0.53 + 0.43 * f, "Correlations within a prompt"))
+    return add_verdicts(between, within, primary)
+
+
+def _told(
+    own: pd.DataFrame,
+    heads: Callable[..., np.ndarray] | None,
+    prompts: Mapping[str, str] | None,
+    about: Mapping[str, ValueDescription],
+    primary: Sequence[tuple[str, str]],
+    resamples: int,
+    seed: int,
+    asked: _Asked,
+) -> pd.DataFrame:
+    from .outcome_prediction import predict_outcomes
+
+    return predict_outcomes(
+        own,
+        heads,
+        prompts,
+        {k: a.label for k, a in about.items()},
+        first=[f for f, _ in primary if f in own.columns],
+        resamples=resamples,
+        seed=seed,
+        progress=asked.tell_slow,
+        cancelled=asked.cancelled,
+    )
+
+
+def _no_told() -> pd.DataFrame:
+    import pandas as pd
+
+    from .outcome_prediction import OUTCOME_COLUMNS
+
+    return pd.DataFrame(columns=list(OUTCOME_COLUMNS))
+
+
+def _plain(runs: pd.DataFrame) -> pd.DataFrame:
+    """A copy with the columns that everything here counts on. Raises StudyError."""
+    missing = [c for c in NEEDED if c not in runs.columns]
+    if missing:
+        raise StudyError(
+            f"The table has no column {missing[0]!r}: findings need {', '.join(NEEDED)} and a row for each run."
+        )
+    if runs["prompt_id"].notna().sum() == 0:
+        raise StudyError("The table has no rows: run the study, or its pilot, first.")
+    table = runs[runs["prompt_id"].notna()].reset_index(drop=True).copy()
+    for name in NEEDED[1:]:
+        table[name] = table[name].astype(object).where(table[name].notna(), "").astype(str)
+    for name, nothing in (("control", False), ("truncated", False), ("error", "")):
+        table[name] = table[name].fillna(nothing) if name in table.columns else nothing
+    table["error"] = table["error"].astype(str)
+    for name in ("control", "truncated"):
+        table[name] = table[name].map(lambda v: str(v).strip().lower() in ("true", "1", "1.0")).astype(bool)
+    return table
+
+
+def baseline_of(table: pd.DataFrame, plan: Plan | None) -> str:
+    """The structure that the others are compared with: the plan's, else instruction_first, else the first in it."""
+    seen = list(dict.fromkeys(table.loc[~table["control"], "structure"])) or list(dict.fromkeys(table["structure"]))
+    wanted = ["instruction_first"]
+    if plan is not None:
+        from ..plan import baseline_structure
+
+        wanted = [baseline_structure(plan), *wanted]
+    return next((s for s in wanted if s in seen), str(seen[0]))
+
+
+def _about(table: pd.DataFrame) -> dict[str, ValueDescription]:
+    """{column: label, unit, kind} of all metrics and features that ``table`` has."""
+    from ..features import FEATURES
+    from ..quality import METRICS
+
+    known: dict[str, Any] = {**METRICS, **FEATURES}
+    return {name: ValueDescription(a.label, a.unit, a.kind) for name, a in known.items() if name in table.columns}
+
+
+def _prompts(plan: Plan | None) -> dict[str, str] | None:
+    if plan is None:
+        return None
+    return {i.id: i.prompt or "\n\n".join(i.segments.values()) for i in plan.all_items()}
+
+
+def cells_of(table: pd.DataFrame) -> pd.DataFrame:
+    """How many runs of each task x structure x control x model failed or were cut off by the token limit."""
+    import pandas as pd
+
+    rows = []
+    for key, part in table.groupby(["task", "structure", "control", "model"], observed=True, sort=False):
+        failed = (part["error"] != "").to_numpy()
+        ran = max(int((~failed).sum()), 0)
+        stopped = int(part.loc[~failed, "truncated"].sum())
+        rows.append(
+            dict(zip(("task", "structure", "control", "model"), key, strict=True))
+            | {"runs": len(part), "prompts": part["prompt_id"].nunique()}
+            | {"failed": int(failed.sum()), "failed_share": failed.mean()}
+            | {"truncated": stopped, "truncated_share": stopped / ran if ran else float("nan")}
+            | {"reason": part.loc[failed, "error"].mode().iloc[0] if failed.any() else ""}
+        )
+    return pd.DataFrame(rows, columns=list(CELL_COLUMNS))
+
+
+def _facts(table: pd.DataFrame) -> dict[str, int]:
+    own = table[~table["control"]]
+    return {
+        **{"runs": len(table), "prompts": table["prompt_id"].nunique(), "tasks": table["task"].nunique()},
+        **{"models": table["model"].nunique(), "structures": own["structure"].nunique()},
+        **{"controls": int(table["control"].sum()), "failed": int((table["error"] != "").sum())},
+        **{"truncated": int(table.loc[table["error"] == "", "truncated"].sum())},
+    }
+
+
+def _with_words(found: Findings, plan: Plan | None, permutations: int, resamples: int) -> Findings:
+    from .methods_section import methods_section_text
+    from .sentences import findings_sentences
+
+    written = methods_section_text(plan, found, permutations=permutations, resamples=resamples)
+    return replace(found, sentences=tuple(findings_sentences(found)), methods_text=written)

@@ -1,0 +1,41 @@
+"""A study's folder made ready to be opened by one click: its tables, findings that were computed before, its report.
+
+    from core.study.findings.bundle import ship
+    ship(Path("docs/example-study"), study="a1e1f12a8b16ef9f")
+
+Writes the tables and plan.json of the study (left as they are without one), then ``findings/`` and ``report.html``.
+With the study at hand, predictions from single heads are among them. Guarded by tests/core/test_findings_cache.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .cache import SHIPPED, compute_opened, findings_name, write_findings
+from .report import report_html
+from .source import EXAMPLE, open_folder
+
+if TYPE_CHECKING:
+    from .record import Findings
+
+
+def bundle_study(
+    folder: Path, study: str = "", *, slow: bool = True, progress: Callable[..., None] | None = None, **effort: Any
+) -> Findings:
+    """The findings that were written. ``study``: id of a study of this machine; ``effort`` goes to ``compute``."""
+    if study:
+        from ..study import Study
+
+        with closing(Study(study)) as found:
+            for path in found.export(folder):
+                if path.name == "runs.csv":
+                    path.unlink()  # runs.parquet holds the same in a third of the room
+    opened = open_folder(folder, EXAMPLE)
+    made = compute_opened(replace(opened, study=study), slow=slow, progress=progress, **effort)
+    write_findings(made, folder / SHIPPED, findings_name(opened))
+    (folder / "report.html").write_text(report_html(opened, made), "utf-8")
+    return made

@@ -1,0 +1,128 @@
+"""Findings of opened tables, computed and kept: in the study's folder, so that a visitor after a restart need not wait.
+
+A folder ``findings-NAME`` holds each table as Parquet and the rest as JSON; NAME says study, filter and version of the
+table, so that what is found there is never old. Nothing here knows what findings hold: whatever fields the record
+has are written and read. Guarded by tests/core/test_findings_cache.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from ...progress import IsCancelled
+from .source import OpenedStudy
+
+if TYPE_CHECKING:
+    from .record import Findings
+
+SHIPPED = "findings"
+"""Name of a folder that comes with a study; what it holds is for all of its runs."""
+FEW_PERMUTATIONS = 6
+"""Kept findings of one study; older ones make room."""
+
+
+def findings_name(opened: OpenedStudy) -> str:
+    """What the findings of these tables are kept under: study, plan, and every number of the table."""
+    text = json.dumps([opened.id, opened.version, opened.plan.id if opened.plan else ""])
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def compute_opened(
+    opened: OpenedStudy,
+    *,
+    slow: bool = True,
+    permutations: int = 999,
+    resamples: int = 999,
+    progress: Callable[..., None] | None = None,
+    cancelled: IsCancelled | None = None,
+) -> Findings:
+    """Findings of these tables; ``slow`` with predictions. Raises Cancelled and StudyError."""
+    from .analysis import compute_findings
+
+    return compute_findings(
+        opened.runs,
+        opened.instructions,
+        opened.heads if opened.study else None,
+        opened.plan,
+        prompts=opened.prompts(),
+        slow=slow,
+        permutations=permutations,
+        resamples=resamples,
+        progress=progress,
+        cancelled=cancelled,
+    )
+
+
+def save_findings(found: Findings, folder: Path | None, name: str) -> None:
+    """Keeps ``found`` below ``folder`` (None: nowhere). A full disk or a read-only folder is no failure."""
+    if folder is None:
+        return
+    with contextlib.suppress(OSError):
+        write_findings(found, folder / f"findings-{name}")
+        kept = sorted(folder.glob("findings-*"), key=lambda p: p.stat().st_mtime)
+        for old in kept[:-FEW_PERMUTATIONS]:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def load_findings(folder: Path | None, name: str) -> Findings | None:
+    """What ``save`` kept; None where it is not there or cannot be read."""
+    if folder is None:
+        return None
+    for at in (folder / f"findings-{name}", folder / SHIPPED):
+        if at.is_dir():
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                if at.name != SHIPPED or (at / "name.txt").read_text("utf-8").strip() == name:
+                    return read_findings(at)
+    return None
+
+
+def write_findings(found: Findings, at: Path, name: str = "") -> None:
+    """All of ``found`` as a folder, put there whole. ``name``: what a shipped folder says it is for."""
+    import pandas as pd
+
+    new = at.with_name(f".{at.name}-{uuid4().hex[:8]}")
+    new.mkdir(parents=True)
+    plain: dict[str, Any] = {}
+    for field in fields(found):
+        value = getattr(found, field.name)
+        if isinstance(value, pd.DataFrame):
+            value.to_parquet(new / f"{field.name}.parquet")
+        elif isinstance(value, dict) and all(isinstance(v, pd.DataFrame) for v in value.values()):
+            plain[field.name] = {"pairs": [list(k) for k in value]}
+            for i, table in enumerate(value.values()):
+                table.to_parquet(new / f"{field.name}-{i}.parquet")
+        else:
+            plain[field.name] = {"list" if isinstance(value, tuple) else "value": value}
+    (new / "plain.json").write_text(json.dumps(plain), "utf-8")
+    if name:
+        (new / "name.txt").write_text(name, "utf-8")
+    shutil.rmtree(at, ignore_errors=True)
+    new.rename(at)
+
+
+def read_findings(at: Path) -> Findings:
+    """What ``write`` put there. Raises OSError, ValueError, KeyError or TypeError for anything else."""
+    import pandas as pd
+
+    from .record import Findings
+
+    plain = json.loads((at / "plain.json").read_text("utf-8"))
+    values: dict[str, Any] = {}
+    for field in fields(Findings):
+        kept = plain.get(field.name)
+        if kept is None:
+            values[field.name] = pd.read_parquet(at / f"{field.name}.parquet")
+        elif "pairs" in kept:
+            tables = [pd.read_parquet(at / f"{field.name}-{i}.parquet") for i in range(len(kept["pairs"]))]
+            values[field.name] = {tuple(k): t for k, t in zip(kept["pairs"], tables, strict=True)}
+        else:
+            values[field.name] = tuple(kept["list"]) if "list" in kept else kept["value"]
+    return Findings(**values)

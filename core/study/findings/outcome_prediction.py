@@ -1,0 +1,138 @@
+"""Whether importance tells good answers from bad: for each model and yes / no outcome, ``predict`` with its baselines.
+
+Heads differ between models, so models are never mixed here. Position controls are left out: their prompts lack the
+instruction. The embedding of the prompts (MiniLM) is a baseline where its files are on this machine.
+To add a single feature: a name in ``SINGLE``. Guarded by tests/core/test_findings_analysis.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import HeedError
+from ...progress import IsCancelled
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Heads = Callable[..., np.ndarray]
+
+OUTCOMES = ("followed", "correct", "exact_match", "contains")
+"""Yes / no outcomes that may be told; the first two that the table has are."""
+MOST_RUNS = 2
+SINGLE = ("share_instruction", "share_check", "lookback", "sink", "entropy", "masked_instruction", "masked_check")
+WHOLE, FIRST_STEP = "heads", "heads, first step"
+PREDICTOR_LABELS = {
+    WHOLE: "All heads",
+    FIRST_STEP: "All heads, first answer step only",
+    "base rates": "Baseline: rates of task and structure",
+    "other run": "Baseline: all heads of another prompt's run",
+    "length": "Baseline: length of prompt and answer",
+    "log-probability": "Baseline: log-probability of the answer",
+    "prompt embedding": "Baseline: embedding of the prompt",
+}
+ANSWER_PARTS = {WHOLE: "whole answer", FIRST_STEP: "first step", "other run": "whole answer"}
+OUTCOME_COLUMNS = (
+    *("model", "outcome", "scheme", "kind", "features", "label", "part", "auroc", "low", "high"),
+    *("within", "within_low", "within_high", "over_base", "over_low", "over_high", "direction", "c"),
+    *("n", "runs", "positives", "negatives", "verdict", "why"),
+)
+
+
+def predict_outcomes(
+    table: pd.DataFrame,
+    heads: Heads | None,
+    prompts: Mapping[str, str] | None,
+    labels: Mapping[str, str],
+    *,
+    first: Sequence[str] = (),
+    resamples: int = 999,
+    seed: int = 0,
+    progress: Callable[..., None],
+    cancelled: IsCancelled,
+) -> pd.DataFrame:
+    """A row a model x outcome x scheme x set of columns, ``COLUMNS``; leave-one-task-out first.
+
+    ``table``: runs that did not fail, no controls. ``first``: features to be tried before those in SINGLE; ``labels``
+    {column: plain words}. Raises Cancelled.
+    """
+    import pandas as pd
+
+    models = list(dict.fromkeys(table["model"]))
+    outcomes = [o for o in OUTCOMES if o in table.columns and table[o].nunique() > 1][:MOST_RUNS]
+    jobs = [(m, o) for m in models for o in outcomes]
+    found = []
+    vectors = prompt_vectors(table, prompts) if jobs else None
+    for number, (model, outcome) in enumerate(jobs):
+        rows = (table["model"] == model).to_numpy() & table[outcome].notna().to_numpy()
+
+        def tell(fraction: float | None, text: str, _: Any = None, number: int = number, model: str = model) -> None:
+            progress((number + (fraction or 0)) / len(jobs), f"{model}: {text}", None)
+
+        sets = {"resamples": resamples, "seed": seed, "progress": tell, "cancelled": cancelled}
+        own = None if vectors is None else vectors[rows]
+        found.append(_one(table[rows], outcome, heads, own, first, sets).assign(model=model, outcome=outcome))
+    if not found:
+        return pd.DataFrame(columns=list(OUTCOME_COLUMNS))
+    out = pd.concat(found, ignore_index=True)
+    out["label"] = [PREDICTOR_LABELS.get(f, labels.get(f, f)) for f in out["features"]]
+    out["part"] = [ANSWER_PARTS.get(f, "") for f in out["features"]]
+    order = out["scheme"].map({"leave one task out": 0}).fillna(1)
+    out = out.assign(order=order).sort_values("order", kind="stable")
+    return out.reindex(columns=list(OUTCOME_COLUMNS)).reset_index(drop=True)
+
+
+def _one(
+    rows: pd.DataFrame,
+    outcome: str,
+    heads: Heads | None,
+    vectors: np.ndarray | None,
+    first: Sequence[str],
+    sets: Mapping[str, Any],
+) -> pd.DataFrame:
+    from ..statistics.prediction import predict_outcome
+
+    names = [n for n in dict.fromkeys((*first, *SINGLE)) if n in rows and rows[n].notna().mean() > 0.5]
+    baselines = {
+        "length": rows.reindex(columns=["prompt_tokens", "output_tokens"]).to_numpy(float),
+        "log-probability": rows.reindex(columns=["mean_logprob"]).to_numpy(float),
+    }
+    if vectors is not None:
+        baselines["prompt embedding"] = vectors
+    return predict_outcome(
+        _of_heads(rows, heads),
+        rows[outcome].to_numpy(float),
+        rows["prompt_id"].to_numpy(),
+        rows["task"].to_numpy(),
+        rows["structure"].to_numpy(),
+        baselines=baselines,
+        single={n: rows[n].to_numpy(float) for n in names},
+        **sets,
+    )
+
+
+def _of_heads(rows: pd.DataFrame, heads: Heads | None) -> dict[str, np.ndarray]:
+    if heads is None or rows.empty:
+        return {}
+    whole = np.asarray(heads(rows), float)
+    if not np.isfinite(whole).any():
+        return {}
+    return {WHOLE: whole, FIRST_STEP: np.asarray(heads(rows, part="first step"), float)}
+
+
+def prompt_vectors(table: pd.DataFrame, prompts: Mapping[str, str] | None) -> np.ndarray | None:
+    """float32 [run, 384] of each run's prompt; None where texts are not known or the encoder is not on this machine."""
+    from ..quality import encoder
+
+    names = list(dict.fromkeys(table["prompt_id"]))
+    if not prompts or any(n not in prompts for n in names) or not encoder.encoder_is_fetched():
+        return None
+    try:
+        vectors = encoder.embed_texts([prompts[n] for n in names])
+    except HeedError:
+        return None
+    place = {n: i for i, n in enumerate(names)}
+    return vectors[[place[n] for n in table["prompt_id"]]]

@@ -1,0 +1,74 @@
+"""Quality, attention and knock-out beside each other: one row a task, structure and model, ready to be read.
+
+The first table of the findings. Numbers are written with their intervals, since a mean without one invites a verdict.
+Guarded by tests/core/test_findings_report.py.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from ...charts.interval_rows import value_with_interval
+from ...charts.study_quality import ASKS, Ask, in_percent
+from ..column_labels import TASK_WORDS, column_label, model_label, structure_label, task_label
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KEYS = ("task", "structure", "model")
+
+
+def overview_table(tables: dict[str, tuple[pd.DataFrame, str]], ask: Ask = "difference") -> pd.DataFrame:
+    """``tables`` {heading: (quality, attention or effects, the value)}; a column with the mean and one with the change.
+
+    ``ask`` is the change that is shown: "difference", "control" or "net" ("mean": the difference).
+    """
+    import pandas as pd
+
+    change: Ask = "difference" if ask == "mean" else ask
+    parts = []
+    for heading, (table, value) in tables.items():
+        own = table[table["value"] == value]
+        parts.append(_columns(own, heading, value, change))
+    if not parts:
+        return pd.DataFrame()
+    out = parts[0]
+    for part in parts[1:]:
+        out = out.join(part, how="outer")
+    out = out.reset_index()
+    tasks = [*TASK_WORDS, *out["task"].unique()]
+    out["_at"] = out["task"].map(tasks.index)
+    out = out.sort_values("_at", kind="stable").drop(columns="_at")
+    out["task"], out["structure"] = out["task"].map(task_label), out["structure"].map(structure_label)
+    out["model"] = out["model"].map(model_label)
+    return out.rename(columns={k: k.capitalize() for k in KEYS}).fillna("").reset_index(drop=True)
+
+
+def _columns(own: pd.DataFrame, heading: str, value: str, ask: Ask) -> pd.DataFrame:
+    import pandas as pd
+
+    label = column_label(value)
+    percent = not own.empty and in_percent(str(own["unit"].iloc[0]))
+    name, low, high, pairs = ASKS[ask]
+    rows = own.to_dict("records")
+    found: dict[str, Any] = {k: own[k].to_numpy() for k in KEYS}
+    found[f"{heading}: {label}"] = [
+        value_with_interval(r["mean"], r["mean_low"], r["mean_high"], percent) for r in rows
+    ]
+    found[f"{heading}: change"] = [
+        "baseline" if r["baseline"] and ask != "control" else value_with_interval(r[name], r[low], r[high], percent)
+        for r in rows
+    ]
+    q = f"{ASKS[ask][0].removesuffix('difference')}q"
+    found[f"{heading}: q"] = [_q(r.get(q)) for r in rows]
+    found[f"{heading}: prompts"] = [str(int(r[pairs] if _known(r[pairs]) else r["n"])) for r in rows]
+    return pd.DataFrame(found).set_index(list(KEYS))
+
+
+def _known(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _q(value: Any) -> str:
+    return f"{value:.3f}" if _known(value) else ""

@@ -1,0 +1,61 @@
+"""What was found in a study, as one record: every table, the sentences, and the methods written out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """Every table is tidy, and empty (with its columns) where there is nothing. Shares are 0 to 1, intervals 95 %."""
+
+    quality: pd.DataFrame
+    """A row a metric x task ("all tasks": each prompt counts once) x model x structure: see ``structure_effects`` for
+    the columns; differences are in ``unit``; the verdict is on ``difference``, structure minus baseline."""
+    attention: pd.DataFrame
+    """The same columns for shares of attention; the verdict is on ``net_difference``."""
+    effects: pd.DataFrame
+    """The same columns for knock-out effects (nats); the verdict is on ``net_difference``."""
+    correlations_between: pd.DataFrame
+    """A row a feature x metric: ``correlate``'s columns (rho, low, high, p, q, n prompts, strata, i2, tau, linked, why;
+    ``_controlled`` and ``_post``), primary, p_primary (Holm), verdict. Primary rows first."""
+    correlations_within: pd.DataFrame
+    """The same where a prompt is compared with itself under other structures."""
+    forests: Mapping[tuple[str, str], pd.DataFrame]
+    """{(feature, metric): ``forest``'s table, between prompts} of primary pairs, or else of those with the least q."""
+    prediction: pd.DataFrame
+    """A row a model x outcome x scheme x set of columns: see ``core.study.findings.outcome_prediction``."""
+    cells: pd.DataFrame
+    """A row a task x structure x control x model: runs, prompts, failed and truncated (count and share), reason."""
+    sentences: tuple[str, ...] = ()
+    """What may be said, outcomes first; claims no cause."""
+    methods_text: str = ""
+    """The methods section, paragraphs split by blank lines."""
+    base: str = ""
+    """The baseline structure."""
+    facts: Mapping[str, int] = field(default_factory=dict)
+    """runs, prompts, tasks, models, structures, controls, failed, truncated"""
+
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """{name: table} of all tables, for downloads."""
+        names = (
+            "quality",
+            "attention",
+            "effects",
+            "correlations_between",
+            "correlations_within",
+            "prediction",
+            "cells",
+        )
+        return {n: getattr(self, n) for n in names} | {f"forest {f} {m}": t for (f, m), t in self.forests.items()}
+
+
+def comparison_effort(permutations: int, resamples: int) -> dict[str, int]:
+    """Flips and draws of the comparisons of structures, which are cheap: 9,999 and 1,999 where the others are 999."""
+    return {"flips": 10 * permutations + 9, "resamples": 2 * resamples + 1}

@@ -1,0 +1,259 @@
+"""The findings of a study as one HTML file: sentences, figures, tables, the methods written out; no server needed.
+
+A strict content policy stands in the file: nothing is fetched, no script runs. Figures are pictures inside it (SVG),
+each with what it shows and what it does not; texts of prompts and models are escaped. Outcomes come first, as on the
+page. Guarded by tests/core/test_findings_report.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...charts.text_labels import plain_text, significant_digits
+from ...version import __version__
+from ..column_labels import (
+    column_description,
+    column_label,
+    features_of,
+    metrics_of,
+    model_label,
+    structure_label,
+    task_label,
+)
+from ..quality.metrics import METRICS
+from .figures import (
+    ABOUT_ESTIMANDS,
+    ESTIMANDS,
+    StudyFigure,
+    correlation_figure,
+    cut_off_figure,
+    forest_figure,
+    scatter_figure,
+    structure_figure,
+)
+from .figures import prediction_figure as predicted
+from .overview import overview_table
+from .pair_sentences import pair_sentence
+from .sample_size import count_sample
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .record import Findings
+    from .source import OpenedStudy
+
+STYLE = (Path(__file__).parent / "report.css").read_text("utf-8")
+FIRST_VALUES = {"quality": ("followed", "correct"), "attention": ("share_instruction", "share_check")}
+FIRST_VALUES |= {"effects": ("masked_instruction", "masked_check")}
+MOST_POINTS = 2
+"""Values of quality that get figures of their own (of importance: one); all are in the tables."""
+ASKED = (("mean", "mean"), ("difference", "difference"), ("net", "net_difference"))
+"""(question, the column that answers it) of those figures"""
+ROWS = 400
+"""Rows of a table that are written; the rest is in the downloads."""
+ShownPair = tuple[str, str, str]
+
+
+def report_html(
+    opened: OpenedStudy, found: Findings, *, filters: str = "", pair: ShownPair | None = None, title: str = ""
+) -> str:
+    """The page as text. ``filters`` in words; ``pair`` (estimand, feature, metric) gets a scatter and a forest."""
+    name = title or f"Findings: {opened.name}"
+    sections = list(_sections(opened, found, pair))
+    links = "".join(f'<a href="#part-{i}">{escape(head)}</a>' for i, (head, _) in enumerate(sections))
+    body = "\n".join(f'<h2 id="part-{i}">{escape(head)}</h2>\n{text}' for i, (head, text) in enumerate(sections))
+    policy = f"default-src 'none'; style-src '{_hash(STYLE)}'; img-src data:; base-uri 'none'; form-action 'none'"
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Heed: {_text(name)}</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<main>
+<h1>{_text(name)}</h1>
+{_head(opened, filters)}
+<nav>{links}</nav>
+{body}
+</main>
+</body>
+</html>
+"""
+
+
+def _sections(opened: OpenedStudy, found: Findings, pair: ShownPair | None) -> Iterator[tuple[str, str]]:
+    """(heading, HTML) in the order of the page."""
+    yield "What was asked, and how many", _asked(opened, found)
+    if len(found.quality):
+        yield "Quality by structure, task and model", _quality(found)
+    for kind, head in (("attention", "Attention by structure"), ("effects", "Knock-outs by structure")):
+        table = getattr(found, kind)
+        if len(table):
+            yield head, _by_structure(table, kind)
+    for estimand in ESTIMANDS:
+        table = getattr(found, f"correlations_{estimand}")
+        if len(table):
+            yield f"Importance against quality, {ESTIMANDS[estimand].lower()}", _against(opened, found, estimand, pair)
+    if len(found.prediction):
+        yield "Predicting success", _prediction(found)
+    yield "Methods", _paragraphs(found.methods_text) + _glossary(opened.runs)
+
+
+def _head(opened: OpenedStudy, filters: str) -> str:
+    plan = f" · plan {opened.plan.id[:12]}" if opened.plan is not None else ""
+    lines = [f"Heed {__version__}{plan} · table {opened.version}"]
+    lines += [f"Only these runs: {filters}"] if filters else []
+    return "\n".join(f'<p class="sub">{_text(line)}</p>' for line in lines)
+
+
+def _asked(opened: OpenedStudy, found: Findings) -> str:
+    count = count_sample(opened.runs)
+    numbers = "".join(f"<li>{_text(label)}<b>{_text(value)}</b></li>" for label, value, _ in count.numbers)
+    short = "".join(f"<li>{_text(line)}</li>" for line in found.sentences)
+    models = ", ".join(model_label(m) for m in opened.runs["model"].unique())
+    asked = ", ".join(structure_label(s) for s in opened.runs["structure"].unique())
+    tasks = ", ".join(task_label(t) for t in opened.runs["task"].unique())
+    out = [f'<ul class="counts">{numbers}</ul>', f'<ul class="short">{short}</ul>' if short else ""]
+    out.append(f"<p>Models: {_text(models)}. Tasks: {_text(tasks)}. Structures: {_text(asked)}.</p>")
+    out += [f'<p class="note">{_text(line)}</p>' for line in count.sentences]
+    out.append(_figure(cut_off_figure(found.cells)) if len(found.cells) else "")
+    return "\n".join(filter(None, out))
+
+
+def _quality(found: Findings) -> str:
+    tables: dict[str, tuple[Any, str]] = {"Quality": (found.quality, _first(found.quality, "quality")[0])}
+    for kind, head in (("attention", "Attention"), ("effects", "Knock-out")):
+        if len(getattr(found, kind)):
+            tables[head] = (getattr(found, kind), _first(getattr(found, kind), kind)[0])
+    return _table(overview_table(tables)) + _by_structure(found.quality, "quality")
+
+
+def _by_structure(table: pd.DataFrame, kind: str) -> str:
+    out = []
+    for value in _first(table, kind):
+        own = table[table["value"] == value]
+        base = own.loc[own["baseline"].astype(bool), "structure"]
+        name = str(base.iloc[0]) if len(base) else ""
+        for ask, column in ASKED:
+            if own[column].notna().any() and (kind == "quality" or ask != "difference"):
+                out.append(_figure(structure_figure(table, value, ask, name)))  # type: ignore[arg-type]
+    return "\n".join(out)
+
+
+def _first(table: pd.DataFrame, kind: str) -> list[str]:
+    """The values of one kind that get a figure: the usual ones, then what the table begins with."""
+    there = list(dict.fromkeys(table["value"]))
+    usual = [v for v in FIRST_VALUES[kind] if v in there]
+    return [*usual, *(v for v in there if v not in usual)][: MOST_POINTS if kind == "quality" else 1]
+
+
+def _against(opened: OpenedStudy, found: Findings, estimand: str, pair: ShownPair | None) -> str:
+    table = getattr(found, f"correlations_{estimand}")
+    metrics = [m for m in metrics_of(table["metric"].unique()) if METRICS[m].kind == "outcome"]
+    metrics = metrics or metrics_of(table["metric"].unique())
+    out = [f"<p>{_text(ABOUT_ESTIMANDS[estimand])}</p>"]
+    for group in ("causal", "attention"):
+        features = features_of(table["feature"].unique(), group)
+        if features:
+            out.append(_figure(correlation_figure(table, features, metrics, estimand)))
+    wanted = list(found.forests) if estimand == "between" else []
+    own = (pair[1], pair[2]) if pair is not None and pair[0] == estimand and pair[1] else None
+    for feature, metric in dict.fromkeys([*([own] if own else []), *wanted]):
+        out.append(_pair(opened, found, estimand, feature, metric, scatter=(feature, metric) == own or own is None))
+    return "\n".join([*out, _correlations(table)])
+
+
+def _pair(opened: OpenedStudy, found: Findings, estimand: str, feature: str, metric: str, scatter: bool) -> str:
+    from .pair_sentences import forest_of_pair
+
+    table = getattr(found, f"correlations_{estimand}")
+    row = table[(table["feature"] == feature) & (table["metric"] == metric)]
+    own = None if row.empty else row.iloc[0].to_dict()
+    names = column_label(feature), column_label(metric)
+    out = [f"<h3>{_text(names[0])} and {_text(names[1])}</h3>"]
+    out.append(f"<p>{_text(pair_sentence(own, *names, estimand))}</p>")
+    runs = opened.runs[~opened.runs["control"]]
+    if feature not in runs or metric not in runs or runs[[feature, metric]].dropna().empty:
+        return "\n".join(out)
+    forest = found.forests.get((feature, metric)) if estimand == "between" else None
+    forest = forest_of_pair(runs, feature, metric, estimand) if forest is None else forest
+    out.append(_figure(forest_figure(forest, feature, metric, estimand)))
+    if scatter:
+        out.append(_figure(scatter_figure(runs, feature, metric, estimand=estimand)))
+    return "\n".join(out)
+
+
+def _correlations(table: pd.DataFrame) -> str:
+    keep = ["feature", "metric", "rho", "low", "high", "p", "q", "n", "i2", "primary", "linked", "verdict", "why"]
+    own = table[[c for c in keep if c in table]].copy()
+    own["feature"], own["metric"] = own["feature"].map(column_label), own["metric"].map(column_label)
+    own = own.sort_values("q", kind="stable")
+    return f"<details><summary>All {len(own):,} correlations</summary>{_table(own)}</details>"
+
+
+def _prediction(found: Findings) -> str:
+    out = []
+    for outcome in dict.fromkeys(found.prediction["outcome"]):
+        own = found.prediction[found.prediction["outcome"] == outcome]
+        scheme = str(own["scheme"].iloc[0])
+        out.append(_figure(predicted(found.prediction, outcome, scheme)))
+        if own.loc[own["scheme"] == scheme, "within"].notna().any():
+            out.append(_figure(predicted(found.prediction, outcome, scheme, within=True)))
+    shown = found.prediction.assign(outcome=found.prediction["outcome"].map(column_label))
+    return "\n".join([*out, f"<details><summary>All predictions</summary>{_table(shown)}</details>"])
+
+
+def _glossary(runs: pd.DataFrame) -> str:
+    names = [*metrics_of(runs.columns), *features_of(runs.columns)]
+    rows = "".join(f"<tr><td>{_text(column_label(n))}</td><td>{_text(column_description(n))}</td></tr>" for n in names)
+    inside = f'<div class="table"><table><tr><th>Name</th><th>What it is</th></tr>{rows}</table></div>'
+    return f"<details><summary>What each metric and feature is</summary>{inside}</details>"
+
+
+def _figure(drawn: StudyFigure) -> str:
+    from ...charts.picture_files import svg
+
+    spec = drawn.chart.to_dict()
+    picture = base64.b64encode(svg(spec).data).decode()
+    said = spec.get("description", drawn.title)
+    return (
+        f'<figure><div class="card"><img alt="{_text(str(said))}" src="data:image/svg+xml;base64,{picture}"></div>'
+        f"<figcaption>{_text(drawn.shows)} {_text(drawn.not_said)}</figcaption></figure>"
+    )
+
+
+def _table(table: pd.DataFrame) -> str:
+    head = "".join(f"<th>{_text(str(c))}</th>" for c in table.columns)
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{_text(_cell(v))}</td>" for v in row) + "</tr>"
+        for row in table.head(ROWS).itertuples(index=False)
+    )
+    more = f'<p class="note">{len(table) - ROWS:,} more rows are in the download.</p>' if len(table) > ROWS else ""
+    return f'<div class="table"><table><tr>{head}</tr>{rows}</table></div>{more}'
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return significant_digits(value) if math.isfinite(value) else ""
+    return "" if value is None else str(value)
+
+
+def _paragraphs(text: str) -> str:
+    return "\n".join(f"<p>{_text(part.strip())}</p>" for part in text.split("\n\n") if part.strip())
+
+
+def _text(text: str) -> str:
+    return escape(plain_text(text))
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,65 @@
+"""How large a study is, as a reader wants to know it first: prompts and not runs, what failed, what was cut off.
+
+Guarded by tests/core/test_findings_sample_size.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..column_labels import model_label
+from ..statistics.power import OF_EACH, PROMPTS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class SampleSize:
+    """The size of a study."""
+
+    numbers: tuple[tuple[str, str, str], ...]
+    """(label, value, what it means)"""
+    sentences: tuple[str, ...]
+
+
+def count_sample(runs: pd.DataFrame) -> SampleSize:
+    """Counts of a runs table."""
+    own, control = runs[~runs["control"]], runs[runs["control"]]
+    failed, cut = runs["error"].astype(str).ne(""), runs["truncated"].astype(bool)
+    prompts, models = runs["prompt_id"].nunique(), list(runs["model"].unique())
+    numbers = [
+        ("Prompts", f"{prompts:,}", "What was asked; every statistic counts prompts, not runs."),
+        ("Runs", f"{len(own):,}", "Answers: a prompt in each structure, by each model."),
+        (
+            "Position controls",
+            f"{len(control):,}",
+            "The same layout with a neutral filler where the instruction stands.",
+        ),
+        ("Tasks", f"{runs['task'].nunique():,}", "Kinds of prompts."),
+        ("Models", f"{len(models):,}", ", ".join(model_label(m) for m in models)),
+        ("Cut off", _percent(cut[~failed].mean() if (~failed).any() else 0), "Stopped by the token limit."),
+    ]
+    sentences = []
+    if prompts < PROMPTS:
+        sentences.append(
+            f"With {prompts} prompts there is no verdict: from {PROMPTS} on (and {OF_EACH} of each class for yes "
+            "and no) a question is judged, below there are points only."
+        )
+    else:
+        sentences.append(
+            f"A question is judged from {PROMPTS} prompts on, and {OF_EACH} of each class for yes and no; below there "
+            "are points only."
+        )
+    if failed.any():
+        count = int(failed.sum())
+        reason = str(runs.loc[failed, "error"].mode().iloc[0])
+        sentences.append(f"{count:,} {'run' if count == 1 else 'runs'} failed, most often: {reason}")
+    if len(models) == 2:
+        sentences.append("What is said of models holds for these two models, not for their families.")
+    return SampleSize(tuple(n for n in numbers if n[0] != "Position controls" or len(control)), tuple(sentences))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

@@ -1,0 +1,225 @@
+"""What may be said about findings, in plain sentences.
+
+Nothing here claims a cause: importance is seen beside quality, and the last sentence says what would test a cause. Of a
+few models one speaks as "these two models", never of an architecture or a size. A verdict exists above the gate only;
+below it the sentence says how many prompts there are. To add a sentence: a function, a line in ``sentences``.
+Guarded by tests/core/test_findings_analysis.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..column_labels import column_label, model_label, structure_label
+from .structure_effects import ALL_TASKS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .record import Findings
+
+OUTCOMES = ("followed", "correct", "instructions_strict", "token_f1", "rouge_l", "rating")
+"""Outcomes to be told of, in this order, the first two that have values."""
+PERCENT = ("0 or 1", "share")
+"""Units whose differences are told in percentage points."""
+STRUCTURE_VERBS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
+CAUSE = (
+    "None of this shows that importance decides quality. That would be tested by changing what is read and keeping all "
+    "else: mask or move the instruction, write the answer anew, and compare its quality with that of a masked filler."
+)
+
+
+def findings_sentences(found: Findings) -> list[str]:
+    """What was found, outcomes first, one sentence or two each."""
+    told = [_size(found), *_quality(found)]
+    told += [s for s in (_net(found.attention, "share_instruction"), _net(found.effects, "masked_instruction")) if s]
+    told += [*_primary(found), *_explored(found), *_told(found), _models(found), CAUSE]
+    return [s for s in told if s]
+
+
+def _size(found: Findings) -> str:
+    f = found.facts
+    ran = f["runs"] - f["failed"]
+    parts = f"{_count(f['prompts'], 'prompt')} in {_count(f['tasks'], 'task')}, {_count(f['structures'], 'structure')}"
+    controls = f", {f['controls']} of them position controls" if f["controls"] else ""
+    cut = f" {100 * f['truncated'] / ran:.0f} % of the answers were cut off by the token limit." if ran else ""
+    failed = f" {_count(f['failed'], 'run')} failed." if f["failed"] else ""
+    return f"{_count(f['runs'], 'run')} of {parts} and {_count(f['models'], 'model')}{controls}.{cut}{failed}"
+
+
+def _quality(found: Findings) -> list[str]:
+    values = [v for v in OUTCOMES if (found.quality["value"] == v).any()][:2]
+    told = []
+    for value in values:
+        rows = _over_all(found.quality[found.quality["value"] == value])
+        for model, of_model in rows.groupby("model", sort=False):
+            told.append(_levels(of_model, str(model), found.base))
+    return told
+
+
+def _levels(rows: pd.DataFrame, model: str, base: str) -> str:
+    """One model, one outcome: the baseline's level, then each structure against it."""
+    first = rows[rows["baseline"]]
+    label = str(rows["label"].iloc[0])
+    start = f"{model_label(model)}, {label[0].lower() + label[1:]}: "
+    if len(first) and np.isfinite(first["mean"].iloc[0]):
+        r = first.iloc[0].to_dict()
+        mean, low, high = (_amount(r[c], r["unit"]) for c in ("mean", "mean_low", "mean_high"))
+        start += f"{mean} with {structure_label(base)} (95 % {low} to {high}; {_count(r['n'], 'prompt')}). "
+    others = rows[~rows["baseline"]].to_dict("records")
+    clear = [_clear(r, "") for r in others if r["verdict"] in ("higher", "lower")]
+    same = [_open(r, "") for r in others if r["verdict"] == "no difference found"]
+    few = [structure_label(r["structure"]) for r in others if r["verdict"] == "too few prompts"]
+    start += f"Against it: {'; '.join(clear)}. " if clear else ""
+    start += f"No difference was found for {'; '.join(same)}. " if same else ""
+    start += f"Too few prompts for a verdict: {', '.join(few)}. " if few else ""
+    return start.strip()
+
+
+def _clear(r: Mapping[str, Any], question: str) -> str:
+    return f"{structure_label(r['structure'])} {_change(r, question)}"
+
+
+def _open(r: Mapping[str, Any], question: str) -> str:
+    return f"{structure_label(r['structure'])} ({_range(r, question)})"
+
+
+def _change(r: Mapping[str, Any], question: str) -> str:
+    scale = 100 if r["unit"] in PERCENT else 1
+    return f"{_signed(scale * r[f'{question}difference'])} ({_range(r, question)})"
+
+
+def _range(r: Mapping[str, Any], question: str) -> str:
+    scale = 100 if r["unit"] in PERCENT else 1
+    low, high = (_signed(scale * r[f"{question}{c}"]) for c in ("low", "high"))
+    return (
+        f"95 % {low} to {high}{_unit(r['unit'])}; {_count(r[f'{question}pairs'], 'prompt')}; q {_p(r[f'{question}q'])}"
+    )
+
+
+def _net(table: pd.DataFrame, value: str) -> str:
+    """What structures do to one feature beyond moving words."""
+    rows = _over_all(table[(table["value"] == value) & ~table["baseline"].astype(bool)])
+    if rows.empty:
+        return ""
+    label = str(rows["label"].iloc[0])
+    records = rows.to_dict("records")
+    clear = [f"{model_label(r['model'])}, {_clear(r, 'net_')}" for r in records if r["verdict"] in ("higher", "lower")]
+    same = [f"{model_label(r['model'])}, {_open(r, 'net_')}" for r in records if r["verdict"] == "no difference found"]
+    rest = sum(r["verdict"] in ("too few prompts", "no position control") for r in records)
+    out = f"{label}, as the difference to each structure's position control and compared with the baseline's: "
+    out += f"{'; '.join(clear)}. " if clear else "no structure stands out. "
+    out += f"No difference was found for {'; '.join(same)}. " if same else ""
+    out += f"{_count(rest, 'comparison')} without a verdict (no position control, or too few prompts)." if rest else ""
+    return out.strip()
+
+
+def _primary(found: Findings) -> list[str]:
+    told = []
+    for what, table in _estimands(found):
+        for r in table[table["primary"].astype(bool)].to_dict("records"):
+            name = f"Named in advance, {what}: {_pair(r, 'and')}"
+            if r["verdict"] in ("too few prompts", "linked"):
+                told.append(f"{name}: no verdict. {r['why']}".strip())
+                continue
+            seen = {"positive": "go together", "negative": "go against each other"}.get(
+                r["verdict"], "no correlation was found"
+            )
+            told.append(f"{name}: {seen}, {_rho(r)}, p {_p(r['p_primary'])} after Holm. {r['why']}".strip())
+    return told
+
+
+def _explored(found: Findings) -> list[str]:
+    told = []
+    for what, table in _estimands(found):
+        rest = table[~table["primary"].astype(bool) & table["q"].notna()]
+        if rest.empty:
+            continue
+        clear = rest[rest["verdict"].isin(["positive", "negative"])]
+        out = f"Exploratory, {what}: {len(clear)} of {len(rest)} pairs of a feature and a metric have q below 0.05"
+        if len(clear):
+            order = clear.assign(size=clear["rho"].abs()).sort_values(["size"], ascending=False, kind="stable")
+            r = order.iloc[0].to_dict()
+            out += f"; the strongest is {_pair(r, 'with')}, {_rho(r)}, q {_p(r['q'])}"
+        told.append(out + ".")
+    return told
+
+
+def _pair(r: Mapping[str, Any], word: str) -> str:
+    return f"“{column_label(r['feature'])}” {word} “{column_label(r['metric'])}”"
+
+
+def _estimands(found: Findings) -> list[tuple[str, pd.DataFrame]]:
+    pairs = [("between prompts", found.correlations_between), ("within a prompt", found.correlations_within)]
+    return [(what, t) for what, t in pairs if len(t)]
+
+
+def _told(found: Findings) -> list[str]:
+    """Prediction: the first scheme of each model and outcome, beside its strongest baseline."""
+    told = []
+    for (model, outcome), rows in found.prediction.groupby(["model", "outcome"], sort=False):
+        rows = rows[rows["scheme"] == rows["scheme"].iloc[0]].set_index("features")
+        if "heads" not in rows.index or not np.isfinite(rows.loc["heads", "auroc"]):
+            continue
+        r = rows.loc["heads"].to_dict()
+        where = "a task" if r["scheme"] == "leave one task out" else "prompts"
+        name = column_label(str(outcome))
+        out = f"{model_label(str(model))}: in {where} left out, single heads tell “{name}” with AUROC {_auroc(r)}"
+        if r["verdict"] == "too few prompts":
+            told.append(f"{out}. No verdict: {r['why']}")
+            continue
+        base = rows.loc["base rates"].to_dict()
+        others = rows[(rows["kind"] == "baseline") & (rows.index != "base rates")].sort_values("auroc")
+        out += f"; task and structure alone reach {_auroc(base)}"
+        if len(others):
+            best = others.iloc[-1].to_dict()
+            label = str(best["label"]).removeprefix("Baseline: ")
+            out += f", the strongest other baseline ({label}) {_auroc(best)}"
+        told.append(f"{out}. Verdict: {r['verdict']}.")
+    return told
+
+
+def _models(found: Findings) -> str:
+    n = found.facts["models"]
+    if n < 2:
+        return "One model was asked: nothing here says how others behave."
+    these = f"these {STRUCTURE_VERBS.get(n, n)} models"
+    return f"Differences between models hold for {these} and these prompts; what sets the models apart was not varied."
+
+
+def _over_all(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows over all tasks, or those of the only task."""
+    pooled = rows[rows["task"] == ALL_TASKS]
+    return pooled if len(pooled) or rows["task"].nunique() > 1 else rows
+
+
+def _rho(r: Mapping[str, Any]) -> str:
+    return f"rho = {r['rho']:.2f} (95 % {r['low']:.2f} to {r['high']:.2f}; {_count(r['n'], 'prompt')})"
+
+
+def _auroc(r: Mapping[str, Any]) -> str:
+    return f"{r['auroc']:.2f} ({r['low']:.2f} to {r['high']:.2f})"
+
+
+def _count(n: float, what: str) -> str:
+    return f"{int(n)} {what}{'' if int(n) == 1 else 's'}"
+
+
+def _p(p: float) -> str:
+    return f"= {p:.3f}" if p >= 0.001 else "< 0.001"
+
+
+def _amount(x: float, unit: str) -> str:
+    return f"{100 * x:.0f} %" if unit in PERCENT else f"{x:.3g}{_unit(unit)}"
+
+
+def _unit(unit: str) -> str:
+    return " points" if unit in PERCENT else f" {unit}" if unit else ""
+
+
+def _signed(x: float) -> str:
+    text = f"{x:+.1f}" if abs(x) >= 10 else f"{x:+.2g}"
+    return text.replace("-", "−")

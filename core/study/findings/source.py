@@ -1,0 +1,190 @@
+"""A study as the page Findings takes it: its tables, from a study of this machine, the example, or a strange file.
+
+Wherever it comes from, what is checked and filled in is the same: a table needs to say which prompt, task, structure
+and model each run belongs to; all else may be missing. Guarded by tests/core/test_findings_source.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import StudyError
+from ..features import FEATURES
+from ..plan import Plan
+from ..quality.metrics import METRICS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NEEDED = ("prompt_id", "task", "structure", "model")
+FILTERS = ("model", "task", "structure")
+EXAMPLE = "example"
+"""Id of the study that comes with Heed."""
+MOST_ROWS = 200_000_000
+"""Bytes of a table file."""
+_MADE = {"control": False, "seed": 0, "run": "", "truncated": False, "answer": "", "error": "", "finish": "", "why": ""}
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedStudy:
+    """The tables of one study."""
+
+    id: str
+    name: str
+    runs: pd.DataFrame
+    """One row a run, columns as in docs/studies.md."""
+    instructions: pd.DataFrame | None = None
+    plan: Plan | None = None
+    study: str = ""
+    """Id of the study on this machine, which can give single heads and compute a run again; "" for tables of files."""
+    folder: Path | None = None
+    """Where findings may be kept."""
+
+    @cached_property
+    def version(self) -> str:
+        """Changes when a number of the table does."""
+        return table_version(self.runs)
+
+    def heads(self, rows: pd.DataFrame, part: str = "all") -> Any:
+        """float32 [run, feature] of single heads, as ``Study.heads``."""
+        from ..study import Study
+
+        with closing(Study(self.study)) as study:
+            return study.heads(rows, part)
+
+    def prompts(self) -> dict[str, str] | None:
+        """{prompt_id: the item's own words}; None where only a plan or nothing says them."""
+        from ..study import Study
+
+        if not self.study:
+            return None
+        with closing(Study(self.study)) as study:
+            return study.prompts()
+
+
+def check_runs(table: pd.DataFrame, name: str = "The table") -> pd.DataFrame:
+    """``table`` with every column that pages need. Raises StudyError, one sentence."""
+    import pandas as pd
+
+    missing = [c for c in NEEDED if c not in table]
+    if missing:
+        raise StudyError(
+            f"{name} has no column {missing[0]}: a runs table has prompt_id, task, structure, model, then metrics and "
+            "features, as the download CSV of a study has."
+        )
+    if not len(table):
+        raise StudyError(f"{name} has no run: open a table with at least one row.")
+    values = [c for c in table if c in METRICS or c in FEATURES]
+    if not values:
+        raise StudyError(f"{name} has no metric and no feature: a column is one of them by its name, e.g. correct.")
+    out = table.copy()
+    for column in values:
+        out[column] = pd.to_numeric(out[column], errors="coerce").astype(float)
+        out[column] = out[column].where(out[column].abs() != float("inf"))
+    for column, usual in _MADE.items():
+        out[column] = out[column].fillna(usual) if column in out else usual
+    for column in ("control", "truncated"):
+        out[column] = out[column].map(_yes).astype(bool)
+    for column in (*NEEDED, "run", "answer", "error", "finish"):
+        out[column] = out[column].fillna("").astype(str)
+    if "cell" not in out or out["cell"].duplicated().any():
+        out["cell"] = [f"row-{i + 1}" for i in range(len(out))]
+    out["cell"] = out["cell"].astype(str)
+    return out.reset_index(drop=True)
+
+
+def _yes(value: Any) -> bool:
+    return value.strip().lower() in ("true", "1", "yes") if isinstance(value, str) else bool(value)
+
+
+def table_version(runs: pd.DataFrame) -> str:
+    """sha256 of the numbers of a runs table, shortened."""
+    from pandas.util import hash_pandas_object
+
+    own = runs[[c for c in runs if c in METRICS or c in FEATURES or c in (*NEEDED, "control", "cell", "error")]]
+    found = hashlib.sha256(",".join(map(str, own.columns)).encode())
+    found.update(hash_pandas_object(own, index=False).to_numpy().tobytes())
+    return found.hexdigest()[:16]
+
+
+def open_table(name: str, data: bytes) -> OpenedStudy:
+    """A runs table from a CSV or Parquet file. Raises StudyError, one sentence."""
+    own = f"file-{hashlib.sha256(data).hexdigest()[:12]}"
+    return OpenedStudy(own, name, check_runs(read_table(name, data), name))
+
+
+def read_table(name: str, data: bytes) -> pd.DataFrame:
+    """A CSV or Parquet file as a table. Raises StudyError, one sentence."""
+    import pandas as pd
+
+    if len(data) > MOST_ROWS:
+        raise StudyError(f"{name} has {len(data) / 1e6:,.0f} MB: a table may have up to {MOST_ROWS / 1e6:,.0f} MB.")
+    try:
+        if data[:4] == b"PAR1":
+            return pd.read_parquet(io.BytesIO(data))
+        text = data.decode("utf-8-sig")
+        if "\x00" in text:
+            raise ValueError
+        return pd.read_csv(io.StringIO(text), low_memory=False)
+    except Exception as error:  # whatever a stranger's file makes pandas raise
+        raise StudyError(
+            f"{name} cannot be read as a table: save it as CSV (UTF-8, with commas) or Parquet."
+        ) from error
+
+
+def open_folder(folder: Path, ident: str, name: str = "") -> OpenedStudy:
+    """The tables of a folder: ``runs`` and ``instructions`` (.parquet or .csv) and ``plan.json``. Raises StudyError."""
+    runs = _table(folder, "runs")
+    if runs is None:
+        raise StudyError(f"There is no table of runs in {folder}: it should hold runs.parquet or runs.csv.")
+    path = folder / "plan.json"
+    plan = Plan.from_json(path.read_text("utf-8"), folder) if path.exists() else None
+    shown = name or (plan.name if plan else folder.name)
+    return OpenedStudy(ident, shown, check_runs(runs), _table(folder, "instructions"), plan, folder=folder)
+
+
+def _table(folder: Path, name: str) -> pd.DataFrame | None:
+    for path in (folder / f"{name}.parquet", folder / f"{name}.csv", folder / f"{name}.csv.gz"):
+        if path.exists():
+            data = path.read_bytes()
+            if path.suffix == ".gz":
+                import gzip
+
+                data = gzip.decompress(data)
+            return read_table(path.name, data)
+    return None
+
+
+def open_study(ident: str) -> OpenedStudy:
+    """A study of this machine by its id. Raises StudyError."""
+    from ..study import Study
+
+    with closing(Study(ident)) as study:
+        runs, name = study.table(), study.name
+        if not len(runs):
+            raise StudyError(f"The study {name} has no run yet: start it on the page Study.")
+        return OpenedStudy(
+            study.id, name, check_runs(runs, name), study.instructions(), study.plan, study.id, study.folder
+        )
+
+
+def filter_study(opened: OpenedStudy, picked: Mapping[str, Sequence[str]]) -> OpenedStudy:
+    """Only the runs of these models, tasks and structures; an empty list takes all of them."""
+
+    def keep(table: pd.DataFrame) -> pd.DataFrame:
+        for column in FILTERS:
+            if picked.get(column) and column in table:
+                table = table[table[column].astype(str).isin(list(picked[column]))]
+        return table.reset_index(drop=True)
+
+    if not any(picked.get(c) for c in FILTERS):
+        return opened
+    instructions = None if opened.instructions is None else keep(opened.instructions)
+    return replace(opened, runs=keep(opened.runs), instructions=instructions)

@@ -1,0 +1,140 @@
+"""The cells of a plan: one answer of one model to one laid-out item each, in the order in which they are run.
+
+A cell's id is a hash of what is asked (the laid-out messages, not the plan), so that a plan that grows keeps its
+cells, and an item whose wording was corrected is asked again. Two structures that make the same prompt of an item
+are one cell, that of the first. Guarded by tests/core/test_study_plan.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ..records import Item, ModelKey, Request
+from ..settings import versions
+from .plan import Plan
+from .prompt_structures import LaidOutItem, lay_out, why_not_possible
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One answer to be made."""
+
+    id: str
+    number: int
+    """Place in the order of work: by model, task, control and length, so that a batch holds prompts alike."""
+    item: str
+    task: str
+    structure: str
+    control: bool
+    model: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """What a plan asks for and cannot be laid out."""
+
+    item: str
+    structure: str
+    control: bool
+    why: str
+
+
+def plan_cells_of(plan: Plan) -> list[Cell]:
+    """All cells of ``plan``, in the order of work."""
+    return sorted_cells(plan)[0]
+
+
+def sorted_cells(plan: Plan) -> tuple[list[Cell], list[Skipped]]:
+    """The cells of ``plan``, and what it leaves out."""
+    asked, skipped = _asked(plan)
+    found: list[Cell] = []
+    for model in plan.models:
+        for item, name, control, laid in sorted(asked, key=lambda a: (a[0].task, a[2], _length(a[3]))):
+            for seed in plan.seeds if item.answer is None else (0,):
+                ident = _id(plan, item, name, control, model, seed, laid)
+                found.append(Cell(ident, len(found), item.id, item.task, name, control, model, seed))
+    return found, skipped
+
+
+def skipped_text(skipped: list[Skipped]) -> dict[str, int]:
+    """{why: how many prompts} of what a plan leaves out, the most frequent first."""
+    return dict(Counter(s.why for s in skipped).most_common())
+
+
+def lay_out_item(plan: Plan, item: Item, name: str, filler: str | None = None) -> LaidOutItem:
+    """An item of the plan laid out, with the plan's templates and held-out examples."""
+    return lay_out(item, name, plan.examples_of(item.task), filler, plan.templates)
+
+
+def cell_request(plan: Plan, item: Item, form: LaidOutItem, key: ModelKey, seed: int, date: str = "") -> Request:
+    """What is asked of a model for one laid-out item; ``date`` where its template prints one."""
+    return Request(
+        model=key,
+        messages=form.messages,
+        segments=form.segments,
+        answer=item.answer,
+        max_new_tokens=plan.max_new_tokens,
+        temperature=plan.temperature,
+        top_p=plan.top_p,
+        seed=seed,
+        date=date,
+        versions=versions(),
+    )
+
+
+def _asked(plan: Plan) -> tuple[list[tuple[Item, str, bool, LaidOutItem]], list[Skipped]]:
+    found: list[tuple[Item, str, bool, LaidOutItem]] = []
+    skipped: list[Skipped] = []
+    controlled: Counter[str] = Counter()
+    for item in plan.all_items():
+        seen: dict[object, str] = {}
+        wants = plan.control_items is None or controlled[item.task] < plan.control_items
+        controlled[item.task] += wants
+        for name, control in _forms(plan, wants):
+            why = why_not_possible(item, name, plan.templates, plan.examples_of(item.task))
+            if not why and control and "instruction" not in item.segments:
+                why = "a position control needs an instruction whose place a filler can take"
+            form = None if why else lay_out_item(plan, item, name)
+            if form is not None and (first := seen.setdefault((control, form.messages), name)) != name:
+                why = f"it makes the same prompt as {first}"
+            if form is None or why:
+                skipped.append(Skipped(item.id, name, control, why))
+            else:
+                found.append((item, name, control, form))
+    return found, skipped
+
+
+def _forms(plan: Plan, controlled: bool) -> Iterator[tuple[str, bool]]:
+    """(structure, control), structures first."""
+    for name in plan.structures:
+        yield name, False
+    for name in plan.structures if controlled else ():
+        if name in plan.controls:
+            yield name, True
+
+
+def _length(form: LaidOutItem) -> int:
+    return sum(len(m.content) for m in form.messages)
+
+
+def _id(plan: Plan, item: Item, name: str, control: bool, model: str, seed: int, form: LaidOutItem) -> str:
+    parts = [(s.name, s.message, s.start, s.end) for s in form.segments if not s.name.startswith("check ")]
+    asked: Mapping[str, object] = {
+        "item": item.id,
+        "structure": name,
+        "control": control,
+        "model": model,
+        "seed": seed,
+        "messages": [(m.role, m.content) for m in form.messages],
+        "parts": parts if control else [],
+        "answer": item.answer,
+        "tokens": plan.max_new_tokens,
+        "temperature": plan.temperature,
+        "top_p": plan.top_p,
+    }
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:32]

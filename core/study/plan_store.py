@@ -1,0 +1,74 @@
+"""The plan of a study in its database: as it was given, and frozen with every item and held-out example written out.
+
+Built-in suites may be corrected in a later Heed; a study that began stays as it is until it is told to take the new
+ones. Cells are known by what they ask, so a plan that grows or an item that is corrected makes new cells and keeps
+the rest. Guarded by tests/core/test_study_run.py.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from dataclasses import replace
+from datetime import date
+
+from ..errors import StoreError
+from . import database
+from .plan import Plan
+from .plan_cells import plan_cells_of
+
+
+def freeze_plan(plan: Plan) -> Plan:
+    """``plan`` with the items and examples of its suites written out; it has the same cells."""
+    items = plan.all_items()
+    tasks = dict.fromkeys(item.task for item in items)
+    examples = {task: shown for task in tasks if (shown := plan.examples_of(task))}
+    return replace(plan, suites=(), items=items, per_task=None, examples=examples)
+
+
+def put_plan(db: sqlite3.Connection, plan: Plan) -> None:
+    """Make ``plan`` the plan of this study: cells that it shares with the plan before stay as they are."""
+    whole = freeze_plan(plan)
+    wanted = plan_cells_of(whole)
+    with database.transaction(db):
+        db.execute(
+            "INSERT INTO plans (id, at, json, frozen) VALUES (?, ?, ?, ?)",
+            [plan.id, time.time(), plan.to_json(), whole.to_json()],
+        )
+        db.execute("UPDATE cells SET wanted = 0")
+        db.executemany(
+            "INSERT INTO cells (cell, number, item, task, structure, control, model, seed) VALUES (?,?,?,?,?,?,?,?) "
+            "ON CONFLICT (cell) DO UPDATE SET number = excluded.number, wanted = 1, task = excluded.task",
+            [(c.id, c.number, c.item, c.task, c.structure, int(c.control), c.model, c.seed) for c in wanted],
+        )
+        if database.get_note(db, "date") is None:
+            database.put_note(db, "date", date.today().isoformat())
+            database.put_note(db, "created", str(time.time()))
+        database.put_note(db, "name", plan.name)
+
+
+def given_plan(db: sqlite3.Connection) -> Plan:
+    """The plan as it was given, the last one. Raises StoreError where there is none."""
+    return Plan.from_json(_last(db)["json"])
+
+
+def frozen_plan(db: sqlite3.Connection) -> Plan:
+    """The last plan with its items. Raises StoreError where there is none."""
+    return Plan.from_json(_last(db)["frozen"])
+
+
+def study_date(db: sqlite3.Connection) -> str:
+    """ISO date that templates print: the day the study began, also when it goes on another day."""
+    return database.get_note(db, "date") or date.today().isoformat()
+
+
+def plan_ids(db: sqlite3.Connection) -> set[str]:
+    """Ids of every plan that this study has had."""
+    return {row["id"] for row in db.execute("SELECT id FROM plans")}
+
+
+def _last(db: sqlite3.Connection) -> sqlite3.Row:
+    row: sqlite3.Row | None = db.execute("SELECT * FROM plans ORDER BY number DESC LIMIT 1").fetchone()
+    if row is None:
+        raise StoreError("This study has no plan: delete its folder and start it again.")
+    return row

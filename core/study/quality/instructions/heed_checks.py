@@ -1,0 +1,141 @@
+"""Heed's own kinds of instruction: short answers that prompts ask for and IFEval does not know.
+
+Counted as a reader counts (``text_counts``): "one word", "at most two sentences", "three lines".
+``heed:one_of`` and ``heed:number`` look at the whole answer, without quotation marks, markdown and punctuation around
+it. To add one: a function, a line in HEED_CHECKS, its span in ``request_spans.py``.
+Guarded by tests/core/test_quality_instructions.py.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+
+import regex
+
+from ....errors import PromptError
+from .check_types import Check, Kwargs, count_check, once_there
+from .ifeval_checks import json_so_far, may_become, unfenced
+from .text_counts import count_characters, count_lines, count_sentences, count_words
+
+PATIENCE = 1.0
+"""Seconds that a pattern of a user may take on one answer."""
+COUNT = (("relation", "relation"), ("count", "count"))
+_AROUND = " \t\r\n\"'`*_“”‘’«»„.,;:!?()[]{}<>。！？「」"
+_NUMBER = re.compile(r"[-+−]?[$€£]?(?:\d{1,3}(?:[, \u00a0\u202f]\d{3})+|\d+)?(?:[.,]\d+)?(?:[eE][-+]?\d+)?\s?[%°]?")
+_NUMBER_SO_FAR = re.compile(r"[-+−]?[$€£]?[\d., \u00a0\u202f]*(?:\d[eE][-+]?\d*)?\s?[%°]?")
+_UNSETTLED = re.compile(r"\$|\\[ZzbB]|\(\?")
+
+
+def plain_answer(text: str, case: bool = False) -> str:
+    """A short answer as it is compared: no marks around it, spaces as one, letter case aside."""
+    inner = " ".join(unicodedata.normalize("NFKC", text).split()).strip(_AROUND)
+    return inner if case else inner.casefold()
+
+
+def _one_of(answer: str, kwargs: Kwargs, prompt: str) -> bool:
+    case = bool(kwargs.get("case", False))
+    return plain_answer(answer, case) in {plain_answer(option, case) for option in kwargs["options"]}
+
+
+def _one_of_so_far(answer: str, kwargs: Kwargs, prompt: str) -> bool | None:
+    case = bool(kwargs.get("case", False))
+    start = plain_answer(answer, case)
+    return None if any(plain_answer(option, case).startswith(start) for option in kwargs["options"]) else False
+
+
+def compile_pattern(pattern: str) -> regex.Pattern[str]:
+    """A user's pattern. Raises PromptError where it is none."""
+    try:
+        return regex.compile(pattern)
+    except regex.error as error:
+        raise PromptError(f"The pattern {pattern!r} is no regular expression: {error}; correct it.") from error
+
+
+def _matches(answer: str, kwargs: Kwargs, partial: bool = False) -> bool:
+    known = compile_pattern(kwargs["pattern"])
+    look = known.fullmatch if kwargs.get("whole", False) else known.search
+    try:
+        return look(answer.strip(), timeout=PATIENCE, partial=partial) is not None
+    except TimeoutError as error:
+        raise PromptError(
+            f"The pattern {kwargs['pattern']!r} takes more than {PATIENCE:g} second on one answer: make it simpler."
+        ) from error
+
+
+def _regex(answer: str, kwargs: Kwargs, prompt: str) -> bool:
+    return _matches(answer, kwargs)
+
+
+def _regex_so_far(answer: str, kwargs: Kwargs, prompt: str) -> bool | None:
+    """Failed for good if no longer answer can match as a whole; met for good if found and tied to no end."""
+    if kwargs.get("whole", False):
+        return None if _matches(answer, kwargs, partial=True) else False
+    return True if not _UNSETTLED.search(kwargs["pattern"]) and _matches(answer, kwargs) else None
+
+
+def _json(answer: str, kwargs: Kwargs, prompt: str) -> bool:
+    try:
+        value = json.loads(unfenced(answer))
+    except (ValueError, RecursionError):
+        return False
+    keys = kwargs.get("keys", ())
+    return not keys or (isinstance(value, dict) and all(key in value for key in keys))
+
+
+def _number(answer: str, kwargs: Kwargs, prompt: str) -> bool:
+    return any(c.isdigit() for c in answer) and bool(_NUMBER.fullmatch(_bare(answer)))
+
+
+def _number_so_far(answer: str, kwargs: Kwargs, prompt: str) -> bool | None:
+    return None if _NUMBER_SO_FAR.fullmatch(_bare(answer)) else False
+
+
+def _bare(answer: str) -> str:
+    return unicodedata.normalize("NFKC", answer).strip(_AROUND)
+
+
+def _starts(answer: str, kwargs: Kwargs, prompt: str) -> bool:
+    return _opening(answer).startswith(_opening(kwargs["text"]))
+
+
+def _starts_so_far(answer: str, kwargs: Kwargs, prompt: str) -> bool | None:
+    return None if may_become(_opening(kwargs["text"]), _opening(answer)) else _starts(answer, kwargs, prompt)
+
+
+def _opening(text: str) -> str:
+    """Spaces as one, letter case and marks before the first letter aside."""
+    return " ".join(text.split()).lstrip(" \"'`*_#>“‘«„").casefold()
+
+
+def _contains(answer: str, kwargs: Kwargs, prompt: str) -> bool:
+    return " ".join(kwargs["text"].split()).casefold() in " ".join(answer.split()).casefold()
+
+
+HEED_CHECKS: dict[str, Check] = {
+    "heed:words": count_check(
+        "Number of words", lambda answer, kwargs: count_words(answer), "relation", "count", params=COUNT
+    ),
+    "heed:sentences": count_check(
+        "Number of sentences",
+        lambda answer, kwargs: count_sentences(answer),
+        "relation",
+        "count",
+        # the last sentence may turn out to belong to the one before it
+        certain=lambda answer, kwargs: max(count_sentences(answer) - 1, 0),
+        params=COUNT,
+    ),
+    "heed:characters": count_check(
+        "Number of characters", lambda answer, kwargs: count_characters(answer), "relation", "count", params=COUNT
+    ),
+    "heed:lines": count_check(
+        "Number of lines", lambda answer, kwargs: count_lines(answer), "relation", "count", params=COUNT
+    ),
+    "heed:one_of": Check("One of a list", _one_of, _one_of_so_far, "end", (("options", "words"), ("case", "flag?"))),
+    "heed:regex": Check("A pattern", _regex, _regex_so_far, "end", (("pattern", "pattern"), ("whole", "flag?"))),
+    "heed:json": Check("The answer as JSON", _json, json_so_far, "end", (("keys", "words?"),)),
+    "heed:number": Check("One number and nothing else", _number, _number_so_far, "end"),
+    "heed:starts_with": Check("A given beginning", _starts, _starts_so_far, "", (("text", "text"),)),
+    "heed:contains": Check("A given text", _contains, once_there(_contains), "length", (("text", "text"),)),
+}

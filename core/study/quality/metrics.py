@@ -1,0 +1,137 @@
+"""The metrics by name: what each says, in which unit, which way is better, and what kind of evidence it is.
+
+Kinds, in the order that pages show them: an **outcome** says whether the answer is good (a reference, an instruction,
+a person); a **proxy** may go with that (relevance, likelihood); a **descriptor** only describes the text. To add one:
+a function from Answered to Value, a line here, an independent computation in its test. A metric that is linked by
+construction with a feature also wants a line in core.study.statistics. Guarded by tests/core/test_quality_metrics.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from ...records import Answered
+from . import instruction_adherence, likelihood, reference_match, text_descriptors
+from .metric_value import UNRATED, MetricValue, defined_value, undefined_value
+
+Better = Literal["higher", "lower", "neither"]
+EvidenceKind = Literal["outcome", "proxy", "descriptor"]
+EVIDENCE_KINDS: tuple[EvidenceKind, ...] = ("outcome", "proxy", "descriptor")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric: its function and what people must know to read it."""
+
+    label: str
+    function: Callable[[Answered], MetricValue]
+    unit: str
+    better: Better
+    kind: EvidenceKind
+    about: str
+    """One sentence: what it is, with its range."""
+    binary: bool = False
+    """Only 0 and 1."""
+    needs_end: bool = False
+    """Undefined where the token limit stopped the answer."""
+
+
+def rating(answered: Answered) -> MetricValue:
+    """What a person gave, mean over raters."""
+    return undefined_value(UNRATED) if answered.rating is None else defined_value(answered.rating)
+
+
+def relevance_cosine(answered: Answered) -> MetricValue:
+    """Cosine of the answer with its own prompt; only where the encoder is on this machine."""
+    from .relevance_scores import relevance_cosine_of
+
+    return relevance_cosine_of(answered)
+
+
+def relevance_rank(_: Answered) -> MetricValue:
+    """Needs the other prompts of the study: ``relevance`` computes it."""
+    return undefined_value("it takes the other prompts of a study")
+
+
+METRICS: dict[str, Metric] = {
+    "correct": Metric(
+        "Correct", reference_match.correct, "0 or 1", "higher", "outcome",
+        "1 where a reference stands in the finished answer as whole words, 0 where none does.", True, True),
+    "followed": Metric(
+        "All instructions followed", instruction_adherence.followed, "0 or 1", "higher", "outcome",
+        "1 where every verifiable instruction of the prompt was followed, read strictly.", True),
+    "instructions_strict": Metric(
+        "Instructions followed, strict", instruction_adherence.strict_share, "share", "higher", "outcome",
+        "Share of the prompt's verifiable instructions that were followed, from 0 to 1."),
+    "instructions_loose": Metric(
+        "Instructions followed, loose", instruction_adherence.loose_share, "share", "higher", "outcome",
+        "The same share, where the answer may pass without its first or last line or its asterisks, from 0 to 1."),
+    "exact_match": Metric(
+        "Exact match", reference_match.exact_match, "0 or 1", "higher", "outcome",
+        "1 where the whole answer equals a reference, without case, punctuation and articles.", True, True),
+    "contains": Metric(
+        "Contains the reference", reference_match.contains, "0 or 1", "higher", "outcome",
+        "1 where a reference stands in the answer as whole words; in a stopped answer only a hit counts.", True),
+    "token_f1": Metric(
+        "Token F1", reference_match.token_f1, "share", "higher", "outcome",
+        "F1 of the words that answer and reference share, from 0 to 1, the best reference counts.", False, True),
+    "chrf": Metric(
+        "chrF", reference_match.chrf, "0 to 100", "higher", "outcome",
+        "chrF2 (sacrebleu): F-score of characters up to 6-grams against the references, 0 to 100.", False, True),
+    "bleu": Metric(
+        "BLEU", reference_match.bleu, "0 to 100", "higher", "outcome",
+        "Sentence BLEU (sacrebleu, tokenizer 13a, smoothing exp) against the references, 0 to 100.", False, True),
+    "rouge_l": Metric(
+        "ROUGE-L", reference_match.rouge_l, "share", "higher", "outcome",
+        "F-score of the longest common subsequence of words with the best reference, from 0 to 1.", False, True),
+    "rating": Metric(
+        "Human rating", rating, "rating", "higher", "outcome",
+        "What people gave for the answer (1 to 5 on the page Rate, or an uploaded column), mean over raters."),
+    "relevance_rank": Metric(
+        "Relevance, rank", relevance_rank, "1 / rank", "higher", "proxy",
+        "1 / rank of the run's own prompt among the study's prompts of its task by nearness to the answer: "
+        "1 where it is the nearest."),
+    "relevance_cosine": Metric(
+        "Relevance, cosine", relevance_cosine, "cosine", "higher", "proxy",
+        "Cosine of answer and prompt in all-MiniLM-L6-v2, from -1 to 1; texts are read up to 256 tokens."),
+    "copy_share": Metric(
+        "Copied words", text_descriptors.copy_share, "share", "neither", "proxy",
+        "Share of the answer's words that also occur in the prompt, from 0 to 1."),
+    "mean_logprob": Metric(
+        "Log-probability per token", likelihood.mean_logprob, "nats per token", "higher", "proxy",
+        "Mean natural log-probability of the answer's tokens, at most 0; a model finds its own loops likely."),
+    "perplexity": Metric(
+        "Perplexity", likelihood.perplexity, "", "lower", "proxy",
+        "exp of minus the mean log-probability, at least 1."),
+    "words": Metric(
+        "Words", text_descriptors.word_count, "words", "neither", "descriptor",
+        "Words of the answer; a word may hold hyphens and apostrophes.", False, True),
+    "characters": Metric(
+        "Characters", text_descriptors.character_count, "characters", "neither", "descriptor",
+        "Characters of the answer as a reader sees them, without the spaces around it.", False, True),
+    "sentences": Metric(
+        "Sentences", text_descriptors.sentence_count, "sentences", "neither", "descriptor",
+        "Sentences of the answer; a line break ends one.", False, True),
+    "tokens": Metric(
+        "Tokens", text_descriptors.token_count, "tokens", "neither", "descriptor",
+        "Tokens of the answer itself, without thinking and end token.", False, True),
+    "distinct_1": Metric(
+        "Distinct words", lambda answered: text_descriptors.distinct(answered, 1), "share", "neither", "descriptor",
+        "Different words divided by all words, above 0 to 1; it falls with length."),
+    "distinct_2": Metric(
+        "Distinct pairs of words", lambda answered: text_descriptors.distinct(answered, 2),
+        "share", "neither", "descriptor",
+        "Different pairs of neighbouring words divided by all pairs, above 0 to 1; it falls with length."),
+    "loop_share": Metric(
+        "Words in loops", text_descriptors.loop_share, "share", "lower", "descriptor",
+        "Share of the words that repeat the block of words right before them, from 0 to below 1."),
+    "zlib_ratio": Metric(
+        "Compressed size", text_descriptors.zlib_ratio, "ratio", "neither", "descriptor",
+        "Bytes after zlib divided by bytes before: low means repetitive, short texts lie above 1."),
+    "mean_entropy": Metric(
+        "Entropy per token", likelihood.mean_entropy, "nats", "neither", "descriptor",
+        "Mean entropy of the next-token distributions along the answer, at least 0."),
+}  # fmt: skip
+"""{name: Metric}; the names are columns of the runs table."""

@@ -1,0 +1,72 @@
+"""What takes all answers of a study at once: how near each is to its own prompt, among those of its task.
+
+The encoder is not needed for anything else; without it the columns stay undefined and say so.
+Guarded by tests/core/test_study_run.py.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import sqlite3
+from collections.abc import Mapping
+
+from ..errors import Cancelled, error_reason
+from ..progress import IsCancelled
+from . import database
+from .table_rows import FILLED_LATER
+
+LOG = logging.getLogger("heed")
+
+
+def lacks_relevance(db: sqlite3.Connection) -> bool:
+    """True while some finished run has neither a relevance nor a reason why not."""
+    database.add_columns(db, FILLED_LATER)
+    sql = (
+        "SELECT 1 FROM runs JOIN cells USING (cell) WHERE state = 'done' AND wanted "
+        f"AND {FILLED_LATER[0]} IS NULL AND why NOT LIKE '%{FILLED_LATER[0]}%' LIMIT 1"
+    )
+    return db.execute(sql).fetchone() is not None
+
+
+def fill_relevance(db: sqlite3.Connection, prompts: Mapping[str, str], cancelled: IsCancelled) -> None:
+    """Fill in the relevance of all finished runs. Raises Cancelled."""
+    sql = (
+        "SELECT runs.cell, prompt_id, runs.task, answer, why FROM runs JOIN cells USING (cell) "
+        "WHERE state = 'done' AND wanted"
+    )
+    rows = [row for row in database.query_rows(db, sql) if row["prompt_id"] in prompts]
+    if cancelled():
+        raise Cancelled("Stopped.")
+    if not rows:
+        return
+    whys: list[tuple[str, str]]
+    values: list[tuple[float | None, float | None]]
+    try:
+        from .quality import score_relevance as compute
+
+        found = compute(
+            [row["answer"] for row in rows], [prompts[row["prompt_id"]] for row in rows], [row["task"] for row in rows]
+        )
+        values = [(_number(a), _number(b)) for a, b in zip(found[FILLED_LATER[0]], found[FILLED_LATER[1]], strict=True)]
+        whys = list(zip(found["why_rank"], found["why_cosine"], strict=True))
+    except Exception as error:
+        LOG.warning("Relevance was not computed: %s", error_reason(error))
+        values, whys = [(None, None)] * len(rows), [(error_reason(error),) * 2] * len(rows)
+    with database.transaction(db):
+        database.add_columns(db, FILLED_LATER)
+        for row, pair, why in zip(rows, values, whys, strict=True):
+            told = json.loads(row["why"] or "{}")
+            for name, value, said in zip(FILLED_LATER, pair, why, strict=True):
+                told.pop(name, None)
+                if value is None:
+                    told[name] = str(said)
+            db.execute(
+                f"UPDATE runs SET {FILLED_LATER[0]} = ?, {FILLED_LATER[1]} = ?, why = ? WHERE cell = ?",
+                [*pair, json.dumps(told), row["cell"]],
+            )
+
+
+def _number(value: float) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)

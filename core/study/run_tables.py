@@ -1,0 +1,104 @@
+"""The tables of a study as DataFrames, with the columns that statistics, Findings and export expect.
+
+Undefined is NaN, never 0; every metric and feature that this Heed knows is a column, also before it was computed.
+Guarded by tests/core/test_study_run.py.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import MethodError
+from ..records import Item
+from . import cell_store, database
+from .features import FEATURES, head_features
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BEFORE = ("cell", "run", "prompt_id", "task", "structure", "control", "model", "seed")
+AFTER = ("prompt_tokens", "output_tokens", "finish", "truncated", "answer", "error", "why")
+_TEXTS = ("run", "finish", "answer", "error", "why")
+INSTRUCTIONS = (
+    *("cell", "run", "prompt_id", "task", "structure", "control", "model", "number", "id", "kwargs", "message"),
+    *("start", "end", "share", "multiple", "masked", "removed", "strict", "loose", "why"),
+)
+
+
+def runs_table_of(db: sqlite3.Connection, items: Mapping[str, Item]) -> pd.DataFrame:
+    """One row a finished or failed cell of the plan, in the order of work."""
+    import pandas as pd
+
+    from .quality import METRICS
+
+    names = [*METRICS, *FEATURES]
+    sql = "SELECT runs.* FROM runs JOIN cells USING (cell) WHERE wanted AND state IN ('done', 'failed') ORDER BY number"
+    found = pd.DataFrame(database.query_rows(db, sql))
+    for name in [*BEFORE, *AFTER]:
+        if name not in found:
+            found[name] = pd.Series(dtype=object)
+    factors = list(dict.fromkeys(name for item in items.values() for name in item.factors))
+    of_run = [items[i].factors if i in items else {} for i in found["prompt_id"]]
+    given = {f"factor:{name}": [some.get(name, "") for some in of_run] for name in factors}
+    table = pd.DataFrame(
+        {name: found[name] for name in BEFORE}
+        | given
+        | {name: found[name] for name in AFTER}
+        | {name: found.get(name, np.nan) for name in names}
+    )
+    for name in _TEXTS:
+        table[name] = table[name].fillna("").astype(str)
+    table["control"] = table["control"].fillna(0).astype(bool)
+    table["truncated"] = table["truncated"].fillna(0).astype(bool)
+    table["seed"] = table["seed"].fillna(0).astype(int)
+    numbers = ["prompt_tokens", "output_tokens", *names]
+    table[numbers] = table[numbers].astype(float)
+    return table
+
+
+def instructions_table_of(db: sqlite3.Connection) -> pd.DataFrame:
+    """One row a run and instruction, in the order of work."""
+    import pandas as pd
+
+    sql = "SELECT instructions.* FROM instructions JOIN cells USING (cell) WHERE wanted ORDER BY cells.number, 8"
+    table = pd.DataFrame(database.query_rows(db, sql), columns=list(INSTRUCTIONS))
+    numbers = ["message", "start", "end", "share", "multiple", "masked", "removed", "strict", "loose"]
+    table[numbers] = table[numbers].astype(float)
+    table["control"] = table["control"].fillna(0).astype(bool)
+    table["number"] = table["number"].astype(int)
+    return table
+
+
+def head_features_table(db: sqlite3.Connection, rows: pd.DataFrame, part: str = "all") -> np.ndarray:
+    """float32 [len(rows), features x layers x heads]; NaN where nothing is kept. Raises MethodError for two models."""
+    _one_model(rows)
+    found = [
+        None if digest is None else head_features(digest, part)[1].ravel()
+        for _, digest in cell_store.read_digests(db, list(rows["cell"]))
+    ]
+    width = max((len(values) for values in found if values is not None), default=0)
+    out = np.full((len(found), width), np.nan, np.float32)
+    for i, values in enumerate(found):
+        if values is not None and len(values) == width:
+            out[i] = values
+    return out
+
+
+def head_feature_names(db: sqlite3.Connection, rows: pd.DataFrame) -> tuple[str, ...]:
+    """``NAME L.H`` for each column of ``heads``, L the layer's index."""
+    _one_model(rows)
+    for _, digest in cell_store.read_digests(db, list(rows["cell"])):
+        if digest is not None:
+            names, values = head_features(digest)
+            return tuple(f"{n} {layer}.{h}" for n in names for layer in digest.layers for h in range(values.shape[2]))
+    return ()
+
+
+def _one_model(rows: pd.DataFrame) -> None:
+    models = list(dict.fromkeys(rows["model"]))
+    if len(models) > 1:
+        raise MethodError(f"Heads of {len(models)} models cannot be put in one table: pick the rows of one model.")

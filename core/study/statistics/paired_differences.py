@@ -1,0 +1,225 @@
+"""Differences by prompt: one level of a factor against another, and against its own position control.
+
+Every prompt was run under every level, so levels are compared inside a prompt: its runs are averaged for each level
+(and matched by model and other factors where these are not held fixed), subtracted, and the differences are averaged
+over prompts. Comparing the plain means of two groups of runs would count a prompt as often as it was run and would let
+the prompts that failed under one level stand in for the others.
+
+A structure also moves words to another place, and attention depends on place. Its *position control* is the same layout
+with a neutral filler where the instruction stands. ``against_control`` therefore gives structure minus its own control,
+and ``net``: that difference minus the same difference of the baseline (a difference in differences by prompt).
+
+To add a question: one line in ``contrast``'s callers: a list of (level, control, sign). Intervals and p-values: see
+``core.study.statistics.sign_flip``. Guarded by tests/core/test_statistics_paired_differences.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ...errors import StudyError
+from .multiple_testing import q_values
+from .sign_flip import FLIPS, RESAMPLES, mean_tests
+
+Term = tuple[str, bool, int]
+"""(level, whether of its position control, +1 or -1)"""
+
+
+@dataclass(frozen=True)
+class PairedDesign:
+    """Which columns say what: the factor, the clusters, what is held fixed, what else is matched."""
+
+    factor: str = "structure"
+    cluster: str = "prompt_id"
+    by: tuple[str, ...] = ("task", "model")
+    match: tuple[str, ...] = ()
+    control: str = "control"
+    flips: int = FLIPS
+    resamples: int = RESAMPLES
+    seed: int = 0
+
+
+def paired_differences_table(
+    table: pd.DataFrame,
+    value: str | Sequence[str],
+    factor: str = "structure",
+    base: str = "instruction_first",
+    cluster: str = "prompt_id",
+    by: Sequence[str] = ("task", "model"),
+    *,
+    match: Sequence[str] | None = None,
+    flips: int = FLIPS,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Each level of ``factor`` minus ``base``, by prompt, for each combination of ``by``.
+
+    ``table`` has one row a run; rows whose column ``control`` is true are left out. ``match``: columns in which two
+    runs must agree to be subtracted; by default model and ``factor:*`` where they are neither ``by`` nor ``factor``.
+    Returns a row a value x combination x level: value, the columns of ``by``, level, mean and base_mean (of the prompts
+    that have both, in the value's unit), difference, low, high (95 %, cluster bootstrap), p (sign flips), q
+    (Benjamini-Hochberg over all rows returned), n (prompts that have both). Raises StudyError for an unknown column.
+    """
+    values = [value] if isinstance(value, str) else list(value)
+    design = paired_design(table, factor, cluster, by, match, flips, resamples, seed)
+    means = cell_means(table, values, design)
+    found = []
+    for level in design_levels(means, design):
+        if level != base:
+            found.append(signed_contrast(means, design, [(level, False, 1), (base, False, -1)]).assign(level=level))
+    columns = ["value", *design.by, "level", "mean", "base_mean", "difference", "low", "high", "p", "q", "n"]
+    out = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
+    out = out.rename(columns={"first": "mean", "rest": "base_mean"})
+    return out.assign(q=q_values(out["p"].to_numpy(float)))[columns]
+
+
+def against_control(
+    table: pd.DataFrame,
+    value: str | Sequence[str],
+    by: Sequence[str] = ("task", "model"),
+    *,
+    factor: str = "structure",
+    base: str = "instruction_first",
+    cluster: str = "prompt_id",
+    match: Sequence[str] | None = None,
+    flips: int = FLIPS,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Each level minus its own position control, and that difference minus the baseline's, by prompt.
+
+    Rows of ``table`` with a true ``control`` are the controls of their level. Returns a row a value x combination of
+    ``by`` x level: value, by, level, mean and control_mean (of the prompts that have both), control_difference,
+    control_low, control_high, control_p, control_q, control_n; net_difference, net_low, net_high, net_p, net_q, net_n
+    (NaN for the baseline itself, and where a control is missing; n = prompts that have all four). Both q form one
+    family. Raises StudyError for an unknown column.
+    """
+    values = [value] if isinstance(value, str) else list(value)
+    design = paired_design(table, factor, cluster, by, match, flips, resamples, seed)
+    means = cell_means(table, values, design)
+    keys, found = ["value", *design.by, "level"], []
+    for level in design_levels(means, design):
+        own: list[Term] = [(level, False, 1), (level, True, -1)]
+        one = (
+            signed_contrast(means, design, own)
+            .assign(level=level)
+            .rename(columns={"first": "mean", "rest": "control_mean"})
+        )
+        one = one.rename(columns={c: f"control_{c}" for c in TERM_ENDINGS})
+        net = signed_contrast(means, design, net_terms(level, base)) if level != base else one[keys[:-1]].iloc[:0]
+        net = net.drop(columns=["first", "rest"], errors="ignore").rename(columns={c: f"net_{c}" for c in TERM_ENDINGS})
+        found.append(one.merge(net, on=keys[:-1], how="left"))
+    names = [f"{kind}_{c}" for kind in ("control", "net") for c in ("difference", "low", "high", "p", "q", "n")]
+    out = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=keys)
+    out = out.reindex(columns=[*keys, "mean", "control_mean", *names])
+    both = q_values(out[["control_p", "net_p"]].to_numpy(float))
+    return out.assign(control_q=both[:, 0], net_q=both[:, 1])
+
+
+TERM_ENDINGS = ("difference", "low", "high", "p", "n")
+
+
+def net_terms(level: str, base: str) -> list[Term]:
+    """(level - its control) - (base - its control)"""
+    return [(level, False, 1), (level, True, -1), (base, False, -1), (base, True, 1)]
+
+
+def paired_design(
+    table: pd.DataFrame,
+    factor: str,
+    cluster: str,
+    by: Sequence[str],
+    match: Sequence[str] | None,
+    flips: int = FLIPS,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> PairedDesign:
+    """The Design, its columns checked; ``match`` None: model and ``factor:*`` unless they are held fixed."""
+    if match is None:
+        fixed = {*by, factor, cluster}
+        match = [c for c in table.columns if (c == "model" or str(c).startswith("factor:")) and c not in fixed]
+    missing = [c for c in (factor, cluster, *by, *match) if c not in table.columns]
+    if missing:
+        raise StudyError(f"The table has no column {missing[0]!r}: name one of {', '.join(map(str, table.columns))}.")
+    return PairedDesign(factor, cluster, tuple(by), tuple(match), flips=flips, resamples=resamples, seed=seed)
+
+
+def cell_means(table: pd.DataFrame, values: Sequence[str], design: PairedDesign) -> pd.DataFrame:
+    """Mean of ``values`` over runs that differ only by seed; index by, cluster, match, factor, control; NaN undefined.
+
+    A column that is missing from the table, such as that of a metric never computed, is all NaN.
+    """
+    numbers = table.reindex(columns=list(values)).apply(pd.to_numeric, errors="coerce").astype(float)
+    keys = [*design.by, design.cluster, *design.match, design.factor]
+    frame = pd.concat([table[keys], numbers], axis=1)
+    if design.control in table.columns and design.control not in keys:
+        controls = table[design.control].fillna(False).astype(bool).to_numpy()
+    else:
+        controls = np.zeros(len(table), bool)
+    frame = frame.assign(**{_CONTROL: controls})
+    return frame.groupby([*keys, _CONTROL], observed=True, dropna=False)[list(values)].mean()
+
+
+def design_levels(means: pd.DataFrame, design: PairedDesign) -> list[str]:
+    """The levels of the factor that have runs of their own (not only of a control), in order."""
+    own = ~means.index.get_level_values(_CONTROL).astype(bool)
+    return sorted(means.index.get_level_values(design.factor)[own].unique(), key=str)
+
+
+def signed_contrast(means: pd.DataFrame, design: PairedDesign, terms: Sequence[Term]) -> pd.DataFrame:
+    """The signed sum of ``terms`` by prompt, averaged over prompts, for each value and combination of ``by``.
+
+    Columns: value, by, first (mean of the first term), rest (mean of the second), difference, low, high, p, n.
+    """
+    parts = [_part(means, design, level, control) for level, control, _ in terms]
+    shared = parts[0].index
+    for part in parts[1:]:
+        shared = shared.intersection(part.index)
+    sums = sum(sign * part.loc[shared] for part, (_, _, sign) in zip(parts, terms, strict=True))
+    zero_one = [(part.isin([0.0, 1.0]) | part.isna()).all() for part in parts]
+    prompts = [*design.by, design.cluster]
+    mask = sums.notna()
+    pieces = [
+        f.where(mask).groupby(level=prompts, observed=True, dropna=False).mean() for f in (sums, parts[0], parts[1])
+    ]
+    once = not sums.index.droplevel([n for n in sums.index.names if n not in prompts]).has_duplicates
+    binary = np.logical_and.reduce([z.to_numpy() for z in zero_one]) & once
+    return _by_combination(pieces, design, binary)
+
+
+_CONTROL = "is control"
+
+
+def _part(means: pd.DataFrame, design: PairedDesign, level: str, control: bool) -> pd.DataFrame:
+    index = means.index
+    chosen = (index.get_level_values(design.factor) == level) & (index.get_level_values(_CONTROL) == control)
+    return means[chosen].droplevel([design.factor, _CONTROL])
+
+
+def _by_combination(pieces: list[pd.DataFrame], design: PairedDesign, binary: np.ndarray) -> pd.DataFrame:
+    sums, first, rest = pieces
+    names = [*design.by]
+    if names:
+        groups = list(sums.groupby(level=names, observed=True, dropna=False).indices.items())
+    else:
+        groups = [((), np.arange(len(sums)))] if len(sums) else []
+    found = []
+    for key, rows in groups:
+        got = mean_tests(
+            sums.iloc[rows].to_numpy(),
+            binary=binary,
+            flips=design.flips,
+            resamples=design.resamples,
+            seed=design.seed,
+        )
+        numbers = {"difference": got.mean, "low": got.low, "high": got.high, "p": got.p, "n": got.n}
+        means = {"first": first.iloc[rows].mean().to_numpy(), "rest": rest.iloc[rows].mean().to_numpy()}
+        held = dict(zip(names, key if isinstance(key, tuple) else (key,), strict=True))
+        found.append(pd.DataFrame({"value": list(sums.columns), **held, **means, **numbers}))
+    columns = ["value", *names, "first", "rest", *TERM_ENDINGS]
+    out = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
+    return out[out["n"] > 0].reset_index(drop=True)

@@ -1,0 +1,83 @@
+"""Correlations of several strata put together: Fisher's z, random effects, heterogeneity.
+
+Weights 1 / (v + tau2) with v = 1.06 / (n - 3) (Fieller, Hartley and Pearson 1957: the variance of Fisher's z of a
+Spearman correlation): they depend on n alone, not on the estimate itself, which would bias the mean. tau2 is the moment
+estimate (DerSimonian and Laird 1986), with one change: strata that share prompts are correlated, so the expectation of
+Q is not k - 1 but trace(A V), V the bootstrap covariance of the strata's z (prompts drawn jointly). With V = diag(v) it
+is the textbook formula, and tests/core/test_statistics_pooling.py compares it with statsmodels.
+
+The variance of the pooled z is a'(V + tau2 I)a: what prompts and what strata contribute. Without strata tau2 is 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+CLIP = 1 - 1e-6
+"""Largest |rho| that Fisher's z is taken of; z of 1 is infinite."""
+
+
+def fisher_z(rho: np.ndarray) -> np.ndarray:
+    return np.arctanh(np.clip(rho, -CLIP, CLIP))
+
+
+def z_to_correlation(z: np.ndarray) -> np.ndarray:
+    """Correlation of a z; what was clipped is 1 again."""
+    rho = np.tanh(z)
+    return np.where(np.abs(rho) >= CLIP * (1 - 1e-9), np.sign(rho), rho)
+
+
+def fisher_variance(n: np.ndarray) -> np.ndarray:
+    """Of Fisher's z of a Spearman correlation over ``n`` independent pairs; infinite below 4."""
+    n = np.asarray(n, float)
+    return np.where(n > 3, 1.06 / np.maximum(n - 3, 1e-9), np.inf)
+
+
+@dataclass(frozen=True, eq=False)
+class Pooled:
+    """Each float64 with the shape of z without its first axis, the strata."""
+
+    z: np.ndarray
+    se: np.ndarray
+    q: np.ndarray
+    i2: np.ndarray
+    tau2: np.ndarray
+    weight: np.ndarray
+    """[k, ...] share of each stratum, sums to 1."""
+
+
+def pool_strata(z: np.ndarray, v: np.ndarray, samples: np.ndarray | None = None) -> Pooled:
+    """``z`` [k, ...] with variances ``v`` [k, ...] (infinite: not there) and bootstrap ``samples`` [B, k, ...]."""
+    w = np.where(np.isfinite(v) & (v > 0), 1 / v, 0.0)
+    z = np.where(w > 0, z, 0.0)
+    total = w.sum(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        centre = (w * z).sum(0) / total
+        q = (w * (z - centre) ** 2).sum(0)
+        free = total - (w**2).sum(0) / total
+        expected = (w > 0).sum(0) - 1.0 if samples is None else _expected(w, total, samples)
+        several = (w > 0).sum(0) > 1
+        tau2 = np.where(several, np.maximum(0, (q - expected) / free), 0.0)
+        i2 = np.where(several & (q > 1e-9), np.clip(1 - expected / q, 0, 1), np.where(several, 0.0, np.nan))
+        w = np.where(w > 0, 1 / (np.where(w > 0, v, 1.0) + tau2), 0.0)
+        share = w / w.sum(0)
+        own = (share**2 * np.where(w > 0, v, 0)).sum(0) if samples is None else _spread(_sum(share, samples))
+        se = np.sqrt(own + tau2 * (share**2).sum(0))
+    return Pooled((share * z).sum(0), se, np.where(several, q, np.nan), i2, tau2, share)
+
+
+def _sum(weight: np.ndarray, samples: np.ndarray) -> np.ndarray:
+    """[B, ...] the weighted sum over strata."""
+    return np.asarray((np.where(weight > 0, samples, 0.0) * weight).sum(1))
+
+
+def _spread(samples: np.ndarray) -> np.ndarray:
+    return np.asarray(np.var(samples, axis=0, ddof=1))
+
+
+def _expected(w: np.ndarray, total: np.ndarray, samples: np.ndarray) -> np.ndarray:
+    """Expectation of Q without heterogeneity: trace(A V), A = diag(w) - ww' / total."""
+    each = (w * _spread(np.where(w > 0, samples, 0.0))).sum(0)
+    return np.asarray(each - _spread(_sum(w, samples)) / total)

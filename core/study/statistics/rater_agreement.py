@@ -1,0 +1,81 @@
+"""Do the people who rated agree: for each two of them, and all together.
+
+Cohen's kappa with quadratic weights (Cohen 1968) compares two raters over what both have rated: 1 is
+perfect, 0 what their habits alone would give. Krippendorff's alpha for interval data (Krippendorff 2011) takes all
+raters and gaps at once. Neither is told below ten common answers, or where everybody always gave the same.
+Guarded by tests/core/test_statistics_rater_agreement.py.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+COMMON = 10
+"""Answers rated by both that a verdict takes."""
+SAME = "one of them always gave the same rating"
+
+
+def too_few_sentence(count: int) -> str:
+    """Why there is no verdict."""
+    return f"{count} of {COMMON} answers that both must have rated" if count < COMMON else ""
+
+
+def pairwise_agreement(
+    table: pd.DataFrame, item: str = "card", rater: str = "rater", rating: str = "rating"
+) -> pd.DataFrame:
+    """One row for each two raters: ``first, second, n`` (answers of both), ``equal`` and ``near`` (shares that are
+    equal, or at most one apart), ``difference`` (mean, second minus first), ``kappa``, ``why`` (kappa is NaN).
+
+    ``table``: one row an item and rater; of several rows of one pair the last counts.
+    """
+    wide, rows = _wide(table, item, rater, rating), []
+    for first, second in combinations(wide.columns, 2):
+        both = wide[[first, second]].dropna()
+        a, b = both[first].to_numpy(), both[second].to_numpy()
+        why = too_few_sentence(len(a)) or (SAME if len(set(a)) == 1 or len(set(b)) == 1 else "")
+        kappa = np.nan if why else _kappa(a, b)
+        rows.append((first, second, len(a), *_near(a, b), kappa, why))
+    return pd.DataFrame(rows, columns=["first", "second", "n", "equal", "near", "difference", "kappa", "why"])
+
+
+def krippendorff_alpha(
+    table: pd.DataFrame, item: str = "card", rater: str = "rater", rating: str = "rating"
+) -> tuple[float, str]:
+    """(Krippendorff's alpha for interval data, why it is NaN) over all raters and items rated at least twice."""
+    wide = _wide(table, item, rater, rating).to_numpy(float)
+    rows = [row[~np.isnan(row)] for row in wide]
+    units = [row for row in rows if len(row) > 1]
+    if len(units) < COMMON:
+        return float("nan"), f"{len(units)} of {COMMON} answers that two people must have rated"
+    values = np.concatenate(units)
+    n = len(values)
+    expected = 2 * n * float(np.var(values)) / (n - 1)
+    if expected == 0:
+        return float("nan"), "everybody always gave the same rating"
+    observed = sum(2 * len(u) ** 2 * float(np.var(u)) / (len(u) - 1) for u in units) / n
+    return 1 - observed / expected, ""
+
+
+def _wide(table: pd.DataFrame, item: str, rater: str, rating: str) -> pd.DataFrame:
+    """Items x raters."""
+    last = table.drop_duplicates([item, rater], keep="last")
+    return last.pivot(index=item, columns=rater, values=rating).astype(float)
+
+
+def _kappa(a: np.ndarray, b: np.ndarray) -> float:
+    """1 - mean square difference / what it would be if both had given their ratings in any order.
+
+    Equal to scikit-learn's ``cohen_kappa_score(weights="quadratic")`` over the whole scale, which the test asks; here
+    in closed form, since importing scikit-learn would hold up a rater's first key press for seconds.
+    """
+    chance = a.var() + b.var() + (a.mean() - b.mean()) ** 2
+    return float(1 - ((a - b) ** 2).mean() / chance)
+
+
+def _near(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float]:
+    if not len(a):
+        return float("nan"), float("nan"), float("nan")
+    return float((a == b).mean()), float((abs(a - b) <= 1).mean()), float((b - a).mean())

@@ -1,0 +1,122 @@
+"""From what is kept of a run to its row: features of importance, metrics of quality, and one row an instruction.
+
+The same functions write a row when a run is done and again when everything is recomputed from the kept digests, so
+that a study started with an older Heed has the columns of a newer one. A metric that fails is undefined with its
+reason and leaves the run alone. Guarded by tests/core/test_study_run.py.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..errors import error_reason
+from ..records import Answered, Digest, Instruction, Item, Request
+from .features import FEATURES, digest_features, effect_features, span_features
+
+LOG = logging.getLogger("heed")
+FILLED_LATER = ("relevance_rank", "relevance_cosine")
+"""Metrics that take all answers of a study at once: ``Study.score`` fills them in."""
+Values = dict[str, float | None]
+
+
+def answered_of_digest(
+    item: Item, request: Request, digest: Digest, told: tuple[Instruction, ...], rating: float | None
+) -> Answered:
+    """What metrics may look at, from what is kept of a run."""
+    steps = digest.answer_steps
+    first = digest.prompt_length
+    own = [m.content for m in request.messages if m.role == "user"]
+    return Answered(
+        prompt="\n\n".join(own) if request.messages else (request.text or ""),
+        answer=digest.answer,
+        reference=item.reference,
+        instructions=told,
+        truncated=digest.truncated,
+        logprobs=digest.logprobs[steps],
+        entropy=digest.entropy[steps],
+        token_ids=digest.ids[first:][steps],
+        rating=rating,
+        task=item.task,
+        texts=tuple(digest.texts[first + int(s)] for s in steps),
+    )
+
+
+def run_values(record: Answered, digest: Digest, effects: Mapping[str, float]) -> tuple[Values, dict[str, str]]:
+    """({column: value or None}, {metric: why it is undefined}) of one run, every feature and metric included."""
+    found: Values = dict.fromkeys(FEATURES)
+    why: dict[str, str] = {}
+    for features in (lambda: digest_features(digest), lambda: effect_features(effects, len(digest.answer_steps))):
+        _fill(found, why, "features", features)
+    from .quality import METRICS, score_answered
+
+    for name in METRICS:
+        if name in FILLED_LATER:
+            continue
+        try:
+            value = score_answered(record, [name])[name]
+            found[name], said = value.value, value.why
+        except Exception as error:
+            LOG.warning("The metric %s failed.", name, exc_info=error)
+            found[name], said = None, f"it failed ({error_reason(error)})"
+        if found[name] is None:
+            why[name] = said
+    return {name: _number(value) for name, value in found.items()}, why
+
+
+def _fill(found: Values, why: dict[str, str], name: str, make: Callable[[], Mapping[str, float]]) -> None:
+    try:
+        found.update(make())
+    except Exception as error:
+        LOG.warning("The features of a run failed.", exc_info=error)
+        why[name] = f"they failed ({error_reason(error)})"
+
+
+def instruction_rows(record: Answered, digest: Digest, effects: Mapping[str, float]) -> list[dict[str, Any]]:
+    """One row an instruction, without the columns that say which run it is."""
+    from .quality.instructions import verdicts
+
+    tokens = len(digest.answer_steps)
+    rows = []
+    for number, (told, verdict) in enumerate(zip(record.instructions, verdicts(record), strict=True), 1):
+        place = told.spans[0] if told.spans else (None, None, None)
+        name = f"check {number}"
+        share = _spared(digest, name) if told.spans else {}
+        rows.append(
+            {
+                "number": number,
+                "id": told.id,
+                "kwargs": json.dumps(dict(told.kwargs), ensure_ascii=False),
+                "message": place[0],
+                "start": place[1],
+                "end": place[2],
+                "share": _number(share.get("share")),
+                "multiple": _number(share.get("multiple")),
+                "masked": _per_token(effects.get(f"masked_total_{name}"), tokens),
+                "removed": _per_token(effects.get(f"removed_total_{name}"), tokens),
+                "strict": None if verdict.strict is None else float(verdict.strict),
+                "loose": None if verdict.loose is None else float(verdict.loose),
+                "why": verdict.why or ("" if told.spans else "the prompt does not ask for it in words that were found"),
+            }
+        )
+    return rows
+
+
+def _spared(digest: Digest, name: str) -> Mapping[str, float]:
+    try:
+        return span_features(digest, name)
+    except Exception as error:
+        LOG.warning("The features of an instruction failed.", exc_info=error)
+        return {}
+
+
+def _per_token(total: float | None, tokens: int) -> float | None:
+    return _number(total / tokens) if total is not None and tokens else None
+
+
+def _number(value: float | None) -> float | None:
+    """None for what is undefined: SQLite keeps no NaN."""
+    return None if value is None or not math.isfinite(value) else float(value)

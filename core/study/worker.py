@@ -1,0 +1,217 @@
+"""One process at work on a study: it claims a few cells, asks the model, and writes each as soon as it is known.
+
+Several may work at the same study. The model of a cell stays loaded while there are cells of it; then the next model
+takes its place. What cannot be asked keeps its reason and leaves the others alone.
+Guarded by tests/core/test_study_run.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import NO_MEMORY, Cancelled, HeedError, error_reason, is_out_of_memory
+from ..models.model_key import template_prints_date
+from ..progress import IsCancelled
+from ..records import Item, Request
+from . import cell_store, database, plan_store
+from .plan import Plan
+from .plan_cells import cell_request, lay_out_item
+from .prompt_structures import LaidOutItem
+
+LOG = logging.getLogger("heed")
+BATCH = 16
+"""Cells claimed at a time, which run as one batch."""
+
+
+class Worker:
+    """``Worker(folder).work(...)``; holds the database, the plan, and one model."""
+
+    def __init__(
+        self,
+        folder: Path,
+        done: Callable[[], None] = lambda: None,
+        cancelled: IsCancelled = lambda: False,
+        pilot: bool = False,
+        batch: int = BATCH,
+    ) -> None:
+        """``done()`` is called after each run."""
+        self.db = database.connect(folder / database.FILE)
+        self.plan: Plan = plan_store.frozen_plan(self.db)
+        self.items: dict[str, Item] = {item.id: item for item in self.plan.all_items()}
+        self.date = plan_store.study_date(self.db)
+        self.done, self.cancelled, self.pilot, self.batch = done, cancelled, pilot, batch
+        self.owner = database.worker_name()
+        self.loaded: Any = None
+
+    def work(self, first: int = 0) -> None:
+        """Every cell that nobody else works at, beginning with model number ``first``.
+
+        Returns early when ``cancelled``; what was not begun is free again.
+        """
+        models = self.plan.models
+        try:
+            for place in range(len(models)):
+                self._model(models[(first + place) % len(models)])
+        except Cancelled:
+            pass
+        finally:
+            database.release_claims(self.db, self.owner)
+
+    def close(self) -> None:
+        self.db.close()
+
+    def _model(self, name: str) -> None:
+        model: Any = None
+        while not self.cancelled():
+            claimed = database.claim_cells(self.db, self.owner, name, self.batch, self.pilot)
+            if not claimed:
+                break
+            try:
+                model = model or self._load(name)
+            except Cancelled:
+                raise
+            except HeedError as error:
+                self._fail_all(name, claimed, str(error))
+                break
+            self._chunk(model, claimed)
+
+    def _load(self, name: str) -> Any:
+        """The model; the one before it leaves the memory."""
+        from ..models.load import load_model, unload_models
+
+        if self.loaded is not None:
+            unload_models(self.loaded.key)
+        told = 0.0
+
+        def tell(what: str, done: int, total: int) -> None:
+            nonlocal told
+            if time.monotonic() - told > 1:
+                told = time.monotonic()
+                share = f" ({100 * done // total} %)" if total else ""
+                database.put_note(self.db, "doing", f"{name}: {what}{share}")
+
+        try:
+            self.loaded = load_model(name, progress=tell, cancelled=self.cancelled)
+        finally:
+            database.put_note(self.db, "doing", "")
+        return self.loaded
+
+    def _fail_all(self, name: str, claimed: Sequence[Mapping[str, Any]], why: str) -> None:
+        """The model cannot be had: none of its cells can be run."""
+        while claimed:
+            for place in claimed:
+                cell_store.fail_cell(self.db, place, why)
+            self.done()
+            claimed = database.claim_cells(self.db, self.owner, name, 1000, self.pilot)
+
+    def _chunk(self, model: Any, claimed: Sequence[Mapping[str, Any]]) -> None:
+        """Ask one batch; where it fails as a whole, one at a time."""
+        left = self._asked(model, claimed)
+        try:
+            self._compute(model, left, self.batch)
+        except Cancelled:
+            raise
+        except Exception as error:
+            if len(left) > 1 and is_out_of_memory(error):
+                _tidy()
+            for key in list(left):
+                self._alone(model, {key: left[key]}, error if len(left) == 1 else None)
+
+    def _alone(self, model: Any, one: dict[str, Any], failed: Exception | None) -> None:
+        place = next(iter(one.values()))[0]
+        try:
+            if failed is not None:
+                raise failed
+            self._compute(model, one, 1)
+        except Cancelled:
+            raise
+        except Exception as error:
+            cell_store.fail_cell(self.db, place, failure_sentence(error))
+            self.done()
+
+    def _asked(self, model: Any, claimed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """{cell: (its place, what is asked, its item)} of those that can be asked."""
+        from .compute import StudyRun
+
+        ready: dict[str, Any] = {}
+        for place in claimed:
+            if self.cancelled():
+                raise Cancelled("Stopped.")
+            try:
+                if place["tries"] >= database.TRIES:
+                    raise HeedError(f"The process ended {place['tries']} times while it ran this: it may lack memory.")
+                item = self.items[place["item"]]
+                form, request = self._request(model, item, place)
+                ready[place["cell"]] = (place, StudyRun(place["cell"], request, form.instructions), item)
+            except Exception as error:
+                cell_store.fail_cell(self.db, place, failure_sentence(error))
+                self.done()
+        return ready
+
+    def _compute(self, model: Any, left: dict[str, Any], batch: int) -> None:
+        """Write each result and take it out of ``left``."""
+        from .compute import compute_runs
+
+        asked = [one for _, one, _ in left.values()]
+        plan = self.plan
+        for result in compute_runs(
+            model, asked, effects=plan.effects, batch=batch, methods=plan.methods, cancelled=self.cancelled
+        ):
+            place, one, item = left[result.key]
+            spans = tuple(i.spans for i in one.instructions)
+            kept = cell_store.KeptCell(result.key, one.request, spans, result.digest, result.effects)
+            facts = {
+                "error": result.error,
+                "seconds": result.seconds,
+                "near_ties": result.near_ties,
+                "prompt_tokens": result.prompt_tokens,
+                "output_tokens": result.output_tokens,
+            }
+            cell_store.write_cell(self.db, place, item, kept, facts)
+            del left[result.key]
+            database.refresh_claims(self.db, self.owner)
+            self.done()
+
+    def _request(self, model: Any, item: Item, place: Mapping[str, Any]) -> tuple[LaidOutItem, Request]:
+        """The item laid out for this cell, and its Request; a filler in the instruction's place of a control."""
+        plan, name = self.plan, place["structure"]
+        dated = self.date if template_prints_date(place["model"]) else ""
+
+        def asked(form: LaidOutItem) -> Request:
+            return cell_request(plan, item, form, model.key, place["seed"], dated)
+
+        form = lay_out_item(plan, item, name)
+        if not place["control"]:
+            return form, asked(form)
+        form = lay_out_item(plan, item, name, self._filler(model, item, name, asked(form)))
+        return form, asked(form)
+
+    def _filler(self, model: Any, item: Item, name: str, request: Request) -> str:
+        from ..text.render import render
+        from .filler import neutral_filler
+
+        def count(text: str) -> int:
+            form = lay_out_item(self.plan, item, name, text)
+            asked = replace(request, messages=form.messages, segments=())
+            return len(render(model.tokenizer, asked, has_template=model.ref.has_template).tokens)
+
+        return neutral_filler(count, item.segments["instruction"].strip())
+
+
+def failure_sentence(error: Exception) -> str:
+    """Why a run failed, for people; what was not foreseen goes to the log in full."""
+    if isinstance(error, HeedError):
+        return str(error)
+    LOG.warning("A run of a study failed.", exc_info=error)
+    return NO_MEMORY if is_out_of_memory(error) else f"This run failed ({error_reason(error)})."
+
+
+def _tidy() -> None:
+    import gc
+
+    gc.collect()

@@ -1,0 +1,124 @@
+"""A prompt with parts of the user's text taken out: for knocking words out, and for the answer written without them.
+
+What is left must read as if it had been written so: of the spaces on both sides of a gap one side stays (the one
+with more line breaks, else the longer), and none at the beginning or end of a message. A message of which nothing is
+left stays as an empty one, since dropping it would change who speaks, and a template would add a system message of
+its own. Segments move with their text. No tokenizer is needed. Guarded by tests/core/test_text_deletion.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from ..errors import PromptError
+from ..records import Message, Request, Segment, Tokens, Units
+
+Span = tuple[int, int, int]
+"""(message, start, end): characters start:end of that message of the request, 0 for raw text."""
+
+NOTHING_LEFT = "Nothing of the prompt would remain: leave at least one word in it."
+IDS = "This prompt was given as token ids, so no text can be taken out of it: write it as text, or hide the words."
+
+
+def delete_spans(request: Request, spans: Iterable[Span]) -> Request:
+    """``request`` with these spans of the user's messages taken out; everything else asked for stays.
+
+    Spans may overlap; none gives the request back. Raises PromptError where nothing would remain, or where the prompt
+    was given as token ids; ValueError for a span outside its message.
+    """
+    gaps = sorted(set(spans))
+    if not gaps:
+        return request
+    if request.token_ids is not None:
+        raise PromptError(IDS)
+    texts = [m.content for m in request.messages] if request.messages else [request.text or ""]
+    for message, start, end in gaps:
+        if not 0 <= message < len(texts) or not 0 <= start <= end <= len(texts[message]):
+            raise ValueError(f"The span {(message, start, end)} lies outside the prompt's messages.")
+    kept = [_kept(text, [(a, b) for m, a, b in gaps if m == i]) for i, text in enumerate(texts)]
+    left = ["".join(c for c, keep in zip(text, k, strict=True) if keep) for text, k in zip(texts, kept, strict=True)]
+    if not any(text.strip() for text in left):
+        raise PromptError(NOTHING_LEFT)
+    segments = tuple(s for s in (_moved(s, kept[s.message]) for s in request.segments) if s.start < s.end)
+    if request.text is not None:
+        return replace(request, text=left[0], segments=segments)
+    messages = tuple(Message(m.role, text) for m, text in zip(request.messages, left, strict=True))
+    return replace(request, messages=messages, segments=segments)
+
+
+def _kept(text: str, gaps: Sequence[tuple[int, int]]) -> list[bool]:
+    """Per character: does it stay? Of the runs of spaces in and around each gap at most one does."""
+    keep = [True] * len(text)
+    for start, end in gaps:
+        keep[start:end] = [False] * (end - start)
+    for start, end in _joined(text, keep):
+        first = start - (len(text[:start]) - len(text[:start].rstrip()))
+        last = end + len(text[end:]) - len(text[end:].lstrip())
+        before, after = (first, start), (end, last)
+        if first == 0:
+            stays = before
+        elif last == len(text):
+            stays = after
+        elif first == start or last == end:
+            stays = before if last == end else after
+        else:
+            runs = [before, *_spaces(keep, start, end), after]
+            stays = max(runs, key=lambda run: (text[slice(*run)].count("\n"), run[1] - run[0]))
+        keep[first:last] = [stays[0] <= i < stays[1] for i in range(first, last)]
+    return keep
+
+
+def _joined(text: str, keep: Sequence[bool]) -> list[tuple[int, int]]:
+    """Runs of characters that go, those with only spaces between them as one."""
+    out: list[tuple[int, int]] = []
+    for i, stays in enumerate(keep):
+        if stays:
+            continue
+        if out and not text[out[-1][1] : i].strip():
+            out[-1] = (out[-1][0], i + 1)
+        else:
+            out.append((i, i + 1))
+    return out
+
+
+def _spaces(keep: Sequence[bool], start: int, end: int) -> list[tuple[int, int]]:
+    """Runs of characters inside start:end that were not taken out: spaces, see ``_joined``."""
+    edges = [i for i in range(start + 1, end) if keep[i] != keep[i - 1]]
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _moved(segment: Segment, keep: Sequence[bool]) -> Segment:
+    return replace(segment, start=sum(keep[: segment.start]), end=sum(keep[: segment.end]))
+
+
+def removable_spans(tokens: Tokens, units: Units, segments: Sequence[Segment] = ()) -> tuple[tuple[Span, ...], ...]:
+    """Per unit of the prompt: the spans of the user's text that it stands for; empty where it has none (markup).
+
+    ``segments`` are the request's: what is called "other" of a role is that role's text without them.
+    """
+    own = [i for i, source in enumerate(tokens.sources) if source.origin == "user"]
+    found: list[tuple[Span, ...]] = []
+    for u in range(len(units)):
+        message, start, end = int(units.message[u]), int(units.start[u]), int(units.end[u])
+        if not tokens.proven:
+            found.append(())
+        elif message in own and 0 <= start < end:
+            found.append(((message, start, end),))
+        elif message < 0 and units.granularity in ("role", "segment"):
+            mine = [m for m in own if tokens.sources[m].role == units.roles[u]]
+            named = segments if units.granularity == "segment" else ()
+            found.append(tuple(span for m in mine for span in _outside(len(tokens.sources[m].text), m, named)))
+        else:
+            found.append(())
+    return tuple(found)
+
+
+def _outside(length: int, message: int, segments: Sequence[Segment]) -> list[Span]:
+    """The parts of a message that lie in none of the segments."""
+    spans, at = [], 0
+    for s in sorted((s for s in segments if s.message == message), key=lambda s: s.start):
+        if at < s.start:
+            spans.append((message, at, s.start))
+        at = max(at, s.end)
+    return [*spans, (message, at, length)] if at < length else spans

@@ -1,0 +1,47 @@
+"""Which group each token belongs to: the last axis of a Trace's ``mass``. Known before the model runs.
+
+All that a step can read is the prompt or its own earlier output, so a share can be summed while rows are made.
+numpy only. Guarded by tests/core/test_capture_token_scores.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..records import Segment, Tokens
+
+GROUPS = ("sink", "template", "system", "user", "assistant", "output", "query")
+"""The first six are disjoint and cover every key; ``query`` is the query token itself, wherever it stands."""
+DISJOINT = 6
+
+
+def group_names(segments: Sequence[Segment]) -> tuple[str, ...]:
+    """The groups of a trace: GROUPS, then one ``segment:NAME`` for each name that the prompt uses."""
+    return GROUPS + tuple(dict.fromkeys(f"segment:{s.name}" for s in segments))
+
+
+def group_membership(tokens: Tokens, length: int, segments: Sequence[Segment], keys: int) -> np.ndarray:
+    """float32 [keys, G]: how much of each key belongs to each group (``query`` left at 0: it moves).
+
+    ``length`` is P: what comes after is output.
+    """
+    names = group_names(segments)
+    out = np.zeros((keys, len(names)), np.float32)
+    out[0, 0] = 1  # the sink: the first token of the prompt
+    for i in range(1, min(length, keys)):
+        out[i, names.index(tokens.roles[i])] = 1
+    out[length:, names.index("output")] = 1
+    for s in segments:
+        share = segment_share(tokens, s)[: min(length, keys)]
+        out[: len(share), names.index(f"segment:{s.name}")] += share
+    return out
+
+
+def segment_share(tokens: Tokens, segment: Segment) -> np.ndarray:
+    """float32 [N]: the part of each token's characters that lies inside a segment."""
+    same = (tokens.message == segment.message) & (tokens.start >= 0)
+    length = np.maximum(tokens.end - tokens.start, 1)
+    inside = np.minimum(tokens.end, segment.end) - np.maximum(tokens.start, segment.start)
+    return np.where(same, np.clip(inside, 0, None) / length, 0).astype(np.float32)

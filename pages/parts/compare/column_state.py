@@ -1,0 +1,142 @@
+"""The columns of Compare as plain values: what is asked in each, how it is read, and which run it shows.
+
+They live in the session apart from any widget, so that nothing typed is lost when a widget is not drawn; widgets get
+their values from here and give them back (editor.py). A column changed from outside takes a new ``uid``, so that its
+widgets begin anew. Guarded by tests/pages/test_compare.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import streamlit as st
+
+from core.importance import METHODS
+from core.records import Request
+from pages.parts.run_settings import RunSettings
+
+MOST_COLUMNS = 4
+LETTERS = "ABCD"
+SHARED, TEMPLATE, OWN_SYSTEM = "shared", "template", "own"
+POLICIES = {SHARED: "One for all", TEMPLATE: "Each template's own", OWN_SYSTEM: "Column's own"}
+COMPARE_LEVELS = {"word": "By word", "sentence": "By sentence", "segment": "By segment"}
+"""How fine texts and views are cut. Tokens of two tokenizers do not compare."""
+SYSTEM = "You are a helpful assistant."
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. ``layers`` and ``heads`` count for picked heads only."""
+
+    uid: int = 0
+    filled: RunSettings = field(default_factory=RunSettings)
+    method: str = "mean-attention"
+    layers: tuple[int, ...] = ()
+    heads: tuple[int, ...] = ()
+    run: str = ""
+    """Id of the run that is shown; empty where nothing was run yet."""
+    asked: RunSettings | None = None
+    """What ``run`` answers, system message settled; another one means that the column was changed since."""
+    request: Request | None = None
+    """With the segments and the author of ``asked``; None where the stored run has them."""
+    open: bool = False
+    """The editor is unfolded at first."""
+    title: str = ""
+    """What the column is called instead of its model: the words of a minimal pair."""
+
+    def reading(self, layers: Sequence[int], heads: int) -> dict[str, Any]:
+        """Keywords of ``importance``; layers and heads that the model does not have are left out."""
+        if self.method != "picked-heads":
+            return {"layers": None, "heads": None}
+        kept = tuple(n for n in self.layers if n in layers)
+        picked = tuple(n for n in self.heads if n < heads)
+        if not kept and not picked and len(layers):
+            kept = (layers[-1],)
+        return {"layers": kept or None, "heads": picked or None}
+
+
+def current_columns() -> tuple[Column, ...]:
+    """The columns of this session."""
+    return st.session_state.get("columns") or ()
+
+
+def put_columns(found: Sequence[Column]) -> None:
+    """Replaces the columns (at most ``MOST``)."""
+    st.session_state.columns = tuple(found)[:MOST_COLUMNS]
+
+
+def update_column(column: Column) -> None:
+    """Replaces the column of the same ``uid``."""
+    put_columns([column if old.uid == column.uid else old for old in current_columns()])
+
+
+def fresh_column(column: Column, **changes: Any) -> Column:
+    """A copy with widgets of its own."""
+    state: Any = st.session_state
+    state.column_number = state.get("column_number", 0) + 1
+    return replace(column, uid=state.column_number, **changes)
+
+
+def copy_right(uid: int) -> None:
+    """The next column becomes this one; a new one where there is room, else the right neighbour is replaced."""
+    found = list(current_columns())
+    at = [c.uid for c in found].index(uid)
+    copy = fresh_column(found[at], open=True)
+    if len(found) < MOST_COLUMNS:
+        found.insert(at + 1, copy)
+    elif at + 1 < MOST_COLUMNS:
+        found[at + 1] = copy
+    put_columns(found)
+
+
+def remove_column(uid: int) -> None:
+    """Takes a column away; the last one stays."""
+    if len(current_columns()) > 1:
+        put_columns([c for c in current_columns() if c.uid != uid])
+
+
+def apply_system_rule(filled: RunSettings, policy: str, text: str) -> RunSettings:
+    """``filled`` under the page's one rule for system messages; raw text has none."""
+    if filled.raw or policy == OWN_SYSTEM:
+        return filled
+    if policy == TEMPLATE:
+        return replace(filled, system="keep", system_text="")
+    return replace(filled, system="replace" if text.strip() else "none", system_text=text if text.strip() else "")
+
+
+def policy_of(found: Sequence[RunSettings]) -> tuple[str, str]:
+    """(policy, shared text) under which these stay exactly what they are."""
+    chats = [f for f in found if not f.raw]
+    kinds = {(f.system, f.system_text) for f in chats}
+    if len(kinds) == 1:
+        system, text = kinds.pop()
+        if system == "keep":
+            return TEMPLATE, SYSTEM
+        return SHARED, text
+    return (OWN_SYSTEM, SYSTEM) if chats else (SHARED, SYSTEM)
+
+
+def column_summary(column: Column, short: bool = False) -> str:
+    """What is set, in a line; ``short``: only how it is read, for narrow columns."""
+    filled = column.filled
+    method = METHODS[column.method].label.lower() + _picked(column)
+    if short:
+        return method
+    if filled.given:
+        parts = ["given answer" + (f" by {filled.author.strip()}" if filled.author.strip() else "")]
+    else:
+        warm = f"temperature {filled.temperature:g}, seed {filled.seed}" if filled.temperature > 0 else "greedy"
+        parts = ["raw text" if filled.raw else "chat", f"{filled.new_tokens} tokens", warm]
+    parts += [f"{len(filled.turns)} earlier turns"] if filled.turns and not filled.raw else []
+    parts += ["thinking"] if filled.thinking and not filled.raw else []
+    return " · ".join([*parts, method])
+
+
+def _picked(column: Column) -> str:
+    if column.method != "picked-heads":
+        return ""
+    layers = ", ".join(map(str, column.layers)) or "all" if column.layers or column.heads else "last"
+    heads = ", ".join(map(str, column.heads)) or "all"
+    return f" (layers {layers}; heads {heads})"

@@ -1,0 +1,157 @@
+"""The two shaded texts of every column, on one scale; a click on a word of a prompt marks it in all columns.
+
+The click is no selection of one text: shades stay what they are in all columns, so that they still compare.
+Guarded by tests/pages/test_compare.py and tests/browser/test_compare.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.charts.column_captions import what_each_has
+from core.charts.shaded_texts import shaded_texts_data, shown_columns
+from core.comparing.comparison_summary import most_read_sentence
+from core.importance import answer_mean
+from core.importance.reading_summary import short_percent
+from core.records import Trace
+from pages.parts.compare.matched_columns import DrawnColumn, MatchedColumns, Name
+from pages.parts.markdown_escape import escape_markdown
+from pages.parts.reader_component import text_reader
+from pages.parts.run_view import FINISHED, QUIET
+from pages.parts.text_selection import rows_of_answer
+from pages.parts.whatif.whatif_state import with_hint
+
+HEIGHT = 300
+HINT = "Click a word: what did each column read of it?"
+BESIDE_NAMES = {
+    "sink": ("sink", "The first token of the prompt: a fixed place that soaks up attention whatever the text says."),
+    "markup": ("markup", "The chat template's own tokens."),
+    "own output": ("own output", "What the model itself wrote before."),
+    "added system message": ("added system message", "A system message that the chat template added by itself."),
+}
+ABOUT_TEXTS = "\n\n".join(
+    [
+        "Means over the steps of the answer. For shares these parts make up the whole.",
+        "**words without partner**: words of this prompt that no other column has.",
+        *(f"**{label}**: {about}" for label, about in BESIDE_NAMES.values()),
+    ]
+)
+
+
+def shade_scale(all_of: MatchedColumns, shared: bool) -> list[float | None]:
+    """What full shade means in each column: one number for all shares, one for all scores; None: its own."""
+    if not shared:
+        return [None] * len(all_of.drawn)
+    most = [_most(d) for d in all_of.drawn]
+    top = {
+        kind: max((m for m, d in zip(most, all_of.drawn, strict=True) if d.share is kind), default=0.0)
+        for kind in (True, False)
+    }
+    return [top[d.share] or None for d in all_of.drawn]
+
+
+def _most(drawn: DrawnColumn) -> float:
+    """The largest mean of a shown input over the whole answer."""
+    rows = rows_of_answer(drawn.trace, drawn.words)
+    shown = shown_columns(drawn.trace, drawn.words)
+    values = answer_mean(drawn.words, rows)[0][shown] if len(rows) else np.zeros(0)
+    return float(values.max(initial=0.0))
+
+
+def column_texts(all_of: MatchedColumns, run: int, maximum: float | None) -> None:
+    """Draws the texts of column number ``run``, who wrote them, and what stands beside the words."""
+    drawn = all_of.drawn[run]
+    trace = drawn.trace
+    by = f"written by {escape_markdown(trace.request.author)}, as read by this model · " if trace.request.author else ""
+    st.caption(f"{by}{_finish(trace)} · run {trace.id[:8]}", help=escape_markdown(trace.model.caption))
+    data = _data(drawn.name, all_of.name, run, _all_of=all_of)
+    marks = _places(all_of, run, marked_unit(all_of))
+    text_reader(
+        with_hint(data, HINT) | QUIET | {"maximum": maximum, "marks": marks},
+        key=f"side_{drawn.seen.column.uid}",
+        height=HEIGHT,
+        on_pick=lambda click: _clicked(all_of, run, click),
+    )
+    if drawn.share:
+        st.text(most_read_sentence(all_of.comparison, run, all_of.letters[run]))
+    st.caption(_beside(all_of, run), help=ABOUT_TEXTS)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _data(name: Name, all_names: Name, run: int, _all_of: MatchedColumns) -> dict[str, Any]:
+    drawn = _all_of.drawn[run]
+    return shaded_texts_data(drawn.trace, drawn.words, beside_text=_hover(_all_of, run))
+
+
+def _hover(all_of: MatchedColumns, run: int) -> list[list[str] | None]:
+    """Per column of the importance: what the other columns have for this word."""
+    out: list[list[str] | None] = [None] * len(all_of.drawn[run].words.columns)
+    for unit, c in enumerate(all_of.comparison.units.column[run]):
+        if c >= 0:
+            has = what_each_has(all_of.comparison, unit)
+            out[c] = [f"{all_of.letters[i]}: {has[i]}" for i in range(len(has)) if i != run]
+    return out
+
+
+def _finish(trace: Trace) -> str:
+    return f"{trace.prompt_length} tokens in, {trace.steps} out, {FINISHED[trace.finish]}"
+
+
+def _beside(all_of: MatchedColumns, run: int) -> str:
+    """The shares that are no word with a partner; with the words they make one."""
+    c = all_of.comparison
+    own = float(np.nansum(c.values[run]))
+    share = all_of.drawn[run].share
+    cells = [f"words **{short_percent(own)}**"] if share else []
+    if len(all_of.drawn) > 1 and share:
+        cells.append(f"words without partner **{short_percent(float(c.unaligned[run]))}**")
+    cells += [
+        f"{BESIDE_NAMES[n][0]} **{short_percent(float(s[run]))}**" for n, s in c.shares.items() if np.isfinite(s[run])
+    ]
+    return " · ".join(cells)
+
+
+def marked_unit(all_of: MatchedColumns) -> int | None:
+    """The aligned word that is marked; None where none is."""
+    name, unit = st.session_state.get("compare_marked") or (None, None)
+    return unit if name == all_of.name else None
+
+
+def mark_unit(all_of: MatchedColumns, unit: int | None) -> None:
+    """Marks an aligned word in all columns; the one that is marked already is let go."""
+    st.session_state.compare_marked = None if unit is None or unit == marked_unit(all_of) else (all_of.name, unit)
+
+
+def _clicked(all_of: MatchedColumns, run: int, click: dict[str, Any]) -> bool:
+    """A click on a word of the prompt is taken; one on the answer is left to the text itself."""
+    if click["side"] != "input":
+        return False
+    drawn = all_of.drawn[run]
+    shown = shown_columns(drawn.trace, drawn.words)
+    picked = shown[int(click["start"]) : int(click["end"])]
+    units = np.flatnonzero(np.isin(all_of.comparison.units.column[run], picked))
+    mark_unit(all_of, int(units[0]) if len(units) else None)
+    return True
+
+
+def _places(all_of: MatchedColumns, run: int, unit: int | None) -> list[int]:
+    """Where the marked word stands in the text of this column."""
+    if unit is None:
+        return []
+    drawn = all_of.drawn[run]
+    shown = shown_columns(drawn.trace, drawn.words)
+    return np.flatnonzero(shown == all_of.comparison.units.column[run, unit]).tolist()
+
+
+def marked_values(all_of: MatchedColumns) -> None:
+    """The marked word's value in every column, in a line; before that, how to get there."""
+    unit = marked_unit(all_of)
+    with st.container(key="compare_values"):
+        if unit is None:
+            st.caption("Click a word of a prompt: it is marked in every column and its values stand here.")
+            return
+        has = what_each_has(all_of.comparison, unit)
+        st.text("\n".join(f"{letter}: {text}" for letter, text in zip(all_of.letters, has, strict=True)))

@@ -1,0 +1,83 @@
+"""The comparison as files: one figure, one table, one JSON that opens again, here and on the page Runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from core import store
+from core.errors import HeedError
+from core.importance import METHODS
+from core.store import OpenedComparison, SavedColumn
+from pages.parts.compare.column_state import COMPARE_LEVELS, MOST_COLUMNS
+from pages.parts.compare.matched_columns import MatchedColumns
+from pages.parts.compare.presets import adopt_columns, column_of_run
+from pages.parts.compare.views.chart_views import comparison_csv
+from pages.parts.download_buttons import File, file_buttons, picture_files_of
+from pages.parts.markdown_escape import escape_markdown
+from pages.parts.run_cache import open_trace
+from pages.parts.views.view_figure import ViewFigure
+
+
+def comparison_downloads(all_of: MatchedColumns, figure: ViewFigure, level: str, table: bool) -> None:
+    """Draws the buttons. Nothing is made before it is asked for. ``table``: the view has numbers of its own."""
+    files: list[File] = picture_files_of(figure.chart)
+    about = "Every number of the comparison in long form: words, words without partner, groups"
+    files.append(("CSV", lambda: comparison_csv(all_of), "text/csv", about))
+    if table:
+        files.append(("CSV of this view", figure.csv, "text/csv", "The numbers of the view above"))
+    about = "The columns and the complete runs they show; opens again here and on the page Runs"
+    files.append(("JSON", lambda: comparison_json(all_of, level), "application/json", about))
+    words = "".join("".join(t.tokens.texts) + t.request.author for t in all_of.traces)
+    file_buttons(files, "heed-compare-" + "-".join(t.id[:4] for t in all_of.traces), words)
+
+
+def comparison_json(all_of: MatchedColumns, level: str) -> bytes:
+    """The file of this comparison."""
+    columns = [
+        SavedColumn(d.trace.id, d.seen.column.method, d.seen.column.layers, d.seen.column.heads) for d in all_of.drawn
+    ]
+    return store.comparison_to_json(all_of.traces, columns, {"granularity": level})
+
+
+def comparison_opener() -> None:
+    """The box that opens a file; what it held is kept as runs and shown in the columns."""
+    with st.expander("Open a comparison from a file (JSON)", icon=":material/upload_file:"):
+        file = st.file_uploader("A JSON file saved here or on Explore", type=["json"], key="compare_upload")
+        state: Any = st.session_state
+        if file is None or state.get("compare_uploaded") == file.file_id:
+            return
+        try:
+            keep_comparison(store.comparison_from_json(file.getvalue()))
+        except HeedError as error:
+            st.error(escape_markdown(str(error)))
+            return
+    state.compare_uploaded = file.file_id
+    st.rerun()
+
+
+def keep_comparison(found: OpenedComparison) -> None:
+    """Keeps the runs of an opened file; Compare shows its columns when it is drawn next. Raises StoreError."""
+    for trace in found.traces:
+        store.save_run(trace)
+    st.session_state.compare_opened = replace(found, traces=())
+
+
+def take_opened() -> bool:
+    """Makes the columns of a file that was opened those of the page; only before widgets are drawn."""
+    found: OpenedComparison | None = st.session_state.pop("compare_opened", None)
+    if found is None:
+        return False
+    columns = []
+    for shown in found.columns[:MOST_COLUMNS]:
+        trace = open_trace(shown.run)
+        if trace is not None:
+            method = shown.method if shown.method in METHODS else "mean-attention"
+            columns.append(replace(column_of_run(trace), method=method, layers=shown.layers, heads=shown.heads))
+    if columns:
+        adopt_columns(columns)
+    if found.settings.get("granularity") in COMPARE_LEVELS:
+        st.session_state.compare_level = found.settings["granularity"]
+    return bool(columns)

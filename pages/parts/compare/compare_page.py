@@ -1,0 +1,184 @@
+"""The page Compare: presets, one rule for system messages, the columns, one Run, and what differs.
+
+The order of work is not the order on the page: editors first (they say what is asked), then what is stored, then the
+comparison over all columns, and only then the texts inside each column, since they share a scale.
+Guarded by tests/pages/test_compare.py and tests/browser/test_compare.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.comparing.minimal_pairs import Pair
+from core.errors import HeedError
+from pages.parts import job_progress
+from pages.parts.compare import compare_address, shared_controls
+from pages.parts.compare.column_editor import column_editor, column_header, edited_column
+from pages.parts.compare.column_runs import (
+    COLUMNS_SLOT,
+    ColumnRun,
+    collect_columns,
+    find_run,
+    is_awaited,
+    model_shape,
+    same_answer_runs,
+)
+from pages.parts.compare.column_state import COMPARE_LEVELS, LETTERS, MOST_COLUMNS, Column, current_columns
+from pages.parts.compare.column_texts import column_texts, marked_values, shade_scale
+from pages.parts.compare.compare_files import comparison_downloads, comparison_opener, take_opened
+from pages.parts.compare.matched_columns import MatchedColumns, match_columns
+from pages.parts.compare.pair_views import pair_name, pairs_switch
+from pages.parts.compare.presets import draw_presets, open_first_visit, open_runs, system_rule
+from pages.parts.compare.view_switch import compare_view
+from pages.parts.frame import example_ids
+from pages.parts.markdown_escape import escape_markdown
+
+
+def compare_page() -> None:
+    """Draws the page."""
+    st.title("Compare", anchor=False)
+    st.caption("Two to four runs side by side: which words of the prompt did each of them read while it answered?")
+    try:
+        collect_columns()
+        if not take_opened():
+            _open()
+        _draw()
+    except HeedError as error:
+        st.error(escape_markdown(str(error)), icon=":material/error:")
+
+
+def _open() -> None:
+    """The columns of the address where it is a new one; of the first visit where there are none."""
+    state = st.session_state
+    query = {name: st.query_params[name] for name in st.query_params}
+    if "runs" in query and query["runs"] != state.get("compare_address"):
+        example_ids()
+        runs, readings = compare_address.query_columns(query)
+        state.compare_problems = open_runs(runs, readings, "edit" in query)
+        state.compare_address = query["runs"]
+        if query.get("level") in COMPARE_LEVELS:
+            state.compare_level = query["level"]
+    if not current_columns():
+        open_first_visit()
+
+
+def _draw() -> None:
+    for problem in st.session_state.get("compare_problems") or ():
+        st.warning(escape_markdown(problem))
+    draw_presets()
+    shared_controls.system_control()
+    pairs = pairs_switch(edited_column(current_columns()[0]).filled.prompt)[:MOST_COLUMNS]
+    bar = st.container()
+    if pairs:
+        places, own = _pairs(pairs)
+    else:
+        places = st.columns(len(current_columns()), gap="medium")
+        own = [_column(c, letter, place) for c, letter, place in zip(current_columns(), LETTERS, places, strict=False)]
+    with bar:
+        line = st.container(horizontal=True, vertical_alignment="center", key="compare_line")
+        job = line.container(width="content") if job_progress.current_job(COLUMNS_SLOT) is None else st.container()
+        with line:
+            base = shared_controls.same_answer_control(own)
+            seen = own if base is None else same_answer_runs(own, base)
+            shared, level = shared_controls.scale_and_level(seen)
+        with job:
+            shared_controls.run_button(seen)
+        shared_controls.job_messages(own)
+    all_of = match_columns(seen, level)
+    _address([s.column for s in own], level)
+    _texts(seen, all_of, places, shared)
+    if all_of is not None:
+        marked_values(all_of)
+        _aligned(all_of)
+        figure, table = compare_view(all_of, shared)
+        comparison_downloads(all_of, figure, level, table)
+    comparison_opener()
+
+
+def _column(column: Column, letter: str, place: DeltaGenerator) -> ColumnRun:
+    """One column with its editor."""
+    policy, text = system_rule()
+    before = find_run(column, letter, policy, text)
+    column = before.column
+    with place:
+        column_header(column, letter, before.trace)
+        now = column_editor(column, policy, *model_shape(column, before.trace))
+    return before if now == column else find_run(now, letter, policy, text)
+
+
+def _pairs(pairs: Sequence[Pair]) -> tuple[Sequence[DeltaGenerator], list[ColumnRun]]:
+    """One editor, that of the first column, and a column for each expansion of its prompt."""
+    policy, text = system_rule()
+    first = current_columns()[0]
+    first = column_editor(first, policy, *model_shape(first, None))
+    places, own = st.columns(len(pairs), gap="medium"), []
+    for number, (pair, letter, place) in enumerate(zip(pairs, LETTERS, places, strict=False), 1):
+        filled = replace(first.filled, prompt=pair.text)
+        column = replace(first, uid=-number, filled=filled, run="", asked=None, request=None, title=pair_name(pair))
+        own.append(find_run(column, letter, policy, text))
+        with place:
+            column_header(column, letter, own[-1].trace)
+    return places, own
+
+
+def _texts(
+    seen: Sequence[ColumnRun], all_of: MatchedColumns | None, places: Sequence[DeltaGenerator], shared: bool
+) -> None:
+    """What each column can show, and why where it cannot."""
+    at = {} if all_of is None else {d.seen.letter: i for i, d in enumerate(all_of.drawn)}
+    tops = [] if all_of is None else shade_scale(all_of, shared)
+    for s, place in zip(seen, places, strict=True):
+        with place:
+            _told(s)
+            if all_of is not None and s.letter in at:
+                column_texts(all_of, at[s.letter], tops[at[s.letter]])
+
+
+def _told(seen: ColumnRun) -> None:
+    """What this column cannot do, in one sentence."""
+    if seen.missing and not seen.problem and is_awaited(seen.asked):
+        st.info("Being run: see above.", icon=":material/hourglass_top:")
+    elif seen.problem:
+        old = " Below is still the run before the change." if seen.missing and seen.trace is not None else ""
+        st.warning(escape_markdown(seen.problem + old), icon=":material/info:")
+    elif seen.missing and seen.trace is not None:
+        st.info(f"Changed since this run: press Compare.{_long(seen)}", icon=":material/info:")
+    elif seen.missing:
+        st.info(f"Not run yet: press Compare.{_long(seen)}", icon=":material/info:")
+
+
+LONG_TEXT = 2000
+"""Words of a prompt that take a small model on a processor longer than people wait without being told."""
+
+
+def _long(seen: ColumnRun) -> str:
+    """A sentence about a prompt that takes long to read; empty for others."""
+    words = len(seen.asked.prompt.split())
+    return f" Its prompt has {words:,} words: reading it may take minutes." if words >= LONG_TEXT else ""
+
+
+def _aligned(all_of: MatchedColumns) -> None:
+    """How the prompts match, in words, and what the comparison has to say of itself."""
+    comparison = all_of.comparison
+    if len(all_of.drawn) > 1:
+        st.caption(shared_controls.alignment_sentence(comparison.status, all_of.letters))
+    for note in comparison.notes:
+        st.caption(f":material/info: {escape_markdown(shared_controls.letter_note(note, all_of.letters))}")
+
+
+def _address(shown: Sequence[Column], level: str) -> None:
+    """Puts the comparison into the address."""
+    found = compare_address.columns_query(shown)
+    if not found:
+        return
+    st.session_state.compare_address = found["runs"]
+    found |= {"level": level} if level != "word" else {}
+    for name in (*compare_address.QUERY_NAMES, "edit"):
+        if name in found and st.query_params.get(name) != found[name]:
+            st.query_params[name] = found[name]
+        elif name not in found and name in st.query_params:
+            del st.query_params[name]

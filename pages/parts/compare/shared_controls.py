@@ -1,0 +1,188 @@
+"""The lines of shared controls on Compare: system message, Compare and its progress, whose answer, scale, units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from re import sub
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.records import Trace
+from pages.parts import job_progress
+from pages.parts.compare.column_runs import COLUMNS_SLOT, ColumnRun, start_missing
+from pages.parts.compare.column_state import COMPARE_LEVELS, POLICIES, SHARED, SYSTEM, TEMPLATE
+from pages.parts.markdown_escape import escape_markdown
+from pages.parts.model_picker import fetch_sentence
+
+KEEP_NAMES: dict[str, Any] = {"persist_state": "session"}
+ABOUT_SYSTEM = (
+    "Some chat templates add a system message by themselves, each another one. One message for all columns keeps the "
+    "prompts comparable; left empty, no column has one. “Each template's own” lets every template add what it likes."
+)
+ABOUT_SAME = (
+    "Every column reads one column's answer, word for word, instead of writing its own. Then the difference can be "
+    "seen for every word of the answer."
+)
+ABOUT_SCALE = "On: full shade means the same share in every column. Off: each column's own strongest word."
+ABOUT_LEVEL = "How fine the texts and the views are cut. Tokens differ between models, so words are the finest here."
+
+
+def system_control() -> None:
+    """One rule for the system messages of all columns."""
+    state = st.session_state
+    state.setdefault("compare_policy", SHARED)
+    state.setdefault("compare_system", SYSTEM)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.segmented_control(
+            "System message",
+            list(POLICIES),
+            key="compare_policy",
+            required=True,
+            format_func=lambda k: POLICIES[k],
+            help=ABOUT_SYSTEM,
+            **KEEP_NAMES,
+        )
+        if state.compare_policy == SHARED:
+            st.text_input(
+                "Text of the system message", key="compare_system", placeholder="Empty: no system message", **KEEP_NAMES
+            )
+
+
+def same_answer_control(seen: Sequence[ColumnRun]) -> int | None:
+    """Number of the column whose answer all read; None where each has its own."""
+    letters = [s.letter for s in seen if s.trace is not None]
+    if len(letters) < 2:
+        return None
+    state = st.session_state
+    if state.get("compare_whose") not in letters:
+        state.compare_whose = letters[0]
+    with st.container(horizontal=True, vertical_alignment="center", width="content"):
+        on = st.toggle(
+            "Same answer in both" if len(seen) == 2 else "Same answer in all",
+            key="compare_same",
+            help=ABOUT_SAME,
+            on_change=_go,
+            **KEEP_NAMES,
+        )
+        if not on:
+            return None
+        st.caption("of column", width="content")
+        letter = st.segmented_control(
+            "Whose answer",
+            letters,
+            key="compare_whose",
+            required=True,
+            on_change=_go,
+            label_visibility="collapsed",
+            **KEEP_NAMES,
+        )
+    return [s.letter for s in seen].index(str(letter))
+
+
+def _go() -> None:
+    """What the switch needs is computed at once."""
+    st.session_state.compare_go = True
+
+
+def run_button(seen: Sequence[ColumnRun]) -> None:
+    """The button, or the progress of the job that it started."""
+    missing = [s for s in seen if s.missing and s.able]
+    go = st.session_state.pop("compare_go", False) and bool(missing)
+    if job_progress.current_job(COLUMNS_SLOT) is not None:
+        job_progress.watch_job(COLUMNS_SLOT)
+        return
+    icon, about = ":material/play_arrow:", _state(missing, all(s.able for s in seen))
+    go |= st.button("Compare", type="primary", icon=icon, key="compare_run", disabled=not missing, help=about)
+    if go:
+        start_missing(missing)
+        st.rerun()
+
+
+def job_messages(own: Sequence[ColumnRun]) -> None:
+    """What went wrong with the last job, and what the templates added."""
+    problem = st.session_state.get("compare_told")
+    if problem:
+        st.error(escape_markdown(problem), icon=":material/error:")
+    for sentence in dict.fromkeys(fetch_sentence(s.column.filled.model) for s in own if s.missing):
+        if sentence:
+            st.caption(f":material/download: {escape_markdown(sentence)}")
+    for sentence in added_systems(own):
+        st.caption(f":material/info: {sentence}")
+
+
+def _state(missing: Sequence[ColumnRun], able: bool) -> str:
+    if not missing and not able:
+        return "A column cannot be run as it is: see what it says."
+    if not missing:
+        return "All of this is stored. Change a column to run something new."
+    names = [s.letter for s in missing]
+    listed = names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+    return f"Not run yet: {listed}."
+
+
+def added_systems(seen: Sequence[ColumnRun]) -> list[str]:
+    """Which columns got which system message from their template."""
+    policy = st.session_state.get("compare_policy")
+    found = [(s.letter, s.trace, added_system_text(s.trace)) for s in seen if s.trace is not None]
+    told = [
+        f"Column {letter} ({escape_markdown(t.model.label)}): “{escape_markdown(text)}”"
+        for letter, t, text in found
+        if text
+    ]
+    without = [letter for letter, _, text in found if not text]
+    if told:
+        rest = f" None was added in {' and '.join(without)}." if without else ""
+        return ["Added by the templates: " + "; ".join(told) + "." + rest]
+    return ["No template added a system message."] if policy == TEMPLATE and found else []
+
+
+def added_system_text(trace: Trace) -> str:
+    """The system message that the template added by itself."""
+    return next((s.text for s in trace.tokens.sources if s.origin == "template"), "")
+
+
+def scale_and_level(seen: Sequence[ColumnRun]) -> tuple[bool, str]:
+    """(one colour scale for all columns, granularity)."""
+    state = st.session_state
+    marked = any(s.trace is not None and s.trace.request.segments for s in seen)
+    levels = [level for level in COMPARE_LEVELS if level != "segment" or marked]
+    if state.get("compare_level") not in levels:
+        state.compare_level = levels[0]
+    state.setdefault("compare_scale", True)
+    with st.container(horizontal=True, vertical_alignment="center", width="content"):
+        level = st.segmented_control(
+            "Granularity",
+            levels,
+            key="compare_level",
+            required=True,
+            format_func=lambda k: COMPARE_LEVELS[k],
+            help=ABOUT_LEVEL,
+            label_visibility="collapsed",
+            **KEEP_NAMES,
+        )
+        shared = st.toggle("One colour scale", key="compare_scale", help=ABOUT_SCALE, **KEEP_NAMES)
+    return shared, str(level)
+
+
+def alignment_sentence(status: np.ndarray, letters: Sequence[str]) -> str:
+    """E.g. "11 words stand in all columns; 2 differ; 3 only in B."""
+    some = (status != "inserted").all(0)
+    differ = (status == "replaced").any(0)
+    lacking = (status == "deleted").any(0) & some
+    parts = [f"{int((some & ~differ & ~lacking).sum())} words are the same in every column"]
+    if differ.any():
+        parts.append(f"{int(differ.sum())} stand in the place of another word")
+    if lacking.any():
+        parts.append(f"{int(lacking.sum())} are missing in some")
+    for run, letter in enumerate(letters):
+        count = int((status[run] == "inserted").sum())
+        if count:
+            parts.append(f"{count} only in {letter}")
+    return "How the prompts match: " + ", ".join(parts) + "."
+
+
+def letter_note(note: str, letters: Sequence[str]) -> str:
+    """A note that counts runs from 1, with the letters that columns have on the page."""
+    return sub(r"^Run (\d+) \(", lambda m: f"Column {letters[int(m[1]) - 1]} (", note)

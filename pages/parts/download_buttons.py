@@ -1,0 +1,77 @@
+"""Everything on the page as a file. Nothing is made before it is asked for."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from core import store
+from core.charts import picture_files
+from core.charts.html_page import to_html
+from core.records import Importance, Trace
+from pages.parts.reading_controls import Choices
+from pages.parts.views.heatmap_view import drawable_importance
+from pages.parts.views.view_figure import ViewFigure
+
+File = tuple[str, Callable[[], bytes | str], str, str]
+
+
+def run_downloads(trace: Trace, words: Importance, chosen: Choices, figure: ViewFigure, said: str) -> None:
+    """PNG, SVG and PDF of the chart, CSV of its numbers, JSON of the run, one HTML page of it all."""
+    files = picture_files_of(figure.chart)
+    if figure.chart is not None:
+        files.append(("CSV", figure.csv, "text/csv", "Every number of the view above, with its settings"))
+    about_json = "The whole run; opens again on the page Runs"
+    about_html = "One page with hover and stepping that needs no server and no network"
+    files += [
+        ("JSON", lambda: store.run_to_json(trace), "application/json", about_json),
+        ("HTML", lambda: _page(trace, words, chosen, figure, said), "text/html", about_html),
+    ]
+    file_buttons(files, f"heed-{trace.id[:8]}", "".join((*trace.tokens.texts, trace.request.author)))
+
+
+def picture_files_of(chart: Any) -> list[File]:
+    """``chart`` as PNG, SVG and PDF; nothing where there is none."""
+    if chart is None:
+        return []
+    return [
+        ("PNG", lambda: picture_files.png(chart).data, "image/png", "The chart above as a picture"),
+        ("SVG", lambda: picture_files.svg(chart).data, "image/svg+xml", "The chart above as vectors"),
+        ("PDF", lambda: picture_files.pdf(chart).data, "application/pdf", "The chart above for a paper"),
+    ]
+
+
+def file_buttons(files: list[File], name: str, text: str) -> None:
+    """One button a file; ``text`` is all that the pictures may have to spell."""
+    with st.container(horizontal=True, vertical_alignment="center", key="downloads"):
+        st.caption("Download", width="content")
+        for label, make, mime, about in files:
+            kind, *which = label.lower().split()
+            file = f"{name}{'-view' if which else ''}.{kind}"
+            st.download_button(
+                label, make, file, mime, key=f"download_{label}", help=about, on_click="ignore", type="tertiary"
+            )
+    note = _fonts(text)
+    if note:
+        st.caption(f":material/info: In PNG and PDF: {note}")
+
+
+def _page(trace: Trace, words: Importance, chosen: Choices, figure: ViewFigure, said: str) -> str:
+    """The self-contained page; a view that is no heatmap goes in as a picture below it."""
+    _, heat = drawable_importance(trace, chosen)
+    extra = () if figure.heat or figure.chart is None else (figure.chart,)
+    return to_html(trace, heat, extra, words=words, sentence=said)
+
+
+def _fonts(text: str) -> str:
+    """What no font here can draw. Letters that every font has are not asked about, which saves loading the drawer."""
+    rare = "".join(sorted({c for c in text if ord(c) > 0x52F and unicodedata.category(c)[0] in "LMS"}))
+    return _missing(rare) if rare else ""
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _missing(characters: str) -> str:
+    return picture_files.missing_note({"text": characters})

@@ -1,0 +1,123 @@
+"""The page Explore: pick, write, run, and see what every word of the answer read."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core import store
+from core.errors import HeedError
+from core.records import Trace
+from pages.parts import job_progress
+from pages.parts.findings.back_link import back_link
+from pages.parts.frame import cache_line, example_ids, page_frame, restore_example
+from pages.parts.markdown_escape import escape_markdown
+from pages.parts.model_picker import pick_model
+from pages.parts.run_cache import open_trace
+from pages.parts.run_form import fill_form, mode_switch, prepare_form, run_form
+from pages.parts.run_view import run_view
+from pages.parts.views.steps_view import advance_step
+
+EXAMPLES = ("One word: the sky", "Six words: love")
+"""Names of the shipped runs, in the order of their files."""
+
+
+def explore_page() -> None:
+    """Draws the page."""
+    advance_step()
+    presenting = st.query_params.get("present") == "1"
+    page_frame("Explore", bare=presenting)
+    shipped = _shipped()
+    shown, problem = _shown(shipped)
+    if presenting and shown is not None:
+        run_view(shown, present=True)
+        return
+    model = pick_model()
+    cache_line()
+    st.header("What did the model read while it wrote?", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        mode_switch()
+        _examples(shipped)
+    draft = run_form(model)
+    busy = job_progress.current_job() is not None
+    if st.button("Run", type="primary", icon=":material/play_arrow:", disabled=busy, width=160, key="run_button"):
+        found = job_progress.start_run(draft)
+        if found:
+            _show(found)
+        st.rerun()
+    told = st.session_state.get("error") or ("" if busy else problem)
+    if told:
+        st.error(escape_markdown(told), icon=":material/error:")
+    if busy:
+        job_progress.watch_job()
+    elif shown is not None:
+        back_link(shown.id)
+        run_view(shown)
+
+
+def _shipped() -> list[str]:
+    try:
+        return example_ids()
+    except HeedError as error:
+        st.error(escape_markdown(str(error)))
+        return []
+
+
+def _shown(shipped: list[str]) -> tuple[Trace | None, str]:
+    """The run on the page (just finished, named in the address, or the first example), or why there is none."""
+    prepare_form()
+    finished = job_progress.collect_run()
+    if finished:
+        _show(finished)
+    asked = st.query_params.get("run") or (shipped[0] if shipped else None)
+    if asked is None:
+        return None, ""
+    try:
+        run_id = store.full_run_id(asked)
+        if run_id is None and asked in shipped:
+            run_id = restore_example(asked)
+        trace = None if run_id is None else open_trace(run_id, job_progress.last_request())
+    except HeedError as error:
+        st.session_state.broken = (asked, str(error))
+        return None, str(error)
+    if trace is None:
+        return None, _missing(asked)
+    _adopt(trace)
+    return trace, ""
+
+
+def _missing(asked: str) -> str:
+    """Why a run named in the address is not there; one that was found damaged stays told as such."""
+    broken, told = st.session_state.get("broken") or ("", "")
+    if broken == asked:
+        return told
+    return f"There is no stored run {asked[:12]}: it may have been deleted. Press Run to make a new one."
+
+
+def _adopt(trace: Trace) -> None:
+    """A run opened from outside puts its prompt and settings into the form, once; an own one leaves the form alone."""
+    state = st.session_state
+    if state.get("shown") != trace.id:
+        if state.get("own") != trace.id:
+            fill_form(trace.request)
+        state.shown = trace.id
+
+
+def _show(run_id: str) -> None:
+    st.session_state.own = run_id
+    st.session_state.error = ""
+    st.query_params["run"] = run_id
+
+
+def _examples(shipped: list[str]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", width="content"):
+        st.caption("Examples, already run", width="content")
+        for label, run_id in zip(EXAMPLES, shipped, strict=False):
+            key = f"example_{run_id[:8]}"
+            st.button(label, key=key, type="tertiary", icon=":material/lightbulb:", on_click=_open, args=(run_id,))
+
+
+def _open(run_id: str) -> None:
+    """Shows a stored run with its own prompt and settings; a run under way is left."""
+    job_progress.leave_job()
+    st.session_state.update(shown=None, own=None, error="", request=None)
+    st.query_params["run"] = run_id

@@ -1,0 +1,50 @@
+"""On Explore: the way back to the findings a run was opened from, with the same filter, and to the runs beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core import store
+from core.errors import HeedError
+from core.study.findings.run_ranking import neighbour_runs
+
+
+def back_link(run: str) -> None:
+    """Draws the line where ``run`` was opened from Findings, or reached from such a run; else nothing."""
+    kept: Any = st.session_state.get("findings_back")
+    if not kept or not run:
+        return
+    ids = {r: c for c, r in kept["steps"]}
+    cell = kept["query"].get("cell", "") if run == kept["run"] else ids.get(run, "")
+    if not cell:
+        return
+    _, before, after = neighbour_runs([c for c, _ in kept["steps"]], cell)
+    with st.container(horizontal=True, vertical_alignment="center", key="findings_way"):
+        query = kept["query"] | {"cell": cell}
+        st.page_link("pages/findings.py", label="Back to Findings", icon=":material/arrow_back:", query_params=query)
+        runs = dict(kept["steps"])
+        for label, icon, other in (
+            ("Previous run", ":material/chevron_left:", before),
+            ("Next run", ":material/chevron_right:", after),
+        ):
+            if other:
+                _link(label, icon, runs[other], kept["query"] | {"cell": other})
+
+
+def _link(label: str, icon: str, run: str, query: dict[str, str]) -> None:
+    """To the run itself where it is stored, else to its place on Findings, where it can be computed again."""
+    if _stored(run):
+        st.page_link("pages/explore.py", label=label, icon=icon, query_params={"run": run})
+    else:
+        st.page_link(
+            "pages/findings.py", label=label, icon=icon, query_params=query, help="Not computed yet: on Findings"
+        )
+
+
+def _stored(run: str) -> bool:
+    try:
+        return bool(run) and store.full_run_id(run) == run
+    except HeedError:
+        return False

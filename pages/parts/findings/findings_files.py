@@ -1,0 +1,71 @@
+"""Everything as files: the tables of the study, every table of the findings, and the report in one HTML page."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.study.findings.report import report_html
+from core.study.findings.source import OpenedStudy
+from pages.parts.findings.findings_address import current_address, filter_sentence
+
+
+def study_downloads(opened: OpenedStudy, found: Any, pair: tuple[str, str, str]) -> None:
+    """Draws the section."""
+    st.header("Methods and downloads", anchor=False, divider="gray")
+    with st.expander("How all of this was computed", icon=":material/menu_book:"):
+        st.markdown(found.methods_text)
+    name = f"heed-findings-{opened.id[:12]}"
+    own = filter_sentence(current_address())
+    files = [
+        ("Runs, CSV", lambda: opened.runs.to_csv(index=False), "csv", "text/csv", "One row a run"),
+        ("Runs, Parquet", lambda: parquet_bytes(opened.runs), "parquet", PARQUET, "The same with its types"),
+        ("Findings, ZIP", lambda: tables_archive(found), "zip", "application/zip", "Every table of this page as CSV"),
+        (
+            "Report, HTML",
+            lambda: report_html(opened, found, filters=own, pair=pair),
+            "html",
+            "text/html",
+            "One page with figures, tables and methods that needs no server",
+        ),
+    ]
+    if opened.instructions is not None and len(opened.instructions):
+        rows = opened.instructions
+        about = "One row a run and instruction"
+        files.insert(2, ("Instructions, CSV", lambda: rows.to_csv(index=False), "csv", "text/csv", about))
+    if opened.plan is not None:
+        plan = opened.plan
+        files.append(
+            ("Plan, JSON", plan.to_json, "json", "application/json", "What was asked; runs again from a shell")
+        )
+    with st.container(horizontal=True, vertical_alignment="center", key="findings_downloads"):
+        for label, make, end, mime, about in files:
+            kind = label.split(",")[0].lower()
+            st.download_button(
+                label, make, f"{name}-{kind}.{end}", mime, key=f"findings_file_{label}", help=about, on_click="ignore"
+            )
+
+
+PARQUET = "application/vnd.apache.parquet"
+
+
+def parquet_bytes(table: pd.DataFrame) -> bytes:
+    """The table as a Parquet file."""
+    out = io.BytesIO()
+    table.to_parquet(out, index=False)
+    return out.getvalue()
+
+
+def tables_archive(found: Any) -> bytes:
+    """Every table of the findings as CSV files in one archive, with the methods."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, table in found.frames.items():
+            archive.writestr(f"{name}.csv", table.to_csv(index=False))
+        archive.writestr("methods.txt", found.methods_text)
+        archive.writestr("in-short.txt", "\n".join(found.sentences))
+    return out.getvalue()

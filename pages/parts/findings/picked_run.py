@@ -1,0 +1,156 @@
+"""The picked run below the scatter: what was asked and answered, where it stands, and the ways on.
+
+Runs are stepped through in an order: by the feature, typical ones first, extreme ones, or those that speak against.
+A run opens in Explore; one that is not stored any more is computed again first, where its study is on this machine.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core import store
+from core.errors import HeedError
+from core.jobs.rerun import rerun_work
+from core.jobs.study_jobs import open_work
+from core.study.column_labels import column_label, is_binary, model_label, structure_label, task_label
+from core.study.findings.run_ranking import ORDER_DESCRIPTIONS, ORDERS, neighbour_runs, order_runs
+from core.study.findings.source import OpenedStudy
+from pages.parts import job_progress
+from pages.parts.findings.findings_address import current_address, state_key
+from pages.parts.markdown_escape import escape_markdown
+
+RERUN_SLOT = "findings_opening"
+EXCERPT = 600
+
+
+def picked_run(opened: OpenedStudy, runs: pd.DataFrame, feature: str, metric: str, own: dict[str, Any] | None) -> None:
+    """Draws the run that was picked, and how to step on."""
+    state = st.session_state
+    _opened_again()
+    rho = float(own["rho"]) if own is not None and own.get("rho") == own.get("rho") and own.get("rho") else 0.0
+    with st.container(border=True, key="findings_run"):
+        line = st.container(horizontal=True, vertical_alignment="bottom")
+        kind = line.selectbox(
+            "Step through the runs",
+            list(ORDERS),
+            key="findings_order",
+            width=240,
+            format_func=lambda k: ORDERS[k],
+            help="\n\n".join(f"**{ORDERS[k]}**: {ORDER_DESCRIPTIONS[k]}" for k in ORDERS),
+            persist_state="session",
+        )
+        cells = order_runs(runs, feature, metric, rho, str(kind))
+        if not cells:
+            st.caption("No run has both values.")
+            return
+        if state.get("findings_ordered") not in (None, kind):
+            state[state_key("cell")] = cells[0]
+        state.findings_ordered = kind
+        cell = str(state.get(state_key("cell")) or "")
+        at, before, after = neighbour_runs(cells, cell)
+        _step(line, "previous", "Previous", ":material/chevron_left:", before)
+        _step(line, "next", "Next" if at >= 0 else "First", ":material/chevron_right:", after)
+        if at < 0:
+            st.caption("No run is picked: click a point above, or step through them here.")
+            return
+        run = runs[runs["cell"] == cell].iloc[0]
+        _facts(run, feature, metric, f"{at + 1:,} of {len(cells):,}")
+        _remember(runs, cells, str(run["run"]))
+        _open(opened, run)
+
+
+def _remember(runs: pd.DataFrame, cells: list[str], run: str) -> None:
+    """What Explore needs for Back, Previous and Next."""
+    of = dict(zip(runs["cell"], runs["run"], strict=True))
+    st.session_state.findings_back = {"query": current_address(), "steps": [(c, of[c]) for c in cells], "run": run}
+
+
+def _step(line: Any, way: str, label: str, icon: str, cell: str) -> None:
+    def go() -> None:
+        st.session_state[state_key("cell")] = cell
+
+    line.button(label, icon=icon, key=f"findings_{way}", disabled=not cell, on_click=go)
+
+
+def _facts(run: pd.Series, feature: str, metric: str, place: str) -> None:
+    where = (task_label(run["task"]), structure_label(run["structure"]), model_label(run["model"]))
+    st.caption(
+        f"{escape_markdown(' · '.join(where))} · {escape_markdown(str(run['prompt_id']))} · {place} in this order"
+    )
+    values = [f"{escape_markdown(column_label(n))} **{_value(run, n)}**" for n in (feature, metric)]
+    st.markdown(" · ".join(values) + (" · cut off by the token limit" if run["truncated"] else ""))
+    answer = str(run["answer"]).strip()
+    st.text(answer[:EXCERPT] + (" …" if len(answer) > EXCERPT else "") or "The answer is empty.")
+
+
+def _value(run: pd.Series, name: str) -> str:
+    value = float(run[name])
+    if value != value:
+        return "undefined"
+    return ("yes" if value else "no") if is_binary(name) and value in (0, 1) else f"{value:.3g}"
+
+
+def _open(opened: OpenedStudy, run: pd.Series) -> None:
+    """Opens the run in Explore, or computes it again first."""
+    if job_progress.current_job(RERUN_SLOT) is not None:
+        job_progress.watch_job(RERUN_SLOT)
+        return
+    told = st.session_state.pop("findings_open_error", "")
+    if told:
+        st.error(escape_markdown(told), icon=":material/error:")
+    ident = str(run["run"])
+    if _stored(ident):
+        if st.button("Open in Explore", type="primary", icon=":material/visibility:", key="findings_open"):
+            _leave(ident)
+        return
+    if not opened.study and opened.plan is None:
+        st.caption(
+            ":material/info: The attention of this run is not on this machine. A table from a file holds the answers "
+            "and numbers of its runs, not what is needed to run them again."
+        )
+        return
+    about = "Its attention is not kept: the model answers this prompt once more, which takes seconds"
+    if st.button("Compute again and open", icon=":material/replay:", help=about, key="findings_again"):
+        try:
+            _begin(opened, run)
+        except HeedError as error:
+            st.error(escape_markdown(str(error)))
+            return
+        st.rerun()
+
+
+def _stored(ident: str) -> bool:
+    try:
+        return bool(ident) and store.full_run_id(ident) == ident
+    except HeedError:
+        return False
+
+
+def _begin(opened: OpenedStudy, run: pd.Series) -> None:
+    if opened.study:
+        work = open_work(opened.study, str(run["cell"]))
+    elif opened.plan is not None:
+        work = rerun_work(opened.plan, run.to_dict())
+    else:
+        return
+    job_progress.begin_job(f"open {opened.id} {run['cell']}", work, "cpu", RERUN_SLOT)
+
+
+def _opened_again() -> None:
+    """A run that was computed again opens at once."""
+    ended, result, error = job_progress.take_result(RERUN_SLOT)
+    if ended and result:
+        back = st.session_state.get("findings_back")
+        if back:
+            back["run"] = str(result)
+        _leave(str(result))
+    elif ended and error:
+        st.session_state.findings_open_error = error
+
+
+def _leave(ident: str) -> None:
+    """To Explore, which offers the way back and on."""
+    st.switch_page("pages/explore.py", query_params={"run": ident})

@@ -1,0 +1,142 @@
+"""Which study: those of this machine, the example that comes with Heed, or a table that was opened from a file.
+
+A table is read once and kept; while its study is still running the page shows the runs of the moment it was opened,
+and offers the newer ones, or every number would change under the reader's eyes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core.errors import HeedError, StudyError
+from core.study.findings.source import EXAMPLE, OpenedStudy, open_folder, open_study, open_table
+from pages.parts.findings.findings_address import state_key
+from pages.parts.frame import APP_FOLDER
+from pages.parts.markdown_escape import escape_markdown
+
+EXAMPLE_FOLDER = APP_FOLDER / "docs/example-study"
+KEPT_STATE_NAMES = ("findings_file", "findings_stamps", "findings_address")
+"""What stays when another study is picked; the last address too, or the browser's would count as a new link."""
+
+
+def pick_study() -> OpenedStudy | None:
+    """Draws the picker; the tables of the picked study, None where there is none yet."""
+    state = st.session_state
+    labels = _known()
+    if state.get(state_key("study")) not in labels:
+        gone = state.get(state_key("study"))
+        if gone:
+            _told(gone)
+        state[state_key("study")] = next((i for i in labels if i != EXAMPLE), next(iter(labels), None))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if labels:
+            st.selectbox(
+                "Study", list(labels), key=state_key("study"), format_func=lambda i: labels[i], persist_state="session"
+            )
+        if EXAMPLE in labels:
+            about = "A finished study of two small models that comes with Heed"
+            st.button("Example study", icon=":material/lightbulb:", help=about, on_click=_show, args=(EXAMPLE,))
+        with st.popover("Open a table", icon=":material/upload_file:"):
+            _upload()
+    ident = state.get(state_key("study"))
+    if not ident:
+        st.info("There is no study yet: make one on the page Study, or open a table of runs here.")
+        return None
+    found = _opened(ident)
+    _newer(ident, labels)
+    return found
+
+
+def _show(ident: str) -> None:
+    state = st.session_state
+    for name in list(state):
+        if str(name).startswith("findings_") and name not in KEPT_STATE_NAMES:
+            del state[name]
+    state[state_key("study")] = ident
+
+
+def _told(ident: str) -> None:
+    what = "The opened table" if ident.startswith("file-") else f"The study {ident[:12]}"
+    st.warning(f"{escape_markdown(what)} is not here any more: pick another, or open its table again.")
+
+
+def _known() -> dict[str, str]:
+    """{id: label} of what can be picked, newest study first; one without a run only where it is asked for."""
+    from core.study import list_studies
+
+    file = st.session_state.get("findings_file")
+    found = {} if file is None else {file[0]: f"{file[1]} (opened table)"}
+    asked = st.session_state.get(state_key("study"))
+    found |= {s.id: _label(s) for s in list_studies() if s.status.done or s.status.failed or s.id == asked}
+    if EXAMPLE_FOLDER.exists():
+        found[EXAMPLE] = "Example study"
+    return found
+
+
+def _label(known: Any) -> str:
+    status = known.status
+    return f"{known.name} · {status.done:,} of {status.total:,} runs"
+
+
+def _upload() -> None:
+    file = st.file_uploader("A table of runs (CSV or Parquet)", type=["csv", "parquet"], key="findings_upload")
+    st.caption(
+        "One row a run with the columns prompt_id, task, structure and model, then metrics and features: what the "
+        "download CSV below gives. The file stays in this session."
+    )
+    state: Any = st.session_state
+    if file is None or state.get("findings_uploaded") == file.file_id:
+        return
+    state.findings_uploaded = file.file_id
+    try:
+        found = open_table(file.name, file.getvalue())
+    except HeedError as error:
+        st.error(escape_markdown(str(error)))
+        return
+    _show(found.id)
+    state.findings_file = (found.id, found.name, found)
+    st.rerun()
+
+
+def _opened(ident: str) -> OpenedStudy:
+    """The tables. Raises StudyError."""
+    state = st.session_state
+    if ident.startswith("file-"):
+        file = state.get("findings_file")
+        if file is None or file[0] != ident:
+            raise StudyError("The opened table is not here any more: open it again.")
+        return file[2]
+    if ident == EXAMPLE:
+        return _example(max(p.stat().st_mtime_ns for p in EXAMPLE_FOLDER.iterdir()))
+    stamps = state.setdefault("findings_stamps", {})
+    return _study(ident, stamps.setdefault(ident, _stamp(ident)))
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _example(changed: int) -> OpenedStudy:
+    return open_folder(EXAMPLE_FOLDER, EXAMPLE, "Example study")
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the table of the study")
+def _study(ident: str, stamp: int) -> OpenedStudy:
+    return open_study(ident)
+
+
+def _stamp(ident: str) -> int:
+    """Runs that are there now."""
+    from core.study import list_studies
+
+    return next((s.status.done + s.status.failed for s in list_studies() if s.id == ident), 0)
+
+
+def _newer(ident: str, labels: dict[str, str]) -> None:
+    """A running study has runs that are not shown yet."""
+    stamps = st.session_state.get("findings_stamps") or {}
+    if ident not in stamps:
+        return
+    more = _stamp(ident) - stamps[ident]
+    if more > 0 and st.button(f"Show {more:,} newer runs", icon=":material/refresh:", type="tertiary"):
+        stamps[ident] += more
+        st.rerun()

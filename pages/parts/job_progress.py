@@ -1,0 +1,151 @@
+"""A job as a page sees it: progress, the words as they come, Cancel. Polls in a fragment; the page stays free.
+
+Streamlit collects garbage after every look, over everything that torch brought along and with all threads held:
+two tabs that looked at a run brought it to a halt. So what is there already is taken out of the collector's sight
+while a job runs (``gc.freeze``), and looked through once when it is over.
+
+``slot`` names who waits: Explore's run is ``job``; another page or part takes a name of its own with ``begin``,
+``current``, ``watch``, ``over`` and ``leave``, and so keeps its job while the visitor looks elsewhere.
+"""
+
+from __future__ import annotations
+
+import gc
+import uuid
+from typing import Any
+
+import streamlit as st
+
+from core.errors import HeedError
+from core.jobs import Job, Work, jobs
+from core.jobs.run_jobs import Draft, draft_request, is_stored, run_work
+from core.records import Request
+from pages.parts.markdown_escape import escape_markdown
+
+RUN_POLL = 0.4
+"""Seconds between two looks at a job."""
+RUN = "job"
+"""The slot of the run on Explore."""
+LOST = "The work was lost when the dashboard restarted: press Run again."
+
+
+def session_name() -> str:
+    """This browser session's name, so that cancelling a shared job only leaves it."""
+    return st.session_state.setdefault("session", uuid.uuid4().hex)
+
+
+def start_run(draft: Draft) -> str | None:
+    """Asks for a run: the id of a stored one at once, else None with a job under way (or an error told)."""
+    state = st.session_state
+    state.error = ""
+    leave_job()
+    try:
+        request = draft_request(draft)
+        state.draft, state.request = draft, request
+        if request is not None and _stored(request):
+            return request.id
+        name = draft.name if request is None else request.id
+        begin_job(name, run_work(draft), request.model.device if request else "cpu")
+    except HeedError as error:
+        state.error = str(error)
+    return None
+
+
+def _stored(request: Request) -> bool:
+    """A damaged run is not there: it is computed again."""
+    try:
+        return is_stored(request)
+    except HeedError:
+        return False
+
+
+def last_request() -> Request | None:
+    """What this session asked for last: its segments and author belong to the run of the same id."""
+    return st.session_state.get("request")
+
+
+def begin_job(name: str, work: Work, device: str = "cpu", slot: str = RUN) -> None:
+    """Queues ``work`` and waits for it in ``slot``. Raises HeedError where too much waits already."""
+    st.session_state[slot] = jobs().submit(name, work, device, session_name()).id
+
+
+def current_job(slot: str = RUN) -> Job | None:
+    """The job that this session waits for."""
+    name = st.session_state.get(slot)
+    return jobs().get(name) if name else None
+
+
+def leave_job(slot: str = RUN) -> None:
+    """Cancel: this session no longer waits."""
+    job = current_job(slot)
+    if job is not None:
+        job.leave(session_name())
+    st.session_state[slot] = None
+
+
+@st.fragment(run_every=RUN_POLL)
+def watch_job(slot: str = RUN) -> None:
+    """Draws the job; when it is over the whole page is drawn again."""
+    gc.freeze()
+    job = current_job(slot)
+    if job is None or job.over:
+        st.rerun()
+        return
+    bar, stop = st.columns([5, 1], vertical_alignment="center")
+    line = f"{job.position} in the queue before this one" if job.state == "queued" and job.position else job.text
+    if job.fraction is None:
+        bar.markdown(f":material/hourglass_top: {escape_markdown(line)}…")
+    else:
+        bar.progress(job.fraction, escape_markdown(line))
+    own = "" if slot == RUN else f"_{slot}"
+    if stop.button("Cancel", icon=":material/stop_circle:", key=f"cancel{own}", width="stretch"):
+        leave_job(slot)
+        st.rerun()
+    if job.stream:
+        with st.container(border=True, key=f"stream{own}"):
+            st.caption("The answer so far")
+            st.text(job.stream)
+
+
+def collect_run() -> str | None:
+    """The id of the run that has just been finished, once; errors go to the page."""
+    ended, result, error = take_result()
+    if not ended:
+        return None
+    if error:
+        st.session_state.error = error
+    if result is None:
+        return None
+    _remember(str(result))
+    return str(result)
+
+
+def take_result(slot: str = RUN) -> tuple[bool, Any, str]:
+    """(True, the result or None, the error or ""), once, when the job of ``slot`` has ended; else (False, None, "")."""
+    state: Any = st.session_state
+    job = current_job(slot)
+    if not state.get(slot) or (job is not None and not job.over):
+        return False, None, ""
+    state[slot] = None
+    _tidy()
+    if job is None:
+        return True, None, LOST
+    return True, job.result if job.state == "done" else None, job.error if job.state == "failed" else ""
+
+
+def _tidy() -> None:
+    """Collects once, then keeps what lives on (the model, its libraries) out of every later collection."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
+def _remember(run_id: str) -> None:
+    """The request of a run whose model had to be fetched first is known only now."""
+    state: Any = st.session_state
+    if state.get("request") is None and state.get("draft") is not None:
+        try:
+            request = draft_request(state.draft)
+        except HeedError:
+            return
+        state.request = request if request is not None and request.id == run_id else None

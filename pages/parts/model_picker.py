@@ -1,0 +1,84 @@
+"""Pick a model: the catalogue with each model's state, or anything typed (hub id, folder, .gguf)."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.errors import HeedError
+from core.models.catalogue import CATALOGUE, DEFAULT_MODEL
+from core.models.memory_estimate import estimate_memory, size_text
+from core.models.model_key import known_ref, locate, model_status, resolve
+from pages.parts.markdown_escape import escape_markdown
+
+STATE = {"ready": "ready offline", "fetchable": "fetchable", "hub": "needs the hub"}
+ICON = {"ready": "●", "fetchable": "◐", "hub": "○"}
+TYPED = "A hub id (org/name), a folder with config.json and safetensors, or a .gguf file can be typed in."
+
+
+def model_option(name: str) -> str:
+    """A model of the list, with its state."""
+    if name not in CATALOGUE:
+        return name
+    entry, state = CATALOGUE[name], model_status(name)
+    size = "" if state == "ready" else f", {size_text(entry.bytes)}"
+    quantised = "" if entry.quantisation == "none" else f" {entry.quantisation}"
+    return f"{ICON[state]} {entry.label}{quantised} ({STATE[state]}{size})"
+
+
+def fetch_sentence(name: str) -> str:
+    """A sentence where this model has to be fetched before it can run; empty where it is here, or not of the list."""
+    if name not in CATALOGUE or model_status(name) == "ready":
+        return ""
+    entry = CATALOGUE[name]
+    return f"{entry.label} is not on this machine yet: it is fetched first ({size_text(entry.bytes)})."
+
+
+def pick_model() -> str:
+    """The name picked in the side."""
+    with st.sidebar:
+        st.caption("**Model**")
+        state = st.session_state
+        state.setdefault("model", DEFAULT_MODEL)
+        options = list(CATALOGUE)
+        if state.model and state.model not in options:
+            options.insert(0, state.model)
+        name = st.selectbox(
+            "Model",
+            options,
+            key="model",
+            format_func=model_option,
+            accept_new_options=True,
+            persist_state="session",
+            label_visibility="collapsed",
+            help=TYPED,
+            placeholder="Pick or type a model",
+        )
+        name = (name or DEFAULT_MODEL).strip()
+        _about(name)
+        return name
+
+
+def _about(name: str) -> None:
+    """What is known of the model without loading it; a refusal is told here, before anything runs."""
+    try:
+        place = locate(name)
+        lines = []
+        if place.entry is not None:
+            lines.append(f"{place.entry.licence} · {place.entry.parameters / 1e6:,.0f} M parameters")
+        lines.append(f"{_state(name)} · about {size_text(estimate_memory(name).weights)} of memory")
+        if model_status(name) == "ready":
+            key = resolve(name)
+            ref = known_ref(key)
+            lines.append(f"{key.dtype} · {key.device} · fingerprint {key.fingerprint[:8]}")
+            if ref is not None:
+                lines.append(f"{ref.layers} layers × {ref.heads} heads · reads {ref.context:,} tokens")
+                lines += ref.notes
+        for line in lines:
+            st.caption(escape_markdown(line))
+    except HeedError as error:
+        st.warning(escape_markdown(str(error)))
+    st.caption(TYPED)
+
+
+def _state(name: str) -> str:
+    return f"{ICON[model_status(name)]} {STATE[model_status(name)]}"

@@ -1,0 +1,111 @@
+"""The line of controls beside the texts: method, layers and heads, granularity, sink, strength."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from core.importance import METHODS
+from core.records import Trace
+
+SINKS = {"drop": "Left out", "separate": "Taken away", "keep": "Shown"}
+LEVEL_NAMES = {"word": "Words", "token": "Tokens", "sentence": "Sentences", "segment": "Segments", "role": "Roles"}
+ABOUT_SINK = (
+    "The sink is the first token of the prompt: it soaks up attention whatever the text says. “Left out” takes it away "
+    "and shows the rest as shares of what remains; “Taken away” does the same without rescaling; “Shown” leaves it in. "
+    "Its own share always stands below the texts."
+)
+ABOUT_LEVEL = "How fine both texts and charts are cut. Going up sums the shares of the input."
+ABOUT_STRENGTH = "How strongly shares are shaded in the two texts; it never changes a number."
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How the run is read: what every view on the page shares."""
+
+    method: str
+    layers: tuple[int, ...] | None
+    heads: tuple[int, ...] | None
+    sink: str
+    level: str
+    strength: float
+    proven: bool = True
+    """Where tokens stand in the texts is known; otherwise only tokens can be shown."""
+
+    @property
+    def picked(self) -> dict[str, Any]:
+        """Keywords for ``importance``."""
+        return {"layers": self.layers, "heads": self.heads, "sink": self.sink}
+
+    @property
+    def texts(self) -> str:
+        """Granularity of the two texts: tokens, words or sentences."""
+        return self.level if self.level in ("token", "sentence") else "word" if self.proven else "token"
+
+
+def _levels(trace: Trace) -> list[str]:
+    """Granularities that make sense for this run; segments only where some were marked."""
+    if not trace.tokens.proven:
+        return ["token", "role"]
+    return [level for level in LEVEL_NAMES if level != "segment" or trace.request.segments]
+
+
+def current_choices(trace: Trace) -> Choices:
+    """What the controls say now; they are drawn further down the page."""
+    state = st.session_state
+    levels = _levels(trace)
+    for name, value in {"method": "mean-attention", "sink": "drop", "level": levels[0], "strength": 1.0}.items():
+        state.setdefault(name, value)
+    if state.level not in levels:
+        state.level = levels[0]
+    picked = state.method == "picked-heads"
+    layers = tuple(n for n in state.get("layers") or () if n in trace.model.attention_layers) if picked else None
+    heads = tuple(n for n in state.get("heads") or () if n < trace.model.heads) if picked else None
+    if picked and not layers and not heads:
+        layers = (trace.model.attention_layers[-1],)
+    strength, proven = float(state.strength), trace.tokens.proven
+    return Choices(state.method, layers or None, heads or None, state.sink, state.level, strength, proven)
+
+
+def reading_controls(trace: Trace) -> None:
+    """Draws the controls."""
+    levels = _levels(trace)
+    method, level, sink, strength = st.columns([1.25, 1, 1, 1])
+    method.selectbox(
+        "Method",
+        list(METHODS),
+        key="method",
+        format_func=lambda m: METHODS[m].label,
+        help="\n\n".join(f"**{m.label}**: {m.about}" for m in METHODS.values()),
+        persist_state="session",
+    )
+    level.selectbox(
+        "Granularity",
+        levels,
+        key="level",
+        format_func=lambda k: LEVEL_NAMES[k],
+        help=ABOUT_LEVEL,
+        persist_state="session",
+    )
+    sink.selectbox(
+        "Sink", list(SINKS), key="sink", format_func=lambda k: SINKS[k], help=ABOUT_SINK, persist_state="session"
+    )
+    strength.slider("Strength", 0.5, 4.0, step=0.25, key="strength", help=ABOUT_STRENGTH, persist_state="session")
+    if st.session_state.method == "picked-heads":
+        _picker(trace)
+
+
+def _picker(trace: Trace) -> None:
+    state = st.session_state
+    have = {"layers": list(trace.model.attention_layers), "heads": list(range(trace.model.heads))}
+    for name, known in have.items():
+        state[name] = [n for n in state.get(name) or () if n in known]
+    layers, heads = st.columns(2)
+    layers.multiselect("Layers", have["layers"], key="layers", placeholder="All layers", persist_state="session")
+    heads.multiselect(
+        "Heads (of each of these layers)", have["heads"], key="heads", placeholder="All heads", persist_state="session"
+    )
+    if not state.layers and not state.heads:
+        st.caption(f"Nothing is picked yet: the last layer, {have['layers'][-1]}, is read.")

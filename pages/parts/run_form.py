@@ -1,0 +1,169 @@
+"""The run form: prompt (chat, raw, given answer) beside settings. Fills a ``Draft``; runs nothing itself."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import Any
+
+import streamlit as st
+
+from core.jobs.run_jobs import Draft
+from core.records import Request
+from pages.parts.run_settings import RUN_MODES, RunSettings
+
+TURN_ROLES = ("user", "assistant")
+SYSTEMS = {"keep": "Keep the template's", "replace": "Replace by mine", "none": "None"}
+MARKS_HELP = (
+    "Mark a part as [[instruction: …]], [[context: …]], [[example: …]] or [[question: …]] to follow it by name."
+)
+DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(RunSettings) if f.name not in ("model", "turns")} | {
+    "turns": []
+}
+"""Of every widget, by its key."""
+KEPT_STATE: dict[str, Any] = {"persist_state": "session"}
+
+
+def prepare_form() -> None:
+    """Default values of the form, once a session, before any of its widgets is drawn."""
+    for name, value in DEFAULTS.items():
+        st.session_state.setdefault(name, value)
+
+
+def fill_form(request: Request) -> None:
+    """Puts a stored request back into the form, marks of segments included."""
+    state = st.session_state
+    filled = asdict(RunSettings.of(request))
+    for name in DEFAULTS:
+        state[name] = filled[name]
+    state.model = request.model.name
+    state.filled = state.get("filled", 0) + 1
+    state.turns = [{"role": role, "text": text} for role, text in filled["turns"]]
+
+
+def run_form(model: str) -> Draft:
+    """Draws the form; returns what it says now."""
+    prepare_form()
+    left, right = st.columns([2.4, 1], gap="medium")
+    with left:
+        _prompt()
+    with right:
+        _settings()
+    return form_draft(model)
+
+
+def _prompt() -> None:
+    state = st.session_state
+    label = "Raw text, read as it stands" if state.mode == "Raw" else "Your message"
+    st.text_area(
+        label, key="prompt", height=92, placeholder="Write what the model should read", help=MARKS_HELP, **KEPT_STATE
+    )
+    if state.mode == "Given answer":
+        st.text_area("The answer to score", key="answer", height=80, placeholder="Paste an answer", **KEPT_STATE)
+
+
+def mode_switch() -> None:
+    """The switch between chat, raw text and a given answer."""
+    prepare_form()
+    st.segmented_control("Prompt as", RUN_MODES, key="mode", required=True, label_visibility="collapsed", **KEPT_STATE)
+
+
+def _chat() -> bool:
+    state = st.session_state
+    return state.mode == "Chat" or (state.mode == "Given answer" and not state.raw_given)
+
+
+def _system() -> None:
+    st.segmented_control(
+        "System message",
+        list(SYSTEMS),
+        key="system",
+        required=True,
+        format_func=lambda k: SYSTEMS[k],
+        help="Some chat templates add a system message by themselves: keep it, replace it by your own, or take it out.",
+        **KEPT_STATE,
+    )
+    if st.session_state.system == "replace":
+        st.text_area("Your system message", key="system_text", height=80, **KEPT_STATE)
+
+
+def _turns() -> None:
+    """Earlier turns of the conversation, each a role and a text."""
+    state = st.session_state
+    for i, turn in enumerate(state.turns):
+        who, what, drop = st.columns([1.3, 4, 0.6], vertical_alignment="bottom")
+        key = f"{i}_{len(state.turns)}_{state.get('filled', 0)}"
+        turn["role"] = who.selectbox(
+            f"Turn {i + 1}", TURN_ROLES, index=int(turn["role"] == "assistant"), key=f"turn_role_{key}"
+        )
+        turn["text"] = what.text_area(
+            f"Text of turn {i + 1}", turn["text"], key=f"turn_text_{key}", height=68, label_visibility="collapsed"
+        )
+        if drop.button("", icon=":material/close:", key=f"turn_drop_{i}", help="Remove this turn"):
+            state.turns = state.turns[:i] + state.turns[i + 1 :]
+            st.rerun()
+    if st.button("Add an earlier turn", icon=":material/add:", type="tertiary"):
+        role = "user" if len(state.turns) % 2 == 0 else "assistant"
+        state.turns = [*state.turns, {"role": role, "text": ""}]
+        st.rerun()
+
+
+def _settings() -> None:
+    state = st.session_state
+    first, second = st.columns(2)
+    if state.mode == "Given answer":
+        about = "Another model or a person. The page then says “as read by” the model in the side."
+        st.text_input("Who wrote it", key="author", placeholder="This model", max_chars=80, help=about, **KEPT_STATE)
+        st.checkbox("The prompt is raw text", key="raw_given", **KEPT_STATE)
+    else:
+        first.number_input(
+            "New tokens", 1, 4096, key="new_tokens", help="The most tokens that may be written.", **KEPT_STATE
+        )
+        second.number_input(
+            "Temperature",
+            0.0,
+            10.0,
+            step=0.1,
+            key="temperature",
+            help="0 is greedy: always the likeliest token.",
+            **KEPT_STATE,
+        )
+    if state.mode != "Given answer" and state.temperature > 0:
+        about = "Sample from the likeliest tokens up to this sum."
+        first.number_input("Top-p", 0.01, 1.0, step=0.05, key="top_p", help=about, **KEPT_STATE)
+        second.number_input(
+            "Seed", 0, 2**31 - 1, key="seed", help="The same seed writes the same answer.", **KEPT_STATE
+        )
+    if not _chat() and state.mode == "Given answer":
+        return
+    with st.popover(_more_label(), icon=":material/tune:", width="stretch", help="System message, earlier turns, stop"):
+        if _chat():
+            _system()
+            _turns()
+        if state.mode != "Given answer":
+            st.text_area("Stop at (one text a line)", key="stop", height=68, **KEPT_STATE)
+        if _chat():
+            st.toggle(
+                "Let the model think first",
+                key="thinking",
+                help="For models whose template knows thinking.",
+                **KEPT_STATE,
+            )
+
+
+def _more_label() -> str:
+    """Says what is set inside, so that nothing acts unseen."""
+    state = st.session_state
+    said = {"replace": "own system message", "none": "no system message"}
+    parts = [said[state.system]] if _chat() and state.system in said else []
+    turns = len(state.turns)
+    parts += [f"{turns} earlier {'turn' if turns == 1 else 'turns'}"] if _chat() and turns else []
+    parts += ["stop texts"] if state.stop.strip() and state.mode != "Given answer" else []
+    parts += ["thinking"] if _chat() and state.thinking else []
+    return "More settings" if not parts else ", ".join(parts).capitalize()
+
+
+def form_draft(model: str) -> Draft:
+    """What the form says now."""
+    values = {name: st.session_state[name] for name in DEFAULTS}
+    values["turns"] = tuple((turn["role"], turn["text"]) for turn in values["turns"])
+    return RunSettings(model=model, **values).draft()

@@ -1,0 +1,104 @@
+"""What a person filled in to ask for one run, as one plain value: the form of Explore and the columns of Compare.
+
+A ``Filled`` outlives the widgets that show it, so that nothing typed is lost; ``draft`` makes of it what the queue
+takes, ``of`` reads it back from a stored run. Guarded by tests/pages/test_compare.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from core.jobs.run_jobs import Draft
+from core.models.catalogue import DEFAULT_MODEL
+from core.records import Request
+from core.text import segment_marks
+
+RUN_MODES = ("Chat", "Raw", "Given answer")
+SKY = "Answer in one word: What color is the sky?"
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """One prompt, one model, the settings."""
+
+    model: str = DEFAULT_MODEL
+    mode: str = "Chat"
+    """One of MODES."""
+    prompt: str = SKY
+    system: str = "keep"
+    """``keep`` the template's own message, ``replace`` it by ``system_text``, ``none``."""
+    system_text: str = ""
+    turns: tuple[tuple[str, str], ...] = ()
+    """Earlier turns: (role, text)."""
+    answer: str = ""
+    author: str = ""
+    raw_given: bool = False
+    """The prompt of a given answer is raw text."""
+    new_tokens: int = 64
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    stop: str = ""
+    """Stop texts, one a line."""
+    thinking: bool = False
+
+    @property
+    def given(self) -> bool:
+        """The answer is given and only read."""
+        return self.mode == "Given answer"
+
+    @property
+    def raw(self) -> bool:
+        """The prompt is read as it stands."""
+        return self.mode == "Raw" or (self.given and self.raw_given)
+
+    @classmethod
+    def of(cls, request: Request) -> RunSettings:
+        """What would ask for this request again, marks of segments included."""
+        texts = [m.content for m in request.messages] or [request.text or ""]
+        marked = [
+            segment_marks.write_marks(t, [s for s in request.segments if s.message == i]) for i, t in enumerate(texts)
+        ]
+        messages = [(m.role, t) for m, t in zip(request.messages, marked, strict=False)]
+        system: str = request.system
+        system_text = ""
+        if messages and messages[0][0] == "system":
+            system, system_text = "replace", messages.pop(0)[1]
+        return cls(
+            model=request.model.name,
+            mode="Given answer" if request.scored else "Raw" if not request.messages else "Chat",
+            prompt=messages[-1][1] if messages else marked[0],
+            system=system,
+            system_text=system_text,
+            turns=tuple(messages[:-1]),
+            answer=request.answer or "",
+            author=request.author,
+            raw_given=not request.messages,
+            new_tokens=request.max_new_tokens,
+            temperature=float(request.temperature),
+            top_p=float(request.top_p),
+            seed=request.seed,
+            stop="\n".join(request.stop),
+            thinking=request.thinking,
+        )
+
+    def draft(self) -> Draft:
+        """What is asked of the model."""
+        settings: dict[str, Any] = {}
+        if not self.given:
+            settings = {"max_new_tokens": int(self.new_tokens), "temperature": float(self.temperature)}
+            settings["stop"] = tuple(line for line in self.stop.splitlines() if line)
+            if self.temperature > 0:
+                settings |= {"top_p": float(self.top_p), "seed": int(self.seed)}
+        elif self.author.strip():
+            settings["author"] = self.author.strip()
+        prompt: Any = self.prompt
+        if not self.raw:
+            settings |= {"thinking": bool(self.thinking), "system": "none" if self.system == "none" else "keep"}
+            prompt = [{"role": role, "content": text} for role, text in self.turns]
+            if self.system == "replace" and self.system_text.strip():
+                prompt.insert(0, {"role": "system", "content": self.system_text})
+            prompt.append({"role": "user", "content": self.prompt})
+        ready = prompt if self.raw or self.prompt.strip() else ""
+        return Draft(self.model, ready, self.answer if self.given else None, self.raw, settings)

@@ -1,0 +1,191 @@
+"""One run on the page: the two texts, the plain sentence, one switch of views, downloads."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import streamlit as st
+
+from core.charts.html_page import NOT_SAID
+from core.charts.shaded_texts import shaded_texts_data
+from core.errors import HeedError
+from core.records import Importance, Trace
+from pages.parts.compare.compare_address import edit_query
+from pages.parts.download_buttons import run_downloads
+from pages.parts.markdown_escape import escape_markdown
+from pages.parts.no_rows import without_rows
+from pages.parts.reader_component import text_reader
+from pages.parts.reading_controls import Choices, current_choices, reading_controls
+from pages.parts.run_cache import importance
+from pages.parts.summary import run_summary
+from pages.parts.text_selection import PickedWords, picked_words
+from pages.parts.views.heads_view import heads_view
+from pages.parts.views.heatmap_view import heatmap_view
+from pages.parts.views.steps_view import steps_view
+from pages.parts.views.table_view import table_view
+from pages.parts.views.view_figure import ViewFigure
+from pages.parts.whatif import HINT, guess_first, open_whatif, what_if, whatif_overlays, whatif_panel, with_hint
+
+RUN_VIEWS = {
+    "heatmap": "Heatmap",
+    "over": "Over the answer",
+    "heads": "Layers and heads",
+    "table": "Table",
+    "whatif": "What if",
+}
+DRAW = {"heatmap": heatmap_view, "over": steps_view, "heads": heads_view, "table": table_view}
+FINISHED = {
+    "end": "ended by itself",
+    "stop": "stopped at your stop text",
+    "length": "cut off by the token limit",
+    "given": "given, only read",
+}
+QUIET = {"sentence": False, "beside": {}, "caption": ""}
+"""What the page says itself, so that the component need not."""
+
+
+def run_view(trace: Trace, present: bool = False) -> None:
+    """Draws a run. ``present``: large type, no controls."""
+    with st.container(key="present" if present else "run"):
+        if not present:
+            _head(trace)
+        try:
+            if guess_first.is_guessing(trace):
+                guess_first.ask_guess(trace, present)
+            elif trace.rows is None:
+                without_rows(trace)
+                _what_if_alone(trace)
+            else:
+                _whole(trace, present)
+        except HeedError as error:
+            st.warning(escape_markdown(str(error)), icon=":material/info:")
+        if present:
+            _leave_present()
+
+
+def _whole(trace: Trace, present: bool) -> None:
+    chosen = current_choices(trace)
+    words = importance(trace, chosen.method, **chosen.picked, columns=chosen.texts, rows=chosen.texts)
+    picked = _texts(trace, words, chosen, present)
+    sentence = run_summary(trace, words, picked, present)
+    guess_first.guess_result(trace, chosen)
+    if present:
+        return
+    kind = _controls(trace)
+    if kind == "whatif":
+        whatif_panel(trace, chosen)
+        figure = ViewFigure(None, lambda: "")
+    else:
+        figure = DRAW[kind](trace, words, chosen, picked)
+        st.caption(NOT_SAID)
+    run_downloads(trace, words, chosen, figure, sentence)
+    _rendered(trace, chosen)
+
+
+def _what_if_alone(trace: Trace) -> None:
+    """For a run without attention rows, which has none of the other views."""
+    chosen = Choices("mean-attention", None, None, "drop", "word", 1.0, trace.tokens.proven)
+    guess_first.guess_result(trace, chosen)
+    if _open("whatif"):
+        what_if(trace, chosen, "whatif")
+
+
+def _knock_out(trace: Trace) -> None:
+    """Opens the what-if with the words that are picked in the input text."""
+    st.session_state.chart = "whatif"
+    if trace.rows is not None:
+        with suppress(HeedError):  # it is told where the views are drawn
+            open_whatif(trace, current_choices(trace), st.session_state.get("reader:selection"))
+
+
+def _head(trace: Trace) -> None:
+    author = escape_markdown(trace.request.author)
+    label = escape_markdown(trace.model.label)
+    st.caption(
+        f"{escape_markdown(trace.model.caption)} · {trace.prompt_length} input tokens, {trace.steps} output tokens, "
+        f"{FINISHED[trace.finish]} · run {trace.id[:8]}"
+        + (f" · **written by {author}, as read by {label}**" if author else "")
+    )
+    row = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
+    with row:
+        guess_first.guess_switch()
+    buttons = row.container(horizontal=True, horizontal_alignment="right", width="content")
+    about = "Opens What if below: hide words of the prompt and see what the same answer loses"
+    buttons.button("Knock out", icon=":material/content_cut:", help=about, on_click=_knock_out, args=(trace,))
+    about = "Opens Compare with this run on the left and a copy to change on the right"
+    if buttons.button("Edit and compare", icon=":material/compare:", help=about):
+        st.switch_page("pages/compare.py", query_params=_edited(trace))
+    if buttons.button("Present", icon=":material/slideshow:", help="Large type; arrow keys step through"):
+        st.query_params.update({"run": trace.id, "present": "1"})
+        st.rerun()
+    notes = [escape_markdown(note) for note in trace.notes]
+    if any(s.origin == "template" for s in trace.tokens.sources):
+        notes.append(
+            "Unfold **What the model read** below to see it; keep, replace or remove it under **More settings**."
+        )
+    if trace.finish == "length":
+        notes.append("The answer was cut off: raise New tokens to let it end.")
+    if notes:
+        st.caption(":material/info: " + " ".join(notes))
+
+
+def _edited(trace: Trace) -> dict[str, str]:
+    """The address of Compare with this run, read as it is here, and a copy of it."""
+    try:
+        chosen = current_choices(trace)
+    except HeedError:
+        return edit_query(trace.id)
+    return edit_query(trace.id, chosen.method, chosen.layers or (), chosen.heads or ())
+
+
+def _leave_present() -> None:
+    st.caption("Arrow keys step through the answer, Escape shows it whole.")
+    if st.button("Leave present mode", icon=":material/close_fullscreen:", type="tertiary", key="leave"):
+        del st.query_params["present"]
+        st.rerun()
+
+
+def _texts(trace: Trace, words: Importance, chosen: Choices, present: bool) -> PickedWords:
+    height = None if present else 360
+    if _open("whatif") and not present:
+        lights, on_pick = whatif_overlays(trace, chosen)
+        data = with_hint(shaded_texts_data(trace, words, strength=chosen.strength, **lights), HINT)
+        text_reader(data | QUIET, key="reader", height=height, on_pick=on_pick)
+    else:
+        data = shaded_texts_data(trace, words, strength=chosen.strength, present=present)
+        text_reader(data | QUIET, key="reader", height=height)
+    return picked_words(trace, words, "reader")
+
+
+def _open(kind: str) -> bool:
+    return st.session_state.get("chart") == kind
+
+
+def _controls(trace: Trace) -> str:
+    """One switch of views, and below it how the run is read."""
+    st.session_state.setdefault("chart", "heatmap")
+    kind = st.segmented_control(
+        "View",
+        list(RUN_VIEWS),
+        key="chart",
+        required=True,
+        format_func=lambda k: RUN_VIEWS[k],
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    reading_controls(trace)
+    return kind or "heatmap"
+
+
+def _rendered(trace: Trace, chosen: Choices) -> None:
+    """The prompt as the model read it, token by token."""
+    with st.expander("What the model read: the rendered prompt, token by token"):
+        st.caption(
+            "Markup and added text included; a system message that the chat template added is headed so. "
+            "Click a token of the answer to see what it read; hover a token for its share."
+        )
+        tokens = importance(trace, chosen.method, **chosen.picked, columns="token", rows="token")
+        data = shaded_texts_data(trace, tokens, inputs="all", strength=chosen.strength)
+        text_reader(data | {"caption": ""}, key="rendered", height=420)
+        st.caption("The same as one text:")
+        st.code(trace.rendered or "".join(trace.input_tokens), language=None, wrap_lines=True)

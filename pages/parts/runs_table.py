@@ -1,0 +1,150 @@
+"""The list of stored runs as a table to pick from, and what can be done with the picked ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+
+import pandas as pd
+import streamlit as st
+
+from core import store
+from core.errors import HeedError
+from core.store import RunInfo
+from pages.parts.compare.compare_address import edit_query
+from pages.parts.compare.compare_files import keep_comparison
+from pages.parts.frame import example_ids
+from pages.parts.markdown_escape import escape_markdown
+
+PAGE = 50
+"""Runs a page of the list."""
+COMPARED = 4
+
+
+def runs_page() -> None:
+    """Draws the page."""
+    st.title("Runs", anchor=False)
+    told = st.session_state.pop("shelf_error", "")
+    if told:
+        st.error(escape_markdown(told))
+    try:
+        example_ids()
+        _import()
+        runs = _search()
+        if not runs:
+            st.info("No run matches. Press Run on the page Explore, or open a file that was downloaded there.")
+            return
+        _actions([runs[i] for i in _table(runs) if i < len(runs)])
+    except HeedError as error:
+        st.error(escape_markdown(str(error)))
+
+
+def _import() -> None:
+    with st.expander("Open a run or a comparison from a file (JSON)", icon=":material/upload_file:"):
+        file = st.file_uploader("A JSON file downloaded from Explore or Compare", type=["json"], key="upload")
+        if file is None or st.session_state.get("uploaded") == file.file_id:
+            return
+        try:
+            found = store.comparison_from_json(file.getvalue())
+            keep_comparison(found)
+        except HeedError as error:
+            st.error(escape_markdown(str(error)))
+            return
+        st.session_state.uploaded = file.file_id
+        if len(found.columns) > 1:
+            st.success(f"A comparison of {len(found.columns)} columns was opened and its runs were kept.")
+            st.page_link("pages/compare.py", label="Show it on Compare", icon=":material/compare:")
+            return
+        st.session_state.pop("compare_opened", None)
+        st.success(f"Run {found.traces[0].id[:8]} was opened and kept.")
+        link = {"run": found.traces[0].id}
+        st.page_link("pages/explore.py", label="Show it on Explore", icon=":material/visibility:", query_params=link)
+
+
+def _search() -> list[RunInfo]:
+    words, star, at = st.columns([4, 1, 1], vertical_alignment="bottom")
+    hint = "Words of the prompt, the answer, the model or the name"
+    query = words.text_input("Search", key="query", placeholder=hint)
+    starred = star.toggle("Starred only", key="starred")
+    total = store.count_found(query, starred)
+    pages = max(1, -(-total // PAGE))
+    page = at.number_input("Page", 1, pages, key="page") if pages > 1 else 1
+    st.caption(f"{total:,} {'run' if total == 1 else 'runs'}")
+    return store.find_runs(query, starred, limit=PAGE, offset=(int(page) - 1) * PAGE)
+
+
+def _table(runs: list[RunInfo]) -> list[int]:
+    """Positions of the picked runs."""
+    frame = pd.DataFrame(
+        {
+            "★": ["★" if r.starred else "" for r in runs],
+            "Name": [r.name for r in runs],
+            "Prompt": [r.prompt for r in runs],
+            "Answer": [r.answer for r in runs],
+            "Model": [r.model for r in runs],
+            "Tokens": [f"{r.tokens_in} + {r.tokens_out}" for r in runs],
+            "Finish": [r.finish for r in runs],
+            "Made": pd.to_datetime([r.created for r in runs], utc=True, errors="coerce"),
+            "Size": [f"{r.bytes / 1e6:.1f} MB" + ("" if r.has_rows else ", no rows") for r in runs],
+            "Run": [r.id[:8] for r in runs],
+        }
+    )
+    event = st.dataframe(
+        frame,
+        key=table_key(r.id for r in runs),
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="multi-row",
+        column_config={
+            "Prompt": st.column_config.TextColumn(width="medium"),
+            "Answer": st.column_config.TextColumn(width="medium"),
+            "Made": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+        },
+    )
+    return list(event["selection"]["rows"])
+
+
+def table_key(ids: Iterable[str]) -> str:
+    """The key of a table of these runs. Ticks are row numbers: other runs need a table without any."""
+    return f"runs_table_{sha256(' '.join(ids).encode()).hexdigest()[:16]}"
+
+
+def _actions(picked: list[RunInfo]) -> None:
+    if not picked:
+        st.caption("Tick runs on the left to open, name, star, compare or delete them.")
+        return
+    ids = [r.id for r in picked]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if len(picked) == 1:
+            _one(picked[0])
+        elif len(picked) <= COMPARED:
+            if st.button("Compare", type="primary", icon=":material/compare:"):
+                st.switch_page("pages/compare.py", query_params={"runs": ",".join(ids)})
+        else:
+            st.caption(f"Up to {COMPARED} runs can be compared at once.")
+        every = all(r.starred for r in picked)
+        if st.button("Unstar" if every else "Star", icon=":material/star:"):
+            for run in ids:
+                store.star_run(run, not every)
+            st.rerun()
+        with st.popover("Delete", icon=":material/delete:"):
+            st.write(f"Delete {len(ids)} {'run' if len(ids) == 1 else 'runs'} for good?")
+            if st.button("Yes, delete", type="primary", key="really"):
+                store.delete_runs(ids)
+                st.rerun()
+
+
+def _one(run: RunInfo) -> None:
+    if st.button("Open", type="primary", icon=":material/visibility:"):
+        st.switch_page("pages/explore.py", query_params={"run": run.id})
+    if st.button("Edit and compare", icon=":material/compare:", help="This run, and a copy of it to change"):
+        st.switch_page("pages/compare.py", query_params=edit_query(run.id))
+    key = f"name_{run.id}"
+
+    def renamed() -> None:
+        try:
+            store.name_run(run.id, st.session_state[key])
+        except HeedError as error:
+            st.session_state.shelf_error = str(error)
+
+    st.text_input("Name", run.name, key=key, placeholder="Give it a name", max_chars=80, width=260, on_change=renamed)

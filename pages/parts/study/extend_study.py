@@ -1,0 +1,85 @@
+"""A study grows: new tasks, items, structures, models or seeds. Only what is new is run."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import streamlit as st
+
+from core.errors import HeedError
+from core.models.catalogue import CATALOGUE
+from core.study.column_labels import structure_label, task_label
+from core.study.item_files import TASKS
+from core.study.plan import Plan
+from core.study.prompt_structures import STRUCTURES
+from core.study.study import Study
+from pages.parts.markdown_escape import escape_markdown
+from pages.parts.model_picker import model_option
+from pages.parts.study import study_progress
+from pages.parts.study.study_form import field_key
+
+
+def extend_study(study: Study, plan: Plan) -> None:
+    """Draws what can be added."""
+    ident = study.id
+    more = _asked(ident, plan)
+    told = st.session_state.pop(field_key("extend_problem"), "")
+    if told:
+        st.error(escape_markdown(told), icon=":material/error:")
+    st.button(
+        "Add and run",
+        key=field_key(f"extend_{ident}"),
+        icon=":material/play_arrow:",
+        disabled=not more,
+        on_click=_add,
+        args=(ident, more),
+        help="What is done already is kept and not run again.",
+    )
+
+
+def _asked(ident: str, plan: Plan) -> dict[str, Any]:
+    """What is picked to be added, as fields of the plan."""
+
+    def several(label: str, name: str, options: list[str], words: Any, **more: Any) -> list[str]:
+        return list(
+            st.multiselect(
+                label, options, key=field_key(f"more_{name}_{ident}"), format_func=words, placeholder="None", **more
+            )
+        )
+
+    found: dict[str, Any] = {
+        "structures": several(
+            "Structures", "structures", [s for s in STRUCTURES if s not in plan.structures], structure_label
+        ),
+        "models": several(
+            "Models", "models", [m for m in CATALOGUE if m not in plan.models], model_option, accept_new_options=True
+        ),
+        "suites": several("Tasks", "suites", [t for t in TASKS if t not in plan.suites], task_label),
+    }
+    every = [*plan.structures, *found["structures"]]
+    left = [s for s in every if s not in plan.controls]
+    found["controls"] = several("Position controls for", "controls", left, structure_label)
+    if plan.per_task is not None:
+        limit = st.number_input("Items of each task", plan.per_task, 10_000, key=field_key(f"more_per_task_{ident}"))
+        found["per_task"] = int(limit) if limit > plan.per_task else None
+    if plan.hot:
+        typed = st.text_input("More seeds", key=field_key(f"more_seeds_{ident}"), placeholder="e.g. 3, 4")
+        found["seeds"] = [int(s) for s in re.findall(r"(?<![\w-])\d{1,10}(?!\w)", typed)]
+    return {name: value for name, value in found.items() if value}
+
+
+def _add(ident: str, more: dict[str, Any]) -> None:
+    try:
+        study = Study(ident)
+        try:
+            study.extend(**more)
+        finally:
+            study.close()
+        study_progress.start_study(ident)
+    except HeedError as error:
+        st.session_state[field_key("extend_problem")] = str(error)
+        return
+    for name in list(st.session_state):
+        if str(name).startswith(field_key("more_")) and str(name).endswith(ident):
+            del st.session_state[name]

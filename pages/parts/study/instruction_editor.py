@@ -1,0 +1,125 @@
+"""Instructions that can be verified: those of the file, and those recognised in the text; all of them can be changed.
+
+Only certain patterns are recognised. The words that ask for an instruction must stand in the prompt: they give the
+place whose importance is measured. Guarded by tests/pages/test_study_upload.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.errors import HeedError
+from core.records import Instruction, Item
+from core.study.quality.instructions import INSTRUCTIONS, check_kwargs, detect_instructions
+from pages.parts.markdown_escape import escape_markdown
+from pages.parts.study.kept_tables import edit_table
+from pages.parts.study.study_form import KEPT_FIELDS, field_key
+
+ABOUT_INSTRUCTIONS = (
+    "Each line is one instruction that an answer can be checked against. Change, add or delete lines; the words must "
+    "stand in the item, or be empty, then they are looked for."
+)
+EDITOR_COLUMNS = ["item", "kind", "settings", "words"]
+TOLD = 8
+
+
+def confirmed_instructions(items: Sequence[Item], token: str) -> tuple[Item, ...]:
+    """The items with their instructions as they stand in the table."""
+    given = sum(len(i.instructions) for i in items)
+    token += "s" if any(i.segments for i in items) else "w"
+    frame = _table(tuple(items), token)
+    with st.expander(f"Instructions to verify: {len(frame):,}", icon=":material/rule:"):
+        found = len(frame) - given
+        st.caption(f"{given:,} came with the file, {found:,} were recognised in the texts. {ABOUT_INSTRUCTIONS}")
+        on = st.toggle("Verify these", True, key=field_key(f"told_{token}"), **KEPT_FIELDS)
+        if not on:
+            return tuple(replace(i, instructions=()) for i in items)
+        now = edit_table(
+            "told",
+            token,
+            frame,
+            num_rows="dynamic",
+            height=240,
+            column_config={
+                "item": st.column_config.SelectboxColumn("Item", options=[i.id for i in items], required=True),
+                "kind": st.column_config.SelectboxColumn(
+                    "Instruction", options=list(INSTRUCTIONS), required=True, format_func=kind_words, width="medium"
+                ),
+                "settings": st.column_config.TextColumn("Settings", help="JSON, e.g. {count: 3} with quoted names"),
+                "words": st.column_config.TextColumn("Words that ask for it", width="large"),
+            },
+        )
+        made, problems = with_instructions(items, now)
+        for problem in problems[:TOLD]:
+            st.warning(escape_markdown(problem), icon=":material/info:")
+        if len(problems) > TOLD:
+            st.caption(f"and {len(problems) - TOLD:,} more.")
+    return made
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _table(_items: tuple[Item, ...], token: str) -> pd.DataFrame:
+    """A line an instruction: the file's own, for items without any those that are recognised."""
+    rows = []
+    for item in _items:
+        for told in item.instructions or detected_instructions(item):
+            rows.append(
+                {"item": item.id, "kind": told.id, "settings": json.dumps(dict(told.kwargs)), "words": told.text}
+            )
+    return pd.DataFrame(rows, columns=EDITOR_COLUMNS)
+
+
+def detected_instructions(item: Item) -> tuple[Instruction, ...]:
+    """What the item's own words ask for, where a pattern is certain."""
+    texts = [t for name, t in item.segments.items() if name != "context"] or [item.prompt]
+    return tuple(
+        Instruction(r.id, r.kwargs, text=text[slice(*r.span)]) for text in texts for r in detect_instructions(text)
+    )
+
+
+def kind_words(ident: Any) -> str:
+    """A kind of instruction in plain words; IFEval counts some things by rules of its own."""
+    label = INSTRUCTIONS[ident].label
+    twice = sum(check.label == label for check in INSTRUCTIONS.values()) > 1
+    return f"{label} (IFEval)" if twice and not ident.startswith("heed:") else label
+
+
+def with_instructions(items: Sequence[Item], table: pd.DataFrame) -> tuple[tuple[Item, ...], list[str]]:
+    """(items with the instructions of ``table``, what is wrong with lines that were left out)."""
+    texts = {i.id: "\n".join([i.prompt, *i.segments.values()]) for i in items}
+    found: dict[str, list[Instruction]] = {}
+    problems = []
+    for row in table.to_dict("records"):
+        ident = row["item"]
+        if not isinstance(ident, str) or not isinstance(row["kind"], str):
+            continue
+        try:
+            kwargs = check_kwargs(row["kind"], parse_settings(row["settings"]))
+        except HeedError as error:
+            problems.append(f"{ident}: {error}")
+            continue
+        words = row["words"] if isinstance(row["words"], str) else ""
+        if words and words not in texts.get(ident, ""):
+            problems.append(f"{ident}: the words “{words[:60]}” do not stand in the item, so they are looked for.")
+            words = ""
+        found.setdefault(ident, []).append(Instruction(row["kind"], kwargs, text=words))
+    return tuple(replace(i, instructions=tuple(found.get(i.id, ()))) for i in items), problems
+
+
+def parse_settings(text: Any) -> Mapping[str, Any]:
+    """A cell of settings as kwargs. Raises HeedError."""
+    if not isinstance(text, str) or not text.strip():
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise HeedError(f'the settings {text[:40]!r} are no JSON: write them like {{"count": 3}}.') from error
+    if not isinstance(value, dict):
+        raise HeedError(f'the settings {text[:40]!r} must be names with values: write them like {{"count": 3}}.')
+    return value

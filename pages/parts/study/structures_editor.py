@@ -1,0 +1,142 @@
+"""How each item is laid out: built-in structures, own templates, and which get a position control."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from core.errors import HeedError
+from core.study.column_labels import structure_label
+from core.study.prompt_structures import OWN_PREFIX, STRUCTURES, check_template
+from pages.parts.markdown_escape import escape_markdown
+from pages.parts.study.study_form import ALL_ITEMS, KEPT_FIELDS, field_key, get_field, ordered_choice, put_field
+
+ABOUT_CONTROL = (
+    "The same prompt once more, with neutral words of equal length where the instruction stands. What changes between "
+    "the two is due to the instruction's words; what stays is due to its place."
+)
+SAMPLE = "{context}\n\n{examples}\n\n{question}\n\nRemember: {instruction}"
+PLACES = "{instruction} {context} {examples} {question}"
+
+
+def structures_editor() -> None:
+    """Draws the section; what is picked is read from the form's fields."""
+    templates: dict[str, str] = get_field("templates")
+    names = [*STRUCTURES, *[OWN_PREFIX + name for name in templates]]
+    put_field("structures", [n for n in get_field("structures") or () if n in names])
+    st.pills(
+        "Structures",
+        names,
+        selection_mode="multi",
+        key=field_key("structures"),
+        format_func=structure_label,
+        label_visibility="collapsed",
+        **KEPT_FIELDS,
+    )
+    for name in picked_structures():
+        st.caption(f"**{escape_markdown(structure_label(name))}** · {escape_markdown(_about(name))}")
+    _controls(picked_structures())
+    with st.container(horizontal=True):
+        with st.popover("What are these?", icon=":material/help:"):
+            for name in STRUCTURES:
+                st.markdown(f"**{structure_label(name)}**: {escape_markdown(_about(name))}")
+            st.markdown(f"**Position control**: {ABOUT_CONTROL}")
+        with st.popover("Own template", icon=":material/edit_note:", help=f"A layout of your own with {PLACES}"):
+            _own(templates)
+
+
+def picked_structures() -> tuple[str, ...]:
+    """The structures in the order in which they are offered."""
+    return ordered_choice("structures", [*STRUCTURES, *[OWN_PREFIX + name for name in get_field("templates")]])
+
+
+def _about(name: str) -> str:
+    return STRUCTURES[name].about if name in STRUCTURES else "Your own template."
+
+
+def _controls(names: Sequence[str]) -> None:
+    """Which structures get a position control, and for how many items."""
+    put_field("controls", [n for n in get_field("controls") or () if n in names])
+    if not names:
+        return
+    st.pills(
+        "Position control for",
+        names,
+        selection_mode="multi",
+        key=field_key("controls"),
+        format_func=structure_label,
+        help=ABOUT_CONTROL,
+        **KEPT_FIELDS,
+    )
+    if get_field("controls"):
+        about = "Fewer controls make a shorter study."
+        label = "Controls: items of each task (0: all)"
+        st.number_input(label, 0, 10_000, key=field_key("control_items"), help=about, **KEPT_FIELDS)
+
+
+def control_items() -> int | None:
+    """As a plan takes it."""
+    return None if get_field("control_items") == ALL_ITEMS else int(get_field("control_items"))
+
+
+def _own(templates: dict[str, str]) -> None:
+    """Write, change and remove templates."""
+    state: Any = st.session_state
+    for name in templates:
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        icon = ":material/edit:"
+        left.button(
+            escape_markdown(name),
+            key=field_key(f"edit_{name}"),
+            on_click=_edit,
+            args=(name,),
+            type="tertiary",
+            icon=icon,
+        )
+        right.button(
+            "", key=field_key(f"drop_{name}"), on_click=_drop, args=(name,), icon=":material/close:", help="Remove"
+        )
+    state.setdefault(field_key("template_name"), "")
+    state.setdefault(field_key("template_text"), SAMPLE)
+    st.text_input(
+        "Name",
+        key=field_key("template_name"),
+        max_chars=40,
+        placeholder="e.g. Instruction in the middle",
+        **KEPT_FIELDS,
+    )
+    about = f"Put {PLACES} where they belong. A paragraph whose placeholders are all empty is left out."
+    st.text_area("Template", key=field_key("template_text"), height=170, help=about, **KEPT_FIELDS)
+    st.caption(escape_markdown(about))
+    st.button("Use this template", key=field_key("template_add"), on_click=_add, type="primary")
+    if state.get(field_key("template_problem")):
+        st.error(escape_markdown(state[field_key("template_problem")]))
+
+
+def _edit(name: str) -> None:
+    put_field("template_name", name)
+    put_field("template_text", get_field("templates")[name])
+
+
+def _drop(name: str) -> None:
+    put_field("templates", {n: t for n, t in get_field("templates").items() if n != name})
+    for field in ("structures", "controls"):
+        put_field(field, [n for n in get_field(field) or () if n != OWN_PREFIX + name])
+
+
+def _add() -> None:
+    """A new template is picked at once; one of the same name is replaced."""
+    name, text = get_field("template_name").strip(), get_field("template_text")
+    try:
+        check_template(text)
+    except HeedError as error:
+        put_field("template_problem", str(error))
+        return
+    if not name:
+        put_field("template_problem", "The template has no name: give it one, so that it can be told from the others.")
+        return
+    put_field("template_problem", "")
+    put_field("templates", {**get_field("templates"), name: text})
+    put_field("structures", [*dict.fromkeys([*(get_field("structures") or ()), OWN_PREFIX + name])])

@@ -1,0 +1,246 @@
+"""One study: how far it is, what went wrong, what can be done with it, its answers so far.
+
+Guarded by tests/pages/test_study_running.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from core.errors import HeedError
+from core.study.column_labels import model_label, structure_label, task_label
+from core.study.plan import Plan
+from core.study.study import Study, StudyInfo
+from core.study.study_status import Status, duration_words
+from pages.parts.markdown_escape import escape_markdown
+from pages.parts.study import extend_study, study_progress
+from pages.parts.study.encoder_offer import encoder_offer
+from pages.parts.study.study_form import field_key, fill_study_form
+
+STUDY_PAGE_FOLDER = Path(__file__).resolve().parents[3]
+SHOWN_ANSWERS = {
+    "prompt_id": "Item",
+    "answer": "Answer",
+    "correct": "Correct",
+    "followed": "Rules followed",
+    "structure": "Structure",
+    "control": "Position control",
+    "model": "Model",
+    "task": "Task",
+    "truncated": "Cut off",
+    "error": "Failed",
+}
+"""{column of the runs table: what it is called}"""
+ANSWERS = 200
+"""Newest answers that are listed."""
+
+
+def study_detail(known: StudyInfo) -> None:
+    """Draws the study."""
+    study = Study(known.id)
+    try:
+        status, plan = study.status(), study.plan
+        job = study_progress.study_job(known.id)
+        now = study_progress.study_phase(status, job)
+        st.subheader(f"{study_progress.ICONS[now]} {escape_markdown(known.name)}", anchor=False)
+        st.caption(_about(plan))
+        if now in study_progress.MOVING:
+            study_progress.live_progress(known.id, now)
+        else:
+            study_progress.progress_bar(status, job, now)
+        _buttons(known.id, status, now)
+        _told(known.id, status, job, now)
+        if status.done:
+            _next(known.id)
+            if now not in study_progress.MOVING:
+                encoder_offer(known.id)
+            _answers(study, known.id)
+            _downloads(study, known.name)
+        with st.expander("Extend: more items, structures, models", icon=":material/add_circle:"):
+            extend_study.extend_study(study, plan)
+    finally:
+        study.close()
+
+
+def _about(plan: Plan) -> str:
+    """What is asked, in a line."""
+    items = plan.all_items()
+    tasks = list(dict.fromkeys(i.task for i in items))
+    warm = f"temperature {plan.temperature:g}, {len(plan.seeds)} seeds" if plan.hot else "greedy"
+    controls = f" and {len(plan.controls)} position controls" if plan.controls else ""
+    parts = [
+        f"{len(items):,} items ({', '.join(task_label(t).lower() for t in tasks[:4])}{', …' * (len(tasks) > 4)})",
+        f"{', '.join(structure_label(s) for s in plan.structures)}{controls}",
+        ", ".join(model_label(m) for m in plan.models),
+        f"{plan.max_new_tokens} tokens, {warm}",
+    ]
+    return escape_markdown(" · ".join(parts))
+
+
+def _buttons(ident: str, status: Status, now: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if now in ("queued", "running"):
+            st.button(
+                "Pause",
+                key=field_key("pause"),
+                icon=":material/pause:",
+                on_click=study_progress.pause_study,
+                args=(ident,),
+            )
+            _cancel(ident, status)
+        elif not status.over:
+            word = "Resume" if status.done or status.failed else "Start"
+            about: dict[str, Any] = {"type": "primary", "icon": ":material/play_arrow:", "disabled": now == "elsewhere"}
+            st.button(word, key=field_key("resume"), on_click=_go, args=(ident,), **about)
+        if status.failed and now not in study_progress.MOVING:
+            st.button(
+                "Retry failed runs", key=field_key("retry"), icon=":material/replay:", on_click=_retry, args=(ident,)
+            )
+        st.button(
+            "Use as a new plan", key=field_key("again"), icon=":material/content_copy:", on_click=_again, args=(ident,)
+        )
+        if now not in study_progress.MOVING:
+            with st.popover("Delete", icon=":material/delete:"):
+                st.write(f"Delete this study with {_runs(status.done + status.failed)} for good?")
+                st.button("Yes, delete", key=field_key("really"), type="primary", on_click=_delete, args=(ident,))
+
+
+def _cancel(ident: str, status: Status) -> None:
+    """Cancel is Pause for good: the runs that are done are kept, or not."""
+    with st.popover("Cancel", icon=":material/stop_circle:"):
+        st.button(
+            f"Stop, keep {_runs(status.done)}",
+            key=field_key("stop_keep"),
+            on_click=study_progress.pause_study,
+            args=(ident,),
+        )
+        st.button("Stop and delete the study", key=field_key("stop_delete"), on_click=_delete, args=(ident,))
+
+
+def _runs(count: int) -> str:
+    return f"{count:,} {'run' if count == 1 else 'runs'}"
+
+
+def _go(ident: str) -> None:
+    _try(lambda: study_progress.start_study(ident))
+
+
+def _retry(ident: str) -> None:
+    _try(lambda: study_progress.start_study(ident, retry=True))
+
+
+def _again(ident: str) -> None:
+    def take() -> None:
+        study = Study(ident)
+        try:
+            fill_study_form(study.plan)
+        finally:
+            study.close()
+        st.session_state[field_key("view")] = "new"
+
+    _try(take)
+
+
+def _delete(ident: str) -> None:
+    study_progress.pause_study(ident)
+    _try(lambda: Study(ident).delete())
+
+
+def _try(act: Callable[[], Any]) -> None:
+    """Problems are told on the page that is drawn next."""
+    st.session_state[field_key("one_problem")] = ""
+    try:
+        act()
+    except HeedError as error:
+        st.session_state[field_key("one_problem")] = str(error)
+
+
+def _told(ident: str, status: Status, job: Any, now: str) -> None:
+    """What went wrong, each reason once."""
+    problem = st.session_state.pop(field_key("one_problem"), "")
+    if job is not None and job.state == "failed" and now not in study_progress.MOVING:
+        problem = problem or job.error
+    if problem:
+        st.error(escape_markdown(problem), icon=":material/error:")
+    for why, count in status.reasons.items():
+        st.warning(f"{_runs(count)} failed: {escape_markdown(why)}", icon=":material/info:")
+    if now == "done" and status.done:
+        st.caption(f"{_runs(status.done)} took {duration_words(status.seconds)}.")
+
+
+def _next(ident: str) -> None:
+    """Where the answers are looked at."""
+    with st.container(horizontal=True):
+        for page, label, icon in (
+            ("pages/findings.py", "Open in Findings", ":material/insights:"),
+            ("pages/rate.py", "Rate the answers", ":material/star_rate:"),
+        ):
+            if (STUDY_PAGE_FOLDER / page).exists():
+                st.page_link(page, label=label, icon=icon, query_params={"study": ident})
+
+
+def _answers(study: Study, ident: str) -> None:
+    if not st.toggle("Show the answers", key=field_key(f"answers_{ident}")):
+        return
+    table = study.table()
+    shown = table[[n for n in SHOWN_ANSWERS if n in table]].tail(ANSWERS).iloc[::-1].copy()
+    shown["structure"] = shown["structure"].map(structure_label)
+    shown["task"] = shown["task"].map(task_label)
+    shown["model"] = shown["model"].map(model_label)
+    for name in ("correct", "followed"):
+        if name in shown:
+            shown[name] = shown[name].map({1.0: "yes", 0.0: "no"}).fillna("")
+    st.dataframe(shown.rename(columns=SHOWN_ANSWERS), hide_index=True, key=field_key("answers_table"))
+
+
+def _downloads(study: Study, name: str) -> None:
+    """Tables and plan; made when they are asked for."""
+    ident = study.id
+
+    def table(kind: str, form: str) -> Callable[[], bytes]:
+        def make() -> bytes:
+            own = Study(ident)
+            try:
+                frame = own.table() if kind == "runs" else own.instructions()
+            finally:
+                own.close()
+            return frame.to_parquet(index=False) if form == "parquet" else frame.to_csv(index=False).encode()
+
+        return make
+
+    def plan() -> str:
+        own = Study(ident)
+        try:
+            return own.plan.to_json()
+        finally:
+            own.close()
+
+    files: list[tuple[str, str, Any, str, str]] = [
+        ("Runs, CSV", "runs.csv", table("runs", "csv"), "text/csv", "One row a run: every metric and every feature"),
+        ("Runs, Parquet", "runs.parquet", table("runs", "parquet"), "application/octet-stream", "The same, smaller"),
+        (
+            "Instructions, CSV",
+            "instructions.csv",
+            table("instructions", "csv"),
+            "text/csv",
+            "A row a run and instruction",
+        ),
+        ("plan.json", "plan.json", plan, "application/json", "Opens again here, and runs from a shell"),
+    ]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption("Download", width="content")
+        for label, file, make, mime, about in files:
+            st.download_button(
+                label,
+                make,
+                f"heed-{ident[:8]}-{file}",
+                mime,
+                key=field_key(f"get_{file}"),
+                help=about,
+                on_click="ignore",
+                type="tertiary",
+            )

@@ -1,0 +1,130 @@
+"""What is filled in on the page Study, kept in the session by name, so that nothing is lost when a widget is not drawn.
+
+``prepare`` gives every field its first value: a small study of a few minutes, ready to start. ``fill`` puts a plan back
+into the form. Items of a file or of an opened plan live here too, since an upload box forgets its file when the page is
+left. Guarded by tests/pages/test_study.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from core.models.catalogue import DEFAULT_MODEL
+from core.study.item_files import TASKS, Example
+from core.study.plan import METHODS, Plan
+
+KEPT_FIELDS: dict[str, Any] = {"persist_state": "session"}
+BUILT_IN, OWN_ITEMS, BOTH = "built-in", "own", "both"
+SOURCES = {BUILT_IN: "Built-in tasks", OWN_ITEMS: "Own items", BOTH: "Both"}
+ALL_ITEMS = 0
+"""In the boxes that limit a number: no limit."""
+FIRST_TASKS = ("fact", "classification", "arithmetic")
+FIRST_MODELS: dict[str, Any] = {
+    "name": "First look",
+    "source": BUILT_IN,
+    "tasks": list(FIRST_TASKS),
+    "per_task": 5,
+    "structures": ["instruction_first", "instruction_last"],
+    "controls": ["instruction_first", "instruction_last"],
+    "control_items": ALL_ITEMS,
+    "models": [DEFAULT_MODEL],
+    "tokens": 32,
+    "temperature": 0.0,
+    "top_p": 1.0,
+    "seeds": "0, 1, 2",
+    "methods": list(METHODS),
+    "effects": True,
+    "pairs": (),
+    "templates": {},
+    "prompt": 0,
+    "limit": ALL_ITEMS,
+    "shots": 0,
+}
+"""Of every field, under ``study_`` and its name."""
+
+
+@dataclass(frozen=True)
+class UploadedFile:
+    """What was uploaded."""
+
+    name: str
+    data: bytes
+    token: str
+    """Another one for every upload: widgets and edits that belong to a file carry it."""
+
+
+def field_key(name: str) -> str:
+    return f"study_{name}"
+
+
+def prepare_study_form() -> None:
+    """First values, once a session, before any widget is drawn; lists are copied, so that no session shares them."""
+    for name, value in FIRST_MODELS.items():
+        st.session_state.setdefault(field_key(name), list(value) if isinstance(value, list) else value)
+
+
+def get_field(name: str) -> Any:
+    """A field as it is now."""
+    return st.session_state[field_key(name)]
+
+
+def put_field(name: str, value: Any) -> None:
+    """Only before the field's widget is drawn, or in a callback."""
+    st.session_state[field_key(name)] = value
+
+
+def ordered_choice(name: str, options: Sequence[str]) -> tuple[str, ...]:
+    """What is picked of ``options``: in the order of an opened plan where that picked the same, else in theirs."""
+    picked = set(get_field(name) or ())
+    opened = st.session_state.get(field_key(f"opened_{name}")) or ()
+    return tuple(opened) if set(opened) == picked else tuple(o for o in options if o in picked)
+
+
+def fill_study_form(plan: Plan) -> None:
+    """Makes the form ask what ``plan`` asks; before widgets are drawn."""
+    pairs = tuple(plan.primary)
+    values: dict[str, Any] = {
+        "name": plan.name,
+        "source": BOTH if plan.items and plan.suites else OWN_ITEMS if plan.items else BUILT_IN,
+        "tasks": [t for t in TASKS if t in plan.suites] or list(FIRST_TASKS),
+        "per_task": plan.per_task or ALL_ITEMS,
+        "structures": list(plan.structures),
+        "controls": list(plan.controls),
+        "control_items": ALL_ITEMS if plan.control_items is None else plan.control_items,
+        "models": list(plan.models),
+        "tokens": plan.max_new_tokens,
+        "temperature": plan.temperature,
+        "top_p": plan.top_p,
+        "seeds": ", ".join(map(str, plan.seeds)),
+        "methods": list(plan.methods),
+        "effects": plan.effects,
+        "pairs": pairs,
+        "templates": dict(plan.templates),
+        "prompt": 0,
+    }
+    state: Any = st.session_state
+    for name, value in values.items():
+        put_field(name, value)
+    for number in range(3):
+        feature, metric = pairs[number] if number < len(pairs) else (None, None)
+        state[field_key(f"feature_{number}")], state[field_key(f"metric_{number}")] = feature, metric
+    asked = {item.id for item in plan.all_items()}
+    state[field_key("opened_items")] = tuple(item for item in plan.items if item.id in asked)
+    state[field_key("opened_tasks")] = plan.suites
+    state[field_key("opened_structures")], state[field_key("opened_controls")] = plan.structures, plan.controls
+    state[field_key("opened_examples")] = dict(plan.examples)
+    state[field_key("file")] = None
+
+
+def opened_items() -> Sequence[Any]:
+    """Items that came with an opened plan."""
+    return st.session_state.get(field_key("opened_items")) or ()
+
+
+def opened_examples() -> dict[str, tuple[Example, ...]]:
+    """Held-out examples that came with an opened plan."""
+    return st.session_state.get(field_key("opened_examples")) or {}

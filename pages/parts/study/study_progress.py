@@ -1,0 +1,115 @@
+"""A study at work: one job a study, shared by everybody who looks at it, and found again by its name.
+
+The job goes on when the page or the browser is left. Pause ends it for all: answers that are half written are
+dropped, what is done stays, and Resume goes on. Nobody waits "in a slot" as on Explore, since a study is looked at
+rather than waited for. Guarded by tests/pages/test_study_running.py.
+"""
+
+from __future__ import annotations
+
+import gc
+
+import streamlit as st
+
+from core.errors import HeedError
+from core.jobs import Job, jobs
+from core.jobs.study_jobs import pilot_work, study_work
+from core.study.study import Study
+from core.study.study_status import Status
+from pages.parts.markdown_escape import escape_markdown
+
+STUDY_POLL = 1.5
+"""Seconds between two looks."""
+LANE = "study"
+"""The queue in which studies wait: not that of single runs, which would stand behind a study for hours."""
+HOLDER = "study"
+"""In whose name the job is held: not a session's, so that it outlives all of them."""
+
+
+def start_study(ident: str, pilot: int = 0, retry: bool = False) -> None:
+    """Queues the study, or joins what is under way. Raises HeedError where too much waits."""
+    work = pilot_work(ident, pilot) if pilot else study_work(ident, retry=retry)
+    jobs().submit(_name(ident), work, LANE, HOLDER)
+
+
+def pause_study(ident: str) -> None:
+    """Stops at once for all; answers that are half written are asked again later."""
+    job = study_job(ident)
+    while job is not None and not job.over and job.sharers:
+        job.leave()
+
+
+def study_job(ident: str) -> Job | None:
+    """The last job of a study that is remembered."""
+    return next((j for j in reversed(jobs().all()) if j.key == _name(ident)), None)
+
+
+def _name(ident: str) -> str:
+    return f"study {ident}"
+
+
+def study_phase(status: Status, job: Job | None) -> str:
+    """queued, running, pausing, elsewhere, done, new or paused."""
+    if job is not None and not job.over:
+        return "running" if job.state == "running" else "queued"
+    if status.running:
+        return "pausing" if job is not None and job.state == "cancelled" else "elsewhere"
+    if status.over:
+        return "done"
+    return "paused" if status.done or status.failed else "new"
+
+
+PHASE_WORDS = {
+    "queued": "Waiting for its turn",
+    "running": "Running",
+    "pausing": "Pausing: what is half written will be asked again",
+    "elsewhere": "Running in another process",
+    "done": "Done",
+    "paused": "Paused",
+    "new": "Not started",
+}
+ICONS = {
+    "queued": ":material/hourglass_top:",
+    "running": ":material/play_circle:",
+    "pausing": ":material/pause_circle:",
+    "elsewhere": ":material/play_circle:",
+    "done": ":material/check_circle:",
+    "paused": ":material/pause_circle:",
+    "new": ":material/circle:",
+}
+MOVING = ("queued", "running", "pausing", "elsewhere")
+
+
+@st.fragment(run_every=STUDY_POLL)
+def live_progress(ident: str, seen: str) -> None:
+    """Draws how far a study is and looks again; when its phase is another one, the whole page is drawn again.
+
+    The collector's sight is kept clear while this polls, as in ``pages.parts.job_progress``.
+    """
+    gc.freeze()
+    try:
+        study = Study(ident)
+    except HeedError:  # deleted by somebody else
+        st.rerun()
+        return
+    try:
+        status = study.status()
+    finally:
+        study.close()
+    job = study_job(ident)
+    now = study_phase(status, job)
+    if now != seen:
+        st.rerun()
+    progress_bar(status, job, now)
+
+
+def progress_bar(status: Status, job: Job | None, now: str) -> None:
+    """The line of progress."""
+    line, fraction = status.text, status.fraction
+    if now == "queued" and job is not None and job.position:
+        line = f"{job.position} in the queue before this one"
+    elif now == "running" and job is not None and job.text:
+        line = job.text
+        fraction = fraction if job.fraction is None else job.fraction  # a pilot is a part of its study
+    words = "" if now in ("running", "done") else f"{PHASE_WORDS[now]} · "
+    st.progress(min(1.0, max(0.0, fraction)), escape_markdown(words + line))

@@ -1,0 +1,88 @@
+"""The plain sentence under the texts, and the shares that always stand beside it."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from core.importance import reading_sentence, step_weights
+from core.importance.reading_summary import AT_MOST, STANDS_OUT, short_percent
+from core.records import Importance, Trace
+from pages.parts.text_selection import PickedWords, select_box
+
+BESIDE_GROUPS = {
+    "sink": ("Sink", "The first token of the prompt: a fixed place that soaks up attention whatever the text says."),
+    "template": ("Markup", "The chat template's own tokens."),
+    "system": ("System message", "Your system message, or the one that the template added."),
+    "query": ("Query token itself", "The token that did the reading; it also counts where it stands."),
+    "output": ("Earlier output", "What the model itself wrote before."),
+}
+ABOUT_SHARES = "\n\n".join(
+    [f"**{label}**: {about}" for label, about in BESIDE_GROUPS.values()]
+    + [
+        "Groups overlap: the query token is also part of another group. "
+        "Shading and sentence follow the sink setting below."
+    ]
+)
+
+
+def summary_sentence(trace: Trace, words: Importance, picked: PickedWords) -> str:
+    """The sentence: what the picked output read, or where the picked input was read."""
+    if picked.columns is not None and len(picked.columns) and len(picked.rows):
+        return _read_where(trace, words, picked)
+    return reading_sentence(words, trace, picked.rows, picked.name)
+
+
+def _read_where(trace: Trace, words: Importance, picked: PickedWords) -> str:
+    """At most three words of the answer that read the picked input at least 1.5 times as much as uniform."""
+    columns = picked.columns
+    values, uniform = (m[picked.rows][:, columns].sum(1) for m in (words.values, words.uniform))
+    times = np.divide(values, uniform, out=np.zeros(len(values)), where=uniform > 0)
+    names = [words.columns.labels[c].strip() for c in columns]  # type: ignore[union-attr]
+    what = f"“{names[0]}”" if len(names) == 1 else f"“{names[0]} … {names[-1]}”"
+    found = [i for i in np.argsort(-values, kind="stable") if times[i] >= STANDS_OUT][:AT_MOST]
+    act = "reading" if trace.request.author else "writing"
+    if not found:
+        return f"{what} was read about evenly: no word of the answer gave it {STANDS_OUT} times its uniform share."
+    labels = [words.rows.labels[picked.rows[i]].strip() for i in found]
+    if words.unit == "share":
+        parts = [
+            f"“{label}” ({short_percent(values[i])}, {times[i]:.1f} × uniform)"
+            for i, label in zip(found, labels, strict=True)
+        ]
+        tail = " Shares are of that word's attention" + (
+            " (sink left out)." if words.parameters.get("sink") == "drop" else "."
+        )
+    else:
+        parts, tail = [f"“{label}” (score {values[i]:.3g})" for i, label in zip(found, labels, strict=True)], ""
+    listed = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+    return f"{what} was read most while {act} {listed}.{tail}"
+
+
+def run_summary(trace: Trace, words: Importance, picked: PickedWords, present: bool = False) -> str:
+    """Draws the sentence, the select box (not when presenting) and the other shares; returns the sentence."""
+    text = summary_sentence(trace, words, picked)
+    column = st.container()
+    if not present:
+        column, box = st.columns([3, 1.15], vertical_alignment="center")
+        with box:
+            select_box(trace, words, "reader")
+    with column.container(key="said"):
+        st.text(text)
+    if len(picked.rows):
+        column.caption(_beside(words, picked), help=ABOUT_SHARES)
+    return text
+
+
+def _beside(words: Importance, picked: PickedWords) -> str:
+    weight = step_weights(words, picked.rows)
+    mean = {name: float(weight @ share[picked.rows]) for name, share in words.shares.items()}
+    own = mean.get("user", 0.0) + mean.get("assistant", 0.0)
+    cells = [f"your words **{short_percent(own)}**"]
+    cells += [
+        f"{BESIDE_GROUPS[n][0]} **{short_percent(mean[n])}**"
+        for n in BESIDE_GROUPS
+        if mean.get(n, 0) > 0 or n != "system"
+    ]
+    whose = "Of all attention" if words.unit == "share" else "Mean attention of all heads, beside the score"
+    return f"{whose}: " + " · ".join(cells)

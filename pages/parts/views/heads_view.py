@@ -1,0 +1,86 @@
+"""Layers and heads: which of them read the picked words of the input while the picked output was written."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from core import store
+from core.charts.layer_head_map import layers_heads_chart
+from core.charts.text_labels import visible_label
+from core.importance import answer_mean, read_by_head
+from core.importance.reading_summary import own_columns
+from core.records import Importance, Trace
+from pages.parts.reading_controls import Choices
+from pages.parts.text_selection import PickedWords
+from pages.parts.views.view_figure import ViewFigure, csv_head, draw_chart
+
+NAMED = 4
+"""Most words that the title names."""
+
+
+def heads_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedWords) -> ViewFigure:
+    """Draws the map of layers and heads; a click in the input text picks the words, or the box does."""
+    wanted = _wanted(trace, words, picked)
+    if not wanted or not len(picked.rows):
+        st.info("Pick at least one word of the input: click it in the text, or choose it here.")
+        return ViewFigure(None, lambda: "")
+    keys = np.zeros(len(trace.tokens) - 1, np.float32)
+    for column in wanted:
+        mine = words.columns.unit == column
+        np.add.at(keys, words.columns.token[mine], words.columns.weight[mine])
+    steps = np.unique(words.rows.token[np.isin(words.rows.unit, picked.rows)]) - trace.prompt_length
+    values, uniform = read_by_head(trace, keys, steps)
+    even = np.repeat(uniform[:, None], values.shape[1], 1)
+    names = [words.columns.labels[c] for c in wanted]
+    what = ", ".join(f"“{visible_label(n)}”" for n in names[:NAMED]) + (" …" if len(names) > NAMED else "")
+    lines = [
+        trace.model.caption,
+        f"read while writing {visible_label(picked.name, 60)} · share of all attention · run {trace.id[:8]}",
+    ]
+    chart = layers_heads_chart(values, even, what=what, caption=lines)
+    draw_chart(chart, "layers")
+    st.caption(
+        "Every cell is one head: the share of its attention that fell on these words, mean over the picked steps. "
+        "Method and sink above do not change this view." + _reading(chosen)
+    )
+
+    def csv() -> str:
+        facts = {
+            **csv_head(trace, chosen, "layers and heads", input=" ".join(names), picked=picked.name),
+            "unit": "share",
+        }
+        facts.pop("method")
+        cells = np.argwhere(np.isfinite(values)).tolist()
+        rows = ((a, b, values[a, b], even[a, b], values[a, b] / even[a, b]) for a, b in cells)
+        return store.tidy_csv(facts, ("layer", "head", "share", "uniform", "multiple"), rows)
+
+    return ViewFigure(chart, csv)
+
+
+def _reading(chosen: Choices) -> str:
+    """Which heads the rest of the page reads, where they were picked by hand."""
+    if chosen.method != "picked-heads":
+        return ""
+    layers = "every layer" if chosen.layers is None else "layers " + ", ".join(map(str, chosen.layers))
+    which = "every head" if chosen.heads is None else "heads " + ", ".join(map(str, chosen.heads))
+    return f" The rest of the page reads {which} of {layers}."
+
+
+def _wanted(trace: Trace, words: Importance, picked: PickedWords) -> list[int]:
+    """Columns of ``words`` to follow: what was clicked in the input, else the most read; then what the box says."""
+    own = own_columns(words, trace)
+    options = own if len(own) else np.arange(len(words.columns))
+    clicked = picked.columns
+    if clicked is None or not len(clicked):
+        values = answer_mean(words, picked.rows)[0] if len(picked.rows) else np.zeros(len(words.columns))
+        clicked = options[np.argsort(-values[options], kind="stable")][:1]
+    state = st.session_state
+    source = (trace.id, words.columns.granularity, tuple(clicked.tolist()))
+    if state.get("heads_source") != source or "read_words" not in state:
+        state["read_words"] = [int(c) for c in clicked if c in options]
+        state.heads_source = source
+    names = {int(c): f"{n + 1} · {visible_label(words.columns.labels[c], 40)}" for n, c in enumerate(options)}
+    return st.multiselect(
+        "Words of the input", list(names), key="read_words", format_func=lambda c: names[c], placeholder="Pick words"
+    )

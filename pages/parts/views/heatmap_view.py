@@ -1,0 +1,117 @@
+"""The token association heatmap: output x input. A click on a cell picks that piece of the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core import store
+from core.charts.crop import crop_importance
+from core.charts.raster_heatmap import raster_heatmap_chart
+from core.charts.token_heatmap import fits_as_cells, heatmap
+from core.importance.reading_summary import own_columns
+from core.records import Importance, Trace
+from pages.parts.reading_controls import LEVEL_NAMES, Choices
+from pages.parts.run_cache import importance
+from pages.parts.text_selection import PickedWords, pick_rows
+from pages.parts.views.view_figure import ViewFigure, draw_chart
+
+COARSER = {"token": "word", "word": "sentence"}
+KEY = "heatmap"
+FEWEST_ROWS = 3
+"""Rows and columns below which a coarser heatmap no longer shows anything."""
+
+
+def heatmap_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedWords) -> ViewFigure:
+    """Draws the heatmap; above the number of cells that can be drawn it goes coarser, and says so."""
+    with st.container(horizontal=True):
+        state: dict[str, Any] = {"persist_state": "session"}
+        only = st.toggle(
+            "Your words only", True, key="own_only", help="Off: markup and the system message too.", **state
+        )
+        earlier = st.toggle(
+            "Earlier output too", key="earlier", help="A second block: what the answer read of itself.", **state
+        )
+    level, shown = drawable_importance(trace, chosen, only, earlier)
+    small = fits_as_cells(shown)
+    if level != chosen.level or not small:
+        picture = "" if small else ", as one picture in which each dot is the strongest of its cells"
+        st.info(
+            f"Too many cells for {LEVEL_NAMES[chosen.level].lower()}: shown by {LEVEL_NAMES[level].lower()}{picture}."
+        )
+    if not small:
+        chart = raster_heatmap_chart(shown, prompt_length=trace.prompt_length)
+        draw_chart(chart, "overview")
+        return ViewFigure(chart, lambda: store.importance_to_csv(shown), heat=True)
+    chart = heatmap(shown, prompt_length=trace.prompt_length)
+    framed = heatmap(shown, prompt_length=trace.prompt_length, picked=_rows(shown, words, picked), select="cell")
+    spans = [_span(words, tokens) for tokens in _tokens(shown)]
+
+    def clicked() -> None:
+        cells = st.session_state[KEY]["selection"].get("cell") or []
+        if cells and (span := spans[int(cells[0]["row"])]):
+            pick_rows("reader", *span)
+
+    draw_chart(framed, KEY, on_select=clicked, selection_mode="cell")
+    st.caption("Hover a cell for its numbers; click it to pick that piece of the answer.")
+    return ViewFigure(chart, lambda: store.importance_to_csv(shown), heat=True)
+
+
+def drawable_importance(
+    trace: Trace, chosen: Choices, only: bool = True, earlier: bool = False
+) -> tuple[str, Importance]:
+    """(granularity, importance) of the heatmap: the finest from the chosen one on that can be drawn.
+
+    A text that is one long sentence says nothing by sentences: there the words stay, for the overview.
+    """
+    level, finer = chosen.level, None
+    while True:
+        rows = level if level in ("token", "word", "sentence") else "word"
+        rows = rows if trace.tokens.proven else "token"
+        inputs = "all" if earlier else "prompt"
+        found = importance(trace, chosen.method, **chosen.picked, inputs=inputs, columns=level, rows=rows)
+        shown = _only(found, trace, only)
+        if finer is not None and min(shown.values.shape) < FEWEST_ROWS:
+            return finer
+        if fits_as_cells(shown) or level not in COARSER or not trace.tokens.proven:
+            return level, shown
+        finer = level, shown
+        level = COARSER[level]
+
+
+def _only(found: Importance, trace: Trace, only: bool) -> Importance:
+    """The answer's rows, and of the input the user's own words (with earlier output where it is there)."""
+    rows = _answer_rows(found, trace)
+    if not only or not trace.tokens.own.any():
+        return crop_importance(found, rows, np.arange(len(found.columns)))
+    first = np.full(len(found.columns), -1)
+    np.maximum.at(first, found.columns.unit, found.columns.token)
+    keep = np.union1d(own_columns(found, trace), np.flatnonzero(first >= trace.prompt_length))
+    return crop_importance(found, rows, keep.astype(int))
+
+
+def _answer_rows(found: Importance, trace: Trace) -> np.ndarray:
+    parts = trace.tokens.parts
+    pairs = zip(found.rows.token, found.rows.unit, strict=True)
+    return np.array(sorted({int(u) for t, u in pairs if parts[t] == "answer"}), int)
+
+
+def _tokens(found: Importance) -> list[np.ndarray]:
+    return [found.rows.tokens_of(i) for i in range(len(found.rows))]
+
+
+def _span(words: Importance, tokens: np.ndarray) -> tuple[int, int] | None:
+    """The units of the answer's text that these tokens make up."""
+    units = words.rows.unit[np.isin(words.rows.token, tokens)]
+    return (int(units.min()), int(units.max()) + 1) if len(units) else None
+
+
+def _rows(shown: Importance, words: Importance, picked: PickedWords) -> tuple[int, int] | None:
+    """Rows of the heatmap that belong to the picked words; None for the whole answer."""
+    if picked.whole:
+        return None
+    tokens = words.rows.token[np.isin(words.rows.unit, picked.rows)]
+    rows = shown.rows.unit[np.isin(shown.rows.token, tokens)]
+    return (int(rows.min()), int(rows.max()) + 1) if len(rows) else None

@@ -1,0 +1,46 @@
+"""What a view hands on to the downloads, and how all of them put a chart on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from core.importance import METHODS
+from core.records import Trace
+from pages.parts.reading_controls import Choices
+
+
+@dataclass(frozen=True)
+class ViewFigure:
+    """A drawn view. ``chart`` is None where there was nothing to draw."""
+
+    chart: Any
+    csv: Callable[[], str]
+    """Exactly the numbers that the view shows."""
+    heat: bool = False
+    """The chart is the heatmap, which the HTML page draws by itself."""
+
+
+LEGEND = {"orient": "bottom", "direction": "horizontal", "titleLimit": 0, "labelOverlap": "greedy"}
+"""Below the chart, where a phone has room for it."""
+
+
+def draw_chart(chart: Any, key: str, **more: Any) -> None:
+    """The chart (or its dict, which a page may keep) in the page's own width and theme."""
+    if not isinstance(chart, dict):
+        shown = chart.configure_legend(**LEGEND)
+        st.altair_chart(shown, width="stretch", theme="streamlit", key=key, **more)
+        return
+    config = chart.get("config") or {}
+    spec = chart | {"config": config | {"legend": (config.get("legend") or {}) | LEGEND}}
+    st.vega_lite_chart(spec=spec, width="stretch", theme="streamlit", key=key, **more)
+
+
+def csv_head(trace: Trace, chosen: Choices, view: str, **more: Any) -> Mapping[str, Any]:
+    """The first lines of a view's CSV: where its numbers come from."""
+    picked = {"layers": chosen.layers, "heads": chosen.heads} if chosen.layers or chosen.heads else {}
+    method = {"method": chosen.method, "unit": METHODS[chosen.method].unit} | picked
+    return {"view": view, "model": trace.model.caption, "run": trace.id} | method | more

@@ -1,0 +1,123 @@
+"""What knocking out the picked words did to the same answer: a sentence, tinted words, bars, a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from core import store
+from core.charts.answer_effect_bars import effect_bars
+from core.charts.text_labels import visible_label
+from core.comparing.answer_effects import AnswerEffect, answer_effect, effect_sentence
+from core.records import Probe
+from pages.parts.views.view_figure import draw_chart
+from pages.parts.whatif import whatif_jobs
+from pages.parts.whatif.whatif_files import whatif_files
+from pages.parts.whatif.whatif_state import MODE_NAMES, WhatIf
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ABOUT_EFFECT = (
+    "The answer is kept word for word; only its log-probability is read again. This is the effect of one way of hiding "
+    "on this one answer, not an account of how the model works; what stands elsewhere too can be missed without loss."
+)
+
+
+def effect_view(here: WhatIf) -> None:
+    """Draws what became of the picked words, or how to find out."""
+    columns = here.picked
+    effect = whatif_jobs.picked_effect(here, columns)
+    busy = whatif_jobs.probe_waiting(here, "one")
+    if busy:
+        return
+    if effect is None:
+        if columns:
+            st.caption("Press **Knock out** to see what the same answer would lose.")
+        return
+    found = answer_effect(here.trace, effect, here.texts.rows)
+    with st.container(key=f"said_{here.key}_lost"):
+        st.text(
+            effect_sentence(found, [visible_label(t, 60) for t in here.labels(columns)], here.texts.rows, here.mode)
+        )
+    if not np.isfinite(found.total):
+        return
+    st.caption(ABOUT_EFFECT)
+    _chart(here, effect, found)
+
+
+def effect_tint(here: WhatIf) -> np.ndarray | None:
+    """float [row] nats lost by each unit of the output when the picked words are knocked out; None: not known."""
+    effect = whatif_jobs.picked_effect(here, here.picked)
+    if effect is None or not np.isfinite(effect).any():
+        return None
+    return answer_effect(here.trace, effect, here.texts.rows).by_row
+
+
+def _chart(here: WhatIf, effect: np.ndarray, found: AnswerEffect) -> None:
+    probe, variant = picked_probe(here)
+    chart = effect_bars(probe, variant, here.trace)
+    draw_chart(chart, f"{here.key}_bars")
+    table = _table(here, effect, found)
+    with st.expander("The same as a table", icon=":material/table:"):
+        st.dataframe(table, hide_index=True, key=f"{here.key}_table")
+    name = f"heed-{here.trace.id[:8]}-knock-out"
+    whatif_files(chart, lambda: effect_csv(here, probe, [variant]), name, f"{here.key}_lost")
+
+
+def picked_probe(here: WhatIf) -> tuple[Probe, int]:
+    """(probe, its variant) of what is picked; only where ``work.effect`` found one."""
+    columns = list(here.picked)
+    every = whatif_jobs.stored_probe(here, None) if len(columns) == 1 else None
+    if every is not None:
+        return every, columns[0]
+    one = whatif_jobs.stored_probe(here, columns)
+    assert one is not None
+    return one, 0
+
+
+def _table(here: WhatIf, effect: np.ndarray, found: AnswerEffect) -> pd.DataFrame:
+    """One row a unit of the answer: its log-probability before and after."""
+    import pandas as pd
+
+    trace, rows = here.trace, here.texts.rows
+    probe, _ = picked_probe(here)
+    before = answer_effect(trace, probe.base, rows).by_row
+    mine = [i for i in range(len(rows)) if {trace.tokens.parts[t] for t in rows.tokens_of(i)} == {"answer"}]
+    return pd.DataFrame(
+        {
+            "Word": [visible_label(rows.labels[i], 40) for i in mine],
+            "With (nats)": [round(float(before[i]), 4) for i in mine],
+            "Without (nats)": [round(float(before[i] - found.by_row[i]), 4) for i in mine],
+            "Lost (nats)": [round(float(found.by_row[i]), 4) for i in mine],
+            "Times less likely": [round(float(np.exp(min(found.by_row[i], 300))), 4) for i in mine],
+        }
+    )
+
+
+def effect_csv(here: WhatIf, probe: Probe, variants: list[int]) -> str:
+    """One row a variant and token of the output: what was hidden, the token, the effect in nats."""
+    trace = here.trace
+    facts: dict[str, Any] = {
+        "view": "knock out",
+        "model": trace.model.caption,
+        "run": trace.id,
+        "mode": MODE_NAMES[probe.mode],
+        "granularity": here.level,
+        "unit": "nats lost: log-probability with everything minus without",
+    }
+    effect = probe.effect
+
+    def rows() -> Any:
+        for v in variants:
+            hidden = np.flatnonzero(probe.masks[v])
+            name = " ".join(here.units.labels[c] for c in hidden)
+            at = " ".join(str(int(c) + 1) for c in hidden)
+            for step, token in enumerate(trace.output_tokens):
+                part = trace.tokens.parts[trace.prompt_length + step]
+                yield at, name, step + 1, token, part, probe.base[step], probe.logprobs[v, step], effect[v, step]
+
+    names = ("unit", "word", "step", "token", "part", "with", "without", "effect")
+    return store.tidy_csv(facts, names, rows())

@@ -1,0 +1,180 @@
+"""Every word knocked out alone, in one job; then read x mattered: each of them as a point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core import store
+from core.charts.attention_vs_effect_plot import attention_vs_effect_chart
+from core.charts.text_labels import significant_digits, visible_label
+from core.comparing.attention_vs_effect import CORNERS, AttentionVsEffect, agreement_sentence, compare_with_effect
+from core.importance import METHODS
+from core.probe.time_estimate import estimate_time, remember_speed
+from core.records import Probe
+from pages.parts.markdown_escape import escape_markdown
+from pages.parts.reading_controls import SINKS
+from pages.parts.run_cache import importance
+from pages.parts.text_selection import rows_of_answer
+from pages.parts.views.view_figure import csv_head, draw_chart
+from pages.parts.whatif import whatif_jobs
+from pages.parts.whatif.effect_view import effect_csv
+from pages.parts.whatif.whatif_files import whatif_files
+from pages.parts.whatif.whatif_state import MODE_NAMES, NOUNS, WhatIf
+
+ABOUT_CORNERS = {
+    "read and mattered": "read more than uniform, and the answer lost by missing it",
+    "read for nothing": "read more than uniform, and next to nothing was lost without it: it may stand twice, or be a "
+    "place where attention rests",
+    "mattered unread": "read less than uniform, and the answer lost by missing it: its influence passed through other "
+    "tokens",
+    "neither": "read less than uniform, and next to nothing was lost without it",
+}
+ROLE_MARKS = {"system": "system message", "user": "your words", "assistant": "earlier turns", "template": "markup"}
+NAMED = 12
+"""Most words that a corner lists."""
+
+
+def every_word(here: WhatIf) -> None:
+    """Draws the button with its estimate, the job, or the points."""
+    st.subheader(f"Every {here.level} at once", anchor=False)
+    if whatif_jobs.probe_waiting(here, "each"):
+        return
+    probe = whatif_jobs.stored_probe(here, None)
+    if probe is None:
+        _offer(here)
+        return
+    remember_speed(here.trace, probe)
+    if here.trace.rows is None:
+        st.info("This run has no attention rows to set beside it: only the numbers of the knock-out are there.")
+        _numbers(here, probe)
+        return
+    _points(here, probe)
+
+
+def _offer(here: WhatIf) -> None:
+    count = len(here.units)
+    took = estimate_time(here.trace, count + 1)
+    st.caption(
+        f"Knocks out each of the {count:,} {NOUNS[here.level]} of the prompt by itself "
+        f"({MODE_NAMES[here.mode].lower()}), in one job: {took.text}. Then every {here.level} is a point: how "
+        "much it was read, and what the answer lost without it. The result is kept with the run."
+    )
+    st.button(
+        f"Knock out each {here.level}",
+        icon=":material/grain:",
+        key=f"{here.key}:each_button",
+        on_click=whatif_jobs.start_probe,
+        args=(here, "each", None),
+    )
+
+
+def _points(here: WhatIf, probe: Probe) -> None:
+    chosen, trace = here.chosen, here.trace
+    with st.container(horizontal=True):
+        everything = st.toggle("Markup and system message too", key=f"{here.key}:all", persist_state="session")
+        per_token = st.toggle("Mean per token", key=f"{here.key}:mean", persist_state="session", help=ABOUT_MEAN)
+    read = importance(trace, chosen.method, **chosen.picked, columns=here.level, rows=here.texts.rows.granularity)
+    columns = np.arange(len(read.columns)) if everything else here.own
+    found = compare_with_effect(read, trace, probe, columns, rows_of_answer(trace, read), per_token)
+    key = f"{here.key}_points"
+
+    def clicked() -> None:
+        points = st.session_state[key]["selection"].get("word") or []
+        at = [int(p["unit"]) for p in points if "unit" in p]
+        if at:
+            here.pick(at)
+
+    chart = _chart(here, found, here.picked)
+    draw_chart(chart, key, on_select=clicked, selection_mode="word")
+    noun = NOUNS[here.level]
+    st.text(agreement_sentence(found, noun))
+    _corners(here, found)
+    st.caption(
+        f"Across: {METHODS[chosen.method].label}, sink {SINKS[chosen.sink].lower()}, as a multiple of what reading "
+        f"every readable token equally would give. Up: nats that the answer loses when this {here.level} alone is "
+        f"{MODE_NAMES[here.mode].lower()}. Click a point: its {here.level} is marked in the text and the answer is "
+        "tinted by its effect."
+    )
+    name = f"heed-{trace.id[:8]}-read-mattered"
+    whatif_files(_chart(here, found), lambda: _csv(here, found, per_token), name, f"{here.key}_points")
+    with st.expander("Every number of the knock-outs", icon=":material/table:"):
+        _numbers(here, probe)
+
+
+def _chart(here: WhatIf, found: AttentionVsEffect, picked: Sequence[int] = ()) -> Any:
+    trace, chosen = here.trace, here.chosen
+    columns = found.columns.tolist()
+    roles = [ROLE_MARKS.get(here.units.roles[c], here.units.roles[c]) for c in columns]
+    lines = [
+        trace.model.caption,
+        f"{METHODS[chosen.method].label} · sink {SINKS[chosen.sink].lower()} · {MODE_NAMES[here.mode].lower()} "
+        f"{NOUNS[here.level]} · run {trace.id[:8]}",
+    ]
+    labels = [here.units.labels[c] for c in columns]
+    lines.append(f"mattered: more than {significant_digits(found.threshold)} nats lost")
+    return attention_vs_effect_chart(
+        found.read,
+        found.lost,
+        labels,
+        roles,
+        picked=picked,
+        units=columns,
+        threshold=found.threshold,
+        caption=lines,
+    )
+
+
+ABOUT_MEAN = "Nats a token of the answer, in place of the sum over all of it: to set beside answers of other lengths."
+
+
+def _corners(here: WhatIf, found: AttentionVsEffect) -> None:
+    """Four corners, each with its count and its words."""
+    for pair in (CORNERS[:2], CORNERS[2:]):
+        for column, corner in zip(st.columns(2), pair, strict=True):
+            mine = found.members(corner)
+            words = ", ".join(f"“{visible_label(here.units.labels[c], 24)}”" for c in mine[:NAMED])
+            more = f" and {len(mine) - NAMED} more" if len(mine) > NAMED else ""
+            with column.container(border=True):
+                st.markdown(f"**{corner.capitalize()}** · {len(mine)}")
+                st.caption(ABOUT_CORNERS[corner])
+                if len(mine):
+                    st.markdown(escape_markdown(words) + more)
+    missing = sum(1 for c in found.corner if not c)
+    if missing:
+        st.caption(f"{missing} of {len(found.corner)} have no point: they cannot be removed, or were never readable.")
+
+
+def _numbers(here: WhatIf, probe: Probe) -> None:
+    import pandas as pd
+
+    steps = here.trace.answer_steps
+    total = probe.effect[:, steps].sum(1)
+    own = here.own
+    frame = pd.DataFrame(
+        {"Unit": own + 1, "Text": [visible_label(here.units.labels[c], 40) for c in own], "nats": total[own]}
+    )
+    frame = frame.sort_values("nats", ascending=False, ignore_index=True, kind="stable")
+    shown = frame.rename(columns={"nats": "Lost over the answer (nats)"})
+    st.dataframe(shown, hide_index=True, key=f"{here.key}_numbers")
+    name = f"heed-{here.trace.id[:8]}-knock-out-each"
+    whatif_files(None, lambda: effect_csv(here, probe, list(range(len(probe.masks)))), name, f"{here.key}_each")
+
+
+def _csv(here: WhatIf, found: AttentionVsEffect, per_token: bool) -> str:
+    facts: dict[str, Any] = {
+        **csv_head(here.trace, here.chosen, "read x mattered", sink=here.chosen.sink),
+        "mode": MODE_NAMES[here.mode],
+        "granularity": here.level,
+        "lost": "nats a token" if per_token else "nats over the answer",
+        "spearman": found.spearman,
+        "n": found.n,
+    }
+    rows = (
+        (int(c) + 1, here.units.labels[c], here.units.roles[c], x, y, corner)
+        for c, x, y, corner in zip(found.columns, found.read, found.lost, found.corner, strict=True)
+    )
+    return store.tidy_csv(facts, ("unit", "word", "role", "multiple", "lost", "corner"), rows)

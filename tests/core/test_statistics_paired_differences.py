@@ -1,0 +1,185 @@
+"""Differences by prompt: planted truths, nulls, hand-made tables, and the exact tests they must equal."""
+
+import itertools
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from core.errors import StudyError
+from core.study.statistics import paired_differences
+from core.study.statistics.multiple_testing import q_values
+from core.study.statistics.sign_flip import (
+    bootstrap_interval,
+    expanded_tail,
+    flipped_p,
+    matched_interval,
+    mean_tests,
+    share_interval,
+)
+
+paired = partial(paired_differences.paired_differences_table, flips=999, resamples=299)
+against_control = partial(paired_differences.against_control, flips=999, resamples=299)
+
+
+def runs(
+    n=40, tasks=("t",), models=("m",), effect=0.0, seed=0, seeds=1, structures=("base", "s"), place=0.0, words=0.0
+):
+    """Runs of n prompts a task. ``effect``: what structure s adds; ``place``: the same added to its control too;
+    ``words``: what an instruction adds over its filler, in every structure."""
+    rng, rows = np.random.default_rng(seed), []
+    for task, model, number in itertools.product(tasks, models, range(n)):
+        own = rng.normal()
+        for structure, control, k in itertools.product(structures, (False, True), range(seeds)):
+            moved = structure != "base"
+            y = own + place * moved + (0 if control else words + effect * moved) + 0.5 * rng.normal()
+            rows.append((f"{task}-{number}", task, model, structure, control, k, y))
+    return pd.DataFrame(rows, columns=["prompt_id", "task", "model", "structure", "control", "seed", "y"])
+
+
+def test_by_hand():
+    table = pd.DataFrame(
+        {
+            "prompt_id": ["a", "a", "a", "b", "b", "c"],
+            "structure": ["base", "s", "s", "base", "s", "s"],
+            "y": [1.0, 2.0, 4.0, 5.0, 6.0, 100.0],
+        }
+    )
+    row = paired(table, "y", base="base", by=()).iloc[0]
+    assert (row["difference"], row["n"], row["mean"], row["base_mean"]) == (1.5, 2, 4.5, 3.0)
+    assert row["p"] == 0.5, "two of four flips are as extreme"
+
+
+def test_a_planted_difference_is_found_and_a_null_is_not():
+    table = runs(effect=0.6, seed=1)
+    row = paired(table, "y", base="base").iloc[0]
+    assert row["low"] < 0.6 < row["high"] and row["p"] < 0.01 and row["low"] > 0
+    row = paired(runs(seed=2), "y", base="base").iloc[0]
+    assert row["low"] < 0 < row["high"] and row["p"] > 0.05
+
+
+def test_only_what_is_more_than_place_is_a_claim_about_structure():
+    table = runs(place=1.0, words=0.5, seed=3)
+    assert paired(table, "y", base="base").iloc[0]["p"] <= 0.001, "place alone moves the value"
+    got = against_control(table, "y", base="base").set_index("level")
+    assert got.loc["s", "control_p"] < 0.01 and abs(got.loc["s", "control_difference"] - 0.5) < 0.3
+    assert got.loc["s", "net_p"] > 0.05 and got.loc["s", "net_low"] < 0 < got.loc["s", "net_high"]
+    assert np.isnan(got.loc["base", "net_p"]) and got.loc["base", "control_n"] == 40
+    real = against_control(runs(place=1.0, effect=0.8, seed=9), "y", base="base").set_index("level")
+    assert real.loc["s", "net_low"] < 0.8 < real.loc["s", "net_high"] and real.loc["s", "net_p"] < 0.01
+
+
+def test_a_structure_without_its_control_is_asked_nothing():
+    table = runs()
+    table = table[~(table["control"] & (table["structure"] == "s"))]
+    got = against_control(table, "y", base="base").set_index("level")
+    assert "s" not in got.index and got.loc["base", "control_n"] == 40
+
+
+def test_runs_of_the_control_never_stand_for_the_structure():
+    table = runs()
+    table.loc[table["control"], "y"] = 1000.0
+    assert abs(paired(table, "y", base="base").iloc[0]["difference"]) < 1
+
+
+def test_many_runs_of_a_prompt_are_no_more_prompts():
+    once, thrice = runs(seeds=1, seed=5), runs(seeds=1, seed=5)
+    thrice = pd.concat([thrice.assign(seed=k) for k in range(3)], ignore_index=True)
+    a, b = (paired(t, "y", base="base").iloc[0] for t in (once, thrice))
+    assert a[["difference", "low", "high", "p", "n"]].tolist() == pytest.approx(
+        b[["difference", "low", "high", "p", "n"]].tolist()
+    )
+
+
+def test_runs_are_matched_by_model_where_it_is_not_held():
+    table = runs(models=("a", "b"), seed=6)
+    table.loc[table["model"] == "b", "y"] += 50
+    lost = table[~((table["model"] == "b") & (table["structure"] == "s") & table["prompt_id"].isin(["t-0", "t-1"]))]
+    row = paired(lost, "y", base="base", by=("task",)).iloc[0]
+    assert row["n"] == 40 and abs(row["difference"]) < 1, "an unmatched run of another model would add 25"
+
+
+def test_undefined_is_left_out_by_column():
+    table = runs(seed=7).assign(z=np.nan)
+    table.loc[table["prompt_id"] == "t-3", "y"] = np.nan
+    got = paired(table, ["y", "z", "never made"], base="base")
+    assert got["value"].tolist() == ["y"] and got["n"].tolist() == [39]
+
+
+def test_strata_stay_apart_and_q_is_over_all_rows():
+    table = runs(tasks=("t", "u"), models=("m", "k"), effect=1.0)
+    got = paired(table, "y", base="base")
+    assert len(got) == 4 and set(got["n"]) == {40}
+    assert got["q"].tolist() == pytest.approx(q_values(got["p"].to_numpy()).tolist())
+    assert (got["q"] >= got["p"] - 1e-12).all()
+
+
+def test_a_column_that_is_not_there_is_named():
+    with pytest.raises(StudyError, match="no column 'task'.*prompt_id"):
+        paired(runs().drop(columns="task"), "y")
+
+
+def test_nothing_to_compare_is_an_empty_table():
+    got = paired(runs(structures=("base",)), "y", base="base")
+    assert got.empty and "difference" in got.columns
+    assert against_control(runs().iloc[:0], "y", base="base").empty
+
+
+def test_for_yes_and_no_it_is_mcnemars_exact_test():
+    d = np.array([1] * 9 + [-1] * 2 + [0] * 20, float)
+    exact = stats.binomtest(9, 11).pvalue
+    assert flipped_p(d[:, None], 30000)[0] == pytest.approx(exact, abs=0.006)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=8))
+def test_few_prompts_are_enumerated(d):
+    d = np.array(d, float)
+    sums = [abs(np.dot(s, d)) for s in itertools.product((-1, 1), repeat=len(d))]
+    assert flipped_p(d[:, None])[0] == pytest.approx(np.mean([s >= abs(d.sum()) - 1e-9 for s in sums]))
+
+
+def test_no_difference_anywhere_has_a_width_for_yes_and_no():
+    got = mean_tests(np.zeros((40, 1)), binary=np.array([True]))
+    assert got.low[0] == pytest.approx(-0.0467, abs=0.001) and got.high[0] == -got.low[0] and got.p[0] == 1.0
+
+
+def test_adjusted_wald_is_agresti_and_min():
+    d = np.array([1] * 12 + [-1] * 3 + [0] * 25, float)
+    n, b, c = 42, 12.5, 3.5
+    middle, se = (b - c) / n, np.sqrt(b + c - (b - c) ** 2 / n) / n
+    low, high = matched_interval(d[:, None], np.array([40]))
+    assert (low[0], high[0]) == pytest.approx((middle - 1.959964 * se, middle + 1.959964 * se), abs=1e-6)
+
+
+def test_wilson():
+    low, high = share_interval(np.array([0, 8]), np.array([40, 10]))
+    assert (low[0], high[0]) == pytest.approx((0, 0.0876), abs=1e-3)
+    assert (low[1], high[1]) == pytest.approx((0.490, 0.943), abs=1e-3)
+
+
+def test_intervals_hold_what_they_promise_and_p_is_fair():
+    rng = np.random.default_rng(0)
+    d = rng.exponential(size=(25, 1000)) - 1 + 0.3
+    got = mean_tests(d, flips=9, resamples=599)
+    held = ((got.low <= 0.3) & (got.high >= 0.3)).mean()
+    assert 0.915 < held < 0.97, "skewed and 25 prompts: a plain percentile interval holds 0.90"
+    null = rng.normal(size=(25, 2000)) * rng.choice([0.1, 3.0], (25, 1))
+    assert 0.038 < (flipped_p(null, 499) <= 0.05).mean() < 0.062
+
+
+def test_two_prompts_have_an_interval_and_one_has_none():
+    low, high = bootstrap_interval(np.array([[1.0, 1.0], [3.0, np.nan]]))
+    assert np.isfinite(low[0]) and np.isnan(low[1]) and np.isnan(high[1])
+    assert expanded_tail(10_000) == pytest.approx(0.025, abs=1e-4)
+
+
+def test_few_prompts_have_intervals_as_wide_as_students():
+    d = np.random.default_rng(4).normal(size=(8, 200))
+    low, high = bootstrap_interval(d)
+    student = 2 * stats.t.ppf(0.975, 7) * d.std(0, ddof=1) / np.sqrt(8)
+    assert 0.9 < ((high - low) / student).mean() < 1.1, "plain percentiles: 0.78"
