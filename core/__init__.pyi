@@ -7,8 +7,8 @@ from .models.catalogue import CATALOGUE as CATALOGUE
 from .models.load import load_model as load_model
 from .probe.ablation import knock_out as knock_out
 from .study.features import features as features
+from .study.links import correlate as correlate
 from .study.quality.instructions.verdicts_of import check_instructions as check_instructions
 from .study.quality.metrics import METRICS as METRICS
 from .study.quality.score_answer import score as score
-from .study.statistics.correlation import correlate as correlate
 from .study.study import Study as Study

@@ -46,15 +46,14 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 def page() -> str:
     """The whole page."""
-    from core.study.features import FEATURES, LAST_SUFFIX
+    from core.importance import default_study_methods
+    from core.study.features import FEATURES, column_name
     from core.study.prompt_structures import STRUCTURES
     from core.study.quality.instructions import INSTRUCTIONS
     from core.study.quality.metrics import METRICS
 
     metrics = [(f"`{n}`", m.kind, m.unit, m.better, m.about) for n, m in METRICS.items()]
-    features = [
-        (f"`{n}`", f.kind, f.unit, f.range, f.definition, f.source) for n, f in FEATURES.items() if LAST_SUFFIX not in n
-    ]
+    features = [(f"`{n}`", f.kind, f.unit, f.range, f.definition, f.source) for n, f in FEATURES.items()]
     structures = [(f"`{n}`", s.label, s.about) for n, s in STRUCTURES.items()]
     checks = [(f"`{n}`", c.label, c.needs or "nothing") for n, c in INSTRUCTIONS.items()]
     parts = [
@@ -62,8 +61,9 @@ def page() -> str:
         "## Metrics of quality\n\nOutcomes say whether an answer is good, proxies may go with that, descriptors only "
         "describe it.\n",
         table(("column", "kind", "unit", "better", "meaning"), metrics),
-        "\n## Features of importance\n\nMeans over the steps of the answer itself. Each attention feature also stands "
-        f"with the suffix `{LAST_SUFFIX}`, read from the last layer alone.\n",
+        "\n## Features of importance\n\nMeans over the steps of the answer itself. A feature that is "
+        "read from attention rows has a column for each method of the plan: the first by its own name, others with the "
+        f"method behind it, as in `{column_name('sink', default_study_methods()[-1])}`.\n",
         table(("column", "kind", "unit", "range", "definition", "source"), features),
         "\n## Structures\n",
         table(("name", "label", "layout"), structures),

@@ -34,7 +34,9 @@ BELOW = {
         *("capture", "checks", "errors", "importance", "models", "probe", "processes", "progress", "records"),
         *("settings", "store", "study/quality", "study/statistics", "text"),
     },
-    "study/findings": {"charts", "errors", "progress", "study", "study/quality", "study/statistics", "version"},
+    "study/findings": {
+        *("charts", "errors", "importance", "progress", "study", "study/quality", "study/statistics", "version"),
+    },
     "jobs": {
         *("capture", "errors", "models", "probe", "progress", "records", "store", "study", "study/quality"),
     },

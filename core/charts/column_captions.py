@@ -34,7 +34,7 @@ def units_of(comparison: Comparison) -> list[str]:
     """[run] share or score, by the run's own method."""
     methods = _each(comparison, "methods")
     other = "share" if comparison.sums_to_one else "score"
-    return [METHODS[m].unit if m in METHODS else other for m in methods]
+    return [METHODS[m].gives if m in METHODS else other for m in methods]
 
 
 def unit_of(comparison: Comparison, *runs: int) -> str:

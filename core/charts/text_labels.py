@@ -95,7 +95,7 @@ def value_text(value: float, unit: str) -> str:
 
 def legend_title(unit: str) -> str:
     """What the colour means."""
-    return "share of attention" if unit == "share" else "score"
+    return {"share": "share of attention", "nats": "log-probability (nats)"}.get(unit, "score")
 
 
 def settings_line(importance: Importance) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from ..checks import short_repr
 from ..errors import MethodError
 from ..importance import explain
-from ..importance.methods import Heads
+from ..importance.methods import DEFAULT_METHOD, Heads
 from ..records import Agreement, Aligned, Comparison, Importance, Trace
 from .agreement import measure_agreement
 from .alignment import align_labels, align_texts, canonical_text
@@ -34,7 +34,7 @@ TOKENS_ONLY = (
 
 def compare(
     traces: Sequence[Trace],
-    method: str = "mean-attention",
+    method: str = DEFAULT_METHOD,
     granularity: str = "word",
     *,
     layers: Sequence[int] | None = None,

@@ -8,8 +8,8 @@ scales the rest of each row back to one. Scores (methods that are not linear) ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,8 +17,8 @@ from ..checks import short_repr
 from ..errors import MethodError
 from ..records import Importance, Trace, Units
 from ..text.units import units
-from .methods import Heads, Method, get_method, mean_maps, pick_maps
-from .uniform import uniform_keys
+from .methods import DEFAULT_METHOD, Heads, Method, MethodInput, get_method, mean_attention, method_weights
+from .uniform import uniform_of
 
 SINKS = ("keep", "separate", "drop")
 INPUTS = ("prompt", "all")
@@ -28,12 +28,13 @@ SHARE_GROUPS = ("sink", "template", "system", "user", "assistant", "query", "out
 
 def explain(
     trace: Trace,
-    method: str = "mean-attention",
+    method: str = DEFAULT_METHOD,
     layers: Sequence[int] | None = None,
     heads: Heads | None = None,
     sink: Literal["keep", "separate", "drop"] = "keep",
     inputs: Literal["prompt", "all"] = "prompt",
     granularity: str = "token",
+    given: Mapping[str, Any] | None = None,
 ) -> Importance:
     """What every output token read of every input, by one method.
 
@@ -41,7 +42,8 @@ def explain(
     roles), for ``"all"`` also the earlier output. ``removed`` [step] is what of the step's whole attention is not
     in ``values``: with ``sink="keep"`` and ``"separate"``, ``values.sum(1) + removed == 1`` for shares; with
     ``"drop"`` each row is scaled by 1 / (1 - its sink share) and ``removed`` stays in shares of the whole.
-    Raises MethodError for unknown names and for what the trace did not keep.
+    ``given``: {need: record} of what a method needs beside the run's rows (``METHODS[method].needs``).
+    Raises MethodError for unknown names, for what the trace did not keep, and for what is needed and not given.
     """
     if not isinstance(trace, Trace):
         raise MethodError(f"explain needs the trace that run gave, not {short_repr(trace)}.")
@@ -49,15 +51,13 @@ def explain(
     _check("inputs", inputs, INPUTS)
     _check("granularity", granularity, GRANULARITIES)
     chosen = get_method(method)
-    maps = pick_maps(trace, method, layers, heads)
-    assert trace.rows is not None
-    weights = chosen.function(trace.rows, maps)
-    uniform = uniform_keys(trace, trace.rows.layers[maps])
-    shares = group_shares(trace, weights if chosen.linear else mean_maps(trace.rows, maps))
+    weights, maps = method_weights(trace, method, layers, heads, given)
+    uniform = uniform_of(trace, maps)
+    shares = group_shares(trace, weights) if chosen.linear else _mean_shares(trace, maps)
     keys = trace.prompt_length if inputs == "prompt" else len(trace.tokens) - 1
     whole = np.ones(trace.steps, np.float32) if chosen.linear else weights.sum(1)
     values, removed = _treat_sink(weights, whole, sink, keys, chosen)
-    expected, _ = _treat_sink(uniform, np.ones(trace.steps, np.float32), sink, keys, get_method("mean-attention"))
+    expected, _ = _treat_sink(uniform, np.ones(trace.steps, np.float32), sink, keys, get_method(DEFAULT_METHOD))
     columns = units(trace.tokens, granularity, range(keys), trace.request.segments)
     return Importance(
         trace_id=trace.id,
@@ -65,7 +65,7 @@ def explain(
         values=columns.sum(values),
         columns=columns,
         rows=units(trace.tokens, "token", range(trace.prompt_length, len(trace.tokens))),
-        unit=chosen.unit,
+        unit=chosen.gives,
         sums_to_one=chosen.linear,
         removed=removed,
         uniform=columns.sum(expected),
@@ -99,10 +99,17 @@ def _treat_sink(
     values = weights[:, :keys].copy()
     if sink != "keep":
         values[:, 0] = 0
-    removed = np.maximum(whole - values.sum(1), 0)
+    removed = whole - values.sum(1)
+    if method.gives != "nats":
+        removed = np.maximum(removed, 0)
     if sink == "drop" and method.linear:
         values /= np.maximum(1 - weights[:, :1], np.float32(1e-12))
     return values, removed
+
+
+def _mean_shares(trace: Trace, maps: np.ndarray) -> dict[str, np.ndarray]:
+    """``group_shares`` of the mean over the maps that a method read; nothing for one that read no rows."""
+    return group_shares(trace, mean_attention(MethodInput(trace, maps))) if len(maps) else {}
 
 
 def group_shares(trace: Trace, weights: np.ndarray) -> dict[str, np.ndarray]:

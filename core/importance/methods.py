@@ -1,17 +1,17 @@
-"""``METHODS``: from the attention rows of a run to one weight per step and key.
+"""``METHODS``: how a run is read, one dict line a method; every page, every study and the shell take them from here.
 
-A method is one pure function ``(rows, maps) -> float32 [step, key]``: ``maps`` are the positions in
-``rows.packed`` that the caller's layers and heads picked. It never looks at sinks, units or charts. To add one:
-a function here, a line in ``METHODS``, a row in the golden table of tests/core/test_importance.py.
+A method says what it *needs* and what it *gives* and is one pure function ``(MethodInput) -> float32 [step, key]``. It
+never looks at sinks, units or charts, which ``explain`` sees to. To add one: a function here, a line in ``METHODS``, a
+row in the golden table of tests/core/test_importance.py; docs/extending.md has a whole example.
 
-Averaging heads is the common baseline (Abnar & Zuidema 2020 call it raw attention); the last layer and the
-maximum over heads are the two other reductions that published tools draw.
+Averaging heads is the common baseline (Abnar & Zuidema 2020 call it raw attention); the last layer and the maximum
+over heads are the two other reductions that published tools draw.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any, Literal
 
@@ -26,17 +26,45 @@ CHUNK = 16
 
 Heads = Sequence[int] | Sequence[tuple[int, int]]
 
+NEEDS = {
+    "rows": "the attention rows of the run",
+    "values": "what each key writes, by head",
+    "gradients": "a backward pass",
+    "probe": "a Probe of this run (knock_out)",
+    "weights": "weights of heads that were learned before",
+}
+"""What a method may need, in words. Rows lie in the Trace; the rest comes as ``explain(..., given={need: record})``."""
 
-def mean_maps(rows: Rows, maps: np.ndarray) -> np.ndarray:
+
+@dataclass(frozen=True)
+class MethodInput:
+    """What a method may look at."""
+
+    trace: Trace
+    maps: np.ndarray
+    """int [maps] positions in ``trace.rows`` of the picked layers and heads; empty for a method that needs no rows."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """{need: record} of everything that the method needs beside the rows."""
+
+    @property
+    def rows(self) -> Rows:
+        """The rows of the run; only for methods that need them."""
+        assert self.trace.rows is not None
+        return self.trace.rows
+
+
+def mean_attention(source: MethodInput) -> np.ndarray:
     """float32 [step, key]: the plain mean over the picked maps."""
+    rows, maps = source.rows, source.maps
     total = np.zeros(rows.packed.shape[1:], np.float32)
     for first in range(0, len(maps), CHUNK):
         total += rows.weights(maps[first : first + CHUNK]).sum(0)
     return total / np.float32(len(maps))
 
 
-def max_maps(rows: Rows, maps: np.ndarray) -> np.ndarray:
-    """float32 [step, key]: for every key the strongest head; does not sum to 1."""
+def strongest_head(source: MethodInput) -> np.ndarray:
+    """float32 [step, key]: for every key the largest weight of any picked map; does not sum to 1."""
+    rows, maps = source.rows, source.maps
     best = np.zeros(rows.packed.shape[1:], np.float32)
     for first in range(0, len(maps), CHUNK):
         np.maximum(best, rows.weights(maps[first : first + CHUNK]).max(0), out=best)
@@ -45,41 +73,76 @@ def max_maps(rows: Rows, maps: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Method:
-    """A way to read attention rows; ``reduction`` is which stored reduction can stand in for single heads."""
+    """One way to read a run: its function and what people and programs must know to use it."""
 
     label: str
-    function: Callable[[Rows, np.ndarray], np.ndarray]
-    unit: Literal["share", "score"]
-    reduction: int
+    function: Callable[[MethodInput], np.ndarray]
+    gives: Literal["share", "score", "nats"]
+    """``share``: linear, each step's row sums to 1 over all keys (less what a learned sink took). ``score``: not
+    linear, at least 0. ``nats``: log-probability; above 0 the key made the step's token likelier."""
     about: str
+    """One sentence."""
+    needs: tuple[str, ...] = ("rows",)
+    """Keys of NEEDS."""
+    reduction: int | None = None
+    """The stored reduction over a layer's heads (MEAN or MAX) from which the very same numbers come; None: there is
+    none, and a run that keeps only reductions is refused."""
     layers: Literal["any", "last"] = "any"
-    must_pick: bool = False
+    """``last``: only the last layer that has attention; no layers can be picked."""
+    picks: bool = False
+    """Layers and heads must be picked."""
+    in_studies: bool = False
+    """A study reads its runs by it unless the plan says otherwise."""
 
     @property
     def linear(self) -> bool:
-        """Linear methods give shares that sum to one."""
-        return self.unit == "share"
+        """Shares add up: over tokens to words, over all keys to one."""
+        return self.gives == "share"
+
+    @property
+    def from_rows(self) -> bool:
+        """True where a stored run is enough: nothing has to be computed for it or brought along."""
+        return set(self.needs) <= {"rows"}
 
 
 METHODS: dict[str, Method] = {
     "mean-attention": Method(
-        "Mean of all heads", mean_maps, "share", MEAN, "The average over every head of every layer."
+        "Mean of all heads",
+        mean_attention,
+        "share",
+        "The average over every head of every layer.",
+        reduction=MEAN,
+        in_studies=True,
     ),
     "last-layer": Method(
         "Last layer",
-        mean_maps,
+        mean_attention,
         "share",
-        MEAN,
         "The average over the heads of the last layer that has attention.",
-        "last",
+        reduction=MEAN,
+        layers="last",
+        in_studies=True,
     ),
     "max-heads": Method(
-        "Strongest head", max_maps, "score", MAX, "For each token the largest weight that any head gives it: a score."
+        "Strongest head",
+        strongest_head,
+        "score",
+        "For each token the largest weight that any head gives it: a score.",
+        reduction=MAX,
     ),
     "picked-heads": Method(
-        "Picked heads", mean_maps, "share", MEAN, "The average over the layers and heads that you pick.", must_pick=True
+        "Picked heads",
+        mean_attention,
+        "share",
+        "The average over the layers and heads that you pick.",
+        reduction=MEAN,
+        picks=True,
     ),
 }
+DEFAULT_METHOD = next(iter(METHODS))
+"""What is used where no method is named."""
+PICKED_METHOD = next(name for name, method in METHODS.items() if method.picks)
+"""The method by which single layers and heads are looked at."""
 
 
 def get_method(name: str) -> Method:
@@ -89,30 +152,74 @@ def get_method(name: str) -> Method:
     return METHODS[name]
 
 
+def study_methods() -> tuple[str, ...]:
+    """Names of the methods that a study can read runs by: what stored rows are enough for, with nothing to pick."""
+    return tuple(name for name, method in METHODS.items() if method.from_rows and not method.picks)
+
+
+def default_study_methods() -> tuple[str, ...]:
+    """Names of the methods that a study reads its runs by unless its plan names others."""
+    return tuple(name for name in study_methods() if METHODS[name].in_studies)
+
+
 def pick_maps(trace: Trace, name: str, layers: Sequence[int] | None, heads: Heads | None) -> np.ndarray:
-    """int [maps] positions in ``trace.rows`` for a method's layers and heads.
+    """int [maps] positions in ``trace.rows`` for a method's layers and heads; empty where it needs no rows.
 
     ``layers``: layer indices; ``heads``: head indices (of each picked layer) or (layer, head) pairs.
     Raises MethodError for what the model does not have or the trace did not keep.
     """
     method = get_method(name)
-    rows = _rows(trace)
     layers, heads = _listed("layers", layers), _listed("heads", heads)
-    if method.must_pick and layers is None and heads is None:
-        raise MethodError("picked-heads needs layers=[...], heads=[...] or both, e.g. heads=[(3, 1), (7, 5)].")
+    if method.picks and layers is None and heads is None:
+        raise MethodError(f"{name} needs layers=[...], heads=[...] or both, e.g. heads=[(3, 1), (7, 5)].")
+    if "rows" not in method.needs:
+        if layers is not None or heads is not None:
+            raise MethodError(f"{name} reads no layers or heads: call it without layers and heads.")
+        return np.zeros(0, int)
+    rows = _rows(trace)
     if method.layers == "last":
         if layers is not None:
-            raise MethodError("last-layer reads the last layer only: use picked-heads to choose layers.")
+            raise MethodError(f"{name} reads the last layer only: use {PICKED_METHOD} to choose layers.")
         layers = [int(rows.layers.max())]
     reduced = bool((rows.heads < 0).any())
     if reduced and heads is not None:
         raise MethodError("This run keeps only each layer's mean and maximum: run it with keep='all' to pick heads.")
+    if reduced and method.reduction is None:
+        raise MethodError(
+            f"{name} needs every head, and this run keeps only each layer's mean and maximum: run it with keep='all'."
+        )
     wanted = np.isin(rows.layers, _known("layer", layers, rows.layers)) & _head_mask(rows, heads)
     if reduced:
         wanted &= rows.heads == method.reduction
     if not wanted.any():
         raise MethodError("None of the model's heads match the picked layers and heads: pick at least one that exists.")
     return np.flatnonzero(wanted)
+
+
+def method_weights(
+    trace: Trace,
+    name: str,
+    layers: Sequence[int] | None = None,
+    heads: Heads | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(float32 [step, key], int [maps]): what a method says, before sinks and units, and the maps that it read.
+
+    Raises MethodError as ``pick_maps`` and where something that the method needs was not ``given``.
+    """
+    method, brought = get_method(name), dict(given or {})
+    missing = [need for need in method.needs if need != "rows" and need not in brought]
+    if missing:
+        raise MethodError(
+            f"{method.label} needs {NEEDS.get(missing[0], missing[0])}: compute it first, then call explain with "
+            f"given={{{missing[0]!r}: ...}}."
+        )
+    maps = pick_maps(trace, name, layers, heads)
+    weights = np.asarray(method.function(MethodInput(trace, maps, brought)), np.float32)
+    expected = (trace.steps, max(len(trace.tokens) - 1, 0))
+    if weights.shape != expected:
+        raise MethodError(f"{method.label} gave an array of shape {weights.shape}, expected {expected} [step, key].")
+    return weights, maps
 
 
 def _rows(trace: Trace) -> Rows:

@@ -26,3 +26,9 @@ def uniform_keys(trace: Trace, layers: np.ndarray) -> np.ndarray:
         readable = (keys <= queries) & (keys > queries - reach)
         out += count / len(layers) * readable / reach
     return out.astype(np.float32)
+
+
+def uniform_of(trace: Trace, maps: np.ndarray) -> np.ndarray:
+    """float32 [step, key] uniform reading by the layers of ``maps`` (positions in ``trace.rows``); all where empty."""
+    layers = trace.rows.layers[maps] if trace.rows is not None and len(maps) else trace.model.attention_layers
+    return uniform_keys(trace, np.asarray(layers, int))

@@ -86,8 +86,9 @@ class Importance:
     columns: Units
     rows: Units
     """Units of the output; ``token`` are positions in the whole run."""
-    unit: Literal["share", "score"]
-    """``share``: of the attention of that step. ``score``: not linear, does not sum to one."""
+    unit: Literal["share", "score", "nats"]
+    """``share``: of the attention of that step. ``score``: not linear, does not sum to one. ``nats``:
+    log-probability."""
     sums_to_one: bool
     removed: np.ndarray
     """float32 [row]: what of the row's whole (1 for shares) does not stand in ``values``: earlier output

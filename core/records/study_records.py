@@ -123,6 +123,9 @@ class Digest:
     """float16 [L, H] lookback ratio, mean over the answer's steps after the first."""
     layers: tuple[int, ...]
     """[L] layer_idx"""
+    scale: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+    """float32 [M] what a weight of 1 in ``rows`` stands for: 1 for shares, the largest value for larger scores. Digests
+    of 0.3.0 have none: 1."""
 
     def __post_init__(self) -> None:
         n = len(self.texts)
@@ -138,6 +141,7 @@ class Digest:
             rows=frozen_array(self.rows, np.uint16, 3, "rows"),
             heads=frozen_array(self.heads, np.float16, 4, "heads"),
             lookback=frozen_array(self.lookback, np.float16, 2, "lookback"),
+            scale=frozen_array(self.scale if len(self.scale) else np.ones(len(self.methods)), np.float32, 1, "scale"),
             **{k: tuple(getattr(self, k)) for k in ("texts", "roles", "parts", "groups", "methods", "layers")},
         )
         p, t, g = self.prompt_length, n - self.prompt_length, len(self.groups)
@@ -147,6 +151,7 @@ class Digest:
         check_shape("member", self.member.shape, (p, g))
         check_shape("mass", self.mass.shape, (t, g))
         check_shape("uniform", self.uniform.shape, (len(self.methods), t, g))
+        check_shape("scale", self.scale.shape, (len(self.methods),))
         check_shape("rows", self.rows.shape, (len(self.methods), t, max(n - 1, 0)))
         check_shape("heads", (self.heads.shape[:2], self.heads.shape[3]), ((len(SLICES), len(self.layers)), g))
 

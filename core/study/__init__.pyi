@@ -4,6 +4,8 @@ from .item_files import TASKS as TASKS
 from .item_files import Example as Example
 from .item_files import examples as examples
 from .item_files import suite as suite
+from .links import correlate as correlate
+from .links import link_reason as link_reason
 from .plan import Plan as Plan
 from .plan import baseline_structure as baseline_structure
 from .plan_estimate import estimate_plan as estimate_plan

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from ..importance.methods import METHODS
 from ..models.catalogue import CATALOGUE
-from .features import FEATURES, LAST_SUFFIX
+from .features import feature_columns, get_feature, method_of
 from .prompt_structures import OWN_PREFIX, STRUCTURES
 from .quality.metrics import EVIDENCE_KINDS, METRICS
 
@@ -30,12 +31,8 @@ TASK_WORDS = {
     "bias": "Swapped terms (bias)",
     "own": "Own items",
 }
-FEATURE_GROUPS = {
-    "attention": "All heads",
-    "last": "Last layer",
-    "causal": "Knock-out",
-}
-"""Features as pages offer them: {key: words}."""
+CAUSAL = "causal"
+"""The group of the features that come of knocking out."""
 LEAST = ("masked", "removed", "share_", "lookback", "sink", "entropy")
 """How the names of the features begin that a first look shows."""
 
@@ -75,15 +72,16 @@ def column_label(name: str) -> str:
     """A metric or a feature in words."""
     if name in METRICS:
         return METRICS[name].label
-    return FEATURES[name].label if name in FEATURES else name
+    feature = get_feature(name)
+    return feature.label if feature is not None else name
 
 
 def column_description(name: str) -> str:
     """One sentence on what a metric or a feature is; empty for a column that is not known."""
     if name in METRICS:
         return METRICS[name].about
-    if name in FEATURES:
-        found = FEATURES[name]
+    found = get_feature(name)
+    if found is not None:
         return f"{found.definition} Unit: {found.unit}. Source: {found.source}."
     return ""
 
@@ -100,14 +98,19 @@ def metrics_of(columns: Iterable[str]) -> list[str]:
 
 
 def features_of(columns: Iterable[str], group: str = "") -> list[str]:
-    """The features among ``columns``; with ``group`` (a key of GROUPS) only those of it."""
-    have = set(columns)
-    found = [f for f in FEATURES if f in have]
+    """The features among ``columns``, by method, effects last; with ``group`` (of ``group_of``) only those of it."""
+    have = {c for c in columns if get_feature(c) is not None}
+    found = [f for f in feature_columns([*METHODS, *sorted(map(method_of, have))]) if f in have]
     return [f for f in found if not group or group_of(f) == group]
 
 
 def group_of(feature: str) -> str:
-    """The key of GROUPS that a feature belongs to."""
-    if feature.endswith(LAST_SUFFIX):
-        return "last"
-    return "causal" if feature in FEATURES and FEATURES[feature].kind == "causal" else "attention"
+    """What a feature is shown under: the name of its method, or CAUSAL."""
+    found = get_feature(feature)
+    return CAUSAL if found is not None and found.kind == "causal" else method_of(feature)
+
+
+def feature_groups(columns: Iterable[str]) -> dict[str, str]:
+    """{group: its words} of the features among ``columns``, as pages offer them."""
+    words = {name: method.label for name, method in METHODS.items()} | {CAUSAL: "Knock-out"}
+    return {group: words.get(group, group) for group in dict.fromkeys(map(group_of, features_of(columns)))}

@@ -9,14 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ..errors import Cancelled, HeedError, error_reason
+from ..importance.methods import METHODS, default_study_methods
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import Digest, Instruction, Request, Span, Trace
-from .digest import DEFAULT_METHODS, make_digest
+from .digest import make_digest
 
 PART_SPANS = {"mask": "masked", "remove": "removed"}
 
@@ -56,14 +57,16 @@ def compute_runs(
     *,
     effects: bool = True,
     batch: int = 16,
-    methods: Sequence[str] = DEFAULT_METHODS,
+    methods: Sequence[str] | None = None,
     progress: Progress = no_progress,
     cancelled: IsCancelled = never_cancelled,
 ) -> Iterator[StudyResult]:
     """A Result for each of ``asked``, as they are done. Raises Cancelled; results handed out before stay good."""
     from ..capture.batch_generation import capture_all
 
-    requests = [replace(a.request, keep="reduced") for a in asked]
+    methods = default_study_methods() if methods is None else tuple(methods)
+    keep: Literal["all", "reduced"] = "all" if any(METHODS[m].reduction is None for m in methods) else "reduced"
+    requests = [replace(a.request, keep=keep) for a in asked]
     for place, trace in capture_all(model, requests, batch=batch, progress=progress, cancelled=cancelled):
         one = asked[place]
         if isinstance(trace, HeedError):

@@ -19,27 +19,28 @@ import numpy as np
 import safetensors.numpy as safetensors
 from safetensors import SafetensorError
 
-from ..errors import StoreError
-from ..importance.methods import get_method, pick_maps
-from ..importance.uniform import uniform_keys
+from ..errors import MethodError, StoreError
+from ..importance.methods import DEFAULT_METHOD, METHODS, default_study_methods, method_weights
+from ..importance.uniform import uniform_of
 from ..records import SCALE, Digest, Trace
 from ..text.token_groups import GROUPS, group_membership
 from ..text.units import units
 from .function_words import is_content
 
-DEFAULT_METHODS = ("mean-attention", "last-layer")
 PROMPT = ("sink", "template", "system", "user", "assistant")
 """The groups that make up the prompt."""
 
 
-def make_digest(trace: Trace, methods: Sequence[str] = DEFAULT_METHODS) -> Digest:
-    """The Digest of ``trace``. Raises MethodError where a method cannot read this run.
+def make_digest(trace: Trace, methods: Sequence[str] | None = None) -> Digest:
+    """The Digest of ``trace``, read by ``methods`` (None: those that studies use by default).
 
-    A run without attention (a model that has none) keeps no methods, and its features are undefined.
+    Raises MethodError where a method cannot read this run. A run without attention (a model that has none) keeps no
+    methods, and its features are undefined.
     """
-    methods = tuple(methods) if trace.rows is not None and trace.model.attention != "none" else ()
+    methods = tuple(default_study_methods() if methods is None else methods)
+    methods = methods if trace.rows is not None and trace.model.attention != "none" else ()
     member = group_membership(trace.tokens, trace.prompt_length, trace.request.segments, max(len(trace.tokens) - 1, 1))
-    read = [_method(trace, name, member) for name in methods]
+    read = [_rows_of_method(trace, name, member) for name in methods]
     keys = max(len(trace.tokens) - 1, 0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a head that a layer lacks, a part without steps: NaN
@@ -62,11 +63,12 @@ def make_digest(trace: Trace, methods: Sequence[str] = DEFAULT_METHODS) -> Diges
         member=member[: trace.prompt_length],
         mass=np.full((trace.steps, len(trace.groups)), np.nan) if mass is None else mass,
         methods=methods,
-        uniform=np.stack([u for _, u in read]) if read else np.zeros((0, trace.steps, len(trace.groups))),
-        rows=np.stack([r for r, _ in read]) if read else np.zeros((0, trace.steps, keys)),
+        uniform=np.stack([u for _, u, _ in read]) if read else np.zeros((0, trace.steps, len(trace.groups))),
+        rows=np.stack([r for r, _, _ in read]) if read else np.zeros((0, trace.steps, keys)),
         heads=heads,
         lookback=lookback,
         layers=trace.model.attention_layers,
+        scale=np.array([s for _, _, s in read], np.float32),
     )
 
 
@@ -94,16 +96,18 @@ def _lookback(trace: Trace) -> np.ndarray:
     return prompt / np.maximum(prompt + own, 1e-12)
 
 
-def _method(trace: Trace, name: str, member: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(uint16 [T, K] packed rows, float64 [T, G] uniform) of one method."""
-    maps = pick_maps(trace, name, None, None)
-    assert trace.rows is not None
-    weights = get_method(name).function(trace.rows, maps)
-    keys = uniform_keys(trace, trace.rows.layers[maps]).astype(np.float64)
+def _rows_of_method(trace: Trace, name: str, member: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """(uint16 [T, K] packed rows, float64 [T, G] uniform, what a packed 1 stands for) of one method."""
+    weights, maps = method_weights(trace, name)
+    if weights.size and float(weights.min()) < -1e-6:
+        raise MethodError(f"{METHODS[name].label} gives values below 0, which a study cannot keep: leave it out.")
+    scale = max(1.0, float(weights.max(initial=0.0)))
+    keys = uniform_of(trace, maps).astype(np.float64)
     groups = keys @ member
     own = np.arange(trace.steps)
     groups[:, GROUPS.index("query")] = keys[own, own + trace.prompt_length - 1]
-    return np.floor(np.sqrt(np.maximum(weights, 0)) * SCALE + 0.5).astype(np.uint16), groups
+    packed = np.floor(np.sqrt(np.maximum(weights, 0) / np.float32(scale)) * SCALE + 0.5).astype(np.uint16)
+    return packed, groups, scale
 
 
 def _content(trace: Trace) -> np.ndarray:
@@ -117,13 +121,13 @@ def _content(trace: Trace) -> np.ndarray:
     return (share >= 0.5) & trace.tokens.own[: trace.prompt_length]
 
 
-def method_weights(found: Digest, method: str = "mean-attention") -> np.ndarray:
-    """float64 [T, K] share of each key at each step, within 1.6e-5 of what the run read."""
-    packed = found.rows[found.methods.index(method)].astype(np.float64)
-    return (packed / SCALE) ** 2
+def kept_weights(found: Digest, method: str = DEFAULT_METHOD) -> np.ndarray:
+    """float64 [T, K] share (or score) of each key at each step, within 1.6e-5 (of the scale) of what the run read."""
+    at = found.methods.index(method)
+    return (found.rows[at].astype(np.float64) / SCALE) ** 2 * float(found.scale[at])
 
 
-_ARRAYS = ("content", "ids", "logprobs", "entropy", "member", "mass", "uniform", "rows", "heads", "lookback")
+_ARRAYS = ("content", "ids", "logprobs", "entropy", "member", "mass", "uniform", "rows", "heads", "lookback", "scale")
 
 
 def pack_digest(found: Digest) -> bytes:

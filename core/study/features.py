@@ -1,23 +1,28 @@
-"""Digest -> numbers about importance: one value a run, each with its definition, range and source.
+"""``FEATURES``: numbers about importance, one value a run, one dict line a feature with its definition and source.
 
-``features(trace, importance)`` is the face for notebooks; a study calls ``measure`` on the digests it kept. All shares
-are means over the steps of the answer itself (no thinking, no end token), so that answers of different length compare.
-What a run does not have (a segment, a second step) is NaN, never 0. To add one: a function ``(Reading) -> float`` and
-a line in ``_READ``. Guarded by tests/core/test_study_features.py (known numbers, raw attention as the oracle).
+``features(trace, importance)`` is the face for notebooks; a study calls ``digest_features`` and ``effect_features`` on
+what it kept. All shares are means over the steps of the answer itself (no thinking, no end token), so that answers of
+different length compare. What a run does not have (a segment, a second step) is NaN, never 0.
+
+A feature says what it *needs*: rows (then every method gives a column of its own, ``name@method``, the default method
+without the suffix), the digest, or effects of knock-outs. What links it by construction to a metric stands at the
+feature, in ``linked``. To add one: a function and a line in ``FEATURES``; docs/extending.md has a whole example.
+Guarded by tests/core/test_study_features.py (known numbers, raw attention as the oracle, length).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
 from ..checks import short_repr
 from ..errors import MethodError
+from ..importance.methods import DEFAULT_METHOD, METHODS
 from ..records import SLICES, Digest, Importance, Trace
-from .digest import DEFAULT_METHODS, answer_slices, make_digest, method_weights
+from .digest import answer_slices, kept_weights, make_digest
 
 SEGMENTS = ("instruction", "context", "question", "example", "check")
 """Named parts of the prompt; ``check``: the spans of all its verifiable instructions together."""
@@ -29,24 +34,46 @@ PART_NAMES = {
     "template": "markup",
 }
 """What readers call a part whose key is no plain word."""
-EFFECT_MODES = ("masked", "removed")
-LAST_SUFFIX = "@last-layer"
+EFFECT_MODES = {"masked": "hidden from attention, positions kept", "removed": "taken out of the prompt"}
 TOP = 5
 HEAD_GROUPS = ("sink", "template", "system", "user", "output", *SEGMENTS)
 """What ``head_features`` gives for each head; lookback comes last."""
 
+BY_LENGTH = {"length": "a longer answer has more of its own words to read, which moves this share by itself"}
+BY_LIKELIHOOD = {"likelihood": "the effect is a difference to the same log-probability of the answer"}
+
 
 @dataclass(frozen=True)
 class Feature:
-    """What a column of the runs table means."""
+    """One feature: its function and what people must know to read it."""
 
     label: str
+    function: Callable[..., float]
+    """Of a MethodReading (``needs`` rows), of a Digest, or of EffectReading (effects)."""
     unit: str
     definition: str
     range: str
     source: str
-    kind: Literal["attention", "causal"]
+    needs: Literal["rows", "digest", "effects"] = "rows"
     segment: str = ""
+    linked: Mapping[str, str] = field(default_factory=dict)
+    """{what a metric measures (``Metric.measures``): why the two go together by construction}; such pairs are shown and
+    are no finding."""
+
+    @property
+    def kind(self) -> Literal["attention", "causal"]:
+        """What it is evidence of: what was read, or what a part did to the answer."""
+        return "causal" if self.needs == "effects" else "attention"
+
+
+@dataclass(frozen=True)
+class EffectReading:
+    """What knocking out the parts of a prompt did to a run's answer."""
+
+    effects: Mapping[str, float]
+    """{``masked_total_SEGMENT``: nats that the whole answer lost}; what was not measured is not there."""
+    tokens: int
+    """Of the answer itself."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +117,12 @@ class MethodReading:
 
     def text(self) -> np.ndarray | None:
         """float64 [A, tokens of the user's text] shares scaled to one; None where nothing of it was read."""
-        inside = self._text()
+        inside = self.in_text()
         part = self.rows[:, : self.found.prompt_length][:, inside]
         total = part.sum(1, keepdims=True)
         return part / total if inside.any() and (total > 0).all() else None
 
-    def _text(self) -> np.ndarray:
+    def in_text(self) -> np.ndarray:
         """bool [P] the user's text: messages of the user, and named parts wherever they stand."""
         names = [g == "user" or g.startswith("segment:") for g in self.found.groups]
         sink = self.found.member[:, self.found.groups.index("sink")] > 0
@@ -103,7 +130,7 @@ class MethodReading:
 
     def content(self) -> np.ndarray:
         """bool [tokens of the user's text]"""
-        return self.found.content[self._text()]
+        return self.found.content[self.in_text()]
 
 
 def group_places(found: Digest, name: str) -> list[int]:
@@ -113,7 +140,9 @@ def group_places(found: Digest, name: str) -> list[int]:
     return [i for i, g in enumerate(found.groups) if g in (name, f"segment:{name}")]
 
 
-def _mean_share(name: str) -> Callable[[MethodReading], float]:
+def mean_share(name: str) -> Callable[[MethodReading], float]:
+    """A feature's function: the share on the part ``name``, mean over the answer's steps."""
+
     def value(reading: MethodReading) -> float:
         share = reading.share(name)
         return np.nan if share is None else float(share.mean())
@@ -121,13 +150,25 @@ def _mean_share(name: str) -> Callable[[MethodReading], float]:
     return value
 
 
-def _multiple(name: str) -> Callable[[MethodReading], float]:
+def multiple_of_uniform(name: str) -> Callable[[MethodReading], float]:
+    """A feature's function: the share on the part ``name`` as a multiple of uniform reading."""
+
     def value(reading: MethodReading) -> float:
         share = reading.share(name)
         expected = np.nan if share is None else reading.expected(name)
         return float(share.mean() / expected) if share is not None and expected > 0 else np.nan
 
     return value
+
+
+def lost_per_token(key: str) -> Callable[[EffectReading], float]:
+    """A feature's function: what an answer token lost without a part, from the total ``key`` of the answer."""
+    return lambda found: found.effects.get(key, np.nan) / found.tokens if found.tokens else np.nan
+
+
+def lost_in_all(key: str) -> Callable[[EffectReading], float]:
+    """A feature's function: what the whole answer lost without a part."""
+    return lambda found: float(found.effects.get(key, np.nan))
 
 
 def entropy(reading: MethodReading) -> float:
@@ -168,7 +209,7 @@ def drift(reading: MethodReading) -> float:
     _, _, first, last = answer_slices(np.arange(len(reading.steps)))
     if not len(first):
         return np.nan
-    share = reading.rows[:, : reading.found.prompt_length][:, reading._text()].sum(1)
+    share = reading.rows[:, : reading.found.prompt_length][:, reading.in_text()].sum(1)
     return float(share[last].mean() - share[first].mean())
 
 
@@ -178,118 +219,107 @@ def content_share(reading: MethodReading) -> float:
     return np.nan if part is None else float(part[:, reading.content()].sum(1).mean())
 
 
-def _word(segment: str) -> str:
+def lookback_ratio(found: Digest) -> float:
+    """Mean lookback ratio over heads and over the answer's steps after the first."""
+    known = found.lookback[np.isfinite(found.lookback)].astype(np.float64)
+    return float(known.mean()) if known.size else np.nan
+
+
+def _part(segment: str) -> str:
     return PART_NAMES.get(segment, segment)
+
+
+def _share(part: str) -> Feature:
+    about = f"{_OWN}{_part(part)}."
+    return Feature(
+        f"Share on {_part(part)}", mean_share(part), "share", about, "0 to 1", _HERE, "rows", part, BY_LENGTH
+    )
+
+
+def _multiple(part: str) -> Feature:
+    about = f"share_{part} divided by what reading every readable token equally would give at the same steps."
+    label = f"Share on {_part(part)}, times uniform"
+    return Feature(label, multiple_of_uniform(part), "× uniform", about, "0 up", _HERE, "rows", part)
+
+
+def _effect(mode: str, part: str) -> dict[str, Feature]:
+    """What an answer token, and the whole answer, loses without a part."""
+    how, key = EFFECT_MODES[mode], f"{mode}_total_{part}"
+    about = f"Log-probability an answer token loses with {_part(part)} {how}."
+    in_all = f"Log-probability the whole answer loses with {_part(part)} {how}."
+    span, label = "any; above 0: it made the answer likelier", f"{_part(part).capitalize()} {mode}"
+    long = BY_LIKELIHOOD | {"length": "a total over the answer grows with its length"}
+    source = "knock-out; Li et al. 2016, arXiv 1612.08220"
+    return {
+        f"{mode}_{part}": Feature(label, lost_per_token(key), "nats per token", about, span, source, "effects", part,
+                                  BY_LIKELIHOOD),
+        key: Feature(f"{part.capitalize()} {mode}, whole answer", lost_in_all(key), "nats", in_all, span, source,
+                     "effects", part, long),
+    }  # fmt: skip
 
 
 _OWN = "Mean over the answer's steps of the attention share on "
 _TEXT = "over the user's text, shares scaled to one; mean over steps"
 _HERE = "Heed"
 
-_READ: dict[str, tuple[Callable[[MethodReading], float], Feature]] = {
-    **{
-        f"share_{s}": (
-            _mean_share(s),
-            Feature(f"Share on {_word(s)}", "share", f"{_OWN}{_word(s)}.", "0 to 1", _HERE, "attention", s),
-        )
-        for s in (*SEGMENTS, *OTHERS)
-    },
-    **{
-        f"multiple_{s}": (
-            _multiple(s),
-            Feature(
-                f"Share on {_word(s)}, times uniform",
-                "× uniform",
-                f"share_{s} divided by what reading every readable token equally would give at the same steps.",
-                "0 up",
-                _HERE,
-                "attention",
-                s,
-            ),
-        )
-        for s in (*SEGMENTS, *OTHERS)
-    },
-    "sink": (
-        _mean_share("sink"),
-        Feature(
-            "Sink", "share", f"{_OWN}the first token.", "0 to 1", "Xiao et al. 2024, arXiv 2309.17453", "attention"
-        ),
-    ),
-    "entropy": (
-        entropy,
-        Feature("Entropy of reading", "nats", f"-sum p ln p {_TEXT}.", "0 up", "Shannon 1948", "attention"),
-    ),
-    "effective_tokens": (
-        effective_tokens,
-        Feature("Effective tokens read", "tokens", f"exp(entropy) {_TEXT}.", "1 up", "Hill 1973", "attention"),
-    ),
-    "gini": (
-        gini,
-        Feature("Gini of reading", "0 to 1", f"Gini coefficient {_TEXT}.", "0 to 1", "Gini 1912", "attention"),
-    ),
-    "top_5": (
-        top_share,
-        Feature("Five most read tokens", "share", f"Sum of the five largest {_TEXT}.", "0 to 1", _HERE, "attention"),
-    ),
-    "drift": (
-        drift,
-        Feature(
-            "Drift",
-            "share",
-            "Share on the user's text in the last third of the answer minus that in the first third.",
-            "-1 to 1",
-            _HERE,
-            "attention",
-        ),
-    ),
-    "content_share": (
-        content_share,
-        Feature(
-            "Share on content words",
-            "share",
-            f"Share on words that are no function words {_TEXT}.",
-            "0 to 1",
-            _HERE,
-            "attention",
-        ),
-    ),
-}
-
-_LOOKBACK = Feature(
-    "Lookback ratio",
-    "ratio",
-    "a / (a + b), a the share per prompt token, b the share per token of the own output so far; mean over heads and "
-    "over the answer's steps after the first.",
-    "0 to 1",
-    "Chuang et al. 2024, arXiv 2407.07071",
-    "attention",
-)
-
-
-def _causal() -> dict[str, Feature]:
-    out = {}
-    for mode in EFFECT_MODES:
-        how = "hidden from attention, positions kept" if mode == "masked" else "taken out of the prompt"
-        for s in SEGMENTS:
-            out[f"{mode}_{s}"] = Feature(
-                f"{_word(s).capitalize()} {mode}", "nats per token",
-                f"Log-probability an answer token loses with {_word(s)} {how}.",
-                "any; above 0: it made the answer likelier", "knock-out; Li et al. 2016, arXiv 1612.08220", "causal", s,
-            )  # fmt: skip
-            out[f"{mode}_total_{s}"] = replace(
-                out[f"{mode}_{s}"], label=f"{s.capitalize()} {mode}, whole answer", unit="nats",
-                definition=f"Log-probability the whole answer loses with {_word(s)} {how}.",
-            )  # fmt: skip
-    return out
-
-
 FEATURES: dict[str, Feature] = {
-    **{name: feature for name, (_, feature) in _READ.items()},
-    "lookback": _LOOKBACK,
-    **{f"{name}{LAST_SUFFIX}": replace(f, label=f"{f.label}, last layer") for name, (_, f) in _READ.items()},
-    **_causal(),
-}
-"""Every column of features that a runs table can have."""
+    **{f"share_{part}": _share(part) for part in (*SEGMENTS, *OTHERS)},
+    **{f"multiple_{part}": _multiple(part) for part in (*SEGMENTS, *OTHERS)},
+    "sink": Feature("Sink", mean_share("sink"), "share", f"{_OWN}the first token.", "0 to 1",
+                    "Xiao et al. 2024, arXiv 2309.17453", linked=BY_LENGTH),
+    "entropy": Feature("Entropy of reading", entropy, "nats", f"-sum p ln p {_TEXT}.", "0 up", "Shannon 1948",
+                       linked=BY_LENGTH),
+    "effective_tokens": Feature("Effective tokens read", effective_tokens, "tokens", f"exp(entropy) {_TEXT}.", "1 up",
+                                "Hill 1973", linked=BY_LENGTH),
+    "gini": Feature("Gini of reading", gini, "0 to 1", f"Gini coefficient {_TEXT}.", "0 to 1", "Gini 1912",
+                    linked=BY_LENGTH),
+    "top_5": Feature("Five most read tokens", top_share, "share", f"Sum of the five largest {_TEXT}.", "0 to 1", _HERE,
+                     linked=BY_LENGTH),
+    "drift": Feature("Drift", drift, "share",
+                     "Share on the user's text in the last third of the answer minus that in the first third.",
+                     "-1 to 1", _HERE, linked=BY_LENGTH),
+    "content_share": Feature("Share on content words", content_share, "share",
+                             f"Share on words that are no function words {_TEXT}.", "0 to 1", _HERE, linked=BY_LENGTH),
+    "lookback": Feature("Lookback ratio", lookback_ratio, "ratio",
+                        "a / (a + b), a the share per prompt token, b the share per token of the own output so far; "
+                        "mean over heads and over the answer's steps after the first.",
+                        "0 to 1", "Chuang et al. 2024, arXiv 2407.07071", "digest", linked=BY_LENGTH),
+    **{name: feature for mode in EFFECT_MODES for part in SEGMENTS for name, feature in _effect(mode, part).items()},
+}  # fmt: skip
+"""Features by name. Which columns a table has of them depends on its methods: ``feature_columns``."""
+
+
+def column_name(name: str, method: str = DEFAULT_METHOD) -> str:
+    """The column of a feature as a method reads it: ``sink``, ``sink@last-layer``."""
+    return name if method == DEFAULT_METHOD or FEATURES[name].needs != "rows" else f"{name}@{method}"
+
+
+def feature_columns(methods: Iterable[str]) -> dict[str, Feature]:
+    """{column: its feature} of a table whose runs are read by ``methods``; effects come last."""
+    first = {name: f for name, f in FEATURES.items() if f.needs != "effects"}
+    rows = [name for name, f in FEATURES.items() if f.needs == "rows"]
+    others = {column_name(n, m): n for m in dict.fromkeys(methods) if m != DEFAULT_METHOD for n in rows}
+    effects = {name: f for name, f in FEATURES.items() if f.needs == "effects"}
+    return first | {column: _by_method(column) for column in others} | effects
+
+
+def get_feature(column: str) -> Feature | None:
+    """The feature that a column holds, by whatever method; None for a column that is none."""
+    name, _, method = str(column).partition("@")
+    if name not in FEATURES or (method and FEATURES[name].needs != "rows"):
+        return None
+    return _by_method(column) if method else FEATURES[name]
+
+
+def method_of(column: str) -> str:
+    """The method that a column of a feature is read by."""
+    return column.partition("@")[2] or DEFAULT_METHOD
+
+
+def _by_method(column: str) -> Feature:
+    feature, method = FEATURES[column.partition("@")[0]], method_of(column)
+    words = METHODS[method].label if method in METHODS else method
+    return replace(feature, label=f"{feature.label}, {words[:1].lower()}{words[1:]}")
 
 
 def features(trace: Trace, importance: Importance | None = None) -> dict[str, float]:
@@ -301,7 +331,7 @@ def features(trace: Trace, importance: Importance | None = None) -> dict[str, fl
     """
     if not isinstance(trace, Trace):
         raise MethodError(f"features needs the trace that run gave, not {short_repr(trace)}.")
-    method = "mean-attention"
+    method = DEFAULT_METHOD
     if importance is not None:
         if not isinstance(importance, Importance) or importance.trace_id != trace.id:
             raise MethodError("The importance is not of this run: make it with explain(trace, ...).")
@@ -309,34 +339,41 @@ def features(trace: Trace, importance: Importance | None = None) -> dict[str, fl
             raise MethodError("features takes a method over its own layers: call explain without layers and heads.")
         method = importance.method
     found = make_digest(trace, (method,))
-    return _read(found, method) | {"lookback": _lookback(found)}
+    return _read_rows(found, method) | _read_digest(found)
 
 
 def digest_features(found: Digest) -> dict[str, float]:
-    """Every attention feature of a kept run: the default method's by name, the last layer's with ``@last-layer``."""
-    out = _read(found, DEFAULT_METHODS[0]) | {"lookback": _lookback(found)}
-    return out | {f"{name}{LAST_SUFFIX}": value for name, value in _read(found, DEFAULT_METHODS[1]).items()}
+    """Every feature of a kept run that needs no effects, one column a method that the digest holds."""
+    out = _read_rows(found, DEFAULT_METHOD) | _read_digest(found)
+    for method in found.methods:
+        if method != DEFAULT_METHOD:
+            out |= {column_name(name, method): value for name, value in _read_rows(found, method).items()}
+    return out
 
 
-def _read(found: Digest, method: str) -> dict[str, float]:
+def effect_features(effects: Mapping[str, float], tokens: int) -> dict[str, float]:
+    """The causal columns from total effects {masked_total_SEG: nats}; per token over ``tokens`` answer tokens."""
+    found = EffectReading(effects, tokens)
+    return {name: float(f.function(found)) for name, f in FEATURES.items() if f.needs == "effects"}
+
+
+def _read_rows(found: Digest, method: str) -> dict[str, float]:
     reading = reading_of(found, method)
-    return {name: np.nan if reading is None else float(f(reading)) for name, (f, _) in _READ.items()}
+    rows = {name: f.function for name, f in FEATURES.items() if f.needs == "rows"}
+    return {name: np.nan if reading is None else float(function(reading)) for name, function in rows.items()}
 
 
-def reading_of(found: Digest, method: str = DEFAULT_METHODS[0]) -> MethodReading | None:
+def _read_digest(found: Digest) -> dict[str, float]:
+    return {name: float(f.function(found)) for name, f in FEATURES.items() if f.needs == "digest"}
+
+
+def reading_of(found: Digest, method: str = DEFAULT_METHOD) -> MethodReading | None:
     """What one method read in the answer; None for a run without attention or without an answer."""
     steps = found.answer_steps
     if method not in found.methods or not len(steps):
         return None
     at = found.methods.index(method)
-    return MethodReading(
-        found, method_weights(found, method)[steps], found.uniform[at][steps].astype(np.float64), steps
-    )
-
-
-def _lookback(found: Digest) -> float:
-    known = found.lookback[np.isfinite(found.lookback)].astype(np.float64)
-    return float(known.mean()) if known.size else np.nan
+    return MethodReading(found, kept_weights(found, method)[steps], found.uniform[at][steps].astype(np.float64), steps)
 
 
 def lookback(trace: Trace) -> tuple[float, np.ndarray, np.ndarray]:
@@ -348,26 +385,15 @@ def lookback(trace: Trace) -> tuple[float, np.ndarray, np.ndarray]:
     heads = found.lookback.astype(np.float32)
     known = np.isfinite(heads)
     layers = np.where(known, heads, 0).sum(1) / np.where(known.any(1), known.sum(1), np.nan)
-    return _lookback(found), layers.astype(np.float32), heads
+    return lookback_ratio(found), layers.astype(np.float32), heads
 
 
-def span_features(found: Digest, name: str, method: str = DEFAULT_METHODS[0]) -> dict[str, float]:
+def span_features(found: Digest, name: str, method: str = DEFAULT_METHOD) -> dict[str, float]:
     """{share, multiple} of one named part, e.g. ``check 1``; NaN where the prompt has none."""
     reading = reading_of(found, method)
     if reading is None or f"segment:{name}" not in found.groups:
         return {"share": np.nan, "multiple": np.nan}
-    return {"share": _mean_share(name)(reading), "multiple": _multiple(name)(reading)}
-
-
-def effect_features(effects: Mapping[str, float], tokens: int) -> dict[str, float]:
-    """The causal columns from total effects {masked_total_SEG: nats}; per token over ``tokens`` answer tokens."""
-    out = dict.fromkeys(_causal(), np.nan)
-    for mode in EFFECT_MODES:
-        for s in SEGMENTS:
-            total = effects.get(f"{mode}_total_{s}", np.nan)
-            out[f"{mode}_total_{s}"] = float(total)
-            out[f"{mode}_{s}"] = float(total) / tokens if tokens else np.nan
-    return out
+    return {"share": mean_share(name)(reading), "multiple": multiple_of_uniform(name)(reading)}
 
 
 def head_features(found: Digest, part: str = "all") -> tuple[tuple[str, ...], np.ndarray]:

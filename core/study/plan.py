@@ -17,6 +17,7 @@ from typing import Any
 
 from ..checks import check_number, check_texts, check_whole
 from ..errors import PromptError
+from ..importance.methods import default_study_methods, study_methods
 from ..records import Item
 from ..records.arrays import set_fields
 from . import item_files as suites
@@ -25,8 +26,6 @@ from .prompt_structures import check_template, get_structure
 
 MOST_PRIMARY = 3
 """Most pairs that may be named primary."""
-METHODS = ("mean-attention", "last-layer")
-"""Methods of importance that every run is read by."""
 _LISTS = ("models", "structures", "suites", "controls")
 
 
@@ -54,7 +53,8 @@ class Plan:
     max_new_tokens: int = 64
     temperature: float = 0.0
     top_p: float = 1.0
-    methods: tuple[str, ...] = METHODS
+    methods: tuple[str, ...] = field(default_factory=default_study_methods)
+    """Methods that every run is read by: names of METHODS that need stored rows alone."""
     effects: bool = True
     """Also mask and remove each segment and instruction."""
     primary: tuple[tuple[str, str], ...] = ()
@@ -113,6 +113,10 @@ class Plan:
             check_template(text)
         for name in (*self.structures, *self.controls):
             get_structure(name, self.templates)
+        known = study_methods()
+        for name in self.methods:
+            if name not in known:
+                raise PromptError(f"A study cannot read its runs by {name!r}: the methods are {', '.join(known)}.")
         extra = [name for name in self.controls if name not in self.structures]
         if extra:
             raise PromptError(f"{extra[0]} has a position control and is not run itself: add it to the structures.")

@@ -7,15 +7,16 @@ Guarded by tests/core/test_study_run.py.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import MethodError
+from ..importance.methods import default_study_methods
 from ..records import Item
 from . import cell_store, database
-from .features import FEATURES, head_features
+from .features import feature_columns, head_features
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,13 +30,13 @@ INSTRUCTIONS = (
 )
 
 
-def runs_table_of(db: sqlite3.Connection, items: Mapping[str, Item]) -> pd.DataFrame:
-    """One row a finished or failed cell of the plan, in the order of work."""
+def runs_table_of(db: sqlite3.Connection, items: Mapping[str, Item], methods: Sequence[str] = ()) -> pd.DataFrame:
+    """One row a finished or failed cell of the plan, in the order of work; ``methods``: those of the plan."""
     import pandas as pd
 
     from .quality import METRICS
 
-    names = [*METRICS, *FEATURES]
+    names = [*METRICS, *feature_columns([*default_study_methods(), *methods])]
     sql = "SELECT runs.* FROM runs JOIN cells USING (cell) WHERE wanted AND state IN ('done', 'failed') ORDER BY number"
     found = pd.DataFrame(database.query_rows(db, sql))
     for name in [*BEFORE, *AFTER]:

@@ -171,7 +171,7 @@ class Study:
 
     def table(self) -> pd.DataFrame:
         """One row a run, failed ones included; a column for every metric and feature, NaN where undefined."""
-        return run_tables.runs_table_of(self.db, self.items())
+        return run_tables.runs_table_of(self.db, self.items(), self.plan.methods)
 
     def instructions(self) -> pd.DataFrame:
         """One row a run and instruction."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import error_reason
 from ..records import Answered, Digest, Instruction, Item, Request
-from .features import FEATURES, digest_features, effect_features, span_features
+from .features import digest_features, effect_features, feature_columns, span_features
 
 LOG = logging.getLogger("heed")
 FILLED_LATER = ("relevance_rank", "relevance_cosine")
@@ -47,7 +47,7 @@ def answered_of_digest(
 
 def run_values(record: Answered, digest: Digest, effects: Mapping[str, float]) -> tuple[Values, dict[str, str]]:
     """({column: value or None}, {metric: why it is undefined}) of one run, every feature and metric included."""
-    found: Values = dict.fromkeys(FEATURES)
+    found: Values = dict.fromkeys(feature_columns(digest.methods))
     why: dict[str, str] = {}
     for features in (lambda: digest_features(digest), lambda: effect_features(effects, len(digest.answer_steps))):
         _fill(found, why, "features", features)

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.importance import METHODS
+from core.importance import DEFAULT_METHOD, METHODS
 from core.records import Trace
 
 SINKS = {"drop": "Left out", "separate": "Taken away", "keep": "Shown"}
@@ -56,11 +56,11 @@ def current_choices(trace: Trace) -> Choices:
     """What the controls say now; they are drawn further down the page."""
     state = st.session_state
     levels = _levels(trace)
-    for name, value in {"method": "mean-attention", "sink": "drop", "level": levels[0], "strength": 1.0}.items():
+    for name, value in {"method": DEFAULT_METHOD, "sink": "drop", "level": levels[0], "strength": 1.0}.items():
         state.setdefault(name, value)
     if state.level not in levels:
         state.level = levels[0]
-    picked = state.method == "picked-heads"
+    picked = METHODS[state.method].picks
     layers = tuple(n for n in state.get("layers") or () if n in trace.model.attention_layers) if picked else None
     heads = tuple(n for n in state.get("heads") or () if n < trace.model.heads) if picked else None
     if picked and not layers and not heads:
@@ -93,7 +93,7 @@ def reading_controls(trace: Trace) -> None:
         "Sink", list(SINKS), key="sink", format_func=lambda k: SINKS[k], help=ABOUT_SINK, persist_state="session"
     )
     strength.slider("Strength", 0.5, 4.0, step=0.25, key="strength", help=ABOUT_STRENGTH, persist_state="session")
-    if st.session_state.method == "picked-heads":
+    if METHODS[st.session_state.method].picks:
         _picker(trace)
 
 

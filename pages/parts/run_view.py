@@ -9,6 +9,7 @@ import streamlit as st
 from core.charts.html_page import NOT_SAID
 from core.charts.shaded_texts import shaded_texts_data
 from core.errors import HeedError
+from core.importance import DEFAULT_METHOD
 from core.records import Importance, Trace
 from pages.parts.compare.compare_address import edit_query
 from pages.parts.download_buttons import run_downloads
@@ -84,7 +85,7 @@ def _whole(trace: Trace, present: bool) -> None:
 
 def _what_if_alone(trace: Trace) -> None:
     """For a run without attention rows, which has none of the other views."""
-    chosen = Choices("mean-attention", None, None, "drop", "word", 1.0, trace.tokens.proven)
+    chosen = Choices(DEFAULT_METHOD, None, None, "drop", "word", 1.0, trace.tokens.proven)
     guess_first.guess_result(trace, chosen)
     if _open("whatif"):
         what_if(trace, chosen, "whatif")

@@ -10,7 +10,7 @@ from scipy import stats
 
 from core.errors import StudyError
 from core.study.statistics import calibration, simulation
-from core.study.statistics.correlation import correlate
+from core.study.statistics.correlation import correlate_table
 
 
 def test_planted_correlations_are_recovered():
@@ -55,7 +55,9 @@ def test_a_real_table_is_exchanged_by_whole_prompts(tmp_path):
     assert np.allclose(got.twin, 2 * got.metric_0) and (got.metric_0 != real.table.metric_0).mean() > 0.8
     for _, part in got.groupby(["task", "model"]):
         assert np.allclose(np.sort(part.metric_0), np.sort(real.table.metric_0[part.index]))
-    found = [correlate(t, "feature_0", "metric_0", strata=real.strata, resamples=0).rho[0] for t in (real.table, got)]
+    found = [
+        correlate_table(t, "feature_0", "metric_0", strata=real.strata, resamples=0).rho[0] for t in (real.table, got)
+    ]
     assert found[0] > 0.6 and abs(found[1]) < 0.4
     assert real.null(3)["studies"] == 3
 

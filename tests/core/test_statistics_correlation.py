@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from core.study.statistics import correlate
+from core.study.statistics import correlate_table
 from core.study.statistics.simulation import SimulatedStudy, simulate_runs
 
 COLUMNS = ["feature", "metric", "rho", "low", "high", "p", "q", "n"]
@@ -19,7 +19,7 @@ def runs(rho=0.5, prompts=60, seed=0, **more):
 
 def one(table, **more):
     more = {"resamples": 99, "permutations": 199} | more
-    return correlate(table, "feature_0", "metric_0", **more).iloc[0]
+    return correlate_table(table, "feature_0", "metric_0", **more).iloc[0]
 
 
 def test_it_is_spearman_over_prompt_means():
@@ -33,11 +33,13 @@ def test_it_is_spearman_over_prompt_means():
 
 def test_columns_and_order():
     table = runs(features=2, metrics=3)
-    got = correlate(table, ["feature_1", "feature_0", "feature_1"], [f"metric_{i}" for i in range(3)], resamples=0)
+    got = correlate_table(
+        table, ["feature_1", "feature_0", "feature_1"], [f"metric_{i}" for i in range(3)], resamples=0
+    )
     assert list(got.columns[:8]) == COLUMNS and len(got) == 6
     assert got.feature.tolist() == ["feature_1"] * 3 + ["feature_0"] * 3
     assert got.low.isna().all() and got.p.notna().all()
-    assert list(correlate(table, [], ["metric_0"]).columns[:8]) == COLUMNS
+    assert list(correlate_table(table, [], ["metric_0"]).columns[:8]) == COLUMNS
 
 
 @pytest.mark.parametrize(
@@ -113,7 +115,9 @@ def test_undefined_columns():
     table.loc[table.index % 2 == 0, "metric_1"] = np.nan
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        got = correlate(table, ["feature_0", "constant"], ["metric_0", "metric_1", "nothing", "yes"], resamples=50)
+        got = correlate_table(
+            table, ["feature_0", "constant"], ["metric_0", "metric_1", "nothing", "yes"], resamples=50
+        )
     got = got.set_index(["feature", "metric"])
     assert "same for all" in got.why["constant", "metric_0"] and np.isnan(got.rho["constant", "metric_0"])
     assert got.n["feature_0", "nothing"] == 0 and np.isnan(got.rho["feature_0", "nothing"])
@@ -142,17 +146,18 @@ def test_a_pair_is_taken_over_its_own_runs():
 
 def test_linked_pairs_are_shown_and_left_out_of_the_family():
     table = runs(metrics=2).rename(columns={"feature_0": "share_output", "metric_0": "words"})
-    got = correlate(table, "share_output", ["words", "metric_1"]).set_index("metric")
+    named = {"linked": lambda feature, metric: "one counts the other" if metric == "words" else ""}
+    got = correlate_table(table, "share_output", ["words", "metric_1"], **named).set_index("metric")
     assert got.linked.tolist() == [True, False] and got.why["words"].startswith("Linked:")
     assert np.isfinite(got.rho["words"]) and np.isfinite(got.p["words"]) and np.isnan(got.q["words"])
     assert got.q["metric_1"] == got.p["metric_1"]
-    free = correlate(table, "share_output", ["words", "metric_1"], linked=()).set_index("metric")
+    free = correlate_table(table, "share_output", ["words", "metric_1"]).set_index("metric")
     assert not free.linked.any() and free.q.notna().all()
-    by_hand = correlate(table, "share_output", ["words", "metric_1"], linked={("share_output", "metric_1")})
+    by_hand = correlate_table(table, "share_output", ["words", "metric_1"], linked={("share_output", "metric_1")})
     assert by_hand.linked.tolist() == [False, True]
-    same = correlate(table, "words", "words", linked=()).iloc[0]
+    same = correlate_table(table, "words", "words", linked=()).iloc[0]
     assert same.linked and same.rho == same.low == same.high == 1, "a column is linked with itself whatever is asked"
-    copy = correlate(table.assign(copy=table.words, half=table.index % 2), "words", "copy", strata="half").iloc[0]
+    copy = correlate_table(table.assign(copy=table.words, half=table.index % 2), "words", "copy", strata="half").iloc[0]
     assert copy.rho == 1 and copy.i2 == 0 and copy.tau == pytest.approx(0, abs=1e-6)
 
 
@@ -203,14 +208,16 @@ def test_controls_and_what_comes_after_the_answer():
             "y": length + words + rng.normal(size=80),
         }
     )
-    got = correlate(table, "x", "y", controls=["prompt_tokens", "task"], post_treatment=["output_tokens"]).iloc[0]
+    got = correlate_table(table, "x", "y", controls=["prompt_tokens", "task"], post_treatment=["output_tokens"]).iloc[0]
     assert got.rho > got.rho_controlled > 0.3 and got.p_controlled < 0.01
     assert abs(got.rho_post) < 0.3 and got.low_post < 0 < got.high_post
 
 
 def test_the_same_seed_gives_the_same_numbers():
     table = runs(features=3, metrics=2)
-    first, again, other = (correlate(table, "feature_1", ["metric_0", "metric_1"], seed=seed) for seed in (3, 3, 4))
+    first, again, other = (
+        correlate_table(table, "feature_1", ["metric_0", "metric_1"], seed=seed) for seed in (3, 3, 4)
+    )
     pd.testing.assert_frame_equal(first, again)
     assert (first.low != other.low).any()
 
@@ -218,7 +225,7 @@ def test_the_same_seed_gives_the_same_numbers():
 def test_a_grid_gives_each_pair_what_it_gets_alone():
     table = runs(features=2, metrics=4, awkward=True, models=2)
     ask = {"strata": "model", "resamples": 50, "permutations": 199}
-    grid = correlate(table, ["feature_0", "feature_1"], [f"metric_{i}" for i in range(4)], **ask)
+    grid = correlate_table(table, ["feature_0", "feature_1"], [f"metric_{i}" for i in range(4)], **ask)
     for row in grid.itertuples():
-        alone = correlate(table, row.feature, row.metric, **ask).iloc[0]
+        alone = correlate_table(table, row.feature, row.metric, **ask).iloc[0]
         assert (alone.rho, alone.low, alone.high, alone.n) == pytest.approx((row.rho, row.low, row.high, row.n))

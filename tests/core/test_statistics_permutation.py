@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from core.study.statistics import blocks, correlate, observations, permutation
+from core.study.statistics import blocks, correlate_table, observations, permutation
 
 RNG = np.random.default_rng(5)
 
@@ -65,7 +65,7 @@ def test_more_permutations_where_they_can_decide():
 def test_small_p_are_told_apart():
     x = RNG.normal(size=60)
     table = pd.DataFrame({"prompt_id": np.arange(60), "x": x, "strong": x, "none": RNG.normal(size=60)})
-    got = correlate(table, "x", ["strong", "none"], resamples=0, linked=()).set_index("metric")
+    got = correlate_table(table, "x", ["strong", "none"], resamples=0, linked=()).set_index("metric")
     assert got.p["strong"] == pytest.approx(1e-4) and got.p["none"] > 0.005
 
 

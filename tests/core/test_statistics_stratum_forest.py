@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from core.errors import StudyError
-from core.study.statistics import correlate, forest
+from core.study.statistics import correlate_table, forest
 from core.study.statistics.simulation import SimulatedStudy, simulate_runs
 
 TABLE = simulate_runs(
@@ -19,7 +19,7 @@ def test_rows_are_the_strata_and_the_last_is_the_pooled_number():
     row = got[(got.task == "t1") & (got.model == "m0")].iloc[0]
     assert row.stratum == "t1 · m0" and row.rho == pytest.approx(stats.spearmanr(part.feature_0, part.metric_0)[0])
     assert row.low < row.rho < row.high and row.n == 30 and row.gate
-    last, want = got.iloc[-1], correlate(TABLE, "feature_0", "metric_0", strata=["task", "model"]).iloc[0]
+    last, want = got.iloc[-1], correlate_table(TABLE, "feature_0", "metric_0", strata=["task", "model"]).iloc[0]
     assert last.stratum == "pooled" and last.n == want.n == 90
     assert (last.rho, last.low, last.high, last.i2) == pytest.approx((want.rho, want.low, want.high, want.i2))
     assert last.tau2 == pytest.approx(want.tau**2) and got.weight[:-1].sum() == pytest.approx(1)

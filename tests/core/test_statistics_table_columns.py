@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from core.errors import HeedError, StudyError
-from core.study.statistics import correlate, forest, table_columns
+from core.study.statistics import correlate_table, forest, table_columns
 
 TABLE = pd.DataFrame(
     {
@@ -42,7 +42,7 @@ TWICE = pd.concat([TABLE, TABLE[["share"]]], axis=1)
     ],
 )
 def test_what_is_wrong_is_said(arguments, said):
-    for ask in (correlate, forest):
+    for ask in (correlate_table, forest):
         with pytest.raises(HeedError, match=said) as caught:
             ask(*arguments)
         assert str(caught.value).count(". ") == 0 and str(caught.value)[-1] in ".?"
@@ -53,15 +53,15 @@ def test_what_is_wrong_is_said(arguments, said):
 )
 def test_wrong_settings_are_told(more):
     with pytest.raises(HeedError):
-        correlate(TABLE, "share", "followed", **more)
+        correlate_table(TABLE, "share", "followed", **more)
 
 
 def test_within_needs_what_changes_within_a_prompt():
     with pytest.raises(StudyError, match="'structure'"):
-        correlate(TABLE, "share", "followed", estimand="within")
+        correlate_table(TABLE, "share", "followed", estimand="within")
     table = TABLE.assign(structure="a")
     with pytest.raises(StudyError, match="what changes there"):
-        correlate(table, "share", "followed", strata="structure", estimand="within")
+        correlate_table(table, "share", "followed", strata="structure", estimand="within")
 
 
 @pytest.mark.parametrize(

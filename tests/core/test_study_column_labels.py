@@ -1,10 +1,10 @@
 """Keys in words: every suite, structure, metric and feature has its own, what is not known stays as it is."""
 
 from core.study.column_labels import (
-    FEATURE_GROUPS,
     TASK_WORDS,
     column_description,
     column_label,
+    feature_groups,
     features_of,
     group_of,
     is_binary,
@@ -13,7 +13,7 @@ from core.study.column_labels import (
     structure_label,
     task_label,
 )
-from core.study.features import FEATURES
+from core.study.features import FEATURES, feature_columns
 from core.study.item_files import TASKS
 from core.study.prompt_structures import STRUCTURES
 from core.study.quality.metrics import METRICS
@@ -35,7 +35,12 @@ def test_what_is_not_known_stays():
 
 def test_columns_in_their_order():
     assert metrics_of(["words", "correct", "chrf", "x"]) == ["correct", "chrf", "words"]
-    groups = [features_of(FEATURES, g) for g in FEATURE_GROUPS]
-    assert sorted(f for g in groups for f in g) == sorted(FEATURES) and all(groups)
-    assert group_of("masked_check") == "causal" and group_of("sink@last-layer") == "last"
+    columns = feature_columns(["last-layer", "mean-attention", "max-heads"])
+    assert list(feature_groups(columns).items()) == [
+        ("mean-attention", "Mean of all heads"), ("last-layer", "Last layer"), ("max-heads", "Strongest head"),
+        ("causal", "Knock-out"),
+    ]  # fmt: skip
+    groups = [features_of(columns, g) for g in feature_groups(columns)]
+    assert [f for g in groups for f in g] == features_of(columns) and set(features_of(columns)) == set(columns)
+    assert group_of("masked_check") == "causal" and group_of("sink@last-layer") == "last-layer"
     assert column_description("correct") and "Source" in column_description("sink")

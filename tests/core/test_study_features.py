@@ -10,8 +10,16 @@ from core.errors import MethodError, PromptError, StoreError
 from core.records import SLICES, Instruction, Segment
 from core.study import features as measured
 from core.study.compute import StudyRun, ablated_parts, compute_runs
-from core.study.digest import make_digest, method_weights, pack_digest, unpack_digest
-from core.study.features import FEATURES, HEAD_GROUPS, digest_features, features, head_features, span_features
+from core.study.digest import kept_weights, make_digest, pack_digest, unpack_digest
+from core.study.features import (
+    FEATURES,
+    HEAD_GROUPS,
+    digest_features,
+    feature_columns,
+    features,
+    head_features,
+    span_features,
+)
 from core.study.filler import neutral_filler
 from core.study.function_words import is_content
 from core.text.token_groups import segment_share
@@ -97,7 +105,7 @@ def test_spread_over_the_text_is_worked_out_by_hand(trace, monkeypatch):
 
 def test_the_users_text_leaves_out_sink_and_markup(trace):
     reading = measured.reading_of(make_digest(trace))
-    text = reading._text()
+    text = reading.in_text()
     roles, message = np.array(trace.tokens.roles), trace.tokens.message
     own = (message >= 0)[: trace.prompt_length] & (roles[: trace.prompt_length] != "template")
     own[0] = False
@@ -107,7 +115,7 @@ def test_the_users_text_leaves_out_sink_and_markup(trace):
 
 def test_drift_is_last_third_minus_first(trace):
     reading = measured.reading_of(make_digest(trace))
-    share = mean_attention(trace)[trace.answer_steps][:, : trace.prompt_length][:, reading._text()].sum(1)
+    share = mean_attention(trace)[trace.answer_steps][:, : trace.prompt_length][:, reading.in_text()].sum(1)
     third = len(share) // 3
     assert third >= 1
     assert measured.drift(reading) == pytest.approx(share[-third:].mean() - share[:third].mean(), abs=4e-5)
@@ -131,8 +139,8 @@ def test_a_digest_comes_back_as_it_was(trace):
     for name in found.__dataclass_fields__:
         a, b = getattr(found, name), getattr(again, name)
         assert np.array_equal(a, b, equal_nan=a.dtype.kind == "f") if isinstance(a, np.ndarray) else a == b, name
-    assert digest_features(again).keys() <= FEATURES.keys()
-    np.testing.assert_allclose(method_weights(again), mean_attention(trace), atol=2e-5)
+    assert digest_features(again).keys() <= feature_columns(again.methods).keys()
+    np.testing.assert_allclose(kept_weights(again), mean_attention(trace), atol=2e-5)
     for broken in (b"", b"{}", blob[:-40], json.dumps({}).encode()):
         with pytest.raises(StoreError):
             unpack_digest(broken)

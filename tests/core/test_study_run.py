@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from core.errors import MethodError, StoreError
+from core.importance import default_study_methods
 from core.records import Instruction
 from core.study import cell_store
-from core.study.features import FEATURES
+from core.study.features import feature_columns
 from core.study.plan import Plan
 from core.study.quality import METRICS
 from core.study.study import Study, list_studies
@@ -47,10 +48,10 @@ def test_every_cell_is_a_row_with_every_column(made):
     table = made.table()
     first = ["cell", "run", "prompt_id", "task", "structure", "control", "model", "seed", "factor:kind"]
     then = ["prompt_tokens", "output_tokens", "finish", "truncated", "answer", "error", "why"]
-    assert list(table) == [*first, *then, *METRICS, *FEATURES]
+    assert list(table) == [*first, *then, *METRICS, *feature_columns(default_study_methods())]
     assert len(table) == table["cell"].nunique() == 8 and table["control"].sum() == 2
     assert table["control"].dtype == table["truncated"].dtype == bool and (table["error"] == "").all()
-    numbers = table[[*METRICS, *FEATURES]]
+    numbers = table[[*METRICS, *feature_columns(default_study_methods())]]
     assert (numbers.dtypes == "float64").all() and table["masked_instruction"].notna().all()
     assert table["share_context"].isna().all(), "a part that no prompt has is undefined, not 0"
     shares = table[["share_instruction", "share_question", "share_template", "share_output", "sink"]].sum(axis=1)

@@ -113,7 +113,7 @@ def test_every_method_in_one_column_beside_the_mean(visit, keep, method):
     for view in ("heatmaps", "difference", "words", "agreement"):
         app = show(app, view)
         assert not app.warning
-    if METHODS[method].unit == "score":
+    if METHODS[method].gives == "score":
         assert "Shares and scores stand side by side" in texts(app)
     assert METHODS[method].label.lower() in app.expander[1].label
 

@@ -100,7 +100,7 @@ def test_every_method_granularity_and_sink_draws_everywhere(visit, keep, method)
         fine(app.run())
         assert not app.warning, (method, level, sink, view, app.warning[0].value)
         said = sentence(app)
-        assert ("score" in said) == (METHODS[method].unit == "score") or "no word stands out" in said
+        assert ("score" in said) == (METHODS[method].gives == "score") or "no word stands out" in said
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -191,11 +191,13 @@ def baseline_of(table: pd.DataFrame, plan: Plan | None) -> str:
 
 def _about(table: pd.DataFrame) -> dict[str, ValueDescription]:
     """{column: label, unit, kind} of all metrics and features that ``table`` has."""
-    from ..features import FEATURES
+    from ..column_labels import features_of
+    from ..features import get_feature
     from ..quality import METRICS
 
-    known: dict[str, Any] = {**METRICS, **FEATURES}
-    return {name: ValueDescription(a.label, a.unit, a.kind) for name, a in known.items() if name in table.columns}
+    found: dict[str, Any] = {name: metric for name, metric in METRICS.items() if name in table.columns}
+    found |= {name: get_feature(name) for name in features_of(table.columns)}
+    return {name: ValueDescription(a.label, a.unit, a.kind) for name, a in found.items()}
 
 
 def _prompts(plan: Plan | None) -> dict[str, str] | None:

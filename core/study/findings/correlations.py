@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..statistics.multiple_testing import linked_reason
+from ..links import link_reason
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,11 +55,11 @@ def relate_columns(
     """
     import pandas as pd
 
-    from ..statistics import correlate, q_values
+    from ..statistics import correlate_table, q_values
 
     strata = [s for s in STRATA if s in table.columns and (estimand == "between" or s != "structure")]
     work = partial(
-        correlate,
+        correlate_table,
         table,
         metrics=metrics,
         cluster="prompt_id",
@@ -70,7 +70,7 @@ def relate_columns(
         permutations=permutations,
         resamples=resamples,
         seed=seed,
-        linked=partial(linked_reason, ids=tuple(ids)),
+        linked=partial(link_reason, ids=tuple(ids)),
     )
     found = []
     for at in range(0, max(len(features), 1), AT_ONCE):

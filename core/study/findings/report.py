@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...charts.text_labels import plain_text, significant_digits
+from ...importance.methods import DEFAULT_METHOD
 from ...version import __version__
 from ..column_labels import (
+    CAUSAL,
     column_description,
     column_label,
     features_of,
@@ -161,7 +163,7 @@ def _against(opened: OpenedStudy, found: Findings, estimand: str, pair: ShownPai
     metrics = [m for m in metrics_of(table["metric"].unique()) if METRICS[m].kind == "outcome"]
     metrics = metrics or metrics_of(table["metric"].unique())
     out = [f"<p>{_text(ABOUT_ESTIMANDS[estimand])}</p>"]
-    for group in ("causal", "attention"):
+    for group in (CAUSAL, DEFAULT_METHOD):
         features = features_of(table["feature"].unique(), group)
         if features:
             out.append(_figure(correlation_figure(table, features, metrics, estimand)))

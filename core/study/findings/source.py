@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import StudyError
-from ..features import FEATURES
+from ..features import get_feature
 from ..plan import Plan
 from ..quality.metrics import METRICS
 
@@ -81,7 +81,7 @@ def check_runs(table: pd.DataFrame, name: str = "The table") -> pd.DataFrame:
         )
     if not len(table):
         raise StudyError(f"{name} has no run: open a table with at least one row.")
-    values = [c for c in table if c in METRICS or c in FEATURES]
+    values = [c for c in table if c in METRICS or get_feature(c) is not None]
     if not values:
         raise StudyError(f"{name} has no metric and no feature: a column is one of them by its name, e.g. correct.")
     out = table.copy()
@@ -108,7 +108,9 @@ def table_version(runs: pd.DataFrame) -> str:
     """sha256 of the numbers of a runs table, shortened."""
     from pandas.util import hash_pandas_object
 
-    own = runs[[c for c in runs if c in METRICS or c in FEATURES or c in (*NEEDED, "control", "cell", "error")]]
+    own = runs[
+        [c for c in runs if c in METRICS or get_feature(c) is not None or c in (*NEEDED, "control", "cell", "error")]
+    ]
     found = hashlib.sha256(",".join(map(str, own.columns)).encode())
     found.update(hash_pandas_object(own, index=False).to_numpy().tobytes())
     return found.hexdigest()[:16]

@@ -2,14 +2,14 @@
 
 Kinds, in the order that pages show them: an **outcome** says whether the answer is good (a reference, an instruction,
 a person); a **proxy** may go with that (relevance, likelihood); a **descriptor** only describes the text. To add one:
-a function from Answered to Value, a line here, an independent computation in its test. A metric that is linked by
-construction with a feature also wants a line in core.study.statistics. Guarded by tests/core/test_quality_metrics.py.
+a function from Answered to Value, a line here, an independent computation in its test. What links
+it to others by construction stands in ``measures`` and ``linked``. Guarded by tests/core/test_quality_metrics.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ...records import Answered
@@ -19,6 +19,17 @@ from .metric_value import UNRATED, MetricValue, defined_value, undefined_value
 Better = Literal["higher", "lower", "neither"]
 EvidenceKind = Literal["outcome", "proxy", "descriptor"]
 EVIDENCE_KINDS: tuple[EvidenceKind, ...] = ("outcome", "proxy", "descriptor")
+
+
+MEASURES = {
+    "length": "both measure the length of the answer",
+    "repetition": "both measure repetition",
+    "likelihood": "both are made of the answer's likelihood",
+    "reference": "both compare the answer with the reference",
+    "instructions": "both count instructions followed",
+    "relevance": "both compare answer and prompt",
+}
+"""What several columns measure alike: why that says nothing."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,10 @@ class Metric:
     """Only 0 and 1."""
     needs_end: bool = False
     """Undefined where the token limit stopped the answer."""
+    measures: str = ""
+    """A key of MEASURES where other columns measure the same: such pairs go together by construction."""
+    linked: Mapping[str, str] = field(default_factory=dict)
+    """{what another column measures: why it goes with this by construction}."""
 
 
 def rating(answered: Answered) -> MetricValue:
@@ -58,80 +73,104 @@ def relevance_rank(_: Answered) -> MetricValue:
 METRICS: dict[str, Metric] = {
     "correct": Metric(
         "Correct", reference_match.correct, "0 or 1", "higher", "outcome",
-        "1 where a reference stands in the finished answer as whole words, 0 where none does.", True, True),
+        "1 where a reference stands in the finished answer as whole words, 0 where none does.", True, True,
+        measures="reference"),
     "followed": Metric(
         "All instructions followed", instruction_adherence.followed, "0 or 1", "higher", "outcome",
-        "1 where every verifiable instruction of the prompt was followed, read strictly.", True),
+        "1 where every verifiable instruction of the prompt was followed, read strictly.", True,
+        measures="instructions"),
     "instructions_strict": Metric(
         "Instructions followed, strict", instruction_adherence.strict_share, "share", "higher", "outcome",
-        "Share of the prompt's verifiable instructions that were followed, from 0 to 1."),
+        "Share of the prompt's verifiable instructions that were followed, from 0 to 1.",
+        measures="instructions"),
     "instructions_loose": Metric(
         "Instructions followed, loose", instruction_adherence.loose_share, "share", "higher", "outcome",
-        "The same share, where the answer may pass without its first or last line or its asterisks, from 0 to 1."),
+        "The same share, where the answer may pass without its first or last line or its asterisks, from 0 to 1.",
+        measures="instructions"),
     "exact_match": Metric(
         "Exact match", reference_match.exact_match, "0 or 1", "higher", "outcome",
-        "1 where the whole answer equals a reference, without case, punctuation and articles.", True, True),
+        "1 where the whole answer equals a reference, without case, punctuation and articles.", True, True,
+        measures="reference"),
     "contains": Metric(
         "Contains the reference", reference_match.contains, "0 or 1", "higher", "outcome",
-        "1 where a reference stands in the answer as whole words; in a stopped answer only a hit counts.", True),
+        "1 where a reference stands in the answer as whole words; in a stopped answer only a hit counts.", True,
+        measures="reference"),
     "token_f1": Metric(
         "Token F1", reference_match.token_f1, "share", "higher", "outcome",
-        "F1 of the words that answer and reference share, from 0 to 1, the best reference counts.", False, True),
+        "F1 of the words that answer and reference share, from 0 to 1, the best reference counts.", False, True,
+        measures="reference"),
     "chrf": Metric(
         "chrF", reference_match.chrf, "0 to 100", "higher", "outcome",
-        "chrF2 (sacrebleu): F-score of characters up to 6-grams against the references, 0 to 100.", False, True),
+        "chrF2 (sacrebleu): F-score of characters up to 6-grams against the references, 0 to 100.", False, True,
+        measures="reference"),
     "bleu": Metric(
         "BLEU", reference_match.bleu, "0 to 100", "higher", "outcome",
-        "Sentence BLEU (sacrebleu, tokenizer 13a, smoothing exp) against the references, 0 to 100.", False, True),
+        "Sentence BLEU (sacrebleu, tokenizer 13a, smoothing exp) against the references, 0 to 100.", False, True,
+        measures="reference"),
     "rouge_l": Metric(
         "ROUGE-L", reference_match.rouge_l, "share", "higher", "outcome",
-        "F-score of the longest common subsequence of words with the best reference, from 0 to 1.", False, True),
+        "F-score of the longest common subsequence of words with the best reference, from 0 to 1.", False, True,
+        measures="reference"),
     "rating": Metric(
         "Human rating", rating, "rating", "higher", "outcome",
         "What people gave for the answer (1 to 5 on the page Rate, or an uploaded column), mean over raters."),
     "relevance_rank": Metric(
         "Relevance, rank", relevance_rank, "1 / rank", "higher", "proxy",
         "1 / rank of the run's own prompt among the study's prompts of its task by nearness to the answer: "
-        "1 where it is the nearest."),
+        "1 where it is the nearest.",
+        measures="relevance"),
     "relevance_cosine": Metric(
         "Relevance, cosine", relevance_cosine, "cosine", "higher", "proxy",
-        "Cosine of answer and prompt in all-MiniLM-L6-v2, from -1 to 1; texts are read up to 256 tokens."),
+        "Cosine of answer and prompt in all-MiniLM-L6-v2, from -1 to 1; texts are read up to 256 tokens.",
+        measures="relevance"),
     "copy_share": Metric(
         "Copied words", text_descriptors.copy_share, "share", "neither", "proxy",
-        "Share of the answer's words that also occur in the prompt, from 0 to 1."),
+        "Share of the answer's words that also occur in the prompt, from 0 to 1.",
+        linked={"relevance": MEASURES["relevance"]}),
     "mean_logprob": Metric(
         "Log-probability per token", likelihood.mean_logprob, "nats per token", "higher", "proxy",
-        "Mean natural log-probability of the answer's tokens, at most 0; a model finds its own loops likely."),
+        "Mean natural log-probability of the answer's tokens, at most 0; a model finds its own loops likely.",
+        measures="likelihood"),
     "perplexity": Metric(
         "Perplexity", likelihood.perplexity, "", "lower", "proxy",
-        "exp of minus the mean log-probability, at least 1."),
+        "exp of minus the mean log-probability, at least 1.",
+        measures="likelihood"),
     "words": Metric(
         "Words", text_descriptors.word_count, "words", "neither", "descriptor",
-        "Words of the answer; a word may hold hyphens and apostrophes.", False, True),
+        "Words of the answer; a word may hold hyphens and apostrophes.", False, True,
+        measures="length"),
     "characters": Metric(
         "Characters", text_descriptors.character_count, "characters", "neither", "descriptor",
-        "Characters of the answer as a reader sees them, without the spaces around it.", False, True),
+        "Characters of the answer as a reader sees them, without the spaces around it.", False, True,
+        measures="length"),
     "sentences": Metric(
         "Sentences", text_descriptors.sentence_count, "sentences", "neither", "descriptor",
-        "Sentences of the answer; a line break ends one.", False, True),
+        "Sentences of the answer; a line break ends one.", False, True,
+        measures="length"),
     "tokens": Metric(
         "Tokens", text_descriptors.token_count, "tokens", "neither", "descriptor",
-        "Tokens of the answer itself, without thinking and end token.", False, True),
+        "Tokens of the answer itself, without thinking and end token.", False, True,
+        measures="length"),
     "distinct_1": Metric(
         "Distinct words", lambda answered: text_descriptors.distinct(answered, 1), "share", "neither", "descriptor",
-        "Different words divided by all words, above 0 to 1; it falls with length."),
+        "Different words divided by all words, above 0 to 1; it falls with length.",
+        measures="repetition"),
     "distinct_2": Metric(
         "Distinct pairs of words", lambda answered: text_descriptors.distinct(answered, 2),
         "share", "neither", "descriptor",
-        "Different pairs of neighbouring words divided by all pairs, above 0 to 1; it falls with length."),
+        "Different pairs of neighbouring words divided by all pairs, above 0 to 1; it falls with length.",
+        measures="repetition"),
     "loop_share": Metric(
         "Words in loops", text_descriptors.loop_share, "share", "lower", "descriptor",
-        "Share of the words that repeat the block of words right before them, from 0 to below 1."),
+        "Share of the words that repeat the block of words right before them, from 0 to below 1.",
+        measures="repetition"),
     "zlib_ratio": Metric(
         "Compressed size", text_descriptors.zlib_ratio, "ratio", "neither", "descriptor",
-        "Bytes after zlib divided by bytes before: low means repetitive, short texts lie above 1."),
+        "Bytes after zlib divided by bytes before: low means repetitive, short texts lie above 1.",
+        measures="repetition"),
     "mean_entropy": Metric(
         "Entropy per token", likelihood.mean_entropy, "nats", "neither", "descriptor",
-        "Mean entropy of the next-token distributions along the answer, at least 0."),
+        "Mean entropy of the next-token distributions along the answer, at least 0.",
+        linked={"likelihood": MEASURES["likelihood"]}),
 }  # fmt: skip
 """{name: Metric}; the names are columns of the runs table."""

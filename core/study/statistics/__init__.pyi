@@ -1,6 +1,5 @@
 from .auroc_interval import auroc as auroc
-from .correlation import correlate as correlate
-from .multiple_testing import linked_reason as linked_reason
+from .correlation import correlate_table as correlate_table
 from .multiple_testing import q_values as q_values
 from .paired_differences import against_control as against_control
 from .paired_differences import paired_differences_table as paired_differences_table

@@ -24,7 +24,7 @@ from scipy import stats
 
 from ...errors import HeedError, StudyError
 from . import observations, permutation, table_columns
-from .correlation import correlate
+from .correlation import correlate_table
 from .multiple_testing import q_values
 from .power import smallest_rho
 from .simulation import SimulatedStudy, column_names, planted_correlation, simulate_runs
@@ -119,7 +119,7 @@ def _correlate(
     design: CalibrationDesign, table: pd.DataFrame, seed: int, resamples: int, permutations: int = 999
 ) -> pd.DataFrame:
     features, metrics = column_names(design.study)
-    return correlate(
+    return correlate_table(
         table,
         features,
         metrics,
@@ -190,7 +190,7 @@ class ShippedTable:
         any_ = 0
         for number in range(studies):
             table = self.exchanged(np.random.default_rng([3, number]))
-            found = correlate(table, self.features, self.metrics, strata=self.strata, seed=number, resamples=0)
+            found = correlate_table(table, self.features, self.metrics, strata=self.strata, seed=number, resamples=0)
             any_ += bool((found.q <= NOMINAL).any())
         tested = len(self.features) * len(self.metrics)
         return _counted(f"shipped study, quality exchanged, {len(self.table)} runs", any_, studies, tested)

@@ -33,7 +33,7 @@ REST_COLUMNS = ["strata", "i2", "tau", "linked", "why"]
 AGAIN = ["rho", "low", "high", "p"]
 
 
-def correlate(
+def correlate_table(
     table: pd.DataFrame,
     features: str | Sequence[str],
     metrics: str | Sequence[str],
@@ -62,7 +62,7 @@ def correlate(
     ``p_controlled`` of the partial correlation, and with ``post_treatment`` (length, log-probability of the answer)
     the same with ``_post``, which holds both. What the feature acts through is taken out there: read it with care.
 
-    ``linked``: None for the rule of names, else a function (feature, metric) -> reason, or the pairs themselves.
+    ``linked``: pairs that go together by construction, or a function (feature, metric) -> reason ("": they do not).
     ``permutations`` of every pair (small p get more); ``resamples`` of the bootstrap; 0 leaves p or intervals out.
 
     Raises StudyError (a HeedError) for unknown columns, text, or no table.
@@ -94,8 +94,10 @@ def correlate(
 
 
 def _reason(rule: Links, feature: str, metric: str) -> str:
-    if feature == metric or rule is None:
-        return multiple_testing.linked_reason(feature, metric)
+    if feature == metric:
+        return "both are the same column"
+    if rule is None:
+        return ""
     answer = rule(feature, metric) if callable(rule) else (feature, metric) in {tuple(pair) for pair in rule}
     return answer if isinstance(answer, str) else ("they are linked by construction" if answer else "")
 

@@ -182,7 +182,7 @@ def _method(column: Column, layers: tuple[int, ...], heads: int) -> None:
     about = "\n\n".join(f"**{m.label}**: {m.about}" for m in METHODS.values())
     key = _key(column, "method")
     st.selectbox("Method", list(METHODS), key=key, format_func=lambda m: METHODS[m].label, help=about)
-    if st.session_state[key] != "picked-heads":
+    if not METHODS[st.session_state[key]].picks:
         return
     for name, have, label in (("layers", layers, "Layers"), ("heads", tuple(range(heads)), "Heads")):
         picked = st.session_state[_key(column, name)] = list(st.session_state[_key(column, name)] or ())

@@ -13,7 +13,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.importance import METHODS
+from core.importance import DEFAULT_METHOD, METHODS
 from core.records import Request
 from pages.parts.run_settings import RunSettings
 
@@ -32,7 +32,7 @@ class Column:
 
     uid: int = 0
     filled: RunSettings = field(default_factory=RunSettings)
-    method: str = "mean-attention"
+    method: str = DEFAULT_METHOD
     layers: tuple[int, ...] = ()
     heads: tuple[int, ...] = ()
     run: str = ""
@@ -48,7 +48,7 @@ class Column:
 
     def reading(self, layers: Sequence[int], heads: int) -> dict[str, Any]:
         """Keywords of ``importance``; layers and heads that the model does not have are left out."""
-        if self.method != "picked-heads":
+        if not METHODS[self.method].picks:
             return {"layers": None, "heads": None}
         kept = tuple(n for n in self.layers if n in layers)
         picked = tuple(n for n in self.heads if n < heads)
@@ -135,7 +135,7 @@ def column_summary(column: Column, short: bool = False) -> str:
 
 
 def _picked(column: Column) -> str:
-    if column.method != "picked-heads":
+    if not METHODS[column.method].picks:
         return ""
     layers = ", ".join(map(str, column.layers)) or "all" if column.layers or column.heads else "last"
     heads = ", ".join(map(str, column.heads)) or "all"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.importance import METHODS
+from core.importance import DEFAULT_METHOD, METHODS
 from pages.parts.compare.column_state import MOST_COLUMNS, Column
 
 QUERY_NAMES = ("runs", "method", "layers", "heads", "level")
@@ -23,17 +23,17 @@ def columns_query(columns: Sequence[Column]) -> dict[str, str]:
         return {}
     found = {"runs": ",".join(c.run for c in columns)}
     methods = [c.method for c in columns]
-    if set(methods) != {"mean-attention"}:
+    if set(methods) != {DEFAULT_METHOD}:
         found["method"] = methods[0] if len(set(methods)) == 1 else ",".join(methods)
     for name in ("layers", "heads"):
-        picked = [getattr(c, name) if c.method == "picked-heads" else () for c in columns]
+        picked = [getattr(c, name) if METHODS[c.method].picks else () for c in columns]
         if any(picked):
             found[name] = ",".join(".".join(map(str, p)) for p in picked)
     return found
 
 
 def edit_query(
-    run: str, method: str = "mean-attention", layers: Sequence[int] = (), heads: Sequence[int] = ()
+    run: str, method: str = DEFAULT_METHOD, layers: Sequence[int] = (), heads: Sequence[int] = ()
 ) -> dict[str, str]:
     """The address that opens a run with an editable copy beside it."""
     column = Column(run=run, method=method, layers=tuple(layers), heads=tuple(heads))
@@ -46,7 +46,7 @@ def query_columns(query: Mapping[str, str]) -> tuple[list[str], list[dict[str, A
     methods, layers, heads = (_spread(query.get(name, ""), len(runs)) for name in ("method", "layers", "heads"))
     readings: list[dict[str, Any]] = [
         {
-            "method": method if method in METHODS else "mean-attention",
+            "method": method if method in METHODS else DEFAULT_METHOD,
             "layers": _numbers(layer),
             "heads": _numbers(head),
         }

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core import store
 from core.errors import HeedError
-from core.importance import METHODS
+from core.importance import DEFAULT_METHOD, METHODS
 from core.store import OpenedComparison, SavedColumn
 from pages.parts.compare.column_state import COMPARE_LEVELS, MOST_COLUMNS
 from pages.parts.compare.matched_columns import MatchedColumns
@@ -74,7 +74,7 @@ def take_opened() -> bool:
     for shown in found.columns[:MOST_COLUMNS]:
         trace = open_trace(shown.run)
         if trace is not None:
-            method = shown.method if shown.method in METHODS else "mean-attention"
+            method = shown.method if shown.method in METHODS else DEFAULT_METHOD
             columns.append(replace(column_of_run(trace), method=method, layers=shown.layers, heads=shown.heads))
     if columns:
         adopt_columns(columns)

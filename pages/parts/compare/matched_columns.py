@@ -44,7 +44,7 @@ class DrawnColumn:
     @property
     def share(self) -> bool:
         """Its numbers are shares, not scores."""
-        return METHODS[self.seen.column.method].unit == "share"
+        return METHODS[self.seen.column.method].gives == "share"
 
 
 @dataclass(frozen=True, eq=False)

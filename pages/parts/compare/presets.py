@@ -13,7 +13,7 @@ import streamlit as st
 
 from core import store
 from core.errors import HeedError
-from core.importance import METHODS
+from core.importance import METHODS, PICKED_METHOD
 from core.models.catalogue import DEFAULT_MODEL
 from core.records import Trace
 from pages.parts import job_progress
@@ -101,7 +101,7 @@ def preset_two_prompts() -> None:
 def preset_methods() -> None:
     """The run of the first column, read by several methods."""
     first = _first()
-    names = [m for m in METHODS if not METHODS[m].must_pick]
+    names = [m for m in METHODS if not METHODS[m].picks]
     put_columns([fresh_column(first, method=m, layers=(), heads=()) for m in names])
 
 
@@ -111,7 +111,7 @@ def preset_layers() -> None:
     trace = _example(first.run) if first.run else None
     have = trace.model.attention_layers if trace is not None else tuple(range(24))
     picked = sorted({have[0], have[len(have) // 2], have[-1]}) if have else [0]
-    put_columns([fresh_column(first, method="picked-heads", layers=(n,), heads=()) for n in picked])
+    put_columns([fresh_column(first, method=PICKED_METHOD, layers=(n,), heads=()) for n in picked])
 
 
 PRESETS: dict[str, Callable[[], None]] = {

@@ -20,6 +20,7 @@ from core.comparing.mean_spread import ENOUGH
 from core.comparing.perturbations import EDIT_KINDS, describe_edit, missing_edits_sentence, propose_edits
 from core.comparing.run_stability import Stability, stability_sentence
 from core.errors import HeedError
+from core.importance import DEFAULT_METHOD
 from core.jobs.run_jobs import Draft
 from core.probe.time_estimate import duration_text, estimate_time
 from core.records import Request, Trace
@@ -54,7 +55,7 @@ def stability_view(
     draft: Draft,
     trace: Trace,
     *,
-    method: str = "mean-attention",
+    method: str = DEFAULT_METHOD,
     layers: Sequence[int] | None = None,
     heads: Sequence[int] | None = None,
     level: str = "word",

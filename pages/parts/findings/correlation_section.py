@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.charts.study_correlations import SELECTION
 from core.charts.study_scatter import RUN_SELECTION
-from core.study.column_labels import FEATURE_GROUPS, column_description, column_label, features_of
+from core.study.column_labels import column_description, column_label, feature_groups, features_of
 from core.study.findings.cache import findings_name
 from core.study.findings.figures import ABOUT_ESTIMANDS, ESTIMANDS, correlation_figure, forest_figure, scatter_figure
 from core.study.findings.source import OpenedStudy
@@ -57,9 +57,7 @@ def correlation_section(opened: OpenedStudy, found: Any) -> PickedPair:
 
 def _grid(name: str, table: Any, estimand: str, features: list[str], metrics: list[str]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        group = _switch(
-            "Features", {g: w for g, w in FEATURE_GROUPS.items() if features_of(features, g)}, "findings_group"
-        )
+        group = _switch("Features", feature_groups(features), "findings_group")
         kind = _switch(
             "Metrics", {k: w for k, w in METRIC_KINDS.items() if pair_choice.of_kind(metrics, k)}, "findings_metrics"
         )

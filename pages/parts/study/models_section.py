@@ -7,9 +7,8 @@ import re
 import streamlit as st
 
 from core.errors import PromptError
-from core.importance import METHODS as READINGS
+from core.importance import METHODS, study_methods
 from core.models.catalogue import CATALOGUE
-from core.study.plan import METHODS
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import TYPED, fetch_sentence, model_option
 from pages.parts.study.study_form import KEPT_FIELDS, field_key, get_field, put_field
@@ -81,9 +80,9 @@ def settings_section() -> None:
         )
     st.multiselect(
         "Attention read as",
-        METHODS,
+        study_methods(),
         key=field_key("methods"),
-        format_func=lambda m: READINGS[m].label if m in READINGS else m,
+        format_func=lambda m: METHODS[m].label if m in METHODS else m,
         placeholder="No attention",
         help="Each is a set of columns in the table; it adds no run.",
         **KEPT_FIELDS,

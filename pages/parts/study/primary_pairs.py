@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from core.study.column_labels import column_label
-from core.study.features import FEATURES
+from core.study.features import feature_columns
 from core.study.plan import MOST_PRIMARY
 from core.study.quality.metrics import METRICS
-from pages.parts.study.study_form import KEPT_FIELDS, field_key
+from pages.parts.study.study_form import KEPT_FIELDS, field_key, get_field
 
 ABOUT_PRIMARY = (
     "Of the many correlations that a study can look at, some come out strong by chance. Name here which you expect; "
@@ -22,7 +22,7 @@ def primary_pairs() -> None:
     for number in range(min(MOST_PRIMARY, len(named_pairs()) + 1)):
         left, right = st.columns(2)
         for place, name, options, label in (
-            (left, f"feature_{number}", FEATURES, "Importance"),
+            (left, f"feature_{number}", feature_columns(get_field("methods")), "Importance"),
             (right, f"metric_{number}", METRICS, "Quality"),
         ):
             st.session_state.setdefault(field_key(name), None)

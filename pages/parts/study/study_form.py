@@ -13,9 +13,10 @@ from typing import Any
 
 import streamlit as st
 
+from core.importance import default_study_methods
 from core.models.catalogue import DEFAULT_MODEL
 from core.study.item_files import TASKS, Example
-from core.study.plan import METHODS, Plan
+from core.study.plan import Plan
 
 KEPT_FIELDS: dict[str, Any] = {"persist_state": "session"}
 BUILT_IN, OWN_ITEMS, BOTH = "built-in", "own", "both"
@@ -36,7 +37,7 @@ FIRST_MODELS: dict[str, Any] = {
     "temperature": 0.0,
     "top_p": 1.0,
     "seeds": "0, 1, 2",
-    "methods": list(METHODS),
+    "methods": list(default_study_methods()),
     "effects": True,
     "pairs": (),
     "templates": {},

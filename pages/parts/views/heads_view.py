@@ -8,7 +8,7 @@ import streamlit as st
 from core import store
 from core.charts.layer_head_map import layers_heads_chart
 from core.charts.text_labels import visible_label
-from core.importance import answer_mean, read_by_head
+from core.importance import METHODS, answer_mean, read_by_head
 from core.importance.reading_summary import own_columns
 from core.records import Importance, Trace
 from pages.parts.reading_controls import Choices
@@ -60,7 +60,7 @@ def heads_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedW
 
 def _reading(chosen: Choices) -> str:
     """Which heads the rest of the page reads, where they were picked by hand."""
-    if chosen.method != "picked-heads":
+    if not METHODS[chosen.method].picks:
         return ""
     layers = "every layer" if chosen.layers is None else "layers " + ", ".join(map(str, chosen.layers))
     which = "every head" if chosen.heads is None else "heads " + ", ".join(map(str, chosen.heads))

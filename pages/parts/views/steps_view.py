@@ -30,7 +30,7 @@ Groups = Mapping[str, np.ndarray]
 def steps_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedWords) -> ViewFigure:
     """Draws the lines, and the bars of one step below them."""
     level = "segment" if trace.request.segments and trace.tokens.proven else "role"
-    share = METHODS[chosen.method].unit == "share"
+    share = METHODS[chosen.method].gives == "share"
     settings = {**chosen.picked, "sink": "separate"}
     found = importance(trace, chosen.method, **settings, inputs="all", columns=level, rows="token")
     steps = trace.answer_steps if len(trace.answer_steps) else np.arange(trace.steps)

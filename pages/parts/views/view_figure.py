@@ -42,5 +42,5 @@ def draw_chart(chart: Any, key: str, **more: Any) -> None:
 def csv_head(trace: Trace, chosen: Choices, view: str, **more: Any) -> Mapping[str, Any]:
     """The first lines of a view's CSV: where its numbers come from."""
     picked = {"layers": chosen.layers, "heads": chosen.heads} if chosen.layers or chosen.heads else {}
-    method = {"method": chosen.method, "unit": METHODS[chosen.method].unit} | picked
+    method = {"method": chosen.method, "unit": METHODS[chosen.method].gives} | picked
     return {"view": view, "model": trace.model.caption, "run": trace.id} | method | more

@@ -42,6 +42,8 @@ class Check:
     """What a verdict needs that a truncated answer has not: "length" (all of it), "end" (its last words) or ""."""
     params: tuple[tuple[str, str], ...] = ()
     """(name, kind) of its kwargs; the kinds are in ``core.study.quality.instructions.check_settings``."""
+    goes_with_length: bool = False
+    """Whether it is followed is decided by how long the answer is, or goes with that by construction."""
 
 
 def count_check(
@@ -51,6 +53,7 @@ def count_check(
     number: str,
     certain: Count | None = None,
     params: tuple[tuple[str, str], ...] = (),
+    goes_with_length: bool = False,
 ) -> Check:
     """A check that compares a count with a number.
 
@@ -69,7 +72,7 @@ def count_check(
         return growing_count(sure(answer, kwargs), of(kwargs), int(kwargs[number]))
 
     own = ((number, "count"),) if relation in RELATIONS else ((relation, "bound"), (number, "count"))
-    return Check(label, function, settled, "length", params or own)
+    return Check(label, function, settled, "length", params or own, goes_with_length)
 
 
 def growing_count(count: int, relation: str, number: int) -> bool | None:

@@ -115,7 +115,12 @@ def _contains(answer: str, kwargs: Kwargs, prompt: str) -> bool:
 
 HEED_CHECKS: dict[str, Check] = {
     "heed:words": count_check(
-        "Number of words", lambda answer, kwargs: count_words(answer), "relation", "count", params=COUNT
+        "Number of words",
+        lambda answer, kwargs: count_words(answer),
+        "relation",
+        "count",
+        params=COUNT,
+        goes_with_length=True,
     ),
     "heed:sentences": count_check(
         "Number of sentences",
@@ -125,17 +130,30 @@ HEED_CHECKS: dict[str, Check] = {
         # the last sentence may turn out to belong to the one before it
         certain=lambda answer, kwargs: max(count_sentences(answer) - 1, 0),
         params=COUNT,
+        goes_with_length=True,
     ),
     "heed:characters": count_check(
-        "Number of characters", lambda answer, kwargs: count_characters(answer), "relation", "count", params=COUNT
+        "Number of characters",
+        lambda answer, kwargs: count_characters(answer),
+        "relation",
+        "count",
+        params=COUNT,
+        goes_with_length=True,
     ),
     "heed:lines": count_check(
-        "Number of lines", lambda answer, kwargs: count_lines(answer), "relation", "count", params=COUNT
+        "Number of lines",
+        lambda answer, kwargs: count_lines(answer),
+        "relation",
+        "count",
+        params=COUNT,
+        goes_with_length=True,
     ),
-    "heed:one_of": Check("One of a list", _one_of, _one_of_so_far, "end", (("options", "words"), ("case", "flag?"))),
+    "heed:one_of": Check(
+        "One of a list", _one_of, _one_of_so_far, "end", (("options", "words"), ("case", "flag?")), True
+    ),
     "heed:regex": Check("A pattern", _regex, _regex_so_far, "end", (("pattern", "pattern"), ("whole", "flag?"))),
     "heed:json": Check("The answer as JSON", _json, json_so_far, "end", (("keys", "words?"),)),
-    "heed:number": Check("One number and nothing else", _number, _number_so_far, "end"),
+    "heed:number": Check("One number and nothing else", _number, _number_so_far, "end", goes_with_length=True),
     "heed:starts_with": Check("A given beginning", _starts, _starts_so_far, "", (("text", "text"),)),
     "heed:contains": Check("A given text", _contains, once_there(_contains), "length", (("text", "text"),)),
 }

@@ -249,6 +249,7 @@ IFEVAL: dict[str, Check] = {
         "relation",
         "frequency",
         params=(("keyword", "text"), ("frequency", "count"), ("relation", "bound")),
+        goes_with_length=True,
     ),
     "keywords:forbidden_words": Check(
         "Words that must not occur", _forbids, _forbids_so_far, "length", (("forbidden_words", "words"),)
@@ -275,6 +276,7 @@ IFEVAL: dict[str, Check] = {
         "num_sentences",
         # the last sentence may turn out to belong to the one before it
         certain=lambda answer, kwargs: max(count_ifeval_sentences(answer) - 1, 0),
+        goes_with_length=True,
     ),
     "length_constraints:number_paragraphs": Check(
         "Number of paragraphs",
@@ -282,9 +284,14 @@ IFEVAL: dict[str, Check] = {
         _paragraphs_so_far,
         "length",
         (("num_paragraphs", "count"),),
+        goes_with_length=True,
     ),
     "length_constraints:number_words": count_check(
-        "Number of words", lambda answer, kwargs: count_ifeval_words(answer), "relation", "num_words"
+        "Number of words",
+        lambda answer, kwargs: count_ifeval_words(answer),
+        "relation",
+        "num_words",
+        goes_with_length=True,
     ),
     "length_constraints:nth_paragraph_first_word": Check(
         "Number of paragraphs, and the first word of one of them",
@@ -292,6 +299,7 @@ IFEVAL: dict[str, Check] = {
         _nth_paragraph_so_far,
         "length",
         (("num_paragraphs", "count"), ("nth_paragraph", "place"), ("first_word", "text")),
+        goes_with_length=True,
     ),
     "detectable_content:number_placeholders": count_check(
         "Placeholders in square brackets",
@@ -334,6 +342,7 @@ IFEVAL: dict[str, Check] = {
         "capital_relation",
         "capital_frequency",
         certain=_capitals_done,
+        goes_with_length=True,
     ),
     "change_case:english_capital": Check("English in capital letters only", _capital, _has_lower, "length"),
     "change_case:english_lowercase": Check("English in small letters only", _lowercase, _has_upper, "length"),

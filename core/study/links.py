@@ -1,0 +1,57 @@
+"""Which columns of a study go together by construction, so that a correlation of theirs is arithmetic and no finding.
+
+The reasons stand where the columns are defined: at the feature (``linked``), at the metric (``measures``, ``linked``)
+and at the instruction (``goes_with_length``). Guarded by tests/core/test_study_links.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .features import get_feature
+from .quality.instructions import INSTRUCTIONS
+from .quality.metrics import MEASURES, METRICS
+from .statistics.correlation import correlate_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FACTS = {"output_tokens": "length", "strict": "instructions", "loose": "instructions"}
+"""{column that is neither metric nor feature: what it measures}, of the tables of runs and of instructions."""
+
+
+def link_reason(feature: str, metric: str, ids: Sequence[str] = ()) -> str:
+    """Why two columns (metrics or features, either way round) are linked by construction; "" if they are not.
+
+    ``ids``: the instructions that are verified in the table, if a column is about them.
+    """
+    a, b = str(feature).partition("@")[0], str(metric).partition("@")[0]
+    if a == b:
+        return "both are the same column" if feature == metric else "both are the same measure"
+    (one, one_goes_with), (other, other_goes_with) = _declared(a), _declared(b)
+    if one and one == other:
+        return MEASURES[one]
+    if other in one_goes_with or one in other_goes_with:
+        return one_goes_with.get(other) or other_goes_with[one]
+    about_length = any(INSTRUCTIONS[i].goes_with_length for i in ids if i in INSTRUCTIONS)
+    if {one, other} == {"length", "instructions"} and about_length:
+        return "some of the instructions are about the length of the answer"
+    return ""
+
+
+def _declared(column: str) -> tuple[str, Mapping[str, str]]:
+    """(what a column measures, {what others measure: why it goes with them})."""
+    if column in METRICS:
+        return METRICS[column].measures, METRICS[column].linked
+    feature = get_feature(column)
+    return FACTS.get(column, ""), feature.linked if feature is not None else {}
+
+
+def correlate(table: pd.DataFrame, features: Sequence[str], metrics: Sequence[str], **settings: Any) -> pd.DataFrame:
+    """Rank correlations of features with metrics over a study's runs, as ``statistics.correlate_table`` computes them.
+
+    ``settings``: those of ``correlate_table``. Pairs that are linked by construction are shown and left out of the
+    family of tests, unless ``linked`` says otherwise. Raises StudyError, one sentence.
+    """
+    return correlate_table(table, features, metrics, **{"linked": link_reason, **settings})

@@ -1,0 +1,146 @@
+"""One line in METHODS is enough, what a method needs is asked for, and none gets numbers that are not its own."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core import explain
+from core.errors import MethodError, PromptError
+from core.importance import METHODS, Method, MethodInput, default_study_methods, study_methods
+from core.records import MAX, MEAN, Importance, Probe, Rows, Units
+from core.study.features import feature_columns, features
+from core.study.plan import Plan
+from core.study.study import Study
+from core.text.token_groups import GROUPS
+from tests.core import study_tiny
+from tests.core.test_importance import HEADS, TRACE, P
+
+
+def median_head(source: MethodInput) -> np.ndarray:
+    """For each key the median over heads: no mean and no maximum of a layer can give it."""
+    return np.median(source.rows.weights(source.maps), axis=0)
+
+
+MEDIAN = Method("Median head", median_head, "score", "For each token the median over all heads.")
+
+
+@pytest.fixture
+def median(monkeypatch):
+    monkeypatch.setitem(METHODS, "median-head", MEDIAN)
+
+
+def reduced():
+    """The hand-made run with each layer's mean and maximum in place of its heads."""
+    weights = np.array(list(HEADS.values())).reshape(2, 2, 3, 6)
+    kept = np.stack([f(w, axis=0) for w in weights for f in (np.mean, np.max)])
+    rows = Rows([3, 4, 5], [0, 0, 1, 1], [MEAN, MAX] * 2, np.round(65535 * np.sqrt(kept)), kept.sum(-1))
+    return dataclasses.replace(TRACE, rows=rows, request=dataclasses.replace(TRACE.request, keep="reduced"))
+
+
+def test_a_stored_reduction_stands_in_only_where_it_gives_the_same(median):
+    for name in ("mean-attention", "last-layer", "max-heads"):
+        np.testing.assert_allclose(explain(reduced(), name).values, explain(TRACE, name).values, atol=1e-4)
+    with pytest.raises(MethodError, match=r"median-head needs every head.*keep='all'"):
+        explain(reduced(), "median-head")
+
+
+def test_a_method_gets_its_own_numbers(median):
+    expected = np.median(np.array(list(HEADS.values())), axis=0)
+    found = explain(TRACE, "median-head", inputs="all")
+    np.testing.assert_allclose(found.values, expected, atol=1e-4)
+    assert found.unit == "score" and not found.sums_to_one
+
+
+def probe():
+    """Each prompt token hidden alone: the second cost 2 nats at every step."""
+    units = Units("token", TRACE.tokens.texts[:P], [-1, 0, 0, -1], [-1, 0, 3, -1], [-1, 3, 7, -1],
+                  ("template", "user", "user", "template"), range(P), range(P), np.ones(P))  # fmt: skip
+    logprobs = np.zeros((P, 3))
+    logprobs[1] = -2
+    return Probe(TRACE.id, units, np.eye(P, dtype=bool), logprobs, np.zeros(3), "mask")
+
+
+def left_out(source: MethodInput) -> np.ndarray:
+    """Nats that each step lost without each token of the prompt."""
+    out = np.zeros((source.trace.steps, len(source.trace.tokens) - 1), np.float32)
+    out[:, :P] = source.given["probe"].effect.T
+    return out
+
+
+def test_what_a_method_needs_beside_rows_is_asked_for(monkeypatch):
+    asked = Method("Left out", left_out, "nats", "What hiding it cost.", needs=("probe",))
+    monkeypatch.setitem(METHODS, "left-out", asked)
+    with pytest.raises(MethodError, match="Left out needs a Probe of this run"):
+        explain(TRACE, "left-out")
+    for trace in (TRACE, dataclasses.replace(TRACE, rows=None)):  # it reads no rows
+        found = explain(trace, "left-out", granularity="word", given={"probe": probe()})
+        assert isinstance(found, Importance) and found.unit == "nats"
+        assert dict(zip(found.columns.labels, found.values[0], strict=True))["red"] == 2
+    with pytest.raises(MethodError, match="without layers and heads"):
+        explain(TRACE, "left-out", heads=[0], given={"probe": probe()})
+    assert "left-out" not in study_methods(), "a study keeps no probe of every unit"
+
+
+def test_an_array_of_another_shape_is_told(monkeypatch):
+    monkeypatch.setitem(METHODS, "odd", Method("Odd", lambda source: np.zeros((2, 2)), "score", "Wrong."))
+    with pytest.raises(MethodError, match=r"Odd gave an array of shape \(2, 2\), expected \(3, 6\)"):
+        explain(TRACE, "odd")
+
+
+@pytest.mark.parametrize("name", ["nonsense", "picked-heads", ""])
+def test_a_plan_takes_only_methods_that_a_study_can_read_by(name):
+    wanted = {"models": ("m",), "suites": ("fact",), "methods": ("mean-attention", name or "x y")}
+    with pytest.raises(PromptError, match="the methods are mean-attention, last-layer, max-heads"):
+        Plan("Test", **wanted)
+
+
+def test_a_plan_reads_by_the_methods_that_say_so():
+    assert Plan("Test", models=("m",), suites=("fact",)).methods == ("mean-attention", "last-layer")
+    assert default_study_methods() == ("mean-attention", "last-layer")
+
+
+GROUPED = dataclasses.replace(TRACE, groups=GROUPS, mass=np.zeros((2, 2, 3, len(GROUPS))))
+
+
+def test_features_follow_any_method(median):
+    assert "share_instruction@median-head" in feature_columns(["mean-attention", "median-head"])
+    found = features(GROUPED, explain(GROUPED, "median-head"))
+    raw = np.median(np.array(list(HEADS.values())), axis=0)
+    assert found["sink"] == pytest.approx(raw[:2, 0].mean(), abs=1e-4)
+
+
+def test_scores_above_one_are_kept_and_below_zero_refused(monkeypatch):
+    monkeypatch.setitem(METHODS, "tall", Method("Tall", lambda s: 9 * s.rows.weights(s.maps).mean(0), "score", "x"))
+    tall, mean = features(GROUPED, explain(GROUPED, "tall")), features(GROUPED)
+    assert tall["sink"] == pytest.approx(9 * mean["sink"], rel=1e-3)
+    monkeypatch.setitem(METHODS, "low", Method("Low", lambda s: -s.rows.weights(s.maps).mean(0), "score", "x"))
+    with pytest.raises(MethodError, match="below 0"):
+        features(GROUPED, explain(GROUPED, "low"))
+
+
+def test_a_study_reads_by_a_method_of_ones_own(median, tmp_path, monkeypatch):
+    """Its rows come from every head, not from a stored mean under its label."""
+    monkeypatch.setenv("HEED_HOME", str(tmp_path / "home"))
+    plan = study_tiny.plan(study_tiny.model(tmp_path), 2, methods=("mean-attention", "median-head", "max-heads"))
+    study = Study(plan)
+    try:
+        assert study.run(1).over
+        table = study.table()
+        own, mean, high = (table[f"sink{end}"].to_numpy() for end in ("@median-head", "", "@max-heads"))
+        assert np.isfinite(own).all() and (own < high).all() and not np.allclose(own, mean)
+        trace = run_of(study, table)
+        expected = np.median(trace.attention.reshape(-1, *trace.attention.shape[2:]), axis=0)
+        assert own[0] == pytest.approx(expected[trace.answer_steps, 0].mean(), abs=1e-4)
+    finally:
+        study.close()
+
+
+def run_of(study: Study, table: pd.DataFrame):
+    """The first run of a study with every head."""
+    from core.capture import capture
+    from core.models import load_model
+
+    request = dataclasses.replace(study.request(table["cell"][0]), keep="all")
+    return capture(load_model(request.model), request)
