@@ -1,4 +1,3 @@
-from .capture.run_model import run as run
 from .comparing.compare_runs import compare as compare
 from .errors import HeedError as HeedError
 from .importance.explain import explain as explain
@@ -6,6 +5,7 @@ from .importance.methods import METHODS as METHODS
 from .models.catalogue import CATALOGUE as CATALOGUE
 from .models.load import load_model as load_model
 from .probe.ablation import knock_out as knock_out
+from .runs import run as run
 from .study.features import features as features
 from .study.links import correlate as correlate
 from .study.quality.instructions.verdicts_of import check_instructions as check_instructions

@@ -21,13 +21,14 @@ BELOW = {
     "settings": {"errors", "version"},
     "records": {"checks", "errors"},
     "text": {"errors", "records"},
-    "models": {"errors", "processes", "progress", "records", "settings"},
+    "models": {"errors", "processes", "progress", "records", "settings", "text"},
     "capture": {"checks", "errors", "models", "progress", "records", "settings", "text"},
     "importance": {"checks", "errors", "records", "text"},
     "probe": {"capture", "checks", "errors", "models", "progress", "records", "text"},
     "comparing": {"checks", "errors", "importance", "records", "text"},
     "charts": {"comparing", "importance", "records", "text"},
     "store": {"errors", "records", "settings", "text"},
+    "runs": {"capture", "checks", "errors", "models", "progress", "records", "store"},
     "study/quality": {"errors", "models", "progress", "records", "settings", "text"},
     "study/statistics": {"checks", "errors", "progress"},
     "study": {
@@ -38,7 +39,7 @@ BELOW = {
         *("charts", "errors", "importance", "progress", "study", "study/quality", "study/statistics", "version"),
     },
     "jobs": {
-        *("capture", "errors", "models", "probe", "progress", "records", "store", "study", "study/quality"),
+        *("errors", "models", "probe", "progress", "records", "runs", "store", "study", "study/quality"),
     },
 }
 """What each part of core may import: always above it, never back. A new part needs a line here, an unused name none."""
@@ -48,6 +49,7 @@ NUMPY_ONLY = (
     "core/charts",
     "core/store",
     "core/jobs",
+    "core/runs",
     "core/text",
     "core/records",
     "core/settings",

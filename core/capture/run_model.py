@@ -1,52 +1,30 @@
 """Request -> Trace: renders the prompt, runs the model once, and puts everything it saw into one record.
 
-``run`` is the face for notebooks (a string or messages, settings by keyword); ``capture`` is what pages, jobs
-and workers call with a ready Request. Guarded by tests/core/test_capture_run_model.py.
+The model is at hand and the Request is ready; ``core.runs`` makes both and keeps what comes of them. Guarded by
+tests/core/test_capture_run_model.py.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from ..checks import check_switch, short_repr
+from ..checks import short_repr
 from ..errors import NO_MEMORY, CaptureError, HeedError, ModelError, PromptError, error_reason, is_out_of_memory
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import Request, Trace
-from ..text.chat_template import inspect_template, template_text
 from ..text.detokenise import token_texts
 from ..text.display_text import decode_stream
 from ..text.given_answer import tokenise_answer
 from ..text.output_tokens import with_output
 from ..text.render import render
 from ..text.rendered_prompt import RenderedPrompt as Prompted
-from .build_request import PromptInput, make_request
 from .decode import Written, check_length, end_ids, generate, score_given
 from .gather import Gather
-
-
-def run(
-    model: Any, prompt: PromptInput, *, answer: str | Sequence[int] | None = None, raw: bool = False, **settings: Any
-) -> Trace:
-    """Runs ``model`` over ``prompt`` and returns the Trace.
-
-    ``prompt``: a string (one user message where the model has a chat template, else raw text; ``raw=True`` forces
-    raw), chat messages ``[{"role": ..., "content": ...}]``, or token ids. ``[[instruction: ...]]`` (context,
-    example, question) names a segment and is stripped. ``answer``: text or ids to score instead of generating.
-    ``settings``: max_new_tokens (64), temperature (0 = greedy), top_p, seed, stop, system ("keep" or "none"),
-    thinking (False), author (who wrote a given answer), keep ("all", "reduced", "none").
-    Raises PromptError, CaptureError; ModelError for a model that ``load_model`` did not give.
-    """
-    check_model(model)
-    chat = not check_switch("Raw", raw) and model.ref.has_template
-    request = make_request(
-        model.key, prompt, answer=answer, raw=not chat, dated=prints_date(model.tokenizer), **settings
-    )
-    return capture(model, request)
 
 
 def check_model(model: Any) -> None:
@@ -56,12 +34,6 @@ def check_model(model: Any) -> None:
             f"A run needs a model from load_model, not {short_repr(model)}: call load_model with a name, a folder or a "
             ".gguf file first."
         )
-
-
-def prints_date(tokenizer: Any) -> bool:
-    """True when the chat template prints the current date."""
-    template = template_text(tokenizer)
-    return template is not None and inspect_template(template).dated
 
 
 def capture(

@@ -15,9 +15,9 @@ import numpy as np
 from ..errors import Cancelled
 from ..progress import IsCancelled, Progress
 from ..records import NextTokens, Request, Trace
+from ..runs import Draft, capture_and_save, prepare
 from ..store import load_probe, load_run, save_probe
 from .job import Work
-from .run_jobs import Draft, capture_and_save, loading_progress
 
 Asked = tuple[str, str, str, np.ndarray | None]
 """(run id, units, mode, masks): what ``load_probe`` takes."""
@@ -32,7 +32,7 @@ def probe_work(what: Draft | Request, units: str = "word", mode: str = "mask", m
     def do(progress: Progress, cancelled: IsCancelled) -> Asked:
         from ..probe import hide_units, knock_out
 
-        model, request = _ready(what, progress, cancelled)
+        model, request = prepare(what, progress, cancelled)
         trace = _trace(model, request, progress, cancelled)
         asked = None if masks is None else np.atleast_2d(np.asarray(masks))
         if load_probe(trace, units, mode, asked) is None:
@@ -53,20 +53,11 @@ def next_work(what: Sequence[Draft | Request], k: int = 10) -> Work:
     def do(progress: Progress, cancelled: IsCancelled) -> NextTokens:
         from ..probe import next_tokens
 
-        ready = [_ready(w, progress, cancelled) for w in what]
+        ready = [prepare(w, progress, cancelled) for w in what]
         model = ready[0][0] if ready else None
         return next_tokens(model, [request for _, request in ready], k, progress=progress, cancelled=cancelled)
 
     return do
-
-
-def _ready(what: Draft | Request, progress: Progress, cancelled: IsCancelled) -> tuple[Any, Request]:
-    """The loaded model and the request."""
-    from ..models import load_model
-
-    name = what.model
-    model = load_model(name, progress=loading_progress(progress), cancelled=cancelled)
-    return model, what if isinstance(what, Request) else what.request(model.key)
 
 
 def _trace(model: Any, request: Request, progress: Progress, cancelled: IsCancelled) -> Trace:

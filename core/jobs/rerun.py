@@ -14,10 +14,10 @@ from ..errors import StudyError
 from ..models.model_key import template_prints_date
 from ..progress import IsCancelled, Progress
 from ..records import Item
+from ..runs import loading_progress, make_run
 from ..study.plan import Plan
 from ..study.prompt_structures import LaidOutItem
 from .job import Work
-from .run_jobs import capture_and_save, is_stored, loading_progress
 
 
 def lay_out_row(plan: Plan, row: Mapping[str, Any]) -> tuple[Item, LaidOutItem]:
@@ -42,9 +42,8 @@ def rerun_work(plan: Plan, row: Mapping[str, Any]) -> Work:
 
         model = load_model(str(row["model"]), progress=loading_progress(progress), cancelled=cancelled)
         today = date.today().isoformat() if template_prints_date(str(row["model"])) else ""
-        request = cell_request(plan, item, form, model.key, int(row.get("seed") or 0), today)
-        if not is_stored(request):
-            capture_and_save(model, request, progress, cancelled)
-        return request.id
+        return make_run(
+            cell_request(plan, item, form, model.key, int(row.get("seed") or 0), today), progress, cancelled
+        )
 
     return do

@@ -14,10 +14,10 @@ from typing import Any
 
 from ..errors import Cancelled
 from ..progress import IsCancelled, Progress
+from ..runs import loading_progress, make_run
 from ..study.plan import Plan
 from ..study.study import Study
 from .job import Work
-from .run_jobs import capture_and_save, is_stored, loading_progress
 
 StudyName = Plan | str | Path
 """A plan, the path of a plan.json, or the id of a study."""
@@ -70,12 +70,7 @@ def open_work(what: StudyName, cell: str) -> Work:
             request = study.request(cell)
         finally:
             study.close()
-        if not is_stored(request):
-            from ..models import load_model
-
-            model = load_model(request.model, progress=loading_progress(progress), cancelled=cancelled)
-            capture_and_save(model, request, progress, cancelled)
-        return request.id
+        return make_run(request, progress, cancelled)
 
     return do
 

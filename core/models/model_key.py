@@ -20,6 +20,7 @@ from typing import Any, Literal
 from ..errors import HeedError, ModelError, NotFetched
 from ..records import ModelKey, ModelRef
 from ..settings import models_path, versions
+from ..text.chat_template import inspect_template
 from . import paths
 from .catalogue import CATALOGUE, Entry, Hub, PyPI
 from .file_metadata import read_metadata
@@ -167,7 +168,7 @@ def template_prints_date(name: str) -> bool:
         template = read_metadata(path).template if path else ""
     except (HeedError, OSError):
         return False
-    return "strftime_now" in template or "date_string" in template
+    return inspect_template(template).dated
 
 
 def known_ref(key: ModelKey, *, same_versions: bool = False) -> ModelRef | None:

@@ -15,6 +15,7 @@ from .query import full_run_id as full_run_id
 from .query import name_run as name_run
 from .query import star_run as star_run
 from .query import store_usage as store_usage
+from .read import has_rows as has_rows
 from .read import load_run as load_run
 from .read import open_run as open_run
 from .run_index import RunInfo as RunInfo

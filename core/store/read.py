@@ -53,6 +53,14 @@ def open_run(run_id: str, rows: bool = True) -> Trace | None:
         raise StoreError(f"The run {run_id[:8]} cannot be read ({error.strerror}): check {folder}.") from error
 
 
+def has_rows(run_id: str) -> bool:
+    """True when the attention rows of a run are stored; they are not read."""
+    try:
+        return is_id(run_id) and run_files.read_manifest(run_folder(run_id)).rows_bytes > 0
+    except (OSError, run_files.Damaged):
+        return False
+
+
 def _reopen(folder: Path, rows: bool, first: run_files.Damaged) -> Trace | None:
     """Look again, alone: a run that is still damaged is deleted and told."""
     told = f"The stored run {folder.name[:8]} was damaged ({first}) and is not shown: run it again."

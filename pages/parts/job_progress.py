@@ -18,8 +18,9 @@ import streamlit as st
 
 from core.errors import HeedError
 from core.jobs import Job, Work, jobs
-from core.jobs.run_jobs import Draft, draft_request, is_stored, run_work
+from core.jobs.run_jobs import run_work
 from core.records import Request
+from core.runs import Draft, draft_request, is_stored
 from pages.parts.markdown_escape import escape_markdown
 
 RUN_POLL = 0.4
@@ -45,7 +46,7 @@ def start_run(draft: Draft) -> str | None:
         if request is not None and _stored(request):
             return request.id
         name = draft.name if request is None else request.id
-        begin_job(name, run_work(draft), request.model.device if request else "cpu")
+        begin_job(name, run_work(request or draft), request.model.device if request else "cpu")
     except HeedError as error:
         state.error = str(error)
     return None

@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from core.jobs.run_jobs import Draft
 from core.records import Request
+from core.runs import Draft
 from pages.parts.run_settings import RUN_MODES, RunSettings
 
 TURN_ROLES = ("user", "assistant")

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from core.jobs.run_jobs import Draft
 from core.models.catalogue import DEFAULT_MODEL
 from core.records import Request
+from core.runs import Draft
 from core.text import segment_marks
 
 RUN_MODES = ("Chat", "Raw", "Given answer")

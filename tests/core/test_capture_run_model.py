@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from core import explain, run
+from core import explain
 from core.capture import capture, make_request
 from core.errors import Cancelled, CaptureError, MethodError, ModelError, PromptError
 from core.models import load_model
 from core.records import MAX, MEAN, ModelKey
 from tests.core import models_made_up as made_up
 from tests.core import tiny
+from tests.core.fresh import run
 
 
 @pytest.fixture(scope="module")
@@ -262,7 +263,7 @@ def test_saved_and_fresh_agree_to_the_last_bit(llama, tmp_path, monkeypatch):
     assert np.array_equal(explain(again).values, explain(trace).values)
 
 
-@pytest.mark.parametrize("wrong", [None, "llama", 5])
+@pytest.mark.parametrize("wrong", [None, 5, {"name": "llama"}])
 def test_a_run_needs_a_loaded_model(llama, wrong):
     for model in (wrong, llama.hf):
         with pytest.raises(ModelError, match="load_model"):

@@ -8,8 +8,8 @@ from core.capture import capture, make_request
 from core.errors import Cancelled
 from core.jobs import Jobs
 from core.jobs.probe_jobs import next_work, probe_work
-from core.jobs.run_jobs import Draft
 from core.probe import knock_out, variant_scoring
+from core.runs import Draft
 from core.text.deletion import delete_spans
 from tests.core import probe_made_up as made
 

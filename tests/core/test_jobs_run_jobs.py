@@ -4,7 +4,8 @@ import pytest
 
 from core import store
 from core.errors import Cancelled
-from core.jobs.run_jobs import Draft, Outcome, draft_request, is_stored, run_all_work, run_work
+from core.jobs.run_jobs import Outcome, run_all_work, run_work
+from core.runs import Draft, draft_request, is_stored
 from tests.core import models_made_up
 
 

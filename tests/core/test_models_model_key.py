@@ -200,7 +200,7 @@ def test_prints_date(folder, tmp_path):
     (folder / "chat_template.jinja").write_text("{{ strftime_now('%d %b %Y') }}")
     assert model_key.template_prints_date(str(folder))
     (folder / "chat_template.jinja").unlink()
-    (folder / "tokenizer_config.json").write_text('{"chat_template": "{% if not date_string %}"}')
+    (folder / "tokenizer_config.json").write_text('{"chat_template": "{% if not date_string %}{{ today }}{% endif %}"}')
     assert model_key.template_prints_date(str(folder))
 
 

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from core import explain, knock_out, run
+from core import explain, knock_out
 from core.errors import Cancelled, CaptureError, MethodError, ModelError
 from core.probe import hide_units, variant_scoring
 from core.text.deletion import delete_spans
 from tests.core import probe_made_up as made
+from tests.core.fresh import run
 
 BACK = 9
 PROMPT = "ab cd,ef;gh"  # no letter twice

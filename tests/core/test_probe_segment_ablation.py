@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from core import knock_out, run
+from core import knock_out
 from core.errors import Cancelled
 from core.probe import ablate_segments
 from tests.core import probe_made_up as made
+from tests.core.fresh import run
 
 SAID = [
     {"role": "system", "content": "[[instruction: Be brief.]]"},

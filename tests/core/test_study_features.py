@@ -1,11 +1,12 @@
 """Digests and features against raw attention of a real capture, and against numbers worked out by hand."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from core import explain, run
+from core import explain
 from core.errors import MethodError, PromptError, StoreError
 from core.records import SLICES, Instruction, Segment
 from core.study import features as measured
@@ -24,6 +25,7 @@ from core.study.filler import neutral_filler
 from core.study.function_words import is_content
 from core.text.token_groups import segment_share
 from tests.core import probe_made_up as made
+from tests.core.fresh import run
 
 SAID = [
     {"role": "system", "content": "[[instruction: Be brief.]]"},
@@ -184,7 +186,7 @@ def test_work_gives_every_cell_its_result(model, trace):
     long = run(model, "y", max_new_tokens=2).request
     asked = [
         StudyRun("good", trace.request, said),
-        StudyRun("too long", type(long)(**{**long.__dict__, "max_new_tokens": 5000})),
+        StudyRun("too long", replace(long, max_new_tokens=5000)),
     ]
     got = {r.key: r for r in compute_runs(model, asked)}
     assert "reads at most" in got["too long"].error and got["too long"].digest is None

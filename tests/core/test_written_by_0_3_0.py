@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from core import explain, features, score, store
-from core.jobs.run_jobs import Draft, draft_request
 from core.records import Message
+from core.runs import Draft, draft_request
 from core.study import Plan, Study
 from core.study.study import list_studies
 

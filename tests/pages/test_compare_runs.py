@@ -6,7 +6,8 @@ import pytest
 
 from core import store
 from core.jobs import jobs
-from core.jobs.run_jobs import Draft, draft_request, run_work
+from core.jobs.run_jobs import run_work
+from core.runs import Draft, draft_request
 from pages.parts.compare.column_state import TEMPLATE
 from tests.core import models_made_up
 from tests.pages.conftest import fine, texts

@@ -11,7 +11,8 @@ from core.comparing.perturbations import propose_edits
 from core.comparing.run_stability import measure_stability
 from core.importance import explain
 from core.jobs import jobs
-from core.jobs.run_jobs import Draft, draft_request, run_work
+from core.jobs.run_jobs import run_work
+from core.runs import Draft, draft_request
 from pages.parts.compare.stability_runs import draft_prompt, draft_with_prompt, reading_draft, sampling_draft
 from pages.parts.compare.stability_view import EDITS, FEWEST_EDITS, SEEDS, wanted_edits
 from tests.core import models_made_up

@@ -13,9 +13,10 @@ from typing import Any
 import streamlit as st
 
 from core.errors import HeedError
-from core.jobs.run_jobs import Outcome, draft_request, run_all_work
+from core.jobs.run_jobs import Outcome, run_all_work
 from core.models.model_key import known_ref, resolve
 from core.records import Request, Trace
+from core.runs import draft_request
 from pages.parts import job_progress
 from pages.parts.compare.column_state import SHARED, Column, apply_system_rule, update_column
 from pages.parts.run_cache import open_trace

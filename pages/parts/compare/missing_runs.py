@@ -12,8 +12,9 @@ from typing import Any
 import streamlit as st
 
 from core.errors import HeedError
-from core.jobs.run_jobs import Draft, Outcome, draft_request, run_all_work
+from core.jobs.run_jobs import Outcome, run_all_work
 from core.records import Request
+from core.runs import Draft, draft_request
 from core.store.lock import run_folder
 from core.store.run_files import MANIFEST, ROWS
 from pages.parts import job_progress

@@ -20,10 +20,10 @@ from core.comparing.cross_scores import cross_scores_sentence, next_words_senten
 from core.comparing.minimal_pairs import Pair, expand_pairs, has_groups
 from core.errors import HeedError
 from core.jobs.probe_jobs import next_work
-from core.jobs.run_jobs import Draft, draft_request
 from core.probe.answer_odds import Odds, log_odds
 from core.probe.time_estimate import estimate_time
 from core.records import NextTokens, Request, Trace
+from core.runs import Draft, draft_request
 from pages.parts import job_progress
 from pages.parts.compare.missing_runs import is_busy, missing_runs, run_stamps
 from pages.parts.compare.stability_runs import reading_draft

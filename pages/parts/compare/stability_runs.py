@@ -16,8 +16,8 @@ from core.comparing import common_granularity
 from core.comparing.run_stability import Stability, measure_stability
 from core.errors import HeedError
 from core.importance import explain
-from core.jobs.run_jobs import Draft
 from core.records import Request, Trace
+from core.runs import Draft
 from pages.parts.compare.missing_runs import run_stamps
 
 READS = ("system", "thinking", "date")

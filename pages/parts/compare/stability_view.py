@@ -21,9 +21,9 @@ from core.comparing.perturbations import EDIT_KINDS, describe_edit, missing_edit
 from core.comparing.run_stability import Stability, stability_sentence
 from core.errors import HeedError
 from core.importance import DEFAULT_METHOD
-from core.jobs.run_jobs import Draft
 from core.probe.time_estimate import duration_text, estimate_time
 from core.records import Request, Trace
+from core.runs import Draft
 from pages.parts.compare.missing_runs import is_busy, missing_runs
 from pages.parts.compare.stability_runs import (
     draft_prompt,

@@ -7,8 +7,9 @@ from typing import Any
 import streamlit as st
 
 from core.errors import HeedError
-from core.jobs.run_jobs import Draft, draft_request, run_work
+from core.jobs.run_jobs import run_work
 from core.records import Request, Trace
+from core.runs import Draft, draft_request
 from core.text import segment_marks
 from core.text.deletion import delete_spans, removable_spans
 from pages.parts import job_progress
@@ -39,7 +40,7 @@ def answer_without(here: WhatIf) -> None:
         name = draft.name if request is None else request.id
         device = here.trace.request.model.device
         try:
-            job_progress.begin_job(name, run_work(draft), device, here.slot("answer"))
+            job_progress.begin_job(name, run_work(request or draft), device, here.slot("answer"))
         except HeedError as error:
             st.session_state[f"{here.slot('answer')}:error"] = str(error)
 

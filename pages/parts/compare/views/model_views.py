@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.jobs.run_jobs import Draft
+from core.runs import Draft
 from pages.parts.compare.column_state import apply_system_rule
 from pages.parts.compare.matched_columns import MatchedColumns
 from pages.parts.compare.pair_views import cross_view, next_words_view

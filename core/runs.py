@@ -1,0 +1,189 @@
+"""One run of a model: asked for, found in the store, or made and kept. What notebooks, the shell, jobs and pages share.
+
+``run`` is the face for notebooks. A ``Draft`` is what somebody filled in; ``draft_request`` makes the Request of it
+where the model is known without loading it, so that a stored answer is found before torch is imported; ``prepare``
+loads what a run needs; ``capture_and_save`` makes it. A run that is cancelled or fails stores nothing. Guarded by
+tests/core/test_runs.py.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .capture.build_request import PromptInput, make_request
+from .checks import check_switch
+from .errors import Cancelled, NotFetched, StoreError
+from .models.memory_estimate import size_text
+from .models.model_key import known_ref, resolve, template_prints_date
+from .progress import FetchProgress, IsCancelled, Progress, never_cancelled, no_progress
+from .records import ModelKey, Request, Trace
+from .store import has_rows, load_run, open_run, save_run
+
+LOG = logging.getLogger("heed")
+
+
+def run(
+    model: Any,
+    prompt: PromptInput,
+    *,
+    answer: str | Sequence[int] | None = None,
+    raw: bool = False,
+    cache: bool = True,
+    **settings: Any,
+) -> Trace:
+    """Runs ``model`` over ``prompt`` and returns the Trace; the same question again is answered from the store.
+
+    ``model``: what ``load_model`` gave, or a name as it takes them; by name, a stored answer needs no torch and no
+    model in memory. ``prompt``: a string (one user message where the model has a chat template, else raw text;
+    ``raw=True`` forces raw), chat messages ``[{"role": ..., "content": ...}]``, or token ids. ``[[instruction: ...]]``
+    (context, example, question) names a segment and is stripped. ``answer``: text or ids to score instead of
+    generating. ``cache=False`` neither looks into the store nor keeps the run. ``settings``: max_new_tokens (64),
+    temperature (0 = greedy), top_p, seed, stop, system ("keep" or "none"), thinking (False), author (who wrote a given
+    answer), keep ("all", "reduced", "none").
+    Raises PromptError, CaptureError, ModelError.
+    """
+    own_text = check_switch("Raw", raw)
+    use_store = check_switch("Cache", cache)
+    loaded, key, has_template = _look_up(model)
+    dated = template_prints_date(key.name)
+    request = make_request(key, prompt, answer=answer, raw=own_text or not has_template, dated=dated, **settings)
+    found = stored_run(request) if use_store else None
+    if found is not None:
+        return found
+    from .capture import capture
+
+    trace = capture(loaded or _load(key), request)
+    if use_store:
+        try:
+            save_run(trace)
+        except StoreError as error:
+            LOG.warning("The run could not be kept: %s", error)
+    return trace
+
+
+def _look_up(model: Any) -> tuple[Any, ModelKey, bool]:
+    """(the model if it is loaded, its key, whether it has a chat template); loads it where only that can tell."""
+    if isinstance(model, (str, Path, ModelKey)):
+        try:
+            key = resolve(model if isinstance(model, ModelKey) else str(model))
+            ref = known_ref(key)
+        except NotFetched:
+            ref = None
+        if ref is not None:
+            return None, key, ref.has_template
+        model = _load(model if isinstance(model, ModelKey) else str(model))
+    else:
+        from .capture.run_model import check_model
+
+        check_model(model)
+    return model, model.key, model.ref.has_template
+
+
+def _load(name: str | ModelKey) -> Any:
+    from .models import load_model
+
+    return load_model(name)
+
+
+def stored_run(request: Request) -> Trace | None:
+    """The stored run of ``request`` with the rows that it keeps; None where there is none, or a damaged one."""
+    try:
+        return load_run(request) if is_stored(request) else None
+    except StoreError as error:
+        LOG.warning("A stored run cannot be used: %s", error)
+        return None
+
+
+def is_stored(request: Request) -> bool:
+    """True when this very run is stored with the rows that the request keeps. Reads no rows."""
+    found = open_run(request.id, rows=False)
+    if found is None:
+        return False
+    if found.model.attention == "none" or request.keep == "none":
+        return True
+    return has_rows(request.id) and found.request.keep in ("all", request.keep)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a person filled in: a model by name, a prompt, and settings as ``make_request`` takes them."""
+
+    model: str
+    prompt: PromptInput
+    answer: str | None = None
+    raw: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def request(self, key: ModelKey) -> Request:
+        """Raises PromptError for what cannot be run."""
+        dated = template_prints_date(self.model)
+        return make_request(key, self.prompt, answer=self.answer, raw=self.raw, dated=dated, **self.settings)
+
+    @property
+    def name(self) -> str:
+        """What two sessions that ask for the same share."""
+        return json.dumps([self.model, self.prompt, self.answer, self.raw, dict(self.settings)], default=str)
+
+
+def draft_request(draft: Draft) -> Request | None:
+    """The request of ``draft``; None where the model must be fetched before it has a fingerprint.
+
+    Raises PromptError or ModelError for what cannot be run at all.
+    """
+    try:
+        key = resolve(draft.model)
+    except NotFetched:
+        draft.request(ModelKey(draft.model, ""))  # bad settings are told now, not after a download
+        return None
+    return draft.request(key)
+
+
+def prepare(
+    what: Draft | Request, progress: Progress = no_progress, cancelled: IsCancelled = never_cancelled
+) -> tuple[Any, Request]:
+    """The loaded model, fetched where it is missing, and the request: a Draft's is made now."""
+    from .models import load_model
+
+    model = load_model(what.model, progress=loading_progress(progress), cancelled=cancelled)
+    return model, what if isinstance(what, Request) else what.request(model.key)
+
+
+def capture_and_save(
+    model: Any, request: Request, progress: Progress = no_progress, cancelled: IsCancelled = never_cancelled
+) -> Trace:
+    """The run of ``request``, made now and stored; a cancelled one stores nothing. Raises Cancelled."""
+    from .capture import capture
+
+    progress(None, "Reading the prompt")
+    trace = capture(model, request, progress, cancelled)
+    if cancelled():
+        raise Cancelled("Stopped.")
+    save_run(trace)
+    return trace
+
+
+def make_run(what: Draft | Request, progress: Progress, cancelled: IsCancelled) -> str:
+    """The id of the stored run of ``what``, which is made where it is missing."""
+    if isinstance(what, Request) and is_stored(what):
+        return what.id
+    model, request = prepare(what, progress, cancelled)
+    if not is_stored(request):
+        capture_and_save(model, request, progress, cancelled)
+    return request.id
+
+
+def loading_progress(progress: Progress) -> FetchProgress:
+    """What ``load_model`` tells, as the progress of a run."""
+
+    def tell(what: str, done: int, total: int) -> None:
+        if what.startswith("Download") and total:
+            progress(done / total, f"{what}: {size_text(done)} of {size_text(total)}")
+        else:
+            progress(done / total if total else None, f"{what} the model" if " " not in what else what)
+
+    return tell

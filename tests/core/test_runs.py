@@ -1,0 +1,139 @@
+"""The same question is answered once: from the store, by name without torch, and never with rows that it did not ask."""
+
+import logging
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from core import load_model, run, store
+from core import runs as module
+from core.errors import ModelError, PromptError
+from core.processes import module_environment
+from core.runs import Draft, draft_request, is_stored, make_run, stored_run
+from tests.core import models_made_up as made_up
+
+PROMPT = "One [[context: two]] three"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return str(made_up.save_model(tmp_path_factory.mktemp("runs") / "tiny", made_up.tiny_llama()))
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HEED_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def never(monkeypatch):
+    """From now on nothing may be captured."""
+
+    def start():
+        monkeypatch.setattr("core.capture.run_model.capture", lambda *a, **k: pytest.fail("it was captured again"))
+        monkeypatch.setattr("core.capture.capture", lambda *a, **k: pytest.fail("it was captured again"), raising=False)
+
+    return start
+
+
+def same(a, b):
+    return (
+        a.id == b.id
+        and np.array_equal(a.attention, b.attention)
+        and np.array_equal(a.mass, b.mass)
+        and a.tokens.texts == b.tokens.texts
+    )
+
+
+def test_the_second_time_it_comes_from_the_store(folder, never):
+    model = load_model(folder)
+    first = run(model, PROMPT, max_new_tokens=4)
+    assert store.full_run_id(first.id) == first.id
+    never()
+    for again in (model, folder, model.key):
+        assert same(run(again, PROMPT, max_new_tokens=4), first)
+
+
+def test_without_cache_nothing_is_looked_up_or_kept(folder):
+    model = load_model(folder)
+    trace = run(model, PROMPT, max_new_tokens=2, cache=False)
+    assert store.full_run_id(trace.id) is None
+    store.save_run(trace)
+    fresh = run(model, PROMPT, max_new_tokens=2, cache=False)
+    assert fresh is not trace and same(fresh, trace)
+    with pytest.raises(PromptError, match="Cache must be True or False"):
+        run(model, PROMPT, cache="maybe")
+
+
+def test_a_page_and_a_notebook_ask_the_same(folder, never):
+    draft = Draft(folder, [{"role": "user", "content": PROMPT}], settings={"max_new_tokens": 3})
+    ident = make_run(draft, lambda *a: None, lambda: False)
+    never()
+    assert run(folder, PROMPT, max_new_tokens=3).id == ident == draft_request(draft).id
+
+
+def test_rows_that_were_not_kept_are_made(folder):
+    model = load_model(folder)
+    run(model, PROMPT, max_new_tokens=2, keep="reduced")
+    request = run(model, PROMPT, max_new_tokens=2).request
+    assert (stored_run(request).rows.heads >= 0).all(), "a run of reductions would answer for every head"
+    store.evict_rows()
+    few = run(model, PROMPT, max_new_tokens=2, keep="none")
+    assert few.id == request.id and is_stored(few.request)
+
+
+def test_segments_and_author_are_those_that_were_asked(folder, never):
+    model = load_model(folder)
+    run(model, "One two three", answer="four", author="Ada")
+    never()
+    other = run(model, "One [[context: two]] three", answer="four", author="Eve")
+    assert other.request.author == "Eve" and other.request.segments[0].name == "context"
+
+
+def test_a_damaged_run_is_made_again(folder, caplog):
+    trace = run(folder, PROMPT, max_new_tokens=2)
+    rows = store.lock.run_folder(trace.id) / "rows.safetensors"
+    rows.write_bytes(rows.read_bytes()[:-9])
+    with caplog.at_level(logging.WARNING, "heed"):
+        assert same(run(folder, PROMPT, max_new_tokens=2), trace)
+    assert "cannot be used" in caplog.text
+
+
+def test_a_full_disk_costs_no_answer(folder, monkeypatch, caplog):
+    def full(trace):
+        raise module.StoreError("The disk is full: free some space.")
+
+    monkeypatch.setattr(module, "save_run", full)
+    with caplog.at_level(logging.WARNING, "heed"):
+        assert run(folder, PROMPT, max_new_tokens=2).steps
+    assert "could not be kept: The disk is full" in caplog.text
+
+
+def test_an_unknown_name_is_told():
+    with pytest.raises(ModelError, match="no model called"):
+        run("llama", "x")
+
+
+def test_a_request_that_is_known_is_not_made_again(folder, monkeypatch):
+    request = draft_request(Draft(folder, PROMPT, settings={"max_new_tokens": 2}))
+    monkeypatch.setattr(module, "make_request", lambda *a, **k: pytest.fail("it was made a second time"))
+    assert make_run(request, lambda *a: None, lambda: False) == request.id
+    assert make_run(request, lambda *a: None, lambda: False) == request.id
+
+
+def test_a_stored_answer_needs_no_torch(folder):
+    """In a process of its own, by name: neither torch nor transformers nor a tokenizer is imported."""
+    first = run(folder, PROMPT, max_new_tokens=3)
+    code = (
+        "import sys; from core import run\n"
+        f"trace = run({folder!r}, {PROMPT!r}, max_new_tokens=3)\n"
+        "print(trace.id, sorted({'torch', 'transformers', 'tokenizers', 'streamlit'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=module_environment(**os.environ), capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == f"{first.id} []", done.stderr
