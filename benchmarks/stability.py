@@ -51,4 +51,4 @@ def _runs(model: Any) -> list[Any]:
     from core.comparing.perturbations import propose_edits
 
     texts = [PROMPT, *(edit.text for edit in propose_edits(PROMPT, RUNS - 1))]
-    return [run(model, text, answer=ANSWER) for text in texts]
+    return [run(model, text, answer=ANSWER, cache=False) for text in texts]

@@ -31,7 +31,7 @@ def main(names: Sequence[str]) -> None:
     """Makes the examples called ``names`` (all where none is named)."""
     for name in names or EXAMPLES:
         model, prompt = EXAMPLES[name]
-        trace = run(load_model(model), prompt)
+        trace = run(load_model(model), prompt, cache=False)
         path = FOLDER / f"{name}.json"
         path.write_bytes(run_to_json(trace))
         sys.stdout.write(f"{path.name}: {trace.answer!r}, {path.stat().st_size:,} bytes, run {trace.id[:8]}\n")
