@@ -1,30 +1,26 @@
 """One self-contained HTML file: the texts, the heatmap, the sentence, the settings; no server, no network.
 
-A strict content policy stands in the file: nothing is fetched, and only the one script and the one style whose
-hashes it names may run. The data is a JSON block with every ``<`` escaped, and the script writes it by textContent,
-so that a token like ``</script>`` stays text. The heatmap is drawn on a canvas by page.js, since a chart library
-would make the file a megabyte larger. Guarded by tests/core/test_charts_html_page.py, in a real browser.
+The script writes the data by textContent, so that a token like ``</script>`` stays text. The heatmap is drawn on a
+canvas by page.js, since a chart library would make the file a megabyte larger. Guarded by
+tests/core/test_charts_html_page.py, in a real browser.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..records import Importance, Trace
+from .html_document import html_document, html_picture, html_text
 from .shaded_texts import component_source, shaded_texts_data
 from .text_labels import (
     VIRIDIS,
     earlier_output,
     legend_title,
-    plain_text,
     settings_line,
     step_names,
     token_range,
@@ -60,56 +56,23 @@ def to_html(
     data = {"reader": texts, "heat": _heat(importance, trace.prompt_length)}
     script = "\n".join((component_source()[0], (CHARTS_FOLDER / "page.js").read_text("utf-8")))
     style = "\n".join((component_source()[1], (CHARTS_FOLDER / "page.css").read_text("utf-8")))
-    policy = (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
     lines = (importance.model, settings_line(importance))
-    head = "".join(f'<p class="sub">{escape(plain_text(line))}</p>' for line in lines)
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Heed: {escape(title)}</title>
-<style>{style}</style>
-</head>
-<body>
-<main>
-<h1>{escape(title)}</h1>
-{head}
-<p class="sentence" dir="auto">{escape(plain_text(sentence))}</p>
+    head = "".join(f'<p class="sub">{html_text(line)}</p>' for line in lines)
+    body = f"""{head}
+<p class="sentence" dir="auto">{html_text(sentence)}</p>
 <noscript>This page draws its texts with a script inside the file; please allow it.</noscript>
 <div class="heed-reader" id="reader"></div>
 <p class="keys">{KEYS}</p>
 <h2>Token association heatmap</h2>
 <div class="heat" id="heat"></div>
-{_figures(charts)}
+{"".join(f"<figure>{html_picture(chart)}</figure>" for chart in charts)}
 <h2>What this does not say</h2>
-<p>{escape(not_said)}</p>
+<p>{html_text(not_said)}</p>
 <h2>Settings</h2>
 <dl>
 {_settings(trace, importance)}
-</dl>
-</main>
-<script type="application/json" id="data">{_json(data)}</script>
-<script type="module">{script}</script>
-</body>
-</html>
-"""
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _json(data: Any) -> str:
-    """JSON that cannot end its script block."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    for sign in "<>&\u2028\u2029":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return text.encode("utf-8", "replace").decode("utf-8")
+</dl>"""
+    return html_document(title, body, style, script, data)
 
 
 def _floats(values: np.ndarray) -> str:
@@ -150,17 +113,6 @@ def _heat(importance: Importance, prompt_length: int) -> dict[str, Any]:
     }
 
 
-def _figures(charts: Sequence[Any]) -> str:
-    from .picture_files import svg
-
-    out = []
-    for chart in charts:
-        picture = base64.b64encode(svg(chart).data).decode()
-        said = chart.get("description", "") if isinstance(chart, dict) else chart.to_dict().get("description", "")
-        out.append(f'<figure><img alt="{escape(said)}" src="data:image/svg+xml;base64,{picture}"></figure>')
-    return "\n".join(out)
-
-
 def _settings(trace: Trace, importance: Importance) -> str:
     request, model = trace.request, trace.model
     drawn = "greedy" if request.temperature == 0 else f"temperature {request.temperature:g}, top-p {request.top_p:g}"
@@ -180,5 +132,5 @@ def _settings(trace: Trace, importance: Importance) -> str:
         "Run": trace.id,
         "Notes": " ".join((*model.notes, *trace.notes, *importance.notes)),
     }
-    rows = [f"<dt>{k}</dt><dd>{escape(plain_text(str(v)))}</dd>" for k, v in facts.items() if v]
+    rows = [f"<dt>{k}</dt><dd>{html_text(str(v))}</dd>" for k, v in facts.items() if v]
     return "\n".join(rows)

@@ -1,21 +1,19 @@
 """The findings of a study as one HTML file: sentences, figures, tables, the methods written out; no server needed.
 
-A strict content policy stands in the file: nothing is fetched, no script runs. Figures are pictures inside it (SVG),
-each with what it shows and what it does not; texts of prompts and models are escaped. Outcomes come first, as on the
-page. Guarded by tests/core/test_findings_report.py.
+Nothing is fetched and no script runs. Figures are pictures inside the file (SVG), each with what it shows and what it
+does not; texts of prompts and models are escaped. Outcomes come first, as on the page. Guarded by
+tests/core/test_findings_report.py.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...charts.text_labels import plain_text, significant_digits
+from ...charts.html_document import html_document, html_picture, html_text
+from ...charts.text_labels import significant_digits
 from ...importance.methods import DEFAULT_METHOD
 from ...version import __version__
 from ..column_labels import (
@@ -68,28 +66,9 @@ def report_html(
     """The page as text. ``filters`` in words; ``pair`` (estimand, feature, metric) gets a scatter and a forest."""
     name = title or f"Findings: {opened.name}"
     sections = list(_sections(opened, found, pair))
-    links = "".join(f'<a href="#part-{i}">{escape(head)}</a>' for i, (head, _) in enumerate(sections))
-    body = "\n".join(f'<h2 id="part-{i}">{escape(head)}</h2>\n{text}' for i, (head, text) in enumerate(sections))
-    policy = f"default-src 'none'; style-src '{_hash(STYLE)}'; img-src data:; base-uri 'none'; form-action 'none'"
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Heed: {_text(name)}</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<main>
-<h1>{_text(name)}</h1>
-{_head(opened, filters)}
-<nav>{links}</nav>
-{body}
-</main>
-</body>
-</html>
-"""
+    links = "".join(f'<a href="#part-{i}">{html_text(head)}</a>' for i, (head, _) in enumerate(sections))
+    body = "\n".join(f'<h2 id="part-{i}">{html_text(head)}</h2>\n{text}' for i, (head, text) in enumerate(sections))
+    return html_document(name, f"{_head(opened, filters)}\n<nav>{links}</nav>\n{body}", STYLE)
 
 
 def _sections(opened: OpenedStudy, found: Findings, pair: ShownPair | None) -> Iterator[tuple[str, str]]:
@@ -114,19 +93,19 @@ def _head(opened: OpenedStudy, filters: str) -> str:
     plan = f" · plan {opened.plan.id[:12]}" if opened.plan is not None else ""
     lines = [f"Heed {__version__}{plan} · table {opened.version}"]
     lines += [f"Only these runs: {filters}"] if filters else []
-    return "\n".join(f'<p class="sub">{_text(line)}</p>' for line in lines)
+    return "\n".join(f'<p class="sub">{html_text(line)}</p>' for line in lines)
 
 
 def _asked(opened: OpenedStudy, found: Findings) -> str:
     count = count_sample(opened.runs)
-    numbers = "".join(f"<li>{_text(label)}<b>{_text(value)}</b></li>" for label, value, _ in count.numbers)
-    short = "".join(f"<li>{_text(line)}</li>" for line in found.sentences)
+    numbers = "".join(f"<li>{html_text(label)}<b>{html_text(value)}</b></li>" for label, value, _ in count.numbers)
+    short = "".join(f"<li>{html_text(line)}</li>" for line in found.sentences)
     models = ", ".join(model_label(m) for m in opened.runs["model"].unique())
     asked = ", ".join(structure_label(s) for s in opened.runs["structure"].unique())
     tasks = ", ".join(task_label(t) for t in opened.runs["task"].unique())
     out = [f'<ul class="counts">{numbers}</ul>', f'<ul class="short">{short}</ul>' if short else ""]
-    out.append(f"<p>Models: {_text(models)}. Tasks: {_text(tasks)}. Structures: {_text(asked)}.</p>")
-    out += [f'<p class="note">{_text(line)}</p>' for line in count.sentences]
+    out.append(f"<p>Models: {html_text(models)}. Tasks: {html_text(tasks)}. Structures: {html_text(asked)}.</p>")
+    out += [f'<p class="note">{html_text(line)}</p>' for line in count.sentences]
     out.append(_figure(cut_off_figure(found.cells)) if len(found.cells) else "")
     return "\n".join(filter(None, out))
 
@@ -162,7 +141,7 @@ def _against(opened: OpenedStudy, found: Findings, estimand: str, pair: ShownPai
     table = getattr(found, f"correlations_{estimand}")
     metrics = [m for m in metrics_of(table["metric"].unique()) if METRICS[m].kind == "outcome"]
     metrics = metrics or metrics_of(table["metric"].unique())
-    out = [f"<p>{_text(ABOUT_ESTIMANDS[estimand])}</p>"]
+    out = [f"<p>{html_text(ABOUT_ESTIMANDS[estimand])}</p>"]
     for group in (CAUSAL, DEFAULT_METHOD):
         features = features_of(table["feature"].unique(), group)
         if features:
@@ -181,8 +160,8 @@ def _pair(opened: OpenedStudy, found: Findings, estimand: str, feature: str, met
     row = table[(table["feature"] == feature) & (table["metric"] == metric)]
     own = None if row.empty else row.iloc[0].to_dict()
     names = column_label(feature), column_label(metric)
-    out = [f"<h3>{_text(names[0])} and {_text(names[1])}</h3>"]
-    out.append(f"<p>{_text(pair_sentence(own, *names, estimand))}</p>")
+    out = [f"<h3>{html_text(names[0])} and {html_text(names[1])}</h3>"]
+    out.append(f"<p>{html_text(pair_sentence(own, *names, estimand))}</p>")
     runs = opened.runs[~opened.runs["control"]]
     if feature not in runs or metric not in runs or runs[[feature, metric]].dropna().empty:
         return "\n".join(out)
@@ -216,27 +195,24 @@ def _prediction(found: Findings) -> str:
 
 def _glossary(runs: pd.DataFrame) -> str:
     names = [*metrics_of(runs.columns), *features_of(runs.columns)]
-    rows = "".join(f"<tr><td>{_text(column_label(n))}</td><td>{_text(column_description(n))}</td></tr>" for n in names)
+    rows = "".join(
+        f"<tr><td>{html_text(column_label(n))}</td><td>{html_text(column_description(n))}</td></tr>" for n in names
+    )
     inside = f'<div class="table"><table><tr><th>Name</th><th>What it is</th></tr>{rows}</table></div>'
     return f"<details><summary>What each metric and feature is</summary>{inside}</details>"
 
 
 def _figure(drawn: StudyFigure) -> str:
-    from ...charts.picture_files import svg
-
-    spec = drawn.chart.to_dict()
-    picture = base64.b64encode(svg(spec).data).decode()
-    said = spec.get("description", drawn.title)
     return (
-        f'<figure><div class="card"><img alt="{_text(str(said))}" src="data:image/svg+xml;base64,{picture}"></div>'
-        f"<figcaption>{_text(drawn.shows)} {_text(drawn.not_said)}</figcaption></figure>"
+        f'<figure><div class="card">{html_picture(drawn.chart, drawn.title)}</div>'
+        f"<figcaption>{html_text(drawn.shows)} {html_text(drawn.not_said)}</figcaption></figure>"
     )
 
 
 def _table(table: pd.DataFrame) -> str:
-    head = "".join(f"<th>{_text(str(c))}</th>" for c in table.columns)
+    head = "".join(f"<th>{html_text(str(c))}</th>" for c in table.columns)
     rows = "".join(
-        "<tr>" + "".join(f"<td>{_text(_cell(v))}</td>" for v in row) + "</tr>"
+        "<tr>" + "".join(f"<td>{html_text(_cell(v))}</td>" for v in row) + "</tr>"
         for row in table.head(ROWS).itertuples(index=False)
     )
     more = f'<p class="note">{len(table) - ROWS:,} more rows are in the download.</p>' if len(table) > ROWS else ""
@@ -250,12 +226,4 @@ def _cell(value: Any) -> str:
 
 
 def _paragraphs(text: str) -> str:
-    return "\n".join(f"<p>{_text(part.strip())}</p>" for part in text.split("\n\n") if part.strip())
-
-
-def _text(text: str) -> str:
-    return escape(plain_text(text))
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return "\n".join(f"<p>{html_text(part.strip())}</p>" for part in text.split("\n\n") if part.strip())

@@ -1,6 +1,6 @@
 """Statistics over a table of runs: DataFrame in, DataFrame out; nothing here knows a record, a model or a page.
 
-Names come on demand: scikit-learn and statsmodels take a second to import.
+Names come on demand: scikit-learn takes a second to import.
 """
 
 import lazy_loader
