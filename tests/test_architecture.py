@@ -16,6 +16,7 @@ BELOW = {
     "version": set(),
     "progress": set(),
     "processes": set(),
+    "plugins": {"errors", "settings"},
     "errors": set(),
     "checks": {"errors"},
     "settings": {"errors", "version"},
@@ -32,8 +33,8 @@ BELOW = {
     "study/quality": {"errors", "models", "progress", "records", "settings", "text"},
     "study/statistics": {"checks", "errors", "progress"},
     "study": {
-        *("capture", "checks", "errors", "importance", "models", "probe", "processes", "progress", "records"),
-        *("settings", "store", "study/quality", "study/statistics", "text"),
+        *("capture", "checks", "errors", "importance", "models", "plugins", "probe", "processes", "progress"),
+        *("records", "settings", "store", "study/quality", "study/statistics", "text"),
     },
     "study/findings": {
         *("charts", "errors", "importance", "progress", "study", "study/quality", "study/statistics", "version"),

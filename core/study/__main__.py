@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 from ..errors import Cancelled, HeedError
+from ..plugins import load_plugins
 from .quality.encoder import encoder_is_fetched
 from .study import Study, list_studies
 from .study_status import Status, duration_words
@@ -139,6 +140,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
+    for failed in load_plugins():
+        say(failed)
     try:
         return int(options.do(options))
     except Cancelled:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core import settings, store
 from core.errors import HeedError
+from core.plugins import PAGES, load_plugins
 from pages.parts.markdown_escape import escape_markdown
 
 APP_FOLDER = Path(__file__).resolve().parent.parent.parent
@@ -39,6 +40,8 @@ def page_frame(title: str, *, bare: bool = False) -> None:
     if not bare:
         with st.sidebar:
             _navigation()
+    for failed in load_plugins():
+        st.warning(escape_markdown(failed), icon=":material/extension_off:")
     problems = settings.settings_problems()
     for problem in problems:
         st.error(escape_markdown(problem), icon=":material/folder_off:")
@@ -53,6 +56,10 @@ def _navigation() -> None:
         st.caption(f"**{section}**")
         for page, label, icon in links:
             st.page_link(page, label=label, icon=icon)
+    if PAGES:
+        st.caption("**Plugins**")
+    for name, own in PAGES.items():
+        st.page_link("pages/plugin.py", label=own.label, icon=own.icon, query_params={"page": name})
 
 
 def cache_line() -> None:

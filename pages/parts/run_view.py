@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import streamlit as st
@@ -20,6 +21,7 @@ from pages.parts.reading_controls import Choices, current_choices, reading_contr
 from pages.parts.run_cache import importance
 from pages.parts.summary import run_summary
 from pages.parts.text_selection import PickedWords, picked_words
+from pages.parts.views.chart_view import own_views
 from pages.parts.views.heads_view import heads_view
 from pages.parts.views.heatmap_view import heatmap_view
 from pages.parts.views.steps_view import steps_view
@@ -27,14 +29,14 @@ from pages.parts.views.table_view import table_view
 from pages.parts.views.view_figure import ViewFigure
 from pages.parts.whatif import HINT, guess_first, open_whatif, what_if, whatif_overlays, whatif_panel, with_hint
 
-RUN_VIEWS = {
-    "heatmap": "Heatmap",
-    "over": "Over the answer",
-    "heads": "Layers and heads",
-    "table": "Table",
-    "whatif": "What if",
+RUN_VIEWS: dict[str, tuple[str, Callable[..., ViewFigure] | None]] = {
+    "heatmap": ("Heatmap", heatmap_view),
+    "over": ("Over the answer", steps_view),
+    "heads": ("Layers and heads", heads_view),
+    "table": ("Table", table_view),
+    "whatif": ("What if", None),
 }
-DRAW = {"heatmap": heatmap_view, "over": steps_view, "heads": heads_view, "table": table_view}
+"""{name: (label, what draws it; None: the what-if, which draws its own texts)}"""
 FINISHED = {
     "end": "ended by itself",
     "stop": "stopped at your stop text",
@@ -72,12 +74,12 @@ def _whole(trace: Trace, present: bool) -> None:
     guess_first.guess_result(trace, chosen)
     if present:
         return
-    kind = _controls(trace)
-    if kind == "whatif":
+    draw = _controls(trace)
+    if draw is None:
         whatif_panel(trace, chosen)
         figure = ViewFigure(None, lambda: "")
     else:
-        figure = DRAW[kind](trace, words, chosen, picked)
+        figure = draw(trace, words, chosen, picked)
         st.caption(NOT_SAID)
     run_downloads(trace, words, chosen, figure, sentence)
     _rendered(trace, chosen)
@@ -162,20 +164,22 @@ def _open(kind: str) -> bool:
     return st.session_state.get("chart") == kind
 
 
-def _controls(trace: Trace) -> str:
-    """One switch of views, and below it how the run is read."""
-    st.session_state.setdefault("chart", "heatmap")
+def _controls(trace: Trace) -> Callable[..., ViewFigure] | None:
+    """One switch of views, and below it how the run is read; what draws the picked view."""
+    views = RUN_VIEWS | own_views()
+    if st.session_state.setdefault("chart", "heatmap") not in views:
+        st.session_state.chart = "heatmap"
     kind = st.segmented_control(
         "View",
-        list(RUN_VIEWS),
+        list(views),
         key="chart",
         required=True,
-        format_func=lambda k: RUN_VIEWS[k],
+        format_func=lambda k: views[k][0],
         label_visibility="collapsed",
         persist_state="session",
     )
     reading_controls(trace)
-    return kind or "heatmap"
+    return views[kind or "heatmap"][1]
 
 
 def _rendered(trace: Trace, chosen: Choices) -> None:

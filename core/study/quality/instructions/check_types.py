@@ -44,6 +44,9 @@ class Check:
     """(name, kind) of its kwargs; the kinds are in ``core.study.quality.instructions.check_settings``."""
     goes_with_length: bool = False
     """Whether it is followed is decided by how long the answer is, or goes with that by construction."""
+    asked_as: tuple[str, ...] = ()
+    """Regular expressions for the words with which a prompt asks for it, the surest first; what SPAN_PATTERNS says
+    goes before."""
 
 
 def count_check(

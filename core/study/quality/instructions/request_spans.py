@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .check_settings import check_kwargs
+from .check_settings import INSTRUCTIONS, check_kwargs
 from .clauses import (
     Span,
     covering_clause,
@@ -67,7 +67,7 @@ def find_spans(prompt: str, id: str, kwargs: Mapping[str, Any]) -> tuple[Span, .
     Raises PromptError for an unknown id or wrong kwargs.
     """
     given = check_kwargs(id, kwargs)
-    asking, found = SPAN_PATTERNS[id], list[Span]()
+    asking, found = SPAN_PATTERNS.get(id) or SpanPatterns(lambda _: INSTRUCTIONS[id].asked_as), list[Span]()
     for key in asking.keys(given):
         found = _places(prompt, key, asking.need, asking.unlike(given))
         if found:

@@ -1,0 +1,31 @@
+"""A figure that a plugin adds to Explore's views (``CHARTS``), with the table of what it was drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import streamlit as st
+
+from core import store
+from core.charts.run_charts import CHARTS, ChartView
+from core.records import Importance, Trace
+from pages.parts.reading_controls import Choices
+from pages.parts.text_selection import PickedWords
+from pages.parts.views.view_figure import ViewFigure, draw_chart
+
+
+def chart_view(view: ChartView, trace: Trace, words: Importance, chosen: Choices, picked: PickedWords) -> ViewFigure:
+    """Draws the figure; downloads hold it and the words it was made of."""
+    chart = view.function(trace, words)
+    if chart is None:
+        st.info(f"There is nothing to draw here for {view.label}.")
+        return ViewFigure(None, lambda: store.importance_to_csv(words))
+    draw_chart(chart, f"chart_{view.label}")
+    st.caption(view.about)
+    return ViewFigure(chart, lambda: store.importance_to_csv(words))
+
+
+def own_views() -> dict[str, tuple[str, Callable[..., ViewFigure]]]:
+    """{name on the switch: (label, what draws it)} of all charts that were added."""
+    return {f"chart:{name}": (view.label, partial(chart_view, view)) for name, view in CHARTS.items()}
