@@ -7,10 +7,10 @@ PYTHON = .venv/bin/python
 .PHONY: run demo test bench calibrate lint format venv dev torch-cpu clean
 
 run: venv        ## start the dashboard and print its address
-	@exec $(PYTHON) scripts/launch.py
+	@exec $(PYTHON) -m core app
 
 demo: venv       ## fetch and convert both small models, so that a lecture needs no network
-	@$(PYTHON) -m core.models.prefetch && $(PYTHON) -m core.study.quality
+	@exec $(PYTHON) -m core models fetch
 
 test: dev        ## unit tests, pages, README, real browser on the real default model
 	@exec $(PYTHON) scripts/test.py $(ARGS)

@@ -13,8 +13,13 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 def module_command(module: str, *arguments: str) -> list[str]:
-    """The command that runs ``module`` ("models.prefetch") of this package with this Python."""
+    """The command that runs ``module`` ("models.fetch_process") of this package with this Python."""
     return [sys.executable, "-m", f"{PACKAGE.name}.{module}", *arguments]
+
+
+def command_text(*words: str) -> str:
+    """The shell command for people to type: ``heed study status``, in a checkout ``python -m core study status``."""
+    return " ".join(["heed" if PACKAGE.name == "heed" else f"python -m {PACKAGE.name}", *words])
 
 
 def module_environment(**more: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = ("tests/test_architecture.py", "tests/test_setup.py", "tests/test_reference.py", "tests/core", "tests/pages",
-         "tests/test_readme.py", "tests/browser")  # fmt: skip
+         "tests/test_readme.py", "tests/test_extending.py", "tests/test_installed.py", "tests/browser")  # fmt: skip
 LOCAL = "127.0.0.1,localhost"
 MOST = 4
 """Processes: each browser worker has a server and a model of its own."""
@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
     except NoBrowser as error:
         sys.stderr.write(f"Heed: {error}\n")
         return 1
-    if subprocess.run([sys.executable, "-m", "core.models.prefetch", DEFAULT_MODEL], check=False).returncode:
+    if subprocess.run([sys.executable, "-m", "core", "models", "fetch", DEFAULT_MODEL], check=False).returncode:
         return 1
     command = [
         sys.executable,

@@ -30,7 +30,7 @@ BELOW = {
     "charts": {"comparing", "importance", "records", "text"},
     "store": {"errors", "records", "settings", "text"},
     "runs": {"capture", "checks", "errors", "models", "progress", "records", "store"},
-    "study/quality": {"errors", "models", "progress", "records", "settings", "text"},
+    "study/quality": {"errors", "models", "processes", "progress", "records", "settings", "text"},
     "study/statistics": {"checks", "errors", "progress"},
     "study": {
         *("capture", "checks", "errors", "importance", "models", "plugins", "probe", "processes", "progress"),
@@ -42,6 +42,11 @@ BELOW = {
     "jobs": {
         *("errors", "models", "probe", "progress", "records", "runs", "store", "study", "study/quality"),
     },
+    "cli": {
+        *("charts", "checks", "errors", "importance", "models", "plugins", "processes", "records", "runs", "settings"),
+        *("study", "study/quality"),
+    },
+    "__main__": {"cli"},
 }
 """What each part of core may import: always above it, never back. A new part needs a line here, an unused name none."""
 
@@ -72,7 +77,10 @@ SETS_HTML = re.compile(r"\.(?:(?:inner|outer)HTML\s*\+?=(?!=)|insertAdjacentHTML
 MAY_REPEAT = {"main"}
 """Names that every command has."""
 
-COMMANDS = ("core/models/prefetch.py", "core/study/quality/instructions/span_coverage.py")
+COMMANDS = (
+    *("core/cli.py", "core/models/prefetch.py", "core/study/commands.py"),
+    "core/study/quality/instructions/span_coverage.py",
+)
 """Modules that are a command for people, and may print."""
 
 LONGEST = 60

@@ -200,7 +200,7 @@ def launch(tmp_path: Path, **variables: str) -> subprocess.Popen:
     env = {**os.environ, "HEED_HOME": str(tmp_path / "home"), **variables}
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        [sys.executable, "scripts/launch.py"],
+        [sys.executable, "-m", "core", "app"],
         cwd=ROOT,
         env=env,
         stdin=subprocess.DEVNULL,

@@ -1,7 +1,7 @@
-"""From attention rows to importance: methods, sinks, granularity, and what stands out."""
+"""Computes importance from attention rows: methods, treatment of the sink, units, and words that stand out."""
 
 from .by_head import read_by_head
-from .explain import GRANULARITIES, SINKS, explain, group_rows
+from .explain import GRANULARITIES, SINKS, explain, explain_by, group_rows
 from .methods import (
     DEFAULT_METHOD,
     METHODS,
@@ -12,7 +12,7 @@ from .methods import (
     get_method,
     study_methods,
 )
-from .reading_summary import ReadWord, answer_mean, reading_sentence, standing_out, step_weights
+from .reading_summary import ReadWord, answer_mean, answer_rows, reading_sentence, standing_out, step_weights
 
 __all__ = [
     "DEFAULT_METHOD",
@@ -24,8 +24,10 @@ __all__ = [
     "MethodInput",
     "ReadWord",
     "answer_mean",
+    "answer_rows",
     "default_study_methods",
     "explain",
+    "explain_by",
     "get_method",
     "group_rows",
     "read_by_head",

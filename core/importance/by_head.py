@@ -1,4 +1,4 @@
-"""Which layers and heads read the picked words: the one view that keeps every head apart."""
+"""Computes each head's share of attention on picked words: the one view that keeps every head apart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .uniform import uniform_keys
 
 
 def read_by_head(trace: Trace, keys: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(share [layer, head], uniform [layer]) of the tokens ``keys``, mean over ``steps``.
+    """Returns (share [layer, head], uniform [layer]) of attention on the tokens ``keys``, mean over ``steps``.
 
     ``keys`` float [K]: the part of each token that belongs to the picked words (0..1). Layers by ``layer_idx``;
     NaN where a layer has no attention or fewer heads. Raises MethodError when single heads were not kept.

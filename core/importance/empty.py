@@ -1,7 +1,7 @@
-"""The units of a run without any values: what is drawn before, or instead of, what was read.
+"""Makes an Importance of zeros for a run: the units to draw before, or without, any shares.
 
-A class that guesses first must not find the shares in the page, and a run without attention rows has none; both
-still have words to show, to pick and to knock out. Guarded by tests/core/test_importance_empty.py.
+In a class that guesses first the shares must not be in the page, and a run without attention rows has none; both still
+have words to show, to pick and to ablate. Guarded by tests/core/test_importance_empty.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..text.units import units
 
 
 def empty_importance(trace: Trace, granularity: str) -> Importance:
-    """An Importance of zeros: prompt by ``granularity`` (columns), output likewise (rows). Raises MethodError."""
+    """Returns an Importance of zeros: columns by ``granularity``, rows are the output. Raises MethodError."""
     columns = units(trace.tokens, granularity, range(trace.prompt_length), trace.request.segments)
     rows = units(trace.tokens, granularity, range(trace.prompt_length, len(trace.tokens)))
     shape = (len(rows), len(columns))

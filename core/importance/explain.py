@@ -1,9 +1,9 @@
-"""Trace -> Importance: reduce heads per token, then treat the sink, then sum to units. Always in that order.
+"""Turns a Trace into an Importance: reduces heads per token, then treats the sink, then sums to units.
 
-The sink is the first token of the prompt: a fixed place that soaks up attention whatever the text says (Xiao et
-al. 2024). ``keep`` shows it, ``separate`` takes it out of the values and counts it as removed, ``drop`` also
-scales the rest of each row back to one. Scores (methods that are not linear) have no whole to scale to: there
-``drop`` only takes the sink out. Guarded by tests/core/test_importance.py (known numbers, conservation).
+Always in that order. The sink is the first token of the prompt: a fixed position that absorbs attention whatever the
+text says (Xiao et al. 2024). ``keep`` shows it, ``separate`` takes it out of the values and counts it as removed,
+``drop`` also scales the rest of each row back to one. Scores (methods that are not linear) have no total to scale to:
+there ``drop`` only takes the sink out. Guarded by tests/core/test_importance.py (known numbers, conservation).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def explain(
     granularity: str = "token",
     given: Mapping[str, Any] | None = None,
 ) -> Importance:
-    """What every output token read of every input, by one method.
+    """Returns the importance of every input for every output token, by one method.
 
     ``values`` float32 [step, input]: for ``inputs="prompt"`` the prompt's tokens (or words, sentences, segments,
     roles), for ``"all"`` also the earlier output. ``removed`` [step] is what of the step's whole attention is not
@@ -76,6 +76,19 @@ def explain(
     )
 
 
+def explain_by(
+    trace: Trace, method: str = DEFAULT_METHOD, *, columns: str = "word", rows: str = "word", **settings: Any
+) -> Importance:
+    """``explain`` with the input by ``columns`` and the answer by ``rows`` (token, word, sentence, segment, role).
+
+    A row is the mean over its steps. ``settings``: layers, heads, sink, inputs, given. Raises MethodError.
+    """
+    found = explain(trace, method, granularity=columns, **settings)
+    if rows == "token":
+        return found
+    return group_rows(found, units(trace.tokens, rows, range(trace.prompt_length, len(trace.tokens))))
+
+
 def _parameters(layers: Sequence[int] | None, heads: Heads | None, sink: str, inputs: str, granularity: str) -> dict:
     picked = None if heads is None else [int(h) if np.ndim(h) == 0 else [int(i) for i in h] for h in heads]  # type: ignore[union-attr, arg-type]
     return {
@@ -95,7 +108,7 @@ def _check(what: str, value: str, known: tuple[str, ...]) -> None:
 def _treat_sink(
     weights: np.ndarray, whole: np.ndarray, sink: str, keys: int, method: Method
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(values [step, keys], removed [step]) of rows whose true total is ``whole``."""
+    """Returns (values [step, keys], removed [step]) of rows whose true total is ``whole``."""
     values = weights[:, :keys].copy()
     if sink != "keep":
         values[:, 0] = 0
@@ -108,15 +121,15 @@ def _treat_sink(
 
 
 def _mean_shares(trace: Trace, maps: np.ndarray) -> dict[str, np.ndarray]:
-    """``group_shares`` of the mean over the maps that a method read; nothing for one that read no rows."""
+    """Returns ``group_shares`` of the mean over the maps that a method read; {} for a method that read no rows."""
     return group_shares(trace, mean_attention(MethodInput(trace, maps))) if len(maps) else {}
 
 
 def group_shares(trace: Trace, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """{group: float32 [step]} shares printed beside whatever is shown; all but ``query`` are disjoint.
+    """Returns {group: float32 [step]} shares, displayed beside the importance; all but ``query`` are disjoint.
 
-    ``weights`` float32 [step, key] are linear. ``template`` is the markup without the sink, ``query`` the token
-    that did the reading, ``output`` everything written earlier (the query token too, after the first step).
+    ``weights`` float32 [step, key] are linear. ``template`` is the markup without the sink, ``query`` the token from
+    which attention is read, ``output`` everything written earlier (the query token too, after the first step).
     """
     p = trace.prompt_length
     roles = np.array(trace.tokens.roles[:p])
@@ -136,7 +149,7 @@ def _notes(trace: Trace, sink: str) -> tuple[str, ...]:
 
 
 def group_rows(importance: Importance, rows: Units) -> Importance:
-    """The same importance by output words, sentences, ...: the *mean* over a unit's steps, so that lengths compare.
+    """Groups rows into output words, sentences, ...: the *mean* over a unit's steps, so that lengths compare.
 
     ``rows`` are units over the output's positions; a step that lies in two units counts with its part in each.
     """

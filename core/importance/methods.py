@@ -1,11 +1,12 @@
-"""``METHODS``: how a run is read, one dict line a method; every page, every study and the shell take them from here.
+"""The methods that turn attention rows into importance per step and key: ``METHODS``, one entry per method.
 
-A method says what it *needs* and what it *gives* and is one pure function ``(MethodInput) -> float32 [step, key]``. It
-never looks at sinks, units or charts, which ``explain`` sees to. To add one: a function here, a line in ``METHODS``, a
-row in the golden table of tests/core/test_importance.py; docs/extending.md has a whole example.
+Every page, every study and the shell take them from here. A method declares what it *needs* and what it *gives* and is
+one pure function ``(MethodInput) -> float32 [step, key]``. It does not deal with sinks, units or charts: ``explain``
+does. To add one: a function here, a line in ``METHODS``, a row in the golden table of tests/core/test_importance.py;
+docs/extending.md has a complete example.
 
-Averaging heads is the common baseline (Abnar & Zuidema 2020 call it raw attention); the last layer and the maximum
-over heads are the two other reductions that published tools draw.
+Averaging heads is the common baseline (Abnar & Zuidema 2020 call it raw attention); the last layer and the maximum over
+heads are the two other reductions that published tools draw.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ NEEDS = {
 
 @dataclass(frozen=True)
 class MethodInput:
-    """What a method may look at."""
+    """The inputs of a method."""
 
     trace: Trace
     maps: np.ndarray
-    """int [maps] positions in ``trace.rows`` of the picked layers and heads; empty for a method that needs no rows."""
+    """int [maps]: indices in ``trace.rows`` of the picked layers and heads; empty for a method that needs no rows."""
     given: Mapping[str, Any] = field(default_factory=dict)
     """{need: record} of everything that the method needs beside the rows."""
 
@@ -54,7 +55,7 @@ class MethodInput:
 
 
 def mean_attention(source: MethodInput) -> np.ndarray:
-    """float32 [step, key]: the plain mean over the picked maps."""
+    """Returns float32 [step, key]: the mean over the picked maps."""
     rows, maps = source.rows, source.maps
     total = np.zeros(rows.packed.shape[1:], np.float32)
     for first in range(0, len(maps), CHUNK):
@@ -63,7 +64,7 @@ def mean_attention(source: MethodInput) -> np.ndarray:
 
 
 def strongest_head(source: MethodInput) -> np.ndarray:
-    """float32 [step, key]: for every key the largest weight of any picked map; does not sum to 1."""
+    """Returns float32 [step, key]: for every key the largest weight of any picked map; does not sum to 1."""
     rows, maps = source.rows, source.maps
     best = np.zeros(rows.packed.shape[1:], np.float32)
     for first in range(0, len(maps), CHUNK):
@@ -73,7 +74,7 @@ def strongest_head(source: MethodInput) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Method:
-    """One way to read a run: its function and what people and programs must know to use it."""
+    """One method: its function and what people and programs must know to use it."""
 
     label: str
     function: Callable[[MethodInput], np.ndarray]
@@ -81,7 +82,7 @@ class Method:
     """``share``: linear, each step's row sums to 1 over all keys (less what a learned sink took). ``score``: not
     linear, at least 0. ``nats``: log-probability; above 0 the key made the step's token likelier."""
     about: str
-    """One sentence."""
+    """One sentence of description."""
     needs: tuple[str, ...] = ("rows",)
     """Keys of NEEDS."""
     reduction: int | None = None
@@ -90,18 +91,18 @@ class Method:
     layers: Literal["any", "last"] = "any"
     """``last``: only the last layer that has attention; no layers can be picked."""
     picks: bool = False
-    """Layers and heads must be picked."""
+    """Whether layers and heads must be picked."""
     in_studies: bool = False
-    """A study reads its runs by it unless the plan says otherwise."""
+    """Whether studies use it unless the plan names other methods."""
 
     @property
     def linear(self) -> bool:
-        """Shares add up: over tokens to words, over all keys to one."""
+        """Whether values are shares, which add up: over tokens to words, over all keys to one."""
         return self.gives == "share"
 
     @property
     def from_rows(self) -> bool:
-        """True where a stored run is enough: nothing has to be computed for it or brought along."""
+        """Whether a stored run is enough: nothing else has to be computed or supplied."""
         return set(self.needs) <= {"rows"}
 
 
@@ -140,30 +141,30 @@ METHODS: dict[str, Method] = {
     ),
 }
 DEFAULT_METHOD = next(iter(METHODS))
-"""What is used where no method is named."""
+"""Used where no method is named."""
 PICKED_METHOD = next(name for name, method in METHODS.items() if method.picks)
-"""The method by which single layers and heads are looked at."""
+"""The method for looking at single layers and heads."""
 
 
 def get_method(name: str) -> Method:
-    """The method called ``name``; MethodError lists the known ones."""
+    """Returns the method called ``name``. Raises MethodError, which lists the known ones."""
     if not isinstance(name, str) or name not in METHODS:
         raise MethodError(f"There is no method {name!r}: the methods are {', '.join(METHODS)}.")
     return METHODS[name]
 
 
 def study_methods() -> tuple[str, ...]:
-    """Names of the methods that a study can read runs by: what stored rows are enough for, with nothing to pick."""
+    """Returns the names of the methods available to studies: those that need only stored rows and no picked heads."""
     return tuple(name for name, method in METHODS.items() if method.from_rows and not method.picks)
 
 
 def default_study_methods() -> tuple[str, ...]:
-    """Names of the methods that a study reads its runs by unless its plan names others."""
+    """Returns the names of the methods that studies use unless the plan names others."""
     return tuple(name for name in study_methods() if METHODS[name].in_studies)
 
 
 def pick_maps(trace: Trace, name: str, layers: Sequence[int] | None, heads: Heads | None) -> np.ndarray:
-    """int [maps] positions in ``trace.rows`` for a method's layers and heads; empty where it needs no rows.
+    """Returns int [maps]: indices in ``trace.rows`` for a method's layers and heads; empty where it needs no rows.
 
     ``layers``: layer indices; ``heads``: head indices (of each picked layer) or (layer, head) pairs.
     Raises MethodError for what the model does not have or the trace did not keep.
@@ -203,7 +204,7 @@ def method_weights(
     heads: Heads | None = None,
     given: Mapping[str, Any] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(float32 [step, key], int [maps]): what a method says, before sinks and units, and the maps that it read.
+    """Returns (float32 [step, key], int [maps]): a method's values before sinks and units, and the maps that it read.
 
     Raises MethodError as ``pick_maps`` and where something that the method needs was not ``given``.
     """
@@ -248,7 +249,7 @@ def _is_whole(value: object) -> bool:
 
 
 def _listed(what: str, asked: Any) -> list[Any] | None:
-    """What was asked for as a list of integers and pairs, arrays taken apart. Raises MethodError."""
+    """Returns picked layers or heads as a list of integers and pairs, also from arrays. Raises MethodError."""
     plain = as_list(asked)
     if plain is None:
         return None

@@ -1,7 +1,7 @@
-"""One plain sentence about what was read: at most three words, each with its share and multiple of uniform.
+"""Writes one plain sentence about what was read: at most three words, each with its share and multiple of uniform.
 
-"No word stands out" below 1.5 times uniform. Shares are means over the answer's steps (thinking and the end token
-left out), so that a one-word and a ten-word answer compare. The sentence reports reading; it never says why.
+"No word stands out" below 1.5 times uniform. Shares are means over the answer's steps (thinking and the end token left
+out), so that a one-word and a ten-word answer compare. The sentence reports attention; it never claims a cause.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _WORD = regex.compile(r"[\p{L}\p{N}\p{Emoji_Presentation}\p{Extended_Pictographi
 
 @dataclass(frozen=True)
 class ReadWord:
-    """One input word: its column, share (or score) and how many times uniform that is."""
+    """One input word: its column, its share (or score) and that divided by its uniform share."""
 
     column: int
     label: str
@@ -29,19 +29,27 @@ class ReadWord:
 
 
 def answer_mean(importance: Importance, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(values [column], uniform [column]): mean over the steps of the picked rows."""
+    """Returns (values [column], uniform [column]): mean over the steps of the picked rows."""
     weight = step_weights(importance, rows)
     return weight @ importance.values[rows], weight @ importance.uniform[rows]
 
 
 def step_weights(importance: Importance, rows: np.ndarray) -> np.ndarray:
-    """float [row], sums to 1: the steps that each picked row stands for: a word of three tokens counts thrice."""
+    """Returns float [row], sums to 1: each picked row's share of the steps (a word of three tokens counts thrice)."""
     weight = np.bincount(importance.rows.unit, importance.rows.weight, len(importance.rows))[rows]
     return weight / weight.sum() if weight.sum() > 0 else weight
 
 
-def standing_out(importance: Importance, trace: Trace, rows: np.ndarray, at_most: int = AT_MOST) -> list[ReadWord]:
-    """The user's words that were read at least 1.5 times uniform over ``rows``, strongest share first."""
+def answer_rows(importance: Importance, trace: Trace) -> np.ndarray:
+    """Returns int [R]: the rows that make up the answer itself, without thinking and end token."""
+    pairs = zip(importance.rows.token, importance.rows.unit, strict=True)
+    return np.array(sorted({int(unit) for token, unit in pairs if trace.tokens.parts[token] == "answer"}), int)
+
+
+def standing_out(
+    importance: Importance, trace: Trace, rows: np.ndarray, at_most: int = AT_MOST, least: float = STANDS_OUT
+) -> list[ReadWord]:
+    """Returns the user's words read at least ``least`` times uniform over ``rows``, strongest share first."""
     if len(rows) == 0:
         return []
     values, uniform = answer_mean(importance, rows)
@@ -49,21 +57,22 @@ def standing_out(importance: Importance, trace: Trace, rows: np.ndarray, at_most
     for column in own_columns(importance, trace):
         label = importance.columns.labels[column]
         multiple = float(values[column] / uniform[column]) if uniform[column] > 0 else 0.0
-        if multiple >= STANDS_OUT and _WORD.search(label):
+        if multiple >= least and _WORD.search(label):
             found.append(ReadWord(int(column), label, float(values[column]), multiple))
     return sorted(found, key=lambda r: -r.share)[:at_most]
 
 
 def own_columns(importance: Importance, trace: Trace) -> np.ndarray:
-    """int [C] columns that stand in a text which the user wrote."""
+    """Returns int [C]: the columns that lie in a text of the user."""
     own = [s.origin == "user" for s in trace.tokens.sources] + [False]
     return np.flatnonzero(np.array(own)[importance.columns.message])
 
 
 def reading_sentence(importance: Importance, trace: Trace, rows: np.ndarray, what: str) -> str:
-    """E.g. 'While writing the whole answer, the model read “color” with 4.1 % of its attention (2.3 × uniform)…'.
+    """Returns a sentence on the words read most, each with its share and multiple of uniform.
 
-    ``what`` names the picked output ("the whole answer", "“blue”").
+    E.g. 'While writing the whole answer, the model read “color” with 4.1 % of its attention (2.3 × uniform)…'. ``what``
+    names the picked output ("the whole answer", "“blue”").
     """
     if len(rows) == 0:
         return "There is no answer to read from."
@@ -84,7 +93,7 @@ def reading_sentence(importance: Importance, trace: Trace, rows: np.ndarray, wha
 
 
 def short_percent(share: float) -> str:
-    """A share for people: two significant digits, never a false zero."""
+    """Formats a share as a percentage with one decimal; never a false zero."""
     if share == 0:
         return "0 %"
     if share < 0.0005:

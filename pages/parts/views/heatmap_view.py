@@ -8,20 +8,16 @@ import numpy as np
 import streamlit as st
 
 from core import store
-from core.charts.crop import crop_importance
+from core.charts.drawable import drawable_importance
 from core.charts.raster_heatmap import raster_heatmap_chart
 from core.charts.token_heatmap import fits_as_cells, heatmap
-from core.importance.reading_summary import own_columns
 from core.records import Importance, Trace
 from pages.parts.reading_controls import LEVEL_NAMES, Choices
 from pages.parts.run_cache import importance
 from pages.parts.text_selection import PickedWords, pick_rows
 from pages.parts.views.view_figure import ViewFigure, draw_chart
 
-COARSER = {"token": "word", "word": "sentence"}
 KEY = "heatmap"
-FEWEST_ROWS = 3
-"""Rows and columns below which a coarser heatmap no longer shows anything."""
 
 
 def heatmap_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedWords) -> ViewFigure:
@@ -34,7 +30,7 @@ def heatmap_view(trace: Trace, words: Importance, chosen: Choices, picked: Picke
         earlier = st.toggle(
             "Earlier output too", key="earlier", help="A second block: what the answer read of itself.", **state
         )
-    level, shown = drawable_importance(trace, chosen, only, earlier)
+    level, shown = drawable_of(trace, chosen, only, earlier)
     small = fits_as_cells(shown)
     if level != chosen.level or not small:
         picture = "" if small else ", as one picture in which each dot is the strongest of its cells"
@@ -59,43 +55,14 @@ def heatmap_view(trace: Trace, words: Importance, chosen: Choices, picked: Picke
     return ViewFigure(chart, lambda: store.importance_to_csv(shown), heat=True)
 
 
-def drawable_importance(
-    trace: Trace, chosen: Choices, only: bool = True, earlier: bool = False
-) -> tuple[str, Importance]:
-    """(granularity, importance) of the heatmap: the finest from the chosen one on that can be drawn.
+def drawable_of(trace: Trace, chosen: Choices, only: bool = True, earlier: bool = False) -> tuple[str, Importance]:
+    """(granularity, importance) of the heatmap by the page's settings: the finest that can be drawn."""
 
-    A text that is one long sentence says nothing by sentences: there the words stay, for the overview.
-    """
-    level, finer = chosen.level, None
-    while True:
-        rows = level if level in ("token", "word", "sentence") else "word"
-        rows = rows if trace.tokens.proven else "token"
+    def by_units(columns: str, rows: str) -> Importance:
         inputs = "all" if earlier else "prompt"
-        found = importance(trace, chosen.method, **chosen.picked, inputs=inputs, columns=level, rows=rows)
-        shown = _only(found, trace, only)
-        if finer is not None and min(shown.values.shape) < FEWEST_ROWS:
-            return finer
-        if fits_as_cells(shown) or level not in COARSER or not trace.tokens.proven:
-            return level, shown
-        finer = level, shown
-        level = COARSER[level]
+        return importance(trace, chosen.method, **chosen.picked, inputs=inputs, columns=columns, rows=rows)
 
-
-def _only(found: Importance, trace: Trace, only: bool) -> Importance:
-    """The answer's rows, and of the input the user's own words (with earlier output where it is there)."""
-    rows = _answer_rows(found, trace)
-    if not only or not trace.tokens.own.any():
-        return crop_importance(found, rows, np.arange(len(found.columns)))
-    first = np.full(len(found.columns), -1)
-    np.maximum.at(first, found.columns.unit, found.columns.token)
-    keep = np.union1d(own_columns(found, trace), np.flatnonzero(first >= trace.prompt_length))
-    return crop_importance(found, rows, keep.astype(int))
-
-
-def _answer_rows(found: Importance, trace: Trace) -> np.ndarray:
-    parts = trace.tokens.parts
-    pairs = zip(found.rows.token, found.rows.unit, strict=True)
-    return np.array(sorted({int(u) for t, u in pairs if parts[t] == "answer"}), int)
+    return drawable_importance(trace, by_units, chosen.level, only)
 
 
 def _tokens(found: Importance) -> list[np.ndarray]:

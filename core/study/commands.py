@@ -1,0 +1,152 @@
+"""``heed study``: run a study from a shell, look how far it is, and export its tables.
+
+    heed study run plan.json [--workers N] [--pilot 10] [--retry]     also: run ID, to go on
+    heed study status [ID]
+    heed study score ID                                               metrics and features anew
+    heed study export ID FOLDER
+
+``python -m core.study`` does the same. Control-C stops after the answers that are being written; the same command goes
+on. This module prints. Guarded by tests/core/test_study_resume.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+from ..errors import Cancelled, HeedError
+from ..plugins import load_plugins
+from ..processes import PACKAGE, command_text
+from .quality.encoder import encoder_is_fetched
+from .study import Study, list_studies
+from .study_status import Status, duration_words
+
+say = partial(print, flush=True)
+
+
+class ProgressLines:
+    """Progress as lines: at once when something failed, else every few seconds."""
+
+    def __init__(self, every: float) -> None:
+        self.every, self.told, self.last = every, 0.0, ""
+
+    def __call__(self, fraction: float | None, text: str, stream: str | None = None) -> None:
+        if text != self.last and time.monotonic() - self.told >= self.every:
+            self.last, self.told = text, time.monotonic()
+            say(f"{time.strftime('%H:%M:%S')}  {text}")
+
+
+def run_study_command(options: argparse.Namespace) -> int:
+    study = Study(options.what)
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    if options.retry:
+        say(f"{study.retry()} failed runs are tried again")
+    say(f"{study.name} ({study.id}) in {study.folder}: {study.status().text}")
+    if not encoder_is_fetched():
+        say(
+            f"Relevance will be undefined: {command_text('models', 'fetch')} fetches its encoder (84 MB), "
+            "then score adds it."
+        )
+    lines = ProgressLines(options.every)
+    if options.pilot:
+        status = study.pilot(options.pilot, options.workers, lines, stop.is_set)
+    else:
+        status = study.run(options.workers, lines, stop.is_set)
+    print_status(status)
+    if stop.is_set():
+        say("Stopped. The same command goes on.")
+    return 0 if status.over and not status.failed else 1
+
+
+def print_status(status: Status) -> None:
+    say(f"{status.text}; {duration_words(status.seconds)} of work")
+    for why, count in status.reasons.items():
+        say(f"  {count} failed: {why}")
+    if status.near_ties:
+        say(f"  {status.near_ties} steps had two best tokens within 1e-4 nats")
+
+
+def status_command(options: argparse.Namespace) -> int:
+    if options.what:
+        study = Study(options.what)
+        say(f"{study.name} ({study.id}) in {study.folder}")
+        status = study.status()
+        for model, part in status.by_model.items():
+            say(f"  {model}: {part.text}")
+        print_status(status)
+        return 0
+    known = list_studies()
+    for one in known:
+        say(f"{one.id}  {one.name}: {one.status.text}")
+    if not known:
+        say(f"There is no study yet: {command_text('study', 'run', 'plan.json')}")
+    return 0
+
+
+def score_command(options: argparse.Namespace) -> int:
+    say(f"{Study(options.what).score(ProgressLines(5.0))} runs measured")
+    return 0
+
+
+def export_command(options: argparse.Namespace) -> int:
+    for path in Study(options.what).export(options.folder):
+        say(str(path))
+    return 0
+
+
+def worker_command(options: argparse.Namespace) -> int:
+    from .worker_pool import serve_worker
+
+    serve_worker(Path(options.what), options.number, options.parent, options.pilot)
+    return 0
+
+
+def add_study_commands(whole: argparse.ArgumentParser) -> None:
+    """Adds run, status, score and export; the picked one stands in ``options.do``."""
+    parts = whole.add_subparsers(required=True, metavar="COMMAND")
+    running = parts.add_parser("run", help="run a plan, or go on with a study")
+    running.add_argument("what", help="plan.json, or the id of a study")
+    running.add_argument("--workers", type=int, help="processes; by default one a model, up to the cores")
+    running.add_argument("--pilot", type=int, metavar="ITEMS", help="only the first few items, of all tasks in turn")
+    running.add_argument("--retry", action="store_true", help="failed runs again")
+    running.add_argument("--every", type=float, default=5.0, help="seconds between two lines")
+    running.set_defaults(do=run_study_command)
+    for name, do, about in (
+        ("status", status_command, "how far studies are"),
+        ("score", score_command, "metrics and features anew"),
+    ):
+        part = parts.add_parser(name, help=about)
+        part.add_argument("what", nargs="?" if name == "status" else None, help="the id of a study", default="")
+        part.set_defaults(do=do)
+    out = parts.add_parser("export", help="tables as CSV and Parquet")
+    out.add_argument("what", help="the id of a study")
+    out.add_argument("folder")
+    out.set_defaults(do=export_command)
+    hidden = parts.add_parser("work")
+    hidden.add_argument("what")
+    hidden.add_argument("number", type=int)
+    hidden.add_argument("parent", type=int)
+    hidden.add_argument("--pilot", action="store_true")
+    hidden.set_defaults(do=worker_command)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """``python -m core.study``: the exit status."""
+    whole = argparse.ArgumentParser(prog=f"python -m {PACKAGE.name}.study", description="Studies from a shell.")
+    add_study_commands(whole)
+    options = whole.parse_args(arguments)
+    for failed in load_plugins():
+        say(failed)
+    try:
+        return int(options.do(options))
+    except Cancelled:
+        say("Stopped. The same command goes on.")
+    except HeedError as error:
+        say(str(error))
+    return 1
