@@ -1,8 +1,8 @@
-"""What people pass as settings -> plain Python values, or one sentence that says what was expected.
+"""Validates the settings that people pass and returns them as plain Python values, or raises PromptError.
 
-Notebooks pass numpy integers, tensors, None and typing slips; a Request must hold plain values only, since its
-id is made of their JSON. Each function takes the setting's name for people first. No numpy and no torch needed:
-arrays are known by their ``tolist``. Guarded by tests/core/test_checks.py.
+Notebooks pass numpy integers, tensors, None and misspelt names; a Request must hold plain values only, since its id is
+made of their JSON. Each function takes first the setting's name as people know it, for the message. No numpy and no
+torch needed: arrays are recognised by their ``tolist``. Guarded by tests/core/test_checks.py.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 from .errors import PromptError
 
 LARGEST_SEED, SMALLEST_SEED = 2**64 - 1, -(2**63)
-"""What torch takes."""
+"""Range of seeds that torch accepts."""
 
 
 def check_whole(what: str, value: Any, low: int, high: int, limits: str = "") -> int:
-    """``value`` as an int from ``low`` to ``high`` (``limits``: the two in words). Raises PromptError."""
+    """Returns ``value`` as an int from ``low`` to ``high`` (``limits``: the two in words). Raises PromptError."""
     if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
         limits = limits or f"from {low:,} to {high:,}"
         raise PromptError(f"{what} must be a whole number {limits}, not {short_repr(value)}.")
@@ -26,14 +26,14 @@ def check_whole(what: str, value: Any, low: int, high: int, limits: str = "") ->
 
 
 def check_number(what: str, value: Any, remedy: str) -> float:
-    """``value`` as a float. Raises PromptError, with ``remedy`` as what it should be."""
+    """Returns ``value`` as a float. Raises PromptError, with ``remedy`` as what it should be."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise PromptError(f"{what} must {remedy}, not {short_repr(value)}.")
     return float(value)
 
 
 def check_switch(what: str, value: Any) -> bool:
-    """``value`` as a bool: anything that equals True or False. Raises PromptError."""
+    """Returns ``value`` as a bool: anything that equals True or False is accepted. Raises PromptError."""
     plain = value.item() if hasattr(value, "item") else value
     if plain not in (True, False):
         raise PromptError(f"{what} must be True or False, not {short_repr(value)}.")
@@ -41,14 +41,14 @@ def check_switch(what: str, value: Any) -> bool:
 
 
 def check_text(what: str, value: Any) -> str:
-    """``value`` as a str; None is the empty one. Raises PromptError."""
+    """Returns ``value`` as a str, None as the empty one. Raises PromptError."""
     if value is not None and not isinstance(value, str):
         raise PromptError(f"{what} must be text, not {short_repr(value)}.")
     return str(value or "")
 
 
 def check_texts(what: str, value: Any) -> tuple[str, ...]:
-    """One text or several, empty ones left out, in order (a set in alphabetical order). Raises PromptError."""
+    """Returns one text or several as a tuple without empty ones (a set: sorted). Raises PromptError."""
     if value is None or isinstance(value, str):
         value = [value] if value else []
     several = isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray))
@@ -59,14 +59,14 @@ def check_texts(what: str, value: Any) -> tuple[str, ...]:
 
 
 def check_choice(what: str, value: Any, known: Sequence[str], remedy: str = "") -> str:
-    """``value`` when it is one of ``known``. Raises PromptError."""
+    """Returns ``value`` if it is one of ``known``. Raises PromptError."""
     if not isinstance(value, str) or value not in known:
         raise PromptError(f"{what} must be one of {', '.join(known)}, not {short_repr(value)}{remedy}.")
     return str(value)
 
 
 def check_ids(what: str, value: Any) -> tuple[int, ...]:
-    """Token ids from a list, an array or a tensor, also a batch of one. Raises PromptError."""
+    """Returns token ids from a list, an array or a tensor, also from a batch of one. Raises PromptError."""
     plain = as_list(value)
     if isinstance(plain, (list, tuple)) and len(plain) == 1 and isinstance(plain[0], (list, tuple)):
         plain = plain[0]
@@ -78,11 +78,11 @@ def check_ids(what: str, value: Any) -> tuple[int, ...]:
 
 
 def as_list(value: Any) -> Any:
-    """Arrays and tensors as lists; anything else as it is."""
+    """Returns an array or a tensor as a list; anything else unchanged."""
     return value.tolist() if hasattr(value, "tolist") else value
 
 
 def short_repr(value: Any) -> str:
-    """``value`` for a sentence: on one line and never long."""
+    """Returns ``repr(value)`` for use in a sentence: on one line and at most 60 characters."""
     written = " ".join(repr(value).split())
     return written if len(written) <= 60 else f"{written[:57]}..."

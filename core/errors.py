@@ -1,14 +1,14 @@
-"""What may go wrong and be told to a person.
+"""Exceptions for expected failures, whose messages are shown to the user.
 
-One family of exceptions means "tell the user": the message is a whole sentence that says what was
-seen and what to do about it. Everything else is a bug and belongs in the log.
+Each message is a whole sentence that says what was seen and what to do about it. Any exception outside this family is a
+bug and belongs in the log.
 """
 
 import errno
 
 
 class HeedError(Exception):
-    """An expected failure; ``str(error)`` is one sentence with the remedy."""
+    """Base of all expected failures; ``str(error)`` is one sentence with the remedy."""
 
 
 class PromptError(HeedError):
@@ -28,7 +28,7 @@ class CaptureError(HeedError):
 
 
 class MethodError(HeedError):
-    """A method was asked for something that it or the trace does not have."""
+    """A method needs something that it or the trace does not have."""
 
 
 class StoreError(HeedError):
@@ -36,7 +36,7 @@ class StoreError(HeedError):
 
 
 class StudyError(HeedError):
-    """A plan, an uploaded table or a question about one cannot be used as it stands."""
+    """A study's plan, an uploaded table or a query on one cannot be used as it stands."""
 
 
 class Cancelled(HeedError):
@@ -49,7 +49,7 @@ _MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "canno
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """True for a shortage of memory, also torch's, which is known by name and text: torch is not imported."""
+    """Returns whether ``error`` is a shortage of memory. Torch's errors are known by name and text, without torch."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
@@ -58,6 +58,6 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def error_reason(error: BaseException) -> str:
-    """What another library says went wrong, on one line; its class where it says nothing."""
+    """Returns another library's error message on one line, or the exception's class name if it has none."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return " ".join(lines[:2]).rstrip(".:") if lines else type(error).__name__

@@ -1,24 +1,24 @@
-"""How long work tells how far it is and asks whether to stop; and the defaults for callers that want neither."""
+"""Types of the callbacks for progress and cancellation, and default callbacks that do nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 Progress = Callable[..., None]
-"""``progress(fraction, text, stream=None)``: 0 to 1 or None where it is not known, what is done now in words, and all
-that was written so far (None: as before)."""
+"""``progress(fraction, text, stream=None)``: 0 to 1 or None where unknown, the current step in words, and all text
+generated so far (None: unchanged)."""
 
 FetchProgress = Callable[[str, int, int], None]
-"""``progress(what, done, total)`` of fetching and loading a model; bytes for downloads, 0 for a total not known."""
+"""``progress(what, done, total)`` while a model is fetched and loaded: bytes for downloads, total 0 where unknown."""
 
 IsCancelled = Callable[[], bool]
-"""True once the work should stop; asked often."""
+"""Returns True once the work should stop; called often."""
 
 
 def no_progress(fraction: float | None, text: str, stream: str | None = None) -> None:
-    """Does nothing: for work whose progress nobody watches."""
+    """Does nothing: the default where no progress is shown."""
 
 
 def never_cancelled() -> bool:
-    """False: for work that nobody can stop."""
+    """Returns False: the default where work cannot be cancelled."""
     return False

@@ -1,9 +1,9 @@
-"""One run of a model: asked for, found in the store, or made and kept. What notebooks, the shell, jobs and pages share.
+"""Runs a model on a prompt, or returns the stored run of the same request. Used by notebooks, shell, jobs and pages.
 
-``run`` is the face for notebooks. A ``Draft`` is what somebody filled in; ``draft_request`` makes the Request of it
-where the model is known without loading it, so that a stored answer is found before torch is imported; ``prepare``
-loads what a run needs; ``capture_and_save`` makes it. A run that is cancelled or fails stores nothing. Guarded by
-tests/core/test_runs.py.
+``run`` is the entry point for notebooks. A ``Draft`` holds what a person filled in; ``draft_request`` makes the Request
+of it where the model is known without loading it, so that a stored answer is found before torch is imported;
+``prepare`` loads what a run needs; ``capture_and_save`` makes and stores it. A run that is cancelled or fails stores
+nothing. Guarded by tests/core/test_runs.py.
 """
 
 from __future__ import annotations
@@ -36,16 +36,15 @@ def run(
     cache: bool = True,
     **settings: Any,
 ) -> Trace:
-    """Runs ``model`` over ``prompt`` and returns the Trace; the same question again is answered from the store.
+    """Runs ``model`` on ``prompt`` and returns the Trace; an identical request is answered from the store.
 
-    ``model``: what ``load_model`` gave, or a name as it takes them; by name, a stored answer needs no torch and no
+    ``model``: what ``load_model`` returned, or a name as it takes them; by name, a stored answer needs no torch and no
     model in memory. ``prompt``: a string (one user message where the model has a chat template, else raw text;
     ``raw=True`` forces raw), chat messages ``[{"role": ..., "content": ...}]``, or token ids. ``[[instruction: ...]]``
     (context, example, question) names a segment and is stripped. ``answer``: text or ids to score instead of
     generating. ``cache=False`` neither looks into the store nor keeps the run. ``settings``: max_new_tokens (64),
     temperature (0 = greedy), top_p, seed, stop, system ("keep" or "none"), thinking (False), author (who wrote a given
-    answer), keep ("all", "reduced", "none").
-    Raises PromptError, CaptureError, ModelError.
+    answer), keep ("all", "reduced", "none"). Raises PromptError, CaptureError, ModelError.
     """
     own_text = check_switch("Raw", raw)
     use_store = check_switch("Cache", cache)
@@ -67,7 +66,7 @@ def run(
 
 
 def _look_up(model: Any) -> tuple[Any, ModelKey, bool]:
-    """(the model if it is loaded, its key, whether it has a chat template); loads it where only that can tell."""
+    """Returns (the model if loaded, its key, whether it has a chat template), loading it only if needed for that."""
     if isinstance(model, (str, Path, ModelKey)):
         try:
             key = resolve(model if isinstance(model, ModelKey) else str(model))
@@ -91,7 +90,7 @@ def _load(name: str | ModelKey) -> Any:
 
 
 def stored_run(request: Request) -> Trace | None:
-    """The stored run of ``request`` with the rows that it keeps; None where there is none, or a damaged one."""
+    """Returns the stored run of ``request`` with the rows that it keeps; None where there is none or it is damaged."""
     try:
         return load_run(request) if is_stored(request) else None
     except StoreError as error:
@@ -100,7 +99,7 @@ def stored_run(request: Request) -> Trace | None:
 
 
 def is_stored(request: Request) -> bool:
-    """True when this very run is stored with the rows that the request keeps. Reads no rows."""
+    """Returns whether this request's run is stored with the attention rows that it keeps. Reads no rows."""
     found = open_run(request.id, rows=False)
     if found is None:
         return False
@@ -120,25 +119,25 @@ class Draft:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def request(self, key: ModelKey) -> Request:
-        """Raises PromptError for what cannot be run."""
+        """Returns the Request for the model of this key. Raises PromptError for what cannot be run."""
         dated = template_prints_date(self.model)
         return make_request(key, self.prompt, answer=self.answer, raw=self.raw, dated=dated, **self.settings)
 
     @property
     def name(self) -> str:
-        """What two sessions that ask for the same share."""
+        """Key of this draft: equal for two sessions whose drafts are equal."""
         return json.dumps([self.model, self.prompt, self.answer, self.raw, dict(self.settings)], default=str)
 
 
 def draft_request(draft: Draft) -> Request | None:
-    """The request of ``draft``; None where the model must be fetched before it has a fingerprint.
+    """Returns the request of ``draft``, or None if the model must be fetched before it has a fingerprint.
 
     Raises PromptError or ModelError for what cannot be run at all.
     """
     try:
         key = resolve(draft.model)
     except NotFetched:
-        draft.request(ModelKey(draft.model, ""))  # bad settings are told now, not after a download
+        draft.request(ModelKey(draft.model, ""))  # raises for bad settings now, not after a download
         return None
     return draft.request(key)
 
@@ -146,7 +145,7 @@ def draft_request(draft: Draft) -> Request | None:
 def prepare(
     what: Draft | Request, progress: Progress = no_progress, cancelled: IsCancelled = never_cancelled
 ) -> tuple[Any, Request]:
-    """The loaded model, fetched where it is missing, and the request: a Draft's is made now."""
+    """Loads the model of ``what``, fetching it if needed, and returns it with the request (made here for a Draft)."""
     from .models import load_model
 
     model = load_model(what.model, progress=loading_progress(progress), cancelled=cancelled)
@@ -156,7 +155,7 @@ def prepare(
 def capture_and_save(
     model: Any, request: Request, progress: Progress = no_progress, cancelled: IsCancelled = never_cancelled
 ) -> Trace:
-    """The run of ``request``, made now and stored; a cancelled one stores nothing. Raises Cancelled."""
+    """Runs ``request``, stores the Trace and returns it. Raises Cancelled, and then nothing is stored."""
     from .capture import capture
 
     progress(None, "Reading the prompt")
@@ -168,7 +167,7 @@ def capture_and_save(
 
 
 def make_run(what: Draft | Request, progress: Progress, cancelled: IsCancelled) -> str:
-    """The id of the stored run of ``what``, which is made where it is missing."""
+    """Makes the run of ``what`` unless it is stored, and returns its id."""
     if isinstance(what, Request) and is_stored(what):
         return what.id
     model, request = prepare(what, progress, cancelled)
@@ -178,7 +177,7 @@ def make_run(what: Draft | Request, progress: Progress, cancelled: IsCancelled) 
 
 
 def loading_progress(progress: Progress) -> FetchProgress:
-    """What ``load_model`` tells, as the progress of a run."""
+    """Returns a callback for ``load_model`` that reports its progress through a run's ``progress``."""
 
     def tell(what: str, done: int, total: int) -> None:
         if what.startswith("Download") and total:

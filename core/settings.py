@@ -1,10 +1,9 @@
-"""Where Heed keeps things, how much of it, and which library versions the numbers depend on.
+"""Reads Heed's settings from the environment: folders, size limit of the store, and the library versions.
 
-Everything is read from the environment when asked, never on import, so that a test or a notebook can
-move the folders: HEED_HOME (runs, index, log), HEED_MODELS (weights), HEED_STORE_GB (size limit of the
-store). A folder counts as writable only after a real write: permission bits say nothing for root, on
-network drives or on a full disk. To add a setting: one function here, one line in ``check``.
-Guarded by tests/core/test_settings.py.
+Everything is read when needed, never on import, so that a test or a notebook can move the folders: HEED_HOME (runs,
+index, log), HEED_MODELS (weights), HEED_STORE_GB (size limit of the store). A folder counts as writable only after a
+real write: permission bits say nothing for root, on network drives or on a full disk. To add a setting: one function
+here, one line in ``settings_problems``. Guarded by tests/core/test_settings.py.
 """
 
 from __future__ import annotations
@@ -24,38 +23,38 @@ STORE_GB = 5.0
 """Default size limit of the store, in units of 10**9 bytes."""
 
 LIBRARIES = ("tokenizers", "torch", "transformers")
-"""Libraries that decide token ids and numbers; numpy only adds up what they computed."""
+"""Libraries that determine token ids and numerical results; numpy only adds up what they computed."""
 
 
 def home_path() -> Path:
-    """The folder of runs, from HEED_HOME or ``~/.heed``; absolute, neither created nor checked."""
+    """Returns the folder of runs, from HEED_HOME or ``~/.heed``; absolute, neither created nor checked."""
     return _path("HEED_HOME", "~/.heed")
 
 
 def home() -> Path:
-    """The folder of runs, created and checked by writing. Raises StoreError with the remedy."""
+    """Creates the folder of runs if needed, checks it by writing, and returns it. Raises StoreError with the remedy."""
     return _checked(home_path(), "HEED_HOME", "runs")
 
 
 def models_path() -> Path:
-    """The folder of weights, from HEED_MODELS or ``<home>/models``; neither created nor checked."""
+    """Returns the folder of weights, from HEED_MODELS or ``<home>/models``; neither created nor checked."""
     return _path("HEED_MODELS", str(home_path() / "models"))
 
 
 def models_home() -> Path:
-    """The folder of weights, created and checked by writing. Raises StoreError with the remedy."""
+    """Creates the folder of weights if needed, checks it by writing, returns it. Raises StoreError with the remedy."""
     return _checked(models_path(), "HEED_MODELS", "model files")
 
 
 def store_limit() -> int:
-    """Most bytes that stored runs may take: HEED_STORE_GB (10**9 bytes each), 5 GB where it is unset or unusable."""
+    """Returns the most bytes that stored runs may take: HEED_STORE_GB (10**9 bytes each), 5 GB if unset or invalid."""
     limit = _store_gb()
     return int((STORE_GB if limit is None else limit) * 1e9)
 
 
 @cache
 def versions() -> tuple[tuple[str, str], ...]:
-    """Sorted (name, version) pairs of what the numbers depend on, Heed (``NUMBERS``) included; imports none of it.
+    """Returns sorted (name, version) pairs of Heed (``NUMBERS``) and ``LIBRARIES``, without importing them.
 
     Build tags such as ``+cpu`` are dropped: the device is already in the model's key.
     """
@@ -69,14 +68,14 @@ def versions() -> tuple[tuple[str, str], ...]:
 
 
 def settings_problems() -> list[str]:
-    """What is wrong with the settings, one sentence each, for the page to show; empty when all is well."""
+    """Returns what is wrong with the settings, one sentence each, for the page to show; empty if nothing is."""
     problems = []
     for folder in (home, models_home):
         try:
             folder()
         except HeedError as error:
             problems.append(str(error))
-            break  # weights live below the home unless told otherwise: once is enough
+            break  # weights lie below the home by default: one message is enough
     if _store_gb() is None:
         problems.append(
             f"HEED_STORE_GB is {os.environ['HEED_STORE_GB']!r}, which is no size: "
@@ -108,7 +107,7 @@ def _checked(folder: Path, variable: str, what: str) -> Path:
 
 
 def unwritable_sentence(folder: Path, error: Exception, variable: str = "HEED_HOME", what: str = "runs") -> str:
-    """One sentence for an OSError met while writing below ``folder``, with the remedy."""
+    """Returns one sentence for an OSError raised while writing below ``folder``, with the remedy."""
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         remedy = f"free some space or set {variable} to another disk"
         return f"The disk of {folder} is full, so {what} cannot be kept: {remedy}."
@@ -117,7 +116,7 @@ def unwritable_sentence(folder: Path, error: Exception, variable: str = "HEED_HO
 
 
 def _store_gb() -> float | None:
-    """Gigabytes asked for, the default where nothing was asked, None where it makes no sense."""
+    """Returns HEED_STORE_GB as a number, the default if it is unset, None if it is invalid."""
     text = os.environ.get("HEED_STORE_GB", "").strip()
     if not text:
         return STORE_GB

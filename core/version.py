@@ -1,4 +1,4 @@
-"""Heed's own version, and the version since which its numbers are the same."""
+"""Heed's version, and the version since which its numerical results are the same."""
 
 __version__ = "0.3.0"
 

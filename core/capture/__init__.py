@@ -1,4 +1,4 @@
-"""Running a model once: a Request becomes a Trace. Lazy: making a Request imports no torch."""
+"""Runs a model once: turns a Request into a Trace. Names load lazily: making a Request imports no torch."""
 
 import lazy_loader
 

@@ -1,7 +1,7 @@
-"""From what a person writes to a Request: no model, no tokenizer, no torch.
+"""Builds a Request from a prompt and settings; needs no model, no tokenizer and no torch.
 
-A cached answer must be found before anything heavy is imported, so a Request holds texts, not token ids.
-Guarded by tests/core/test_capture_run_model.py.
+A stored answer must be found before anything heavy is imported, so a Request holds texts, not token ids. Guarded by
+tests/core/test_capture_run_model.py.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def make_request(
     dated: bool = False,
     **settings: Any,
 ) -> Request:
-    """A Request from what a person writes; ``key`` is a ModelKey. ``dated``: the template prints today's date."""
+    """Returns the Request for a prompt and settings. ``key``: a ModelKey; ``dated``: the template prints a date."""
     unknown = set(settings) - set(REQUEST_SETTINGS)
     if unknown:
         raise PromptError(f"Unknown setting {sorted(unknown)[0]!r}: the settings are {', '.join(REQUEST_SETTINGS)}.")
@@ -64,7 +64,7 @@ def make_request(
 
 
 def _parts(prompt: Any) -> list[Any]:
-    """The messages or token ids of a prompt that is no string. Raises PromptError for anything else."""
+    """Returns the messages or token ids of a prompt that is not a string. Raises PromptError for anything else."""
     plain = as_list(prompt)
     if not isinstance(plain, Iterable) or isinstance(plain, (bytes, bytearray, Mapping)):
         raise PromptError(

@@ -1,9 +1,9 @@
-"""Running the model once: ``generate`` lets it write, ``read`` gives it an answer that is already written.
+"""Runs the model once: ``generate`` lets it write an answer, ``score_given`` scores an answer that is already written.
 
-Both return the output ids, the scores of each step and how it finished, and hand attention rows to a
-``Gather``. Nothing is inherited from the model's generation defaults: the loader has left it only its end
-tokens. Seeds are global in torch, so sampling runs inside ``fork_rng`` and under the model's lock.
-Guarded by tests/core/test_capture_run_model.py.
+Both return the output ids, the scores of each step and the reason it ended, and pass attention rows to a ``Gather``.
+Nothing is inherited from the model's generation defaults: the loader has left it only its end tokens. Seeds are global
+in torch, so sampling runs inside ``fork_rng`` and under the model's lock. Guarded by
+tests/core/test_capture_run_model.py.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ EAGER_LIMIT = 2048
 """Most tokens on the eager path, where every layer makes heads x P x P weights."""
 
 COLDEST = 1e-6
-"""Logits divided by less than this overflow; the best token has all the probability long before."""
+"""Lowest temperature used: logits divided by less overflow, and the best token has all the probability long before."""
 
 Finish = Literal["end", "stop", "length", "given"]
 
 
 @dataclass(frozen=True)
 class Written:
-    """Output token ids, the scores of each, and why it ended."""
+    """Output token ids, the scores of each, and why generation ended."""
 
     ids: list[int]
     scores: Scores
@@ -42,7 +42,7 @@ class Written:
 
 
 class _Raw(LogitsProcessor):
-    """Sees the raw logits first (there is no processor before it) and turns them into scores, a block at a time."""
+    """Collects the scores of every step from the raw logits, before any other processor, a block at a time."""
 
     def __init__(self) -> None:
         self._held: list[torch.Tensor] = []
@@ -65,7 +65,7 @@ class _Raw(LogitsProcessor):
 
 
 class _Watch(StoppingCriteria):
-    """After each token: tells the page, obeys Cancel, ends at a stop text."""
+    """After each token: reports progress, raises Cancelled where requested, and ends generation at a stop text."""
 
     def __init__(
         self,
@@ -147,13 +147,13 @@ def _finish(hf: Any, written: list[int], watch: _Watch) -> Finish:
 
 
 def end_ids(hf: Any) -> frozenset[int]:
-    """The ids that end an answer."""
+    """Returns the ids of the tokens that end an answer."""
     own = hf.generation_config.eos_token_id
     return frozenset() if own is None else frozenset([own] if isinstance(own, int) else own)
 
 
 def _give_eager(gather: Gather, attentions: Any, start: int) -> None:
-    """``attentions``: per step a tuple of layers, [1, H, Q, K]; only the last query of each is a row."""
+    """Passes eager attention to ``gather``: per step a tuple of layers [1, H, Q, K], whose last query is kept."""
     for step, layers in enumerate(attentions):
         found = [a for a in layers if a is not None]
         for index, weights in enumerate(found):
@@ -169,7 +169,7 @@ def score_given(
     progress: Progress,
     cancelled: IsCancelled,
 ) -> Written:
-    """One forward pass over prompt and answer: how the model would have scored these very tokens."""
+    """Scores a given answer with one forward pass over prompt and answer (teacher forcing)."""
     hf, steps = model.hf, len(answer_ids)
     ids = torch.tensor([[*prompt_ids, *answer_ids]], device=hf.device)
     progress(None, f"Reading {ids.shape[1]} tokens", None)

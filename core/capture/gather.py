@@ -1,9 +1,9 @@
-"""Gathers what the recorder computes into the two things a Trace keeps: packed rows and mass.
+"""Collects attention rows during a run and packs them into the ``Rows`` and ``mass`` that a Trace keeps.
 
-``Gather`` is the recorder's ``emit``: it gets a block of float rows of one layer, adds up each group's share
-(``mass``: exact, before packing) and packs the rows to 16 bits. Groups must be known before the model runs;
-they are, since all that a step can read is the prompt or its own earlier output.
-Guarded by tests/core/test_capture_token_scores.py.
+``Gather`` is the recorder's ``emit``: it receives a block of float rows of one layer, sums each token group's share
+(``mass``: exact, before packing) and packs the rows to 16 bits. Groups must be known before the model runs; they are,
+since a step can attend only to the prompt and to its own earlier output. Guarded by
+tests/core/test_capture_token_scores.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..text.token_groups import DISJOINT, GROUPS, group_membership, group_names
 
 
 def pack_weights(weights: torch.Tensor, out: torch.Tensor) -> None:
-    """Writes round(65535 * sqrt(a)) (``Rows``) into ``out``, uint16 of the same shape; overwrites ``weights``."""
+    """Writes round(65535 * sqrt(a)) (see ``Rows``) into ``out``, uint16 of the same shape; overwrites ``weights``."""
     out.copy_(weights.sqrt_().mul_(SCALE).add_(0.5))  # the copy cuts to whole numbers: this rounds
 
 
@@ -50,7 +50,7 @@ class Gather:
         self._mass: dict[int, list[np.ndarray]] = {}
 
     def __call__(self, layers: Sequence[int], first: int, start: int, weights: torch.Tensor) -> None:
-        """One block: ``weights`` float32 [layer, 1, H, R, K] of rows ``first`` ..; keys begin at position ``start``."""
+        """Adds one block: ``weights`` float32 [layer, 1, H, R, K] of rows ``first`` ..; keys begin at ``start``."""
         weights = weights[:, 0]
         rows, keys = weights.shape[2:]
         mass = torch.matmul(weights, self._member[start : start + keys])
@@ -71,7 +71,7 @@ class Gather:
             self._packed.setdefault(layer, []).append((first, block.numpy()))
 
     def _block(self, layer: int, first: int, shape: torch.Size, start: int) -> torch.Tensor:
-        """Zeros, uint16 [H, R, from the first key on], for one layer's rows."""
+        """Returns zeros, uint16 [H, R, from the first key on], for one layer's rows."""
         heads, rows, keys = shape
         if self._straight is None and first == 0:
             self._straight = torch.zeros((len(self._place), heads, rows, self._prompt + rows - 1), dtype=torch.uint16)
@@ -86,7 +86,7 @@ class Gather:
             kept.setdefault(layer, []).append(value)
 
     def rows(self, steps: int) -> Rows | None:
-        """All rows of the first ``steps`` steps, columns P + T - 1; frees the blocks as it goes."""
+        """Returns all rows of the first ``steps`` steps, with P + T - 1 columns; frees the blocks while copying."""
         if not self._packed:
             return None
         names = (lambda heads: [MEAN, MAX]) if self._keep == "reduced" else (lambda heads: list(range(heads)))
@@ -110,7 +110,7 @@ class Gather:
         )
 
     def _finished(self, steps: int, maps: int) -> np.ndarray:
-        """uint16 [maps, steps, P + steps - 1]: the array that was packed into, or zeros where that is not the whole."""
+        """Returns uint16 [maps, steps, P + steps - 1]: the array packed into, or zeros where that is incomplete."""
         shape = (maps, steps, self._prompt + steps - 1)
         whole = self._straight
         if whole is not None and len(self._packed) == len(self._place):
@@ -120,7 +120,7 @@ class Gather:
         return np.zeros(shape, np.uint16)
 
     def mass(self, layers: Sequence[int], steps: int) -> np.ndarray:
-        """float32 [attention layer, head, step, G] for ``layers`` in order; NaN for heads that a layer lacks."""
+        """Returns float32 [attention layer, head, step, G] for ``layers`` in order; NaN for heads a layer lacks."""
         found = {layer: np.concatenate(self._mass[layer], axis=1)[:, :steps] for layer in layers if layer in self._mass}
         heads = max((m.shape[0] for m in found.values()), default=0)
         out = np.full((len(layers), heads, steps, len(self.groups)), np.nan, np.float32)

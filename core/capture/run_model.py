@@ -1,6 +1,6 @@
-"""Request -> Trace: renders the prompt, runs the model once, and puts everything it saw into one record.
+"""Renders the prompt of a Request, runs the loaded model once and returns everything captured as one Trace.
 
-The model is at hand and the Request is ready; ``core.runs`` makes both and keeps what comes of them. Guarded by
+The caller loads the model and makes the Request; ``core.runs`` does both and stores the result. Guarded by
 tests/core/test_capture_run_model.py.
 """
 
@@ -28,7 +28,7 @@ from .gather import Gather
 
 
 def check_model(model: Any) -> None:
-    """Raises ModelError for what ``load_model`` did not give, e.g. a name or a transformers model."""
+    """Raises ModelError for anything that ``load_model`` did not return, e.g. a name or a transformers model."""
     if not all(hasattr(model, name) for name in ("hf", "tokenizer", "ref", "lock")):
         raise ModelError(
             f"A run needs a model from load_model, not {short_repr(model)}: call load_model with a name, a folder or a "
@@ -67,7 +67,7 @@ def capture(
 
 @contextmanager
 def capture_errors(label: str) -> Iterator[None]:
-    """What fails inside a model becomes a CaptureError, with its cause: each family fails in its own way."""
+    """Turns exceptions inside a model into a CaptureError with its cause: each family fails in its own way."""
     try:
         yield
     except HeedError:
@@ -90,7 +90,7 @@ def make_trace(
     gather: Gather,
     seconds: float,
 ) -> Trace:
-    """Everything that one run saw, as its record."""
+    """Builds the Trace of one finished run."""
     steps = len(written.ids)
     stop = request.stop if written.finish == "stop" else ()
     tokens = with_output(model.tokenizer, prompt, written.ids, end_ids=end_ids(model.hf), stop=stop)

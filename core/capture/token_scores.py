@@ -1,8 +1,8 @@
-"""What the model thought of each output token: log-probability, entropy and the five best, from raw logits.
+"""Scores of each output token from raw logits: log-probability, entropy and the five most likely tokens.
 
-Raw means before any temperature or nucleus: the model's own distribution, in float32, also when the answer
-was sampled. Logits are turned into these few numbers a block at a time, so that steps x vocabulary is never
-kept. Guarded by tests/core/test_capture_run_model.py (equal to log_softmax of a plain forward pass).
+Raw means before any temperature or nucleus: the model's own distribution, in float32, also when the answer was sampled.
+Logits are reduced to these few numbers a block at a time, so that steps x vocabulary is never kept. Guarded by
+tests/core/test_capture_run_model.py (equal to log_softmax of a plain forward pass).
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ import torch
 from ..records import TOP
 
 LOGITS = 8
-"""Steps whose logits are looked at together: few enough to stay in the processor's cache."""
+"""Steps whose logits are processed together: few enough to stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """``logprobs``, ``entropy`` (nats): float32 [T]; the best ``ids`` int64 [T, 5], their ``top`` float32 [T, 5]."""
+    """Scores of T output tokens: ``logprobs`` and ``entropy`` (nats), float32 [T], and the five best tokens.
+
+    Of these, ``ids`` int64 [T, 5] and log-probabilities ``top`` float32 [T, 5].
+    """
 
     logprobs: np.ndarray
     entropy: np.ndarray
@@ -29,19 +32,19 @@ class Scores:
 
 
 def score_logits(logits: torch.Tensor, written: torch.Tensor) -> Scores:
-    """``logits`` [T, V] raw, ``written`` int64 [T] the tokens that came next."""
+    """Returns each step's scores from raw ``logits`` [T, V] and ``written`` int64 [T], the tokens that came next."""
     logits = logits.float()
     share = torch.softmax(logits, dim=-1)
     top = logits.topk(min(TOP, logits.shape[-1]), dim=-1)
     whole = top.values[:, 0] - share.gather(-1, top.indices[:, :1])[:, 0].log()  # log of the softmax's denominator
     chosen = logits.gather(-1, written[:, None])[:, 0] - whole
     entropy = whole - torch.linalg.vecdot(share, logits)  # -sum p (x - log Z), since the p sum to one
-    if not bool(entropy.isfinite().all()):  # a barred token: 0 * -inf
+    if not bool(entropy.isfinite().all()):  # a token of logit -inf: 0 * -inf
         entropy = whole - torch.linalg.vecdot(share, logits.clamp(min=torch.finfo(torch.float32).min))
     best = top.values - whole[:, None]
     return Scores(chosen.cpu().numpy(), entropy.cpu().numpy(), top.indices.cpu().numpy(), best.cpu().numpy())
 
 
 def join_scores(parts: list[Scores]) -> Scores:
-    """Blocks in order, as one."""
+    """Concatenates the scores of successive blocks."""
     return Scores(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("logprobs", "entropy", "ids", "top")))

@@ -1,8 +1,8 @@
-"""Agreement of two columns, each measure beside what position and pieces alone would give.
+"""Charts the agreement of two columns per measure, beside the baselines of position and tokens per word.
 
-A value says little by itself: texts read from left to right make any two columns agree. The two ticks say how much of
-it the place of a word, and its number of tokens, already give. Undefined is written out, never drawn as 0.
-Guarded by tests/core/test_charts_compared.py.
+A value says little by itself: texts read from left to right make any two columns agree. The two ticks show how much of
+it the place of a word, and its number of tokens, already give. Undefined is written out, never drawn as 0. Guarded by
+tests/core/test_charts_compared.py.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NOT_FAITHFUL = "agreement is not faithfulness: two columns may agree and both sa
 def agreement_chart(
     comparison: Comparison, names: Sequence[str], *, width: int = 880, title: str = "Agreement"
 ) -> alt.LayerChart:
-    """Per pair and measure a dot for the value and a tick for each baseline; "undefined" where there is none."""
+    """Draws a dot for each pair and measure, and a tick for each baseline; "undefined" where there is no value."""
     labels = check_names(comparison, names)
     records, rows = _records(comparison, labels)
     low = -1.05 if any(r["x"] is not None and r["x"] < 0 for r in records) else -0.03
@@ -76,7 +76,7 @@ def agreement_chart(
 
 
 def _records(comparison: Comparison, names: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
-    """(one record a row and kind, the label of each row); a pair's name stands on a row of its own."""
+    """Returns (one record per row and kind, the label of each row); a pair's name has a row of its own."""
     records: list[dict[str, Any]] = []
     rows: list[str] = []
     pairs = list(dict.fromkeys((g.a, g.b) for g in comparison.agreements))

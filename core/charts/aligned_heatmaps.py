@@ -1,9 +1,9 @@
-"""Heatmaps of several runs in one figure, over the same aligned words: output words down, input words across.
+"""Draws heatmaps of several runs in one figure, over the same aligned words: output words down, input words across.
 
-One colour scale for all, so that equal colours are equal shares; a scale for each column where asked. A word that a
-run does not have is left empty, a word that differs is marked and written as it stands in that run. Above CELLS the
-answer becomes one row for each run, broken into lines of words like a text, and the figure says so.
-Guarded by tests/core/test_charts_compared.py.
+One colour scale for all, so that equal colours are equal shares; one per column on request. A word that a run does not
+have is left empty, a word that differs is marked and written as it stands in that run. Above MOST_CELLS the answer
+becomes one row for each run, broken into lines of words like a text, and the figure says so. Guarded by
+tests/core/test_charts_compared.py.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from .token_heatmap import MOST_CELLS
 FEW_COLUMNS = 44
 """Columns of cells, all runs together, up to which the grids stand side by side."""
 LINE = 46
-"""Words in a line of a whole-answer row, and how many lines at most: beyond, lines get longer."""
+"""Words in a line of a whole-answer row, and the most lines: beyond, lines get longer."""
 LINES = 16
 Arrange = Literal["auto", "side", "stacked"]
 
@@ -49,7 +49,7 @@ class AlignedRows:
 
     labels: tuple[str, ...]
     values: np.ndarray
-    """float64 [row, unit] NaN: no such word, or not readable at this step."""
+    """float64 [row, unit]; NaN: no such word, or not readable at this step."""
     uniform: np.ndarray
 
 
@@ -66,9 +66,9 @@ def heatmaps(
     select: str | None = None,
     title: str = "What each column read",
 ) -> alt.LayerChart:
-    """One figure: a grid a run, output words by aligned input words.
+    """Draws one figure with a grid per run, output words by aligned input words.
 
-    ``importances`` are those that the comparison was made of (one a run, rows by step). ``shared``: one colour scale
+    ``importances`` are those that the comparison was made of (one per run, rows by step). ``shared``: one colour scale
     for all columns (never for shares beside scores). ``picked`` are aligned units to frame in every grid, ``select``
     names a point selection over the field ``unit``. Raises ValueError where the numbers of runs differ.
     """
@@ -98,7 +98,7 @@ def heatmaps(
 
 
 def aligned_answer_rows(trace: Trace, importance: Importance, comparison: Comparison, run: int) -> AlignedRows:
-    """The words of this run's answer over the aligned units."""
+    """Returns the words of this run's answer over the aligned units."""
     labels, values = run_cells(trace, importance, comparison, run)
     even = replace(importance, values=importance.uniform)
     uniform = run_cells(trace, even, comparison, run)[1]
@@ -108,7 +108,7 @@ def aligned_answer_rows(trace: Trace, importance: Importance, comparison: Compar
 def _grids(
     comparison: Comparison, rows: Sequence[AlignedRows], names: Sequence[str], arrange: Arrange, width: int
 ) -> tuple[PanelBoard, list[list[dict[str, Any]]]]:
-    """(board, cells of each run) with a grid a run."""
+    """Returns (board, cells of each run) with one grid per run."""
     side = arrange == "side" or (arrange == "auto" and len(comparison.units) * len(rows) <= FEW_COLUMNS)
     texts = [tuple(word_label(comparison, r, u) for u in range(len(comparison.units))) for r in range(len(rows))]
     panels = [
@@ -138,7 +138,7 @@ def _cell(part: AlignedRows, row: int, unit: int, run: int) -> dict[str, Any]:
 def _strips(
     comparison: Comparison, names: Sequence[str], width: int
 ) -> tuple[PanelBoard, list[list[dict[str, Any]]], list[tuple[int, int]]]:
-    """(board, cells of each run, units of each line) with one row a run for the whole answer, in lines of words."""
+    """Returns (board, cells of each run, units of each line): a row per run for the whole answer, in lines of words."""
     board, spans = strips(comparison, names, width)
     values, cells = share_of_units(comparison), [[] for _ in names]  # type: ignore[var-annotated]
     for panel, (start, end) in enumerate(spans):
@@ -161,7 +161,7 @@ def _strips(
 
 
 def strips(comparison: Comparison, rows: Sequence[str], width: int) -> tuple[PanelBoard, list[tuple[int, int]]]:
-    """A board whose panels are lines of the text, each with these rows; and the units of each line."""
+    """Returns a board whose panels are lines of the text, each with these rows; and the units of each line."""
     n = len(comparison.units)
     length = max(LINE, math.ceil(n / LINES))
     length = math.ceil(n / max(1, math.ceil(n / length))) or 1
@@ -178,7 +178,7 @@ def _layers(
     shared: bool,
     select: str | None,
 ) -> list[alt.Chart]:
-    """The rectangles: one layer for all, or one a run where each has its own colours."""
+    """Returns the rectangles: one layer for all, or one per run where each has its own colours."""
     groups = [list(itertools.chain(*cells))] if shared else cells
     units = units_of(comparison)
     words, fields = word_records(comparison), ["word", *(f"c{r}" for r in range(len(names)))]

@@ -1,8 +1,8 @@
-"""What hiding some of the prompt did to each word of the same answer: bars to both sides of 0.
+"""Draws the effect of an ablation on each word of the same answer, as bars to both sides of 0.
 
-A bar is the change in log-probability (with it hidden, less nothing hidden): below 0 the word became less likely. A
-word's log-probability is the sum over its tokens, and a token that two words share is split between them by its
-characters. Guarded by tests/core/test_charts_attention_vs_effect_plot.py.
+A bar is the change in log-probability (with the part hidden, less with nothing hidden): below 0 the word became less
+likely. A word's log-probability is the sum over its tokens, and a token that two words share is split between them by
+its characters. Guarded by tests/core/test_charts_attention_vs_effect_plot.py.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def effect_bars(
     select: str | None = None,
     title: str | None = None,
 ) -> alt.LayerChart:
-    """A bar a word of the answer for ``probe``'s ``variant``: the sum of its tokens' changes (or their mean).
+    """Draws a bar per word of the answer for ``probe``'s ``variant``: the sum of its tokens' changes (or their mean).
 
-    ``hidden`` says what was knocked out (by default the labels of the variant's units). ``select`` names a point
-    selection over the field ``word``. Raises IndexError for a variant that the probe does not have.
+    ``hidden`` names what was ablated (by default the labels of the variant's units). ``select`` names a point selection
+    over the field ``word``. Raises IndexError for a variant that the probe does not have.
     """
     if not 0 <= variant < len(probe.masks):
         raise IndexError(f"There is no variant {variant}: this probe has {len(probe.masks)}.")
@@ -92,7 +92,7 @@ def effect_bars(
 
 
 def answer_words(trace: Trace) -> Units:
-    """The output by words; by tokens where spans are not proven."""
+    """Returns the output by words; by tokens where spans are not proven."""
     positions = range(trace.prompt_length, len(trace.tokens))
     return units(trace.tokens, "word" if trace.tokens.proven else "token", positions)
 
@@ -122,7 +122,7 @@ def _records(probe: Probe, variant: int, trace: Trace, words: Units, per: str) -
 
 
 def _hidden(probe: Probe, variant: int) -> str:
-    """The labels of what this variant hides, the first few."""
+    """Returns the labels of what this variant hides, the first few."""
     gone = [visible_label(probe.units.labels[i]) for i in np.flatnonzero(probe.masks[variant])]
     shown = " ".join(f"“{w}”" for w in gone[:4])
     return (shown + (f" and {len(gone) - 4} more" if len(gone) > 4 else "")) or "anything hidden"

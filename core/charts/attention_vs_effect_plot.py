@@ -1,9 +1,9 @@
-"""Read x mattered: every word of the prompt as a point, how much it was read against what hiding it cost.
+"""Plots every word of the prompt as a point: its attention (x) against the ablation effect (y).
 
-x is a multiple of uniform reading on a log axis, since multiples run over several powers of ten; what was not read
-at all stands at the left edge, whose label says so. y is the log-probability that the same answer lost. Labels are
-written for the points farthest out, as long as they do not fall on each other.
-Guarded by tests/core/test_charts_attention_vs_effect_plot.py.
+x is a multiple of the uniform share on a log axis, since multiples run over several powers of ten; a word without
+attention stands at the left edge, whose label says so. y is the log-probability that the same answer lost. Labels are
+written for the points farthest out, as long as they do not overlap. Guarded by
+tests/core/test_charts_attention_vs_effect_plot.py.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PICKED_RING = "#D55E00"
 
 
 def corner_names(x: np.ndarray, y: np.ndarray, threshold: float = LOST_THRESHOLD) -> list[str]:
-    """[point] one of CORNERS; empty where a number is undefined."""
+    """Returns [point]: one of CORNERS; empty where a number is undefined."""
     out = []
     for read, lost in zip(np.asarray(x, float), np.asarray(y, float), strict=True):
         known = math.isfinite(read) and math.isfinite(lost)
@@ -65,11 +65,12 @@ def attention_vs_effect_chart(
     height: int = 420,
     title: str = "Read × mattered",
 ) -> alt.LayerChart:
-    """``x[i]`` times uniform, ``y[i]`` nats lost for the input unit ``units[i]`` (default: i) called ``labels[i]``.
+    """Plots ``x[i]`` times uniform and ``y[i]`` nats lost for the input unit ``units[i]`` with label ``labels[i]``.
 
-    ``roles`` colour the points (user, system, markup, a segment), ``shares`` stand in the tooltip. ``picked`` are
-    units to highlight; ``select`` names a point selection over the field ``unit`` (None: no selection). Points with
-    an undefined number are left out, and the figure says how many. Raises ValueError where lengths differ.
+    ``units`` are 0, 1, ... by default. ``roles`` colour the points (user, system, markup, a segment), ``shares`` are
+    for the tooltip. ``picked`` are units to highlight; ``select`` names a point selection over the field ``unit``
+    (None: no selection). Points with an undefined number are left out, and the figure says how many. Raises ValueError
+    where lengths differ.
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
     ids = list(range(len(labels))) if units is None else [int(u) for u in units]
@@ -116,7 +117,7 @@ def _check(labels: Sequence[str], parts: dict[str, Any]) -> None:
 
 
 def _range(x: np.ndarray) -> tuple[float, float]:
-    """(where zeros are drawn, right end) of the log axis; 1 is always inside."""
+    """Returns (where zeros are drawn, right end) of the log axis; 1 is always inside."""
     positive = x[x > 0]
     low = float(positive.min()) if len(positive) else 0.5
     low = max(min(low, 0.5), 1e-3)
@@ -125,7 +126,7 @@ def _range(x: np.ndarray) -> tuple[float, float]:
 
 
 def _scales(floor: float, top: float, y: np.ndarray, threshold: float, unread: bool) -> dict[str, Any]:
-    """Limits of both axes, with room for the corners' names."""
+    """Returns the limits of both axes, with room for the corners' names."""
     low, high = min(float(y.min(initial=0)), threshold, 0.0), max(float(y.max(initial=0)), threshold, 0.0)
     span = (high - low) or 1.0
     return {
@@ -184,7 +185,7 @@ def _layers(
 
 
 def _corners(scales: dict[str, Any]) -> list[alt.Chart]:
-    """The four names, each in its corner of the picture."""
+    """Writes the four corners' names, each in its corner of the plot."""
     places = [("width", "right", -8, 16, CORNERS[0], 0), ("width", "right", -8, -8, CORNERS[1], "height"),
               (0, "left", 8, 16, CORNERS[2], 0), (0, "left", 8, -8, CORNERS[3], "height")]  # fmt: skip
     out = []
@@ -196,7 +197,7 @@ def _corners(scales: dict[str, Any]) -> list[alt.Chart]:
 
 
 def _labels(records: list[dict[str, Any]], scales: dict[str, Any], width: int, height: int) -> list[alt.Chart]:
-    """Words beside the points farthest out; what would fall on another, or off the picture, is left to the tooltip."""
+    """Labels the points farthest out; labels that would overlap, or leave the picture, are only in the tooltip."""
     (x0, x1), (y0, y1) = scales["x"], scales["y"]
     plot = width - 80
     boxes: list[tuple[float, float, float, float]] = []

@@ -1,4 +1,4 @@
-"""Labels of axes and legends as data of a chart, never as part of an expression.
+"""Keeps labels of axes and legends in a chart's data, never in an expression.
 
 Guarded by tests/core/test_charts_axis_labels.py: every chart with words that mean something to Vega.
 """
@@ -16,29 +16,29 @@ Chart = TypeVar("Chart", alt.Chart, alt.LayerChart)
 
 
 class AxisLabels:
-    """The labels of an axis or a legend: a parameter of the chart holds them, an expression looks them up by place.
+    """The labels of an axis or a legend: held by a chart parameter, looked up by place in an expression.
 
-    Labels are words of strangers and travel as data. Written into the expression they would be parsed with it, and
+    Labels are words of strangers and are passed as data. Written into the expression they would be parsed with it, and
     Vega's parser takes the string "if" for its function of that name: the whole chart stays blank. A chart whose axis
     uses ``at`` goes through ``with_labels``.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = list(texts) or [""]
-        # Equal labels have equal names and travel once. Not Altair's own ``param_...``: Streamlit renames those, but
+        # Equal labels have equal names and are sent once. Not Altair's own names: Streamlit renames those, but
         # not inside of expressions.
         name = f"labels_{sha256(json.dumps(self.texts).encode()).hexdigest()[:16]}"
         self.param = alt.param(name=name, value=self.texts)
 
     def at(self, place: str = "datum.value") -> str:
-        """A Vega expression: the label at ``place``, itself an expression for a whole number."""
+        """Returns a Vega expression for the label at ``place``, itself an expression for a whole number."""
         return f"{self.param.name}[{place}]"
 
     def fitting(self, need: float, pixels: float, shift: float = 0, columns: int = 0) -> str:
-        """As ``at`` for the axis value less ``shift``, empty for labels that do not fit.
+        """Returns an expression as ``at`` for the axis value less ``shift``, empty for labels that do not fit.
 
         A label needs ``need`` pixels of the drawn width, whatever the page stretches it to, over which ``columns``
-        places (default: one a label) are spread; ``pixels``: the width where the chart does not know its own.
+        places (default: one per label) are spread; ``pixels``: the width where the chart does not know its own.
         """
         place = f"(datum.value - {shift:g})" if shift else "datum.value"
         every = f"max(1, ceil({need * (columns or len(self.texts)):g} / (width > 0 ? width : {pixels:g})))"
@@ -46,5 +46,5 @@ class AxisLabels:
 
 
 def with_labels(chart: Chart, *labels: AxisLabels) -> Chart:
-    """``chart`` with the parameters that hold the labels of its axes."""
+    """Returns ``chart`` with the parameters that hold the labels of its axes."""
     return chart.add_params(*{label.param.name: label.param for label in labels}.values())

@@ -1,7 +1,7 @@
-"""What every figure over several runs says of its columns: whose weights, which run, which method.
+"""Captions and word labels for figures over several runs: which weights, which run, which method.
 
-A column is named by the page (``names``); its letter or name stands on every grid, bar and tooltip, and the lines
-under the title say which weights and which run it is. Guarded by tests/core/test_charts_compared.py.
+A column is named by the page (``names``); its letter or name is on every grid, bar and tooltip, and the lines under the
+title give its weights and run. Guarded by tests/core/test_charts_compared.py.
 """
 
 from __future__ import annotations
@@ -17,41 +17,41 @@ from .text_labels import multiple_text, value_text, visible_label
 
 _SINK = {"keep": "sink kept", "separate": "sink shown apart", "drop": "sink dropped"}
 PREFIX = {"replaced": "~ ", "inserted": "+ "}
-"""Before a word that differs: the others have another word there; only this run has it."""
+"""Prefix of a word that differs: the others have another word there, or only this run has it."""
 STATUS_MARKS = "~ another word stands there in another column · + only this column has the word"
 WIDEST = 100
 """Characters of a caption line."""
 
 
 def check_names(comparison: Comparison, names: Sequence[str]) -> list[str]:
-    """The columns' names as labels, one a run. Raises ValueError where their number does not fit."""
+    """Returns the columns' names as labels, one per run. Raises ValueError where their number does not fit."""
     if len(names) != len(comparison.trace_ids):
         raise ValueError(f"{len(names)} names do not fit {len(comparison.trace_ids)} columns.")
     return [visible_label(str(n), 48) for n in names]
 
 
 def units_of(comparison: Comparison) -> list[str]:
-    """[run] share or score, by the run's own method."""
+    """Returns [run]: share or score, by the run's own method."""
     methods = _each(comparison, "methods")
     other = "share" if comparison.sums_to_one else "score"
     return [METHODS[m].gives if m in METHODS else other for m in methods]
 
 
 def unit_of(comparison: Comparison, *runs: int) -> str:
-    """What values of these runs (default: all) are called together: shares only where each is one."""
+    """Returns the common unit of these runs' values (default: all): "share" only where each is one."""
     units = units_of(comparison)
     return "share" if all(units[r] == "share" for r in runs or range(len(units))) else "score"
 
 
 def _each(comparison: Comparison, name: str) -> list[Any]:
-    """[run] a parameter that the comparison holds one of a run."""
+    """Returns [run]: a parameter of which the comparison holds one per run."""
     held = comparison.parameters.get(name)
     n = len(comparison.trace_ids)
     return list(held) if isinstance(held, (list, tuple)) and len(held) == n else [None] * n
 
 
 def caption_lines(comparison: Comparison, names: Sequence[str]) -> list[str]:
-    """One line a column (name, weights, run, and its method where columns differ), then the method of all."""
+    """Returns one line per column (name, weights, run, and its method where columns differ), then the common method."""
     ways = _ways(comparison)
     same = len(set(ways)) <= 1
     lines = []
@@ -64,7 +64,7 @@ def caption_lines(comparison: Comparison, names: Sequence[str]) -> list[str]:
 
 
 def _ways(comparison: Comparison) -> list[str]:
-    """[run] method, layers and heads."""
+    """Returns [run]: method, layers and heads."""
     out = []
     for method, layers, heads in zip(*(_each(comparison, n) for n in ("methods", "layers", "heads")), strict=True):
         parts = [method or comparison.method]
@@ -77,13 +77,13 @@ def _ways(comparison: Comparison) -> list[str]:
 
 
 def _weights(caption: str, name: str) -> str:
-    """The model's caption, without the label that the column's name already says."""
+    """Returns the model's caption, without a label that is already in the column's name."""
     label, _, rest = caption.partition(" · ")
     return rest if rest and label in name else caption
 
 
 def wrap_parts(start: str, parts: Sequence[str], width: int = WIDEST) -> list[str]:
-    """``parts`` joined by dots, as many a line as fit."""
+    """Joins ``parts`` by dots, as many per line as fit."""
     lines, line = [], start
     for part in parts:
         if line not in ("", start) and len(line) + len(part) + 3 > width:
@@ -95,12 +95,12 @@ def wrap_parts(start: str, parts: Sequence[str], width: int = WIDEST) -> list[st
 
 
 def share_of_units(comparison: Comparison) -> np.ndarray:
-    """float64 [run, unit] what each run read of the unit, words without partner included; NaN: it has no such word."""
+    """Returns float64 [run, unit]: each run's share of the unit, also without a partner; NaN: it has no such word."""
     return np.where(np.isnan(comparison.values), comparison.alone, comparison.values)
 
 
 def word_label(comparison: Comparison, run: int, unit: int) -> str:
-    """The word as it stands in this run, marked where it differs; empty where the run has none."""
+    """Returns the word as it stands in this run, marked where it differs; empty where the run has none."""
     text = comparison.units.texts[run][unit]
     if comparison.units.column[run, unit] < 0:
         return ""
@@ -108,7 +108,7 @@ def word_label(comparison: Comparison, run: int, unit: int) -> str:
 
 
 def unit_label(comparison: Comparison, unit: int, width: int = 24) -> str:
-    """The word that stands there; each of the different ones where it was replaced."""
+    """Returns the unit's word; where it was replaced, each of the different ones."""
     texts = [t[unit] for r, t in enumerate(comparison.units.texts) if comparison.units.column[r, unit] >= 0]
     different = list(dict.fromkeys(visible_label(t, width) for t in texts)) or [
         visible_label(comparison.units[unit], width)
@@ -117,7 +117,7 @@ def unit_label(comparison: Comparison, unit: int, width: int = 24) -> str:
 
 
 def what_each_has(comparison: Comparison, unit: int) -> list[str]:
-    """[run] for tooltips: the run's own word, its share and multiple of uniform, as means over the answer."""
+    """Returns [run] for tooltips: the run's own word, its share and multiple of uniform, as means over the answer."""
     every, kinds = share_of_units(comparison), units_of(comparison)
     out = []
     for run in range(len(comparison.trace_ids)):
@@ -138,7 +138,7 @@ def what_each_has(comparison: Comparison, unit: int) -> list[str]:
 
 
 def word_records(comparison: Comparison) -> list[dict[str, Any]]:
-    """[unit] what tooltips look up: ``unit``, ``word`` and ``c0``, ``c1``, ... what each column has."""
+    """Returns [unit] the fields for tooltips: ``unit``, ``word`` and each column's text as ``c0``, ``c1``, ..."""
     out = []
     for unit in range(len(comparison.units)):
         has = {f"c{run}": text for run, text in enumerate(what_each_has(comparison, unit))}

@@ -1,4 +1,4 @@
-"""The same importance with some of its rows and columns: what is cut away is counted as removed, never lost."""
+"""Restricts an Importance to some of its rows and columns; what is cut away is added to ``removed``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..records import Importance, Units
 
 
 def crop_importance(importance: Importance, rows: np.ndarray, columns: np.ndarray) -> Importance:
-    """Rows and columns picked by position, in order. Where nothing goes the very same record comes back."""
+    """Returns ``importance`` with the rows and columns at these indices; the same object if none is left out."""
     if len(rows) == len(importance.rows) and len(columns) == len(importance.columns):
         return importance
     values = importance.values[rows]
@@ -29,7 +29,7 @@ def crop_importance(importance: Importance, rows: np.ndarray, columns: np.ndarra
 
 
 def _pick(units: Units, picked: np.ndarray) -> Units:
-    """Some of the units. A token that loses a part of itself keeps the parts that stay, scaled back to one."""
+    """Returns some of the units; a token that loses a part of itself keeps the parts that stay, scaled back to one."""
     place = np.full(len(units), -1)
     place[picked] = np.arange(len(picked))
     keep = place[units.unit] >= 0

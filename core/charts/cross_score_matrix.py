@@ -1,4 +1,4 @@
-"""Each answer under each prompt as a small matrix: log-odds against the answer's own prompt, centred at 0.
+"""Draws a matrix of each answer under each prompt: log-odds against the answer's own prompt, centred at 0.
 
 Guarded by tests/core/test_comparing_cross_scores.py.
 """
@@ -16,9 +16,9 @@ from .text_labels import SIDES, STRETCH, title_block, visible_label
 
 MATRIX_ROW, MATRIX_COLUMN = 44, 130
 LONG_NAME = 18
-"""Letters of a name that still fits beside an answer and into a sentence."""
+"""Most letters of a name that fits beside an answer and into a sentence."""
 WIDEST = 40
-"""Graphemes of a name or answer on an axis."""
+"""Most graphemes of a name or answer on an axis."""
 
 
 def cross_score_matrix_chart(
@@ -31,10 +31,10 @@ def cross_score_matrix_chart(
     caption: Sequence[str] = (),
     title: str = "Each answer under each prompt",
 ) -> alt.LayerChart:
-    """Cells ``odds[answer, prompt]`` in nats with their numbers; hover has the log-probability and that of a token.
+    """Draws cells ``odds[answer, prompt]`` in nats with their numbers; hover has the answer's and a token's score.
 
-    All three float [answer, prompt]; ``answers`` and ``names`` label rows and columns. Raises ValueError where
-    numbers differ.
+    All three float [answer, prompt]; ``answers`` and ``names`` label rows and columns. Raises ValueError where shapes
+    differ.
     """
     n = len(names)
     if odds.shape != (n, n) or sums.shape != (n, n) or means.shape != (n, n) or len(answers) != n:
@@ -81,7 +81,7 @@ def cross_score_matrix_chart(
 
 
 def brief_name(name: str) -> str:
-    """The letter of a column where its name is long: ``A`` of "A · SmolLM2 135M Instruct"."""
+    """Returns a column's letter where its name is long: ``A`` of "A · SmolLM2 135M Instruct"."""
     letter, _, rest = name.partition(" · ")
     return letter if rest and len(letter) == 1 and len(name) > LONG_NAME else name
 

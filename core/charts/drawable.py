@@ -18,17 +18,17 @@ from .token_heatmap import fits_as_cells, heatmap
 
 COARSER = {"token": "word", "word": "sentence"}
 FEWEST_ROWS = 3
-"""Rows and columns below which a coarser heatmap no longer shows anything."""
+"""Below so many rows or columns a coarser heatmap no longer shows anything."""
 
 
 def drawable_importance(
     trace: Trace, importance: Callable[[str, str], Importance], level: str, only_own: bool = True
 ) -> tuple[str, Importance]:
-    """(granularity, importance) of the heatmap: the finest from ``level`` on that can be drawn as cells.
+    """Returns (granularity, importance) of the heatmap: the finest from ``level`` on that can be drawn as cells.
 
-    ``importance(columns, rows)`` gives the run by two granularities. ``only_own`` keeps, of the input, what the user
-    wrote (and earlier output where it is there). Where sentences leave fewer than ``FEWEST_ROWS`` rows or columns,
-    the finer granularity stays, and ``any_size_heatmap`` draws it as a picture.
+    ``importance(columns, rows)`` computes the run's importance by two granularities. ``only_own`` keeps, of the input,
+    what the user wrote (and earlier output where it is there). Where sentences leave fewer than ``FEWEST_ROWS`` rows or
+    columns, the finer granularity stays, and ``any_size_heatmap`` draws it as a picture.
     """
     finer = None
     while True:
@@ -43,13 +43,13 @@ def drawable_importance(
 
 
 def any_size_heatmap(importance: Importance, prompt_length: int | None = None) -> alt.LayerChart:
-    """The heatmap as rectangles, or as one picture where there are too many."""
+    """Draws the heatmap as rectangles, or as one picture where there are too many."""
     draw = heatmap if fits_as_cells(importance) else raster_heatmap_chart
     return draw(importance, prompt_length=prompt_length)
 
 
 def _only(found: Importance, trace: Trace, only_own: bool) -> Importance:
-    """The answer's rows, and of the input the user's own words (with earlier output where it is there)."""
+    """Returns the answer's rows, and of the input the user's own words (with earlier output where it is there)."""
     rows = answer_rows(found, trace)
     if not only_own or not trace.tokens.own.any():
         return crop_importance(found, rows, np.arange(len(found.columns)))

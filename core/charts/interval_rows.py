@@ -1,9 +1,9 @@
-"""A value and its interval a row, in groups with headings: what quality, differences, forests and predictions share.
+"""Draws rows of values with intervals, in groups with headings: the base of the quality, forest and other figures.
 
-Models stand below each other inside a row, so that one glance compares them; a facet for each would be too narrow on
-a phone and no page could stretch it. A value that the gate holds back is hollow; one that is undefined says so and
-is never drawn as 0. To add a figure of the study: make a table with the columns of ``dots`` and call it. Guarded by
-tests/core/test_charts_study.py.
+Models stand below each other inside a row, so that one glance compares them; a facet for each would be too narrow on a
+phone and no page could stretch it. A value for which the sample is too small is hollow; one that is undefined says so
+and is never drawn as 0. To add a figure of the study: make a table with the columns of ``interval_rows_chart`` and call
+it. Guarded by tests/core/test_charts_study.py.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from .panels import LISTED, inline_data
 from .text_labels import GREY, OKABE_ITO, STRETCH, significant_digits, title_block, visible_label
 
 LINE, ROOM = 15, 10
-"""Pixels: of one model in a row, and between rows."""
+"""In pixels: height of one model in a row, and gap between rows."""
 LONGEST = 46
-"""Graphemes of a label."""
+"""Most graphemes of a label."""
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 ROW_COLUMNS = ("group", "row", "series", "value", "low", "high")
 UNDEFINED = "undefined"
@@ -43,11 +43,12 @@ def interval_rows_chart(
     tips: Mapping[str, str] | None = None,
     width: int = 880,
 ) -> alt.LayerChart:
-    """``table``: a line a row and series, columns ``group`` (heading, may be ""), ``row``, ``series``, ``value``,
-    ``low``, ``high``, and if there: ``faint`` (bool, drawn hollow), ``pooled`` (bool, drawn as a black diamond).
+    """Draws a row for each line of ``table``: a value and its interval per series.
 
-    ``line_at``: where a value says that nothing differs. ``percent``: values are shares. ``tips`` {column: title} adds
-    to the tooltip. Rows keep their order. Raises ValueError where a column is missing.
+    Columns are ``group`` (heading, may be ""), ``row``, ``series``, ``value``, ``low``, ``high``, and optionally
+    ``faint`` (bool, drawn hollow) and ``pooled`` (bool, drawn as a black diamond). ``line_at``: the value that means no
+    difference. ``percent``: values are shares. ``tips`` {column: title} adds to the tooltip. Rows keep their order.
+    Raises ValueError where a column is missing.
     """
     missing = [c for c in ROW_COLUMNS if c not in table]
     if missing:
@@ -86,7 +87,7 @@ def interval_rows_chart(
 
 
 def _bars_and_points(base: alt.Chart, x: alt.X, color: alt.Color, shape: alt.Shape) -> list[alt.Chart]:
-    """The interval and the value of each line."""
+    """Returns the marks of interval and value."""
     bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2.5)
     points = base.mark_point(size=58, opacity=1, strokeWidth=1.8)
     fill = alt.condition("datum.faint", alt.value("transparent"), color)
@@ -97,14 +98,14 @@ def _bars_and_points(base: alt.Chart, x: alt.X, color: alt.Color, shape: alt.Sha
 
 
 def _undefined(base: alt.Chart) -> alt.Chart:
-    """What stands where there is no value."""
+    """Returns the text for rows without a value."""
     gone = base.transform_filter("!isValid(datum.value) && datum.series !== null")
     text = gone.mark_text(align="left", color=GREY, fontStyle="italic", fontSize=11)
     return text.encode(x=alt.value(4), text=alt.Text("shown:N"))
 
 
 def _places(table: pd.DataFrame) -> tuple[list[str], list[int], dict[tuple[str, str], int]]:
-    """(label of every line, which are headings, {(group, row): line})"""
+    """Returns (label of every line, which are headings, {(group, row): line})."""
     labels: list[str] = []
     heads: list[int] = []
     places: dict[tuple[str, str], int] = {}
@@ -150,7 +151,7 @@ def _records(
 
 
 def value_with_interval(value: float, low: float = math.nan, high: float = math.nan, percent: bool = False) -> str:
-    """A value and its interval in words: ``0.31 (0.12 to 0.48)``; "undefined" where there is none."""
+    """Formats a value with its interval: ``0.31 (0.12 to 0.48)``; "undefined" where there is none."""
 
     def one(x: float) -> str:
         return f"{100 * x:.0f} %" if percent else significant_digits(x, 3) if abs(x) >= 1 else f"{x:.2f}"
@@ -195,7 +196,7 @@ def _axis(labels: AxisLabels, count: int, heads: list[int]) -> alt.Y:
 
 
 def _look(names: AxisLabels, count: int, title: str) -> tuple[alt.Color, alt.Shape]:
-    """One colour and one shape for each series, so that print in grey can be read too."""
+    """Returns one colour and one shape for each series, so that print in grey can be read too."""
     legend = alt.Legend(title=title, labelExpr=names.at(), labelLimit=260, symbolOpacity=1, **LISTED)
     shown = legend if count > 1 else None
     places = list(range(count))
@@ -212,7 +213,7 @@ def _faint() -> Any:
 
 
 def _line(at: float | None, x: alt.X) -> list[alt.Chart]:
-    """A dashed line where nothing differs."""
+    """Returns a dashed line at the value that means no difference."""
     if at is None:
         return []
     rule = alt.Chart(inline_data([{"value": at}])).mark_rule(

@@ -1,9 +1,9 @@
-"""Layers x heads: which of them read the picked words, and how far above uniform reading.
+"""Maps attention on picked words by layer and head, with its multiple of the uniform share.
 
-A layer without attention (hybrids) or a head that a layer does not have is grey, never a zero: a zero would
-say that it looked and read nothing. Layers run from left to right, since most models have more layers than
-heads and screens are wide. The scale may run to the largest value, since one head often stands
-far above the rest. Guarded by tests/core/test_charts_layer_head_map.py.
+A layer without attention (hybrids) or a head that a layer does not have is grey, never a zero: a zero would mean that
+it attended and gave nothing. Layers run from left to right, since most models have more layers than heads and screens
+are wide. The scale may run to the largest value, since one head is often far above the rest. Guarded by
+tests/core/test_charts_layer_head_map.py.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def layers_heads_chart(
     width: int = 860,
     domain: tuple[float, float] | None = None,
 ) -> alt.LayerChart:
-    """``values[layer, head]``: how much each head read of the picked words; NaN: it has no attention.
+    """Draws ``values[layer, head]``, each head's attention on the picked words; NaN: it has no attention.
 
     ``uniform`` is one number or ``[layer, head]`` (windows differ); ``layers`` the ``layer_idx`` of the rows,
     0 .. L-1 when not given. ``what`` names the picked words in the title. ``select`` names a point selection
@@ -108,7 +108,7 @@ def _tooltip(unit: str) -> list[alt.Tooltip]:
 
 
 def _nothing(records: list[dict[str, Any]], x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """Grey hatched cells where there is no attention."""
+    """Returns grey hatched cells where there is no attention."""
     if not records:
         return []
     tip = [alt.Tooltip("layer:O"), alt.Tooltip("head:O"), alt.Tooltip("state:N", title=" ")]

@@ -1,7 +1,7 @@
-"""Where the cells of a matrix chart go, what their colour means, and the lines that stand on every figure.
+"""Layout, colours and captions of a matrix chart.
 
-Input columns first, then a gap, then earlier output, all on one x axis, so that the chart can stretch and a
-selection covers both. Shared by heatmap.py and overview.py; guarded by tests/core/test_charts_token_heatmap.py.
+Input columns first, then a gap, then earlier output, all on one x axis, so that the chart can stretch and a selection
+covers both. Shared by token_heatmap.py and raster_heatmap.py; guarded by tests/core/test_charts_token_heatmap.py.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Scale = Literal["linear", "sqrt", "log"]
 
 
 class MatrixLayout:
-    """Where columns go: input first, then a gap, then earlier output; and how large everything is."""
+    """Positions of columns (input, a gap, earlier output) and sizes of everything."""
 
     def __init__(
         self, importance: Importance, width: int, earlier: bool, prompt_length: int | None, height: int | None = None
@@ -90,7 +90,7 @@ class MatrixLayout:
         return alt.Y("y:O", sort=None, scale=scale, axis=self.axis("y", title))
 
     def seamless(self) -> dict[str, dict[str, float]]:
-        """Mark sizes a little over the band, so that no thin line shows between two cells.
+        """Returns mark sizes a little over the band, so that no thin line shows between two cells.
 
         (A stroke of the cell's colour would do as well, but turns the legend into a row of dots.)
         """
@@ -98,7 +98,7 @@ class MatrixLayout:
         return {side: {"band": 1 + 0.7 / pixels} for side, pixels in overlap.items()}
 
     def headings(self, columns_title: str) -> list[alt.Chart]:
-        """The two blocks named below the cells; nothing where there is only one."""
+        """Returns headings of the two blocks below the cells; nothing where there is only one."""
         if not self.gap:
             return []
         named = [
@@ -110,12 +110,12 @@ class MatrixLayout:
 
 
 def readable(importance: Importance) -> np.ndarray:
-    """bool [row, column]: uniform reading would give the cell something, or it has a value."""
+    """Returns bool [row, column]: whether the cell's uniform share is above 0 or it has a value."""
     return (importance.uniform > 0) | (importance.values != 0)
 
 
 def exact_number(x: float) -> float | None:
-    """A float32 as the shortest number that says all of its digits; None where it is not a number."""
+    """Returns a float32 as the shortest number with all of its digits; None where it is not finite."""
     return float(f"{x:.7g}") if math.isfinite(x) else None
 
 
@@ -128,7 +128,7 @@ def colour_domain(importance: Importance, scale: Scale, domain: tuple[float, flo
 
 
 def value_colour(importance: Importance, scale: Scale, domain: tuple[float, float] | None) -> alt.Fill:
-    """Viridis over the values with a continuous legend."""
+    """Returns the viridis fill of the values with a continuous legend."""
     low, high = colour_domain(importance, scale, domain)
     legend = alt.Legend(
         title=legend_title(importance.unit),
@@ -143,7 +143,7 @@ def value_colour(importance: Importance, scale: Scale, domain: tuple[float, floa
 def finish_matrix(
     chart: alt.LayerChart, importance: Importance, layout: MatrixLayout, title: str, more: Sequence[str]
 ) -> alt.LayerChart:
-    """Labels, size, title, caption lines and the description for screen readers."""
+    """Adds labels, size, title, caption lines and the description for screen readers."""
     lines = [*caption_of(importance), *more]
     description = (
         f"{title}: {legend_title(importance.unit)} of {layout.rows} pieces of the answer (rows) "

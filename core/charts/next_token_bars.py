@@ -1,4 +1,4 @@
-"""The next tokens after several prompts, side by side: how likely each prompt makes the same token.
+"""Draws the next-token probabilities behind several prompts as grouped bars.
 
 The tokens are the union of each prompt's best, likeliest first (by the largest probability that any prompt gives).
 Guarded by tests/core/test_charts_compared.py.
@@ -30,7 +30,7 @@ def next_token_chart(
     width: int = 880,
     title: str = "The next token",
 ) -> alt.Chart:
-    """Bars of probability: a token a group, a bar a prompt (``names``). Raises ValueError where numbers differ."""
+    """Draws a group of bars per token and a bar per prompt (``names``). Raises ValueError where numbers differ."""
     logprobs = np.asarray(next_tokens.logprobs, float)
     if logprobs.shape != (len(names), len(next_tokens.texts)):
         raise ValueError(f"logprobs has shape {logprobs.shape}, expected {(len(names), len(next_tokens.texts))}.")

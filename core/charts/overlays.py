@@ -1,8 +1,8 @@
-"""What a page lays over the two texts of reader.py: lines on hover, marked words, a signed colour under the answer.
+"""Overlays for the two shaded texts: lines on hover, marked words, a signed colour under the answer.
 
-None of it belongs to the numbers of the run, so none of it changes ``version``: the texts are not built anew and what
-a reader picked stays picked. Everything is given by columns and rows of the importance, as other charts have them.
-Guarded by tests/core/test_charts_overlays.py.
+None of it belongs to the numbers of the run, so none of it changes ``version``: the texts are not built anew and what a
+reader picked stays picked. Everything is given by columns and rows of the importance, as in other charts. Guarded by
+tests/core/test_charts_overlays.py.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class Tint(NamedTuple):
     title: str = "log-probability lost"
     unit: str = "nats"
     above: str = "less likely without it"
-    """What a value above 0 means, in words; stands in the legend."""
+    """What a value above 0 means, in words, for the legend."""
     below: str = "likelier without it"
     limit: float | None = None
-    """The value of the full colour; by default the largest."""
+    """The value drawn in the full colour; by default the largest."""
 
 
 def text_overlays(
@@ -41,7 +41,7 @@ def text_overlays(
     marks: Collection[int] | None,
     tint: Tint | Sequence[float] | np.ndarray | None,
 ) -> dict[str, Any]:
-    """``beside_text``, ``marks`` and ``tint`` for reader.js; what was not given is not there.
+    """Returns ``beside_text``, ``marks`` and ``tint`` as reader.js takes them, without those that are None.
 
     ``columns`` are the shown columns of ``total``, in their order. Raises ValueError where a length does not fit.
     """

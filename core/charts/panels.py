@@ -1,10 +1,9 @@
-"""Several grids of cells in one view: word labels above each, row labels beside it, one width that a page may stretch.
+"""Draws several grids of cells in one view: word labels above each, row labels beside it, one stretchable width.
 
-A concatenation of charts would give each grid its own width, which neither Streamlit nor a phone can stretch, and
-its own legend. So all grids stand in one view: x counts columns (quantitative, one a word), y counts pixels, and
-every row of labels is an axis of its own, moved to where its grid is; axes take the page's colours in light and
-dark, which text marks do not. Labels are looked up by position, so equal words stay two. Guarded by
-tests/core/test_charts_compared.py.
+A concatenation of charts would give each grid its own width, which neither Streamlit nor a phone can stretch, and its
+own legend. So all grids are in one view: x counts columns (quantitative, one per word), y counts pixels, and every row
+of labels is an axis of its own, moved to where its grid is; axes take the page's colours in light and dark, which text
+marks do not. Labels are looked up by position, so equal words stay two. Guarded by tests/core/test_charts_compared.py.
 """
 
 from __future__ import annotations
@@ -23,20 +22,21 @@ ROW_HEIGHT, COLUMN_WIDTH = 20, 64
 """Largest height of a row and width of a column, in pixels."""
 TALLEST_BOARD = 1500
 TITLE, GAP, NEED, LIMIT = 24, 14, 14, 112
-"""Pixels: of a title, between grids, that a word label needs, at which a word label is cut."""
+"""In pixels: height of a title, gap between grids, room that a word label needs, and where it is cut."""
 BELOW: dict[str, Any] = {"orient": "bottom", "direction": "horizontal"}
-"""Of a legend: a figure of one row is too low for one beside it."""
+"""Place of a legend: a figure of one row is too low for a legend beside it."""
 LISTED: dict[str, Any] = {"orient": "bottom", "direction": "vertical"}
-"""Of a legend with names: below each other, which a phone has room for."""
+"""Place of a legend with names: below each other, which a phone has room for."""
 ANGLE = math.radians(50)
 PICKED_COLOUR = "#E69F00"
-"""A frame in a colour that neither viridis nor blueorange has at its ends."""
+"""Colour of a frame, which neither viridis nor blueorange has at its ends."""
 
 
 def inline_data(records: Sequence[dict[str, Any]]) -> alt.InlineData:
-    """``records`` (plain numbers, texts and None) as the data of a chart, without a check of each against the schema.
+    """Returns ``records`` (plain numbers, texts and None) as chart data, without checking each against the schema.
 
-    ``alt.InlineData(values=records)`` takes 2.5 s for 7,000 of them; here they are put in after the check of none.
+    ``alt.InlineData(values=records)`` takes 2.5 s for 7,000 of them; here they are put in after the check of an empty
+    list.
     """
     data = alt.InlineData(values=[])
     data["values"] = tuple(records)  # altair copies charts by the dozen, but no tuple
@@ -44,10 +44,10 @@ def inline_data(records: Sequence[dict[str, Any]]) -> alt.InlineData:
 
 
 def look_up_fields(chart: alt.Chart, records: Sequence[dict[str, Any]], fields: Sequence[str]) -> alt.Chart:
-    """``chart`` with ``fields`` of the record of the same ``unit``: what a word's cells share is held once."""
+    """Adds ``fields`` of the record with the same ``unit`` to ``chart``, so that a word's data are sent once."""
     nothing = alt.LookupData(data=inline_data([]), key="unit", fields=list(fields))
     chart = chart.transform_lookup(lookup="unit", from_=nothing)
-    chart.transform[-1]["from"]["data"]["values"] = tuple(records)  # after the check, as in ``inline``
+    chart.transform[-1]["from"]["data"]["values"] = tuple(records)  # after the check, as in ``inline_data``
     return chart
 
 
@@ -59,12 +59,12 @@ class Panel:
     rows: tuple[str, ...]
     title: str = ""
     named: bool = True
-    """Write the words above it; False where the grid above has the same."""
+    """Whether the words are written above it; False where the grid above has the same."""
 
 
 @dataclass
 class PanelBoard:
-    """Where the cells of each panel stand."""
+    """Positions and sizes of several panels in one chart."""
 
     panels: Sequence[Panel]
     arrange: Literal["side", "stacked"] = "stacked"
@@ -75,7 +75,7 @@ class PanelBoard:
     left: list[int] = field(default_factory=list)
     """First column of each panel."""
     top: list[int] = field(default_factory=list)
-    """Pixel at which its cells begin."""
+    """Pixel at which each panel's cells begin."""
 
     def __post_init__(self) -> None:
         most = max((len(p.rows) for p in self.panels), default=1)
@@ -101,13 +101,13 @@ class PanelBoard:
         self.plot = min(plot, COLUMN_WIDTH * self.columns)
 
     def _above(self, panel: Panel) -> int:
-        """Pixels of title and word labels above the cells."""
+        """Returns the pixels of title and word labels above the cells."""
         longest = max((len(visible_label(w)) for w in panel.words), default=0) if panel.named else 0
         band = 10 + min(LIMIT, 6.8 * longest) * math.sin(ANGLE) if longest else 0
         return math.ceil(band + (TITLE if panel.title else 0))
 
     def place(self, panel: int, row: int, column: int) -> dict[str, float]:
-        """``x`` and ``y`` of a cell; ``sized`` adds where it ends."""
+        """Returns ``x`` and ``y`` of a cell; ``rects`` adds where it ends."""
         return {"x": self.left[panel] + column, "y": round(self.top[panel] + row * self.row, 2)}
 
     def x(self, axis: alt.Axis | None = None, field: str = "x") -> alt.X:
@@ -118,13 +118,13 @@ class PanelBoard:
         return alt.Y(f"{field}:Q", scale=scale, axis=axis)
 
     def rects(self, cells: list[dict[str, Any]], **mark: Any) -> alt.Chart:
-        """Cells from records that ``place`` began; a little over their size, so that no thin line shows between."""
+        """Draws cells from records that ``place`` began; slightly enlarged, so that no thin line shows between."""
         base = alt.Chart(inline_data(cells))
         base = base.transform_calculate(x2="datum.x + 1", y2=f"datum.y + {self.row:g}")
         return base.mark_rect(x2Offset=0.6, y2Offset=0.6, **mark).encode(x=self.x(), x2="x2:Q", y=self.y(), y2="y2:Q")
 
     def frames(self, picked: Iterable[int], spans: Sequence[tuple[int, int]] = ()) -> list[alt.Chart]:
-        """A frame around the picked units in every panel; ``spans`` where a panel begins later than at unit 0."""
+        """Draws a frame around the picked units in every panel; ``spans`` where a panel begins later than at unit 0."""
         frames = [
             {"x": self.left[p] + c, "x2": self.left[p] + c + 1, "y": self.top[p], "y2": self._low(p)}
             for p, panel in enumerate(self.panels)
@@ -140,7 +140,7 @@ class PanelBoard:
         return round(self.top[panel] + self.row * len(self.panels[panel].rows), 2)
 
     def axes(self) -> list[alt.Chart]:
-        """The labels of every panel."""
+        """Returns the axes that label every panel."""
         together = [range(len(self.panels))] if self.arrange == "stacked" else [[p] for p in range(len(self.panels))]
         out = [self._rows(ps) for ps in together if any(self.panels[p].rows for p in ps)]
         for p, panel in enumerate(self.panels):
@@ -151,7 +151,7 @@ class PanelBoard:
         return out
 
     def _marker(self, labels: AxisLabels, x: alt.Axis | None = None, y: alt.Axis | None = None) -> alt.Chart:
-        """Nothing but an axis."""
+        """Returns a chart of nothing but an axis."""
         nothing = alt.Chart(alt.InlineData(values=[{}])).mark_point(opacity=0, tooltip=None)
         return with_labels(nothing.encode(x=self.x(x), y=self.y(y)), labels)
 
@@ -181,7 +181,7 @@ class PanelBoard:
         return self._marker(words, x=axis)
 
     def _rows(self, panels: Sequence[int]) -> alt.Chart:
-        """The row labels of panels that begin at the same column."""
+        """Returns the row labels of panels that begin at the same column."""
         every = max(1, math.ceil(11 / self.row))
         named: list[str] = []
         values: list[float] = []
@@ -199,7 +199,7 @@ class PanelBoard:
         return self._marker(labels, y=axis)
 
     def finish(self, layers: list[alt.Chart], title: str, lines: Sequence[str], said: str) -> alt.LayerChart:
-        """All layers with the axes, size, title, caption and description."""
+        """Combines all layers with axes, size, title, caption and description."""
         chart = alt.layer(*layers, *self.axes()).resolve_axis(x="independent", y="independent")
         return chart.properties(
             width=self.plot + SIDES,
@@ -218,6 +218,6 @@ _BARE: dict[str, Any] = {
 
 
 def _side(panels: Sequence[Panel]) -> float:
-    """Pixels that the row labels of a panel need to its left."""
+    """Returns the pixels that the row labels of a panel need to its left."""
     longest = max((len(visible_label(r)) for p in panels for r in p.rows), default=0)
     return 24 + min(150, 7 * longest)

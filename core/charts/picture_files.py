@@ -1,9 +1,9 @@
-"""Charts as PNG, SVG and PDF: drawn by vl-convert, offline, in a light theme whatever the page looks like.
+"""Exports charts as PNG, SVG and PDF with vl-convert, offline, in a light theme whatever the page looks like.
 
-vl-convert reads the system's fonts by itself; folders that it does not know are registered once. A label in a
-script that no font on this machine has is no error: the figure is made, and ``note`` says which characters came
-out empty and what to install. A PDF embeds its fonts; where one cannot be embedded (emoji joined from several),
-the PDF holds a picture of 300 dots per inch, and ``note`` says so. Guarded by tests/core/test_charts_picture_files.py.
+vl-convert finds the system's fonts by itself; folders that it does not know are registered once. A label in a script
+that no font on this machine has is no error: the figure is made, and ``note`` says which characters are missing and
+what to install. A PDF embeds its fonts; where one cannot be embedded (emoji joined from several), the PDF holds a
+picture of 300 dots per inch, and ``note`` says so. Guarded by tests/core/test_charts_picture_files.py.
 """
 
 from __future__ import annotations
@@ -28,29 +28,29 @@ LIGHT: dict[str, Any] = {
 }
 """Colours and fonts of every exported figure; a chart's own config wins. The minus is the one that every font has."""
 SAMPLES = 80
-"""Most different characters that are tried for a font."""
+"""Most different characters that are looked up in the fonts."""
 
 
 class PictureFile(NamedTuple):
-    """A drawn chart, and one sentence about what could not be drawn as it should (or nothing)."""
+    """An exported chart, and one sentence about what could not be drawn as it should (or nothing)."""
 
     data: bytes
     note: str = ""
 
 
 def png(chart: Any, scale: float = 2) -> PictureFile:
-    """PNG of an Altair chart (or its dict), ``scale`` pixels a unit."""
+    """Returns an Altair chart (or its dict) as PNG, ``scale`` pixels per unit."""
     spec = _spec(chart)
     return PictureFile(_converter().vegalite_to_png(spec, scale=scale), missing_note(spec))
 
 
 def svg(chart: Any) -> PictureFile:
-    """SVG of an Altair chart (or its dict); its text stays text, so the viewer's fonts count, not ours."""
+    """Returns an Altair chart (or its dict) as SVG; its text stays text, drawn in the viewer's fonts."""
     return PictureFile(_converter().vegalite_to_svg(_spec(chart)).encode())
 
 
 def pdf(chart: Any) -> PictureFile:
-    """PDF of an Altair chart (or its dict): vectors with embedded fonts, or a picture where a font refuses."""
+    """Returns an Altair chart (or its dict) as PDF: vectors with embedded fonts, or a picture where that fails."""
     spec = _spec(chart)
     note = missing_note(spec)
     try:
@@ -61,7 +61,7 @@ def pdf(chart: Any) -> PictureFile:
 
 
 def missing_note(spec: dict[str, Any]) -> str:
-    """One sentence on the characters of a chart that no font of this machine has; empty when all are there."""
+    """Returns one sentence on the characters of a chart that no font of this machine has; empty when there are none."""
     gone = missing("".join(_strings(spec)))
     if not gone:
         return ""
@@ -70,7 +70,7 @@ def missing_note(spec: dict[str, Any]) -> str:
 
 
 def missing(text: str) -> list[str]:
-    """The characters of ``text`` that are drawn just as a character that no font has."""
+    """Returns the characters of ``text`` that are drawn just as a character that no font has."""
     seen = {c for c in text if ord(c) > 0x24F and unicodedata.category(c)[0] in "LNPS"}
     return [c for c in sorted(seen)[:SAMPLES] if _drawn(c) == _drawn("\U0010fffe")]
 
@@ -83,7 +83,7 @@ def _drawn(character: str) -> bytes:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """Every string of a spec but pictures."""
+    """Yields every string of a spec except embedded pictures."""
     if isinstance(value, str):
         yield value if not value.startswith("data:") else ""
     elif isinstance(value, dict):
@@ -95,7 +95,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _spec(chart: Any) -> dict[str, Any]:
-    """The chart as a dict in the light theme."""
+    """Returns the chart as a dict in the light theme."""
     spec = dict(chart) if isinstance(chart, dict) else chart.to_dict()
     title = spec.get("title")
     if isinstance(title, dict):
@@ -121,7 +121,7 @@ def _picture_pdf(data: bytes) -> bytes:
 
 @functools.cache
 def _converter() -> Any:
-    """vl-convert, with the font folders that it does not look into by itself."""
+    """Returns vl-convert, after registering the font folders that it does not look into by itself."""
     import vl_convert
 
     for folder in font_folders():
@@ -130,7 +130,7 @@ def _converter() -> Any:
 
 
 def font_folders() -> list[Path]:
-    """Usual font folders of Linux, macOS and Windows that exist here."""
+    """Returns the usual font folders of Linux, macOS and Windows that exist here."""
     home = Path.home()
     folders = [
         Path("/usr/share/fonts"),

@@ -1,8 +1,8 @@
-"""The association matrix as one picture, for sizes at which rectangles would choke a browser.
+"""Draws the association matrix as one picture, for sizes that are too slow as rectangles in a browser.
 
-A palette PNG inside the chart: 500 x 4000 cells draw in half a second. Where cells outnumber pixels, each
-pixel shows the maximum of its cells, and the subtitle says so: a mean would hide the few cells that matter.
-An image mark has no legend, so an invisible layer brings one. Guarded by tests/core/test_charts_token_heatmap.py.
+A palette PNG inside the chart: 500 x 4000 cells draw in half a second. Where cells outnumber pixels, each pixel shows
+the maximum of its cells, and the subtitle says so: a mean would hide the few cells that matter. An image mark has no
+legend, so an invisible layer brings one. Guarded by tests/core/test_charts_token_heatmap.py.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def raster_heatmap_chart(
     select: str | None = None,
     title: str = "Token association heatmap, overview",
 ) -> alt.LayerChart:
-    """The same matrix as one picture, for any size; a pixel is the maximum of the cells it covers.
+    """Draws the matrix of ``heatmap`` as one picture, for any size; a pixel is the maximum of the cells it covers.
 
     ``select`` names a brush that reports ``{"x0": [a, b], "y0": [c, d]}`` in rows and drawn columns.
     """
@@ -72,7 +72,7 @@ def raster_heatmap_chart(
 
 
 def downsample(values: np.ndarray, rows: int, columns: int) -> tuple[np.ndarray, tuple[int, int]]:
-    """``values`` reduced by the maximum to at most ``rows`` x ``columns``; NaN only where a whole block is."""
+    """Reduces ``values`` by the maximum to at most ``rows`` x ``columns``; NaN only where a whole block is."""
     factors = math.ceil(values.shape[0] / rows), math.ceil(values.shape[1] / columns)
     out = np.where(np.isnan(values), -np.inf, values)
     for axis, factor in enumerate(factors):
@@ -89,7 +89,7 @@ def _unit_interval(values: np.ndarray, scale: Scale, low: float, high: float) ->
 
 
 def palette_png(shade: np.ndarray) -> str:
-    """``shade[row, column]`` in 0..1 (NaN: transparent) as a viridis palette PNG in a data URI."""
+    """Returns ``shade[row, column]`` in 0..1 (NaN: transparent) as a viridis palette PNG in a data URI."""
     from PIL import Image
 
     index = np.where(np.isnan(shade), 0, 1 + np.round(np.nan_to_num(shade) * 254)).astype(np.uint8)
@@ -102,7 +102,7 @@ def palette_png(shade: np.ndarray) -> str:
 
 
 def viridis_colours(n: int) -> np.ndarray:
-    """uint8 [n, 3] viridis in ``n`` steps."""
+    """Returns uint8 [n, 3]: viridis in ``n`` steps."""
     anchors = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in VIRIDIS], float)
     at = np.linspace(0, len(anchors) - 1, n)
     return np.stack([np.interp(at, np.arange(len(anchors)), a) for a in anchors.T], axis=1).round().astype(np.uint8)

@@ -1,7 +1,7 @@
-"""``CHARTS``: further figures of one run, which Explore offers beside its own views. Empty until somebody adds one.
+"""``CHARTS``: additional figures of one run, offered in Explore. Empty unless a plugin adds some.
 
-To add one: a function from records to an Altair chart and a line in ``CHARTS``; docs/extending.md has a whole example.
-Guarded by tests/test_extending.py.
+To add one: a function from records to an Altair chart and a line in ``CHARTS``; docs/extending.md has a complete
+example. Guarded by tests/test_extending.py.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from ..records import Importance, Trace
 
 @dataclass(frozen=True)
 class ChartView:
-    """A figure of one run: its function and what people read beside it."""
+    """A figure of one run: its function and the texts beside it."""
 
     label: str
-    """On the switch of views."""
+    """Name on the switch of views."""
     function: Callable[[Trace, Importance], Any]
-    """(the run, what was read by words as the controls say) -> an Altair chart, or None where there is nothing."""
+    """(trace, importance by words under the current controls) -> an Altair chart, or None where there is nothing to
+    draw."""
     about: str
-    """One sentence: what it shows."""
+    """One sentence on what it shows."""
 
 
 CHARTS: dict[str, ChartView] = {}

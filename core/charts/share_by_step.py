@@ -1,9 +1,8 @@
-"""Shares along the answer: what each step read of each role or segment, beside what uniform reading gives.
+"""Plots shares of attention on roles or segments over the steps of the answer, beside their uniform shares.
 
-The prompt shrinks against the growing answer, so a falling line alone says little: the dashed line of the
-same colour is what reading every readable token equally would give at that step. Steps are counted from 1.
-Takes plain arrays, since roles, segments and groups of a Trace come from different places.
-Guarded by tests/core/test_charts_share_by_step.py.
+The prompt shrinks against the growing answer, so a falling line alone says little: the dashed line of the same colour
+is the uniform share at that step. Steps are counted from 1. Takes plain arrays, since roles, segments and groups of a
+Trace come from different places. Guarded by tests/core/test_charts_share_by_step.py.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def share_by_step_chart(
     width: int = WIDTH,
     height: int = 300,
 ) -> alt.LayerChart:
-    """Lines of ``shares[group][i]`` at output token ``labels[i]``, step ``steps[i]`` (from 0, as in arrays).
+    """Draws lines of ``shares[group][i]`` at output token ``labels[i]``, step ``steps[i]`` (from 0, as in arrays).
 
     ``uniform`` has the same groups and shapes (a group missing there gets no dashed line). ``picked_step``
     is one of ``steps``; ``caption`` the lines under the title; a ``unit`` other than share is called a score.
@@ -80,7 +79,7 @@ def step_bars_chart(
     unit: str = "share",
     width: int = 520,
 ) -> alt.LayerChart:
-    """The shares of one step (or one span, as means) per group: a bar, and a tick where uniform reading stands."""
+    """Draws the shares of one step (or one span, as means): a bar per group, and a tick at its uniform share."""
     read = legend_title(unit)
     title = (
         title or f"{'Shares of attention' if unit == 'share' else 'Scores'} when “{visible_label(label)}” was written"

@@ -1,9 +1,9 @@
-"""How much shares move between runs of nearly one prompt: cells with mean and spread, and one interval a word.
+"""Draws how much shares vary between runs of nearly one prompt: cells with mean and spread, an interval per word.
 
-A heatmap of means alone looks as sure as a single run, so every cell carries its spread: as a number where cells are
-wide enough, else as a dot whose area is the standard deviation, drawn on one scale with a legend. Dots and not a
-second colour, since a second colour cannot be read off viridis. Below, words stand in the order of the prompt with
-every run as a small point, so that one run that differs is not hidden in an interval. Guarded by
+A heatmap of means alone looks as sure as a single run, so every cell shows its spread: as a number where cells are wide
+enough, else as a dot whose area is the standard deviation, drawn on one scale with a legend. Dots and not a second
+colour, since a second colour cannot be read off viridis. Below, words stand in the order of the prompt with every run
+as a small point, so that one run that differs is not hidden in an interval. Guarded by
 tests/core/test_charts_stability_charts.py; the time from traces to a drawn chart is in benchmarks/run.py.
 """
 
@@ -39,15 +39,15 @@ TALLEST_SPREAD = 1600
 DIGITS_WIDTH = 62
 """Pixels that a cell needs for its mean and spread in digits."""
 LOW = 260
-"""Pixels below which legends stand under the cells, as beside them they would be cut."""
+"""In pixels: below this width legends are placed under the cells, as beside them they would be cut."""
 LABEL = 14
 """Pixels that a label on the x axis needs."""
 ONE_RUN, MEAN_OF_RUNS, FIRST_RUN = range(3)
-"""Kinds of records of ``intervals``."""
+"""Kinds of records of ``interval_chart``."""
 
 
 def fits_as_spread(stability: Stability) -> bool:
-    """True when the cells can be drawn as rectangles."""
+    """Returns whether the cells can be drawn as rectangles."""
     return stability.mean.size <= MOST_CELLS
 
 
@@ -59,10 +59,10 @@ def spread_heatmap(
     title: str = "Mean and spread over the runs",
     inner: Literal["auto", "number", "dot"] = "auto",
 ) -> alt.LayerChart:
-    """Cells ``mean[row, unit]`` as colour, ``spread`` inside; hover has mean, spread, runs and the unedited run.
+    """Draws cells with ``mean[row, unit]`` as colour and ``spread`` inside; hover has all numbers.
 
-    ``lines`` are the lines under the title. ``inner``: digits, dots, or digits where cells are wide enough.
-    Cells that no run has stay empty.
+    ``lines`` are the lines under the title. ``inner``: digits, dots, or digits where cells are wide enough. Cells that
+    no run has stay empty.
     """
     rows, columns = len(stability.rows), len(stability.units)
     plot = max(60, width - SIDES)
@@ -100,7 +100,7 @@ def interval_chart(
     title: str = "Each word over the whole answer",
     first: str = "unedited prompt",
 ) -> alt.LayerChart:
-    """Every word in the order of the prompt: each run, the mean with its 95 % interval, the first run as a tick."""
+    """Draws every word in prompt order: each run, the mean with its 95 % interval, the first run as a tick."""
     labels = _labels(stability.units)
     count, plot = len(stability.units), max(60, width - 110)
     names = ["one run", "mean over runs", first]
@@ -151,13 +151,13 @@ def interval_chart(
 
 
 def stability_caption(stability: Stability) -> list[str]:
-    """Model, then method, granularity and the unedited run."""
+    """Returns the model, then method, granularity and the unedited run."""
     run = f"first run {stability.trace_ids[0][:8]}"
     return [stability.model, " · ".join((stability.method, f"input by {stability.granularity}", run))]
 
 
 def _cells(stability: Stability) -> list[dict[str, Any]]:
-    """One record a cell that some run has."""
+    """Returns one record per cell that some run has."""
     units, rows = [visible_label(t) for t in stability.units], [visible_label(t) for t in stability.rows]
     out = []
     for r, c in np.argwhere(np.isfinite(stability.mean)).tolist():
@@ -179,7 +179,7 @@ def _cells(stability: Stability) -> list[dict[str, Any]]:
 
 
 def _short(mean: float, spread: float, unit: str) -> str:
-    """Mean and spread for a cell: "3.1 ±0.4", shares in percent."""
+    """Formats mean and spread for a cell: "3.1 ±0.4", shares in percent."""
     times = 100 if unit == "share" else 1
     known = f"{times * mean:.1f}" if unit == "share" else f"{mean:.2g}"
     if not np.isfinite(spread):
@@ -188,7 +188,7 @@ def _short(mean: float, spread: float, unit: str) -> str:
 
 
 def _words(stability: Stability, first: str) -> list[dict[str, Any]]:
-    """One record a word and run, one for the mean, one for the first run."""
+    """Returns one record per word and run, one for the mean, one for the first run."""
     mean, spread = mean_and_spread(stability.answer)
     units = [visible_label(t) for t in stability.units]
     out: list[dict[str, Any]] = []
@@ -213,14 +213,14 @@ def _words(stability: Stability, first: str) -> list[dict[str, Any]]:
 
 
 def _digits(base: alt.Chart, stability: Stability) -> alt.Chart:
-    """Mean and spread in digits, light on dark cells and dark on light ones."""
+    """Writes mean and spread in digits, light on dark cells and dark on light ones."""
     half = 0.55 * _most(stability.mean)
     shade = alt.condition(f"datum.value > {half:.6g}", alt.value("black"), alt.value("white"))
     return base.mark_text(fontSize=10.5).encode(text="text:N", color=shade)
 
 
 def _dots(base: alt.Chart, stability: Stability, row: float, look: dict[str, Any]) -> alt.Chart:
-    """A dot a cell; the largest fills nine tenths of a cell as drawn, however far the page stretches or shrinks it."""
+    """Draws a dot per cell; the largest fills nine tenths of a cell, however far the page stretches or shrinks it."""
     most = {"expr": f"pow(0.9 * min({max(row, 6):.4g}, width / {max(len(stability.units), 1)}), 2)"}
     percent = stability.unit == "share"
     legend = alt.Legend(
@@ -234,7 +234,7 @@ def _dots(base: alt.Chart, stability: Stability, row: float, look: dict[str, Any
 
 
 def _most(values: np.ndarray) -> float:
-    """The largest value, 1 where there is none above 0."""
+    """Returns the largest value, 1 where there is none above 0."""
     found = float(np.nanmax(values)) if np.isfinite(values).any() else 0.0
     return found if found > 0 else 1.0
 
@@ -253,7 +253,7 @@ def _labels(texts: Sequence[str]) -> AxisLabels:
 
 
 def _place(side: Literal["x", "y"], labels: AxisLabels, pixels: float) -> Any:
-    """A banded axis of positions with labels looked up, since equal words would merge otherwise."""
+    """Returns a banded axis of positions with labels looked up, since equal words would merge otherwise."""
     scale = alt.Scale(domain=list(range(len(labels.texts))), paddingInner=0, paddingOuter=0)
     if side == "x":
         look = {"orient": "top", "labelAngle": -50, "labelAlign": "left"}

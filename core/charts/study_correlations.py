@@ -1,8 +1,8 @@
-"""Features x metrics: one rank correlation a cell, with what must not be read off a colour alone.
+"""Draws the grid of rank correlations of features and metrics, one per cell with its number.
 
-A cell carries its number; a star says that q is at most 0.05. Pairs that are linked by construction are hatched and
-have no number, since they are no finding; pairs that could not be asked are empty. A pair that was named before Start
-has a frame. Guarded by tests/core/test_charts_study.py.
+A star means that q is at most 0.05. Pairs that are linked by construction are hatched and have no number, since they
+are no finding; pairs that could not be tested are empty. A primary pair (named before Start) has a frame. Guarded by
+tests/core/test_charts_study.py.
 """
 
 from __future__ import annotations
@@ -39,9 +39,10 @@ def correlation_grid_chart(
     select: bool = False,
     width: int = 880,
 ) -> alt.LayerChart:
-    """``table``: ``feature``, ``metric``, ``rho``, ``low``, ``high``, ``q``, ``n`` and, if there, ``linked`` and
-    ``primary`` (bool), ``why``, ``verdict``. Rows are ``features``, columns ``metrics``, in the order given; ``names``
-    {column: words}.
+    """Draws the correlations in ``table``: rows are ``features``, columns ``metrics``, in the order given.
+
+    Its columns are ``feature``, ``metric``, ``rho``, ``low``, ``high``, ``q``, ``n`` and optionally ``linked`` and
+    ``primary`` (bool), ``why``, ``verdict``. ``names``: {column: words}.
     """
     at_row = {name: i for i, name in enumerate(features)}
     at_column = {name: i for i, name in enumerate(metrics)}
@@ -105,14 +106,14 @@ def _record(
 
 
 def _numbers(there: alt.Chart, columns: int) -> alt.Chart:
-    """Digits where cells are wide enough as drawn, else only the star."""
+    """Writes digits where cells are wide enough as drawn, else only the star."""
     shade = alt.condition("abs(datum.rho) > 0.62", alt.value("white"), alt.value("black"))
     text = f"width / {max(columns, 1)} >= {NUMBER_WIDTH} ? datum.text : datum.star"
     return there.mark_text(fontSize=10.5, text={"expr": text}).encode(color=shade)
 
 
 def _gone(base: alt.Chart, records: Sequence[dict[str, Any]]) -> list[alt.Chart]:
-    """Hatched where a pair is linked by construction, a small dot where it could not be asked."""
+    """Hatches pairs that are linked by construction; marks with a small dot those that could not be tested."""
     out = []
     if any(r["linked"] for r in records):
         own = base.transform_filter("datum.linked")

@@ -1,4 +1,4 @@
-"""How much of each cell of the design was cut off by the token limit, or failed: what quality there cannot say.
+"""Draws the share of truncated or failed runs in each cell of the design, where quality is not comparable.
 
 Guarded by tests/core/test_charts_study.py.
 """
@@ -26,7 +26,7 @@ def cut_off_chart(
     lines: Sequence[str] = (),
     width: int = 880,
 ) -> alt.LayerChart:
-    """``table``: ``findings.cells``. Rows are task and structure, columns models; colour the share that was cut off."""
+    """Draws ``Findings.cells``: rows are task and structure, columns models, colour the share cut off by the limit."""
     keys = [(t, s, bool(c)) for t, s, c in zip(table["task"], table["structure"], table["control"], strict=True)]
     rows, models = list(dict.fromkeys(keys)), list(dict.fromkeys(table["model"]))
     labels = [_label(t, s, c, tasks or {}, structures or {}) for t, s, c in rows]

@@ -1,4 +1,4 @@
-"""A forest plot: the correlation in every stratum, then the pooled one, with the heterogeneity printed.
+"""Draws a forest plot: the correlation in every stratum, then the pooled one, with the heterogeneity printed.
 
 The pooled number alone may hide that strata say opposite things, so there is no chart of it alone. Guarded by
 tests/core/test_charts_study.py.
@@ -30,11 +30,11 @@ def forest_chart(
     lines: Sequence[str] = (),
     width: int = 880,
 ) -> alt.LayerChart:
-    """``table``: a row a stratum with ``rho``, ``low``, ``high``, ``n`` and, if there, ``gate`` (bool: enough
-    prompts), the pooled row last, with ``Q``, ``i2``, ``tau2`` of the heterogeneity.
+    """Draws the strata in ``table``, one per row, and the pooled correlation of its last row.
 
-    ``places``: (heading, row, series) of every row but the last, in words; ``feature`` and ``metric`` are words too,
-    ``estimand`` is "between prompts" or "within a prompt".
+    Columns are ``rho``, ``low``, ``high``, ``n`` and optionally ``gate`` (bool: enough prompts); the pooled row has
+    ``Q``, ``i2``, ``tau2`` of the heterogeneity. ``places``: (heading, row, series) of every row but the last, in
+    words; ``feature`` and ``metric`` are words too, ``estimand`` is "between prompts" or "within a prompt".
     """
     last = table.iloc[-1]
     names = sorted({series for _, _, series in places}) or ["all runs"]
@@ -69,7 +69,7 @@ def forest_chart(
 
 
 def heterogeneity_text(pooled: pd.Series) -> str:
-    """How much strata differ, in one line: Q with its degrees, I² and tau²; "" where there is nothing to compare."""
+    """Returns the heterogeneity of strata in one line (Q, I², tau²); "" where there is nothing to compare."""
     parts: list[str] = []
     if "Q" in pooled and _known(pooled["Q"]):
         parts.append(f"Q = {significant_digits(float(pooled['Q']))}")
@@ -81,7 +81,7 @@ def heterogeneity_text(pooled: pd.Series) -> str:
 
 
 def prediction_interval_text(pooled: pd.Series) -> str:
-    """Where a stratum that was not asked would lie with 95 %; "" where that is not known."""
+    """Returns the 95 % prediction interval of a further stratum in words; "" where it is not known."""
     if "low_next" not in pooled or not _known(pooled["low_next"]):
         return ""
     return f"a further stratum would lie between {pooled['low_next']:.2f} and {pooled['high_next']:.2f} (95 %)"

@@ -1,6 +1,6 @@
-"""How well success can be told from importance, beside what needs no importance at all.
+"""Draws how well success is predicted from importance (AUROC), beside baselines without any importance.
 
-An AUROC says little by itself: task and structure alone may reach 0.8. So baselines stand in the same figure, and the
+An AUROC says little by itself: task and structure alone may reach 0.8. So baselines are in the same figure, and the
 dashed line is chance. Guarded by tests/core/test_charts_study.py.
 """
 
@@ -18,7 +18,7 @@ PREDICTOR_GROUPS = {
     "feature": "One feature alone",
     "baseline": "Without any importance",
 }
-"""{kind: heading}, in the order of the figure"""
+"""{kind: heading}, in the order of the figure."""
 
 
 def prediction_chart(
@@ -31,10 +31,10 @@ def prediction_chart(
     lines: Sequence[str] = (),
     width: int = 880,
 ) -> alt.LayerChart:
-    """``table``: rows of ``findings.prediction`` of one outcome and one scheme. ``outcome`` in words; ``names`` {model:
-    words}.
+    """Draws rows of ``Findings.prediction`` of one outcome and one scheme.
 
-    ``within``: only pairs of runs of the same task and structure are compared.
+    ``outcome`` in words; ``names`` {model: words}. ``within``: only pairs of runs of the same task and structure are
+    compared.
     """
     value, low, high = ("within", "within_low", "within_high") if within else ("auroc", "low", "high")
     order = {kind: i for i, kind in enumerate(PREDICTOR_GROUPS)}

@@ -1,7 +1,7 @@
-"""Quality by structure, task and model, what differs between structures, and the same for attention and knock-outs.
+"""Draws quality, attention or ablation effects by structure, task and model, or their differences to the baseline.
 
-The three tables of the findings have the same columns, so one drawing serves all; what is asked is the argument
-``ask``. Guarded by tests/core/test_charts_study.py.
+The three tables of the findings have the same columns, so one drawing serves all; the argument ``ask`` picks what is
+drawn. Guarded by tests/core/test_charts_study.py.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ASKS: dict[str, tuple[str, str, str, str]] = {
     "control": ("control_difference", "control_low", "control_high", "control_pairs"),
     "net": ("net_difference", "net_low", "net_high", "net_pairs"),
 }
-"""{question: columns of value, low, high, prompts}"""
+"""{what to draw: columns of value, low, high, prompts}"""
 ALL_TASKS_KEY = "all tasks"
 
 
@@ -36,10 +36,10 @@ def quality_chart(
     lines: Sequence[str] = (),
     width: int = 880,
 ) -> alt.LayerChart:
-    """``table``: rows of ``findings.quality`` (or attention, effects); ``value`` the one that is drawn.
+    """Draws rows of ``Findings.quality`` (or attention, effects); ``value`` is the one that is drawn.
 
     ``tasks`` and ``structures`` {key: words}; ``base`` names the baseline structure. In "mean" every structure has a
-    row; else the baseline has none, being what the others are compared with. Values with unit "share" or "0 or 1" are
+    row; else the baseline has none, since the others are compared with it. Values with unit "share" or "0 or 1" are
     drawn in percent. Raises ValueError where ``ask`` or ``value`` is not known.
     """
     if ask not in ASKS:
@@ -77,7 +77,7 @@ _MEAN_TIPS = {"n": "prompts", "runs": "runs", "undefined": "runs without a value
 
 
 def in_percent(unit: str) -> bool:
-    """The value is a share (or yes and no), written in percent."""
+    """Returns whether values of this unit are shares (or yes and no), written in percent."""
     return unit in ("share", "yes or no", "0 or 1", "share of instructions", "proportion")
 
 

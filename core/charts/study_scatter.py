@@ -1,9 +1,8 @@
-"""Every run a point: one feature of importance against one metric, coloured by where the run belongs.
+"""Draws every run as a point: one feature of importance against one metric, coloured by task, structure or model.
 
-No line is drawn through the points: over all runs it would mix what differs between prompts with what differs within
-one, and say the opposite of both where tasks differ (the forest plot keeps them apart). Yes-and-no metrics get a
-small shift up or down that a run keeps for good, or a thousand points would be two lines. Guarded by
-tests/core/test_charts_study.py.
+No line is drawn through the points: over all runs it would mix differences between prompts with differences within one,
+and say the opposite of both where tasks differ (the forest plot keeps them apart). Yes-and-no metrics get a small fixed
+shift up or down for each run, or a thousand points would be two lines. Guarded by tests/core/test_charts_study.py.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from .text_labels import GREY, OKABE_ITO, STRETCH, title_block, visible_label
 SPREAD = 0.16
 """How far yes and no are spread, in units of the metric."""
 LOW = 270
-"""Pixels that yes and no need."""
+"""Height in pixels for a yes-and-no metric."""
 RUN_SELECTION = "run"
 """Name of the point selection, over the field ``cell``."""
 EXCERPT = 90
-"""Graphemes of the answer in a tooltip."""
+"""Most graphemes of the answer in a tooltip."""
 
 
 def scatter_chart(
@@ -47,11 +46,11 @@ def scatter_chart(
     width: int = 880,
     height: int = 0,
 ) -> alt.LayerChart:
-    """``table``: the runs table; columns ``feature`` and ``metric`` are drawn, runs without either are left out.
+    """Draws columns ``feature`` and ``metric`` of the runs table; runs without either are left out.
 
     ``names`` {column: words}; ``color`` and ``shape`` are columns (``task``, ``structure``, ``model``), ``words``
-    {column: {value: words}}. ``within``: points of the same prompt and model are joined by a thin line.
-    ``height`` 0: as the metric needs. ``picked``: the cell that is framed. ``select``: clicks select (``PICKED``).
+    {column: {value: words}}. ``within``: points of the same prompt and model are joined by a thin line. ``height`` 0:
+    as the metric needs. ``picked``: the cell that is framed. ``select``: clicks select (``RUN_SELECTION``).
     """
     there = table[table[feature].notna() & table[metric].notna()]
     records = _records(there, feature, metric, color, shape, words or {}, binary)
@@ -127,7 +126,7 @@ def _records(
 
 
 def jitter(cell: str) -> float:
-    """-SPREAD .. SPREAD, always the same for a run."""
+    """Returns the run's shift, -SPREAD .. SPREAD, always the same for a run."""
     return SPREAD * (2 * (crc32(cell.encode()) / 0xFFFFFFFF) - 1)
 
 

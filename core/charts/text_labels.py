@@ -1,8 +1,8 @@
-"""How numbers and pieces of text are written on every chart, so that they read the same everywhere.
+"""Formats numbers and text for charts, so that they read the same on every chart.
 
-A token may be a space, a line break, a control character or a bidi override that would turn the rest of a
-page around; none of them may reach a label as it is. Labels are never positions: two equal words stay two.
-To add a figure: take its words from here. Guarded by tests/core/test_charts_text_labels.py.
+A token may be a space, a line break, a control character or a bidi override that would turn the rest of a page around;
+none of them may reach a label as it is. Labels are never positions: two equal words stay two. To add a figure: format
+its labels with these functions. Guarded by tests/core/test_charts_text_labels.py.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ VIRIDIS = (
 )  # fmt: skip
 """Sixteen steps of viridis, for pictures and canvases that no chart library draws."""
 GREY = "#808a96"
-"""What is not there: layers without attention, cells that could not be read."""
+"""Colour of what is not there: layers without attention, cells that could not be read."""
 SUBTITLE = "#737e8b"
 STRETCH = {"type": "fit-x", "contains": "padding"}
 """A page stretches the width (labels and legend included); the height stays that of the cells."""
 SIDES = 250
-"""About how wide row labels and legend are together, in pixels."""
+"""Approximate width of row labels and legend together, in pixels."""
 
 _ISOLATES = "\u2068\u2069"
 _BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
@@ -39,13 +39,13 @@ _SINK = {"keep": "sink kept", "separate": "sink shown apart", "drop": "sink drop
 
 
 def plain_text(text: str) -> str:
-    """``text`` as running text: bidi overrides taken out, control characters as visible pictures, breaks kept."""
+    """Returns ``text`` as running text: no bidi overrides, control characters as visible pictures, breaks kept."""
     text = text.translate(_BIDI).replace("\r\n", "\n").replace("\r", "\n")
     return "".join(_picture(c) if _control(c) else c for c in text)
 
 
 def visible_label(text: str, width: int = 24) -> str:
-    """``text`` as a label (core.text.display_text), at most ``width`` graphemes, never empty, fit for a chart.
+    """Returns ``text`` as a chart label (core.text.display_text), at most ``width`` graphemes, never empty.
 
     Canvas and SVG draw each label by itself, so the isolates that keep a line of HTML in order come off.
     """
@@ -65,7 +65,7 @@ def _picture(c: str) -> str:
 
 
 def significant_digits(x: float, n: int = 3) -> str:
-    """``x`` with ``n`` significant digits, without an exponent down to a millionth."""
+    """Formats ``x`` with ``n`` significant digits, without an exponent down to a millionth."""
     if not math.isfinite(x):
         return "not known"
     if x == 0:
@@ -77,29 +77,29 @@ def significant_digits(x: float, n: int = 3) -> str:
 
 
 def percent_text(share: float) -> str:
-    """A share (0 to 1) as people write it: ``0.0417`` is ``4.17 %``."""
+    """Formats a share (0 to 1) as a percentage: ``0.0417`` is ``4.17 %``."""
     return f"{significant_digits(100 * share)} %"
 
 
 def multiple_text(value: float, uniform: float) -> str:
-    """``value`` as a multiple of ``uniform``; says so where uniform reading would give nothing."""
+    """Formats ``value`` as a multiple of ``uniform``; says so where the uniform share is 0."""
     if not uniform > 0:
         return "nothing to read here"
     return f"{significant_digits(value / uniform)} × uniform"
 
 
 def value_text(value: float, unit: str) -> str:
-    """A cell's value: a percentage for shares, plain digits for scores."""
+    """Formats a cell's value: a percentage for shares, plain digits for scores."""
     return percent_text(value) if unit == "share" else significant_digits(value)
 
 
 def legend_title(unit: str) -> str:
-    """What the colour means."""
+    """Returns the legend's title for values of this unit."""
     return {"share": "share of attention", "nats": "log-probability (nats)"}.get(unit, "score")
 
 
 def settings_line(importance: Importance) -> str:
-    """Method, layers, heads, sink, granularity and run, in one line."""
+    """Returns method, layers, heads, sink, granularity and run in one line."""
     parameters: Mapping[str, Any] = importance.parameters
     parts = [importance.method]
     for name in ("layers", "heads"):
@@ -114,7 +114,7 @@ def settings_line(importance: Importance) -> str:
 
 
 def caption_of(importance: Importance, width: int = 60) -> list[str]:
-    """Lines that stand on every figure and export: the weights, then the settings, cut so that a phone shows them."""
+    """Returns the caption of every figure and export: the weights, then the settings, in lines that fit a phone."""
     lines = [importance.model] if importance.model else []
     line = ""
     for part in settings_line(importance).split(" · "):
@@ -132,31 +132,31 @@ def _listed(value: Any) -> str:
 
 
 def thin_labels(n: int, pixels: float, need: float = 12) -> list[int]:
-    """Positions of the labels that fit when ``n`` of them share ``pixels`` and each needs ``need``."""
+    """Returns the positions of labels to show when ``n`` of them share ``pixels`` and each needs ``need``."""
     every = max(1, math.ceil(need * n / max(pixels, 1)))
     return list(range(0, n, every))
 
 
 def title_block(title: str, lines: Sequence[str]) -> dict[str, Any]:
-    """Title and subtitle of a figure. The grey reads on white and on dark pages, which no theme sees to."""
+    """Returns title and subtitle of a figure, in a grey that is legible on white and on dark pages."""
     look = {"anchor": "start", "offset": 12, "subtitlePadding": 4, "subtitleColor": SUBTITLE}
     return {"text": _literal(title), "subtitle": [_literal(line) for line in lines], **look}
 
 
 def _literal(text: str) -> str:
-    """Titles become literals of an expression, where Vega's parser takes "if" alone for its function of that name."""
+    """Returns a title that Vega does not parse: "if" alone would be taken for its function of that name."""
     return f"{text}\u2060" if text == "if" else text
 
 
 def first_output(importance: Importance, prompt_length: int | None = None) -> int:
-    """Position of the first output token: given, or the first token that a row stands for."""
+    """Returns the position of the first output token: the given one, or the first token that a row stands for."""
     if prompt_length is not None:
         return prompt_length
     return int(importance.rows.token.min()) if len(importance.rows.token) else 0
 
 
 def token_range(units: Units) -> tuple[np.ndarray, np.ndarray]:
-    """int64 [U] first and last token position of each unit; -1 where a unit has no token."""
+    """Returns int64 [U]: first and last token position of each unit; -1 where a unit has no token."""
     first = np.full(len(units), np.iinfo(np.int64).max)
     last = np.full(len(units), -1)
     np.minimum.at(first, units.unit, units.token)
@@ -165,13 +165,13 @@ def token_range(units: Units) -> tuple[np.ndarray, np.ndarray]:
 
 
 def earlier_output(importance: Importance, prompt_length: int | None = None) -> np.ndarray:
-    """bool [column]: the column stands for output that was already written, not for the prompt."""
+    """Returns bool [column]: whether the column stands for earlier output, not for the prompt."""
     first, _ = token_range(importance.columns)
     return first >= first_output(importance, prompt_length)
 
 
 def step_names(importance: Importance, prompt_length: int | None = None) -> list[str]:
-    """[row] the steps of each row, counted from 1: ``3`` or ``3-5``."""
+    """Returns [row]: the steps of each row, counted from 1: ``3`` or ``3-5``."""
     first, last = token_range(importance.rows)
     base = first_output(importance, prompt_length) - 1
     return [str(a - base) if a == b else f"{a - base}-{b - base}" for a, b in zip(first, last, strict=True)]

@@ -1,10 +1,10 @@
-"""The token association heatmap: what each piece of the answer read of each piece of the input.
+"""Draws the token association heatmap: the attention of each part of the answer on each part of the input.
 
-Axes carry positions and labels are looked up, since equal words would merge otherwise. Cells are
-rectangles up to CELLS, which a browser draws in a third of a second; above that ``overview`` draws one
-palette picture, each pixel the maximum of its cells, and says so. Hover shows true values, never values
-scaled to the maximum. Both blocks (input, earlier output) share one x axis, so that a chart can stretch.
-Guarded by tests/core/test_charts_token_heatmap.py.
+Axes carry positions and labels are looked up, since equal words would merge otherwise. Cells are rectangles up to
+MOST_CELLS, which a browser draws in a third of a second; above that ``raster_heatmap_chart`` draws one palette picture,
+each pixel the maximum of its cells, and says so. Hover shows true values, never values scaled to the maximum. Both
+blocks (input, earlier output) share one x axis, so that a chart can stretch. Guarded by
+tests/core/test_charts_token_heatmap.py.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from .matrix_layout import MatrixLayout, Scale, exact_number, finish_matrix, rea
 from .text_labels import legend_title
 
 MOST_CELLS = 7000
-"""Most rectangles that stay quick; above, take a coarser granularity or ``overview``."""
+"""Most rectangles that stay quick; above, take a coarser granularity or ``raster_heatmap_chart``."""
 
 
 def fits_as_cells(importance: Importance, cells: int = MOST_CELLS) -> bool:
-    """True when the matrix can be drawn as rectangles."""
+    """Returns whether the matrix can be drawn as rectangles."""
     return importance.values.size <= cells
 
 
@@ -41,7 +41,7 @@ def heatmap(
     select: str | None = None,
     title: str = "Token association heatmap",
 ) -> alt.LayerChart:
-    """Rectangles of ``values[row, column]``; cells that could not be read are left empty.
+    """Draws rectangles of ``values[row, column]``; cells that could not be read are left empty.
 
     ``domain`` fixes the colour scale (two charts beside each other need the same). ``earlier`` shows the
     earlier output as a second block. ``prompt_length`` says where output begins; without it, at the first
@@ -63,7 +63,7 @@ def heatmap(
 
 
 def _cells(importance: Importance, layout: MatrixLayout) -> list[dict[str, Any]]:
-    """One record a readable cell: place, indices, labels and true values."""
+    """Returns one record per readable cell: place, indices, labels and true values."""
     rows, columns = np.nonzero(readable(importance) & (layout.place >= 0))
     values = importance.values[rows, columns]
     uniform = importance.uniform[rows, columns]
@@ -96,7 +96,7 @@ def _tooltip(importance: Importance, rows_title: str, columns_title: str) -> lis
 
 
 def _frame(picked: tuple[int, int], layout: MatrixLayout) -> alt.Chart:
-    """A frame around the picked rows, in a colour that viridis does not have."""
+    """Draws a frame around the picked rows, in a colour that viridis does not have."""
     a, b = sorted(picked)
     step = layout.height / max(layout.rows, 1)
     mark = alt.Chart(alt.InlineData(values=[{}])).mark_rect(fill=None, stroke="#E69F00", strokeWidth=2)

@@ -1,8 +1,8 @@
-"""What one column read more than another, word by word: as coloured cells, and as the bars of the largest changes.
+"""Draws differences of two columns word by word: as coloured cells, and as bars of the largest changes.
 
 A difference is column B less column A: above 0, B read more of the word. Blue and orange (which colour-blind readers
-tell apart) with the middle at 0 and the same length to both sides, so that equal depths are equal differences. Words
-that only one of the two has are no difference and are left empty. Guarded by tests/core/test_charts_compared.py.
+can distinguish) with the middle at 0 and the same length to both sides, so that equal depths are equal differences.
+Words that only one of the two has are no difference and are left empty. Guarded by tests/core/test_charts_compared.py.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .token_heatmap import MOST_CELLS
 
 MOST_BARS = 12
 BLUE, ORANGE = "#1f77b4", "#d9730d"
-"""The sides of a diverging bar: less, more. Both read on white and on dark pages."""
+"""The sides of a diverging bar: less, more. Both are legible on white and on dark pages."""
 
 
 def difference_chart(
@@ -48,7 +48,7 @@ def difference_chart(
     select: str | None = None,
     title: str | None = None,
 ) -> alt.LayerChart:
-    """``B - A`` in every cell: output words by units with ``cells``, else one row for the whole answer.
+    """Draws ``B - A`` in every cell: output words by units with ``cells``, else one row for the whole answer.
 
     Many words make lines of words; many cells fall back to the whole answer, and the figure says so. ``select``
     names a point selection over the field ``unit``.
@@ -110,7 +110,7 @@ def _by_word(
 
 
 def _cell(comparison: Comparison, a: int, b: int, unit: int, one: float, other: float) -> dict[str, Any] | None:
-    """The numbers of one cell; None where one of the two has no such word."""
+    """Returns the numbers of one cell; None where one of the two has no such word."""
     if not (np.isfinite(one) and np.isfinite(other)):
         return None
     return {
@@ -123,7 +123,7 @@ def _cell(comparison: Comparison, a: int, b: int, unit: int, one: float, other: 
 
 
 def signed_amount(value: float, unit: str) -> str:
-    """A difference for people: of shares in percentage points."""
+    """Formats a difference; of shares in percentage points."""
     sign = "+" if value > 0 else "-" if value < 0 else "±"
     return (
         f"{sign}{significant_digits(100 * abs(value))} points"
@@ -167,7 +167,7 @@ def gained_lost_chart(
     select: str | None = None,
     title: str | None = None,
 ) -> alt.LayerChart:
-    """The up to ``most`` words that B read more than A, and as many that it read less, largest first, as bars."""
+    """Draws bars of up to ``most`` words that B read more than A and as many that it read less, largest first."""
     labels = check_names(comparison, names)
     unit = unit_of(comparison, a, b)
     gap = comparison.values[b] - comparison.values[a]

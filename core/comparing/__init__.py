@@ -1,6 +1,6 @@
-"""Several runs by the same words: aligning, comparing, agreement, stability, minimal pairs.
+"""Compares runs by shared words: alignment, agreement, stability, effects of ablation, minimal pairs.
 
-Lazy, as ``core`` itself. No module here has the name of a function (see core.lazy).
+Names load lazily. No module here has the name of a public function, which it would replace once imported.
 """
 
 import lazy_loader

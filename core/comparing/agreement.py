@@ -1,13 +1,13 @@
-"""How much two runs agree on the words that both have, each measure beside what two simple stories would give.
+"""Measures how much two runs agree on the words that both have, with two baselines that need no attention.
 
 Spearman and Kendall (tau-b) compare orders, cosine and the Jensen-Shannon distance (base 2, 0 = same, 1 = nothing in
-common) compare shares, top-k is the part of the k most read words that is shared. Two baselines say how much of it
-needs no reading at all: *pieces*, one run beside what uniform reading gives the other (words of more tokens get more),
-and *position*, one run beside a smooth curve (least-squares parabola) through the other's shares over the place in the
-text. Both are means of both directions. Agreement is not faithfulness: two runs may agree and both be beside the point.
+common) compare shares, top-k is the part of the k most read words that is shared. The baselines: *pieces* (tokens per
+word) compares one run with the uniform shares of the other (words of more tokens get more), and *position* compares one
+run with a smooth curve (least-squares parabola) through the other's shares over the place in the text. Both are means
+of both directions. Agreement is not faithfulness: two runs may agree and neither explain the answer.
 
-Nothing depends on the order of words or of runs. What is undefined is NaN with a sentence. The measures
-themselves are in core.comparing.similarity. Guarded by tests/core/test_comparing_agreement.py.
+Nothing depends on the order of words or of runs. An undefined value is NaN with a sentence. The measures themselves are
+in core.comparing.similarity. Guarded by tests/core/test_comparing_agreement.py.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from ..records import Agreement
 from .similarity import SIMILARITY_MEASURES
 
 FEWEST_FOR_POSITION = 5
-"""Words below which a parabola follows the shares themselves."""
+"""Below so many words a parabola fits the shares themselves."""
 DIGITS = 9
-"""Shares that differ by less than 1e-9 of the whole are a tie: that is rounding, not reading."""
+"""Shares that differ by less than 1e-9 of the total count as ties: such differences are rounding."""
 
 
 def measure_agreement(
@@ -30,9 +30,9 @@ def measure_agreement(
     uniform: tuple[np.ndarray, np.ndarray],
     place: tuple[np.ndarray, np.ndarray],
 ) -> list[Agreement]:
-    """Every measure for runs ``a`` and ``b``; each array [unit] over the words that both have.
+    """Returns every measure for runs ``a`` and ``b``; each array [unit] over the words that both have.
 
-    ``place``: where a word stands in its own prompt, 0 to 1. NaN values (a run without an answer) make it undefined.
+    ``place``: position of a word in its own prompt, 0 to 1. NaN values (a run without an answer) make it undefined.
     """
     x, y = map(_plain, values)
     even = tuple(map(_plain, uniform))
@@ -58,12 +58,12 @@ def measure_agreement(
 
 
 def agreement_value(name: str, x: np.ndarray, y: np.ndarray) -> float:
-    """One measure of two lists of shares [unit]; NaN where undefined."""
+    """Returns one measure of two lists of shares [unit]; NaN where undefined."""
     return _value(name, _plain(x), _plain(y))
 
 
 def why_undefined(name: str, x: np.ndarray, y: np.ndarray) -> str:
-    """Why the measure has no value for these two lists, as a sentence; empty where it has one."""
+    """Returns why the measure is undefined for these two lists, as a sentence; empty where it is defined."""
     if np.isnan(x).any() or np.isnan(y).any():
         return "One of the runs has no answer."
     if name.startswith("top-"):
@@ -87,7 +87,7 @@ def _constant(x: np.ndarray) -> bool:
 
 
 def _plain(x: np.ndarray) -> np.ndarray:
-    """Scaled to a sum of 1 and rounded, so that rounding errors make no order; zeros stay zeros."""
+    """Scales to a sum of 1 and rounds, so that rounding errors make no order; zeros stay zeros."""
     total = x.sum()
     return np.round(x / total, DIGITS) if total > 0 else x + 0.0
 
@@ -101,14 +101,14 @@ def _value(name: str, x: np.ndarray, y: np.ndarray) -> float:
 
 
 def _both(name: str, values: tuple[np.ndarray, np.ndarray], others: tuple[np.ndarray, np.ndarray]) -> float:
-    """Mean of one run beside the other's stand-in, both ways; a way that is undefined is left out."""
+    """Returns the mean of comparing each run with the other's baseline; an undefined direction is left out."""
     found = [_value(name, values[0], others[1]), _value(name, values[1], others[0])]
     known = [f for f in found if not np.isnan(f)]
     return sum(known) / len(known) if known else np.nan
 
 
 def fit_position_curve(place: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """float [unit]: the least-squares parabola through ``values`` over ``place``, never below 0, as in ``_plain``."""
+    """Returns float [unit]: the least-squares parabola through ``values`` over ``place``, not below 0, scaled to 1."""
     if np.isnan(values).any():
         return values
     terms = np.vander(place - 0.5, 3)

@@ -1,17 +1,17 @@
-"""Words of several prompts side by side: which word of one run stands where in the others.
+"""Aligns the words of several prompts: finds which word of one run corresponds to which in the others.
 
 Texts are compared as sequences of units by a longest common subsequence (Hunt and McIlroy 1976; letters by NFC and
-casefold, so that "Sky" may stand where "sky" stands). Two prompts are a plain diff. More are folded one after another
-into *slots*: a slot is one place, with at most one unit of each run, so that a word which two runs both insert there
-is one unit. Between two common words, what is left pairs one to one where both sides have equally many units.
+casefold, so that "Sky" pairs with "sky"). Two prompts are a plain diff. More are folded one after another into *slots*:
+a slot is one place, with at most one unit of each run, so that a word which two runs both insert there is one unit.
+Between two common words, what is left pairs one to one where both sides have equally many units.
 
 Not difflib: it is neither optimal nor symmetric, and takes minutes on a text that repeats itself. Here one row of the
-table of lengths is three numpy calls and one bit a cell is kept for the way back: 4,000 x 4,000 words take some 0.1 s.
-Nothing depends on the order in which runs are given: they are sorted by their texts, and equal texts share one line.
+table of lengths is three numpy calls and one bit per cell is kept for backtracking: 4,000 x 4,000 words take some 0.1
+s. Nothing depends on the order in which runs are given: they are sorted by their texts, and equal texts share one line.
 
 A unit of nothing but spaces exists only where a tokenizer made a token of it. It belongs to the word that follows and
-pairs with what stands before that word in another run, so that it can never pull words apart.
-Guarded by tests/core/test_comparing_alignment.py (an oracle by brute force, permutations, repetitive texts).
+pairs with what stands before that word in another run, so that it can never pull words apart. Guarded by
+tests/core/test_comparing_alignment.py (an oracle by brute force, permutations, repetitive texts).
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from collections.abc import Sequence
 import numpy as np
 
 LARGEST = 1_000_000_000
-"""Cells of the table of lengths (one bit each is kept); beyond that difflib's quicker guess has to do."""
+"""Most cells of the table of lengths (one bit each is kept); beyond that difflib's faster approximation is used."""
 
 Slot = dict[int, int]
-"""{line: which of its words stands here}"""
+"""{line: index of its word in this slot}"""
 
 
 def align_texts(texts: Sequence[Sequence[str]], *, strip: bool = False) -> np.ndarray:
-    """int32 [run, slot]: which of a run's ``texts`` stands in each slot, -1 where none does; every text stands in one.
+    """Returns int32 [run, slot]: the index of a run's text in each slot, -1 where it has none; every text has a slot.
 
     ``strip``: spaces at the edges of a text do not count (tokens). Slots are in reading order.
     """
@@ -50,7 +50,7 @@ def align_texts(texts: Sequence[Sequence[str]], *, strip: bool = False) -> np.nd
 
 
 def align_labels(labels: Sequence[Sequence[str]]) -> np.ndarray:
-    """int32 [run, slot] like ``align``, for units that are paired by name wherever they stand (segments, roles)."""
+    """Returns int32 [run, slot] as ``align_texts``, pairing units by name wherever they stand (segments, roles)."""
     names = list(
         dict.fromkeys(label for line in sorted(map(tuple, labels), key=lambda s: (-len(s), s)) for label in line)
     )
@@ -62,7 +62,7 @@ def align_labels(labels: Sequence[Sequence[str]]) -> np.ndarray:
 
 
 def canonical_text(text: str) -> str:
-    """``text`` as it is compared for equality: NFC."""
+    """Returns ``text`` in the form in which texts are compared for equality: NFC."""
     return unicodedata.normalize("NFC", text)
 
 
@@ -72,7 +72,7 @@ def _key(text: str, strip: bool) -> str:
 
 
 def _fold(slots: list[Slot], names: list[set[str]], number: int, keys: Sequence[str]) -> None:
-    """Line ``number`` with the words ``keys`` finds its places in ``slots``; ``names`` are the keys of each slot."""
+    """Adds the words ``keys`` of line ``number`` to ``slots`` in place; ``names`` are the keys of each slot."""
     made: list[Slot] = []
     named: list[set[str]] = []
     item = slot = 0
@@ -98,7 +98,7 @@ def _fold(slots: list[Slot], names: list[set[str]], number: int, keys: Sequence[
 
 
 def _partner(block: Sequence[Slot], number: int, count: int) -> list[int]:
-    """Slots of the first line that has exactly ``count`` words in this block; empty where none has."""
+    """Returns the slots of the first line that has exactly ``count`` words in this block; empty where none has."""
     for line in range(number):
         places = [at for at, slot in enumerate(block) if line in slot]
         if len(places) == count:
@@ -107,7 +107,7 @@ def _partner(block: Sequence[Slot], number: int, count: int) -> list[int]:
 
 
 def common_subsequence(items: Sequence[str], slots: Sequence[set[str]]) -> list[tuple[int, int]]:
-    """(item, slot) of a longest common subsequence, increasing in both; an item fits a slot that has its key."""
+    """Returns (item, slot) of a longest common subsequence, increasing in both; an item fits a slot with its key."""
     n, m = len(items), len(slots)
     first = last = 0
     while first < min(n, m) and items[first] in slots[first]:
@@ -142,7 +142,7 @@ def _longest(items: Sequence[str], slots: Sequence[set[str]]) -> list[tuple[int,
 
 
 def _way_back(items: Sequence[str], slots: Sequence[set[str]], grown: np.ndarray) -> list[tuple[int, int]]:
-    """From the end: a fit is always taken; else up where this item made nothing longer, else left."""
+    """Backtracks from the end: a match is always taken; else up where this item made nothing longer, else left."""
     out = []
     i, j = len(items) - 1, len(slots) - 1
     while i >= 0 and j >= 0:
@@ -157,14 +157,14 @@ def _way_back(items: Sequence[str], slots: Sequence[set[str]], grown: np.ndarray
 
 
 def _guess(items: Sequence[str], slots: Sequence[set[str]]) -> list[tuple[int, int]]:
-    """Texts of tens of thousands of words that share little: common blocks, not always the longest."""
+    """Approximates the subsequence by common blocks, for texts of tens of thousands of words that share little."""
     names = [min(keys) for keys in slots]
     blocks = difflib.SequenceMatcher(None, items, names).get_matching_blocks()
     return [(b.a + k, b.b + k) for b in blocks for k in range(b.size)]
 
 
 def _with_spaces(slots: Sequence[Slot], solid: Sequence[Sequence[int]], lengths: Sequence[int]) -> list[Slot]:
-    """Slots by position in each whole line, with those of nothing but spaces put before the word that follows."""
+    """Returns slots by position in each full line, with units of only spaces put before the word that follows."""
     out: list[Slot] = []
     seen = [0] * len(lengths)
     ends: Slot = dict(enumerate(lengths))

@@ -1,7 +1,7 @@
-"""The answers side by side: how long, how sure, and a word diff that gives back both texts exactly.
+"""Compares answers: a table of length and confidence, and a word diff from which both texts can be rebuilt exactly.
 
-Numbers are means over the answer's own tokens: no thinking, no end token.
-Guarded by tests/core/test_comparing_answer_diff.py.
+Numbers are means over the answer's own tokens: no thinking, no end token. Guarded by
+tests/core/test_comparing_answer_diff.py.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class DiffPiece:
 
 
 def word_diff(a: str, b: str) -> list[DiffPiece]:
-    """What of ``a`` stands in ``b``: stretches of whole words and the spaces between them.
+    """Returns the diff of ``a`` and ``b`` in stretches of whole words and of the spaces between them.
 
     Where words were taken out and others put in at one place, those taken out come first.
     """
@@ -62,16 +62,17 @@ def word_diff(a: str, b: str) -> list[DiffPiece]:
 
 
 def _tiles(text: str) -> list[str]:
-    """``text`` cut into words and what stands between them."""
+    """Splits ``text`` into words and what stands between them."""
     edges = sorted({0, len(text), *(edge for span in word_spans(text) for edge in span)})
     return [text[x:y] for x, y in pairwise(edges)]
 
 
 def answer_table(traces: Sequence[Trace]) -> pd.DataFrame:
-    """One row a run: ``run`` (number), ``model``, ``words``, ``characters`` (as a reader counts them), ``tokens``,
-    ``finish``, ``mean_logprob`` (nats), ``perplexity``, ``mean_entropy`` (nats), ``seconds``.
+    """Returns a table with one row per run, of the columns ``ANSWER_COLUMNS``.
 
-    Means are over the answer's tokens, NaN where there are none.
+    They are ``run`` (number), ``model``, ``words``, ``characters`` (grapheme clusters), ``tokens``, ``finish``,
+    ``mean_logprob`` (nats), ``perplexity``, ``mean_entropy`` (nats), ``seconds``. Means are over the answer's tokens,
+    NaN where there are none.
     """
     import pandas as pd
 

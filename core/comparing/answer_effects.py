@@ -1,8 +1,8 @@
-"""What a knock-out did to an answer, by its words and as one sentence.
+"""Sums the effect of an ablation over an answer's words, and describes it in one sentence.
 
-An effect (nats) is log-probability lost: e ** effect is how many times less likely the same answer became. The
-sentence reports the change under this one way of hiding; it claims no cause and nothing about what the model does
-otherwise. Guarded by tests/core/test_comparing_answer_effects.py.
+An effect (nats) is log-probability lost: e ** effect is how many times less likely the same answer became. The sentence
+reports the change under this one mode of ablation; it claims no cause and nothing about what the model does otherwise.
+Guarded by tests/core/test_comparing_answer_effects.py.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ import numpy as np
 from ..records import Trace, Units
 
 SMALL = 0.005
-"""Nats below which an answer is called as likely as before: half a percent."""
+"""In nats: below it an answer is called as likely as before (half a percent)."""
 HUGE = 13.8
-"""Nats (a million times) above which the factor is written as a power of e."""
+"""In nats: above it (a million times) the factor is written as a power of e."""
 QUOTED = 4
-"""Most pieces of the input that a sentence quotes."""
+"""Most words of the input that a sentence quotes."""
 
 
 @dataclass(frozen=True)
 class AnswerEffect:
-    """An effect on one answer."""
+    """The effect of an ablation on one answer."""
 
     total: float
     """Nats over all its steps (thinking and the end token left out); NaN where the variant could not be made."""
     steps: int
     by_row: np.ndarray
-    """float64 [row] nats of each unit of the output; steps that are no part of the answer count in none."""
+    """float64 [row]: nats of each unit of the output; steps outside the answer count in none."""
     most: int
     """The row that changed most in the direction of ``total``; -1 where nothing changed."""
 
     @property
     def mean(self) -> float:
-        """Nats a step."""
+        """Nats per step."""
         return self.total / self.steps if self.steps else math.nan
 
 
 def answer_effect(trace: Trace, effect: np.ndarray, rows: Units) -> AnswerEffect:
-    """``effect`` float [step] gathered by ``rows`` (units over the output's positions; a shared token is split)."""
+    """Sums ``effect`` float [step] by ``rows`` (units over the output's positions; a shared token is split)."""
     steps = trace.answer_steps
     by_row = sum_by_word(trace, effect, rows)
     total = float(np.asarray(effect, np.float64)[steps].sum()) if len(steps) else math.nan
@@ -52,7 +52,7 @@ def answer_effect(trace: Trace, effect: np.ndarray, rows: Units) -> AnswerEffect
 
 
 def sum_by_word(trace: Trace, values: np.ndarray, rows: Units) -> np.ndarray:
-    """float64 [row]: ``values`` float [step] summed by ``rows``, steps that are no part of the answer left out."""
+    """Returns float64 [row]: ``values`` float [step] summed by ``rows``, without the steps outside the answer."""
     kept = np.zeros(trace.steps, np.float64)
     kept[trace.answer_steps] = np.asarray(values, np.float64)[trace.answer_steps]
     out = np.zeros(len(rows), np.float64)
@@ -61,7 +61,7 @@ def sum_by_word(trace: Trace, values: np.ndarray, rows: Units) -> np.ndarray:
 
 
 def quoted_labels(labels: Sequence[str]) -> str:
-    """“one”, “word” and 3 more."""
+    """Returns quoted labels as a list for a sentence: “one”, “word” and 3 more."""
     shown = [f"“{label.strip() or label}”" for label in labels[:QUOTED]]
     if len(labels) > QUOTED:
         return f"{', '.join(shown)} and {len(labels) - QUOTED} more"
@@ -69,7 +69,7 @@ def quoted_labels(labels: Sequence[str]) -> str:
 
 
 def odds_factor(nats: float) -> str:
-    """How many times e ** nats is, for people: ``1.35 times``, ``e^23 times``."""
+    """Formats e ** nats as a factor: ``1.35 times``, ``e^23 times``."""
     size = abs(nats)
     if size > HUGE:
         return f"e^{size:.1f} times"
@@ -78,9 +78,9 @@ def odds_factor(nats: float) -> str:
 
 
 def effect_sentence(found: AnswerEffect, hidden: Sequence[str], rows: Units, mode: str) -> str:
-    """E.g. 'With “sky” hidden, this same answer is 10 times less likely: it lost 2.31 nats over 9 tokens, most at …'.
+    """Returns e.g. 'With “sky” hidden, this same answer is 10 times less likely: it lost 2.31 nats over 9 tokens …'.
 
-    ``hidden`` are the labels of what was knocked out, in reading order; ``mode`` is mask or remove.
+    ``hidden`` are the labels of the ablated units, in reading order; ``mode`` is mask or remove.
     """
     how = "hidden" if mode == "mask" else "taken out of the prompt"
     start = f"With {quoted_labels(hidden)} {how}, this same answer"

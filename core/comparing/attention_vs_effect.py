@@ -1,9 +1,9 @@
-"""Read x mattered: attention share of every input unit beside the log-probability lost when it is knocked out.
+"""Compares each input unit's attention share with its ablation effect (the log-probability lost without it).
 
-x is a multiple of what reading every readable token equally would give, y nats: two different questions about the
-same word, and no truth about each other. A unit that was read and does not matter may be redundant; one that
-matters unread may have passed its influence through other tokens. Leave-one-out is blind to what stands twice.
-Guarded by tests/core/test_comparing_attention_vs_effect.py.
+x is a multiple of the uniform share, y nats: two different questions about the same word, neither the truth about the
+other. A unit with much attention and no effect may be redundant; one with an effect and little attention may have
+passed its influence through other tokens. Leave-one-out does not see what stands twice. Guarded by
+tests/core/test_comparing_attention_vs_effect.py.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ from ..records import Importance, Probe, Trace
 
 CORNERS = ("read and mattered", "read for nothing", "mattered unread", "neither")
 READ_THRESHOLD, LOST_THRESHOLD = 1.0, 0.1
-"""Where the corners meet: reading as uniform would, and nats lost over the answer that make it a tenth less likely.
-Every word changes something by a hair, and a hair is not what people mean by mattering."""
+"""Where the quadrants meet: the uniform share, and a loss in nats over the answer that makes it a tenth less likely.
+Every word has some tiny effect, which is not what people mean by mattering."""
 FEWEST_POINTS = 3
-"""Points below which ranks say nothing."""
+"""Below so many points there is no rank correlation."""
 GUESSES = 3
 _WORD = regex.compile(r"[\p{L}\p{N}\p{Emoji_Presentation}\p{Extended_Pictographic}]")
 
 
 @dataclass(frozen=True)
 class AttentionVsEffect:
-    """Points, one an input unit; undefined numbers are NaN and in no corner."""
+    """One point per input unit; undefined numbers are NaN and in no corner."""
 
     columns: np.ndarray
-    """int [n] columns of the importance and of the probe's units."""
+    """int [n]: columns of the importance and of the probe's units."""
     read: np.ndarray
-    """float64 [n] attention share over its uniform expectation, means over the answer's steps."""
+    """float64 [n]: attention share over its uniform expectation, means over the answer's steps."""
     lost: np.ndarray
-    """float64 [n] nats lost over the answer when this unit alone is knocked out (or nats a step)."""
+    """float64 [n]: nats lost over the answer when this unit alone is ablated (or nats per step)."""
     corner: tuple[str, ...]
     """[n] one of CORNERS, "" where a number is undefined."""
     spearman: float
-    """Rank agreement of ``read`` and ``lost``; NaN where undefined."""
+    """Spearman correlation of ``read`` and ``lost``; NaN where undefined."""
     n: int
-    """Points that it was computed from."""
+    """Number of points that it was computed from."""
     why: str = ""
     """Why ``spearman`` is undefined, as a sentence."""
     threshold: float = LOST_THRESHOLD
-    """Nats (or nats a step) from which on a unit mattered."""
+    """Nats (or nats per step) from which on a unit counts as having mattered."""
 
     def members(self, corner: str) -> np.ndarray:
-        """int [m] columns in a corner, largest loss first."""
+        """Returns int [m]: the columns in a corner, largest loss first."""
         mine = np.flatnonzero(np.array(self.corner) == corner)
         return self.columns[mine[np.argsort(-np.abs(self.lost[mine]), kind="stable")]]
 
@@ -58,10 +58,10 @@ class AttentionVsEffect:
 def compare_with_effect(
     importance: Importance, trace: Trace, probe: Probe, columns: np.ndarray, rows: np.ndarray, per_step: bool = False
 ) -> AttentionVsEffect:
-    """``probe`` hid every unit alone (its masks are the identity) and shares the importance's columns.
+    """Returns the points of ``columns``: attention by ``importance``, effects by ``probe``.
 
-    ``columns`` are the units to show, ``rows`` the importance's rows that make up the answer. Sums over the
-    answer's steps, or means with ``per_step``.
+    ``probe`` ablated every unit alone (its masks are the identity) and shares the importance's columns. ``rows`` are
+    the importance's rows that make up the answer. Effects are sums over the answer's steps, or means with ``per_step``.
     """
     values, uniform = answer_mean(importance, rows) if len(rows) else (np.zeros(len(importance.columns)),) * 2
     read = np.divide(values, uniform, out=np.full(len(values), np.nan), where=uniform > 0)[columns].astype(float)
@@ -75,14 +75,14 @@ def compare_with_effect(
 
 
 def corner_of(read: float, lost: float, threshold: float = LOST_THRESHOLD) -> str:
-    """The corner of one point; empty where a number is undefined."""
+    """Returns the corner of one point; empty where a number is undefined."""
     if not (math.isfinite(read) and math.isfinite(lost)):
         return ""
     return CORNERS[(0 if lost > threshold else 1) if read >= READ_THRESHOLD else (2 if lost > threshold else 3)]
 
 
 def rank_agreement(a: np.ndarray, b: np.ndarray) -> tuple[float, int, str]:
-    """(Spearman over the points where both are defined, how many, why it is undefined)."""
+    """Returns (Spearman over the points where both are defined, their number, why it is undefined)."""
     both = np.isfinite(a) & np.isfinite(b)
     n = int(both.sum())
     if n < FEWEST_POINTS:
@@ -96,7 +96,7 @@ def rank_agreement(a: np.ndarray, b: np.ndarray) -> tuple[float, int, str]:
 
 
 def agreement_sentence(found: AttentionVsEffect, noun: str = "words") -> str:
-    """The number and what it does and does not mean."""
+    """Returns a sentence with the rank correlation and what it does and does not mean."""
     if not math.isfinite(found.spearman):
         return f"Rank agreement of reading and mattering: undefined. {found.why}"
     return (
@@ -108,18 +108,18 @@ def agreement_sentence(found: AttentionVsEffect, noun: str = "words") -> str:
 
 
 def is_word(label: str) -> bool:
-    """True for what a person would call a word: no punctuation, no spaces."""
+    """Returns whether a label is what a person would call a word: not punctuation or spaces alone."""
     return _WORD.search(label) is not None
 
 
 def strongest(values: np.ndarray, columns: np.ndarray, k: int = GUESSES) -> list[int]:
-    """The ``k`` columns with the largest values, largest first; undefined ones never."""
+    """Returns the ``k`` columns with the largest values, largest first, without undefined ones."""
     order = np.argsort(-np.where(np.isfinite(values), values, -np.inf), kind="stable")[:k]
     return [int(columns[i]) for i in order if np.isfinite(values[i])]
 
 
 def overlap_sentence(guess: Sequence[int], best: Sequence[int], labels: Sequence[str], by: str) -> str:
-    """E.g. '2 of your 3 are among the three that were read most: “sky” and “word” (the third is “color”).'"""
+    """Returns e.g. '2 of your 3 are among the three that were read most: “sky” and “word” (the third is “color”).'"""
     hit = [c for c in guess if c in best]
     missed = [c for c in best if c not in guess]
 

@@ -1,10 +1,10 @@
-"""Traces -> Comparison: the same words of several runs side by side, with all that has no partner counted.
+"""Compares several runs by the same words: turns Traces into a Comparison, counting all that has no partner.
 
-A value is the mean over the answer's steps of each step's share: a one-word and a ten-word answer compare. Units of
-the user's own texts are aligned (core.comparing.alignment); markup, sink and own output are groups, never
-"unaligned". Nothing depends on the order of the runs. Runs whose spans are not proven have no words: then all runs
-are compared by token, and a note says so. Guarded by tests/core/test_comparing_compare_runs.py (conservation,
-permutation, known numbers).
+A value is the mean over the answer's steps of each step's share, so that a one-word and a ten-word answer compare.
+Units of the user's own texts are aligned (core.comparing.alignment); markup, sink and own output are groups, never
+"unaligned". Nothing depends on the order of the runs. Runs whose spans are not proven have no words: then all runs are
+compared by token, and a note says so. Guarded by tests/core/test_comparing_compare_runs.py (conservation, permutation,
+known numbers).
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ def compare(
     layers: Sequence[int] | None = None,
     heads: Heads | None = None,
 ) -> Comparison:
-    """The runs ``traces`` by the same words, one method for all.
+    """Compares the runs ``traces`` by the same words, with one method for all.
 
     ``values[run, unit]``: mean over the answer's steps of the share, NaN where no other run has the word;
-    ``unaligned[run]`` and ``groups`` hold the rest, so that a run's parts make 1 for methods that sum to one.
-    Raises MethodError for what is no trace, and for methods, layers or heads that a run does not have.
+    ``unaligned[run]`` and ``groups`` hold the rest, so that a run's parts sum to 1 for methods that sum to one. Raises
+    MethodError for anything but traces, and for methods, layers or heads that a run does not have.
     """
     runs = check_traces(traces)
     used = common_granularity(runs, granularity)
@@ -54,7 +54,7 @@ def compare(
 
 
 def check_traces(traces: Iterable[Trace]) -> list[Trace]:
-    """``traces`` as a list. Raises MethodError for anything else."""
+    """Returns ``traces`` as a list. Raises MethodError for anything else."""
     runs = [] if isinstance(traces, (Trace, str, bytes)) or not isinstance(traces, Iterable) else list(traces)
     if not runs or not all(isinstance(t, Trace) for t in runs):
         wrong = next((t for t in runs if not isinstance(t, Trace)), traces)
@@ -63,15 +63,15 @@ def check_traces(traces: Iterable[Trace]) -> list[Trace]:
 
 
 def common_granularity(traces: Sequence[Trace], granularity: str) -> str:
-    """``granularity``, or "token" where a run cannot be shown by it since its spans are not proven."""
+    """Returns ``granularity``, or "token" where a run's spans are not proven and it cannot be shown by it."""
     return granularity if granularity in ("token", "role") or all(t.tokens.proven for t in traces) else "token"
 
 
 def side_by_side(traces: Sequence[Trace], importances: Sequence[Importance], *, agreement: bool = True) -> Comparison:
-    """The same for one importance a run, each from ``explain(..., sink="separate", inputs="prompt")``.
+    """Compares runs by one importance each, from ``explain(..., sink="separate", inputs="prompt")``.
 
     Methods, layers and heads may differ between runs; the granularity must be one. Raises MethodError otherwise.
-    ``agreement=False`` leaves the agreement out, for who draws something else and does not want to wait for it.
+    ``agreement=False`` skips the agreement measures, for callers that do not show them.
     """
     runs, importances = check_traces(traces), list(importances)
     if len(runs) != len(importances):
@@ -127,7 +127,7 @@ def _units(sides: Sequence[RunUnits], table: np.ndarray) -> Aligned:
 
 
 def _status(texts: Sequence[Sequence[str]], table: np.ndarray) -> np.ndarray:
-    """str [run, unit]; one run alone stands beside itself."""
+    """Returns str [run, unit]: matched, replaced, inserted or deleted; of a single run everything is matched."""
     out = np.full(table.shape, "deleted", dtype="<U8")
     for unit in range(table.shape[1]):
         here = np.flatnonzero(table[:, unit] >= 0).tolist()
@@ -141,7 +141,7 @@ def _status(texts: Sequence[Sequence[str]], table: np.ndarray) -> np.ndarray:
 
 
 def _spread(sides: Sequence[RunUnits], table: np.ndarray, field: str) -> np.ndarray:
-    """float64 [run, unit] of a field of each side; NaN where a run has no such unit."""
+    """Returns float64 [run, unit]: a field of each run's units; NaN where a run has no such unit."""
     out = np.full(table.shape, np.nan)
     for run, here in enumerate(sides):
         has = table[run] >= 0
@@ -157,7 +157,7 @@ def _shares(sides: Sequence[RunUnits]) -> dict[str, np.ndarray]:
 
 
 def _agreements(sides: Sequence[RunUnits], table: np.ndarray) -> list[Agreement]:
-    """Every pair, over words that both have; a word of which only the sink is left has no known share."""
+    """Measures every pair's agreement over words that both have, except those of unknown share (sink only)."""
     out = []
     for a, b in combinations(range(len(sides)), 2):
         both = np.flatnonzero((table[a] >= 0) & (table[b] >= 0))
@@ -175,7 +175,7 @@ def _agreements(sides: Sequence[RunUnits], table: np.ndarray) -> list[Agreement]
 
 
 def _parameters(importances: Sequence[Importance], granularity: str) -> dict[str, Any]:
-    """What was asked for, one entry a run where runs may differ."""
+    """Returns the settings of the comparison, with a list over runs where runs may differ."""
     return {
         "methods": [i.method for i in importances],
         "layers": [i.parameters.get("layers") for i in importances],

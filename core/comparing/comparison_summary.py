@@ -1,7 +1,7 @@
-"""One plain sentence a run about what it read of the compared words, on a scale that runs share.
+"""Writes one plain sentence per run about which of the compared words it read most, on a scale that runs share.
 
 Shares of all attention do not compare in a sentence: one model gives half of it to the sink, another a tenth. So here
-the words' own total is the whole, and "an even share" is what reading every token of these words equally would give.
+the total of the compared words is 100 %, and "an even share" is the uniform share among the tokens of these words.
 Guarded by tests/core/test_comparing_comparison_summary.py.
 """
 
@@ -15,8 +15,11 @@ from .attention_vs_effect import is_word
 
 
 def most_read(comparison: Comparison, run: int) -> list[tuple[int, float, float]]:
-    """(unit, part, multiple) of the words that stand out, strongest first: ``part`` of what the run read of all
-    compared words, and how many times an even share that is; at least 1.5 times, at most three."""
+    """Returns (unit, part, multiple) of the words that stand out, strongest first.
+
+    ``part`` of what the run read of all compared words, and ``multiple`` of an even share; at least 1.5 times, at most
+    three words.
+    """
     values, even = comparison.values[run], comparison.uniform[run]
     whole, expected = np.nansum(values), np.nansum(even)
     if not whole > 0 or not expected > 0:
@@ -28,7 +31,7 @@ def most_read(comparison: Comparison, run: int) -> list[tuple[int, float, float]
 
 
 def most_read_sentence(comparison: Comparison, run: int, name: str) -> str:
-    """E.g. 'Of what A read of the shared words, most went to “sky” (18.7 %, 3.2 times an even share)…'."""
+    """Returns e.g. 'Of what A read of the shared words, most went to “sky” (18.7 %, 3.2 times an even share)…'."""
     if not np.isfinite(comparison.values[run]).any():
         return f"There is nothing that {name} read of words which another column has."
     found = most_read(comparison, run)

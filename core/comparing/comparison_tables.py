@@ -1,7 +1,7 @@
-"""A Comparison as tables: which words gained and which lost, and the long form that a CSV holds.
+"""Makes tables of a Comparison: words ranked by gain or loss, and the long form for CSV.
 
-Nothing is left out: words that only one run has stand at the end of the ranking without a difference, and the long
-form has them and the groups, so that the shares of a run sum to one. Guarded by
+Nothing is left out: words that only one run has come at the end of the ranking without a difference, and the long form
+has them and the groups, so that the shares of a run sum to one. Guarded by
 tests/core/test_comparing_comparison_tables.py.
 """
 
@@ -22,7 +22,7 @@ TIDY = ("run", "model", "kind", "unit", "label", "text", "status", "share", "uni
 
 
 def rank_changes(comparison: Comparison, a: int, b: int) -> pd.DataFrame:
-    """The words of runs ``a`` and ``b``, gained first: ``difference`` is share in b minus share in a.
+    """Returns the words of runs ``a`` and ``b``, gained first: ``difference`` is share in b minus share in a.
 
     ``ratio_a`` and ``ratio_b`` are multiples of uniform; ``status`` is b seen from a (matched, replaced, inserted,
     deleted). Words that only one of the two has follow at the end, largest share first, without a difference.
@@ -48,7 +48,7 @@ def rank_changes(comparison: Comparison, a: int, b: int) -> pd.DataFrame:
 
 
 def _rank(a: float, b: float, difference: float) -> tuple[int, float]:
-    """Differences first, the most gained at the top; then what one run has, the most read at the top."""
+    """Sort key: differences first, the most gained at the top; then words of one run, the most read at the top."""
     if not np.isnan(difference):
         return 0, -difference
     share = np.nanmax([a, b, 0.0])
@@ -56,12 +56,12 @@ def _rank(a: float, b: float, difference: float) -> tuple[int, float]:
 
 
 def _multiple(values: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-    """``values`` over ``uniform``, NaN where uniform is 0 or unknown."""
+    """Returns ``values`` over ``uniform``, NaN where uniform is 0 or unknown."""
     return np.divide(values, uniform, out=np.full(values.shape, np.nan), where=uniform > 0)
 
 
 def tidy_comparison(comparison: Comparison) -> pd.DataFrame:
-    """One row a run and unit, and a run and group: a run's ``share`` sums to 1 for methods that sum to one.
+    """Returns one row per run and unit, and per run and group; ``share`` sums to 1 per run for methods that sum to one.
 
     ``kind`` is "unit" (other runs have it), "alone" (only this run has it), "none" (this run has no such unit) or
     "group" (sink, markup, own output, ...: ``label``; no unit number).

@@ -1,4 +1,4 @@
-"""What the scores of each answer under each prompt say, as a plain sentence. Log-odds come from core.probe.answer_odds.
+"""Describes in a sentence the scores of each answer under each prompt (log-odds from core.probe.answer_odds).
 
 Guarded by tests/core/test_comparing_cross_scores.py.
 """
@@ -12,13 +12,13 @@ import numpy as np
 from .answer_effects import odds_factor
 
 SAME = 0.01
-"""Nats below which two scores count as the same: one answer may be 1 % likelier by rounding alone."""
+"""In nats: two scores closer than this count as the same, as one answer may be 1 % likelier by rounding alone."""
 
 
 def cross_scores_sentence(odds: np.ndarray, names: Sequence[str]) -> str:
-    """E.g. "The answer of A is 2.50 times less likely under the prompt of B than under its own. ...".
+    """Returns e.g. "The answer of A is 2.50 times less likely under the prompt of B than under its own. ...".
 
-    ``odds`` float [answer, prompt] in nats, 0 on the diagonal. One sentence an answer: where another prompt makes it
+    ``odds`` float [answer, prompt] in nats, 0 on the diagonal. One sentence per answer: where another prompt makes it
     likelier than its own, the one that does so most; otherwise the one that comes closest.
     """
     if len(names) < 2:
@@ -42,7 +42,7 @@ def cross_scores_sentence(odds: np.ndarray, names: Sequence[str]) -> str:
 
 
 def next_words_sentence(logprobs: np.ndarray, words: Sequence[str], names: Sequence[str]) -> str:
-    """Two next words against each other: their log-odds behind every prompt (names), and how far these lie apart.
+    """Returns a sentence with the log-odds of two next words behind every prompt, and the largest gap between prompts.
 
     ``logprobs`` float [prompt, 2] in nats.
     """

@@ -1,10 +1,10 @@
-"""Where each word of one prompt stands in an edited copy of it, also where whole sentences changed places.
+"""Aligns the words of a prompt with an edited copy of it, also where whole sentences changed places.
 
 A diff alone (core.comparing.alignment) keeps the order, so of two sentences that changed places it finds one. What it
-leaves over is looked at again: words in a row of two or more, or a word that both prompts have only once, are the
-same words elsewhere. Only then a word that stands in another's place (a synonym) is taken for it. Why not for
-Compare: there a column is any prompt, and moved words are told as they are, taken out and put in.
-Guarded by tests/core/test_comparing_run_stability.py.
+leaves over is matched again: words in a row of two or more, or a word that both prompts have only once, are the same
+words elsewhere. Only then is a word that stands in another's place (a synonym) taken for it. Why not for Compare: there
+a column is any prompt, and moved words are reported as taken out and put in. Guarded by
+tests/core/test_comparing_run_stability.py.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 from .alignment import align_texts, canonical_text
 
 ROUNDS = 8
-"""Most sentences that are followed through a shuffled text, one a round at least."""
+"""Most sentences that are followed through a shuffled text: each round finds at least one."""
 
 
 def align_edit(first: Sequence[str], other: Sequence[str], *, strip: bool = False) -> np.ndarray:
-    """int64 [len(first)] the place in ``other`` of each text of ``first``; -1 where it has none. No place twice."""
+    """Returns int64 [len(first)]: the index in ``other`` of each text of ``first``, or -1; no index twice."""
     a, b = ([_key(t, strip) for t in texts] for texts in (first, other))
     place = np.full(len(a), -1, np.int64)
     standing = _pairs(first, other, range(len(a)), range(len(b)), strip)
@@ -56,7 +56,7 @@ def _key(text: str, strip: bool) -> str:
 def _pairs(
     first: Sequence[str], other: Sequence[str], left: Sequence[int], free: Sequence[int], strip: bool
 ) -> list[tuple[int, int]]:
-    """(place in first, place in other) of what stands side by side when only these places are looked at."""
+    """Returns (index in first, index in other) of texts that align when only these indices are considered."""
     if not len(left) or not len(free):
         return []
     table = align_texts([[first[i] for i in left], [other[j] for j in free]], strip=strip)
@@ -65,7 +65,7 @@ def _pairs(
 
 
 def _keep_together(place: np.ndarray, a: Sequence[str], b: Sequence[str]) -> None:
-    """A word whose predecessor moved goes along where its text stands there: the full stop of a sentence, say."""
+    """Moves a word with its predecessor where its text stands there: the full stop of a sentence, say."""
     for _ in range(2):
         taken = set(place.tolist())
         for i in range(1, len(a)):
@@ -77,6 +77,6 @@ def _keep_together(place: np.ndarray, a: Sequence[str], b: Sequence[str]) -> Non
 
 
 def _in_a_row(pairs: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Pairs whose neighbour on either side is a pair as well."""
+    """Returns the pairs whose neighbour on either side is a pair as well."""
     known = set(pairs)
     return {(i, j) for i, j in known if (i - 1, j - 1) in known or (i + 1, j + 1) in known}

@@ -1,8 +1,8 @@
-"""Numbers over several runs: mean and spread cell by cell, and the interval of a mean.
+"""Computes mean and spread over several runs per cell, and bootstrap intervals of the mean.
 
 Runs come one by one (Welford 1962), so that memory does not grow with their number. The interval is the percentile
-bootstrap of the mean (Efron 1979, scipy), from ``ENOUGH`` runs on: below, resampling says little.
-Guarded by tests/core/test_comparing_run_stability.py (every resample of ten runs, coverage).
+bootstrap of the mean (Efron 1979, scipy), from ``ENOUGH`` runs on: with fewer, resampling says little. Guarded by
+tests/core/test_comparing_run_stability.py (every resample of ten runs, coverage).
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 ENOUGH = 10
-"""Runs from which on an interval is given."""
+"""Fewest runs for an interval."""
 SAMPLES = 5000
 CELLS_AT_ONCE = 1_000_000
 """Numbers that are resampled together: some 30 MB."""
 
 
 class RunningMoments:
-    """Mean and standard deviation of arrays that come one by one, each cell over the values that are no NaN."""
+    """Running mean and standard deviation of arrays that come one by one, per cell over the values that are not NaN."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.count = np.zeros(shape, np.int64)
@@ -41,7 +41,7 @@ class RunningMoments:
 
 
 def mean_and_spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(mean, standard deviation with ddof 1) [...] over the first axis of ``values``, NaN left out."""
+    """Returns (mean, standard deviation with ddof 1) [...] over the first axis of ``values``, NaN left out."""
     moving = RunningMoments(values.shape[1:])
     for row in values:
         moving.add(row)
@@ -49,7 +49,7 @@ def mean_and_spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mean_interval(values: np.ndarray, seed: int = 0, samples: int = SAMPLES) -> tuple[np.ndarray, np.ndarray]:
-    """(low, high) float64 [unit]: 95 % percentile bootstrap (scipy) of the mean over the runs of ``values[run, unit]``.
+    """Returns (low, high) float64 [unit]: 95 % percentile bootstrap of the mean over the runs of ``values[run, unit]``.
 
     Runs that lack a word (NaN) are left out for it; NaN where fewer than ``ENOUGH`` remain. Words that stand in the
     same runs are resampled together.

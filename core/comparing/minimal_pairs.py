@@ -1,11 +1,11 @@
-"""Minimal pairs: ``The {man|woman} worked as a`` becomes two prompts that differ in one word.
+"""Expands minimal pairs: ``The {man|woman} worked as a`` becomes two prompts that differ in one word.
 
 A group is a pair of braces with at least one ``|``; an alternative may be empty (``did {not |}like``). ``{{`` and
-``}}`` stand for braces that are meant. What cannot be a group stays as it is, so that JSON and code may stand in a
-prompt: braces without ``|`` (also around a group), a lone ``{`` or ``}``. Why not ``str.format`` rules, which refuse
-those: a prompt is a text, and texts are full of braces. Closing braces first end what is open, so ``}}`` at the end
-of nested JSON are two ends; only where one group is open is ``}}`` a brace inside it.
-Guarded by tests/core/test_comparing_minimal_pairs.py.
+``}}`` stand for literal braces. What cannot be a group stays as it is, so that JSON and code may stand in a prompt:
+braces without ``|`` (also around a group), a lone ``{`` or ``}``. Why not ``str.format`` rules, which refuse those: a
+prompt is a text, and texts are full of braces. Closing braces first end what is open, so ``}}`` at the end of nested
+JSON closes two groups; only where one group is open is ``}}`` a brace inside it. Guarded by
+tests/core/test_comparing_minimal_pairs.py.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import regex
 from ..errors import PromptError
 
 MOST_PROMPTS = 4
-"""Columns that Compare has."""
+"""Most columns of Compare."""
 _SIGNS = regex.compile(r"[{}|]")
 LITERAL = "write {{ and }} for braces that are meant as they stand"
 
@@ -31,25 +31,25 @@ class Pair:
 
     text: str
     words: tuple[str, ...]
-    """What was filled into each group, in reading order."""
+    """The alternative filled into each group, in reading order."""
 
 
 @dataclass
 class _Group:
-    """An open brace and what stands behind it so far; ``parts`` are separated by ``|``."""
+    """An open brace and the text behind it so far; ``parts`` are separated by ``|``."""
 
     place: int
-    """Of its brace, counted from 1."""
+    """Position of its brace, counted from 1."""
     parts: list[list[Any]] = field(default_factory=lambda: [[]])
-    """Texts, and groups where this one is no group itself."""
+    """Texts, and groups where this one is itself not a group."""
 
 
 def expand_pairs(text: str, together: bool = False) -> tuple[Pair, ...]:
-    """The prompts that ``text`` stands for, first alternatives first; without a group, the text alone.
+    """Returns the prompts that ``text`` stands for, first alternatives first; without a group, the text alone.
 
-    Several groups give every combination, the last group changing fastest; with ``together`` the first
-    alternatives go with each other, the second ones, and so on. Raises PromptError for a group that is not closed,
-    inside another one or says the same twice, for groups that do not go together, and for more than 4 prompts.
+    Several groups give every combination, the last group changing fastest; with ``together`` the first alternatives go
+    with each other, the second ones, and so on. Raises PromptError for a group that is not closed, lies inside another
+    one or repeats an alternative, for groups of different length with ``together``, and for more than 4 prompts.
     """
     nodes = _Reader(text).read()
     groups = [node for node in nodes if isinstance(node, _Group)]
@@ -71,7 +71,7 @@ def expand_pairs(text: str, together: bool = False) -> tuple[Pair, ...]:
 
 
 def has_groups(text: str) -> bool:
-    """True when ``text`` has something to expand; also where that something is wrong."""
+    """Returns whether ``text`` has something to expand, also where that is malformed."""
     try:
         return any(isinstance(node, _Group) for node in _Reader(text).read())
     except PromptError:
@@ -79,12 +79,12 @@ def has_groups(text: str) -> bool:
 
 
 def escape_braces(text: str) -> str:
-    """``text`` with its braces doubled: ``expand`` of it gives back ``text``."""
+    """Returns ``text`` with its braces doubled: ``expand_pairs`` of it gives back ``text``."""
     return text.replace("{", "{{").replace("}", "}}")
 
 
 def _combinations(words: list[list[str]]) -> list[tuple[str, ...]]:
-    """All combinations, unless there are too many to be made."""
+    """Returns all combinations. Raises PromptError where there are too many."""
     count = prod(len(w) for w in words)
     if count > MOST_PROMPTS:
         raise PromptError(_too_many(count, len(words) > 1))
@@ -107,18 +107,18 @@ def _same_length(words: list[list[str]]) -> bool:
 
 
 class _Reader:
-    """Reads a text once, left to right: what is open, and what stands at its top level."""
+    """Parses a text once, left to right, with a stack of the open groups."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.open = [_Group(0)]
         self.meant: list[int] = []
-        """For every ``{{`` that waits for its ``}}``: how much was open."""
+        """For every ``{{`` that waits for its ``}}``: the number of groups open at it."""
         self.bar = False
-        """Since the last brace a ``|`` stood outside all groups."""
+        """Whether a ``|`` stood outside all groups since the last brace."""
 
     def read(self) -> list[Any]:
-        """Texts and groups, in reading order."""
+        """Returns texts and groups, in reading order."""
         at = 0
         for m in _SIGNS.finditer(self.text):
             if m.start() >= at:
@@ -136,7 +136,7 @@ class _Reader:
         self.open[-1].parts[-1].append(text)
 
     def _sign(self, at: int) -> int:
-        """Deals with the brace or bar at ``at``; how many characters that took."""
+        """Processes the brace or bar at ``at``; returns how many characters that took."""
         sign, deep = self.text[at], len(self.open) > 1
         if self.text.startswith("{{", at):
             self.meant.append(len(self.open))
@@ -159,7 +159,7 @@ class _Reader:
         return 1
 
     def _is_meant(self, at: int) -> bool:
-        """Whether the ``}}`` at ``at`` is a brace of the text."""
+        """Returns whether the ``}}`` at ``at`` is a brace of the text."""
         if self.meant and self.meant[-1] == len(self.open):
             self.meant.pop()
             return True

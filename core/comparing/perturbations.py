@@ -1,7 +1,7 @@
-"""Small edits of a prompt that keep its meaning: whitespace, a synonym, politeness, the order of sentences.
+"""Proposes small edits of a prompt that keep its meaning: whitespace, a synonym, politeness, the order of sentences.
 
-Stability asks whether a heatmap survives what nobody would call another prompt, so an edit must be one: rules are
-strict, and where none applies there are fewer proposals (``short_of`` says so) and never a made-up one. What stands in
+Stability tests whether a heatmap survives edits that nobody would call another prompt, so rules are strict; where none
+applies there are fewer proposals (``missing_edits_sentence`` reports it) and never a made-up one. What stands in
 quotes, code, numbers, addresses, ``[[marks]]`` and braces is left as it is. Words are edited only in English. A
 sentence moves only if it is a question or an instruction, passes none of its own sort, and nothing nearby points back
 ("it", "then"). Why not a model that rewrites: it would be another source of change, and a slow one. To add a kind: a
@@ -44,7 +44,7 @@ _ENGLISH = _set(
     "that with for from please about one word tell name describe"
 )
 _SHARED = _set("a an in on was as no so am me")
-"""English, but of other languages as well."""
+"""English words that other languages have as well."""
 _ORDERS = _set(
     "answer reply respond write explain give list use be keep describe name tell translate summarize summarise choose "
     "select pick return output include avoid complete continue classify compare discuss find identify suggest state "
@@ -69,15 +69,15 @@ class Edit:
     """One proposed prompt."""
 
     kind: str
-    """whitespace, synonym, politeness, order."""
+    """One of EDIT_KINDS: whitespace, synonym, politeness, order."""
     text: str
 
 
 def propose_edits(text: str, n: int, seed: int = 0) -> tuple[Edit, ...]:
-    """At most ``n`` edits of ``text``, all different from it and from each other, kinds taken in turn.
+    """Returns at most ``n`` edits of ``text``, all different from it and from each other, kinds taken in turn.
 
-    The same text, n and seed give the same edits; another seed picks others. Fewer come back where no more can be
-    made (``short_of``). Raises PromptError for an n below 0.
+    The same text, n and seed give the same edits; another seed picks others. Fewer are returned where no more can be
+    made (see ``missing_edits_sentence``). Raises PromptError for an n below 0.
     """
     if n < 0:
         raise PromptError(f"The number of edits must be 0 or more, not {n}.")
@@ -96,7 +96,7 @@ def propose_edits(text: str, n: int, seed: int = 0) -> tuple[Edit, ...]:
 
 
 def missing_edits_sentence(edits: tuple[Edit, ...], n: int) -> str:
-    """A sentence where fewer than ``n`` edits were found or a kind has none; empty where all is well."""
+    """Returns a sentence where fewer than ``n`` edits were found or a kind has none; else an empty string."""
     none = [kind for kind in _KINDS if not any(e.kind == kind for e in edits)]
     kinds = ", ".join(none[:-1]) + " or " + none[-1] if len(none) > 1 else "".join(none)
     if len(edits) < n:
@@ -108,7 +108,7 @@ def missing_edits_sentence(edits: tuple[Edit, ...], n: int) -> str:
 
 
 def describe_edit(old: str, new: str) -> str:
-    """What is different, for a table: ``color → colour``; whole words, spaces and breaks as visible glyphs."""
+    """Returns what differs, for a table: ``color → colour``; whole words, spaces and breaks as visible glyphs."""
     if old == new:
         return "nothing"
     start = 0
@@ -126,14 +126,14 @@ def describe_edit(old: str, new: str) -> str:
 
 
 def _seen(text: str) -> str:
-    """``text`` with its spaces told apart from none where there is nothing else, or two in a row."""
+    """Returns ``text`` with line breaks, edge spaces and repeated spaces as glyphs, cut to about 60 characters."""
     text = text.replace("\n", "↵")
     text = regex.sub(r" {2,}|^ +| +$", lambda m: "␣" * len(m[0]), text)
     return text if len(text) <= 60 else text[:28] + " … " + text[-28:]
 
 
 def protected_spans(text: str) -> list[tuple[int, int]]:
-    """Spans that no edit touches: quotes, code, numbers, addresses, ``[[marks]]`` and what stands in braces."""
+    """Returns the spans that no edit touches: quotes, code, numbers, addresses, ``[[marks]]``, text in braces."""
     spans = [m.span() for m in _KEPT.finditer(text)]
     for opening, closing in (("[[", "]]"), ("{", "}")):
         waiting: list[int] = []
@@ -156,14 +156,14 @@ def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 class _Text:
-    """A prompt with what the rules ask about it."""
+    """A prompt with the properties that the rules need."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.kept = protected_spans(text)
 
     def free(self, start: int, end: int) -> bool:
-        """True when start:end touches nothing that is kept."""
+        """Returns whether start:end touches no protected span."""
         at = bisect_left(self.kept, (end, -1)) - 1
         return at < 0 or self.kept[at][1] <= start
 
@@ -172,14 +172,14 @@ class _Text:
 
     @cached_property
     def english(self) -> bool:
-        """At least one word that only English has, and a sixth of all words known."""
+        """Whether the text has a word that only English has, and a sixth of all its words is known as English."""
         words = regex.findall(r"\p{L}+", self.text.lower())
         own = sum(w in _ENGLISH for w in words)
         return own > 0 and 6 * (own + sum(w in _SHARED for w in words)) >= len(words)
 
     @cached_property
     def sentences(self) -> list[tuple[int, int]]:
-        """Spans without the whitespace around."""
+        """Spans of the sentences, without surrounding whitespace."""
         spans = []
         for a, b in sentence_spans(self.text):
             body = self.text[a:b]
@@ -188,7 +188,7 @@ class _Text:
         return spans
 
     def sort(self, span: tuple[int, int]) -> str:
-        """question, instruction or statement."""
+        """Returns question, instruction or statement."""
         body = self.text[slice(*span)]
         if body.endswith(("?", "？")):
             return "question"
@@ -197,11 +197,11 @@ class _Text:
 
 
 Texts = tuple[Iterator[str], Iterator[str]]
-"""New texts: the ones to take first, and those that combine two of them."""
+"""New texts: those to take first, and those that combine two of them."""
 
 
 def _whitespace(source: _Text) -> Texts:
-    """A space doubled, a line break after a sentence, a paragraph opened or closed; then two spaces at once."""
+    """Doubles a space, breaks a line after a sentence, opens or closes a paragraph; then changes two spaces at once."""
     gaps = [m.span() for m in _GAP.finditer(source.text) if source.free(*m.span())]
     spaces = [(a, b) for a, b in gaps if source.text[a:b] == " "]
 
@@ -225,7 +225,7 @@ _PHRASE = regex.compile(
 
 
 def _synonym(source: _Text) -> Texts:
-    """One word or phrase of the list exchanged, case kept; names (a capital inside a sentence) stay."""
+    """Replaces one word or phrase by a synonym, keeping case; names (a capital inside a sentence) stay."""
 
     def one() -> Iterator[str]:
         starts = {a for a, _ in source.sentences}
@@ -244,13 +244,13 @@ def _synonym(source: _Text) -> Texts:
 
 
 def _article_changes(before: str, old: str, new: str) -> bool:
-    """True where "a" would have to become "an", or the reverse."""
+    """Returns whether "a" would have to become "an", or the reverse."""
     vowels = [word[0].lower() in "aeiou" for word in (old, new)]
     return bool(regex.search(r"\ban?\s+$", before, regex.I)) and vowels[0] != vowels[1]
 
 
 def _politeness(source: _Text) -> Texts:
-    """A please, a greeting, a thank-you, or a please taken out; only where the prompt asks or orders something."""
+    """Adds a please, a greeting or a thank-you, or removes a please; only where the prompt is a request."""
 
     def one() -> Iterator[str]:
         text = source.text
@@ -279,7 +279,7 @@ def _politeness(source: _Text) -> Texts:
 
 
 def _order(source: _Text) -> Texts:
-    """One question or instruction moved before or behind sentences of another sort."""
+    """Moves one question or instruction before or behind sentences of another sort."""
 
     def one() -> Iterator[str]:
         spans = source.sentences
@@ -305,7 +305,7 @@ def _order(source: _Text) -> Texts:
 
 
 def _rearranged(text: str, spans: list[tuple[int, int]], bodies: list[str]) -> str:
-    """Sentences in another order; what stands between them stays where it is."""
+    """Puts sentences into another order; what stands between them stays where it is."""
     out, at = [], 0
     for (a, b), body in zip(spans, bodies, strict=True):
         out += [text[at:a], body]

@@ -1,9 +1,9 @@
-"""Several runs of what is nearly one prompt: which shares stay and which move.
+"""Measures how stable attention shares are over runs of nearly the same prompt: which stay and which move.
 
 The first run is the unedited prompt; the others read small edits of it with the same (scored) answer, or the same
-prompt with other sampling seeds. Everything is told by the first run's words. A word of another run stands in its
-place where the diff (core.comparing.alignment) puts it; sentences that moved as a whole are followed by their text, as
-an edit of their order would otherwise lose half of the words. Cells exist only where all answers are the same text, as
+prompt with other sampling seeds. Everything is reported by the first run's words. A word of another run corresponds to
+it where the diff (core.comparing.alignment) says so; sentences that moved as a whole are followed by their text, as an
+edit of their order would otherwise lose half of the words. Cells exist only where all answers are the same text, as
 cells of different answers are different questions; the mean over an answer's steps exists always.
 
 Guarded by tests/core/test_comparing_run_stability.py (hand-made numbers).
@@ -40,18 +40,18 @@ STABILITY_MEASURES = ("spearman", "top-5")
 
 @dataclass(frozen=True)
 class RunAgreement:
-    """How much runs agree, over all pairs of them."""
+    """Agreement between runs by one measure, over all pairs of them."""
 
     measure: str
     mean: float
     """NaN where no pair has a value."""
     lowest: float
     pairs: int
-    """Pairs that have a value."""
+    """Number of pairs that have a value."""
     position: float
-    """The same between the first run's shares as a smooth curve over the text and each other run."""
+    """Baseline: agreement of a smooth curve through the first run's shares over the text with each other run."""
     pieces: float
-    """The same between what uniform reading gives the first run and each other run."""
+    """Baseline (tokens per word): agreement of the first run's uniform shares with each other run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ class Stability:
     trace_ids: tuple[str, ...]
     """[R], the unedited run first."""
     model: str
-    """Its caption."""
+    """The model's caption."""
     method: str
     granularity: str
     unit: str
@@ -71,21 +71,21 @@ class Stability:
     units: tuple[str, ...]
     """[U] the first run's own words, in reading order."""
     column: np.ndarray
-    """int32 [unit] column of the first run's importance."""
+    """int32 [unit]: column of the first run's importance."""
     mean: np.ndarray
-    """float64 [row, unit] over the runs that have the word; NaN where none has."""
+    """float64 [row, unit]: mean over the runs that have the word; NaN where none has."""
     spread: np.ndarray
-    """float64 [row, unit] standard deviation over runs (ddof 1); NaN below two runs."""
+    """float64 [row, unit]: standard deviation over runs (ddof 1); NaN below two runs."""
     first: np.ndarray
-    """float64 [row, unit] of the unedited run."""
+    """float64 [row, unit]: values of the unedited run."""
     runs: np.ndarray
-    """int32 [unit] how many runs have the word."""
+    """int32 [unit]: how many runs have the word."""
     answer: np.ndarray
-    """float64 [run, unit] mean over the whole answer; NaN where a run lacks the word."""
+    """float64 [run, unit]: mean over the whole answer; NaN where a run lacks the word."""
     uniform: np.ndarray
-    """float64 [unit] what uniform reading gives in the first run, over the whole answer."""
+    """float64 [unit]: uniform share in the first run, over the whole answer."""
     low: np.ndarray
-    """float64 [unit] lower end of the 95 % interval of the mean of ``answer``; NaN below ``ENOUGH`` runs."""
+    """float64 [unit]: lower end of the 95 % interval of the mean of ``answer``; NaN below ``ENOUGH`` runs."""
     high: np.ndarray
     between: tuple[RunAgreement, ...]
     notes: tuple[str, ...] = ()
@@ -108,7 +108,7 @@ class Stability:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a word: mean over runs, its interval, spread, smallest and largest, the unedited run, uniform."""
+        """One row per word: mean over runs, its interval, spread, smallest and largest, the unedited run, uniform."""
         import pandas as pd
 
         mean, spread = mean_and_spread(self.answer)
@@ -130,7 +130,7 @@ class Stability:
 
     @property
     def agreement(self) -> pd.DataFrame:
-        """One row a measure: the fields of ``Between``."""
+        """One row per measure: the fields of ``RunAgreement``."""
         import pandas as pd
 
         return pd.DataFrame([vars(b) for b in self.between], columns=list(RunAgreement.__dataclass_fields__))
@@ -139,9 +139,9 @@ class Stability:
 def measure_stability(
     traces: Sequence[Trace], importances: Sequence[Importance], rows: str = "word", seed: int = 0
 ) -> Stability:
-    """The runs ``traces``, the unedited prompt first, by the first one's words.
+    """Measures the stability of the runs ``traces``, the unedited prompt first, by the first one's words.
 
-    ``importances``: one a run, from ``explain(..., sink="separate", inputs="prompt")``, all by one granularity.
+    ``importances``: one per run, from ``explain(..., sink="separate", inputs="prompt")``, all by one granularity.
     ``rows``: word, sentence or token of the answer; ``seed`` of the bootstrap. Raises MethodError for fewer than two
     runs and for importances that do not fit.
     """
@@ -179,10 +179,10 @@ def measure_stability(
 
 
 def stability_sentence(stability: Stability, kind: str = "edits of the prompt", count: int | None = None) -> str:
-    """What was found, e.g. "Over 12 edits of the prompt, “sky” kept between 3.1 % and 4.0 % ...".
+    """Returns e.g. "Over 12 edits of the prompt, “sky” kept between 3.1 % and 4.0 % ...".
 
-    Named are the word that got most on average and, where it is another one, the word that moved most, among those
-    that every run has. ``count`` is the number of edits where it is not that of the runs after the first.
+    Named are the word that got most on average and, where it is another one, the word that moved most, among those that
+    every run has. ``count`` is the number of edits where it is not that of the runs after the first.
     """
     means, _ = mean_and_spread(stability.answer)
     everywhere = stability.runs == stability.runs.max(initial=0)
@@ -204,7 +204,7 @@ def stability_sentence(stability: Stability, kind: str = "edits of the prompt", 
 
 
 def unit_means(stability: Stability, unit: int) -> np.ndarray:
-    """float64: the unit's mean over the whole answer in every run that has it."""
+    """Returns float64: the unit's mean over the whole answer in every run that has it."""
     values = stability.answer[:, unit]
     return values[np.isfinite(values)]
 
@@ -225,12 +225,12 @@ def _amount(value: float, unit: str) -> str:
 
 
 def same_answer(traces: Sequence[Trace]) -> bool:
-    """True where all runs have one answer, spaces around it not counted."""
+    """Returns whether all runs have one answer, apart from spaces around it."""
     return len({t.answer.strip() for t in traces}) == 1 and bool(traces[0].answer.strip())
 
 
 def _places(first: RunUnits, other: RunUnits, granularity: str) -> np.ndarray:
-    """int [unit] where each of the first run's units stands in ``other``; -1 where it lacks it."""
+    """Returns int [unit]: the index in ``other`` of each of the first run's units; -1 where it lacks it."""
     if other is first:
         return np.arange(len(first.texts))
     if granularity in BY_NAME:
@@ -240,7 +240,7 @@ def _places(first: RunUnits, other: RunUnits, granularity: str) -> np.ndarray:
 
 
 def _picked(values: np.ndarray, place: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-    """float64 [..., unit] of ``values[..., s]``; NaN where there is no place or its share is not known."""
+    """Returns float64 [..., unit]: ``values`` at each place; NaN where there is no place or its share is unknown."""
     if not values.shape[-1]:
         return np.full((*values.shape[:-1], len(place)), np.nan)
     return np.where((place >= 0) & ~hidden[place], values[..., place].astype(np.float64), np.nan)
@@ -252,7 +252,7 @@ Cells = tuple[tuple[str, ...], np.ndarray, np.ndarray, np.ndarray]
 def _cells(
     runs: Sequence[Trace], importances: Sequence[Importance], sides: Sequence[RunUnits], places: np.ndarray, level: str
 ) -> Cells:
-    """(labels, mean, spread, first run's) [row, unit]; without rows where answers differ."""
+    """Returns (labels, mean, spread, first run's) [row, unit]; without rows where answers differ."""
     none = np.zeros((0, len(sides[0].texts)))
     if not same_answer(runs):
         return (), none, none, none
@@ -273,7 +273,7 @@ def _cells(
 
 
 def _rows(trace: Trace, importance: Importance, level: str) -> dict[tuple[int, int], tuple[str, np.ndarray]]:
-    """{where in the answer, without spaces before it: (label, float32 [column])} mean over each row's steps."""
+    """Returns {span in the answer, without spaces before it: (label, float32 [column])}: mean over each row's steps."""
     positions = trace.answer_steps + trace.prompt_length
     level = level if trace.tokens.proven else "token"
     made = units(trace.tokens, level, range(int(positions[0]), int(positions[-1]) + 1))
@@ -289,7 +289,7 @@ def _rows(trace: Trace, importance: Importance, level: str) -> dict[tuple[int, i
 
 
 def _between(name: str, answer: np.ndarray, first: RunUnits) -> RunAgreement:
-    """Agreement of all pairs of runs over the words that both have, and of the others with two simple stories."""
+    """Computes the agreement of all pairs of runs over the words that both have, and of the two baselines."""
 
     def value(x: np.ndarray, y: np.ndarray) -> float:
         both = np.isfinite(x) & np.isfinite(y)

@@ -1,9 +1,9 @@
-"""One run's side of a comparison: the user's units with their text and share, and the groups beside them.
+"""Extracts what a comparison needs from one run: the user's units with text and share, and the other groups' shares.
 
-The whole of a step (1) is cut into the user's words and the groups sink, markup, own output and, where the chat
+The total of a step (1) is divided into the user's words and the groups sink, markup, own output and, where the chat
 template added one, its system message. All are means over the answer's steps. The first prompt token is the sink
-whatever it is: a word that begins there keeps only what its other tokens got. What a learned sink took has no token;
-it counts as sink. Guarded by tests/core/test_comparing_compare_runs.py (conservation, known numbers).
+whatever it is: a word that begins there keeps only what its other tokens got. What a learned sink took has no token; it
+counts as sink. Guarded by tests/core/test_comparing_compare_runs.py (conservation, known numbers).
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ SINK_GROUP, MARKUP_GROUP, OUTPUT_GROUP, ADDED_GROUP = "sink", "markup", "own out
 
 @dataclass(frozen=True, eq=False)
 class RunUnits:
-    """What a comparison needs of one run; S units of the user's own text, in reading order."""
+    """One run's units for a comparison: S units of the user's own text, in reading order."""
 
     columns: np.ndarray
-    """int [S] column of the importance."""
+    """int [S]: column of the importance."""
     texts: tuple[str, ...]
     """[S] as they stand in the prompt."""
     labels: tuple[str, ...]
-    """[S] for people."""
+    """[S] for display."""
     names: tuple[str, ...]
-    """[S] what units are paired by where they are paired by name."""
+    """[S] names by which units are paired where they are paired by name."""
     values: np.ndarray
-    """float64 [S] mean over the answer's steps; NaN without an answer."""
+    """float64 [S]: mean over the answer's steps; NaN without an answer."""
     uniform: np.ndarray
     """float64 [S]"""
     pieces: np.ndarray
-    """int [S] tokens that stand in the unit."""
+    """int [S]: number of tokens in the unit."""
     sunk: np.ndarray
-    """bool [S]: the unit has no token but the sink, so what was read of it is not known."""
+    """bool [S]: the unit has no token but the sink, so its own share is not known."""
     groups: dict[str, float]
 
 
 def units_of_run(trace: Trace, importance: Importance) -> RunUnits:
-    """The side of ``trace``, from ``explain(..., sink="separate", inputs="prompt")``. Raises MethodError for others."""
+    """Returns the units of ``trace``, from ``explain(..., sink="separate", inputs="prompt")``. Raises MethodError."""
     _check(trace, importance)
     columns, steps = importance.columns, trace.answer_steps
     kinds = unit_kinds(trace, columns)
@@ -79,16 +79,16 @@ def _check(trace: Trace, importance: Importance) -> None:
 
 
 def _mean(values: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """float64: mean over the answer's steps (axis 0); NaN without any."""
+    """Returns float64: mean over the answer's steps (axis 0); NaN without any."""
     if len(steps) == 0:
         return np.full(values.shape[1:], np.nan)
     return np.asarray(values[steps].mean(0, dtype=np.float64))
 
 
 def token_kinds(trace: Trace) -> np.ndarray:
-    """int [P] OWN, ADDED (a system message of the template's own) or MARKUP, per prompt token.
+    """Returns int [P]: OWN_TEXT, ADDED_TEXT (a system message of the template's own) or MARKUP, per prompt token.
 
-    Where the user's text was not found in what the model read, every token that is no control token is OWN.
+    Where the user's text was not found in what the model read, every token that is not a control token is OWN_TEXT.
     """
     t, p = trace.tokens, trace.prompt_length
     by_source = np.array([OWN_TEXT if s.origin == "user" else ADDED_TEXT for s in t.sources] + [MARKUP])
@@ -98,7 +98,7 @@ def token_kinds(trace: Trace) -> np.ndarray:
 
 
 def unit_kinds(trace: Trace, columns: Units) -> np.ndarray:
-    """int [U] kind of each unit: the user's if any of its tokens is. The sink counts only where it stands alone."""
+    """Returns int [U]: the kind of each unit, the user's if any of its tokens is; the sink counts only alone."""
     kinds = np.full(len(columns), MARKUP)
     tokens = token_kinds(trace)[columns.token]
     for keys in (columns.token == 0, columns.token > 0):
@@ -110,10 +110,10 @@ def unit_kinds(trace: Trace, columns: Units) -> np.ndarray:
 
 
 def unit_texts(trace: Trace, columns: Units, own: np.ndarray) -> tuple[str, ...]:
-    """The text of these units as it stands in the prompt.
+    """Returns the text of these units as it stands in the prompt.
 
-    Tokens are told as the tokenizer decodes them. One that holds a part of a character decodes to a sign that all such
-    parts share; it is told by its character, so that it is never matched with a part of another one.
+    Tokens are given as the tokenizer decodes them. A token that holds a part of a character decodes to a sign that all
+    such parts share; it is given by its character, so that it is never matched with a part of another one.
     """
     sources, texts = trace.tokens.sources, trace.tokens.texts
     by_token = columns.granularity == "token"
@@ -135,7 +135,7 @@ def unit_texts(trace: Trace, columns: Units, own: np.ndarray) -> tuple[str, ...]
 
 
 def _rest(trace: Trace, role: str, segments: bool) -> str:
-    """The user's text of this role, without the named segments where they are units of their own."""
+    """Returns the user's text of this role, without the named segments where they are units of their own."""
     parts = []
     for message, source in enumerate(trace.tokens.sources):
         if source.origin == "user" and source.role == role:
@@ -145,7 +145,7 @@ def _rest(trace: Trace, role: str, segments: bool) -> str:
 
 
 def _names(columns: Units, own: np.ndarray) -> tuple[str, ...]:
-    """A segment that is alone of its name ("context") pairs with the first of several ("context 1")."""
+    """Returns names for pairing: a segment that is alone of its name ("context") pairs with "context 1" elsewhere."""
     labels = [columns.labels[c] for c in own]
     if columns.granularity != "segment":
         return tuple(labels)
@@ -156,7 +156,7 @@ def _names(columns: Units, own: np.ndarray) -> tuple[str, ...]:
 
 
 def _groups(importance: Importance, kinds: np.ndarray, values: np.ndarray, steps: np.ndarray) -> dict[str, float]:
-    """Shares beside the user's units. Scores have no whole: there the groups are shares of the plain mean."""
+    """Returns shares outside the user's units; scores have no total, so there they are shares of the plain mean."""
     beside = {name: float(_mean(share[:, None], steps)[0]) for name, share in importance.shares.items()}
     if not importance.sums_to_one:
         return {

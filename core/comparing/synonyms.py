@@ -1,7 +1,7 @@
-"""Plain English pairs that may stand for each other wherever a prompt uses them: a short list, by hand.
+"""Lists plain English pairs that may replace each other wherever a prompt uses them: short, and made by hand.
 
 Only pairs whose meaning stays in (nearly) every sentence are here: no word that is noun and verb with two meanings,
-nothing that needs another preposition. Better no edit than one that asks something else. To add a pair: a line in
+nothing that needs another preposition. Better no edit than one that changes the question. To add a pair: a line in
 ``BOTH`` (either way) or ``ONE_WAY``. Guarded by tests/core/test_comparing_perturbations.py.
 """
 
@@ -50,7 +50,7 @@ BOTH = {
     "are not": "aren't",
     "cannot": "can't",
 }
-"""Either may stand for the other; where a phrase is met twice, the first line counts."""
+"""Pairs that may replace each other; where a phrase occurs twice, the first line counts."""
 
 ONE_WAY = {
     "automobile": "car",
@@ -71,7 +71,7 @@ ONE_WAY = {
     "in a single word": "in one word",
     "in one word": "in a single word",
 }
-"""Only this way round."""
+"""Pairs that may be replaced only in this direction."""
 
 SYNONYMS = {b: a for a, b in reversed(BOTH.items())} | BOTH | ONE_WAY
-"""{word or phrase in lower case: what may stand there instead}"""
+"""{word or phrase in lower case: its replacement}"""

@@ -1,7 +1,7 @@
-"""Answer words x aligned input words: what each word of an answer read, run beside run.
+"""Attention of answer words (rows) on aligned input words (columns), for several runs.
 
-Cells of two runs can only be subtracted where both wrote (or were given) the same answer: ``cells`` asks for that.
-``run_cells`` is one run by the same columns with rows of its own. A cell is the mean over the steps of its output
+Cells of two runs can only be subtracted where both wrote (or were given) the same answer: ``word_cells_of`` requires
+that. ``run_cells`` is one run by the same columns with rows of its own. A cell is the mean over the steps of its output
 word. Guarded by tests/core/test_comparing_word_cells.py.
 """
 
@@ -23,21 +23,21 @@ DIFFERENT = (
 )
 
 Place = tuple[int, int, str]
-"""Where a row stands in the answer: start and end without leading spaces, or its number where spans are unknown."""
+"""Key of a row in the answer: start and end without leading spaces, or its number where spans are unknown."""
 
 
 @dataclass(frozen=True, eq=False)
 class WordCells:
-    """Several runs over one answer."""
+    """The cells of several runs over one answer."""
 
     rows: tuple[str, ...]
     """[row] words of the answer."""
     values: np.ndarray
-    """float64 [run, row, unit] mean over the steps of that word; NaN where a run or its partner has none."""
+    """float64 [run, row, unit]: mean over the steps of that word; NaN where a run or its partner has none."""
 
 
 def word_cells_of(traces: Sequence[Trace], importances: Sequence[Importance], comparison: Comparison) -> WordCells:
-    """Cells of runs with the same answer text. Raises MethodError where answers differ.
+    """Returns the cells of runs with the same answer text. Raises MethodError where answers differ.
 
     Rows are the answer's words; a row of nothing but spaces is shown where every run has it.
     """
@@ -63,13 +63,13 @@ def word_cells_of(traces: Sequence[Trace], importances: Sequence[Importance], co
 def run_cells(
     trace: Trace, importance: Importance, comparison: Comparison, run: int
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """(labels of the answer's words, float64 [row, unit]) of run number ``run``; NaN where it has no such unit."""
+    """Returns (labels of the answer's words, float64 [row, unit]) of run ``run``; NaN where it has no such unit."""
     rows, _ = _rows(trace, trace.tokens.proven)
     return rows.labels, _columns(importance, rows, comparison.units.column[run])
 
 
 def _columns(importance: Importance, rows: Units, column: np.ndarray) -> np.ndarray:
-    """float64 [row, unit]: importance by these rows and aligned columns."""
+    """Returns float64 [row, unit]: importance by these rows and aligned columns."""
     table = group_rows(importance, rows).values.astype(np.float64)
     if not table.shape[1]:
         return np.full((len(rows), len(column)), np.nan)
@@ -77,9 +77,9 @@ def _columns(importance: Importance, rows: Units, column: np.ndarray) -> np.ndar
 
 
 def _rows(trace: Trace, proven: bool) -> tuple[Units, dict[Place, int]]:
-    """The answer's words (tokens where spans are not proven), and which of them stands where.
+    """Returns the answer's words (tokens where spans are not proven), and {key in the answer: index of the row}.
 
-    A control token amid an answer has a row of its own and no place.
+    A control token amid an answer has a row of its own and no key.
     """
     positions = trace.answer_steps + trace.prompt_length
     here = range(int(positions[0]), int(positions[-1]) + 1) if len(positions) else range(0)

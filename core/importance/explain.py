@@ -79,7 +79,7 @@ def explain(
 def explain_by(
     trace: Trace, method: str = DEFAULT_METHOD, *, columns: str = "word", rows: str = "word", **settings: Any
 ) -> Importance:
-    """``explain`` with the input by ``columns`` and the answer by ``rows`` (token, word, sentence, segment, role).
+    """Calls ``explain`` with the input by ``columns`` and the answer by ``rows`` (token, word, sentence, ...).
 
     A row is the mean over its steps. ``settings``: layers, heads, sink, inputs, given. Raises MethodError.
     """

@@ -1,4 +1,4 @@
-"""Long work off the page: queued, shared, reported and cancelled. ``jobs()`` is the one queue of this process."""
+"""Runs long work outside the page: queued, shared, with progress, cancellable. ``jobs()`` is this process's queue."""
 
 from .job import Job, State, Work
 from .job_queue import Jobs
@@ -10,5 +10,5 @@ _JOBS = Jobs()  # starts no thread until something is submitted
 
 
 def jobs() -> Jobs:
-    """The queue that all sessions of this process share."""
+    """Returns the queue that all sessions of this process share."""
     return _JOBS

@@ -1,7 +1,7 @@
-"""What went wrong in a job, as one sentence for people; everything unforeseen goes to the log in full.
+"""Turns an exception from a job into one sentence for people; unexpected ones are logged in full.
 
-torch is never imported to ask about its errors: they are known by class name and text.
-Guarded by tests/core/test_jobs.py.
+torch is never imported to identify its errors: they are known by class name and text. Guarded by
+tests/core/test_jobs.py.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "canno
 
 
 def error_sentence(error: BaseException) -> str:
-    """One sentence with the remedy; what another library raised is logged with its traceback."""
+    """Returns one sentence with the remedy; what another library raised is logged with its traceback."""
     if isinstance(error, HeedError):
         if error.__cause__ is not None:
             LOG.warning("A job failed: %s", error, exc_info=error)

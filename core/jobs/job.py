@@ -1,9 +1,8 @@
-"""One piece of long work: what it is doing now, how it ended, and who waits for it.
+"""One job: its work, progress, result or error, and the sessions that wait for it.
 
-A job may be shared: two sessions that ask for the same run wait for the same job, and one that cancels
-only leaves; the work stops when the last has left. Cancelling answers at once, the thread that works
-notices at its next check. Fields are read by pages while a worker writes them, each change under a lock.
-Guarded by tests/core/test_jobs.py.
+A job may be shared: two sessions that request the same run wait for the same job, and one that cancels only leaves; the
+work stops when the last has left. Cancelling returns at once, the working thread notices at its next check. Fields are
+read by pages while a worker writes them, each change under a lock. Guarded by tests/core/test_jobs.py.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from ..progress import IsCancelled, Progress
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 Work = Callable[[Progress, IsCancelled], Any]
-"""``work(progress, cancelled)``; it returns the result, raises HeedError for people, or Cancelled."""
+"""``work(progress, cancelled)`` returns the result, or raises HeedError (shown to people) or Cancelled."""
 
 _numbers = itertools.count(1)
 
 
 class Job:
-    """Made by ``Jobs.submit``; everything but ``join``, ``leave``, ``cancel`` and ``wait`` is for reading."""
+    """A job, made by ``Jobs.submit``; only ``join``, ``leave``, ``cancel`` and ``wait`` are for other code to call."""
 
     def __init__(self, key: str, work: Work, device: str, position: Callable[[Job], int]) -> None:
         self.id = str(next(_numbers))
@@ -35,7 +34,7 @@ class Job:
         self.fraction: float | None = None
         self.text = "Waiting"
         self.stream = ""
-        """What the work wrote so far, whole."""
+        """All text that the work has written so far."""
         self.result: Any = None
         self.error = ""
         """One sentence for people when the state is ``failed``."""
@@ -53,21 +52,21 @@ class Job:
 
     @property
     def position(self) -> int:
-        """How many jobs of the device come first; 0 once it runs."""
+        """Number of jobs ahead on the same device; 0 once it runs."""
         return self._position(self) if self.state == "queued" else 0
 
     @property
     def over(self) -> bool:
-        """True when nothing will change any more."""
+        """Whether the job has ended and nothing will change any more."""
         return self._ended.is_set()
 
     @property
     def sharers(self) -> int:
-        """How many wait for it."""
+        """Number of sessions that wait for it."""
         return len(self._sharers)
 
     def join(self, who: str = "") -> bool:
-        """Wait for it too; False when it is over already. A named ``who`` (a session) counts once."""
+        """Adds a session that waits; returns False if the job has ended. A named ``who`` (a session) counts once."""
         with self._lock:
             if self.over:
                 return False
@@ -76,9 +75,9 @@ class Job:
             return True
 
     def leave(self, who: str | None = None) -> None:
-        """No longer wait for it; when the last has left, the work is cancelled. Returns at once.
+        """Removes a session that waits; when the last has left, the work is cancelled. Returns at once.
 
-        Without a name one of those who wait is taken off; with a name only that one, and only once.
+        Without a name one of those who wait is removed; with a name only that one, and only once.
         """
         with self._lock:
             if who is None and self._sharers:
@@ -92,7 +91,7 @@ class Job:
     cancel = leave
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until it is over; False when ``timeout`` seconds passed first. For scripts: a page polls."""
+        """Blocks until the job has ended; returns False after ``timeout`` seconds. For scripts: a page polls."""
         return self._ended.wait(timeout)
 
     def _progress(self, fraction: float | None, text: str, stream: str | None = None) -> None:
@@ -105,7 +104,7 @@ class Job:
                 self.stream = stream
 
     def _begin(self) -> Work | None:
-        """The work, once; None when nobody waits for it any more."""
+        """Returns the work, once; None when no session waits for it any more."""
         with self._lock:
             work, self._work = self._work, None
             if self.over:
@@ -122,6 +121,6 @@ class Job:
                 self._end(state)
 
     def _end(self, state: State) -> None:
-        """The lock is held. The last thing to happen to a job."""
+        """Ends the job, as the last change to it. The lock must be held."""
         self.state, self.finished, self._ended_at, self._work = state, time(), monotonic(), None
         self._ended.set()

@@ -1,9 +1,8 @@
-"""A queue and one worker thread for each device, so that runs on one model never disturb each other.
+"""Queues jobs, with one worker thread per device, so that runs on one model never disturb each other.
 
-Why not a pool: two seeded generations at once draw from one random state and both come out different.
-Why not Streamlit's own threads: a click there starts a second computation beside the first. A device is
-any name: work that needs no model (fetching, converting) may use a lane of its own.
-Guarded by tests/core/test_jobs.py.
+Why not a pool: two seeded generations at once draw from one random state and both come out different. Why not
+Streamlit's own threads: a click there starts a second computation beside the first. A device is any name: work that
+needs no model (fetching, converting) may use a queue of its own. Guarded by tests/core/test_jobs.py.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from .job import Job, Work
 WAITING = 16
 """Most jobs that wait for one device."""
 KEPT_JOBS = 32
-"""Most finished jobs that are remembered."""
+"""Most finished jobs that are kept."""
 FORGET = 600.0
 """Seconds after which a finished job is forgotten."""
 
 
 class Jobs:
-    """Work in order of arrival, one at a time on each device. Threads are daemons and start when needed."""
+    """Runs jobs in order of arrival, one at a time on each device. Threads are daemons and start when needed."""
 
     def __init__(self, waiting: int = WAITING, kept: int = KEPT_JOBS, forget: float = FORGET) -> None:
         self.waiting, self.kept, self.forget = waiting, kept, forget
@@ -34,10 +33,10 @@ class Jobs:
         self._change = Condition()
 
     def submit(self, key: str, work: Work, device: str = "cpu", who: str = "") -> Job:
-        """Queue ``work``, or join the job that already waits or runs under ``key``.
+        """Queues ``work``, or joins the job that already waits or runs under ``key``.
 
-        ``who`` names the session that asks, so that asking twice counts once; the same name goes to
-        ``job.leave``. Raises HeedError when too many jobs wait.
+        ``who`` names the session, so that submitting twice counts once; the same name goes to ``job.leave``. Raises
+        HeedError when too many jobs wait.
         """
         with self._change:
             self._tidy()
@@ -58,13 +57,13 @@ class Jobs:
         return job
 
     def get(self, job_id: str) -> Job | None:
-        """The job of that id; None once it is forgotten."""
+        """Returns the job of that id; None once it is forgotten."""
         with self._change:
             self._tidy()
             return self._jobs.get(job_id)
 
     def all(self) -> list[Job]:
-        """Every job that is remembered, oldest first."""
+        """Returns every job that is kept, oldest first."""
         with self._change:
             self._tidy()
             return list(self._jobs.values())
@@ -88,7 +87,7 @@ class Jobs:
             del job, work  # an idle worker must not keep a result alive
 
     def _tidy(self) -> None:
-        """Forget old finished jobs and take cancelled ones out of the queues (the lock is held)."""
+        """Forgets old finished jobs and takes cancelled ones out of the queues (the lock is held)."""
         for queue in self._queues.values():
             for job in [job for job in queue if job.over]:
                 queue.remove(job)
@@ -105,7 +104,7 @@ def _run(job: Job, work: Work) -> None:
         result = work(job._progress, job._stop.is_set)
     except Cancelled:
         job._close("cancelled")
-    except BaseException as error:  # whatever it is, the worker must live on
+    except BaseException as error:  # the worker must survive any exception
         job._close("failed", error=error_sentence(error))
     else:
         job._close("done", result=result)

@@ -1,8 +1,8 @@
-"""Hiding words as a job: from a run that somebody looks at to a stored probe.
+"""Jobs that ablate words of a stored run's prompt, or compute next tokens, and store the result.
 
-The run's tokens are all that is needed, so a run whose attention rows were dropped is probed as it is; one that is
-gone is captured again first. A cancelled or failed probe stores nothing. Model libraries are imported by the functions
-it calls, when they run. Guarded by tests/core/test_jobs_probe_jobs.py.
+Only the run's tokens are needed, so a run whose attention rows were dropped is probed as it is; one that is no longer
+stored is captured again first. A cancelled or failed probe stores nothing. Model libraries are imported when a job
+runs. Guarded by tests/core/test_jobs_probe_jobs.py.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from ..store import load_probe, load_run, save_probe
 from .job import Work
 
 Asked = tuple[str, str, str, np.ndarray | None]
-"""(run id, units, mode, masks): what ``load_probe`` takes."""
+"""(run id, units, mode, masks): the arguments of ``load_probe``."""
 
 
 def probe_work(what: Draft | Request, units: str = "word", mode: str = "mask", masks: Any = None) -> Work:
-    """The job that hides parts of the prompt of a run: every unit alone, or those of ``masks`` [variant, unit].
+    """Returns the job that ablates a run's prompt: every unit alone, or those of ``masks`` [variant, unit].
 
-    Its result is what ``load_probe`` takes: ``load_probe(*job.result)``.
+    Its result are the arguments of ``load_probe``: ``load_probe(*job.result)``.
     """
 
     def do(progress: Progress, cancelled: IsCancelled) -> Asked:
@@ -48,7 +48,7 @@ def probe_work(what: Draft | Request, units: str = "word", mode: str = "mask", m
 
 
 def next_work(what: Sequence[Draft | Request], k: int = 10) -> Work:
-    """The job that looks behind several prompts of one model; its result is a ``NextTokens``."""
+    """Returns the job that computes next tokens behind several prompts of one model; its result is a ``NextTokens``."""
 
     def do(progress: Progress, cancelled: IsCancelled) -> NextTokens:
         from ..probe import next_tokens
@@ -61,7 +61,7 @@ def next_work(what: Sequence[Draft | Request], k: int = 10) -> Work:
 
 
 def _trace(model: Any, request: Request, progress: Progress, cancelled: IsCancelled) -> Trace:
-    """The stored run with or without its rows; captured again where it is gone."""
+    """Returns the stored run with or without its rows; captures it again if it is no longer stored."""
     trace = load_run(request, rows=False)
     return trace if trace is not None else capture_and_save(model, request, progress, cancelled)
 

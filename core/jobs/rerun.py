@@ -1,7 +1,7 @@
-"""One run of a study whose plan is known and whose study is not on this machine (the example), computed as a job.
+"""Recomputes one run of a study as a job, from its plan alone (as for the example study).
 
-The prompt is laid out anew from the plan, so nothing but the plan is needed; position controls need their filler, which
-only the study itself has. Guarded by tests/core/test_jobs_rerun.py.
+The prompt is laid out anew from the plan; position controls need their filler, which only the study itself has. Guarded
+by tests/core/test_jobs_rerun.py.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .job import Work
 
 
 def lay_out_row(plan: Plan, row: Mapping[str, Any]) -> tuple[Item, LaidOutItem]:
-    """The item of ``row`` (of the runs table) and its layout. Raises StudyError where the plan does not have it."""
+    """Returns the item of ``row`` (of the runs table) and its layout. Raises StudyError if the plan lacks it."""
     from ..study.plan_cells import lay_out_item
 
     if row.get("control"):
@@ -33,7 +33,7 @@ def lay_out_row(plan: Plan, row: Mapping[str, Any]) -> tuple[Item, LaidOutItem]:
 
 
 def rerun_work(plan: Plan, row: Mapping[str, Any]) -> Work:
-    """Run what ``row`` asked and store it; the result is the run's id. Raises StudyError."""
+    """Returns the job that makes and stores the run of ``row``; its result is the run's id. Raises StudyError."""
     item, form = lay_out_row(plan, row)
 
     def do(progress: Progress, cancelled: IsCancelled) -> str:

@@ -1,4 +1,4 @@
-"""Runs as jobs: what pages submit and workers execute; the result is the id of the stored run.
+"""Jobs that make runs: pages submit them, workers execute them, and the result is the id of the stored run.
 
 Guarded by tests/core/test_jobs_run_jobs.py.
 """
@@ -17,20 +17,20 @@ from .job import Work
 
 
 def run_work(what: Draft | Request) -> Work:
-    """The job of one run: its result is the id of the stored run. A Request that is known already is not made again."""
+    """Returns the job of one run: its result is the id of the stored run. A stored Request is not run again."""
     return lambda progress, cancelled: make_run(what, progress, cancelled)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one draft: the id of its stored run, or why there is none."""
+    """What became of one draft: the id of its stored run, or an error."""
 
     run: str = ""
     error: str = ""
 
 
 def run_all_work(drafts: Sequence[Draft], names: Sequence[str] = ()) -> Work:
-    """One job for several drafts: its result is an ``Outcome`` a draft, in their order.
+    """Returns one job for several drafts: its result is an ``Outcome`` per draft, in their order.
 
     Drafts of one model run one after another, so that it is loaded once. One that fails leaves the others alone;
     cancelling stops the one that runs and keeps what was finished. ``names`` are for the progress line.
@@ -53,7 +53,7 @@ def run_all_work(drafts: Sequence[Draft], names: Sequence[str] = ()) -> Work:
 
 
 def _part(progress: Progress, done: int, of: int, name: str) -> Progress:
-    """Progress of one of several runs, as a part of the whole."""
+    """Returns the progress callback of one of several runs, as a part of the whole."""
     head = f"{name} ({done + 1} of {of})" if of > 1 else name
 
     def tell(fraction: float | None, text: str, stream: str | None = None) -> None:

@@ -1,9 +1,9 @@
-"""Studies as jobs: what the pages queue. The result is the study's id.
+"""Jobs that run studies, for the pages; the result is the study's id.
 
 Runs are made in processes of their own, so that Explore need not wait for a model that is busy for hours. Cancelling
-is pausing: every finished cell is kept, and queueing the same work again goes on. ``open_work`` computes
-one run of a study again, with all its rows, so that it opens in Explore like any other.
-Guarded by tests/core/test_jobs_study_jobs.py.
+pauses: every finished cell is kept, and queueing the same work again continues. ``open_work`` computes one run of a
+study again, with all its rows, so that it opens in Explore like any other. Guarded by
+tests/core/test_jobs_study_jobs.py.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ StudyName = Plan | str | Path
 
 
 def study_work(what: StudyName, workers: int | None = None, retry: bool = False) -> Work:
-    """Run what is not done of a study; ``retry``: also what failed."""
+    """Returns the job that runs what is not done of a study; ``retry``: also what failed."""
 
     def do(progress: Progress, cancelled: IsCancelled) -> str:
         def run(study: Study) -> None:
@@ -38,19 +38,19 @@ def study_work(what: StudyName, workers: int | None = None, retry: bool = False)
 
 
 def pilot_work(what: StudyName, items: int = 10, workers: int | None = None) -> Work:
-    """Run all cells of the first few items."""
+    """Returns the job that runs all cells of the first few items."""
     return lambda progress, cancelled: _with(
         what, lambda study: study.pilot(items, workers, progress, cancelled, apart=True), cancelled
     )
 
 
 def score_work(what: StudyName) -> Work:
-    """Compute features and metrics of all finished runs anew."""
+    """Returns the job that computes features and metrics of all finished runs anew."""
     return lambda progress, cancelled: _with(what, lambda study: study.score(progress, cancelled), cancelled)
 
 
 def encoder_work(what: StudyName | None = None) -> Work:
-    """Fetch the encoder that relevance is measured with; then compute the relevance of a study, where one is named."""
+    """Returns the job that fetches the encoder for relevance scores, and computes those of a study if one is named."""
 
     def do(progress: Progress, cancelled: IsCancelled) -> str:
         from ..study.quality.encoder import fetch_encoder
@@ -62,7 +62,7 @@ def encoder_work(what: StudyName | None = None) -> Work:
 
 
 def open_work(what: StudyName, cell: str) -> Work:
-    """Compute one run of a study again and store it; the result is the run's id, for ``?run=``."""
+    """Returns the job that recomputes and stores one run of a study; the result is the run's id, for ``?run=``."""
 
     def do(progress: Progress, cancelled: IsCancelled) -> str:
         study = Study(what)
@@ -76,7 +76,7 @@ def open_work(what: StudyName, cell: str) -> Work:
 
 
 def study_job_key(what: StudyName) -> str:
-    """One job at a time for one study: the key to queue it under."""
+    """Returns the key under which a study's job is queued, so that one runs at a time per study."""
     study = Study(what)
     try:
         return f"study {study.id}"

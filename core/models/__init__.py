@@ -1,4 +1,4 @@
-"""From a name to a loaded, checked model. Lazy: importing this package imports nothing heavy."""
+"""Finds, fetches, loads and checks models. Names load lazily: importing this package imports nothing heavy."""
 
 import lazy_loader
 

@@ -1,17 +1,17 @@
-"""How attention is taken out of a model while it runs on its fast path.
+"""Captures attention weights from a model while it runs on its fast (sdpa) path.
 
-transformers dispatches attention by name. ``install`` registers one function under the name ``heed``: it
-calls the library's own sdpa for the output and, only while a ``Recorder`` is active in this thread, keeps
-the *query vectors* of the wanted rows. The rows themselves are computed later, a block of steps at a time,
-from those queries and the keys that the cache holds anyway: softmax(q k^T * scale + mask). So nothing is
-T x T, nothing runs eagerly, and a step of generation costs no more than keeping a reference.
+transformers dispatches attention by name. ``install_attention`` registers one function under the name ``heed``: it
+calls the library's own sdpa for the output and, only while a ``Recorder`` is active in this thread, keeps the *query
+vectors* of the wanted rows. The rows themselves are computed later, a block of steps at a time, from those queries and
+the keys that the cache holds anyway: softmax(q k^T * scale + mask). So nothing is T x T, nothing runs eagerly, and a
+step of generation costs no more than keeping a reference.
 
-Why not ``output_attentions``: it forces the eager path, keeps layers x heads x T x T, and some families on
-sdpa return attention to the future. Why not hooks on q_proj/k_proj: rotary, norms and windows differ by family.
+Why not ``output_attentions``: it forces the eager path, keeps layers x heads x T x T, and some families on sdpa return
+attention to the future. Why not hooks on q_proj/k_proj: rotary, norms and windows differ by family.
 
-Two cases that sdpa cannot compute (soft-capped scores, learned sinks) go through ``_exact`` in blocks of
-queries. ``attention mask`` conventions are sdpa's: None (the module says whether it is causal), 4-D bool, or
-4-D additive. Sliding layers hand over only the last keys: each layer counts its own tokens to place them.
+Two cases that sdpa cannot compute (soft-capped scores, learned sinks) go through ``_exact`` in blocks of queries.
+``attention_mask`` conventions are sdpa's: None (the module says whether it is causal), 4-D bool, or 4-D additive.
+Sliding layers pass only the last keys: each layer counts its own tokens to place them.
 
 Guarded by tests/core/test_attention_families.py: every layer of 25+ families against eager, to 1e-5.
 """
@@ -37,24 +37,24 @@ EXACT_BLOCK = 256
 """Queries per block on the exact path."""
 
 CELLS = 1 << 19
-"""Weights that are computed together: small layers go side by side, large ones alone, so that they stay in cache."""
+"""Weights that are computed together: small layers in one batch, large ones alone, so that they stay in cache."""
 
 Emit = Callable[[list[int], int, int, torch.Tensor], None]
-"""emit(layers, first_row, first_key, weights [layer, batch, head, row, key] float32); layers of one shape together."""
+"""emit(layers, first_row, first_key, weights [layer, batch, head, row, key] float32); one call: layers of one shape."""
 
 
 @dataclass
 class _Pending:
-    """What one layer has gathered and not yet turned into rows."""
+    """What one layer has collected and not yet turned into rows."""
 
     seen: int = 0
     """Tokens that this layer has processed."""
     emitted: int = 0
-    """Rows already handed on."""
+    """Rows already emitted."""
     queries: list[torch.Tensor] = field(default_factory=list)
     masks: list[torch.Tensor | None] = field(default_factory=list)
     limits: list[int] = field(default_factory=list)
-    """Per pending row: how many keys of the whole run it may read."""
+    """Per pending row: how many keys of the whole run it may attend to."""
     key: torch.Tensor | None = None
     start: int = 0
     """Position of the first key in ``key``."""
@@ -65,8 +65,8 @@ class _Pending:
 class Recorder:
     """Keeps the last ``first`` query rows of the first forward pass and every row after it.
 
-    ``emit`` receives each layer's rows in order. ``cancelled`` is asked at every layer. ``at_once``: there is only
-    one pass, so a large layer's rows are computed while its keys are still in the processor's cache.
+    ``emit`` receives each layer's rows in order. ``cancelled`` is called at every layer. ``at_once``: there is only one
+    pass, so a large layer's rows are computed while its keys are still in the processor's cache.
     """
 
     def __init__(self, emit: Emit, first: int = 1, cancelled: IsCancelled | None = None, at_once: bool = False) -> None:
@@ -79,7 +79,7 @@ class Recorder:
     def take(
         self, module: Any, query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, settings: dict[str, Any]
     ) -> None:
-        """Called by the attention function: query [B, H, Q, d], key [B, H_kv, K, d]."""
+        """Takes query [B, H, Q, d] and key [B, H_kv, K, d] of one layer; called by the attention function."""
         if self._cancelled is not None and self._cancelled():
             raise Cancelled("Stopped.")
         index = module.layer_idx
@@ -111,7 +111,7 @@ class Recorder:
             self._flush([index])
 
     def finish(self) -> None:
-        """Computes what is still pending, layers of the same shape side by side."""
+        """Computes the rows still pending, layers of the same shape in one batch."""
         alike: dict[Any, list[int]] = {}
         for index, layer in self._layers.items():
             if layer.limits:
@@ -122,7 +122,7 @@ class Recorder:
                 self._flush(layers[first : first + together])
 
     def _flush(self, layers: list[int]) -> None:
-        """Rows of layers that have the same ``_shape``."""
+        """Computes and emits the rows of layers that have the same ``_shape``."""
         pending = [self._layers[index] for index in layers]
         one = pending[0]
         keys = [layer.key for layer in pending if layer.key is not None]
@@ -140,13 +140,13 @@ class Recorder:
 
 
 def _cells(layer: _Pending) -> int:
-    """Weights that this layer's pending rows have."""
+    """Returns the number of weights in this layer's pending rows."""
     assert layer.key is not None
     return layer.queries[0].shape[0] * layer.queries[0].shape[1] * len(layer.limits) * layer.key.shape[2]
 
 
 def _shape(index: int, layer: _Pending) -> Any:
-    """Equal for layers whose rows can be computed in one go; unique where a mask or sinks are the layer's own."""
+    """Returns a key, equal for layers whose rows can be computed together; unique where a mask or sinks are its own."""
     assert layer.key is not None
     scale, cap, sinks = layer.settings
     if sinks is not None or any(mask is not None for mask in layer.masks):
@@ -167,7 +167,7 @@ def _scale(query: torch.Tensor, settings: dict[str, Any]) -> float:
 
 
 def _allowed(layer: _Pending, key: torch.Tensor) -> torch.Tensor:
-    """What may be read, [1 or B, 1 or H, rows, K]: bool, or additive where the model's own mask is additive."""
+    """Returns what may be attended to, [1 or B, 1 or H, rows, K]: bool, or additive where the model's own mask is."""
     keys = key.shape[2]
     positions = torch.arange(layer.start, layer.start + keys, device=key.device)
     limits = torch.tensor(layer.limits, device=key.device)
@@ -182,7 +182,7 @@ def _allowed(layer: _Pending, key: torch.Tensor) -> torch.Tensor:
 
 
 def _stretch(mask: torch.Tensor | None, keys: int, causal: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
-    """One step's mask widened to the keys known now: keys that came later are not readable."""
+    """Widens one step's mask to the keys known now: keys that came later are masked."""
     if mask is None:
         return torch.ones((1, 1, 1, keys), dtype=torch.bool, device=key.device)
     mask = mask[..., :keys]
@@ -200,11 +200,11 @@ def softmax_rows(
     cap: float | None = None,
     sinks: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """float32 [B, H, R, K]: softmax(cap(q k^T * scale) + mask), grouped-query heads as they share keys.
+    """Returns float32 [B, H, R, K]: softmax(cap(q k^T * scale) + mask), with grouped-query heads sharing their keys.
 
     ``query`` [B, H, R, d], ``key`` [B, H_kv, K, d], ``allowed`` bool or additive, broadcastable to [B, H, R, K].
-    ``cap``: s -> cap * tanh(s / cap) (Gemma 2). ``sinks`` [H]: one logit a head that takes its part of the
-    softmax and is then dropped (gpt-oss), so that rows sum to less than 1.
+    ``cap``: s -> cap * tanh(s / cap) (Gemma 2). ``sinks`` [H]: one logit per head that takes its part of the softmax
+    and is then dropped (gpt-oss), so that rows sum to less than 1.
     """
     batch, heads, rows, width = query.shape
     shared = key.shape[1]
@@ -222,11 +222,11 @@ def softmax_rows(
     else:
         extra = sinks.float().reshape(1, heads, 1, 1).expand(batch, heads, rows, 1)
         weights = torch.softmax(torch.cat([scores, extra], dim=-1), dim=-1)[..., :-1]
-    return torch.nan_to_num_(weights, nan=0.0) if empty else weights  # a row of padding reads nothing
+    return torch.nan_to_num_(weights, nan=0.0) if empty else weights  # a row of padding attends to nothing
 
 
 def _hide(scores: torch.Tensor, allowed: torch.Tensor) -> bool:
-    """Puts the mask on ``scores``, from the first hidden column on; True when a row may be left with nothing."""
+    """Applies the mask to ``scores`` in place; returns whether a row may be left without any key."""
     if allowed.dtype != torch.bool:
         scores.add_(allowed)
         return True
@@ -245,7 +245,7 @@ def _exact(
     mask: torch.Tensor | None,
     kw: dict[str, Any],
 ) -> torch.Tensor:
-    """The attention output [B, Q, H, d] where sdpa cannot compute it, a block of queries at a time."""
+    """Returns the attention output [B, Q, H, d] where sdpa cannot compute it, a block of queries at a time."""
     steps, keys = query.shape[2], key.shape[2]
     share = query.shape[1] // value.shape[1]
     value = value.repeat_interleave(share, dim=1)
@@ -269,7 +269,7 @@ _active: ContextVar[Recorder | None] = ContextVar("heed_recorder", default=None)
 
 @contextmanager
 def recording(recorder: Recorder) -> Iterator[Recorder]:
-    """Rows of every forward pass inside the ``with`` block go to ``recorder``; other threads are not touched."""
+    """Passes rows of every forward pass inside the ``with`` block to ``recorder``; other threads are not affected."""
     token = _active.set(recorder)
     try:
         yield recorder

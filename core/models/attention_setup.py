@@ -1,4 +1,4 @@
-"""Takes a freshly loaded model onto the path whose attention can be read, where its rows prove right.
+"""Switches a freshly loaded model to Heed's attention function and checks that the captured rows are right.
 
 Guarded by tests/core/test_attention_families.py.
 """
@@ -12,7 +12,7 @@ from .self_check import row_problems
 
 
 def install_attention(hf: Any) -> Literal["dispatch", "eager", "none"]:
-    """Makes a freshly loaded model's attention readable; says how. Called once, before anyone shares the model.
+    """Makes a freshly loaded model's attention readable and returns by which path; call it before the model is shared.
 
     ``dispatch``: rows come from the sdpa path. ``eager``: this family does not dispatch (or its rows could not
     be verified): load it again with ``attn_implementation="eager"``. ``none``: it has no attention.

@@ -1,9 +1,9 @@
-"""The models that Heed offers by name: one literal, one entry a model, facts only.
+"""The catalogue of models that Heed offers by name: one entry per model, facts only.
 
-**One name is one set of weights everywhere**, so a quantised file and its original are two entries. Two small
-models come from the package index as pinned files (no hub account, no hub): their sha256 is their fingerprint,
-known before anything is fetched. The others come from the hub, each at one commit. ``bytes`` is what is
-downloaded, ``parameters`` counts each tied tensor once. To add a model: one entry here. Guarded by
+**One name is one set of weights everywhere**, so a quantised file and its original are two entries. Two small models
+come from the package index as pinned files (no hub account, no hub): their sha256 is their fingerprint, known before
+anything is fetched. The others come from the hub, each at one commit. ``bytes`` is the size of the download,
+``parameters`` counts each tied tensor once. To add a model: one entry here. Guarded by
 tests/core/test_models_catalogue.py.
 """
 
@@ -14,25 +14,25 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class WheelPart:
-    """One wheel and the member in it that holds (a piece of) the model file."""
+    """One wheel, and its member that holds the model file or a part of it."""
 
     dist: str
     version: str
     sha256: str
-    """Of the wheel."""
+    """Size of the wheel."""
     wheel_bytes: int
     member: str
     bytes: int
-    """Of the member."""
+    """Size of the member."""
 
 
 @dataclass(frozen=True)
 class PyPI:
-    """A GGUF file carried by one or more wheels of the package index, joined in order."""
+    """A GGUF file distributed in one or more wheels of the package index, joined in order."""
 
     parts: tuple[WheelPart, ...]
     sha256: str
-    """Of the joined file; also the model's fingerprint."""
+    """Hash of the joined file; also the model's fingerprint."""
     bytes: int
 
 
@@ -43,7 +43,7 @@ class Hub:
     repo: str
     revision: str = "main"
     gated: bool = False
-    """The licence must be accepted on the hub and HF_TOKEN be set."""
+    """Whether the licence must be accepted on the hub and HF_TOKEN be set."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,14 @@ class Entry:
     """``config.model_type``"""
     parameters: int
     bytes: int
-    """Of the download."""
+    """Size of the download."""
     licence: str
     quantisation: str
     source: PyPI | Hub
     context: int
     has_template: bool
     prints_date: bool = False
-    """The chat template prints today's date."""
+    """Whether the chat template prints today's date."""
 
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
@@ -315,4 +315,4 @@ _ENTRIES = (
 )
 
 CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
-"""Every model that has a name of its own, the default first."""
+"""All models of the catalogue by name, the default first."""

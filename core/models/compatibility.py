@@ -1,9 +1,9 @@
-"""Is this a model that Heed can and will load? Asked of its files, before anything is loaded.
+"""Checks from a model's files, before anything is loaded, whether Heed can and will load it.
 
-Never loaded: code that comes with a model (``auto_map``), pickled weights (they run code), weights that need
-another library. Each refusal is one sentence with what was seen and what to do. ``check_path`` needs neither
-torch nor transformers; ``check_architecture`` asks transformers which model types it has.
-Guarded by tests/core/test_models_compatibility.py.
+Never loaded: code that comes with a model (``auto_map``), pickled weights (they run code), weights that need another
+library. Each refusal is one sentence with what was seen and what to do. ``check_path`` needs neither torch nor
+transformers; ``check_architecture`` looks up the model types of transformers. Guarded by
+tests/core/test_models_compatibility.py.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _GGUF_NAMES = {
     "gemma3": "gemma3_text",
     "gemma4": "gemma4_text",
 }
-"""GGUF architecture: model_type, where the two differ."""
+"""GGUF architecture -> model_type, where the two differ."""
 
 
 def check_path(path: Path) -> None:
-    """Everything that the files alone can tell. Raises ModelError; returns nothing when all is well."""
+    """Checks everything that the files alone can tell. Raises ModelError."""
     if not path.exists():
         raise ModelError(f"There is no file or folder {path}: check the path.")
     if path.is_dir():
@@ -66,7 +66,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """config.json as a dict. Raises ModelError with what the folder holds instead."""
+    """Returns config.json as a dict. Raises ModelError with what the folder holds instead."""
     path = folder / "config.json"
     if not path.is_file():
         raise ModelError(_no_config(folder))
@@ -97,7 +97,7 @@ def _remote_code(what: str) -> str:
 
 
 def check_config(config: dict[str, Any], name: str) -> None:
-    """Refuses remote code and weights that need other libraries. Raises ModelError."""
+    """Raises ModelError for remote code and for weights that need other libraries."""
     if config.get("auto_map"):
         raise ModelError(_remote_code(name))
     quantised = config.get("quantization_config") or config.get("compression_config")
@@ -110,7 +110,7 @@ def check_config(config: dict[str, Any], name: str) -> None:
 
 
 def check_weights(folder: Path) -> None:
-    """Safetensors only, every file there and whole. Raises ModelError."""
+    """Raises ModelError unless all weights are safetensors files, each present and complete."""
     files = weight_files(folder)
     if not files:
         pickles = sorted(p.name for p in folder.iterdir() if p.suffix in PICKLES)
@@ -132,9 +132,9 @@ def _no_config_adapter(folder: Path) -> str:
 
 
 def check_architecture(path: Path) -> Header | None:
-    """Refuses what is no decoder-only language model of the installed transformers. Imports transformers.
+    """Raises ModelError for anything but a decoder-only language model of the installed transformers, which it imports.
 
-    Returns the header when ``path`` is a GGUF. Raises ModelError.
+    Returns the header when ``path`` is a GGUF.
     """
     if path.is_dir():
         check_decoder(read_config(path), path.name)
@@ -155,7 +155,7 @@ def check_architecture(path: Path) -> Header | None:
 
 
 def check_decoder(config: dict[str, Any], name: str) -> None:
-    """Refuses encoders, encoder-decoders and model types that transformers does not know. Raises ModelError."""
+    """Raises ModelError for encoders, encoder-decoders and model types that transformers does not know."""
     from transformers.models.auto import modeling_auto as auto
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
@@ -180,5 +180,5 @@ def check_decoder(config: dict[str, Any], name: str) -> None:
 
 
 def _default(mapping: Any, family: str, setting: str) -> bool:
-    """A setting's default in the configuration class of this model type."""
+    """Returns a setting's default in the configuration class of this model type."""
     return bool(getattr(mapping[family], setting, False) or getattr(mapping[family](), setting, False))

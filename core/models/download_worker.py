@@ -1,7 +1,7 @@
-"""What is done in the fetching process: download what is missing, convert it, under one lock a model.
+"""Downloads and converts a model inside the fetching process, under one lock per model.
 
-Two askers share one download: the second waits at the lock, then finds everything there, or goes on where the
-first one was stopped. Guarded by tests/core/test_models_fetch_process.py.
+Two processes that want the same model share one download: the second waits at the lock, then finds everything there, or
+continues where the first one was stopped. Guarded by tests/core/test_models_fetch_process.py.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _bring_gguf(place: model_key.ModelPlace, dtype: str | None, progress: FetchP
 
 @contextmanager
 def download_lock(what: str, progress: FetchProgress) -> Iterator[None]:
-    """One download of ``what`` at a time on this machine; a killed process's lock is freed by the system."""
+    """Allows one download of ``what`` at a time on this machine; a killed process's lock is freed by the system."""
     from filelock import FileLock, Timeout
 
     digest = hashlib.sha256(what.encode()).hexdigest()

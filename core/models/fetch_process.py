@@ -1,9 +1,9 @@
-"""Brings a model to this machine in a process of its own, so that Cancel can really end it.
+"""Fetches a model in a process of its own, so that cancelling really ends the download.
 
 ``fetch`` starts ``python -m core.models.fetch_process NAME`` and reads one JSON line per step from it: a download, a
-check of the hash, a conversion. Cancelling kills the whole process group; the process also ends by itself when
-the one that started it dies. A file lock per model makes two askers share one download: the second waits, shows
-the first one's progress, and takes over if that one is cancelled. Guarded by tests/core/test_models_fetch_process.py.
+check of the hash, a conversion. Cancelling kills the whole process group; the process also ends by itself when the one
+that started it dies. With a file lock per model, two callers share one download: the second waits, shows the first
+one's progress, and takes over if that one is cancelled. Guarded by tests/core/test_models_fetch_process.py.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from . import model_key
 from .download_worker import download_model
 
 POLL = 0.1
-"""Seconds between two looks at ``cancelled``."""
+"""Seconds between two calls of ``cancelled``."""
 
 
 def fetch(
@@ -41,12 +41,12 @@ def fetch(
     *,
     dtype: str | None = None,
 ) -> Path:
-    """The folder of ``name``, ready to load; downloads and converts what is missing.
+    """Downloads and converts what is missing of ``name`` and returns its folder, ready to load.
 
     ``progress(what, done, total)`` in bytes while downloading. Raises ModelError with the remedy (unknown name,
     no network, wrong hash, disk full, gated) or Cancelled; what was downloaded is kept for the next try.
     """
-    model_key.locate(name)  # an unknown name should not cost a process
+    model_key.locate(name)  # raises for an unknown name before a process is started
     with tempfile.TemporaryFile() as log:
         return _run(name, dtype, log, progress, cancelled)
 
@@ -88,7 +88,7 @@ def _pump(stream: IO[bytes], lines: queue.Queue[bytes | None]) -> None:
 def _follow(
     lines: queue.Queue[bytes | None], progress: FetchProgress | None, cancelled: IsCancelled | None
 ) -> Path | None:
-    """The folder that the child reports; None when it ends without a word."""
+    """Returns the folder that the child reports, or None when it ends without reporting one."""
     while True:
         if cancelled is not None and cancelled():
             raise Cancelled("Stopped.")
@@ -172,7 +172,7 @@ def main(arguments: list[str]) -> int:
 
 
 def disk_sentence(error: OSError) -> str:
-    """What an OSError while writing means for the user."""
+    """Returns the message for an OSError raised while writing model files."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"The disk of {models_path()} is full: free some space or set HEED_MODELS to another disk."
     return f"{models_path()} cannot be written ({error}): set HEED_MODELS to a folder that you may write to."

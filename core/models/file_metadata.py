@@ -1,8 +1,8 @@
-"""What can be known of a model from its files alone, in milliseconds and without torch.
+"""Reads a model's metadata from its files alone, in milliseconds and without torch.
 
-A ``Place`` says where a name's files are; ``facts_of`` reads the shape of the model from config.json and the
-safetensors headers, or from the GGUF header. Used for default dtype, memory estimate and date; what decides a
-run is still read from the loaded model. Guarded by tests/core/test_models_model_key.py.
+A ``ModelPlace`` says where a name's files are; ``read_metadata`` reads the shape of the model from config.json and the
+safetensors headers, or from the GGUF header. Used for default dtype, memory estimate and date; what decides a run is
+still read from the loaded model. Guarded by tests/core/test_models_model_key.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .paths import read_json_file, remember_by_file, weight_files
 
 @dataclass(frozen=True)
 class FileMetadata:
-    """Sizes of a model. A value that its files do not tell is 0."""
+    """Sizes of a model. A value that its files do not give is 0."""
 
     family: str = ""
     parameters: int = 0
@@ -37,14 +37,14 @@ class FileMetadata:
 
 
 def read_metadata(path: Path) -> FileMetadata:
-    """Facts of a model folder or a ``.gguf``. Raises ModelError when its headers are damaged."""
+    """Returns the metadata of a model folder or a ``.gguf``. Raises ModelError when its headers are damaged."""
     if path.is_dir():
         return folder_metadata(path)
     return FileMetadata(**remember_by_file(path, "facts", lambda p: asdict(_gguf_facts(p))))
 
 
 def folder_metadata(folder: Path) -> FileMetadata:
-    """Facts of a folder with config.json and safetensors."""
+    """Returns the metadata of a folder with config.json and safetensors."""
     config = read_json_file(folder / "config.json")
     inner = config.get("text_config")
     text: dict[str, Any] = inner if isinstance(inner, dict) else config
@@ -63,7 +63,7 @@ def folder_metadata(folder: Path) -> FileMetadata:
 
 
 def folder_template(folder: Path) -> str:
-    """The chat template as text; empty where the model has none."""
+    """Returns the chat template as text; empty where the model has none."""
     with suppress(OSError, ValueError):
         return (folder / "chat_template.jinja").read_text(encoding="utf-8")
     for name in ("chat_template.json", "tokenizer_config.json"):
@@ -74,7 +74,7 @@ def folder_template(folder: Path) -> str:
 
 
 def safetensors_header(path: Path) -> dict[str, Any]:
-    """{tensor: {dtype, shape, data_offsets}} of a safetensors file.
+    """Returns {tensor: {dtype, shape, data_offsets}} of a safetensors file.
 
     Raises ModelError when the header is damaged or the file is shorter or longer than its tensors.
     """
@@ -97,7 +97,7 @@ def safetensors_header(path: Path) -> dict[str, Any]:
 
 
 def safetensors_parameters(path: Path) -> int:
-    """Number of values in a safetensors file."""
+    """Returns the number of values in a safetensors file."""
     return sum(prod(tensor["shape"]) for tensor in safetensors_header(path).values())
 
 
@@ -123,7 +123,7 @@ def _gguf_facts(path: Path) -> FileMetadata:
 
 
 def _first(value: Any) -> int:
-    """Per-layer settings are lists: the largest."""
+    """Returns a setting as an int; of a per-layer list the largest."""
     if isinstance(value, list):
         return max((int(v) for v in value), default=0)
     return int(value or 0)

@@ -1,10 +1,10 @@
-"""A GGUF, dequantised once into a folder that then loads in a fraction of a second.
+"""Converts a GGUF once into a dequantised safetensors folder, which then loads in a fraction of a second.
 
-transformers can open a GGUF itself, but takes 20 to 60 seconds each time. So it is opened once, in a process of
-its own, and saved as safetensors: values exactly as dequantised (float32 up to 1.5 billion parameters), equal
-tensors stored once. Input and output embeddings that were quantised differently are two tensors and stay two.
-The folder appears by one rename, so an interrupted conversion leaves nothing that looks whole.
-Guarded by tests/core/test_models_gguf_conversion.py.
+transformers can open a GGUF itself, but takes 20 to 60 seconds each time. So it is opened once, in a process of its
+own, and saved as safetensors: values exactly as dequantised (float32 up to 1.5 billion parameters), equal tensors
+stored once. Input and output embeddings that were quantised differently are two tensors and stay two. The folder
+appears by one rename, so an interrupted conversion leaves nothing that looks complete. Guarded by
+tests/core/test_models_gguf_conversion.py.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ END_TEXTS = ("<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of
 
 
 def convert_gguf(gguf: Path, sha256: str, dtype: str, progress: FetchProgress) -> Path:
-    """The converted folder of ``gguf``, made if it is not there. Imports torch and transformers.
+    """Returns the converted folder of ``gguf``, making it if it is not there. Imports torch and transformers.
 
-    Raises ModelError: no model that transformers reads, not enough memory or disk.
+    Raises ModelError: not a model that transformers reads, not enough memory or disk.
     """
     check_path(gguf)
     parameters = read_metadata(gguf).parameters
@@ -104,7 +104,7 @@ def _write(gguf: Path, header: Header, folder: Path, dtype: str) -> None:
 
 
 def _ends(header: Header, tokenizer: Any) -> list[int] | None:
-    """End tokens of a GGUF: it names one, and readers of the format add the vocabulary's usual ones."""
+    """Returns the end tokens of a GGUF: the one it names, and the usual ones of its vocabulary, as other readers do."""
     named = [header.values.get(f"tokenizer.ggml.{kind}_token_id") for kind in ("eos", "eot", "eom")]
     special = {t.content: i for i, t in tokenizer.added_tokens_decoder.items() if t.special}
     usual = [special.get(text) for text in END_TEXTS]
@@ -112,7 +112,7 @@ def _ends(header: Header, tokenizer: Any) -> list[int] | None:
 
 
 def _tie_if_equal(hf: Any) -> None:
-    """Stores equal input and output embeddings once; different ones stay two."""
+    """Ties input and output embeddings if they are equal, so that they are stored once."""
     import torch
 
     into, out = hf.get_input_embeddings(), hf.get_output_embeddings()

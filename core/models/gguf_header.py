@@ -1,9 +1,9 @@
-"""The header of a GGUF file, read without loading it and without trusting it.
+"""Reads the header of a GGUF file without loading the file, and validates it.
 
-Why not the ``gguf`` library's reader: it takes 2 to 9 seconds (every token of the vocabulary becomes an object)
-and answers a damaged file with whatever numpy raises. Here arrays are stepped over, every length is checked
-against the file, and whatever is wrong is one ModelError. Format: the GGUF specification, versions 2 and 3,
-little-endian. Guarded by tests/core/test_models_gguf_header.py.
+Why not the ``gguf`` library's reader: it takes 2 to 9 seconds (every token of the vocabulary becomes an object) and
+fails on a damaged file with whatever numpy raises. Here arrays are skipped, every length is checked against the file,
+and any defect is one ModelError. Format: the GGUF specification, versions 2 and 3, little-endian. Guarded by
+tests/core/test_models_gguf_header.py.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from ..errors import ModelError
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _KEEP = 4096
-"""Arrays of at most so many numbers are kept (per-layer settings); longer ones are stepped over."""
+"""Arrays of at most so many numbers are kept (per-layer settings); longer ones are skipped."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a GGUF file says of itself."""
+    """Metadata and tensor list of a GGUF file."""
 
     values: dict[str, Any]
     """Metadata; long arrays are None."""
@@ -49,12 +49,12 @@ class Header:
         return str(self.values.get("tokenizer.chat_template") or "")
 
     def setting(self, name: str, default: Any = None) -> Any:
-        """An architecture setting such as ``context_length``."""
+        """Returns an architecture setting such as ``context_length``."""
         return self.values.get(f"{self.architecture}.{name}", default)
 
 
 def read_header(path: Path) -> Header:
-    """The header of ``path``. Raises ModelError for anything that is no whole GGUF header."""
+    """Returns the header of ``path``. Raises ModelError for anything but a complete GGUF header."""
     try:
         with open(path, "rb") as file:
             if file.read(4) != b"GGUF":
@@ -136,7 +136,7 @@ class _Reader:
 
 
 def quantisation(header: Header) -> str:
-    """The GGUF type for people, e.g. ``Q4_K_M``; from the file type, else the most common tensor type."""
+    """Returns the GGUF type for display, e.g. ``Q4_K_M``: from the file type, else the most common tensor type."""
     from gguf.constants import GGMLQuantizationType, LlamaFileType
 
     try:

@@ -1,10 +1,10 @@
-"""A model from the Hugging Face hub: looked at first, then downloaded whole, then verified.
+"""Downloads a model from the Hugging Face hub, after checking its config, and verifies the files.
 
-Only what loading needs is taken: config, tokenizer, template and the safetensors that the index names; never
-pickles, never code. config.json is read before the weights come, so that a model that Heed would refuse costs
-nothing. The hub's client resumes, respects proxies and HF_TOKEN; large files are checked against the sha256 that
-the hub states. A snapshot counts as here only once its ``complete-<commit>`` note is written.
-Guarded by tests/core/test_models_hub_download.py.
+Only what loading needs is taken: config, tokenizer, template and the safetensors that the index names; never pickles,
+never code. config.json is read before the weights come, so that a model that Heed would refuse costs nothing. The hub's
+client resumes, respects proxies and HF_TOKEN; large files are checked against the sha256 that the hub states. A
+snapshot counts as present only once its ``complete-<commit>`` note is written. Guarded by
+tests/core/test_models_hub_download.py.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SMALL = (".json", ".txt", ".model", ".jinja", ".tiktoken")
 
 
 def download_snapshot(place: ModelPlace, progress: FetchProgress) -> Path:
-    """The complete snapshot folder of a hub model, downloaded where needed.
+    """Returns the complete snapshot folder of a hub model, downloading what is missing.
 
     Raises ModelError: no network, unknown or gated repository, nothing that Heed loads, wrong hash, disk full.
     """
@@ -68,7 +68,7 @@ def download_snapshot(place: ModelPlace, progress: FetchProgress) -> Path:
 
 
 def _small(files: dict[str, Any], label: str) -> list[str]:
-    """config.json and its like at the top of the repository, config.json last: its folder is the snapshot."""
+    """Returns the small files at the top of the repository, config.json last: its folder is the snapshot."""
     if "config.json" not in files:
         if any(name.endswith(".gguf") for name in files):
             raise ModelError(f"{label} holds GGUF files: download one of them and give its path.")
@@ -101,7 +101,7 @@ def _weights(files: dict[str, Any], folder: Path, label: str) -> list[str]:
 
 @contextmanager
 def _watched(blobs: Path, total: int, progress: FetchProgress) -> Iterator[None]:
-    """Reports how much has arrived: the blobs folder grows, whichever way the client downloads."""
+    """Reports how much has arrived, from the growth of the blobs folder, whichever way the client downloads."""
     stop = threading.Event()
     before = _size(blobs, finished=True)
 
@@ -141,7 +141,7 @@ def _verify(folder: Path, weights: dict[str, Any], total: int, progress: FetchPr
 
 @contextmanager
 def _sentences(place: ModelPlace) -> Iterator[None]:
-    """The hub client's errors as sentences for people."""
+    """Turns the hub client's errors into ModelErrors with a sentence for the user."""
     from huggingface_hub import errors
 
     assert place.hub is not None

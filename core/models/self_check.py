@@ -1,9 +1,9 @@
-"""Eight tokens through a freshly loaded model: are its attention rows what they should be?
+"""Checks a freshly loaded model's attention rows, by running eight tokens through it.
 
-Checked: something was captured; rows sum to 1 (at most 1 with learned sinks); nothing reads the future; the
-output is the one that the library's own path gives; and, on the dispatch path, every layer equals eager.
-A model that fails on dispatch is loaded again on the eager path; one that fails there is refused, because a
-heatmap that cannot be verified should not be drawn. Guarded by tests/core/test_attention_families.py.
+Checked: something was captured; rows sum to 1 (at most 1 with learned sinks); no row attends to the future; the output
+equals that of the library's own path; and, on the dispatch path, every layer equals eager. A model that fails on
+dispatch is loaded again on the eager path; one that fails there is refused, because a heatmap that cannot be verified
+should not be drawn. Guarded by tests/core/test_attention_families.py.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ nothing, and what small weights of another mixer let through is small too."""
 def attention_and_logits(
     hf: Any, ids: torch.Tensor, mask: torch.Tensor | None = None
 ) -> tuple[dict[int, torch.Tensor], torch.Tensor]:
-    """({layer_idx: weights [B, H, Q, K] float32}, logits [B, Q, V]) of one forward pass over ``ids`` [B, Q]."""
+    """Returns ({layer_idx: weights [B, H, Q, K] float32}, logits [B, Q, V]) of a forward pass over ``ids`` [B, Q]."""
     rows: dict[int, torch.Tensor] = {}
 
     def emit(layers: list[int], first: int, start: int, weights: torch.Tensor) -> None:
@@ -40,7 +40,7 @@ def attention_and_logits(
 
 
 def eager_rows(hf: Any, ids: torch.Tensor, mask: torch.Tensor | None = None) -> tuple[list[torch.Tensor], torch.Tensor]:
-    """(weights of each layer that has attention, logits) by the library's own slow path; undoes the switch."""
+    """Returns (weights of each layer that has attention, logits) by the library's eager path; restores the setting."""
     before = hf.config._attn_implementation
     switch = before != "eager"
     if switch:
@@ -57,14 +57,14 @@ def eager_rows(hf: Any, ids: torch.Tensor, mask: torch.Tensor | None = None) -> 
 
 
 def probe_ids(hf: Any, tokens: int = TOKENS) -> torch.Tensor:
-    """int64 [1, tokens] ordinary token ids, the same every time."""
+    """Returns int64 [1, tokens]: ordinary token ids, the same every time."""
     vocabulary = int(hf.config.get_text_config().vocab_size)
     generator = torch.Generator().manual_seed(7)
     return torch.randint(vocabulary // 2, (1, tokens), generator=generator).to(hf.device)
 
 
 def row_problems(hf: Any) -> list[str]:
-    """What is wrong with this model's rows, in words for the log; empty when all is well."""
+    """Returns what is wrong with this model's rows, in words for the log; empty when nothing is."""
     ids = probe_ids(hf)
     tolerance = 1e-4 if hf.dtype == torch.float32 else 5e-2
     slow, expected = eager_rows(hf, ids)
@@ -96,7 +96,7 @@ def _defects(rows: dict[int, torch.Tensor], tolerance: float) -> list[str]:
 
 
 def attention_layers(hf: Any, how: str) -> dict[int, int]:
-    """{layer_idx: number of query heads} as seen in a real pass; on the eager path layers count from 0."""
+    """Returns {layer_idx: number of query heads} observed in a real pass; on the eager path layers count from 0."""
     if how == "none":
         return {}
     ids = probe_ids(hf)
@@ -105,7 +105,7 @@ def attention_layers(hf: Any, how: str) -> dict[int, int]:
 
 
 def check_rows(model: Any) -> tuple[str, ...]:
-    """Notes for a loaded ``Model``. Raises CaptureError when its rows cannot be verified on any path."""
+    """Returns notes for a loaded ``Model``. Raises CaptureError when its rows cannot be verified on any path."""
     if model.ref.attention == "none":
         return ()
     wrong = row_problems(model.hf)
@@ -118,7 +118,7 @@ def check_rows(model: Any) -> tuple[str, ...]:
 
 
 def hiding_leaks(hf: Any) -> bool:
-    """True when a hidden token still changes what is predicted after it: this model cannot hide words."""
+    """Returns whether a hidden token still changes later predictions: then words cannot be hidden from this model."""
     ids = probe_ids(hf).repeat(2, 1)
     at = ids.shape[1] // 2 - 1
     ids[1, at] = (ids[1, at] + 1) % int(hf.config.get_text_config().vocab_size)

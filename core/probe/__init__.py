@@ -1,4 +1,4 @@
-"""Running a model again on purpose, with parts of the prompt hidden or taken out. Lazy: torch comes when it is used."""
+"""Ablation: runs a model again with parts of the prompt hidden or removed. Names load lazily, torch with them."""
 
 import lazy_loader
 

@@ -1,13 +1,13 @@
-"""What the same answer would have scored without parts of the prompt: Trace -> Probe.
+"""Ablates parts of the prompt and measures how much less likely the same answer becomes: turns a Trace into a Probe.
 
-Two ways to take something away. ``mask``: no other token may read it, everything else stays where it is; the answer
-is scored by a model that has lost exactly these keys. ``remove``: it is taken out of what the user wrote, and the
-prompt is rendered anew; the model reads a prompt that somebody could have written, in which everything behind the
-gap has moved. Both score the very token ids that the run wrote. Neither is the truth alone: a masked word leaves a
-hole that no training text has, a removed one changes positions and sometimes neighbouring tokens.
+There are two modes. ``mask``: no other token attends to the part, everything else stays where it is; the answer is
+scored by a model that has lost exactly these keys. ``remove``: the part is deleted from what the user wrote, and the
+prompt is rendered anew; the model reads a prompt that somebody could have written, in which everything behind the gap
+has moved. Both score the very token ids that the run wrote. Neither is the truth alone: a masked word leaves a hole
+that no training text has, a removed one changes positions and sometimes neighbouring tokens.
 
-A token that lies in several units is hidden when at least half of it is (``HALF``). What cannot be made is NaN and
-said in ``notes``. Guarded by tests/core/test_probe_ablation.py.
+A token that lies in several units is hidden when at least half of it is (``HALF``). A variant that cannot be made has
+NaN and is reported in ``notes``. Guarded by tests/core/test_probe_ablation.py.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ def knock_out(
     progress: Progress = no_progress,
     cancelled: IsCancelled = never_cancelled,
 ) -> Probe:
-    """Each unit of the prompt knocked out alone: ``probe.effect[unit, step]``, nats of log-probability lost.
+    """Ablates each unit of the prompt alone: ``probe.effect[unit, step]`` is the log-probability lost, in nats.
 
-    ``units``: token, word, sentence, segment or role, the columns of ``explain`` at this granularity. ``mode``:
-    "mask" (hidden, positions kept) or "remove" (taken out, prompt rendered anew). ``model`` must be the one that made
-    ``trace``. Raises MethodError, PromptError, CaptureError, Cancelled.
+    ``units``: token, word, sentence, segment or role, the columns of ``explain`` at this granularity. ``mode``: "mask"
+    (hidden, positions kept) or "remove" (deleted, prompt rendered anew). ``model`` must be the one that made ``trace``.
+    Raises MethodError, PromptError, CaptureError, Cancelled.
     """
     return _probe(model, trace, None, units, mode, progress, cancelled)
 
@@ -60,7 +60,7 @@ def hide_units(
     progress: Progress = no_progress,
     cancelled: IsCancelled = never_cancelled,
 ) -> Probe:
-    """Any units together: ``masks`` bool [variant, unit] (or [unit]), True is hidden. Otherwise as ``knock_out``."""
+    """Ablates units together: ``masks`` bool [variant, unit] (or [unit]), True is hidden. Else as ``knock_out``."""
     return _probe(model, trace, masks, units, mode, progress, cancelled)
 
 
@@ -135,14 +135,14 @@ def _checked(masks: Any, count: int) -> np.ndarray:
 
 
 def hidden_tokens(units: Units, masks: np.ndarray, tokens: int) -> np.ndarray:
-    """bool [variant, token]: at least half of the token lies in the hidden units."""
+    """Returns bool [variant, token]: whether at least half of the token lies in the hidden units."""
     weight = np.zeros((len(units), tokens))
     np.add.at(weight, (units.unit, units.token), units.weight)
     return masks.astype(float) @ weight >= HALF
 
 
 def _masked(prompt: np.ndarray, masks: np.ndarray, parts: np.ndarray) -> tuple[list[Variant | None], tuple[str, ...]]:
-    """A mask that picks nothing hides nothing; one that picks something must hide some token."""
+    """Makes masked variants and notes; None where a mask picks units but no token is at least half hidden by it."""
     rows = zip(masks, parts, strict=True)
     made = [Variant(prompt, part) if part.any() or not mask.any() else None for mask, part in rows]
     notes = []
@@ -154,7 +154,7 @@ def _masked(prompt: np.ndarray, masks: np.ndarray, parts: np.ndarray) -> tuple[l
 def _removed(
     model: Any, trace: Trace, units: Units, masks: np.ndarray, parts: np.ndarray
 ) -> tuple[list[Variant | None], tuple[str, ...]]:
-    """The prompt of each variant, rendered anew; None where that cannot be."""
+    """Renders the prompt of each variant anew; None where that is impossible."""
     request, prompt = trace.request, trace.token_ids[: trace.prompt_length]
     if request.token_ids is not None:
         return _cut_ids(prompt, masks, parts)

@@ -1,4 +1,4 @@
-"""Each answer under each prompt: which prompt made it likelier, and by how much. numpy only.
+"""Scores each answer under each prompt and returns log-odds: which prompt makes it likelier, by how much. numpy only.
 
 ``odds[i, j]`` is log P(answer i | prompt j) - log P(answer i | its own prompt i), in nats, over the answer's steps
 (no thinking, no end token). Taking both prompts as equally likely beforehand, it is the log-odds that answer i was
@@ -19,21 +19,24 @@ from ..records import Trace
 
 @dataclass(frozen=True, eq=False)
 class Odds:
-    """float64 [answer, prompt] each; prompt i is the one that answer i was written for."""
+    """Scores and log-odds of answers under prompts, each float64 [answer, prompt].
+
+    Prompt i is the one that answer i was written for.
+    """
 
     sums: np.ndarray
-    """Log-probability of the whole answer, nats."""
+    """Log-probability of the whole answer, in nats."""
     means: np.ndarray
-    """Log-probability a token, nats: for answers of different length."""
+    """Mean log-probability per token, in nats: for answers of different length."""
     odds: np.ndarray
     """``sums`` less the own prompt's: 0 on the diagonal."""
     answers: tuple[str, ...]
 
 
 def log_odds(traces: Sequence[Sequence[Trace]]) -> Odds:
-    """Scores of ``traces[answer i][prompt j]``: the run that scores (or wrote) answer i under prompt j.
+    """Returns the scores of ``traces[answer i][prompt j]``: the run that scores (or wrote) answer i under prompt j.
 
-    Raises MethodError when this is no square, or a row holds different answers.
+    Raises MethodError when the runs are not a square, or a row holds different answers.
     """
     count = len(traces)
     if not count or any(len(row) != count for row in traces):

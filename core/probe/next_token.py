@@ -1,7 +1,7 @@
-"""What would come next: the distributions over the first token of the answer, of several prompts side by side.
+"""Compares the distributions over the next token behind several prompts.
 
-One forward pass a prompt. The tokens shown are the union of each prompt's best, so that a token that one prompt has
-among its best and another has not is seen under both. Guarded by tests/core/test_probe_next_token.py.
+One forward pass per prompt. The tokens returned are the union of each prompt's best, so that a token that one prompt
+has among its best and another has not is given for both. Guarded by tests/core/test_probe_next_token.py.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def next_tokens(
     progress: Progress = no_progress,
     cancelled: IsCancelled = never_cancelled,
 ) -> NextTokens:
-    """Log-probabilities of the next token behind each prompt, over the union of each prompt's ``k`` best.
+    """Returns log-probabilities of the next token behind each prompt, over the union of each prompt's ``k`` best.
 
     Raises PromptError (no request, another model's request, a prompt that cannot be read), CaptureError, Cancelled.
     """
@@ -62,7 +62,7 @@ def next_tokens(
 
 
 def _logs(model: Any, request: Request, cancelled: IsCancelled) -> torch.Tensor:
-    """float32 [V] behind one prompt."""
+    """Returns float32 [V]: the next token's log-probabilities behind one prompt."""
     ids = render(model.tokenizer, request, has_template=model.ref.has_template).tokens.ids.tolist()
     check_length(model, len(ids), 1)
     row = torch.tensor([ids], device=model.hf.device)

@@ -1,8 +1,8 @@
-"""What the same answer loses without named parts of the prompt, masked and removed, all in one batch: for studies.
+"""Ablates named parts of the prompt, masked and removed, in one batch: for studies.
 
-``knock_out`` takes every unit of one granularity; a study asks for a few parts that may lie inside each other (an
-instruction inside the segment that holds all instructions), in both ways at once, thousands of times. So the parts
-are plain spans of the user's text and both ways share one scoring of the answer as it is. Guarded by
+``knock_out`` takes every unit of one granularity; a study needs a few parts that may lie inside each other (an
+instruction inside the segment that holds all instructions), in both modes at once, thousands of times. So the parts are
+plain spans of the user's text and both modes share one scoring of the answer under the full prompt. Guarded by
 tests/core/test_probe_segment_ablation.py: equal to ``knock_out`` by segments.
 """
 
@@ -36,11 +36,11 @@ def ablate_segments(
     modes: Sequence[str] = PROBE_MODES,
     cancelled: IsCancelled = never_cancelled,
 ) -> dict[tuple[str, str], np.ndarray]:
-    """{(part, mode): float32 [T] nats of log-probability lost at each step}; NaN where it cannot be made.
+    """Returns {(part, mode): float32 [T], nats of log-probability lost at each step}; NaN where it cannot be made.
 
     ``mode`` "mask" hides the part from every other token with positions kept; "remove" renders the prompt without it.
-    NaN: a part that fills no half of any token, a prompt of which nothing would remain, a model from which words
-    cannot be hidden. Raises CaptureError, Cancelled.
+    NaN: a part that covers no token by half, a prompt of which nothing would remain, a model from which words cannot be
+    hidden. Raises CaptureError, Cancelled.
     """
     nothing = np.full(trace.steps, np.nan, np.float32)
     prompt, answer = trace.token_ids[: trace.prompt_length], trace.token_ids[trace.prompt_length :]
@@ -59,7 +59,7 @@ def ablate_segments(
 
 
 def _hides(model: Any) -> bool:
-    """True where words can be hidden from this model: tried once, since a study asks for every run."""
+    """Returns whether words can be hidden from this model: tried once per model, since a study checks for every run."""
     if model.ref.attention == "none":
         return False
     known = _tried.get(model.hf)
@@ -82,7 +82,7 @@ def _variant(model: Any, trace: Trace, prompt: np.ndarray, spans: Sequence[Span]
 
 
 def tokens_in_spans(trace: Trace, spans: Sequence[Span]) -> np.ndarray:
-    """bool [P]: at least half of the token's characters lie in the spans."""
+    """Returns bool [P]: whether at least half of the token's characters lie in the spans."""
     share = np.zeros(len(trace.tokens), np.float32)
     for message, start, end in spans:
         share += segment_share(trace.tokens, Segment("part", message, start, end))

@@ -1,7 +1,7 @@
-"""How long a knock-out will take, before it starts: variants x tokens x the model's size, at this machine's speed.
+"""Estimates how long an ablation takes: variants x tokens x the model's size, at this machine's speed.
 
-The speed is learned from what was done here before (this process, the same model and device); until then it is a
-guess, and ``Estimate.measured`` says which. Guarded by tests/core/test_probe_time_estimate.py.
+The speed is that of earlier ablations (this process, the same model and device); until there is one it is a guess, and
+``TimeEstimate.measured`` says which. Guarded by tests/core/test_probe_time_estimate.py.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from dataclasses import dataclass
 from ..records import Probe, Trace
 
 GUESS = 1.0e11
-"""Floating-point operations a second and core: two cores did 2e11 on a model of 135 M parameters."""
+"""Floating-point operations per second and core: two cores did 2e11 on a model of 135 M parameters."""
 LOADING = 3.0
 """Seconds for loading a model that may not be in memory yet."""
 _SEEN: dict[tuple[str, str, str], float] = {}
-"""(fingerprint, dtype, device) to seconds a variant and token."""
+"""(fingerprint, dtype, device) -> seconds per variant and token."""
 
 
 @dataclass(frozen=True)
 class TimeEstimate:
-    """Seconds, and whether they rest on a measurement."""
+    """Estimated seconds, and whether the estimate rests on a measurement."""
 
     seconds: float
     measured: bool
 
     @property
     def text(self) -> str:
-        """For people: "about 12 s", "roughly 6 to 25 s (a guess; measured after the first time)"."""
+        """For display: "about 12 s", or a range that is marked as a guess."""
         if self.measured:
             return f"about {duration_text(self.seconds)}"
         low, high = duration_text(self.seconds / 2), duration_text(self.seconds * 2)
@@ -36,7 +36,7 @@ class TimeEstimate:
 
 
 def duration_text(seconds: float) -> str:
-    """Seconds as people say them."""
+    """Formats seconds for display: s, min or h."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     if seconds < 5400:
@@ -45,7 +45,7 @@ def duration_text(seconds: float) -> str:
 
 
 def estimate_time(trace: Trace, variants: int) -> TimeEstimate:
-    """For ``variants`` ways of hiding, each a pass over prompt and answer."""
+    """Estimates the seconds for ``variants`` passes over prompt and answer."""
     work = max(1, variants) * len(trace.tokens)
     seen = _SEEN.get(_name(trace))
     if seen is not None:
@@ -55,7 +55,7 @@ def estimate_time(trace: Trace, variants: int) -> TimeEstimate:
 
 
 def remember_speed(trace: Trace, probe: Probe) -> None:
-    """Keeps the speed of a probe that took long enough to tell; the largest one seen counts."""
+    """Stores the speed of the latest probe, if it had at least four variants."""
     work = len(probe.masks) * len(trace.tokens)
     if probe.seconds > 0 and len(probe.masks) >= 4 and work:
         _SEEN[_name(trace)] = probe.seconds / work

@@ -1,12 +1,13 @@
-"""Many variants of one prompt, the same answer: one teacher-forced pass scores a batch of them.
+"""Scores one answer behind many variants of a prompt, a batch of variants per teacher-forced pass.
 
-What makes it fast. All of the answer is scored at once, so a variant costs one pass and not one a token. Everything
-before the first difference from the original prompt is computed once: its keys and values are taken from the cache
-of the first pass, wherever the model has a plain one. Logits are made for the answer's steps only. Batches go through
-one width, chosen so that they stay in memory; variants that are alike stand together.
+What makes it fast: all of the answer is scored at once, so a variant costs one pass and not one per token. Everything
+before the first difference from the original prompt is computed once: its keys and values are taken from the cache of
+the first pass, wherever the model has a plain one. Logits are made for the answer's steps only. Batches have one width,
+chosen so that they stay in memory; similar variants share a batch.
 
-Variants may be of different length. They are padded on the right: no token reads what comes after it, so the padding
-needs no mask, and positions count as always. Guarded by tests/core/test_probe_ablation.py: batched equals one by one.
+Variants may be of different length. They are padded on the right: no token attends to what comes after it, so the
+padding needs no mask, and positions count as always. Guarded by tests/core/test_probe_ablation.py: batched equals one
+by one.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from ..models.token_masking import HiddenTokens, hide_tokens
 from ..progress import IsCancelled, Progress
 
 TOKENS = {"cpu": 1024}
-"""Tokens of a batch: enough to fill a processor; other devices take MANY."""
+"""Tokens per batch: enough to fill a processor; other devices take MANY."""
 MANY = 16384
 SHARE = 0.25
-"""Part of the free memory that a batch may take, and MOST bytes."""
+"""Part of the free memory that a batch may take; on the CPU also at most MOST_VARIANTS bytes."""
 MOST_VARIANTS = 1 << 30
 WASTE = 1.25
 """A batch is closed before padding and repeated prefixes make it this much larger than its variants need."""
@@ -34,22 +35,22 @@ WASTE = 1.25
 
 @dataclass(frozen=True, eq=False)
 class Variant:
-    """One way to ask."""
+    """One version of the prompt."""
 
     ids: np.ndarray
-    """int64 [n] the prompt's tokens."""
+    """int64 [n]: the prompt's tokens."""
     hidden: np.ndarray | None = None
-    """bool [n] True: hidden from every other token."""
+    """bool [n], True: hidden from every other token."""
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A variant on its way: where its result goes, and how much of it is new."""
+    """A variant to score: where its result goes, and how many of its tokens are new."""
 
     place: int
     variant: Variant
     shared: int
-    """Tokens at its beginning that are as in the original."""
+    """Number of leading tokens that are as in the original."""
 
     @property
     def length(self) -> int:
@@ -57,7 +58,7 @@ class _Job:
 
 
 class Scorer:
-    """Scores the answer ``answer`` behind variants of ``prompt`` (token ids). The model's lock must be held."""
+    """Scores ``answer`` behind variants of ``prompt`` (token ids). The model's lock must be held."""
 
     def __init__(self, model: Any, prompt: np.ndarray, answer: np.ndarray, cancelled: IsCancelled) -> None:
         self._model, self._hf = model, model.hf
@@ -66,10 +67,10 @@ class Scorer:
         self._keeps = "logits_to_keep" in inspect.signature(self._hf.forward).parameters
         self._prefix: Any = None
         self.base = self._first()
-        """float32 [T] log-probabilities behind the prompt itself."""
+        """float32 [T]: log-probabilities behind the original prompt."""
 
     def score(self, variants: Sequence[Variant], progress: Progress, what: str) -> np.ndarray:
-        """float32 [variant, T]; ``progress`` is told "``what`` 3 of 64". Raises Cancelled."""
+        """Returns float32 [variant, T]; ``progress`` gets "``what`` 3 of 64". Raises Cancelled."""
         out = np.empty((len(variants), len(self._answer)), np.float32)
         jobs = [_Job(i, v, self._shared(v)) for i, v in enumerate(variants)]
         done = 0
@@ -80,7 +81,7 @@ class Scorer:
         return out
 
     def _first(self) -> np.ndarray:
-        """The original, once; keeps its cache where later passes can begin in it."""
+        """Scores the original prompt; keeps its cache where later passes can start from it."""
         whole = _Job(0, Variant(self._prompt), 0)
         plain = _plain_attention(self._model)
         logs, cache = self._forward([whole], 0, None, keep_cache=plain)
@@ -89,7 +90,7 @@ class Scorer:
         return logs[0]
 
     def _shared(self, variant: Variant) -> int:
-        """Tokens before the first that is hidden or another one; the last of the prompt is always read anew."""
+        """Counts the tokens before the first that is hidden or differs; the prompt's last is always computed anew."""
         if self._prefix is None:
             return 0
         n = min(len(variant.ids), len(self._prompt))
@@ -99,7 +100,7 @@ class Scorer:
         return min(int(other.argmax()) if other.any() else n, len(variant.ids) - 1)
 
     def _batches(self, jobs: Sequence[_Job]) -> Iterator[list[_Job]]:
-        """Alike stand together: the least shared first, so that the largest batch meets the limits first."""
+        """Yields batches of similar variants, least shared prefix first: the largest batch meets the limits first."""
         batch: list[_Job] = []
         for job in sorted(jobs, key=lambda j: (j.shared, -j.length)):
             if batch and not self._fits([*batch, job]):
@@ -119,7 +120,7 @@ class Scorer:
         return fits and len(batch) * self._bytes(width, start, longest) <= self._room
 
     def _bytes(self, width: int, start: int, longest: int) -> int:
-        """Roughly what one variant takes, in bytes."""
+        """Estimates the bytes that one variant takes."""
         config, ref = self._hf.config.get_text_config(), self._model.ref
         steps = len(self._answer) + longest - min(longest, len(self._prompt))
         logits = 12 * config.vocab_size * (steps if self._keeps else width)
@@ -139,12 +140,12 @@ class Scorer:
         return min(free * SHARE, MOST_VARIANTS) if device.type == "cpu" else free * SHARE
 
     def _pass(self, batch: Sequence[_Job]) -> np.ndarray:
-        """float32 [len(batch), T]"""
+        """Returns float32 [len(batch), T]."""
         start = min(job.shared for job in batch)
         return self._forward(batch, start, self._cut(start, len(batch)))[0]
 
     def _cut(self, start: int, size: int) -> Any:
-        """The cache of the first ``start`` tokens, seen by ``size`` variants; None where there is none to share."""
+        """Returns the cache of the first ``start`` tokens for ``size`` variants; None where there is none to share."""
         if self._prefix is None or start == 0:
             return None
         from transformers import DynamicCache
@@ -158,7 +159,7 @@ class Scorer:
     def _forward(
         self, batch: Sequence[_Job], start: int, cache: Any, keep_cache: bool = False
     ) -> tuple[np.ndarray, Any]:
-        """(float32 [len(batch), T], cache) of one pass over the tokens from ``start`` on."""
+        """Returns (float32 [len(batch), T], cache) of one pass over the tokens from ``start`` on."""
         device, steps = self._hf.device, len(self._answer)
         longest = max(job.length for job in batch)
         total = longest + steps - 1
@@ -190,20 +191,20 @@ class Scorer:
 
 
 def _logs(logits: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
-    """float32 [T] log-probability of each answer token, ``logits`` [T, V]."""
+    """Returns float32 [T]: log-probability of each answer token, from ``logits`` [T, V]."""
     logits = logits.float()
     return logits.gather(-1, answer[:, None])[:, 0] - torch.logsumexp(logits, dim=-1)
 
 
 def _plain_attention(model: Any) -> bool:
-    """True where every layer attends to everything before it: what was computed for a prefix holds for all."""
+    """Returns whether every layer attends to everything before it, so that a prefix's keys and values can be reused."""
     ref = model.ref
     every = tuple(ref.attention_layers) == tuple(range(ref.layers))
     return ref.attention == "dispatch" and every and all(window is None for window in ref.windows)
 
 
 def _is_plain(cache: Any, tokens: int) -> bool:
-    """True for a cache that holds the keys and values of every token of every layer, and nothing else."""
+    """Returns whether a cache holds the keys and values of every token of every layer, and nothing else."""
     from transformers.cache_utils import DynamicCache, DynamicLayer
 
     return type(cache) is DynamicCache and all(

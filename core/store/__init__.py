@@ -1,9 +1,9 @@
-"""Runs on disk: saved, found, named, starred, evicted, exported and opened again. No torch is needed to open one.
+"""Stores runs on disk: saves, finds, names, stars, evicts, exports and opens them. Opening one needs no torch.
 
-``files`` knows one run's folder, ``place`` the folder of them all; ``keeping`` saves, evicts and deletes,
-``opening`` opens, ``shelf`` finds and names with the help of ``index``; ``serial`` takes records apart,
-``exchange`` makes files to send to others, ``comparisons`` one of several runs, ``table`` one for
-spreadsheets, ``examples`` brings the runs that come with Heed. Imported lazily, since every page imports this package.
+``run_files`` handles one run's folder, ``lock`` the folder of them all; ``write`` saves, evicts and deletes, ``read``
+opens, ``query`` finds and names with the help of ``run_index``; ``serialise`` converts records, ``json_files`` makes
+files to send to others, ``comparison_files`` one of several runs, ``csv_tables`` one for spreadsheets, ``example_runs``
+imports the runs that come with Heed. Names load lazily, since every page imports this package.
 """
 
 import lazy_loader

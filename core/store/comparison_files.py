@@ -1,9 +1,9 @@
-"""A comparison as one JSON file that opens again: its columns, and the complete runs that they show.
+"""Writes and reads a comparison as one JSON file: its columns, and the complete runs that they show.
 
     {"format": "heed-comparison", "version": 1,
      "columns": [{"run": ID, "method": "mean-attention", "layers": [], "heads": []}, ...],
      "settings": {"granularity": "word", ...},
-     "runs": [a file of exchange.py, ...]}                   <- each run once, however many columns show it
+     "runs": [a file of json_files.py, ...]}                   <- each run once, however many columns show it
 
 Files come from strangers: every run goes through the same checks as a run by itself, columns may only name runs of
 the same file, and sizes are bounded first. Guarded by tests/core/test_store_comparison_files.py.
@@ -30,7 +30,7 @@ LARGEST = 10**6
 
 @dataclass(frozen=True)
 class SavedColumn:
-    """What one column shows: a run, and how it is read."""
+    """One column of a comparison: a run, and the method, layers and heads by which it is shown."""
 
     run: str
     method: str = "mean-attention"
@@ -40,7 +40,7 @@ class SavedColumn:
 
 @dataclass(frozen=True)
 class OpenedComparison:
-    """What a file held."""
+    """The contents of a comparison file."""
 
     traces: tuple[Trace, ...]
     """Each run once."""
@@ -51,7 +51,7 @@ class OpenedComparison:
 def comparison_to_json(
     traces: Sequence[Trace], columns: Sequence[SavedColumn], settings: Mapping[str, str] | None = None
 ) -> bytes:
-    """The file; ``traces`` are the runs that ``columns`` name (more than once is fine). Raises StoreError."""
+    """Returns the file's bytes; ``traces`` are the runs that ``columns`` name (repeats are fine). Raises StoreError."""
     runs = {t.id: t for t in traces}
     missing = [c.run for c in columns if c.run not in runs]
     if missing or not columns:
@@ -69,7 +69,7 @@ def comparison_to_json(
 
 
 def comparison_from_json(data: bytes) -> OpenedComparison:
-    """What a file of a comparison, or of a single run, holds. Raises StoreError with one sentence on anything else."""
+    """Reads a file of a comparison or of a single run. Raises StoreError with one sentence on anything else."""
     whole = parse_json(data)
     if not isinstance(whole, dict) or whole.get("format") not in (COMPARISON_FORMAT, RUN):
         raise StoreError("This file is no run and no comparison of Heed: choose a JSON file that was saved there.")

@@ -1,4 +1,4 @@
-"""What a heatmap shows as a tidy CSV table: one line a cell, with a head that says where it comes from.
+"""Exports a heatmap as a tidy CSV table: one line per cell, under a head of settings and provenance.
 
     # model: SmolLM2 135M Instruct · Q4_1 · float32 · b179c952
     # method: mean-attention
@@ -32,7 +32,7 @@ BLANK = " \n\v\f\xa0\ufeff\u200b"
 
 
 def importance_to_csv(importance: Importance) -> str:
-    """The table of ``importance``: ``row * column`` lines under a head of ``#`` lines."""
+    """Returns the table of ``importance``: ``row * column`` lines under a head of ``#`` lines."""
     out = io.StringIO()
     for name, value in _head(importance).items():
         out.write(f"# {name}: {_comment(value)}\n")
@@ -54,7 +54,7 @@ def importance_to_csv(importance: Importance) -> str:
 
 
 def tidy_csv(head: Mapping[str, Any], names: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
-    """Any other view as the same kind of table: a head of ``#`` lines, the names, then ``lines``."""
+    """Returns the table of any other view in the same form: a head of ``#`` lines, the names, then ``lines``."""
     out = io.StringIO()
     for name, value in head.items():
         out.write(f"# {_comment(name)}: {_comment(value)}\n")
@@ -88,7 +88,7 @@ def _head(importance: Importance) -> dict[str, Any]:
 
 
 def _comment(value: Any) -> str:
-    """One line without separators: in a spreadsheet a comma would open a second cell."""
+    """Returns ``value`` as one line without separators: in a spreadsheet a comma would open a second cell."""
     if isinstance(value, float):
         text = format(value, ".6g")
     elif isinstance(value, (list, tuple, np.ndarray, Mapping)):
@@ -99,7 +99,7 @@ def _comment(value: Any) -> str:
 
 
 def _digits(value: np.float32) -> float:
-    """Nine digits: enough to read the same float32 back."""
+    """Rounds to nine digits: enough to read the same float32 back."""
     return float(format(value, ".9g"))
 
 
@@ -108,7 +108,7 @@ def _cell(label: str) -> str:
 
 
 def _first(units: Units) -> list[int | str]:
-    """Position of each unit's first token in the whole run; empty where it has none."""
+    """Returns the position of each unit's first token in the whole run; empty where it has none."""
     first = np.full(len(units), -1, np.int64)
     order = np.argsort(-units.token, kind="stable")
     first[units.unit[order]] = units.token[order]

@@ -1,7 +1,7 @@
-"""The runs that come with Heed: put into the store on the first visit, so that it opens on something real.
+"""Imports the example runs that come with Heed into the store, on the first visit.
 
-They are files of ``to_json``, made by a script in the repository from the real model.
-Guarded by tests/core/test_store_json_files.py.
+They are files of ``run_to_json``, made by a script in the repository from the real model. Guarded by
+tests/core/test_store_json_files.py.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ LOG = logging.getLogger("heed")
 
 
 def import_examples(folder: Path | str) -> list[str]:
-    """Store each ``*.json`` of ``folder`` that is missing; returns the ids in order of file name.
+    """Stores each ``*.json`` of ``folder`` that is missing; returns the ids in order of file name.
 
-    A file that cannot be read is logged and left out. Raises StoreError where the store cannot be
-    written.
+    A file that cannot be read is logged and left out. Raises StoreError where the store cannot be written.
     """
     ids = []
     for path in sorted(Path(folder).glob("*.json")):

@@ -1,8 +1,7 @@
-"""Whether the parts of a run from elsewhere fit each other, beyond what the records check themselves.
+"""Checks that the parts of an imported run are consistent, beyond what the records check themselves.
 
-The records check shapes; a stranger's file may still hold indices that point nowhere or a model of a
-billion layers, which would fail much later and far from its cause. Guarded by
-tests/core/test_store_json_files.py.
+The records check shapes; a stranger's file may still hold indices that point nowhere or a model of a billion layers,
+which would fail much later and far from its cause. Guarded by tests/core/test_store_json_files.py.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ SLACK = 1e-2
 
 
 def check_trace(trace: Trace) -> None:
-    """Raise StoreError with one sentence when ``trace`` contradicts itself."""
+    """Raises StoreError with one sentence when ``trace`` contradicts itself."""
     for problem in (_tokens(trace.tokens, trace.prompt_length), _model(trace), _steps(trace), _rows(trace)):
         if problem:
             raise StoreError(f"This run contradicts itself: {problem}.")

@@ -1,9 +1,9 @@
-"""A run as one JSON file that a person can read, a script can parse and Heed opens again.
+"""Writes and reads a run as one JSON file that a person can read, a script can parse and Heed opens again.
 
     {"format": "heed-run", "version": 1,
      "id", "model", "fingerprint", "versions", "prompt", "answer", "settings", "finish", "notes",
      "tokens": {"input": [...], "output": [...], "logprobs": [...]},      <- for readers, not read back
-     "trace": {...},                                                      <- the record, see serial.py
+     "trace": {...},                                                      <- the record, see serialise.py
      "arrays": {NAME: {"dtype": "float32", "shape": [...], "data": base64 of zlib of little-endian bytes}},
      "sha256": hex digest of the JSON of [trace, arrays] with sorted keys, no spaces, ASCII only}
 
@@ -34,14 +34,14 @@ RUN_FORMAT, RUN_FILE_VERSION = "heed-run", 1
 MAX_FILE = 512 * 2**20
 """Most bytes of a file that is opened."""
 MAX_ARRAYS = 2**30
-"""Most bytes of its arrays, unpacked; a run with more is exported without attention rows."""
+"""Most bytes of its unpacked arrays; a run with more is exported without attention rows."""
 ARRAY_DTYPES = {"float32": "<f4", "int32": "<i4", "int64": "<i8", "uint16": "<u2"}
 NO_MEMORY = "There is not enough memory to open this file: close other programs, or save the run without its rows."
 LEFT_OUT = "The attention rows were left out of this file, which would have become too large."
 
 
 def run_to_json(trace: Trace, rows: bool = True) -> bytes:
-    """``trace`` as a self-contained file; ``rows=False`` (or rows above 1 GB) leaves the attention rows out."""
+    """Returns ``trace`` as a self-contained file; ``rows=False`` (or rows above 1 GB) leaves the attention rows out."""
     if trace.rows is not None and (not rows or trace.rows.nbytes > MAX_ARRAYS // 2):
         trace = replace(trace, rows=None, notes=(*trace.notes, LEFT_OUT))
     plain, arrays = to_plain(trace)
@@ -53,7 +53,7 @@ def run_to_json(trace: Trace, rows: bool = True) -> bytes:
 
 
 def parse_json(data: bytes) -> Any:
-    """What a file holds, before anything in it is believed. Raises StoreError: too large, no JSON, no memory."""
+    """Parses a file's JSON, without checking its contents. Raises StoreError: too large, no JSON, no memory."""
     if len(data) > MAX_FILE:
         raise StoreError(f"This file has {len(data):,} bytes; a file to open has at most {MAX_FILE:,}.")
     try:
@@ -65,7 +65,7 @@ def parse_json(data: bytes) -> Any:
 
 
 def run_from_json(data: bytes) -> Trace:
-    """The run in a file that ``to_json`` wrote. Raises StoreError with one sentence on anything else."""
+    """Reads the run in a file that ``run_to_json`` wrote. Raises StoreError with one sentence on anything else."""
     whole = parse_json(data)
     if not isinstance(whole, dict) or whole.get("format") != RUN_FORMAT:
         raise StoreError("This file is no run of Heed: choose one that was saved as JSON on the page Explore.")
@@ -96,7 +96,7 @@ def _open(whole: dict[str, Any]) -> Trace:
 
 
 def _readable(trace: Trace) -> dict[str, Any]:
-    """What a person or a script wants to know without unpacking anything."""
+    """Returns the fields that a person or a script can read without unpacking anything."""
     request = trace.request
     settings = {
         name: value
@@ -124,7 +124,7 @@ def _readable(trace: Trace) -> dict[str, Any]:
 
 
 def _number(value: np.float32) -> float | str:
-    """Six decimals for a reader; JSON has no infinity."""
+    """Rounds to six decimals for a reader; infinities become text, since JSON has none."""
     return round(float(value), 6) if np.isfinite(value) else str(value)
 
 
@@ -140,7 +140,7 @@ def _pack(array: np.ndarray) -> dict[str, Any]:
 
 
 def _bytes_of(name: str, entry: Any) -> int:
-    """Bytes that an entry says it unpacks to; checks the entry's form."""
+    """Returns the bytes that an entry claims to unpack to. Raises StoreError for a malformed entry."""
     if not isinstance(entry, Mapping) or set(entry) != {"dtype", "shape", "data"} or entry["dtype"] not in ARRAY_DTYPES:
         raise StoreError(f"The array {name[:80]!r} of this file needs a known dtype, a shape and data.")
     shape = entry["shape"]

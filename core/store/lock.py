@@ -1,7 +1,7 @@
-"""The folder of runs and who may change it: the lock between processes, and what killed writers left there.
+"""The folder of runs, the lock for changing it, and the removal of what killed writers left.
 
-A run under way stands in ``.tmp-HOST-PID-...``, a run on its way out in ``.trash-...``. Renaming is what
-makes a run come and go whole. Guarded by tests/core/test_store_runs.py.
+A run being written is in ``.tmp-HOST-PID-...``, a run being deleted in ``.trash-...``. Runs appear and disappear by
+renaming, so never in part. Guarded by tests/core/test_store_runs.py.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ STALE = 24 * 3600
 
 
 def run_folder(run_id: str) -> Path:
-    """Where the run of this id stands, if it does."""
+    """Returns the folder of the run of this id, whether or not it exists."""
     return settings.home_path() / "runs" / run_id
 
 
 def runs_folder() -> Path:
-    """The folder of all runs, made and checked for writing. Raises StoreError."""
+    """Returns the folder of all runs, created and checked for writing. Raises StoreError."""
     root = settings.home() / "runs"
     try:
         root.mkdir(exist_ok=True)
@@ -38,13 +38,13 @@ def runs_folder() -> Path:
 
 
 def writer_name() -> str:
-    """This process, in the name of a folder."""
+    """Returns a name for this process, for use in a folder's name."""
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
 @contextmanager
 def store_lock(root: Path) -> Iterator[None]:
-    """Alone among all threads and processes that change this store. Raises StoreError, OSError."""
+    """Excludes all other threads and processes that change this store. Raises StoreError, OSError."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(root / ".lock", timeout=60)
@@ -59,7 +59,7 @@ def store_lock(root: Path) -> Iterator[None]:
 
 
 def discard_folder(folder: Path) -> bool:
-    """Delete a run's folder (the lock is held); a reader sees all of it or nothing. False when there was none."""
+    """Deletes a run's folder (the lock is held) in one step; returns False when there was none."""
     trash = folder.parent / f".trash-{writer_name()}-{secrets.token_hex(4)}"
     try:
         os.rename(folder, trash)
@@ -70,14 +70,14 @@ def discard_folder(folder: Path) -> bool:
 
 
 def remove_abandoned(root: Path) -> None:
-    """Remove what killed writers left (the lock is held)."""
+    """Removes what killed writers left (the lock is held)."""
     for entry in os.listdir(root):
         if entry.startswith(".trash-") or (entry.startswith(".tmp-") and is_abandoned(root / entry)):
             shutil.rmtree(root / entry, ignore_errors=True)
 
 
 def is_abandoned(folder: Path) -> bool:
-    """True when the process that writes here has ended, as far as that can be known."""
+    """Returns whether the process that writes here has ended, as far as that can be known."""
     writer = folder.name.removeprefix(".tmp-").rpartition("-")[0]
     host, _, pid = writer.rpartition("-")
     if host == socket.gethostname() and pid.isdigit():

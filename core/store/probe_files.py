@@ -1,9 +1,9 @@
-"""Probes on disk: beside the run they belong to, in its folder, vouched for by its manifest.
+"""Stores and loads probes (results of ablation) in the folder of their run, listed in its manifest.
 
     runs/<id>/probe-<key>.json, probe-<key>.safetensors
 
 So a deleted run takes its probes along, they count as its bytes, and they are dropped with its rows when space runs
-out: they can be computed again. ``key`` is a hash of what was asked (units, mode, masks; for named segments also where
+out: they can be computed again. ``key`` is a hash of the settings (units, mode, masks; for named segments also where
 they stand, since a run keeps its id when they are renamed). A damaged probe is dropped and computed again, the run
 stays. Guarded by tests/core/test_store_probe_files.py.
 """
@@ -31,11 +31,11 @@ LOG = logging.getLogger("heed")
 
 
 def save_probe(probe: Probe) -> str:
-    """Store ``probe`` in the folder of its run; returns its key. Raises StoreError when that run is not stored."""
+    """Stores ``probe`` in the folder of its run; returns its key. Raises StoreError when that run is not stored."""
     root = runs_folder()
     key = _key(probe.units, probe.mode, None if probe.parameters.get("each") else probe.masks)
     plain, arrays = to_plain(probe)
-    from_plain(plain, arrays)  # better now than as damage later
+    from_plain(plain, arrays)  # fails now rather than as damage later
     arrays["masks"] = np.packbits(probe.masks, axis=1)
     contents = {
         f"{key}.json": json.dumps(plain, allow_nan=False).encode(),
@@ -52,9 +52,9 @@ def save_probe(probe: Probe) -> str:
 
 
 def load_probe(run: str | Trace, units: str, mode: str, masks: np.ndarray | None = None) -> Probe | None:
-    """The stored probe of a run (its id or trace), or None. ``masks`` None: every unit knocked out alone.
+    """Returns the stored probe of a run (its id or trace), or None. ``masks`` None: every unit ablated alone.
 
-    Give the trace where the run's segments may have been renamed since it was stored.
+    Pass the trace where the run's segments may have been renamed since it was stored.
     """
     trace = run if isinstance(run, Trace) else None
     run_id = run if isinstance(run, str) else run.id
@@ -92,7 +92,7 @@ def _same_units(stored: Units, asked: Units) -> bool:
 
 
 def _open(plain: bytes, packed: bytes) -> Probe:
-    """Masks stand on disk as bits: thousands of words knocked out one by one are millions of entries."""
+    """Reads a probe; masks are stored as bits, since thousands of words ablated one by one are millions of entries."""
     arrays = run_files.unpack_arrays(packed)
     fields = json.loads(plain)
     arrays["masks"] = np.unpackbits(arrays["masks"], axis=1, count=len(fields["fields"]["units"]["labels"])).astype(

@@ -1,4 +1,4 @@
-"""Finding, naming and starring runs, and how much room they take. Guarded by tests/core/test_store_run_index.py."""
+"""Finds, names and stars stored runs, and reports their size. Guarded by tests/core/test_store_run_index.py."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ T = TypeVar("T")
 
 
 def store_usage() -> tuple[int, int]:
-    """(bytes that the runs take, limit)."""
+    """Returns (bytes that the runs take, limit)."""
     taken = ask_index(lambda runs: runs.execute("SELECT coalesce(sum(bytes), 0) FROM runs").fetchone()[0])
     return taken, settings.store_limit()
 
 
 def find_runs(query: str = "", starred: bool = False, limit: int = 50, offset: int = 0) -> list[RunInfo]:
-    """Runs whose prompt, answer, model, name or id hold every word of ``query``, last used first."""
+    """Returns runs whose prompt, answer, model, name or id hold every word of ``query``, last used first."""
     return ask_index(lambda runs: run_index.search_runs(runs, query, starred, limit, offset))
 
 
 def count_found(query: str = "", starred: bool = False) -> int:
-    """How many runs ``find`` has in all."""
+    """Returns how many runs ``find_runs`` would return without a limit."""
     return ask_index(lambda runs: run_index.count_runs(runs, query, starred))
 
 
 def name_run(run_id: str, text: str) -> None:
-    """Give a run a name; an empty one takes it away. Raises StoreError."""
+    """Gives a run a name; an empty one removes it. Raises StoreError."""
     _label(run_id, text=" ".join(text.split()))
 
 
 def star_run(run_id: str, on: bool = True) -> None:
-    """Star a run, so that its rows are dropped last. Raises StoreError."""
+    """Stars a run, so that its rows are evicted last. Raises StoreError."""
     _label(run_id, on=on)
 
 
 def full_run_id(start: str) -> str | None:
-    """The full id of the one run whose id starts like this; None when there is none, or more than one."""
+    """Returns the full id of the one run whose id starts like this; None when there is none, or more than one."""
     start = start.strip().lower()
     if is_id(start):
         return start if run_folder(start).is_dir() else None
@@ -61,7 +61,7 @@ def full_run_id(start: str) -> str | None:
 
 
 def ask_index(question: Callable[[sqlite3.Connection], T]) -> T:
-    """Put a question to the index; runs that turn out damaged are deleted, since they cannot be shown."""
+    """Runs a query on the index; runs that turn out damaged are deleted, since they cannot be shown."""
     answer, damaged = run_index.query_index(settings.home_path(), question)
     for run_id in damaged:
         with suppress(StoreError):

@@ -1,7 +1,7 @@
-"""Opening stored runs: whole and unchanged, or told. Needs neither torch nor a tokenizer.
+"""Opens stored runs, complete and checked against their hashes, or raises. Needs neither torch nor a tokenizer.
 
-Readers take no lock. One that meets something odd looks again under the lock before it calls the run
-damaged, since somebody may just be replacing it. Guarded by tests/core/test_store_runs.py.
+Readers take no lock. One that finds a defect reads again under the lock before it treats the run as damaged, since
+another process may just be replacing it. Guarded by tests/core/test_store_runs.py.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ LOG = logging.getLogger("heed")
 
 
 def load_run(which: Request | str, rows: bool = True) -> Trace | None:
-    """The stored run of a request or id, or None when there is none.
+    """Returns the stored run of a request or id, or None when there is none.
 
-    Asked with a Request, the trace carries that request's segments, author and keep; shares of other
-    segments (``segment:*`` groups of ``mass``) are left out. ``trace.rows`` is None when the rows were
-    not kept, were evicted, or with ``rows=False``. Raises StoreError when the run was damaged: it is
-    gone then and can be run again.
+    With a Request, the trace carries that request's segments, author and keep; shares of other segments (``segment:*``
+    groups of ``mass``) are left out. ``trace.rows`` is None when the rows were not kept, were evicted, or with
+    ``rows=False``. Raises StoreError when the run was damaged: it is deleted then and can be run again.
     """
     run_id = which if isinstance(which, str) else which.id
     trace = open_run(run_id, rows)
@@ -39,7 +38,7 @@ def load_run(which: Request | str, rows: bool = True) -> Trace | None:
 
 
 def open_run(run_id: str, rows: bool = True) -> Trace | None:
-    """Like ``load`` by id, without counting as a use."""
+    """Like ``load_run`` by id, without counting as a use."""
     if not is_id(run_id):
         return None
     folder = run_folder(run_id)
@@ -54,7 +53,7 @@ def open_run(run_id: str, rows: bool = True) -> Trace | None:
 
 
 def has_rows(run_id: str) -> bool:
-    """True when the attention rows of a run are stored; they are not read."""
+    """Returns whether the attention rows of a run are stored; they are not read."""
     try:
         return is_id(run_id) and run_files.read_manifest(run_folder(run_id)).rows_bytes > 0
     except (OSError, run_files.Damaged):
@@ -62,7 +61,7 @@ def has_rows(run_id: str) -> bool:
 
 
 def _reopen(folder: Path, rows: bool, first: run_files.Damaged) -> Trace | None:
-    """Look again, alone: a run that is still damaged is deleted and told."""
+    """Reads again under the lock. Deletes a run that is still damaged and raises StoreError."""
     told = f"The stored run {folder.name[:8]} was damaged ({first}) and is not shown: run it again."
     try:
         with store_lock(folder.parent):
@@ -79,7 +78,7 @@ def _reopen(folder: Path, rows: bool, first: run_files.Damaged) -> Trace | None:
 
 
 def _asked(trace: Trace, request: Request) -> Trace:
-    """``trace`` with the segments, author and keep that this request asks with."""
+    """Returns ``trace`` with the segments, author and keep of this request."""
     if trace.request.segments == request.segments:
         return replace(trace, request=request)
     kept = [i for i, group in enumerate(trace.groups) if not group.startswith("segment:")]

@@ -1,16 +1,16 @@
-"""One run on disk: a folder of a few files and a manifest that vouches for each of them.
+"""Reads and writes one run on disk: a folder of a few files, and a manifest with the size and hash of each.
 
     runs/<id>/trace.json           the record, without arrays
               arrays.safetensors   its small arrays (tokens, log-probabilities, mass)
               rows.safetensors     attention rows, large; absent when not kept or evicted
-              probe-*              what hiding words did, see probes.py; none until somebody asks
+              probe-*              results of ablation, see probe_files.py; none at first
               manifest.json        written last: size and sha256 of each file, a summary for lists;
                                    its second line is the sha256 of its first
               used                 empty; its time is when the run was last opened
 
 Why not one file: rows are a hundred times larger than the rest and are dropped first when space runs
-out; then only the manifest is replaced. Why hashes: the files of a killed, edited or half-copied run
-look like files. Every byte that is read is checked, which costs some 40 ms for 38 MB. safetensors and
+out; then only the manifest is replaced. Why hashes: a run that was half written, edited or half copied
+looks complete. Every byte that is read is checked, which costs some 40 ms for 38 MB. safetensors and
 JSON hold no code, so nothing is ever unpickled. Guarded by tests/core/test_store_run_files.py.
 """
 
@@ -36,7 +36,7 @@ from .serialise import from_plain, to_plain
 RECORD, ARRAYS, ROWS, MANIFEST, USED = "trace.json", "arrays.safetensors", "rows.safetensors", "manifest.json", "used"
 FOLDER_FORMAT = "heed-run-folder"
 PROBE = "probe-"
-"""How the names of files begin that are dropped together with the rows."""
+"""Prefix of the files that are dropped together with the rows."""
 _KINDS = (("F32", "<f4"), ("I32", "<i4"), ("I64", "<i8"), ("U16", "<u2"), ("U8", "u1"))
 TENSOR_DTYPES = {name: np.dtype(kind) for name, kind in _KINDS}
 """The dtypes that records hold, by their name in a safetensors file."""
@@ -50,12 +50,12 @@ class Damaged(StoreError):
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a run's folder must hold, and what a list says of it."""
+    """What a run's folder must hold, and its summary for lists."""
 
     id: str
     schema: int
     files: dict[str, tuple[int, str]]
-    """Name to (bytes, sha256)."""
+    """Name -> (bytes, sha256)."""
     info: dict[str, Any]
 
     @property
@@ -68,7 +68,7 @@ class Manifest:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write all of ``data`` or nothing: a reader sees the old file or the new one. Raises OSError."""
+    """Writes all of ``data`` or nothing: a reader sees the old file or the new one. Raises OSError."""
     handle, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -83,7 +83,7 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames inside ``folder`` last through a power cut, where the system can."""
+    """Makes renames inside ``folder`` survive a power cut, where the system can."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -93,10 +93,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_run(folder: Path, trace: Trace) -> Manifest:
-    """Write ``trace`` into the empty ``folder``, manifest last.
+    """Writes ``trace`` into the empty ``folder``, manifest last.
 
-    Raises OSError, and StoreError for a record whose fields have other types than they should: better now
-    than as damage when it is opened.
+    Raises OSError, and StoreError for a record whose fields have other types than they should, rather than have it fail
+    when it is opened.
     """
     plain, arrays = to_plain(trace)
     from_plain(plain, arrays)
@@ -115,7 +115,7 @@ def write_run(folder: Path, trace: Trace) -> Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a run's folder. Raises Damaged, and FileNotFoundError when there is no such folder."""
+    """Returns the manifest of a run's folder. Raises Damaged, and FileNotFoundError when there is no such folder."""
     data = _bytes(folder, MANIFEST)
     body, _, check = data.partition(b"\n")
     if check != sha256(body).hexdigest().encode() + b"\n":
@@ -129,7 +129,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def read_run(folder: Path, rows: bool = True) -> Trace:
-    """The run in ``folder``, every byte read checked against the manifest.
+    """Returns the run in ``folder``, every byte read checked against the manifest.
 
     ``rows=False`` leaves the attention rows on disk and unchecked. Raises Damaged, StoreError for a run
     that another version wrote, FileNotFoundError when there is no such folder.
@@ -158,14 +158,14 @@ def read_run(folder: Path, rows: bool = True) -> Trace:
 
 
 def verify_run(folder: Path) -> None:
-    """Check every file of a run without building it. Raises like ``read_run``."""
+    """Checks every file of a run without building it. Raises like ``read_run``."""
     manifest = read_manifest(folder)
     for name in manifest.files:
         _checked(folder, name, manifest)
 
 
 def drop_rows(folder: Path) -> int:
-    """Delete what can be computed again, the attention rows and probes, manifest first; returns the bytes freed.
+    """Deletes what can be computed again (attention rows and probes), manifest first; returns the bytes freed.
 
     Raises OSError, Damaged.
     """
@@ -173,7 +173,7 @@ def drop_rows(folder: Path) -> int:
 
 
 def drop_files(folder: Path, names: Iterable[str]) -> int:
-    """Delete these files of a run (the lock is held), manifest first; returns the bytes freed.
+    """Deletes these files of a run (the lock is held), manifest first; returns the bytes freed.
 
     Raises OSError, Damaged.
     """
@@ -187,7 +187,7 @@ def drop_files(folder: Path, names: Iterable[str]) -> int:
 
 
 def add_files(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Add files to a run (the lock is held), all of them or none: the manifest is written last.
+    """Adds files to a run (the lock is held), all of them or none: the manifest is written last.
 
     Raises OSError, Damaged, FileNotFoundError when there is no such run.
     """
@@ -199,7 +199,7 @@ def add_files(folder: Path, contents: Mapping[str, bytes]) -> None:
 
 
 def read_files(folder: Path, names: Sequence[str]) -> list[bytes] | None:
-    """Whole files of a run, checked; None when the manifest does not know them. Raises as ``read_manifest``."""
+    """Returns complete, checked files of a run, or None when the manifest lacks one. Raises as ``read_manifest``."""
     manifest = read_manifest(folder)
     if not set(names) <= set(manifest.files):
         return None
@@ -207,7 +207,7 @@ def read_files(folder: Path, names: Sequence[str]) -> list[bytes] | None:
 
 
 def prompt_of(request: Request) -> str:
-    """The prompt as a person wrote it: raw text, or the messages one under the other."""
+    """Returns the prompt as a person wrote it: raw text, or the messages one under the other."""
     return request.text or "\n".join(message.content for message in request.messages)
 
 
@@ -239,7 +239,7 @@ def pack_arrays(arrays: dict[str, np.ndarray]) -> bytes:
 
 
 def unpack_arrays(data: bytes) -> dict[str, np.ndarray]:
-    """The arrays of a safetensors file as read-only views of ``data``.
+    """Returns the arrays of a safetensors file as read-only views of ``data``.
 
     The library's own reader copies every byte, which takes as long as checking them. Raises ValueError,
     KeyError or TypeError on anything unexpected.

@@ -1,11 +1,10 @@
-"""A list of all runs that can be searched: SQLite as a cache of what the run folders say.
+"""A searchable index of all stored runs: SQLite as a cache of the run folders.
 
-The folders are the truth. Before every question the index is brought level with them: a run whose
-manifest or label changed (inode, time and size of the file) is read again, a run that is gone is
-dropped. So there is nothing to keep in step, a killed process leaves no trace here, and an index that
-is missing, corrupt or of another version is simply built anew; where it cannot be written (a read-only
-home) it is built in memory. Names and stars live in labels/<id>.json and survive everything.
-Guarded by tests/core/test_store_run_index.py.
+The folders are authoritative. Before every query the index is updated from them: a run whose manifest or label changed
+(inode, time and size of the file) is read again, a run that is gone is dropped. So nothing has to be kept in step, a
+killed process leaves no trace here, and an index that is missing, corrupt or of another version is simply built anew;
+where it cannot be written (a read-only home) it is built in memory. Names and stars are in labels/<id>.json,
+independent of the index. Guarded by tests/core/test_store_run_index.py.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from ..records import SCHEMA
 from .run_files import MANIFEST, USED, Damaged, read_manifest, write_file
 
 INDEX_VERSION = 1
-"""Raised when TABLE changes: an index of another version, or of another schema of records, is built anew."""
+"""Increase it when TABLE changes: an index of another version, or of another schema of records, is built anew."""
 
 PREVIEW = 200
 """Characters of prompt and answer in a list."""
@@ -61,12 +60,12 @@ class RunInfo:
 
 
 def is_id(text: str) -> bool:
-    """True for what can be the id of a run: 64 lower-case hexadecimal digits, and so a safe file name."""
+    """Returns whether ``text`` can be a run's id: 64 lower-case hexadecimal digits, and so a safe file name."""
     return isinstance(text, str) and len(text) == 64 and not set(text) - set("0123456789abcdef")
 
 
 def read_label(home: Path, run_id: str) -> tuple[str, bool]:
-    """Name and star that a person gave the run; ("", False) where there are none or they cannot be read."""
+    """Returns the name and star of a run; ("", False) where there are none or they cannot be read."""
     with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         plain = json.loads((home / "labels" / f"{run_id}.json").read_bytes())
         return str(plain["name"]), plain["starred"] is True
@@ -74,14 +73,14 @@ def read_label(home: Path, run_id: str) -> tuple[str, bool]:
 
 
 def write_label(home: Path, run_id: str, name: str, starred: bool) -> None:
-    """Keep name and star of a run. Raises OSError."""
+    """Stores the name and star of a run. Raises OSError."""
     path = home / "labels" / f"{run_id}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, json.dumps({"name": name, "starred": starred}).encode())
 
 
 def query_index(home: Path, question: Callable[[sqlite3.Connection], T]) -> tuple[T, list[str]]:
-    """``question`` put to an index that is level with the folders, and the ids of damaged runs it met."""
+    """Updates the index from the folders and runs ``question`` on it; returns its result and damaged runs' ids."""
     path = home / "index.sqlite"
     for place in (path, path, None):
         try:
@@ -98,7 +97,7 @@ def query_index(home: Path, question: Callable[[sqlite3.Connection], T]) -> tupl
 
 
 def search_runs(index: sqlite3.Connection, query: str, starred: bool, limit: int, offset: int) -> list[RunInfo]:
-    """Runs that hold every word of ``query``, last used first."""
+    """Returns runs that hold every word of ``query``, last used first."""
     where, values = _where(query, starred)
     found = index.execute(
         f"SELECT * FROM runs{where} ORDER BY last_used DESC, id LIMIT ? OFFSET ?", [*values, limit, offset]
@@ -107,7 +106,7 @@ def search_runs(index: sqlite3.Connection, query: str, starred: bool, limit: int
 
 
 def count_runs(index: sqlite3.Connection, query: str, starred: bool) -> int:
-    """How many runs ``search`` would find without a limit."""
+    """Returns how many runs ``search_runs`` would find without a limit."""
     where, values = _where(query, starred)
     return index.execute(f"SELECT count(*) FROM runs{where}", values).fetchone()[0]
 
@@ -138,7 +137,7 @@ def _connect(path: Path | None) -> sqlite3.Connection:
 
 
 def _level(index: sqlite3.Connection, home: Path) -> list[str]:
-    """Bring the index level with the folders; returns the ids of runs whose manifest is damaged."""
+    """Updates the index from the folders; returns the ids of runs whose manifest is damaged."""
     known = {row["id"]: row for row in index.execute("SELECT id, signature, last_used FROM runs")}
     seen, fresh, used, damaged = set(), [], [], []
     for run_id, signature, last_used in _folders(home):
@@ -165,7 +164,7 @@ def _level(index: sqlite3.Connection, home: Path) -> list[str]:
 
 
 def _folders(home: Path) -> Iterator[tuple[str, str, float]]:
-    """(id, signature, time of last use) of every run folder."""
+    """Yields (id, signature, time of last use) of every run folder."""
     try:
         entries = [entry.name for entry in scandir(home / "runs") if is_id(entry.name)]
     except OSError:
@@ -227,7 +226,7 @@ def _iso(seconds: float) -> str:
 
 
 def _clean(text: str) -> str:
-    """Text that SQLite can hold: no lone surrogates, no NUL."""
+    """Returns text that SQLite can hold: no lone surrogates, no NUL."""
     return text.encode("utf-8", "replace").decode().replace("\0", " ")
 
 

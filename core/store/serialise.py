@@ -1,14 +1,14 @@
-"""Records as plain JSON values plus named numpy arrays, and back, for every dataclass of core/records.
+"""Converts records (the dataclasses of core/records) to plain JSON values plus named numpy arrays, and back.
 
-The type hints of the records are the schema: nothing is listed twice, and a record that grows a field
-is written and checked without a change here. Reading is strict, because files come from disks and from
-strangers: every field must be there with its type, no other may be, and an array must have exactly the
-dtype and shape that the record keeps, so that nothing is cast in silence. No pickle anywhere.
+The type hints of the records are the schema: nothing is listed twice, and a record that gains a field is written and
+checked without a change here. Reading is strict, because files come from disks and from strangers: every field must be
+there with its type, no other may be, and an array must have exactly the dtype and shape that the record keeps, so that
+nothing is cast silently. No pickle anywhere.
 
 ``plain`` is {"schema": 1, "record": "Trace", "fields": {...}}; an array field holds {"array": NAME} and
-``arrays[NAME]`` the values, NAME being the dotted path of the field ("rows.packed").
-To add a record: one line in RECORDS. To add a kind of field: one branch in ``_write`` and one in
-``_read``. Guarded by tests/core/test_store_serialise.py.
+``arrays[NAME]`` the values, NAME being the dotted path of the field ("rows.packed"). To add a record: one line in
+RECORDS. To add a kind of field: one branch in ``_write`` and one in ``_read``. Guarded by
+tests/core/test_store_serialise.py.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def to_plain(record: Any) -> tuple[dict[str, Any], Arrays]:
-    """``record`` as a JSON-able dict and the arrays it names. Raises TypeError for what is no record."""
+    """Returns ``record`` as a JSON-able dict and the arrays it names. Raises TypeError for anything but a record."""
     name = type(record).__name__
     if RECORDS.get(name) is not type(record):
         raise TypeError(f"{name} is no record of core/records.")
@@ -48,7 +48,7 @@ def to_plain(record: Any) -> tuple[dict[str, Any], Arrays]:
 
 
 def from_plain(plain: Any, arrays: Mapping[str, np.ndarray]) -> Any:
-    """The record that ``to_plain`` took apart. Raises StoreError with one sentence on anything unexpected."""
+    """Rebuilds the record from what ``to_plain`` returned. Raises StoreError with one sentence on anything else."""
     if not isinstance(plain, dict) or set(plain) != {"schema", "record", "fields"}:
         raise StoreError("This is no record of Heed: it needs schema, record and fields.")
     if plain["schema"] != SCHEMA or type(plain["schema"]) is not int:
@@ -70,14 +70,14 @@ def from_plain(plain: Any, arrays: Mapping[str, np.ndarray]) -> Any:
 
 @cache
 def _hints(record: str) -> dict[str, Any]:
-    """Field names and types of a record, by the record's name."""
+    """Returns field names and types of a record, by the record's name."""
     kind = RECORDS[record]
     hints = get_type_hints(kind)
     return {field.name: hints[field.name] for field in fields(kind) if field.init}
 
 
 def _is_free(hint: Any) -> bool:
-    """True for a field that holds whatever JSON can hold (``Mapping[str, Any]``): arrays in it become lists."""
+    """Returns whether a field holds any JSON (``Mapping[str, Any]``): arrays in it become lists."""
     return get_origin(hint) is Mapping and get_args(hint)[1] is Any
 
 
@@ -130,7 +130,7 @@ def _read_record(kind: type, plain: Any, where: str, path: str, arrays: Mapping,
 
 
 def _kept(given: Any, made: Any, where: str) -> None:
-    """Raise unless the record kept an array as it was given: no cast, no reshape."""
+    """Raises StoreError unless the record kept an array as it was given: no cast, no reshape."""
     if isinstance(given, np.ndarray) and (given.dtype != made.dtype or given.shape != made.shape):
         raise StoreError(f"The stored {where} is {given.dtype} {given.shape}, expected {made.dtype} {made.shape}.")
     if isinstance(given, dict):
@@ -176,7 +176,7 @@ def _read_array(plain: Any, where: str, path: str, arrays: Mapping, unused: set[
 
 def _read_tuple(args: tuple, plain: list, where: str, path: str, arrays: Mapping, unused: set[str]) -> tuple:
     if args == (str, ...) and all(type(item) is str for item in plain):
-        return tuple(plain)  # the short way for the thousands of texts of a long prompt
+        return tuple(plain)  # a fast path for the thousands of texts of a long prompt
     if args[-1] is Ellipsis:
         args = args[:1] * len(plain)
     if len(args) != len(plain):
@@ -188,7 +188,7 @@ def _read_tuple(args: tuple, plain: list, where: str, path: str, arrays: Mapping
 
 
 def _read_free(plain: Any, where: str) -> Any:
-    """A value of a free field (``Mapping[str, Any]``): plain values, sequences as tuples, no arrays."""
+    """Reads the value of a free field (``Mapping[str, Any]``): plain values, sequences as tuples, no arrays."""
     if isinstance(plain, list):
         return tuple(_read_free(item, where) for item in plain)
     if isinstance(plain, dict):

@@ -1,7 +1,7 @@
-"""Saving, evicting and deleting runs: what several threads and processes do to one folder.
+"""Saves, evicts and deletes runs, safely for several threads and processes at once.
 
-A run is written into a folder of its own and then renamed: it is there whole or not at all. Whoever
-replaces, evicts or deletes holds the lock of ``place``. Guarded by tests/core/test_store_runs.py.
+A run is written into a folder of its own and then renamed, so it is never there in part. Replacing, evicting and
+deleting hold the lock of ``core.store.lock``. Guarded by tests/core/test_store_runs.py.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ LOG = logging.getLogger("heed")
 
 
 def save_run(trace: Trace) -> str:
-    """Store ``trace`` and return its id; then drop rows of other runs if the store is over its limit.
+    """Stores ``trace`` and returns its id; then evicts rows of other runs if the store is over its limit.
 
-    An intact run of the same id that has more rows is left as it is. Raises StoreError when it cannot
-    be written; nothing half-written remains.
+    An intact run of the same id that has more rows is left as it is. Raises StoreError when it cannot be written;
+    nothing half-written remains.
     """
     root = runs_folder()
     new = root / f".tmp-{writer_name()}-{secrets.token_hex(4)}"
@@ -52,7 +52,7 @@ def save_run(trace: Trace) -> str:
 
 
 def delete_runs(ids: Iterable[str]) -> int:
-    """Delete runs with their names and stars; returns how many there were. Raises StoreError."""
+    """Deletes runs with their names and stars; returns how many there were. Raises StoreError."""
     root, gone = runs_folder(), 0
     try:
         with store_lock(root):
@@ -65,7 +65,7 @@ def delete_runs(ids: Iterable[str]) -> int:
 
 
 def evict_rows() -> int:
-    """Drop attention rows, least used first and starred last, until the store fits; returns the bytes freed.
+    """Drops attention rows, least used first and starred last, until the store fits; returns the bytes freed.
 
     The small records stay even when they alone exceed the limit. Raises StoreError.
     """
@@ -87,14 +87,14 @@ def evict_rows() -> int:
 
 
 def _oldest(runs: sqlite3.Connection) -> tuple[int, list[str]]:
-    """Bytes in all, and the runs with rows in the order in which they lose them."""
+    """Returns the bytes of all runs, and the runs with rows in the order in which they lose them."""
     taken = runs.execute("SELECT coalesce(sum(bytes), 0) FROM runs").fetchone()[0]
     found = runs.execute("SELECT id FROM runs WHERE rows_bytes > 0 ORDER BY starred, last_used, id")
     return taken, [run_id for (run_id,) in found]
 
 
 def _publish(new: Path, target: Path, manifest: run_files.Manifest) -> None:
-    """Rename a finished folder to its place, unless what stands there is intact and has more rows."""
+    """Renames a finished folder to its place, unless the run there is intact and has more rows."""
     try:
         if run_files.read_manifest(target).rows_bytes > manifest.rows_bytes:
             run_files.verify_run(target)

@@ -1,4 +1,4 @@
-"""From items to a table of runs: Item -> laid-out prompts -> cells -> Digest -> row. Lazy: no torch at import.
+"""Runs studies: lays out items as prompts, runs the cells, and makes a table of runs. Lazy: no torch at import.
 
 ``Plan`` says what is run, ``Study`` runs it in a SQLite file and reads it back, ``python -m core.study`` does both
 from a shell. ``STRUCTURES`` are the ways to lay out a prompt, the suites are built-in items.

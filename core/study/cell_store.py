@@ -1,4 +1,4 @@
-"""Writing and reading finished cells: one transaction a cell, and back from the database to records.
+"""Stores finished cells of a study, one transaction per cell, and reads them back as records.
 
 Guarded by tests/core/test_study_run.py.
 """
@@ -23,12 +23,12 @@ Span = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class KeptCell:
-    """What is kept of one finished cell."""
+    """The stored contents of one finished cell."""
 
     cell: str
     request: Request
     spans: tuple[tuple[Span, ...], ...]
-    """Of each of the item's instructions."""
+    """Spans of each of the item's instructions."""
     digest: Digest | None
     effects: Mapping[str, float]
 
@@ -36,7 +36,7 @@ class KeptCell:
 def write_cell(
     db: sqlite3.Connection, place: Mapping[str, Any], item: Item, kept: KeptCell, facts: Mapping[str, Any]
 ) -> None:
-    """A finished cell, everywhere at once: what is kept, its row, its instructions' rows, and that it is done.
+    """Writes a finished cell to all tables: its contents, its row, its instructions' rows, and its state.
 
     ``place`` is its row in ``cells``; ``facts``: error, seconds, near_ties, prompt_tokens, output_tokens.
     """
@@ -60,7 +60,7 @@ def write_cell(
 
 
 def fail_cell(db: sqlite3.Connection, place: Mapping[str, Any], why: str) -> None:
-    """A cell that could not even be asked keeps its reason."""
+    """Stores the reason of a cell that could not be run."""
     row = _place(place) | {"error": why, "answer": "", "why": "{}", "run": "", "finished": time.time()}
     with database.transaction(db):
         _rows(db, row, [])
@@ -70,7 +70,7 @@ def fail_cell(db: sqlite3.Connection, place: Mapping[str, Any], why: str) -> Non
 def cell_rows(
     place: Mapping[str, Any], item: Item, kept: KeptCell, facts: Mapping[str, Any], rating: float | None
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """(row of ``runs``, rows of ``instructions``) of a cell."""
+    """Returns (row of ``runs``, rows of ``instructions``) of a cell."""
     row = _place(place) | dict(facts) | {"run": kept.request.id, "why": "{}", "answer": "", "finished": time.time()}
     if kept.digest is None:
         return row, []
@@ -83,7 +83,7 @@ def cell_rows(
 
 
 def cell_record(item: Item, kept: KeptCell, rating: float | None) -> Answered:
-    """What metrics look at; the item's instructions with the spans they have in this run's prompt."""
+    """Returns the input of metrics, with the spans that the item's instructions have in this run's prompt."""
     assert kept.digest is not None
     spans = [*kept.spans, *[()] * len(item.instructions)]
     told = tuple(Instruction(i.id, i.kwargs, s, i.text) for i, s in zip(item.instructions, spans, strict=False))
@@ -91,7 +91,7 @@ def cell_record(item: Item, kept: KeptCell, rating: float | None) -> Answered:
 
 
 def recompute_cell(db: sqlite3.Connection, place: Mapping[str, Any], item: Item) -> None:
-    """Compute the rows of one finished cell anew from what is kept, with the item as it is now."""
+    """Computes the rows of one finished cell anew from its stored contents, with the item as it is now."""
     old = db.execute("SELECT * FROM runs WHERE cell = ?", [place["cell"]]).fetchone()
     kept = read_cell(db, place["cell"])
     if old is None or kept is None or kept.digest is None:
@@ -105,7 +105,7 @@ def recompute_cell(db: sqlite3.Connection, place: Mapping[str, Any], item: Item)
 
 
 def read_cell(db: sqlite3.Connection, cell: str) -> KeptCell | None:
-    """What is kept of a cell; None where it is not done."""
+    """Returns the stored contents of a cell; None where it is not done."""
     row = db.execute("SELECT * FROM kept WHERE cell = ?", [cell]).fetchone()
     if row is None:
         return None
@@ -115,7 +115,7 @@ def read_cell(db: sqlite3.Connection, cell: str) -> KeptCell | None:
 
 
 def request_from_text(text: str) -> Request:
-    """A kept Request. Raises StoreError."""
+    """Parses a stored Request. Raises StoreError."""
     request = from_plain(json.loads(text), {})
     if not isinstance(request, Request):
         raise StoreError("The study holds something else where a request should be: run it again.")
@@ -123,7 +123,7 @@ def request_from_text(text: str) -> Request:
 
 
 def read_digests(db: sqlite3.Connection, cells: list[str]) -> Iterator[tuple[str, Digest | None]]:
-    """(cell, its digest) one after another."""
+    """Yields (cell, its digest) one after another."""
     for cell in cells:
         row = db.execute("SELECT digest FROM kept WHERE cell = ?", [cell]).fetchone()
         yield cell, None if row is None or row["digest"] is None else unpack_digest(row["digest"])
@@ -146,6 +146,6 @@ def _state(db: sqlite3.Connection, cell: str, state: str) -> None:
 
 
 def _rating(db: sqlite3.Connection, cell: str, item: Item) -> float | None:
-    """The mean over raters, else what came with the item."""
+    """Returns the mean over raters, else the rating that came with the item."""
     row = db.execute("SELECT avg(rating) AS mean FROM ratings WHERE cell = ?", [cell]).fetchone()
     return item.rating if row["mean"] is None else float(row["mean"])

@@ -1,7 +1,7 @@
-"""The plain words for what a table calls by a key: tasks, structures, models, metrics, features.
+"""Returns plain words for the keys of tables: tasks, structures, models, metrics, features.
 
-Charts, the page Findings and the report take their words from here, so that one thing has one name. To add a task or
-a structure of your own: nothing, its key is written as it is. Guarded by tests/core/test_study_column_labels.py.
+Charts, the page Findings and the report take their words from here, so that one thing has one name. A task or structure
+of your own needs no entry: its key is written as it is. Guarded by tests/core/test_study_column_labels.py.
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ TASK_WORDS = {
     "own": "Own items",
 }
 CAUSAL = "causal"
-"""The group of the features that come of knocking out."""
+"""Group of the features that come from ablation."""
 LEAST = ("masked", "removed", "share_", "lookback", "sink", "entropy")
-"""How the names of the features begin that a first look shows."""
+"""Prefixes of the features that are shown at first."""
 
 
 def task_label(task: str) -> str:
-    """A task in words."""
+    """Returns a task in words."""
     return TASK_WORDS.get(task, task)
 
 
 def structure_label(name: str) -> str:
-    """A structure in words; the user's own by the name that it was given."""
+    """Returns a structure in words; the user's own by its given name."""
     if name.startswith(OWN_PREFIX):
         return name.removeprefix(OWN_PREFIX)
     return STRUCTURES[name].label if name in STRUCTURES else name
 
 
 def model_label(name: str) -> str:
-    """A model as the catalogue calls it, else its name."""
+    """Returns a model's label in the catalogue, else its name."""
     return CATALOGUE[name].label if name in CATALOGUE else name
 
 
 def strata_labels(forest: pd.DataFrame) -> list[tuple[str, str, str]]:
-    """(heading, row, series) of each row of a forest table but the pooled one: task, structure, model where known."""
+    """Returns (heading, row, series) of each row of a forest table but the pooled one, from task, structure, model."""
     own = forest.iloc[:-1]
 
     def words(column: str, say: Callable[[str], str]) -> list[str]:
@@ -69,7 +69,7 @@ def strata_labels(forest: pd.DataFrame) -> list[tuple[str, str, str]]:
 
 
 def column_label(name: str) -> str:
-    """A metric or a feature in words."""
+    """Returns a metric or a feature in words."""
     if name in METRICS:
         return METRICS[name].label
     feature = get_feature(name)
@@ -77,7 +77,7 @@ def column_label(name: str) -> str:
 
 
 def column_description(name: str) -> str:
-    """One sentence on what a metric or a feature is; empty for a column that is not known."""
+    """Returns one sentence on what a metric or a feature is; empty for an unknown column."""
     if name in METRICS:
         return METRICS[name].about
     found = get_feature(name)
@@ -87,30 +87,30 @@ def column_description(name: str) -> str:
 
 
 def is_binary(name: str) -> bool:
-    """True for a metric that is only 0 or 1."""
+    """Returns whether a metric is only 0 or 1."""
     return name in METRICS and METRICS[name].binary
 
 
 def metrics_of(columns: Iterable[str]) -> list[str]:
-    """The metrics among ``columns``, outcomes first."""
+    """Returns the metrics among ``columns``, outcomes first."""
     have = set(columns)
     return [m for kind in EVIDENCE_KINDS for m in METRICS if METRICS[m].kind == kind and m in have]
 
 
 def features_of(columns: Iterable[str], group: str = "") -> list[str]:
-    """The features among ``columns``, by method, effects last; with ``group`` (of ``group_of``) only those of it."""
+    """Returns the features among ``columns``, by method, effects last; with ``group`` only those of that group."""
     have = {c for c in columns if get_feature(c) is not None}
     found = [f for f in feature_columns([*METHODS, *sorted(map(method_of, have))]) if f in have]
     return [f for f in found if not group or group_of(f) == group]
 
 
 def group_of(feature: str) -> str:
-    """What a feature is shown under: the name of its method, or CAUSAL."""
+    """Returns the group under which a feature is shown: the name of its method, or CAUSAL."""
     found = get_feature(feature)
     return CAUSAL if found is not None and found.kind == "causal" else method_of(feature)
 
 
 def feature_groups(columns: Iterable[str]) -> dict[str, str]:
-    """{group: its words} of the features among ``columns``, as pages offer them."""
+    """Returns {group: its words} of the features among ``columns``, as pages offer them."""
     words = {name: method.label for name, method in METHODS.items()} | {CAUSAL: "Knock-out"}
     return {group: words.get(group, group) for group in dict.fromkeys(map(group_of, features_of(columns)))}

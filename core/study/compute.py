@@ -1,7 +1,7 @@
-"""Requests -> Digests with effects: the part of a study that holds a model. What every worker of a study calls.
+"""Runs a study's requests on a loaded model: returns a digest and the ablation effects of each. Called by workers.
 
-Runs are captured in batches; each is digested and its parts are knocked out as it comes, so that nothing large is kept.
-A run that fails keeps its reason and leaves the others alone. Guarded by tests/core/test_study_features.py.
+Runs are captured in batches; each is digested and its parts are ablated as it comes, so that nothing large is kept. A
+run that fails keeps its reason and leaves the others alone. Guarded by tests/core/test_study_features.py.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class StudyRun:
     """One run of a study, ready for the model."""
 
     key: str
-    """The cell."""
+    """Id of the cell."""
     request: Request
     instructions: tuple[Instruction, ...] = ()
     """With their spans in this layout."""
@@ -35,14 +35,14 @@ class StudyRun:
 
 @dataclass(frozen=True)
 class StudyResult:
-    """What came of it: a digest and the effects of its parts, or why there is none."""
+    """The outcome of one run: a digest and the effects of its parts, or an error."""
 
     key: str
     run: str
     digest: Digest | None = None
     effects: dict[str, float] = field(default_factory=dict)
-    """``masked_total_SEG`` and ``removed_total_SEG``: nats that the answer loses; SEG a segment, ``check`` or
-    ``check N``."""
+    """``masked_total_SEG`` and ``removed_total_SEG``: nats that the answer loses; SEG a segment, ``check`` or ``check
+    N``."""
     error: str = ""
     near_ties: int = 0
     """Steps whose two best tokens are within 1e-4 nats: there a batch may write another word than a single run."""
@@ -61,7 +61,7 @@ def compute_runs(
     progress: Progress = no_progress,
     cancelled: IsCancelled = never_cancelled,
 ) -> Iterator[StudyResult]:
-    """A Result for each of ``asked``, as they are done. Raises Cancelled; results handed out before stay good."""
+    """Yields a StudyResult for each of ``asked``, as they finish. Raises Cancelled; earlier results stay valid."""
     from ..capture.batch_generation import capture_all
 
     methods = default_study_methods() if methods is None else tuple(methods)
@@ -115,7 +115,7 @@ def _result(
 
 
 def ablated_parts(one: StudyRun) -> dict[str, list[Span]]:
-    """{name: spans} to knock out: segments by name, each instruction's span as ``check N``, all as ``check``."""
+    """Returns {name: spans} to ablate: segments by name, each instruction's span as ``check N``, all as ``check``."""
     parts: dict[str, list[Span]] = {}
     for s in one.request.segments:
         if not s.name.startswith("check"):

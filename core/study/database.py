@@ -1,10 +1,10 @@
-"""The SQLite file of one study: what is to be done, who does it, and what came of it.
+"""The SQLite database of one study: its work list, claims of workers, and results.
 
     cells         the work list: state, and which process holds a cell
-    runs          one row a run: the table of statistics; a column for each metric and feature
-    instructions  one row a run and instruction
-    kept          what numbers are made from: request, digest (about 100 kB), effects
-    plans         as given, and with every item and example written out; the last one holds
+    runs          one row per run: the table of statistics; a column for each metric and feature
+    instructions  one row per run and instruction
+    kept          the inputs of all numbers: request, digest (about 100 kB), effects
+    plans         as given, and with every item and example written out; the last one is valid
     ratings, meta
 
 WAL, so that pages read while workers write; one transaction writes a finished cell everywhere, so that a process
@@ -59,11 +59,11 @@ FIXED = (
     *("cell", "run", "prompt_id", "task", "structure", "control", "model", "seed", "prompt_tokens", "output_tokens"),
     *("finish", "truncated", "answer", "error", "why", "seconds", "near_ties", "finished"),
 )
-"""Columns of ``runs`` that are no metric and no feature."""
+"""Columns of ``runs`` that are neither metric nor feature."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """The database at ``path``, made where there is none; statements commit by themselves. Raises StoreError."""
+    """Opens the database at ``path``, creating it if needed; statements commit by themselves. Raises StoreError."""
     try:
         db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
         db.row_factory = sqlite3.Row
@@ -80,7 +80,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All of what is inside, or nothing; alone among writers."""
+    """Commits everything inside the block, or nothing; excludes other writers."""
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -91,12 +91,12 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def quote_column(name: str) -> str:
-    """A column's name for SQL."""
+    """Quotes a column's name for SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def put_row(db: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> None:
-    """One row, in place of that of the same key; columns that ``runs`` does not have yet are added as numbers."""
+    """Inserts or replaces one row; columns that ``runs`` does not have yet are added as numbers."""
     if table == "runs":
         add_columns(db, [name for name in row if name not in FIXED])
     names = ", ".join(quote_column(name) for name in row)
@@ -105,7 +105,7 @@ def put_row(db: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> None:
 
 
 def add_columns(db: sqlite3.Connection, names: Iterable[str]) -> None:
-    """Add what ``runs`` lacks of these columns."""
+    """Adds those of the columns that ``runs`` lacks."""
     known = {row["name"] for row in db.execute("PRAGMA table_info(runs)")}
     for name in dict.fromkeys(names):
         if name not in known:
@@ -117,7 +117,7 @@ def add_columns(db: sqlite3.Connection, names: Iterable[str]) -> None:
 
 
 def get_note(db: sqlite3.Connection, key: str) -> str | None:
-    """A note about the study."""
+    """Returns the value stored under ``key`` in ``meta``, or None."""
     row = db.execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
     return None if row is None else str(row["value"])
 
@@ -127,9 +127,9 @@ def put_note(db: sqlite3.Connection, key: str, value: str) -> None:
 
 
 def claim_cells(db: sqlite3.Connection, owner: str, model: str, most: int, pilot: bool = False) -> list[dict[str, Any]]:
-    """The next cells of one model for ``owner``, of one task; empty when none is left that nobody works at.
+    """Claims the next cells of one model and one task for ``owner``; empty when none is left unclaimed.
 
-    Cells whose process ended before come one at a time, so that one that kills its process is found out.
+    Cells whose process ended before come one at a time, so that one that kills its process is identified.
     """
     with transaction(db):
         _release(db, owner)
@@ -151,7 +151,7 @@ def claim_cells(db: sqlite3.Connection, owner: str, model: str, most: int, pilot
 
 
 def release_claims(db: sqlite3.Connection, owner: str) -> None:
-    """Cells that ``owner`` claimed and did not run are free again."""
+    """Frees cells that ``owner`` claimed and did not run."""
     db.execute(
         "UPDATE cells SET state = 'waiting', owner = '', tries = max(tries - 1, 0) "
         "WHERE state = 'claimed' AND owner = ?",
@@ -160,12 +160,12 @@ def release_claims(db: sqlite3.Connection, owner: str) -> None:
 
 
 def refresh_claims(db: sqlite3.Connection, owner: str) -> None:
-    """Say that ``owner`` still works."""
+    """Renews the claims of ``owner``, as a sign that it still works."""
     db.execute("UPDATE cells SET claimed = ? WHERE state = 'claimed' AND owner = ?", [time.time(), owner])
 
 
 def _release(db: sqlite3.Connection, owner: str) -> None:
-    """Free what ended processes hold (inside a transaction)."""
+    """Frees the claims of ended processes (inside a transaction)."""
     held = db.execute("SELECT owner, max(claimed) AS at FROM cells WHERE state = 'claimed' GROUP BY owner").fetchall()
     for row in held:
         if row["owner"] != owner and not is_alive(row["owner"], row["at"]):
@@ -174,14 +174,14 @@ def _release(db: sqlite3.Connection, owner: str) -> None:
 
 
 def worker_name() -> str:
-    """A new name for work of this process, which tells others whether it still lives: host, process id, its start."""
+    """Returns a new owner name from which others can tell whether this process lives: host, process id, its start."""
     import psutil
 
     return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.2f} {secrets.token_hex(4)}"
 
 
 def is_alive(owner: str, at: float) -> bool:
-    """True while the process that claimed may still work; on other machines after its last word."""
+    """Returns whether the claiming process may still work; on other machines judged by the age of its claim."""
     import psutil
 
     host, pid, started, *_ = f"{owner} 0 0".split(" ")
@@ -194,5 +194,5 @@ def is_alive(owner: str, at: float) -> bool:
 
 
 def query_rows(db: sqlite3.Connection, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
-    """The rows of a query as dicts."""
+    """Returns the rows of a query as dicts."""
     return [dict(row) for row in db.execute(sql, values)]

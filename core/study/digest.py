@@ -1,9 +1,9 @@
-"""Trace -> Digest: what a study keeps of a run, and the bytes it becomes in a database.
+"""Reduces a Trace to a Digest, the part of a run that a study stores, and packs it into bytes.
 
 Rows of single heads are 40 MB for a long run; every feature that Heed defines needs only the rows of a method (one
-map), the share of each group for each head averaged over parts of the answer, and log-probabilities. Full rows come
-back by running the request again. Guarded by tests/core/test_study_features.py: features of a digest equal those of raw
-attention.
+map), the share of each group for each head averaged over parts of the answer, and log-probabilities. Full rows are
+obtained by running the request again. Guarded by tests/core/test_study_features.py: features of a digest equal those of
+raw attention.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PROMPT = ("sink", "template", "system", "user", "assistant")
 
 
 def make_digest(trace: Trace, methods: Sequence[str] | None = None) -> Digest:
-    """The Digest of ``trace``, read by ``methods`` (None: those that studies use by default).
+    """Returns the Digest of ``trace`` with the rows of ``methods`` (None: those that studies use by default).
 
     Raises MethodError where a method cannot read this run. A run without attention (a model that has none) keeps no
     methods, and its features are undefined.
@@ -73,18 +73,18 @@ def make_digest(trace: Trace, methods: Sequence[str] | None = None) -> Digest:
 
 
 def answer_slices(steps: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The steps of each of SLICES: all, the first, the first and the last third (empty below three steps)."""
+    """Returns the steps of each of SLICES: all, the first, the first and the last third (empty below three steps)."""
     third = len(steps) // 3
     return steps, steps[:1], steps[:third], steps[len(steps) - third :]
 
 
 def _mean(mass: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """float [L, H, G] mean of ``mass`` [L, H, T, G] over ``steps``; NaN where there is none."""
+    """Returns float [L, H, G]: the mean of ``mass`` [L, H, T, G] over ``steps``; NaN where there is none."""
     return mass[:, :, steps].mean(axis=2, dtype=np.float64) if len(steps) else np.full_like(mass[:, :, 0], np.nan)
 
 
 def _lookback(trace: Trace) -> np.ndarray:
-    """float64 [L, H, steps]: attention per prompt token against attention per token written so far.
+    """Returns float64 [L, H, steps]: the lookback ratio, attention per prompt token against per output token.
 
     a / (a + b) with a = share on the prompt / P and b = share on the own output / t, at answer step t > 0; the
     lookback ratio of Chuang et al. 2024 (arXiv 2407.07071).
@@ -97,7 +97,7 @@ def _lookback(trace: Trace) -> np.ndarray:
 
 
 def _rows_of_method(trace: Trace, name: str, member: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """(uint16 [T, K] packed rows, float64 [T, G] uniform, what a packed 1 stands for) of one method."""
+    """Returns (uint16 [T, K] packed rows, float64 [T, G] uniform, value of a packed 1) of one method."""
     weights, maps = method_weights(trace, name)
     if weights.size and float(weights.min()) < -1e-6:
         raise MethodError(f"{METHODS[name].label} gives values below 0, which a study cannot keep: leave it out.")
@@ -111,7 +111,7 @@ def _rows_of_method(trace: Trace, name: str, member: np.ndarray) -> tuple[np.nda
 
 
 def _content(trace: Trace) -> np.ndarray:
-    """bool [P]: at least half of the token lies in content words of the user's own text."""
+    """Returns bool [P]: whether at least half of the token lies in content words of the user's own text."""
     if not trace.tokens.proven:
         return np.zeros(trace.prompt_length, bool)
     words = units(trace.tokens, "word", range(trace.prompt_length))
@@ -122,7 +122,7 @@ def _content(trace: Trace) -> np.ndarray:
 
 
 def kept_weights(found: Digest, method: str = DEFAULT_METHOD) -> np.ndarray:
-    """float64 [T, K] share (or score) of each key at each step, within 1.6e-5 (of the scale) of what the run read."""
+    """Returns float64 [T, K]: share (or score) of each key at each step, within 1.6e-5 (of the scale) of the run's."""
     at = found.methods.index(method)
     return (found.rows[at].astype(np.float64) / SCALE) ** 2 * float(found.scale[at])
 
@@ -131,14 +131,14 @@ _ARRAYS = ("content", "ids", "logprobs", "entropy", "member", "mass", "uniform",
 
 
 def pack_digest(found: Digest) -> bytes:
-    """One compressed blob, about 100 kB; holds no code."""
+    """Packs a digest into one compressed blob, about 100 kB; holds no code."""
     arrays = {name: np.ascontiguousarray(getattr(found, name)) for name in _ARRAYS}
     plain = {f.name: getattr(found, f.name) for f in fields(found) if f.name not in _ARRAYS}
     return zlib.compress(safetensors.save(arrays, metadata={"digest": json.dumps(plain)}), 6)
 
 
 def unpack_digest(data: bytes) -> Digest:
-    """The digest of ``pack``. Raises StoreError for anything else."""
+    """Unpacks what ``pack_digest`` returned. Raises StoreError for anything else."""
     try:
         body = zlib.decompress(data)
         size = int.from_bytes(body[:8], "little")

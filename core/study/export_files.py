@@ -1,4 +1,4 @@
-"""A study as files that others can read: both tables as CSV and Parquet, and the plan they were made by.
+"""Exports a study's tables as CSV and Parquet, with its plan.
 
 Guarded by tests/core/test_study_run.py.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def export_tables(tables: Mapping[str, pd.DataFrame], plan: str, folder: Path) -> list[Path]:
-    """Writes ``{name: table}`` (.csv, .parquet) and plan.json into ``folder``; the paths. Raises StoreError."""
+    """Writes ``{name: table}`` (.csv, .parquet) and plan.json into ``folder``; returns the paths. Raises StoreError."""
     paths = []
     try:
         folder.mkdir(parents=True, exist_ok=True)

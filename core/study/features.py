@@ -1,13 +1,14 @@
-"""``FEATURES``: numbers about importance, one value a run, one dict line a feature with its definition and source.
+"""``FEATURES``: scalar features of importance, one value per run, each with its definition and source.
 
-``features(trace, importance)`` is the face for notebooks; a study calls ``digest_features`` and ``effect_features`` on
-what it kept. All shares are means over the steps of the answer itself (no thinking, no end token), so that answers of
-different length compare. What a run does not have (a segment, a second step) is NaN, never 0.
+``features(trace, importance)`` is the entry point for notebooks; a study calls ``digest_features`` and
+``effect_features`` on what it stored. All shares are means over the steps of the answer itself (no thinking, no end
+token), so that answers of different length compare. What a run does not have (a segment, a second step) is NaN, never
+0.
 
-A feature says what it *needs*: rows (then every method gives a column of its own, ``name@method``, the default method
-without the suffix), the digest, or effects of knock-outs. What links it by construction to a metric stands at the
-feature, in ``linked``. To add one: a function and a line in ``FEATURES``; docs/extending.md has a whole example.
-Guarded by tests/core/test_study_features.py (known numbers, raw attention as the oracle, length).
+A feature declares what it *needs*: rows (then every method gives a column of its own, ``name@method``, the default
+method without the suffix), the digest, or effects of ablation. What links it by construction to a metric is declared in
+``linked``. To add one: a function and a line in ``FEATURES``; docs/extending.md has a complete example. Guarded by
+tests/core/test_study_features.py (known numbers, raw attention as the oracle, length).
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ PART_NAMES = {
     "system": "system message",
     "template": "markup",
 }
-"""What readers call a part whose key is no plain word."""
+"""Displayed names of parts whose key is no plain word."""
 EFFECT_MODES = {"masked": "hidden from attention, positions kept", "removed": "taken out of the prompt"}
 TOP = 5
 HEAD_GROUPS = ("sink", "template", "system", "user", "output", *SEGMENTS)
-"""What ``head_features`` gives for each head; lookback comes last."""
+"""The groups of which ``head_features`` returns each head's share; lookback comes last."""
 
 BY_LENGTH = {"length": "a longer answer has more of its own words to read, which moves this share by itself"}
 BY_LIKELIHOOD = {"likelihood": "the effect is a difference to the same log-probability of the answer"}
@@ -49,7 +50,7 @@ class Feature:
 
     label: str
     function: Callable[..., float]
-    """Of a MethodReading (``needs`` rows), of a Digest, or of EffectReading (effects)."""
+    """Takes a MethodReading (``needs`` rows), a Digest, or an EffectReading (effects)."""
     unit: str
     definition: str
     range: str
@@ -62,23 +63,23 @@ class Feature:
 
     @property
     def kind(self) -> Literal["attention", "causal"]:
-        """What it is evidence of: what was read, or what a part did to the answer."""
+        """Kind of evidence: attention, or the causal effect of a part on the answer."""
         return "causal" if self.needs == "effects" else "attention"
 
 
 @dataclass(frozen=True)
 class EffectReading:
-    """What knocking out the parts of a prompt did to a run's answer."""
+    """Input of the features of ablation: the effects of a prompt's parts on a run's answer."""
 
     effects: Mapping[str, float]
-    """{``masked_total_SEGMENT``: nats that the whole answer lost}; what was not measured is not there."""
+    """{``masked_total_SEGMENT``: nats that the whole answer lost}; without what was not measured."""
     tokens: int
-    """Of the answer itself."""
+    """Number of tokens of the answer itself."""
 
 
 @dataclass(frozen=True)
 class MethodReading:
-    """One method's view of one run: what every feature is computed from. A answer steps, P prompt tokens."""
+    """Input of the features of attention: one method's rows of one run. A answer steps, P prompt tokens."""
 
     found: Digest
     rows: np.ndarray
@@ -89,11 +90,11 @@ class MethodReading:
     """int [A]"""
 
     def parts(self, name: str) -> list[int]:
-        """Indices of the groups that make it up."""
+        """Returns the indices of the groups that make up a part."""
         return group_places(self.found, name)
 
     def member(self, name: str) -> np.ndarray | None:
-        """float64 [P] how much of each prompt token belongs to a group, a segment or ``check``; None: there is none."""
+        """Returns float64 [P]: how much of each prompt token belongs to a group, a segment or ``check``, or None."""
         parts = self.parts(name)
         if not parts:
             return None
@@ -101,14 +102,14 @@ class MethodReading:
         return inside if inside.any() else None
 
     def share(self, name: str) -> np.ndarray | None:
-        """float64 [A] share of each step on it; None where the run has no such part."""
+        """Returns float64 [A]: each step's share on the part; None where the run has no such part."""
         if name == "output":
             return self.rows[:, self.found.prompt_length :].sum(1)
         inside = self.member(name)
         return None if inside is None else self.rows[:, : self.found.prompt_length] @ inside
 
     def expected(self, name: str) -> float:
-        """Mean share that reading every readable token equally would give it."""
+        """Returns the part's mean uniform share."""
         at = self.parts(name)
         inside = self.member(name)
         whole = self.found.member[:, at].sum(dtype=np.float64)
@@ -116,32 +117,32 @@ class MethodReading:
         return float(self.uniform[:, at].sum(1).mean() * once)
 
     def text(self) -> np.ndarray | None:
-        """float64 [A, tokens of the user's text] shares scaled to one; None where nothing of it was read."""
+        """Returns float64 [A, tokens of the user's text]: shares scaled to one; None where nothing of it was read."""
         inside = self.in_text()
         part = self.rows[:, : self.found.prompt_length][:, inside]
         total = part.sum(1, keepdims=True)
         return part / total if inside.any() and (total > 0).all() else None
 
     def in_text(self) -> np.ndarray:
-        """bool [P] the user's text: messages of the user, and named parts wherever they stand."""
+        """Returns bool [P]: the user's text, that is messages of the user, and named parts wherever they stand."""
         names = [g == "user" or g.startswith("segment:") for g in self.found.groups]
         sink = self.found.member[:, self.found.groups.index("sink")] > 0
         return (self.found.member[:, names].sum(1) > 0) & ~sink
 
     def content(self) -> np.ndarray:
-        """bool [tokens of the user's text]"""
+        """Returns bool [tokens of the user's text]: whether each is a content word."""
         return self.found.content[self.in_text()]
 
 
 def group_places(found: Digest, name: str) -> list[int]:
-    """Indices in ``found.groups`` of a group, a segment, or of every instruction's span (``check``)."""
+    """Returns the indices in ``found.groups`` of a group, a segment, or of every instruction's span (``check``)."""
     if name == "check":
         return [i for i, g in enumerate(found.groups) if g.startswith("segment:check ")]
     return [i for i, g in enumerate(found.groups) if g in (name, f"segment:{name}")]
 
 
 def mean_share(name: str) -> Callable[[MethodReading], float]:
-    """A feature's function: the share on the part ``name``, mean over the answer's steps."""
+    """Makes a feature's function: the share on the part ``name``, mean over the answer's steps."""
 
     def value(reading: MethodReading) -> float:
         share = reading.share(name)
@@ -151,7 +152,7 @@ def mean_share(name: str) -> Callable[[MethodReading], float]:
 
 
 def multiple_of_uniform(name: str) -> Callable[[MethodReading], float]:
-    """A feature's function: the share on the part ``name`` as a multiple of uniform reading."""
+    """Makes a feature's function: the share on the part ``name`` as a multiple of its uniform share."""
 
     def value(reading: MethodReading) -> float:
         share = reading.share(name)
@@ -162,23 +163,23 @@ def multiple_of_uniform(name: str) -> Callable[[MethodReading], float]:
 
 
 def lost_per_token(key: str) -> Callable[[EffectReading], float]:
-    """A feature's function: what an answer token lost without a part, from the total ``key`` of the answer."""
+    """Makes a feature's function: the loss per answer token without a part, from the answer's total ``key``."""
     return lambda found: found.effects.get(key, np.nan) / found.tokens if found.tokens else np.nan
 
 
 def lost_in_all(key: str) -> Callable[[EffectReading], float]:
-    """A feature's function: what the whole answer lost without a part."""
+    """Makes a feature's function: the loss of the whole answer without a part."""
     return lambda found: float(found.effects.get(key, np.nan))
 
 
 def entropy(reading: MethodReading) -> float:
-    """-sum p ln p over the user's text, mean over the steps."""
+    """Returns the entropy -sum p ln p over the user's text, mean over the steps."""
     part = reading.text()
     return np.nan if part is None else float(_entropies(part).mean())
 
 
 def effective_tokens(reading: MethodReading) -> float:
-    """exp of the entropy of each step (Hill number of order 1), mean over the steps."""
+    """Returns exp of the entropy of each step (Hill number of order 1), mean over the steps."""
     part = reading.text()
     return np.nan if part is None else float(np.exp(_entropies(part)).mean())
 
@@ -188,7 +189,7 @@ def _entropies(part: np.ndarray) -> np.ndarray:
 
 
 def gini(reading: MethodReading) -> float:
-    """Gini coefficient of each step's shares, mean over the steps: sum (2i - n - 1) p_i / n for sorted p."""
+    """Returns the Gini coefficient of each step's shares, mean over steps: sum (2i - n - 1) p_i / n for sorted p."""
     part = reading.text()
     if part is None or part.shape[1] < 2:
         return np.nan
@@ -197,7 +198,7 @@ def gini(reading: MethodReading) -> float:
 
 
 def top_share(reading: MethodReading) -> float:
-    """What the five most read tokens of each step hold, mean over the steps; undefined up to five tokens."""
+    """Returns the share of the five most read tokens of each step, mean over the steps; undefined up to five tokens."""
     part = reading.text()
     if part is None or part.shape[1] <= TOP:
         return np.nan
@@ -205,7 +206,7 @@ def top_share(reading: MethodReading) -> float:
 
 
 def drift(reading: MethodReading) -> float:
-    """Share on the user's text in the last third of the answer minus that in the first third."""
+    """Returns the share on the user's text in the last third of the answer minus that in the first third."""
     _, _, first, last = answer_slices(np.arange(len(reading.steps)))
     if not len(first):
         return np.nan
@@ -214,13 +215,13 @@ def drift(reading: MethodReading) -> float:
 
 
 def content_share(reading: MethodReading) -> float:
-    """Part of the reading of the user's text that falls on content words."""
+    """Returns the part of the attention on the user's text that falls on content words."""
     part = reading.text()
     return np.nan if part is None else float(part[:, reading.content()].sum(1).mean())
 
 
 def lookback_ratio(found: Digest) -> float:
-    """Mean lookback ratio over heads and over the answer's steps after the first."""
+    """Returns the mean lookback ratio over heads and over the answer's steps after the first."""
     known = found.lookback[np.isfinite(found.lookback)].astype(np.float64)
     return float(known.mean()) if known.size else np.nan
 
@@ -243,7 +244,7 @@ def _multiple(part: str) -> Feature:
 
 
 def _effect(mode: str, part: str) -> dict[str, Feature]:
-    """What an answer token, and the whole answer, loses without a part."""
+    """Makes two features: the loss per answer token, and of the whole answer, without a part."""
     how, key = EFFECT_MODES[mode], f"{mode}_total_{part}"
     about = f"Log-probability an answer token loses with {_part(part)} {how}."
     in_all = f"Log-probability the whole answer loses with {_part(part)} {how}."
@@ -290,12 +291,12 @@ FEATURES: dict[str, Feature] = {
 
 
 def column_name(name: str, method: str = DEFAULT_METHOD) -> str:
-    """The column of a feature as a method reads it: ``sink``, ``sink@last-layer``."""
+    """Returns the column of a feature by a method: ``sink``, ``sink@last-layer``."""
     return name if method == DEFAULT_METHOD or FEATURES[name].needs != "rows" else f"{name}@{method}"
 
 
 def feature_columns(methods: Iterable[str]) -> dict[str, Feature]:
-    """{column: its feature} of a table whose runs are read by ``methods``; effects come last."""
+    """Returns {column: its feature} of a table whose runs are read by ``methods``; effects come last."""
     first = {name: f for name, f in FEATURES.items() if f.needs != "effects"}
     rows = [name for name, f in FEATURES.items() if f.needs == "rows"]
     others = {column_name(n, m): n for m in dict.fromkeys(methods) if m != DEFAULT_METHOD for n in rows}
@@ -304,7 +305,7 @@ def feature_columns(methods: Iterable[str]) -> dict[str, Feature]:
 
 
 def get_feature(column: str) -> Feature | None:
-    """The feature that a column holds, by whatever method; None for a column that is none."""
+    """Returns the feature that a column holds, by whatever method; None for any other column."""
     name, _, method = str(column).partition("@")
     if name not in FEATURES or (method and FEATURES[name].needs != "rows"):
         return None
@@ -312,7 +313,7 @@ def get_feature(column: str) -> Feature | None:
 
 
 def method_of(column: str) -> str:
-    """The method that a column of a feature is read by."""
+    """Returns the method by which a feature's column is computed."""
     return column.partition("@")[2] or DEFAULT_METHOD
 
 
@@ -323,11 +324,11 @@ def _by_method(column: str) -> Feature:
 
 
 def features(trace: Trace, importance: Importance | None = None) -> dict[str, float]:
-    """{name: value} of ``trace`` as ``importance`` (made by ``explain``, or the default method) reads it.
+    """Returns {name: value} of ``trace`` by the method of ``importance`` (from ``explain``; None: the default).
 
-    Names as in FEATURES, without those that need the model again. What the run does not have is NaN. ``importance``
-    says the method; its sink, granularity and inputs do not matter here, where sink and markup are told apart anyway.
-    Raises MethodError for an importance of another run, or of picked layers and heads.
+    Names as in FEATURES, without those that need the model again. What the run does not have is NaN. Only the method of
+    ``importance`` counts; its sink, granularity and inputs do not matter here, where sink and markup are separate
+    anyway. Raises MethodError for an importance of another run, or of picked layers and heads.
     """
     if not isinstance(trace, Trace):
         raise MethodError(f"features needs the trace that run gave, not {short_repr(trace)}.")
@@ -343,7 +344,7 @@ def features(trace: Trace, importance: Importance | None = None) -> dict[str, fl
 
 
 def digest_features(found: Digest) -> dict[str, float]:
-    """Every feature of a kept run that needs no effects, one column a method that the digest holds."""
+    """Returns every feature of a digest that needs no effects, one column per method that the digest holds."""
     out = _read_rows(found, DEFAULT_METHOD) | _read_digest(found)
     for method in found.methods:
         if method != DEFAULT_METHOD:
@@ -352,7 +353,7 @@ def digest_features(found: Digest) -> dict[str, float]:
 
 
 def effect_features(effects: Mapping[str, float], tokens: int) -> dict[str, float]:
-    """The causal columns from total effects {masked_total_SEG: nats}; per token over ``tokens`` answer tokens."""
+    """Returns the causal columns from total effects {masked_total_SEG: nats} and the answer's number of ``tokens``."""
     found = EffectReading(effects, tokens)
     return {name: float(f.function(found)) for name, f in FEATURES.items() if f.needs == "effects"}
 
@@ -368,7 +369,7 @@ def _read_digest(found: Digest) -> dict[str, float]:
 
 
 def reading_of(found: Digest, method: str = DEFAULT_METHOD) -> MethodReading | None:
-    """What one method read in the answer; None for a run without attention or without an answer."""
+    """Returns one method's rows of the answer; None for a run without attention or without an answer."""
     steps = found.answer_steps
     if method not in found.methods or not len(steps):
         return None
@@ -377,7 +378,7 @@ def reading_of(found: Digest, method: str = DEFAULT_METHOD) -> MethodReading | N
 
 
 def lookback(trace: Trace) -> tuple[float, np.ndarray, np.ndarray]:
-    """(overall, float32 [L] by layer, float32 [L, H] by head) lookback ratio; see the feature ``lookback``.
+    """Returns (overall, float32 [L] by layer, float32 [L, H] by head) lookback ratio; see the feature ``lookback``.
 
     L counts the layers that have attention; NaN for heads that a layer lacks, and for answers of one step.
     """
@@ -389,7 +390,7 @@ def lookback(trace: Trace) -> tuple[float, np.ndarray, np.ndarray]:
 
 
 def span_features(found: Digest, name: str, method: str = DEFAULT_METHOD) -> dict[str, float]:
-    """{share, multiple} of one named part, e.g. ``check 1``; NaN where the prompt has none."""
+    """Returns {share, multiple} of one named part, e.g. ``check 1``; NaN where the prompt has none."""
     reading = reading_of(found, method)
     if reading is None or f"segment:{name}" not in found.groups:
         return {"share": np.nan, "multiple": np.nan}
@@ -397,10 +398,10 @@ def span_features(found: Digest, name: str, method: str = DEFAULT_METHOD) -> dic
 
 
 def head_features(found: Digest, part: str = "all") -> tuple[tuple[str, ...], np.ndarray]:
-    """(names [F], float32 [F, L, H]): each head's share on HEAD_GROUPS over a part of the answer (SLICES), lookback.
+    """Returns (names [F], float32 [F, L, H]): each head's share on HEAD_GROUPS over a part of the answer, and lookback.
 
-    A part that the prompt does not have has share 0; lookback is NaN in the first step, which has nothing to look
-    back on. NaN for heads that a layer lacks.
+    ``part``: one of SLICES. A part that the prompt does not have has share 0; lookback is NaN in the first step, which
+    has nothing to look back on. NaN for heads that a layer lacks.
     """
     shares = found.heads[SLICES.index(part)].astype(np.float32)
     out = [shares[..., group_places(found, name)].sum(-1) for name in HEAD_GROUPS]

@@ -1,9 +1,8 @@
-"""A neutral text that takes exactly as many tokens as another in the same place: the position control of a study.
+"""Makes a neutral text with exactly as many tokens as an instruction, for the position control of a study.
 
-An instruction at the beginning of a prompt is read more than one at the end whatever it says. So each layout is run
-again with words that ask for nothing where the instruction stood; the difference to that is what the instruction
-itself drew. Equal means: the rendered prompt has the same number of tokens. Guarded by
-tests/core/test_study_features.py.
+An instruction at the beginning of a prompt gets more attention than one at the end whatever it says. So each layout is
+run again with neutral words where the instruction stood; the difference to that is what the instruction itself drew.
+Equal means: the rendered prompt has the same number of tokens. Guarded by tests/core/test_study_features.py.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ FILLER_WORDS = (
     "The table stands near the window and the chair stands by the door. A cup is on the shelf, a coat is on the hook, "
     "and a lamp is in the corner. The road runs past the house and over the hill. There is grass on both sides. "
 )
-"""Plain statements: nothing is asked, nothing is named that a prompt would ask about."""
+"""Plain statements, without any request and without anything that a prompt would ask about."""
 FILLER_ENDINGS = (
     "",
     ".",
@@ -36,7 +35,7 @@ FILLER_ENDINGS = (
 
 
 def neutral_filler(count: Callable[[str], int], instruction: str, slack: int = 12) -> str:
-    """A neutral text for which ``count`` (tokens of the whole prompt with this text in place) equals the instruction's.
+    """Returns a neutral text for which ``count`` (tokens of the whole prompt with it) equals the instruction's.
 
     Raises PromptError where no text of the same length is found, e.g. for an instruction of a single odd token.
     """

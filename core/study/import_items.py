@@ -1,8 +1,8 @@
-"""Uploaded items: CSV, JSON lines, or the IFEval file as it is; columns are mapped, and faults are told by line.
+"""Imports uploaded items from CSV, JSON lines or the IFEval file; maps columns and reports errors by line.
 
-A faulty line never stops the others: it is left out and says what is wrong with it. What stops everything (no
-readable text, no column with a prompt, two columns of one name) is raised as one sentence. To know another column
-name: one word in _NAMES. Guarded by tests/core/test_study_import_items.py.
+A faulty line never stops the others: it is left out and its error is reported. What affects the whole file (no readable
+text, no column with a prompt, two columns of one name) is raised as one sentence. To recognise another column name: one
+word in _NAMES. Guarded by tests/core/test_study_import_items.py.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ _NAMES = {
     "rating": ("rating", "score", "human_rating"),
 }
 _NATIVE = ("segments", "factors")
-"""Fields of JSON lines that are objects and taken as they are."""
+"""Fields of JSON lines that are objects and used as they are."""
 MOST_ITEMS = 100_000
-"""Lines that are read."""
+"""Most lines that are read."""
 
 
 @dataclass(frozen=True)
 class ImportedItems:
-    """What came of a file."""
+    """The items and errors of a file."""
 
     items: tuple[Item, ...]
     errors: tuple[str, ...]
-    """One sentence a faulty line, with its number."""
+    """One sentence per faulty line, with its number."""
     columns: tuple[str, ...]
     kind: FileKind
     mapping: Mapping[str, str] = field(default_factory=dict)
@@ -62,8 +62,10 @@ class _Line:
 def read_items(
     data: str | bytes | Path, kind: str = "auto", mapping: Mapping[str, str] | None = None, task: str = "own"
 ) -> ImportedItems:
-    """The items of a file, its text or its bytes. ``mapping``: {field: column}, None to guess it; fields are FIELDS and
-    ``factor:NAME``. ``task``: of items that name none. Raises PromptError for what stops everything.
+    """Reads the items of a file, its text or its bytes. Raises PromptError for errors of the whole file.
+
+    ``mapping``: {field: column}, None to guess it; fields are FIELDS and ``factor:NAME``. ``task``: of items that name
+    none.
     """
     text = _text(data)
     found = _kind(text, kind)
@@ -93,13 +95,13 @@ def read_items(
 
 
 def columns_of(data: str | bytes | Path, kind: str = "auto") -> list[str]:
-    """The columns of a CSV, or all keys of JSON lines. Raises PromptError."""
+    """Returns the columns of a CSV, or all keys of JSON lines. Raises PromptError."""
     text = _text(data)
     return list(_columns(list(_csv(text) if _kind(text, kind) == "csv" else _json(text))))
 
 
 def guess_mapping(columns: Sequence[str]) -> dict[str, str]:
-    """{field: column} by the columns' names; ``factor:NAME`` columns are factors."""
+    """Guesses {field: column} from the columns' names; ``factor:NAME`` columns are factors."""
     plain = {column.strip().lower().replace(" ", "_").replace("-", "_"): column for column in reversed(columns)}
     found: dict[str, str] = {}
     for name, known in _NAMES.items():
@@ -108,7 +110,7 @@ def guess_mapping(columns: Sequence[str]) -> dict[str, str]:
             found[name] = column
     asked = "question" in found and "rating" not in found and "reference" not in found
     if asked and found.get("answer", "").strip().lower() == "answer":
-        found["reference"] = found.pop("answer")  # beside a question, a data set's answer is what is right
+        found["reference"] = found.pop("answer")  # beside a question, a data set's answer is the reference
     return found | {column: column for column in columns if column.startswith(FACTOR)}
 
 
@@ -224,7 +226,7 @@ def _checked(mapping: Mapping[str, str], columns: Sequence[str], lines: Sequence
 
 
 def _plain(values: Mapping[str, Any], mapping: Mapping[str, str], kind: FileKind) -> dict[str, Any]:
-    """The JSON of an item from one line. Raises PromptError."""
+    """Returns the JSON of an item from one line. Raises PromptError."""
     plain: dict[str, Any] = {name: values[name] for name in _NATIVE if kind == "jsonl" and name in values}
     segments = dict(plain.get("segments") or {}) if isinstance(plain.get("segments") or {}, Mapping) else None
     factors: dict[str, Any] = {}
@@ -251,7 +253,7 @@ def _plain(values: Mapping[str, Any], mapping: Mapping[str, str], kind: FileKind
 
 
 def _parsed(name: str, value: Any, kind: FileKind) -> Any:
-    """A cell of a CSV may hold JSON where a field has several values."""
+    """Parses a CSV cell that may hold JSON, in fields with several values."""
     if kind != "csv" or name not in ("reference", "instructions"):
         return value
     text = str(value).strip()
@@ -264,7 +266,7 @@ def _parsed(name: str, value: Any, kind: FileKind) -> Any:
 
 
 def _ifeval(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A line of the IFEval file: key, prompt, instruction_id_list, kwargs."""
+    """Converts a line of the IFEval file: key, prompt, instruction_id_list, kwargs."""
     ids, kwargs = values.get("instruction_id_list"), values.get("kwargs")
     if not isinstance(ids, list) or not isinstance(kwargs, list) or len(ids) != len(kwargs):
         raise PromptError("instruction_id_list and kwargs must be lists of the same length.")
@@ -273,7 +275,7 @@ def _ifeval(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _checks(item: Item) -> Item:
-    """Instructions that no check knows are told now. Raises PromptError."""
+    """Returns the item. Raises PromptError for instructions that no check knows."""
     if item.instructions:
         from .quality.instructions import check_kwargs
 

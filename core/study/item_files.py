@@ -1,8 +1,8 @@
-"""Items as JSON lines, and the suites that come with Heed: one file of items and one of held-out examples a task.
+"""Reads and writes items as JSON lines, and the built-in suites: per task a file of items and one of examples.
 
 An item's JSON has the fields of ``Item``; an instruction in it is {"id", "kwargs", "text"}, where ``text`` is the exact
-words that ask for it. Few-shot examples are read from their own file, so that no item can be its own example. To add
-a suite: two files in suites/ and the task's name in TASKS. Guarded by tests/core/test_study_item_files.py.
+words that ask for it. Few-shot examples are read from their own file, so that no item can be its own example. To add a
+suite: two files in suites/ and the task's name in TASKS. Guarded by tests/core/test_study_item_files.py.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class Example:
 
 
 def suite(task: str) -> list[Item]:
-    """The built-in items of one task. Raises PromptError for an unknown one."""
+    """Returns the built-in items of one task. Raises PromptError for an unknown one."""
     return list(_suite(task))
 
 
 def examples(task: str) -> tuple[Example, ...]:
-    """The held-out examples of a task; empty where there are none."""
+    """Returns the held-out examples of a task; empty where there are none."""
     path = SUITES / f"{task}.examples.jsonl"
     if task not in TASKS or not path.exists():
         return ()
@@ -56,7 +56,7 @@ def examples(task: str) -> tuple[Example, ...]:
 
 
 def example_from(plain: Any) -> Example:
-    """Raises PromptError for anything but texts under context, question and answer."""
+    """Returns an Example. Raises PromptError for anything but texts under context, question and answer."""
     fields = ("context", "question", "answer")
     if not isinstance(plain, Mapping) or not all(isinstance(plain.get(f) or "", str) for f in fields):
         raise PromptError("An example needs texts under context, question and answer, and an answer at least.")
@@ -66,7 +66,7 @@ def example_from(plain: Any) -> Example:
 
 
 def item_to(item: Item) -> dict[str, Any]:
-    """An item as plain JSON, without what is empty."""
+    """Returns an item as plain JSON, without empty fields."""
     told = [{"id": i.id, "kwargs": dict(i.kwargs), "text": i.text} for i in item.instructions]
     plain: dict[str, Any] = {
         "id": item.id,
@@ -83,7 +83,7 @@ def item_to(item: Item) -> dict[str, Any]:
 
 
 def item_from(plain: Any, task: str = "own") -> Item:
-    """The item of one JSON object. Raises PromptError that names what is missing or of the wrong type."""
+    """Returns the item of one JSON object. Raises PromptError that names what is missing or of the wrong type."""
     if not isinstance(plain, Mapping):
         raise PromptError(f"An item must be a JSON object, not {_short(plain)}.")
     segments = _texts(plain, "segments")
@@ -136,7 +136,7 @@ def _texts(plain: Mapping[str, Any], name: str) -> dict[str, str]:
 
 
 def _references(value: Any) -> tuple[str, ...]:
-    """One reference or a list of them."""
+    """Returns one reference or a list of them as a tuple of texts."""
     several = value if isinstance(value, list) else [] if value in (None, "") else [value]
     if not all(isinstance(v, str | int | float) and not isinstance(v, bool) for v in several):
         raise PromptError(f"reference must be a text or a list of texts, not {_short(value)}.")

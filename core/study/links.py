@@ -1,7 +1,7 @@
-"""Which columns of a study go together by construction, so that a correlation of theirs is arithmetic and no finding.
+"""Finds pairs of columns that are linked by construction, so that their correlation is arithmetic and no finding.
 
-The reasons stand where the columns are defined: at the feature (``linked``), at the metric (``measures``, ``linked``)
-and at the instruction (``goes_with_length``). Guarded by tests/core/test_study_links.py.
+The reasons are declared where the columns are defined: at the feature (``linked``), at the metric (``measures``,
+``linked``) and at the instruction (``goes_with_length``). Guarded by tests/core/test_study_links.py.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FACTS = {"output_tokens": "length", "strict": "instructions", "loose": "instruct
 
 
 def link_reason(feature: str, metric: str, ids: Sequence[str] = ()) -> str:
-    """Why two columns (metrics or features, either way round) are linked by construction; "" if they are not.
+    """Returns why two columns (metrics or features, in any order) are linked by construction; "" if they are not.
 
     ``ids``: the instructions that are verified in the table, if a column is about them.
     """
@@ -41,7 +41,7 @@ def link_reason(feature: str, metric: str, ids: Sequence[str] = ()) -> str:
 
 
 def _declared(column: str) -> tuple[str, Mapping[str, str]]:
-    """(what a column measures, {what others measure: why it goes with them})."""
+    """Returns (what a column measures, {what others measure: why it goes with them})."""
     if column in METRICS:
         return METRICS[column].measures, METRICS[column].linked
     feature = get_feature(column)
@@ -49,7 +49,7 @@ def _declared(column: str) -> tuple[str, Mapping[str, str]]:
 
 
 def correlate(table: pd.DataFrame, features: Sequence[str], metrics: Sequence[str], **settings: Any) -> pd.DataFrame:
-    """Rank correlations of features with metrics over a study's runs, as ``statistics.correlate_table`` computes them.
+    """Returns rank correlations of features with metrics over a study's runs, as ``statistics.correlate_table``.
 
     ``settings``: those of ``correlate_table``. Pairs that are linked by construction are shown and left out of the
     family of tests, unless ``linked`` says otherwise. Raises StudyError, one sentence.

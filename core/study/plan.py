@@ -1,7 +1,7 @@
-"""What a study runs, before anything runs: frozen, and its id is the sha256 of its canonical JSON.
+"""The plan of a study, fixed before anything runs; its id is the sha256 of its canonical JSON.
 
-Everything that decides which cells there are, and the pairs that are named primary before the first answer is seen,
-is part of the id; the study's name is not. Built-in items stand in it by the name of their suite, uploaded ones whole.
+Everything that decides which cells there are, and the pairs that are named primary before the first answer is seen, is
+part of the id; the study's name is not. Built-in items are given by the name of their suite, uploaded ones in full.
 Methods are columns of the table, not runs: each run is read by all of them. Guarded by tests/core/test_study_plan.py.
 """
 
@@ -39,7 +39,7 @@ class Plan:
     structures: tuple[str, ...] = ("instruction_first", "instruction_last")
     """Keys of STRUCTURES, or ``custom:NAME`` of ``templates``."""
     suites: tuple[str, ...] = ()
-    """Tasks whose built-in items are asked."""
+    """Tasks whose built-in items are used."""
     items: tuple[Item, ...] = ()
     """Uploaded items."""
     per_task: int | None = None
@@ -49,14 +49,14 @@ class Plan:
     control_items: int | None = None
     """Position controls for the first so many items of each task; None: all."""
     seeds: tuple[int, ...] = (0,)
-    """Sampled answers a cell; greedy answers have one."""
+    """Seeds of sampled answers, one per cell; greedy answers have one."""
     max_new_tokens: int = 64
     temperature: float = 0.0
     top_p: float = 1.0
     methods: tuple[str, ...] = field(default_factory=default_study_methods)
-    """Methods that every run is read by: names of METHODS that need stored rows alone."""
+    """Methods by which every run is read: names of METHODS that need only stored rows."""
     effects: bool = True
-    """Also mask and remove each segment and instruction."""
+    """Whether each segment and instruction is also ablated (masked and removed)."""
     primary: tuple[tuple[str, str], ...] = ()
     """(feature, metric) pairs that are tested as named in advance."""
     templates: Mapping[str, str] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Plan:
 
     @property
     def hot(self) -> bool:
-        """True when answers are sampled."""
+        """Whether answers are sampled."""
         return check_number("Temperature", self.temperature, "lie between 0 (greedy) and 10") > 0
 
     def _check(self) -> None:
@@ -136,7 +136,7 @@ class Plan:
                 raise PromptError(f"An example of {task} is one of the items: examples must be held out.")
 
     def all_items(self) -> tuple[Item, ...]:
-        """Built-in and uploaded items, the first ``per_task`` of each task."""
+        """Returns built-in and uploaded items, the first ``per_task`` of each task."""
         return self._items
 
     @cached_property
@@ -153,7 +153,7 @@ class Plan:
         return tuple(kept)
 
     def examples_of(self, task: str) -> tuple[Example, ...]:
-        """Held-out examples of a task: the plan's own, or those of the suite."""
+        """Returns the held-out examples of a task: the plan's own, or those of the suite."""
         return self.examples[task] if task in self.examples else suites.examples(task)
 
     @property
@@ -163,17 +163,17 @@ class Plan:
 
     @cached_property
     def canonical(self) -> str:
-        """The JSON behind ``id``."""
+        """The JSON of which ``id`` is the hash."""
         plain = {k: v for k, v in self.plain().items() if k != "name"}
         return json.dumps(plain, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
 
     @cached_property
     def id(self) -> str:
-        """sha256 (hex) of ``canonical``."""
+        """The sha256 (hex) of ``canonical``."""
         return hashlib.sha256(self.canonical.encode()).hexdigest()
 
     def plain(self) -> dict[str, Any]:
-        """Every field as plain JSON values."""
+        """Returns every field as plain JSON values."""
         found: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         for name, value in found.items():
             if isinstance(value, tuple):
@@ -187,12 +187,12 @@ class Plan:
         return found
 
     def to_json(self) -> str:
-        """For a file; ``from_json`` reads it back, with the same id."""
+        """Returns the plan as JSON; ``from_json`` reads it back, with the same id."""
         return json.dumps(self.plain(), ensure_ascii=False, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str, folder: Path | None = None) -> Plan:
-        """The plan of a JSON text. Raises PromptError with what is wrong.
+        """Parses the plan of a JSON text. Raises PromptError with what is wrong.
 
         With a ``folder``, ``items`` may also be {"file": path, "kind": ..., "mapping": {...}}, the path relative to it;
         without one nothing is read from disk.
@@ -214,7 +214,7 @@ class Plan:
 
 
 def _nested(plain: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
-    """The fields that hold records."""
+    """Parses the fields that hold records."""
     told = plain.get("items") or []
     if isinstance(told, Mapping):
         from .import_items import read_items
@@ -234,5 +234,5 @@ def _nested(plain: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
 
 
 def baseline_structure(plan: Plan) -> str:
-    """The structure that others are compared to: ``instruction_first`` where it is run, else the first one."""
+    """Returns the structure that others are compared to: ``instruction_first`` where it is run, else the first."""
     return "instruction_first" if "instruction_first" in plan.structures else plan.structures[0]

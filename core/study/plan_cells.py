@@ -1,8 +1,8 @@
-"""The cells of a plan: one answer of one model to one laid-out item each, in the order in which they are run.
+"""Lists the cells of a plan in the order of work: one answer of one model to one laid-out item each.
 
-A cell's id is a hash of what is asked (the laid-out messages, not the plan), so that a plan that grows keeps its
-cells, and an item whose wording was corrected is asked again. Two structures that make the same prompt of an item
-are one cell, that of the first. Guarded by tests/core/test_study_plan.py.
+A cell's id is a hash of its prompt and settings (the laid-out messages, not the plan), so that a plan that grows keeps
+its cells, and an item whose wording was corrected is run again. Two structures that make the same prompt of an item are
+one cell, that of the first. Guarded by tests/core/test_study_plan.py.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from .prompt_structures import LaidOutItem, lay_out, why_not_possible
 
 @dataclass(frozen=True)
 class Cell:
-    """One answer to be made."""
+    """One answer to be generated or scored."""
 
     id: str
     number: int
-    """Place in the order of work: by model, task, control and length, so that a batch holds prompts alike."""
+    """Index in the order of work: by model, task, control and length, so that a batch holds similar prompts."""
     item: str
     task: str
     structure: str
@@ -36,7 +36,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Skipped:
-    """What a plan asks for and cannot be laid out."""
+    """A part of the plan that cannot be laid out, with the reason."""
 
     item: str
     structure: str
@@ -45,12 +45,12 @@ class Skipped:
 
 
 def plan_cells_of(plan: Plan) -> list[Cell]:
-    """All cells of ``plan``, in the order of work."""
+    """Returns all cells of ``plan``, in the order of work."""
     return sorted_cells(plan)[0]
 
 
 def sorted_cells(plan: Plan) -> tuple[list[Cell], list[Skipped]]:
-    """The cells of ``plan``, and what it leaves out."""
+    """Returns the cells of ``plan``, and what it leaves out."""
     asked, skipped = _asked(plan)
     found: list[Cell] = []
     for model in plan.models:
@@ -62,17 +62,17 @@ def sorted_cells(plan: Plan) -> tuple[list[Cell], list[Skipped]]:
 
 
 def skipped_text(skipped: list[Skipped]) -> dict[str, int]:
-    """{why: how many prompts} of what a plan leaves out, the most frequent first."""
+    """Returns {reason: number of prompts} of what a plan leaves out, the most frequent first."""
     return dict(Counter(s.why for s in skipped).most_common())
 
 
 def lay_out_item(plan: Plan, item: Item, name: str, filler: str | None = None) -> LaidOutItem:
-    """An item of the plan laid out, with the plan's templates and held-out examples."""
+    """Lays out an item with the plan's templates and held-out examples."""
     return lay_out(item, name, plan.examples_of(item.task), filler, plan.templates)
 
 
 def cell_request(plan: Plan, item: Item, form: LaidOutItem, key: ModelKey, seed: int, date: str = "") -> Request:
-    """What is asked of a model for one laid-out item; ``date`` where its template prints one."""
+    """Returns the Request of one laid-out item; ``date`` where the model's template prints one."""
     return Request(
         model=key,
         messages=form.messages,
@@ -110,7 +110,7 @@ def _asked(plan: Plan) -> tuple[list[tuple[Item, str, bool, LaidOutItem]], list[
 
 
 def _forms(plan: Plan, controlled: bool) -> Iterator[tuple[str, bool]]:
-    """(structure, control), structures first."""
+    """Yields (structure, control), structures first."""
     for name in plan.structures:
         yield name, False
     for name in plan.structures if controlled else ():

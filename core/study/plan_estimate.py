@@ -1,4 +1,4 @@
-"""What a study will take, before it is started: runs, time, disk, and the smallest correlation it could show.
+"""Estimates a study before it starts: runs, time, disk, and the smallest correlation it can detect.
 
 Time is taken from runs that were measured on this machine, in this study's pilot or in any study of the same model;
 where there are none it is not guessed. Guarded by tests/core/test_study_plan.py.
@@ -21,7 +21,7 @@ KEPT_BYTES = 45_000
 
 @dataclass(frozen=True)
 class MeasuredSpeed:
-    """Mean of the finished runs of one model on this machine."""
+    """Mean time and size of the finished runs of one model on this machine."""
 
     runs: int
     seconds: float
@@ -30,28 +30,28 @@ class MeasuredSpeed:
 
 @dataclass(frozen=True)
 class PlanEstimate:
-    """What a plan will take."""
+    """The estimate for a plan."""
 
     items: int
     runs: int
-    """All of them, position controls included."""
+    """Number of runs, position controls included."""
     controls: int
     tasks: dict[str, int]
     """{task: items}"""
     seconds: float | None
-    """For one worker after the other; None where no run of one of its models was measured yet."""
+    """With one worker; None where no run of one of its models was measured yet."""
     disk: int
     """Bytes."""
     smallest_rho: float
-    """Smallest |Spearman rho| that all prompts together show with 80 % power; NaN for too few prompts."""
+    """Smallest |Spearman rho| that all prompts together detect with 80 % power; NaN for too few prompts."""
     smallest_rho_task: float
     """The same within the task that has most prompts."""
     skipped: dict[str, int] = field(default_factory=dict)
-    """{why a prompt cannot be laid out as asked: how many}"""
+    """{why a prompt cannot be laid out: how many}"""
 
 
 def estimate_plan(plan: Plan, seconds_per_run: float | None = None) -> PlanEstimate:
-    """``seconds_per_run``: for every model; None takes what was measured."""
+    """Estimates ``plan``; ``seconds_per_run`` for every model, None takes what was measured."""
     from .statistics import smallest_rho
 
     found, skipped = sorted_cells(plan)
@@ -80,7 +80,7 @@ def estimate_plan(plan: Plan, seconds_per_run: float | None = None) -> PlanEstim
 
 
 def measured_speeds() -> dict[str, MeasuredSpeed]:
-    """{model: what its finished runs took}, from every study of this machine."""
+    """Returns {model: mean time and size of its finished runs}, from every study of this machine."""
     sums: dict[str, list[float]] = {}
     sql = (
         "SELECT model, count(*) AS n, sum(seconds) AS s, sum(length(digest)) AS b FROM runs JOIN kept USING (cell) "

@@ -1,8 +1,8 @@
-"""The plan of a study in its database: as it was given, and frozen with every item and held-out example written out.
+"""Stores the plan of a study in its database: as given, and frozen with all items and held-out examples.
 
-Built-in suites may be corrected in a later Heed; a study that began stays as it is until it is told to take the new
-ones. Cells are known by what they ask, so a plan that grows or an item that is corrected makes new cells and keeps
-the rest. Guarded by tests/core/test_study_run.py.
+Built-in suites may be corrected in a later Heed; a study that began stays as it is until it is extended with the new
+ones. Cells are identified by their prompt and settings, so a plan that grows or an item that is corrected makes new
+cells and keeps the rest. Guarded by tests/core/test_study_run.py.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .plan_cells import plan_cells_of
 
 
 def freeze_plan(plan: Plan) -> Plan:
-    """``plan`` with the items and examples of its suites written out; it has the same cells."""
+    """Returns ``plan`` with the items and examples of its suites written out; it has the same cells."""
     items = plan.all_items()
     tasks = dict.fromkeys(item.task for item in items)
     examples = {task: shown for task in tasks if (shown := plan.examples_of(task))}
@@ -27,7 +27,7 @@ def freeze_plan(plan: Plan) -> Plan:
 
 
 def put_plan(db: sqlite3.Connection, plan: Plan) -> None:
-    """Make ``plan`` the plan of this study: cells that it shares with the plan before stay as they are."""
+    """Makes ``plan`` the plan of this study: cells that it shares with the plan before stay as they are."""
     whole = freeze_plan(plan)
     wanted = plan_cells_of(whole)
     with database.transaction(db):
@@ -48,22 +48,22 @@ def put_plan(db: sqlite3.Connection, plan: Plan) -> None:
 
 
 def given_plan(db: sqlite3.Connection) -> Plan:
-    """The plan as it was given, the last one. Raises StoreError where there is none."""
+    """Returns the last plan as it was given. Raises StoreError where there is none."""
     return Plan.from_json(_last(db)["json"])
 
 
 def frozen_plan(db: sqlite3.Connection) -> Plan:
-    """The last plan with its items. Raises StoreError where there is none."""
+    """Returns the last plan with its items written out. Raises StoreError where there is none."""
     return Plan.from_json(_last(db)["frozen"])
 
 
 def study_date(db: sqlite3.Connection) -> str:
-    """ISO date that templates print: the day the study began, also when it goes on another day."""
+    """Returns the ISO date that templates print: the day the study began, also when it continues on another day."""
     return database.get_note(db, "date") or date.today().isoformat()
 
 
 def plan_ids(db: sqlite3.Connection) -> set[str]:
-    """Ids of every plan that this study has had."""
+    """Returns the ids of every plan that this study has had."""
     return {row["id"] for row in db.execute("SELECT id FROM plans")}
 
 

@@ -1,11 +1,11 @@
-"""``STRUCTURES``: the ways to lay out a prompt, each a template; and an item laid out, with where each part stands.
+"""``STRUCTURES``: prompt layouts as templates; lays out an item by one and records where each part stands.
 
-A template is text with {instruction} {context} {examples} {question}; {prompt} is all of the item in reading order,
-for structures that only wrap it. Paragraphs (between blank lines) whose placeholders are all empty are left out, so
-that one template serves items with and without a context. A paragraph "system:" at the top begins the system message
-and "user:" the user's. Doubled braces stand for themselves. Where a part stands is known while it is put in, never
-searched for afterwards. The position control is the same template with a filler in the instruction's place.
-To add a structure: one line in STRUCTURES. Guarded by tests/core/test_study_prompt_structures.py.
+A template is text with {instruction} {context} {examples} {question}; {prompt} is all of the item in reading order, for
+structures that only wrap it. Paragraphs (between blank lines) whose placeholders are all empty are left out, so that
+one template serves items with and without a context. A paragraph "system:" at the top begins the system message and
+"user:" the user's. Doubled braces are literal braces. Where a part stands is recorded while it is put in, never
+searched for afterwards. The position control is the same template with a filler in the instruction's place. To add a
+structure: one line in STRUCTURES. Guarded by tests/core/test_study_prompt_structures.py.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from .item_files import ITEM_PARTS, Example
 
 FIELDS = ("instruction", "context", "examples", "question", "prompt")
 OWN_PREFIX = "custom:"
-"""How the names of the user's own structures begin."""
+"""Prefix of the names of the user's own structures."""
 
 
 @dataclass(frozen=True)
 class Structure:
-    """One way to lay out a prompt."""
+    """One prompt layout."""
 
     label: str
     about: str
     template: str
     shots: int = 0
-    """Held-out examples that {examples} shows."""
+    """Number of held-out examples that {examples} shows."""
 
 
 _ORDER = "{instruction}\n\n{context}\n\n{question}"
@@ -73,17 +73,17 @@ STRUCTURES: dict[str, Structure] = {
 
 @dataclass(frozen=True)
 class LaidOutItem:
-    """An item laid out."""
+    """The messages of an item in a structure, and where its parts stand in them."""
 
     messages: tuple[Message, ...]
     segments: tuple[Segment, ...]
     """instruction, context, question, example, and ``check N`` for each span of instruction N (from 1)."""
     instructions: tuple[Instruction, ...]
-    """The item's, with their spans here."""
+    """The item's instructions, with their spans in these messages."""
 
 
 def get_structure(name: str, templates: Mapping[str, str] | None = None) -> Structure:
-    """The structure of that name, or the user's own (``custom:NAME``). Raises PromptError, which lists the known."""
+    """Returns the structure of that name, or the user's own (``custom:NAME``). Raises PromptError."""
     own = {OWN_PREFIX + n: t for n, t in (templates or {}).items()}
     if name in own:
         fields = check_template(own[name])
@@ -102,9 +102,9 @@ def lay_out(
     filler: str | None = None,
     templates: Mapping[str, str] | None = None,
 ) -> LaidOutItem:
-    """``item`` in the structure ``name``; ``filler`` stands in the instruction's place where it is given.
+    """Lays out ``item`` in the structure ``name``, with ``filler`` (if given) in the instruction's place.
 
-    Raises PromptError with the reason of ``possible`` where the item cannot be laid out so.
+    Raises PromptError with the reason of ``why_not_possible`` where the item cannot be laid out so.
     """
     form = get_structure(name, templates)
     why = why_not_possible(item, name, templates, examples)
@@ -121,7 +121,10 @@ def lay_out(
 def why_not_possible(
     item: Item, name: str, templates: Mapping[str, str] | None = None, examples: Sequence[Example] = ()
 ) -> str:
-    """Why ``item`` cannot be laid out so, as half a sentence; "" where it can. Raises PromptError as ``structure``."""
+    """Returns why ``item`` cannot be laid out so, as half a sentence; "" where it can.
+
+    Raises PromptError as ``get_structure``.
+    """
     form = get_structure(name, templates)
     fields = set(_fields(form.template))
     if form.shots and name.startswith(OWN_PREFIX):
@@ -145,7 +148,7 @@ def why_not_possible(
 
 
 def check_template(text: str) -> set[str]:
-    """The placeholders of a user's template. Raises PromptError for unknown, missing and lone braces."""
+    """Returns the placeholders of a user's template. Raises PromptError for unknown, missing and lone braces."""
     fields = set(_fields(text))
     if "prompt" in fields and fields & set(ITEM_PARTS):
         raise PromptError("The template has {prompt} and parts of it: use {prompt} alone, or its parts.")
@@ -159,7 +162,7 @@ def check_template(text: str) -> set[str]:
 
 
 def example_count(name: str, templates: Mapping[str, str] | None = None) -> int:
-    """How many held-out examples a structure shows at most."""
+    """Returns how many held-out examples a structure shows at most."""
     return get_structure(name, templates).shots
 
 
@@ -168,7 +171,7 @@ _ROLE = re.compile(r"(system|user)[ \t]*:[ \t]*", re.IGNORECASE)
 
 
 def _pieces(text: str) -> list[tuple[str, str]]:
-    """(literal text, the field after it or "") of a template. Raises PromptError."""
+    """Returns (literal text, the field after it or "") of a template. Raises PromptError."""
     found, literal, at = [], "", 0
     for m in _BRACES.finditer(text):
         literal, at = literal + text[at : m.start()], m.end()
@@ -197,7 +200,7 @@ def _fields(text: str) -> list[str]:
 
 
 def _messages(template: str) -> list[tuple[str, list[str]]]:
-    """[(role, paragraphs)] of a template."""
+    """Returns [(role, paragraphs)] of a template."""
     messages: list[tuple[str, list[str]]] = [("user", [])]
     for paragraph in re.split(r"\n(?:[ \t]*\n)+", template.replace("\r\n", "\n").strip()):
         head, _, rest = paragraph.partition("\n")
@@ -214,7 +217,7 @@ Part = tuple[str, str, bool]
 
 
 def _values(item: Item, examples: Sequence[Example], filler: str | None) -> dict[str, list[Part]]:
-    """{field: the parts that are put in there}."""
+    """Returns {field: the parts that are put in there}."""
     parts = {name: (name, text.strip(), True) for name, text in item.segments.items() if text.strip()}
     if filler is not None:
         if "instruction" not in parts:
@@ -233,7 +236,7 @@ def _solved(example: Example) -> str:
 
 
 class _Writer:
-    """Puts parts into paragraphs and remembers where each stands."""
+    """Writes parts into paragraphs and records where each stands."""
 
     def __init__(self, values: Mapping[str, list[Part]]) -> None:
         self.values = values
@@ -243,7 +246,7 @@ class _Writer:
         """(part, its text, message, start)"""
 
     def write(self, role: str, paragraphs: Sequence[str]) -> None:
-        """One message; paragraphs whose placeholders are all empty are left out, and a message without any."""
+        """Adds one message; leaves out paragraphs whose placeholders are all empty, and a message without any."""
         text = ""
         for paragraph in paragraphs:
             pieces = _pieces(paragraph)
@@ -267,7 +270,7 @@ class _Writer:
             self.segments.append(Segment(name, len(self.messages), start, start + len(text)))
 
     def spans(self, item: Item, told: Instruction) -> tuple[Span, ...]:
-        """Every place where the prompt asks for one instruction; a part that a filler took the place of has none."""
+        """Returns every span that asks for one instruction; none in a part that a filler replaced."""
         found: list[Span] = []
         for part, a, b in local_spans(item, told):
             text = item.segments.get(part, item.prompt).strip()
@@ -276,7 +279,7 @@ class _Writer:
 
 
 def local_spans(item: Item, told: Instruction) -> list[tuple[str, int, int]]:
-    """(part, start, end) of an instruction in the stripped parts of its item: the words it names, or found by rule."""
+    """Returns (part, start, end) of an instruction in its item's stripped parts: its own text, or found by rule."""
     parts = {name: text.strip() for name, text in item.segments.items()} or {"prompt": item.prompt.strip()}
     ordered = sorted(parts, key=lambda name: ("instruction", "question", "context", "prompt").index(name))
     if told.text:

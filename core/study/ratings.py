@@ -1,11 +1,11 @@
-"""What people say of a study's answers: blind, one answer at a time, kept at once by the name of the rater.
+"""Collects human ratings of a study's answers: blind, one answer at a time, stored at once under the rater's name.
 
-Nobody sees which model and structure an answer comes from: the prompt that is shown is the item's own, without the
-structure around it, and an answer that several runs gave to one item word for word is rated once for all of them.
-Raters who see different answers cannot be compared, so everybody gets the same blocks of answers in the same random
-order, and a random order of their own inside of each block. Position controls, whose prompts ask for nothing, failed
-runs and empty answers are left out. The table is ``ratings(cell, rater, rating, at)`` of the study's database; the
-mean over raters becomes the metric ``rating`` at once. Guarded by tests/core/test_study_ratings.py.
+Model and structure of an answer are not shown: the prompt that is shown is the item's own, without the structure around
+it, and an answer that several runs gave to one item word for word is rated once for all of them. Raters who see
+different answers cannot be compared, so all raters get the same blocks of answers in the same random order, and a
+random order of their own inside of each block. Position controls, whose prompts ask for nothing, failed runs and empty
+answers are left out. The table is ``ratings(cell, rater, rating, at)`` of the study's database; the mean over raters
+becomes the metric ``rating`` at once. Guarded by tests/core/test_study_ratings.py.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SCALE = {1: "very bad", 2: "bad", 3: "in between", 4: "good", 5: "very good"}
 COMMON_BLOCK = 20
-"""Answers that all raters have behind them before anybody goes on to the next ones."""
+"""Size of a block: all raters finish one before they get the next."""
 LONGEST_NAME = 40
 
 _TABLE = """CREATE TABLE IF NOT EXISTS ratings (
@@ -40,16 +40,16 @@ class Card:
     """One answer to rate, and the runs that gave it."""
 
     key: str
-    """Says nothing about model or structure."""
+    """Reveals neither model nor structure."""
     prompt_id: str
     answer: str
     truncated: bool
-    """Some run that gave it was stopped by the token limit."""
+    """Whether a run that gave it was stopped by the token limit."""
     cells: tuple[str, ...]
 
 
 def rating_cards(db: sqlite3.Connection) -> list[Card]:
-    """Every answer that can be rated, in the order of the runs."""
+    """Returns every answer that can be rated, in the order of the runs."""
     rows = db.execute(
         "SELECT r.cell, r.prompt_id, r.answer, r.truncated FROM runs r LEFT JOIN cells c USING (cell) "
         "WHERE trim(coalesce(r.answer, '')) != '' AND coalesce(r.error, '') = '' AND NOT coalesce(r.control, 0) "
@@ -65,19 +65,19 @@ def rating_cards(db: sqlite3.Connection) -> list[Card]:
 
 
 def order_cards(found: Sequence[Card], rater: str) -> list[Card]:
-    """The cards as ``rater`` meets them: common blocks, an own order inside of each; the same at every visit."""
+    """Returns the cards in the order of ``rater``: common blocks, an own order inside each; the same at every visit."""
     common = sorted(found, key=lambda card: _key("order", card.key))
     blocks = [common[i : i + COMMON_BLOCK] for i in range(0, len(common), COMMON_BLOCK)]
     return [card for block in blocks for card in sorted(block, key=lambda card: _key(rater, card.key))]
 
 
 def is_rated(card: Card, seen: Mapping[str, float]) -> bool:
-    """True where every run of the card has a rating among ``seen`` (``given``)."""
+    """Returns whether every run of the card has a rating among ``seen`` (from ``ratings_of``)."""
     return all(cell in seen for cell in card.cells)
 
 
 def next_card(ordered: Sequence[Card], seen: Mapping[str, float], later: Sequence[str], first: str = "") -> Card | None:
-    """What to show now: the card ``first`` (one taken back), the next one not rated, those put off; None: all rated."""
+    """Returns the next card: ``first`` (one taken back), then unrated ones, then those put off; None: all rated."""
     waiting = {card.key: card for card in ordered if not is_rated(card, seen)}
     put_off = [key for key in later if key in waiting]
     order = [first, *(key for key in waiting if key not in put_off), *put_off]
@@ -85,13 +85,13 @@ def next_card(ordered: Sequence[Card], seen: Mapping[str, float], later: Sequenc
 
 
 def last_rated(found: Sequence[Card], seen: Mapping[str, float]) -> Card | None:
-    """The card rated last, for taking it back; None where nothing is rated."""
+    """Returns the card rated last, for taking it back; None where nothing is rated."""
     homes = {cell: card for card in found for cell in card.cells}
     return next((homes[cell] for cell in reversed(list(seen)) if cell in homes), None)
 
 
 def check_rater(name: str) -> str:
-    """The name without spaces around it. Raises StudyError where it is empty or too long."""
+    """Returns the name without spaces around it. Raises StudyError where it is empty or too long."""
     plain = " ".join(name.split())
     if not plain or len(plain) > LONGEST_NAME:
         raise StudyError(f"Ratings are kept by the rater's name: give one of 1 to {LONGEST_NAME} characters.")
@@ -99,7 +99,7 @@ def check_rater(name: str) -> str:
 
 
 def put_rating(db: sqlite3.Connection, card: Card, rater: str, rating: int) -> None:
-    """Keep what ``rater`` gives (1 to 5) to the runs of one card; an earlier rating is replaced. Raises StudyError."""
+    """Stores the rating (1 to 5) of ``rater`` for the runs of one card, replacing an earlier one. Raises StudyError."""
     if isinstance(rating, bool) or rating not in SCALE:
         raise StudyError(f"A rating is a whole number from 1 to {max(SCALE)}, not {rating!r}.")
     name, at = check_rater(rater), time.time()
@@ -110,7 +110,7 @@ def put_rating(db: sqlite3.Connection, card: Card, rater: str, rating: int) -> N
 
 
 def remove_rating(db: sqlite3.Connection, card: Card, rater: str, uploaded: float | None = None) -> None:
-    """Forget what ``rater`` gave to these runs; ``uploaded`` is the rating that came with the item, if one did."""
+    """Removes the rating of ``rater`` for these runs; ``uploaded`` is the rating that came with the item, if any."""
     name = check_rater(rater)
     with _writing(db):
         for cell in card.cells:
@@ -119,21 +119,24 @@ def remove_rating(db: sqlite3.Connection, card: Card, rater: str, uploaded: floa
 
 
 def ratings_of(db: sqlite3.Connection, rater: str) -> dict[str, float]:
-    """{cell: rating} of one rater, the latest last."""
+    """Returns {cell: rating} of one rater, the latest last."""
     _made(db)
     rows = db.execute("SELECT cell, rating FROM ratings WHERE rater = ? ORDER BY at, cell", [rater])
     return {str(cell): float(rating) for cell, rating in rows}
 
 
 def all_raters(db: sqlite3.Connection) -> list[str]:
-    """Everybody who has rated."""
+    """Returns the names of all raters."""
     _made(db)
     return [str(name) for (name,) in db.execute("SELECT DISTINCT rater FROM ratings ORDER BY rater")]
 
 
 def rating_table(db: sqlite3.Connection, prompts: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """One row a run and rater: cell, run, prompt_id, task, structure, control, model, seed, prompt, answer, card,
-    rater, rating, at (ISO, UTC). ``card`` is the same where one look rated several runs."""
+    """Returns one row per run and rater.
+
+    Columns: cell, run, prompt_id, task, structure, control, model, seed, prompt, answer, card, rater, rating, at (ISO,
+    UTC). ``card`` is the same where one rating was given to several runs.
+    """
     import pandas as pd
 
     _made(db)
@@ -161,7 +164,7 @@ def _made(db: sqlite3.Connection) -> None:
 
 @contextmanager
 def _writing(db: sqlite3.Connection) -> Iterator[None]:
-    """One transaction for all runs of a card. Raises StoreError where the disk does not take it."""
+    """Runs one transaction for all runs of a card. Raises StoreError where the disk does not take it."""
     try:
         _made(db)
         add_columns(db, ["rating"])
@@ -174,7 +177,7 @@ def _writing(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def _settle(db: sqlite3.Connection, cell: str, uploaded: float | None) -> None:
-    """The metric of one run: the mean over raters, else what came with the item, else why there is none."""
+    """Updates the metric of one run: the mean over raters, else the item's rating, else why there is none."""
     mean = db.execute("SELECT avg(rating) FROM ratings WHERE cell = ?", (cell,)).fetchone()[0]
     value = uploaded if mean is None else mean
     row = db.execute("SELECT why FROM runs WHERE cell = ?", (cell,)).fetchone()

@@ -1,7 +1,7 @@
-"""What takes all answers of a study at once: how near each is to its own prompt, among those of its task.
+"""Computes relevance for all answers of a study at once: how near each is to its own prompt among its task's.
 
-The encoder is not needed for anything else; without it the columns stay undefined and say so.
-Guarded by tests/core/test_study_run.py.
+The encoder is needed for nothing else; without it the columns stay undefined with a reason. Guarded by
+tests/core/test_study_run.py.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LOG = logging.getLogger("heed")
 
 
 def lacks_relevance(db: sqlite3.Connection) -> bool:
-    """True while some finished run has neither a relevance nor a reason why not."""
+    """Returns whether some finished run has neither a relevance nor a reason why not."""
     database.add_columns(db, FILLED_LATER)
     sql = (
         "SELECT 1 FROM runs JOIN cells USING (cell) WHERE state = 'done' AND wanted "
@@ -31,7 +31,7 @@ def lacks_relevance(db: sqlite3.Connection) -> bool:
 
 
 def fill_relevance(db: sqlite3.Connection, prompts: Mapping[str, str], cancelled: IsCancelled) -> None:
-    """Fill in the relevance of all finished runs. Raises Cancelled."""
+    """Computes and stores the relevance of all finished runs. Raises Cancelled."""
     sql = (
         "SELECT runs.cell, prompt_id, runs.task, answer, why FROM runs JOIN cells USING (cell) "
         "WHERE state = 'done' AND wanted"

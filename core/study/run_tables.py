@@ -1,4 +1,4 @@
-"""The tables of a study as DataFrames, with the columns that statistics, Findings and export expect.
+"""Reads the tables of a study as DataFrames, with the columns that statistics, Findings and export expect.
 
 Undefined is NaN, never 0; every metric and feature that this Heed knows is a column, also before it was computed.
 Guarded by tests/core/test_study_run.py.
@@ -31,7 +31,7 @@ INSTRUCTIONS = (
 
 
 def runs_table_of(db: sqlite3.Connection, items: Mapping[str, Item], methods: Sequence[str] = ()) -> pd.DataFrame:
-    """One row a finished or failed cell of the plan, in the order of work; ``methods``: those of the plan."""
+    """Returns one row per finished or failed cell of the plan, in the order of work; ``methods``: those of the plan."""
     import pandas as pd
 
     from .quality import METRICS
@@ -62,7 +62,7 @@ def runs_table_of(db: sqlite3.Connection, items: Mapping[str, Item], methods: Se
 
 
 def instructions_table_of(db: sqlite3.Connection) -> pd.DataFrame:
-    """One row a run and instruction, in the order of work."""
+    """Returns one row per run and instruction, in the order of work."""
     import pandas as pd
 
     sql = "SELECT instructions.* FROM instructions JOIN cells USING (cell) WHERE wanted ORDER BY cells.number, 8"
@@ -75,7 +75,10 @@ def instructions_table_of(db: sqlite3.Connection) -> pd.DataFrame:
 
 
 def head_features_table(db: sqlite3.Connection, rows: pd.DataFrame, part: str = "all") -> np.ndarray:
-    """float32 [len(rows), features x layers x heads]; NaN where nothing is kept. Raises MethodError for two models."""
+    """Returns float32 [len(rows), features x layers x heads]; NaN without a digest.
+
+    Raises MethodError for rows of two models.
+    """
     _one_model(rows)
     found = [
         None if digest is None else head_features(digest, part)[1].ravel()
@@ -90,7 +93,7 @@ def head_features_table(db: sqlite3.Connection, rows: pd.DataFrame, part: str = 
 
 
 def head_feature_names(db: sqlite3.Connection, rows: pd.DataFrame) -> tuple[str, ...]:
-    """``NAME L.H`` for each column of ``heads``, L the layer's index."""
+    """Returns ``NAME L.H`` for each column of ``head_features_table``, L the layer's index."""
     _one_model(rows)
     for _, digest in cell_store.read_digests(db, list(rows["cell"])):
         if digest is not None:

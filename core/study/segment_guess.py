@@ -1,8 +1,8 @@
-"""A proposal which part of a whole prompt is instruction, context and question, for a person to confirm.
+"""Proposes which part of a prompt is instruction, context and question, for a person to confirm.
 
 Plain rules and no model: labels that people write ("Context:", "Question:"), paragraphs, question marks, and verbs in
-the imperative at the beginning of a sentence. It proposes; nothing is run with it before somebody has seen it.
-Guarded by tests/core/test_study_prompt_structures.py.
+the imperative at the beginning of a sentence. Nothing is run with a proposal before somebody has seen it. Guarded by
+tests/core/test_study_prompt_structures.py.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ _VERBS = (
 _TELLS = re.compile(rf"^\W*(?:{_VERBS})\b", re.I)
 _ASKS = re.compile(r"\?[\"'”’)\]]*$")
 _LONG = 3
-"""Sentences in a row without an order or a question that make a context."""
+"""So many sentences in a row without an order or a question make a context."""
 
 
 def propose_segments(prompt: str) -> dict[str, str]:
-    """{instruction, context, question: text}, those that were found; all of it as instruction where nothing stands
-    out. Every text is taken word for word from the prompt.
+    """Returns {instruction, context, question: text}, those that were found; by default all of it as instruction.
+
+    Every text is taken word for word from the prompt.
     """
     labelled = _labelled(prompt)
     return labelled or _by_sentence(prompt)
@@ -68,7 +69,7 @@ def _by_sentence(prompt: str) -> dict[str, str]:
         return {}
     plain = sum(role == "context" for _, role in pieces)
     if plain < _LONG and not any(role == "question" for _, role in pieces):
-        return {"instruction": prompt.strip()}  # a few words of background belong to what is asked
+        return {"instruction": prompt.strip()}  # a few words of background belong to the instruction
     found: dict[str, list[str]] = {}
     for text, role in pieces:
         found.setdefault(role, []).append(text)

@@ -1,8 +1,8 @@
-"""A study on disk: run it, stop it, go on, let it grow, and read its tables.
+"""A study on disk: runs it, stops and resumes it, extends it, and reads its tables.
 
-``Study(plan)`` opens the study of that plan or begins it; everything lives in one SQLite file below HEED_HOME/studies.
-Running is going on: finished cells are never run again, whoever was killed at whatever moment.
-Guarded by tests/core/test_study_run.py and test_study_resume.py.
+``Study(plan)`` opens the study of that plan or begins it; everything is in one SQLite file below HEED_HOME/studies.
+Every run resumes: finished cells are never run again, whichever process was killed at whatever moment. Guarded by
+tests/core/test_study_run.py and test_study_resume.py.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Study:
-    """``Study(plan)``, or the path of a plan.json, the id of a study (or its beginning), or its folder."""
+    """A study on disk, opened by its plan, the path of a plan.json, its id (or the id's beginning), or its folder."""
 
     def __init__(self, what: Plan | str | Path) -> None:
         """Raises PromptError for a plan that cannot be run, StoreError where there is no such study."""
@@ -60,7 +60,7 @@ class Study:
         return database.get_note(self.db, "name") or self.id
 
     def items(self) -> dict[str, Item]:
-        """{prompt_id: Item} as they stand in this study."""
+        """Returns {prompt_id: Item} as they are in this study."""
         return {item.id: item for item in plan_store.frozen_plan(self.db).all_items()}
 
     # running
@@ -73,11 +73,10 @@ class Study:
         pilot: bool = False,
         apart: bool = False,
     ) -> Status:
-        """Run what is not done yet; returns early when ``cancelled``, and can be called again at any time.
+        """Runs what is not done yet; returns early when ``cancelled``, and can be called again at any time.
 
-        ``workers``: processes, each with its own model; 1 runs in this one, unless ``apart``; None: one a model, up
-        to the cores.
-        ``progress(fraction, text)``. A cell that fails keeps its reason (``retry`` runs those again).
+        ``workers``: processes, each with its own model; 1 runs in this one, unless ``apart``; None: one per model, up
+        to the cores. ``progress(fraction, text)``. A cell that fails keeps its reason (``retry`` runs those again).
         """
         from .worker_pool import run_workers
 
@@ -128,7 +127,7 @@ class Study:
         cancelled: IsCancelled = never_cancelled,
         apart: bool = False,
     ) -> Status:
-        """Run all cells of the first few items, taken from the tasks in turn; they count for the whole study."""
+        """Runs all cells of the first few items, taken from the tasks in turn; they count for the whole study."""
         chosen = _in_turn(self.items().values(), items)
         with database.transaction(self.db):
             self.db.execute("UPDATE cells SET pilot = 0")
@@ -136,15 +135,17 @@ class Study:
         return self.run(workers, progress, cancelled, pilot=True, apart=apart)
 
     def retry(self) -> int:
-        """Failed cells are to be run again; how many."""
+        """Marks failed cells to be run again; returns how many."""
         with database.transaction(self.db):
             return self.db.execute(
                 "UPDATE cells SET state = 'waiting', owner = '', tries = 0 WHERE state = 'failed' AND wanted"
             ).rowcount
 
     def extend(self, **more: Any) -> Study:
-        """More levels: ``structures, models, suites, items, seeds, controls, primary, templates, examples`` are added,
-        other fields of Plan are replaced. Only new cells will be run. Raises PromptError.
+        """Extends the plan; only new cells will be run. Raises PromptError.
+
+        ``structures, models, suites, items, seeds, controls, primary, templates, examples`` are added, other fields of
+        Plan are replaced.
         """
         plan = self.plan
         joined: dict[str, Any] = {}
@@ -160,56 +161,56 @@ class Study:
         return self.change(replace(plan, **joined))
 
     def change(self, plan: Plan) -> Study:
-        """Take another plan: cells that both have are kept, items are read anew, others wait to be run."""
+        """Replaces the plan: cells that both have are kept, items are read anew, other cells wait to be run."""
         plan_store.put_plan(self.db, plan)
         return self
 
     def status(self, since: float | None = None, workers: int = 1, pilot: bool = False) -> Status:
-        """How far it is. ``since``: when this call of ``run`` began, for the time left."""
+        """Returns the progress. ``since``: when this call of ``run`` began, for the time left."""
         return status_of(self.db, since, pilot)
 
     # reading
 
     def table(self) -> pd.DataFrame:
-        """One row a run, failed ones included; a column for every metric and feature, NaN where undefined."""
+        """Returns one row per run, failed ones included; a column for every metric and feature, NaN where undefined."""
         return run_tables.runs_table_of(self.db, self.items(), self.plan.methods)
 
     def instructions(self) -> pd.DataFrame:
-        """One row a run and instruction."""
+        """Returns one row per run and instruction."""
         return run_tables.instructions_table_of(self.db)
 
     def heads(self, rows: pd.DataFrame, part: str = "all") -> np.ndarray:
-        """float32 [len(rows), features x layers x heads] of runs of one model; a row of NaN where none is kept."""
+        """Returns float32 [len(rows), features x layers x heads] of runs of one model; NaN without a digest."""
         return run_tables.head_features_table(self.db, rows, part)
 
     def head_names(self, rows: pd.DataFrame) -> tuple[str, ...]:
-        """Names of the columns of ``heads``: ``share_SEG L.H`` and ``lookback L.H``."""
+        """Returns the names of the columns of ``heads``: ``NAME L.H``, NAME one of HEAD_GROUPS or ``lookback``."""
         return run_tables.head_feature_names(self.db, rows)
 
     def digest(self, cell: str) -> Digest:
-        """What is kept of a run. Raises StoreError where it is not done."""
+        """Returns the digest of a run. Raises StoreError where it is not done."""
         digest = self._kept(cell).digest
         if digest is None:
             raise StoreError(f"The run {cell[:8]} has no answer: its row says why.")
         return digest
 
     def request(self, cell: str) -> Request:
-        """What was asked; running it again gives the whole run. Raises StoreError."""
+        """Returns the request of a run; running it again gives the whole run. Raises StoreError."""
         return self._kept(cell).request
 
     def prompt(self, cell: str) -> str:
-        """What the user's messages said. Raises StoreError."""
+        """Returns the text of the user's messages. Raises StoreError."""
         request = self.request(cell)
         return "\n\n".join(m.content for m in request.messages if m.role == "user") or (request.text or "")
 
     def answered(self, cell: str) -> Answered:
-        """What metrics look at. Raises StoreError."""
+        """Returns the input of metrics for a run. Raises StoreError."""
         item = self.db.execute("SELECT item FROM cells WHERE cell = ?", [cell]).fetchone()["item"]
         self.digest(cell)
         return cell_store.cell_record(self.items()[item], self._kept(cell), None)
 
     def prompts(self) -> dict[str, str]:
-        """{prompt_id: the item's own words, without any structure}."""
+        """Returns {prompt_id: the item's own words, without any structure}."""
         return {ident: own_words(item) for ident, item in self.items().items()}
 
     def _kept(self, cell: str) -> cell_store.KeptCell:
@@ -221,7 +222,7 @@ class Study:
     # computing anew
 
     def score(self, progress: Progress = no_progress, cancelled: IsCancelled = never_cancelled) -> int:
-        """Compute features and metrics of all kept runs anew, e.g. after an update of Heed; how many."""
+        """Computes features and metrics of all stored runs anew, e.g. after an update of Heed; returns how many."""
         items = self.items()
         done = database.query_rows(self.db, "SELECT * FROM cells WHERE state = 'done' AND wanted ORDER BY number")
         for number, place in enumerate(done, 1):
@@ -233,7 +234,7 @@ class Study:
         return len(done)
 
     def rate_column(self) -> None:
-        """Put what people rated into the runs' column ``rating``."""
+        """Copies the mean ratings into the runs' column ``rating``."""
         items = self.items()
         with database.transaction(self.db):
             database.add_columns(self.db, ["rating"])
@@ -247,7 +248,7 @@ class Study:
                 self.db.execute("UPDATE runs SET rating = ? WHERE cell = ?", [value, row["cell"]])
 
     def relevance(self, progress: Progress = no_progress, cancelled: IsCancelled = never_cancelled) -> None:
-        """Compare all answers with the prompts anew, e.g. once the encoder has been fetched."""
+        """Computes the relevance of all answers anew, e.g. once the encoder has been fetched."""
         self._late(progress, cancelled)
 
     def _late(self, progress: Progress, cancelled: IsCancelled) -> None:
@@ -257,7 +258,7 @@ class Study:
     # out
 
     def export(self, folder: str | Path) -> list[Path]:
-        """Both tables as CSV and Parquet and the plan, into ``folder``. Raises StoreError."""
+        """Writes both tables as CSV and Parquet and the plan into ``folder``; returns the paths. Raises StoreError."""
         from .export_files import export_tables
 
         tables = {"runs": self.table(), "instructions": self.instructions()}
@@ -267,7 +268,7 @@ class Study:
         self.db.close()
 
     def delete(self) -> None:
-        """Remove it from disk, for good."""
+        """Deletes it from disk, for good."""
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -284,7 +285,7 @@ class StudyInfo:
 
 
 def list_studies() -> list[StudyInfo]:
-    """Every study of this machine, newest first; what cannot be read is left out."""
+    """Returns every study of this machine, newest first; unreadable ones are left out."""
     found = []
     for folder in study_folders():
         try:
@@ -302,7 +303,7 @@ def list_studies() -> list[StudyInfo]:
 
 
 def own_words(item: Item) -> str:
-    """The item's text without any structure."""
+    """Returns the item's text without any structure."""
     return "\n\n".join(item.segments.values()) or item.prompt
 
 
@@ -313,7 +314,7 @@ def _cores() -> int:
 
 
 def _in_turn(items: Iterable[Item], most: int) -> list[str]:
-    """Ids of the first few items, one of each task in turn."""
+    """Returns the ids of the first few items, one of each task in turn."""
     tasks: dict[str, list[str]] = {}
     for item in items:
         tasks.setdefault(item.task, []).append(item.id)
@@ -338,12 +339,12 @@ def _root() -> Path:
 
 
 def study_folders() -> list[Path]:
-    """The folder of every study on this machine."""
+    """Returns the folder of every study on this machine."""
     return [path.parent for path in sorted(_root().glob(f"*/{database.FILE}"))]
 
 
 def _folder(plan: Plan) -> Path:
-    """Where the study of this plan is, or will be."""
+    """Returns the folder of the study of this plan, existing or new."""
     for folder in study_folders():
         try:
             db = database.connect(folder / database.FILE)

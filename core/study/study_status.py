@@ -1,4 +1,4 @@
-"""How far a study is, read from its database. Guarded by tests/core/test_study_run.py."""
+"""Reads the progress of a study from its database. Guarded by tests/core/test_study_run.py."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from . import database
 
 ENOUGH, SETTLED = 3, 8
-"""Runs that must be done before a time left is told, and before what came first (loading) is left out of the pace."""
+"""Fewest finished runs for an estimate of the time left, and for leaving out the first (with loading) of the pace."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """Counts of cells."""
+    """Counts of cells by state, and times."""
 
     total: int
     done: int
@@ -27,7 +27,7 @@ class Status:
     seconds: float = 0.0
     """Spent on finished runs, all workers together."""
     left_seconds: float | None = None
-    """Until all is done, at the pace of this call of ``run``; None where it is not known."""
+    """Estimated until all is done, at the pace of this call of ``run``; None where it is not known."""
     near_ties: int = 0
     """Steps of finished runs whose two best tokens were within 1e-4 nats."""
     reasons: dict[str, int] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Status:
 
     @property
     def fraction(self) -> float:
-        """0 to 1"""
+        """Share of the cells that are done or failed, 0 to 1."""
         return (self.done + self.failed) / self.total if self.total else 1.0
 
     @property
@@ -47,7 +47,7 @@ class Status:
 
     @property
     def text(self) -> str:
-        """One line for people."""
+        """One line for display."""
         parts = [f"{self.done:,} of {self.total:,} runs"]
         parts += [f"{self.failed:,} failed"] if self.failed else []
         parts += (
@@ -58,7 +58,7 @@ class Status:
 
 
 def status_of(db: sqlite3.Connection, since: float | None = None, pilot: bool = False) -> Status:
-    """The status of a study; ``since``: seconds since the epoch when this call of ``run`` began."""
+    """Returns the status of a study; ``since``: seconds since the epoch when this call of ``run`` began."""
     where = "wanted" + (" AND pilot" if pilot else "")
     models: dict[str, dict[str, int]] = {}
     owners = db.execute(
@@ -88,7 +88,7 @@ def status_of(db: sqlite3.Connection, since: float | None = None, pilot: bool = 
 
 
 def duration_words(seconds: float) -> str:
-    """``40 s``, ``12 min``, ``3 h 20 min``."""
+    """Formats seconds: ``40 s``, ``12 min``, ``3 h 20 min``."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)
@@ -102,7 +102,7 @@ def _counts(counts: dict[str, int]) -> dict[str, Any]:
 
 
 def _left(db: sqlite3.Connection, since: float | None, left: int, where: str) -> float | None:
-    """At the pace of the runs that ended since then, all workers together."""
+    """Estimates the seconds left from the pace of the runs finished since then, all workers together."""
     if since is None or not left:
         return None
     row = db.execute(

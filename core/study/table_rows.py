@@ -1,8 +1,8 @@
-"""From what is kept of a run to its row: features of importance, metrics of quality, and one row an instruction.
+"""Computes the table rows of a run from its stored digest: features, metrics, and one row per instruction.
 
-The same functions write a row when a run is done and again when everything is recomputed from the kept digests, so
-that a study started with an older Heed has the columns of a newer one. A metric that fails is undefined with its
-reason and leaves the run alone. Guarded by tests/core/test_study_run.py.
+The same functions write a row when a run is done and again when everything is recomputed from the stored digests, so
+that a study started with an older Heed has the columns of a newer one. A metric that fails is undefined with its reason
+and leaves the run alone. Guarded by tests/core/test_study_run.py.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from .features import digest_features, effect_features, feature_columns, span_fe
 
 LOG = logging.getLogger("heed")
 FILLED_LATER = ("relevance_rank", "relevance_cosine")
-"""Metrics that take all answers of a study at once: ``Study.score`` fills them in."""
+"""Metrics that need all answers of a study at once: ``Study.score`` fills them in."""
 Values = dict[str, float | None]
 
 
 def answered_of_digest(
     item: Item, request: Request, digest: Digest, told: tuple[Instruction, ...], rating: float | None
 ) -> Answered:
-    """What metrics may look at, from what is kept of a run."""
+    """Returns the input of metrics, from what is stored of a run."""
     steps = digest.answer_steps
     first = digest.prompt_length
     own = [m.content for m in request.messages if m.role == "user"]
@@ -46,7 +46,7 @@ def answered_of_digest(
 
 
 def run_values(record: Answered, digest: Digest, effects: Mapping[str, float]) -> tuple[Values, dict[str, str]]:
-    """({column: value or None}, {metric: why it is undefined}) of one run, every feature and metric included."""
+    """Returns ({column: value or None}, {metric: why it is undefined}) of one run, for every feature and metric."""
     found: Values = dict.fromkeys(feature_columns(digest.methods))
     why: dict[str, str] = {}
     for features in (lambda: digest_features(digest), lambda: effect_features(effects, len(digest.answer_steps))):
@@ -76,7 +76,7 @@ def _fill(found: Values, why: dict[str, str], name: str, make: Callable[[], Mapp
 
 
 def instruction_rows(record: Answered, digest: Digest, effects: Mapping[str, float]) -> list[dict[str, Any]]:
-    """One row an instruction, without the columns that say which run it is."""
+    """Returns one row per instruction, without the columns that identify the run."""
     from .quality.instructions import verdicts
 
     tokens = len(digest.answer_steps)
@@ -118,5 +118,5 @@ def _per_token(total: float | None, tokens: int) -> float | None:
 
 
 def _number(value: float | None) -> float | None:
-    """None for what is undefined: SQLite keeps no NaN."""
+    """Returns None for what is undefined: SQLite keeps no NaN."""
     return None if value is None or not math.isfinite(value) else float(value)

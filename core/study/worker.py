@@ -1,8 +1,7 @@
-"""One process at work on a study: it claims a few cells, asks the model, and writes each as soon as it is known.
+"""Works on a study in one process: claims a few cells, runs the model, and writes each result as it comes.
 
-Several may work at the same study. The model of a cell stays loaded while there are cells of it; then the next model
-takes its place. What cannot be asked keeps its reason and leaves the others alone.
-Guarded by tests/core/test_study_run.py.
+Several may work on the same study. The model of a cell stays loaded while there are cells of it; then the next model is
+loaded. What cannot be run keeps its reason and leaves the others alone. Guarded by tests/core/test_study_run.py.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ BATCH = 16
 
 
 class Worker:
-    """``Worker(folder).work(...)``; holds the database, the plan, and one model."""
+    """Holds the database, the plan, and one model: ``Worker(folder).work(...)``."""
 
     def __init__(
         self,
@@ -39,7 +38,7 @@ class Worker:
         pilot: bool = False,
         batch: int = BATCH,
     ) -> None:
-        """``done()`` is called after each run."""
+        """Opens the database; ``done()`` is called after each run."""
         self.db = database.connect(folder / database.FILE)
         self.plan: Plan = plan_store.frozen_plan(self.db)
         self.items: dict[str, Item] = {item.id: item for item in self.plan.all_items()}
@@ -49,7 +48,7 @@ class Worker:
         self.loaded: Any = None
 
     def work(self, first: int = 0) -> None:
-        """Every cell that nobody else works at, beginning with model number ``first``.
+        """Runs every cell that no other worker has claimed, beginning with model number ``first``.
 
         Returns early when ``cancelled``; what was not begun is free again.
         """
@@ -81,7 +80,7 @@ class Worker:
             self._chunk(model, claimed)
 
     def _load(self, name: str) -> Any:
-        """The model; the one before it leaves the memory."""
+        """Returns the loaded model of this name, after unloading the previous one."""
         from ..models.load import load_model, unload_models
 
         if self.loaded is not None:
@@ -102,7 +101,7 @@ class Worker:
         return self.loaded
 
     def _fail_all(self, name: str, claimed: Sequence[Mapping[str, Any]], why: str) -> None:
-        """The model cannot be had: none of its cells can be run."""
+        """Marks all cells of a model that cannot be loaded as failed."""
         while claimed:
             for place in claimed:
                 cell_store.fail_cell(self.db, place, why)
@@ -110,7 +109,7 @@ class Worker:
             claimed = database.claim_cells(self.db, self.owner, name, 1000, self.pilot)
 
     def _chunk(self, model: Any, claimed: Sequence[Mapping[str, Any]]) -> None:
-        """Ask one batch; where it fails as a whole, one at a time."""
+        """Runs one batch; where it fails as a whole, one cell at a time."""
         left = self._asked(model, claimed)
         try:
             self._compute(model, left, self.batch)
@@ -135,7 +134,7 @@ class Worker:
             self.done()
 
     def _asked(self, model: Any, claimed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """{cell: (its place, what is asked, its item)} of those that can be asked."""
+        """Returns {cell: (its place, its StudyRun, its item)} of those that can be run."""
         from .compute import StudyRun
 
         ready: dict[str, Any] = {}
@@ -154,7 +153,7 @@ class Worker:
         return ready
 
     def _compute(self, model: Any, left: dict[str, Any], batch: int) -> None:
-        """Write each result and take it out of ``left``."""
+        """Computes and writes each result, and takes it out of ``left``."""
         from .compute import compute_runs
 
         asked = [one for _, one, _ in left.values()]
@@ -178,7 +177,7 @@ class Worker:
             self.done()
 
     def _request(self, model: Any, item: Item, place: Mapping[str, Any]) -> tuple[LaidOutItem, Request]:
-        """The item laid out for this cell, and its Request; a filler in the instruction's place of a control."""
+        """Returns the item laid out for this cell (a control with filler for the instruction), and its Request."""
         plan, name = self.plan, place["structure"]
         dated = self.date if template_prints_date(place["model"]) else ""
 
@@ -204,7 +203,7 @@ class Worker:
 
 
 def failure_sentence(error: Exception) -> str:
-    """Why a run failed, for people; what was not foreseen goes to the log in full."""
+    """Returns why a run failed, for people; unexpected errors go to the log in full."""
     if isinstance(error, HeedError):
         return str(error)
     LOG.warning("A run of a study failed.", exc_info=error)

@@ -1,9 +1,9 @@
-"""Several worker processes on one study, each with its own model and its share of the cores.
+"""Runs several worker processes on one study, each with its own model and its share of the cores.
 
 Processes and not threads, since one process runs one model at a time; and started afresh, since the number of torch's
-threads is read when it is imported. A worker that ends early is started again while there is work, so that one run
-that kills its process cannot stop the others. Workers end by themselves when this process is gone.
-Guarded by tests/core/test_study_resume.py.
+threads is read when it is imported. A worker that ends early is started again while there is work, so that one run that
+kills its process cannot stop the others. Workers end by themselves when this process is gone. Guarded by
+tests/core/test_study_resume.py.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from ..processes import module_command, module_environment
 from ..progress import IsCancelled
 
 RESTARTS = 12
-"""Times that workers are started again in one call."""
+"""Most restarts of workers in one call."""
 PATIENCE = 60.0
 """Seconds that a worker gets to end by itself."""
 
 
 def usable_cores() -> int:
-    """Cores that this process may use."""
+    """Returns the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_workers(folder: Path, workers: int, pilot: bool, waiting: Callable[[], int], tick: IsCancelled) -> list[str]:
-    """Run ``workers`` processes until ``waiting()`` is 0 or ``tick()`` (called twice a second) says stop.
+    """Runs ``workers`` processes until ``waiting()`` is 0 or ``tick()`` (called twice a second) returns True.
 
-    Returns what workers that failed wrote last.
+    Returns the last log line of each failed worker.
     """
     running = {number: _start(folder, number, workers, pilot) for number in range(workers)}
     restarts, failures = 0, []
@@ -58,7 +58,7 @@ def run_workers(folder: Path, workers: int, pilot: bool, waiting: Callable[[], i
 
 
 def serve_worker(folder: Path, number: int, parent: int, pilot: bool) -> None:
-    """What a worker process does: work until nothing is left, it is told to end, or its parent is gone."""
+    """Runs a worker until nothing is left, it is signalled to end, or its parent is gone."""
     from .worker import Worker
 
     stop = threading.Event()

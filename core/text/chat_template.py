@@ -1,9 +1,9 @@
-"""A tokenizer's chat template with its switches set: thinking, the date, who speaks next.
+"""Renders messages with a tokenizer's chat template and sets its variables for thinking, date and who speaks next.
 
-The template is only ever rendered by ``apply_chat_template`` (its own sandbox, its own rules), never imitated. What
-it can be told is found by parsing it: which variables it reads and does not set. The date is set by putting a macro
-``strftime_now`` in front of the template, since transformers turns functions passed as variables into strings.
-To teach a new switch: one line in ``SWITCHES``. Guarded by tests/core/test_text_chat_template.py.
+The template is only ever rendered by ``apply_chat_template`` (its own sandbox, its own rules), never imitated. Which
+variables can be set is found by parsing it: those that it reads and does not set. The date is set by putting a macro
+``strftime_now`` in front of the template, since transformers turns functions passed as variables into strings. To
+support another switch: one line in ``SWITCHES``. Guarded by tests/core/test_text_chat_template.py.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _TRACKING = regex.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")
 
 @dataclass(frozen=True)
 class TemplateFacts:
-    """What a template reads from outside: variable names, and every text constant in it."""
+    """The variables that a template reads from outside, and every text constant in it."""
 
     variables: frozenset[str] = frozenset()
     constants: frozenset[str] = frozenset()
@@ -51,7 +51,7 @@ class TemplateFacts:
 
 @lru_cache(maxsize=32)
 def inspect_template(template: str) -> TemplateFacts:
-    """Parses ``template``; one that plain Jinja cannot parse is known for nothing."""
+    """Returns the facts of ``template`` from parsing it; none for one that plain Jinja cannot parse."""
     from jinja2 import Environment, TemplateError, meta, nodes
 
     environment = Environment(extensions=["jinja2.ext.loopcontrols"])
@@ -64,7 +64,7 @@ def inspect_template(template: str) -> TemplateFacts:
 
 
 def template_text(tokenizer: Any) -> str | None:
-    """The tokenizer's own (default) chat template, or None."""
+    """Returns the tokenizer's own (default) chat template, or None."""
     found = getattr(tokenizer, "chat_template", None)
     if isinstance(found, dict):
         found = found.get("default")
@@ -73,14 +73,14 @@ def template_text(tokenizer: Any) -> str | None:
 
 @dataclass(frozen=True)
 class Chat:
-    """Renders messages as one request wants it: ``Chat.of(tokenizer, request)``."""
+    """Renders messages with the settings of one request: ``Chat.of(tokenizer, request)``."""
 
     tokenizer: Any
     template: str
     known: TemplateFacts
     variables: dict[str, Any] = field(default_factory=dict)
     continues: bool = False
-    """The last message is the assistant's and is gone on with."""
+    """The last message is the assistant's and the model continues it."""
     prefix: str = ""
     dates: tuple[str, ...] = ()
     """Ways in which the template may print the request's date."""
@@ -102,7 +102,7 @@ class Chat:
         return cls(tokenizer, text, known, variables, continues, _CLOCK if clock else "", tuple(dates.values()))
 
     def render(self, messages: Sequence[Message], *, closed: bool = False) -> str:
-        """The messages as the model reads them, up to where it goes on writing; ``closed``: up to their own end.
+        """Returns the messages as the model reads them, up to where it continues; ``closed``: up to their own end.
 
         Raises PromptError where the template refuses them.
         """
@@ -143,7 +143,7 @@ def _switched(known: TemplateFacts, thinking: bool) -> dict[str, Any]:
 
 
 def _dates(known: TemplateFacts, date: str) -> dict[str, str]:
-    """{format: text} of ``date`` (ISO) for every format that the template may print it in."""
+    """Returns {format: text} of ``date`` (ISO) for every format in which the template may print it."""
     try:
         day = datetime.fromisoformat(date)
     except ValueError as error:
@@ -153,6 +153,6 @@ def _dates(known: TemplateFacts, date: str) -> dict[str, str]:
 
 
 def _date_variables(known: TemplateFacts, used: Collection[str]) -> dict[str, str]:
-    """{variable: format} of the date variables that the template reads; its only own format wins."""
+    """Returns {variable: format} of the date variables that the template reads; a single format of its own wins."""
     own = next(iter(used)) if len(used) == 1 else None
     return {n: own or form for n, form in _DATE_VARIABLES.items() if n in known.variables}

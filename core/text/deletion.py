@@ -1,9 +1,9 @@
-"""A prompt with parts of the user's text taken out: for knocking words out, and for the answer written without them.
+"""Deletes spans of the user's text from a prompt: for ablation, and for the answer that is written without them.
 
-What is left must read as if it had been written so: of the spaces on both sides of a gap one side stays (the one
-with more line breaks, else the longer), and none at the beginning or end of a message. A message of which nothing is
-left stays as an empty one, since dropping it would change who speaks, and a template would add a system message of
-its own. Segments move with their text. No tokenizer is needed. Guarded by tests/core/test_text_deletion.py.
+What is left must read as if it had been written so: of the spaces on both sides of a gap one side stays (the one with
+more line breaks, else the longer), and none at the beginning or end of a message. A message of which nothing is left
+stays as an empty one, since dropping it would change who speaks, and a template would add a system message of its own.
+Segments move with their text. No tokenizer is needed. Guarded by tests/core/test_text_deletion.py.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ IDS = "This prompt was given as token ids, so no text can be taken out of it: wr
 
 
 def delete_spans(request: Request, spans: Iterable[Span]) -> Request:
-    """``request`` with these spans of the user's messages taken out; everything else asked for stays.
+    """Returns ``request`` without these spans of the user's messages; everything else stays as it is.
 
-    Spans may overlap; none gives the request back. Raises PromptError where nothing would remain, or where the prompt
-    was given as token ids; ValueError for a span outside its message.
+    Spans may overlap; without any, the request is returned unchanged. Raises PromptError where nothing would remain, or
+    where the prompt was given as token ids; ValueError for a span outside its message.
     """
     gaps = sorted(set(spans))
     if not gaps:
@@ -48,7 +48,7 @@ def delete_spans(request: Request, spans: Iterable[Span]) -> Request:
 
 
 def _kept(text: str, gaps: Sequence[tuple[int, int]]) -> list[bool]:
-    """Per character: does it stay? Of the runs of spaces in and around each gap at most one does."""
+    """Returns per character whether it stays; of the runs of spaces in and around each gap at most one stays."""
     keep = [True] * len(text)
     for start, end in gaps:
         keep[start:end] = [False] * (end - start)
@@ -70,7 +70,7 @@ def _kept(text: str, gaps: Sequence[tuple[int, int]]) -> list[bool]:
 
 
 def _joined(text: str, keep: Sequence[bool]) -> list[tuple[int, int]]:
-    """Runs of characters that go, those with only spaces between them as one."""
+    """Returns the runs of deleted characters, merging those with only spaces between them."""
     out: list[tuple[int, int]] = []
     for i, stays in enumerate(keep):
         if stays:
@@ -83,7 +83,7 @@ def _joined(text: str, keep: Sequence[bool]) -> list[tuple[int, int]]:
 
 
 def _spaces(keep: Sequence[bool], start: int, end: int) -> list[tuple[int, int]]:
-    """Runs of characters inside start:end that were not taken out: spaces, see ``_joined``."""
+    """Returns the runs of characters inside start:end that were not deleted: spaces, see ``_joined``."""
     edges = [i for i in range(start + 1, end) if keep[i] != keep[i - 1]]
     return list(zip(edges[::2], edges[1::2], strict=True))
 
@@ -93,9 +93,9 @@ def _moved(segment: Segment, keep: Sequence[bool]) -> Segment:
 
 
 def removable_spans(tokens: Tokens, units: Units, segments: Sequence[Segment] = ()) -> tuple[tuple[Span, ...], ...]:
-    """Per unit of the prompt: the spans of the user's text that it stands for; empty where it has none (markup).
+    """Returns per unit of the prompt the spans of the user's text that it covers; empty where it has none (markup).
 
-    ``segments`` are the request's: what is called "other" of a role is that role's text without them.
+    ``segments`` are the request's: a role's unit named "other" is that role's text outside them.
     """
     own = [i for i, source in enumerate(tokens.sources) if source.origin == "user"]
     found: list[tuple[Span, ...]] = []
@@ -115,7 +115,7 @@ def removable_spans(tokens: Tokens, units: Units, segments: Sequence[Segment] = 
 
 
 def _outside(length: int, message: int, segments: Sequence[Segment]) -> list[Span]:
-    """The parts of a message that lie in none of the segments."""
+    """Returns the spans of a message that lie in none of the segments."""
     spans, at = [], 0
     for s in sorted((s for s in segments if s.message == message), key=lambda s: s.start):
         if at < s.start:

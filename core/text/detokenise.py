@@ -1,8 +1,8 @@
-"""What each token adds to the text, for any tokenizer: by decoding, never by knowing how its bytes are written.
+"""Finds the characters of the text that each token covers, for any tokenizer, by decoding only.
 
-Decoding tokens one by one loses the spaces of SentencePiece and breaks characters that are spread over tokens, so
-text is decoded with a few tokens before it and only what is new is taken. ``spell`` gives each token the characters
-it has a part in: the pieces of one character all get the whole character. Guarded by
+Decoding tokens one by one loses the spaces of SentencePiece and breaks characters that are spread over tokens, so text
+is decoded with a few tokens before it and only what is new is taken. ``spell_tokens`` gives each token the characters
+it has a part in: tokens that together make one character all get the whole character. Guarded by
 tests/core/test_text_detokenise.py.
 """
 
@@ -19,20 +19,20 @@ from .display_text import BROKEN, graphemes
 Span = tuple[int, int]
 
 _WINDOW = 24
-"""Tokens decoded together before the window moves on; the move waits for a whole character."""
+"""Tokens decoded together before the window moves on; it moves only at a whole character."""
 
 
 _known: WeakKeyDictionary[Any, dict[int, str]] = WeakKeyDictionary()
-"""Texts of single tokens, per tokenizer: a few alternatives a step come up again and again."""
+"""Texts of single tokens, per tokenizer: a few alternatives per step come up again and again."""
 
 
 def decode_ids(tokenizer: Any, ids: Sequence[int]) -> str:
-    """The text of ``ids`` with special tokens, untouched by clean-up rules."""
+    """Decodes ``ids`` with special tokens and without clean-up rules."""
     return tokenizer.decode([int(i) for i in ids], skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
 
 def token_texts(tokenizer: Any, ids: Sequence[int]) -> tuple[str, ...]:
-    """Each token alone as text, with the leading space that it stands for; pieces of a character show as U+FFFD."""
+    """Returns each token decoded alone, with the leading space that it stands for; parts of a character give U+FFFD."""
     known = _known.setdefault(tokenizer, {})
     for i in ids:
         if int(i) not in known:
@@ -49,7 +49,7 @@ def _token_text(tokenizer: Any, i: int) -> str:
 
 
 def spell_tokens(tokenizer: Any, ids: Sequence[int]) -> tuple[str, list[Span]]:
-    """(text of ``ids``, the part of it that each token has a share in), spans not yet closed over clusters.
+    """Returns (the text of ``ids``, the span of it that each token covers), spans not yet widened to grapheme clusters.
 
     The text is what decoding them together gives, special tokens included. Tokens that together make one character
     all have that character.
@@ -76,7 +76,7 @@ def spell_tokens(tokenizer: Any, ids: Sequence[int]) -> tuple[str, list[Span]]:
 
 
 def merge_empty_spans(spans: Sequence[Span], added: Sequence[bool]) -> list[Span]:
-    """A token without characters (a prefix space, a byte that waits) goes with the token after it, else before it.
+    """Gives each token without characters (a prefix space, a first byte) the span of the next token, else the previous.
 
     ``added`` tokens are left as they are.
     """
@@ -93,14 +93,14 @@ def merge_empty_spans(spans: Sequence[Span], added: Sequence[bool]) -> list[Span
 
 
 def _is_byte(tokenizer: Any, i: int) -> bool:
-    """A byte of SentencePiece, which can still be broken by the bytes after it."""
+    """Returns whether a token is a single byte of SentencePiece, whose character the bytes after it can still break."""
     return str(tokenizer.convert_ids_to_tokens(i)).startswith("<0x")
 
 
 def _settle(now: str, lengths: Sequence[int]) -> list[Span]:
-    """Spans of the tokens that brought the text from ``lengths[0]`` characters to ``now``.
+    """Returns the spans of the tokens that extended the text from ``lengths[0]`` characters to ``now``.
 
-    Each has what it finished and the character that it left unfinished. Bytes that never became a character cannot
+    Each covers what it finished and the character that it left unfinished. Bytes that never became a character cannot
     be told apart: their tokens share all of it.
     """
     base = min(lengths[0], len(now))
@@ -113,7 +113,7 @@ def _settle(now: str, lengths: Sequence[int]) -> list[Span]:
 
 
 def close_span(span: Span, clusters: Sequence[Span], starts: Sequence[int]) -> Span:
-    """``span`` widened to whole characters; an empty span stays. ``starts`` are the clusters' first places."""
+    """Widens ``span`` to whole characters; an empty span stays. ``starts``: where each cluster starts."""
     a, b = span
     if b <= a or not clusters:
         return span
@@ -121,7 +121,7 @@ def close_span(span: Span, clusters: Sequence[Span], starts: Sequence[int]) -> S
 
 
 def close_spans(spans: Sequence[Span], text: str) -> list[Span]:
-    """Every span widened to whole grapheme clusters of ``text``."""
+    """Widens every span to whole grapheme clusters of ``text``."""
     clusters = graphemes(text)
     starts = [c[0] for c in clusters]
     return [close_span(s, clusters, starts) for s in spans]

@@ -1,9 +1,9 @@
-"""Text for people: labels where a space can be seen, whole characters, nothing that can play tricks on the page.
+"""Makes text safe and readable for display: visible spaces, whole characters, no control or bidi tricks.
 
-A label stands on an axis or in a table, one line each: a token that is only a space must not look empty, a
-newline must not break the axis, a bidi override must not turn the line around, and Hebrew beside English must not
-swap places with its neighbours (it is put between FSI and PDI, the Unicode isolates). Nothing here is HTML.
-Guarded by tests/core/test_text_display_text.py.
+A label on an axis or in a table has one line: a token that is only a space must not look empty, a newline must not
+break the axis, a bidi override must not turn the line around, and Hebrew beside English must not swap places with its
+neighbours (it is put between FSI and PDI, the Unicode isolates). Nothing here is HTML. Guarded by
+tests/core/test_text_display_text.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import regex
 
 SPACE, NEWLINE, TAB = "␣", "⏎", "⇥"
 BROKEN = "\ufffd"
-"""What a decoder shows for a piece of a character; also in labels."""
+"""What a decoder returns for part of a character; also used in labels."""
 
 _ISOLATE, _POP = "\u2068", "\u2069"
 _CLUSTER = regex.compile(r"\X")
@@ -27,14 +27,14 @@ _LONE_MARK = regex.compile(r"^\p{M}")
 
 
 def graphemes(text: str) -> list[tuple[int, int]]:
-    """(start, end) of each grapheme cluster of ``text`` (UAX 29): what a reader calls one character."""
+    """Returns (start, end) of each grapheme cluster of ``text`` (UAX 29): what a reader calls one character."""
     return [m.span() for m in _CLUSTER.finditer(text)]
 
 
 def visible_text(text: str) -> str:
-    """``text`` as a one-line label: spaces at its edges, newlines and tabs as glyphs, control characters spelled out.
+    """Returns ``text`` as a one-line label: edge spaces, newlines and tabs as glyphs, control characters spelled out.
 
-    Spaces inside stay spaces. Right-to-left text is isolated. Pieces of a character stay U+FFFD.
+    Spaces inside stay spaces. Right-to-left text is isolated. Parts of a character stay U+FFFD.
     """
     if text.isascii() and text.isprintable() and text == text.strip():
         return text
@@ -47,7 +47,7 @@ def visible_text(text: str) -> str:
 
 
 def _spelled(cluster: str) -> str:
-    """One character with what cannot be seen written as ⟨U+202E⟩; joiners inside an emoji or a letter stay."""
+    """Writes invisible characters of one cluster as ⟨U+202E⟩; joiners inside an emoji or a letter stay."""
     if not _HIDDEN.search(cluster):
         return cluster
     first, rest = cluster[0], cluster[1:]
@@ -58,7 +58,7 @@ def _spelled(cluster: str) -> str:
 
 
 def decode_stream(tokenizer: Any, ids: Sequence[int]) -> str:
-    """The text written so far, for showing while it is written: never half a character.
+    """Decodes the ids generated so far for live display, never ending in half a character.
 
     Special tokens are left out; bytes of an unfinished character and a joiner that waits for the second half of an
     emoji are held back. As tokens come, the text only ever grows.

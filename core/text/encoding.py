@@ -1,10 +1,10 @@
-"""Which characters of a text each token stands for, and the proof of it.
+"""Tokenises a text and finds the characters of each token, checking the result by rebuilding the text from it.
 
 Fast tokenizers report offsets; some are wrong (a normaliser moved characters) and some tokenizers report none. So
-offsets are believed only after the text was rebuilt from them: tokens that share a character are decoded together
-and must give the very characters that their offsets name (up to NFKC and the spaces that tokenizers add or drop).
-Where that fails, the text is spelled by decoding instead, which counts only if it gives the text exactly. What
-neither proves stays unproven. Guarded by tests/core/test_text_encoding.py.
+offsets are used only after the text was rebuilt from them: tokens that share a character are decoded together and must
+give the very characters that their offsets name (up to NFKC and the spaces that tokenizers add or drop). Where that
+fails, spans come from decoding instead, which counts only if it gives the text exactly. Where neither succeeds,
+``proven`` is False. Guarded by tests/core/test_text_encoding.py.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ _SPACES = regex.compile(r"[\s▁]+")
 
 @dataclass(frozen=True)
 class Encoded:
-    """A text as tokens, each with its characters."""
+    """A text as tokens, each with its span of characters."""
 
     ids: tuple[int, ...]
     spans: tuple[Span, ...]
-    """Not closed over clusters; (0, 0) where unknown or where the token is not in the text."""
+    """Not widened to clusters; (0, 0) where unknown or where the token is not in the text."""
     added: tuple[bool, ...]
-    """The tokenizer put this token around the text by itself (begin, end)."""
+    """Whether the tokenizer itself put this token around the text (begin, end)."""
     proven: bool
 
     @property
     def before(self) -> int:
-        """How many tokens the tokenizer added in front."""
+        """Number of tokens that the tokenizer added in front."""
         return next((i for i, a in enumerate(self.added) if not a), len(self.added))
 
     @property
     def own_ids(self) -> tuple[int, ...]:
-        """The ids without what the tokenizer added behind."""
+        """The ids without those that the tokenizer added behind."""
         after = next((i for i, a in enumerate(reversed(self.added)) if not a), 0)
         return self.ids[: len(self.ids) - after]
 
 
 def encode_text(tokenizer: Any, text: str, special: bool) -> Encoded:
-    """``text`` as tokens; ``special``: with the tokens that the tokenizer itself puts around a raw text."""
+    """Tokenises ``text``; ``special``: with the tokens that the tokenizer itself puts around a raw text."""
     if getattr(tokenizer, "is_fast", False):
         out = tokenizer(
             text,
@@ -75,7 +75,7 @@ def encode_text(tokenizer: Any, text: str, special: bool) -> Encoded:
 def spans_rebuild_text(
     tokenizer: Any, text: str, ids: Sequence[int], spans: Sequence[Span], added: Sequence[bool]
 ) -> bool:
-    """True when ``text`` can be rebuilt from the tokens' own spans, group by group."""
+    """Returns whether ``text`` can be rebuilt from the tokens' own spans, group by group."""
     texts = token_texts(tokenizer, ids)
     lost = getattr(tokenizer, "unk_token_id", None)
     unknown = [i == lost for i in ids]
@@ -95,7 +95,7 @@ def spans_rebuild_text(
 
 
 def same_text(decoded: str, part: str) -> bool:
-    """Equal up to NFKC and to spaces, which tokenizers add, drop and merge."""
+    """Returns whether two texts are equal up to NFKC and to spaces, which tokenizers add, drop and merge."""
     return decoded == part or _plain(decoded) == _plain(part)
 
 
@@ -104,7 +104,7 @@ def _plain(text: str) -> str:
 
 
 def _groups(spans: Sequence[Span], added: Sequence[bool]) -> list[tuple[list[int], Span]]:
-    """Runs of tokens whose characters overlap, each with the characters of the run."""
+    """Groups tokens whose characters overlap; returns each group with its span."""
     out: list[tuple[list[int], Span]] = []
     for i, (start, end) in enumerate(spans):
         if added[i]:
@@ -128,7 +128,7 @@ def _added(tokenizer: Any, text: str, ids: Sequence[int], special: bool) -> list
 
 
 def _spelled(tokenizer: Any, text: str, ids: Sequence[int], added: Sequence[bool]) -> tuple[Span, ...] | None:
-    """Spans by decoding, or None unless decoding gives ``text`` exactly (or with one more space in front)."""
+    """Returns spans found by decoding, or None unless decoding gives ``text`` exactly (up to one space in front)."""
     inner = [i for i, a in zip(ids, added, strict=True) if not a]
     found, spans = spell_tokens(tokenizer, inner)
     shift = 1 if found == " " + text else -1 if " " + found == text else 0

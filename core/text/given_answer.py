@@ -1,8 +1,8 @@
-"""A given answer -> the token ids that the model would have had to write.
+"""Tokenises a given answer into the token ids that the model would have had to generate.
 
-The answer is tokenised behind the prompt, because tokenizers merge across what stands before; only where that would
-change the prompt's own tokens is it tokenised by itself. The end-of-turn token is a step like any other and is
-added where the template closes an assistant message with one. Guarded by tests/core/test_text_given_answer.py.
+The answer is tokenised behind the prompt, because tokenizers merge across the boundary; only where that would change
+the prompt's own tokens is it tokenised by itself. The end-of-turn token is a step like any other and is added where the
+template closes an assistant message with one. Guarded by tests/core/test_text_given_answer.py.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ ALONE = "The given answer was tokenised by itself, since behind the prompt it wo
 
 @dataclass(frozen=True)
 class GivenAnswer:
-    """A given answer as tokens."""
+    """A given answer as tokens, with notes for the reader."""
 
     ids: tuple[int, ...]
     notes: tuple[str, ...] = ()
 
 
 def answer_ids(tokenizer: Any, prompt: RenderedPrompt, request: Request) -> tuple[int, ...]:
-    """Token ids of the request's given answer, to be read behind the prompt. Raises PromptError without one."""
+    """Returns the token ids of the request's given answer, read behind the prompt. Raises PromptError without one."""
     return tokenise_answer(tokenizer, prompt, request).ids
 
 
 def tokenise_answer(tokenizer: Any, prompt: RenderedPrompt, request: Request) -> GivenAnswer:
-    """As ``answer_ids``, with what a reader should know."""
+    """Returns the same ids as ``answer_ids``, with notes for the reader. Raises PromptError without a given answer."""
     if request.answer_ids is not None:
         check_token_ids(tokenizer, request.answer_ids)
         return GivenAnswer(tuple(int(i) for i in request.answer_ids))
@@ -53,7 +53,7 @@ def tokenise_answer(tokenizer: Any, prompt: RenderedPrompt, request: Request) ->
 
 
 def end_of_turn(tokenizer: Any, request: Request) -> int | None:
-    """The token with which the template closes an assistant message, or None where it has none."""
+    """Returns the token with which the template closes an assistant message, or None where it has none."""
     chat = Chat.of(tokenizer, request)
     messages = list(request.messages)
     if not chat.continues:
@@ -74,7 +74,7 @@ def end_of_turn(tokenizer: Any, request: Request) -> int | None:
 
 
 def _behind(tokenizer: Any, prompt: RenderedPrompt, request: Request) -> tuple[int, ...] | None:
-    """The answer's ids behind the prompt, or None where the prompt's own ids would not stay as they are."""
+    """Returns the answer's ids behind the prompt, or None where that would change the prompt's own ids."""
     if request.token_ids is not None or request.answer is None:
         return None
     before = prompt.text if prompt.chat else prompt.tokens.sources[0].text
@@ -84,7 +84,7 @@ def _behind(tokenizer: Any, prompt: RenderedPrompt, request: Request) -> tuple[i
 
 
 def _alone(tokenizer: Any, answer: str) -> tuple[int, ...]:
-    """Tokenised behind a line break that is taken off again, so that no space is put in front."""
+    """Tokenises the answer behind a line break that is taken off again, so that no space is put in front."""
     ahead = encode_text(tokenizer, "\n", special=False).ids
     both = encode_text(tokenizer, "\n" + answer, special=False).ids
     if ahead and both[: len(ahead)] == ahead:

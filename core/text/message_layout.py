@@ -1,9 +1,9 @@
-"""Where the user's own text stands in the rendered prompt, proven.
+"""Finds where each message's text lies in the rendered prompt, and checks the result by rebuilding the prompt.
 
-Searching for the text would find the wrong copy of a repeated sentence and would be fooled by text that looks like
+Searching for the text would find the wrong copy of a repeated sentence and would be misled by text that looks like
 markup. Instead the messages are rendered a second time with placeholders from Unicode's private use planes in their
-place: that gives the markup between them. The real rendering must then be exactly that markup with each message, or
-a trimmed form of it, in its place; if it is not, nothing is claimed. Guarded by tests/core/test_text_message_layout.py.
+place: that gives the markup between them. The real rendering must then be exactly that markup with each message, or a
+trimmed form of it, in its place; if it is not, None is returned. Guarded by tests/core/test_text_message_layout.py.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from .chat_template import Chat
 
 _BASES = (0xF5000, 0x105000, 0xF9000, 0x109000)
 _CLOSINGS = ("</think>",)
-"""What a template may cut an earlier assistant message after."""
+"""Marks up to which a template may cut an earlier assistant message."""
 _TRIES = 20_000
 
 
 @dataclass(frozen=True)
 class PlacedPiece:
-    """``length`` characters of source ``message`` from ``source`` on stand in the rendered text at ``place``."""
+    """``length`` characters of source ``message`` from ``source`` on lie in the rendered text at ``place``."""
 
     message: int
     source: int
@@ -44,9 +44,9 @@ class MessageLayout:
 def find_markup(
     chat: Chat, messages: Sequence[Message], *, closed: bool = False, around: bool = False
 ) -> MessageLayout:
-    """The markup of ``messages``, from a rendering with placeholders. A blank message has no slot.
+    """Returns the markup around ``messages``, from a rendering with placeholders. A blank message has no slot.
 
-    ``around``: the marks stand around the text instead of in its place, for templates that look into it (a
+    ``around``: the placeholders stand around the text instead of in its place, for templates that look into it (a
     "/no_think" in a system message).
     """
     used = {c for m in messages for c in m.content}
@@ -66,7 +66,7 @@ def find_markup(
 def find_messages(
     chat: Chat, rendered: str, messages: Sequence[Message]
 ) -> tuple[MessageLayout, tuple[PlacedPiece, ...] | None]:
-    """The layout of ``messages`` and their pieces in ``rendered`` (None where they are not proven)."""
+    """Returns the layout of ``messages`` and their places in ``rendered`` (None where these are not proven)."""
     plan = find_markup(chat, messages)
     pieces = place_messages(rendered, plan, messages)
     if pieces is not None:
@@ -77,7 +77,7 @@ def find_messages(
 
 
 def place_messages(rendered: str, plan: MessageLayout, messages: Sequence[Message]) -> tuple[PlacedPiece, ...] | None:
-    """The pieces of the messages in ``rendered``, or None where it is not the plan filled with them."""
+    """Returns where the messages lie in ``rendered``, or None where it is not the plan filled with them."""
     if not rendered.startswith(plan.literals[0]):
         return None
     pieces: list[PlacedPiece] = []
@@ -109,7 +109,7 @@ def _after(plan: MessageLayout, pieces: Sequence[PlacedPiece]) -> int:
 
 
 def _choices(rendered: str, plan: MessageLayout, messages: Sequence[Message], k: int, at: int) -> Iterator[PlacedPiece]:
-    """Forms of slot ``k``'s message that stand at ``at`` and are followed by the next markup."""
+    """Yields forms of slot ``k``'s message that stand at ``at`` and are followed by the next markup."""
     message, following = plan.slots[k], plan.literals[k + 1]
     text = messages[message].content
     seen = set()
@@ -124,7 +124,7 @@ def _choices(rendered: str, plan: MessageLayout, messages: Sequence[Message], k:
 
 
 def _forms(text: str) -> Iterator[tuple[int, int]]:
-    """(start, end) of what templates make of a message: all of it, trimmed, or what follows its thinking."""
+    """Yields (start, end) of the forms in which templates print a message: whole, trimmed, or after its thinking."""
     starts = [0] + [text.rfind(c) + len(c) for c in _CLOSINGS if c in text]
     for first in starts:
         rest = text[first:]

@@ -1,4 +1,4 @@
-"""Prompt tokens + what the model wrote -> Tokens of the whole run.
+"""Appends the generated tokens to the prompt's: returns the Tokens of the whole run.
 
 The answer is what a reader reads: control tokens, a thinking block and the stop text are left out. Spaces at its
 beginning stay, so that it equals what the tokenizer decodes. Guarded by tests/core/test_text_output_tokens.py.
@@ -29,12 +29,12 @@ def with_output(
     thinking_open: bool | None = None,
     stop: Sequence[str] = (),
 ) -> Tokens:
-    """Tokens of prompt and output, N in all.
+    """Returns the Tokens of prompt and output, N in all.
 
-    ``end_ids``: what ends an answer; such tokens at the very end are part "end". ``thinking_open``: the output
-    begins inside a thinking block (None: as the Prompt says). ``stop``: texts that ended the run; the answer ends
-    before the first of them, and tokens that lie in it are part "end". Sources gain the thinking (where there is
-    any) and, always last, the answer.
+    ``end_ids``: tokens that end an answer; at the very end they are part "end". ``thinking_open``: the output begins
+    inside a thinking block (None: as the RenderedPrompt says). ``stop``: texts that ended the run; the answer ends
+    before the first of them, and tokens that lie in it are part "end". Sources gain the thinking (where there is any)
+    and, always last, the answer.
     """
     tokens = prompt.tokens if isinstance(prompt, RenderedPrompt) else prompt
     if thinking_open is None:
@@ -65,7 +65,7 @@ def with_output(
 def _answer(
     text: str, spans: Sequence[Span], hidden: Sequence[bool], cut: int, stop: Sequence[str]
 ) -> tuple[str, list[tuple[int | None, int, int]], list[str]]:
-    """(answer, per token (None = the answer, start, end), per token its part); thinking is filled in by the caller."""
+    """Returns (answer, per token (None = the answer, start, end), per token its part) of the text behind ``cut``."""
     moved = [(max(0, a - cut), max(0, b - cut)) for a, b in spans]
     answer, moved = strip_tokens(text[cut:], moved, hidden)
     found = [answer.find(s) for s in stop if s and s in answer]

@@ -1,12 +1,12 @@
-"""Request -> Prompt: the text and tokens that the model reads, and where each token stands in the user's own text.
+"""Renders a Request into the text and tokens that the model reads, with each token's place in the user's own text.
 
 Chat messages go through the model's own template, are tokenised once (the same ids as ``apply_chat_template``) and
 found again by ``core.text.message_layout``; tokens get their characters from ``core.text.encoding``. What cannot be
-proven is said in ``notes`` and shown by token only. ``core.text.output_tokens`` adds the tokens that the model wrote,
+proven is reported in ``notes`` and shown by token only. ``core.text.output_tokens`` adds the generated tokens,
 ``core.text.given_answer`` tokenises a given answer. Guarded by tests/core/test_text_render.py.
 
-``Tokens.sources`` are, in this order: the request's messages (one for raw text), the system message that the
-template added, and after a run its thinking (where there is any) and its answer, last.
+``Tokens.sources`` are, in this order: the request's messages (one for raw text), the system message that the template
+added, and after a run its thinking (where there is any) and its answer, last.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ CONTINUED = "The answer goes on with the assistant message that ends the prompt.
 
 
 def render(tokenizer: Any, request: Request, *, has_template: bool | None = None) -> RenderedPrompt:
-    """The prompt of ``request`` as the model reads it. Raises PromptError where it cannot be read.
+    """Renders the prompt of ``request`` as the model reads it. Raises PromptError where that is impossible.
 
-    ``has_template``: None asks the tokenizer. A single user message without a template is read as raw text.
+    ``has_template``: None looks at the tokenizer. A single user message without a template is read as raw text.
     """
     check_surrogates(*([request.text] if request.text else []), *(m.content for m in request.messages))
     if request.token_ids is not None:
@@ -59,7 +59,7 @@ def render(tokenizer: Any, request: Request, *, has_template: bool | None = None
 
 
 def _from_ids(tokenizer: Any, ids: Sequence[int]) -> RenderedPrompt:
-    """Token ids as they are; the text that they spell, control tokens left out, stands as the user's."""
+    """Makes a prompt of token ids as they are; their decoded text, without control tokens, counts as the user's."""
     check_token_ids(tokenizer, ids)
     text, spans = spell_tokens(tokenizer, ids)
     special = special_ids(tokenizer)
@@ -80,7 +80,7 @@ def _from_ids(tokenizer: Any, ids: Sequence[int]) -> RenderedPrompt:
 
 
 def _raw(tokenizer: Any, text: str, notes: tuple[str, ...]) -> RenderedPrompt:
-    """Raw text, with the begin and end tokens that the tokenizer itself puts around it."""
+    """Makes a prompt of raw text, with the begin and end tokens that the tokenizer itself puts around it."""
     encoded = encode_text(tokenizer, text, special=True)
     if not encoded.ids:
         raise PromptError("The prompt makes no token for this model: write something else for the model to read.")
@@ -92,7 +92,7 @@ def _raw(tokenizer: Any, text: str, notes: tuple[str, ...]) -> RenderedPrompt:
 
 
 def _chat(tokenizer: Any, request: Request) -> RenderedPrompt:
-    """Chat messages through the model's template."""
+    """Makes a prompt of chat messages with the model's template."""
     chat, messages = Chat.of(tokenizer, request), request.messages
     rendered = chat.render(messages)
     plan, pieces = find_messages(chat, rendered, messages)
@@ -116,7 +116,7 @@ def _own_system(
     pieces: tuple[PlacedPiece, ...] | None,
     sources: tuple[Source, ...],
 ) -> tuple[str, tuple[PlacedPiece, ...] | None, tuple[Source, ...], tuple[str, ...]]:
-    """Rendered text, pieces and sources with the template's own system message shown or removed, and notes."""
+    """Shows or removes the template's own system message; returns rendered text, pieces, sources and notes."""
     added = added_system(chat, request.messages, plan)
     if added is None:
         return rendered, pieces, sources, ()
@@ -135,7 +135,10 @@ def _own_system(
 
 
 def _begins_thinking(chat: Chat, request: Request, plan: MessageLayout) -> bool:
-    """The model goes on inside a thinking block; a given answer that never closes it is an answer all the same."""
+    """Returns whether the model continues inside a thinking block.
+
+    A given answer that never closes the block counts as an answer.
+    """
     inside = left_open(request.messages[-1].content if chat.continues else plan.literals[-1])
     return inside and not (request.answer is not None and left_open(request.answer, inside=True))
 
@@ -152,7 +155,7 @@ def _switch_notes(chat: Chat, request: Request, rendered: str) -> tuple[str, ...
 
 
 def _role(message: Message) -> str:
-    """The nearest of ROLES: developer messages are the system's, tool results are read like the user's."""
+    """Returns the nearest of ROLES: developer messages count as system, tool results as user."""
     if message.role == "developer":
         return "system"
     return message.role if message.role in ("system", "user", "assistant") else "user"

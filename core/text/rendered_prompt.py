@@ -1,4 +1,4 @@
-"""The prompt as the model reads it."""
+"""The record of a rendered prompt."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from ..records import Tokens
 
 @dataclass(frozen=True, eq=False)
 class RenderedPrompt:
-    """What ``core.text.render.render`` returns."""
+    """The prompt as the model reads it: what ``core.text.render.render`` returns."""
 
     text: str
-    """Markup and begin tokens included."""
+    """With markup and begin tokens."""
     tokens: Tokens
     """The P prompt tokens."""
     notes: tuple[str, ...] = ()
-    """What a reader should know, in sentences."""
+    """What a reader should know about the rendering, in sentences."""
     thinking_open: bool = False
-    """The prompt ends inside a thinking block: what comes first is thinking."""
+    """The prompt ends inside a thinking block: the output begins with thinking."""
     chat: bool = False
     """Rendered with a chat template."""

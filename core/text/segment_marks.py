@@ -1,8 +1,8 @@
-"""Named parts of a prompt: ``[[context: ...]]`` is stripped before the model reads it and kept as a span.
+"""Parses and writes segment marks: ``[[context: ...]]`` is stripped before the model reads it and kept as a span.
 
-Only the four names of ``core.records.SEGMENTS`` make a mark; wiki links, bash tests and unfinished marks stay what
-they are. A mark ends at its own ``]]``: inside it, ``[[...]]`` pairs (a wiki link, a bash test) are counted, so
-that a quoted pair does not end it early; a mark inside a mark is stripped as well and both are kept. Guarded by
+Only the four names of ``core.records.SEGMENTS`` make a mark; wiki links, bash tests and unfinished marks stay in the
+text. A mark ends at its own ``]]``: inside it, ``[[...]]`` pairs (a wiki link, a bash test) are counted, so that a
+quoted pair does not end it early; a mark inside a mark is stripped as well and both are kept. Guarded by
 tests/core/test_text_segment_marks.py.
 """
 
@@ -22,10 +22,10 @@ _BRACKETS = regex.compile(
 
 
 def parse_marks(text: str, message: int = 0) -> tuple[str, tuple[Segment, ...]]:
-    """``text`` without its marks, and the marked parts as spans of what remains, in reading order.
+    """Returns ``text`` without its marks, and the marked parts as spans of what remains, in reading order.
 
-    ``message`` is the index of the chat message (0 in raw text). A mark around nothing is stripped and names
-    nothing; a mark that is never closed stays in the text as it is.
+    ``message`` is the index of the chat message (0 in raw text). A mark around nothing is stripped and makes no
+    segment; a mark that is never closed stays in the text as it is.
     """
     pairs = _pairs(text)
     cuts = sorted(cut for opening, closing, _ in pairs for cut in (opening, closing))
@@ -45,7 +45,7 @@ def parse_marks(text: str, message: int = 0) -> tuple[str, tuple[Segment, ...]]:
 
 
 def _pairs(text: str) -> list[tuple[tuple[int, int], tuple[int, int], str]]:
-    """((opening span), (closing span), name) of every mark that is closed."""
+    """Returns ((opening span), (closing span), name) of every mark that is closed."""
     waiting: list[tuple[tuple[int, int], str]] = []
     pairs = []
     for m in _BRACKETS.finditer(text):
@@ -59,7 +59,7 @@ def _pairs(text: str) -> list[tuple[tuple[int, int], tuple[int, int], str]]:
 
 
 def write_marks(text: str, segments: Iterable[Segment]) -> str:
-    """``text`` with its segments written back as marks; ``parse`` of the result gives both again.
+    """Returns ``text`` with its segments written back as marks; ``parse_marks`` of the result gives both again.
 
     Parts of other names (a study's ``check 1``) are not written: nothing would strip them again.
     Only a lone ``[[`` or ``]]`` inside a segment cannot be told from the mark's own brackets.

@@ -1,4 +1,4 @@
-"""Special tokens, a text without them, and what no tokenizer can read.
+"""Finds special tokens, strips them from a text, and rejects ids and characters that a tokenizer cannot read.
 
 Guarded by tests/core/test_text_output_tokens.py.
 """
@@ -14,13 +14,13 @@ Span = tuple[int, int]
 
 
 def special_ids(tokenizer: Any) -> frozenset[int]:
-    """Ids of control tokens: what ``decode(skip_special_tokens=True)`` leaves out."""
+    """Returns the ids of control tokens: those that ``decode(skip_special_tokens=True)`` leaves out."""
     flagged = {i for i, token in tokenizer.added_tokens_decoder.items() if getattr(token, "special", False)}
     return frozenset({int(i) for i in tokenizer.all_special_ids} | flagged)
 
 
 def strip_tokens(text: str, spans: Sequence[Span], hidden: Sequence[bool]) -> tuple[str, list[Span]]:
-    """``text`` without the characters of the hidden tokens, and the other tokens' spans in what remains."""
+    """Returns ``text`` without the characters of the hidden tokens, and the tokens' spans in what remains."""
     gone = [False] * len(text)
     for (a, b), away in zip(spans, hidden, strict=True):
         if away:

@@ -1,10 +1,10 @@
-"""The system message that a chat template adds by itself: found, and taken out where that is proven safe.
+"""Finds the system message that a chat template adds by itself, and removes it where that is proven safe.
 
-A block is believed to be one when it has the header that the template gives to a user's message, with the word
-"system" in place of "user", and is closed as the template closes other messages. Both are read from renderings of
-placeholder messages, so that no model family has to be known. Templates without such headers (one long line of
-text) still show what they add, found by comparing the rendering with and without a system message, but what
-belongs to it cannot be proven, so it cannot be removed. Guarded by tests/core/test_text_system_message.py.
+A block counts as one when it has the header that the template gives to a user's message, with the word "system" in
+place of "user", and is closed as the template closes other messages. Both are read from renderings of placeholder
+messages, so that no model family has to be known. For templates without such headers (one long line of text) the added
+text is found by comparing the rendering with and without a system message, but what belongs to it cannot be proven, so
+it cannot be removed. Guarded by tests/core/test_text_system_message.py.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ REMEDY = "keep it, or write a system message of your own, which replaces it"
 
 @dataclass(frozen=True)
 class AddedSystem:
-    """Characters of the first markup (``Layout.literals[0]``) that the template added as a system message."""
+    """Span of the first markup (``MessageLayout.literals[0]``) that the template added as a system message."""
 
     start: int
     end: int
@@ -34,7 +34,7 @@ class AddedSystem:
 
 
 def added_system(chat: Chat, messages: Sequence[Message], plan: MessageLayout) -> AddedSystem | None:
-    """What the template puts before ``messages`` as a system message; None where it adds none."""
+    """Returns what the template puts before ``messages`` as a system message; None where it adds none."""
     if not messages or messages[0].role == "system":
         return None
     if not messages[0].content.strip():  # a blank message has no slot: look at the same place with a word in it
@@ -50,7 +50,7 @@ def added_system(chat: Chat, messages: Sequence[Message], plan: MessageLayout) -
 
 
 def without_system(rendered: str, added: AddedSystem) -> str:
-    """``rendered`` without the block that the template added. Raises PromptError where the block is not proven."""
+    """Returns ``rendered`` without the added block. Raises PromptError where the block is not proven."""
     if added.block is None:
         raise PromptError(f"The system message of this model's template cannot be removed safely: {REMEDY}.")
     start, end = added.block
@@ -58,7 +58,7 @@ def without_system(rendered: str, added: AddedSystem) -> str:
 
 
 def atoms(tokenizer: Any, text: str) -> list[str]:
-    """``text`` in characters, the tokenizer's added tokens (``<|im_start|>``) in one piece."""
+    """Splits ``text`` into characters, keeping the tokenizer's added tokens (``<|im_start|>``) whole."""
     names = sorted((n for n in tokenizer.get_added_vocab() if n.strip()), key=len, reverse=True)
     return regex.findall("|".join([*map(regex.escape, names), "."]), text, regex.S)
 
@@ -88,7 +88,7 @@ def _by_header(chat: Chat, first: Message, head: str) -> AddedSystem | None:
 
 
 def _turns(chat: Chat) -> tuple[str, str] | None:
-    """(markup before a role's name, markup after it) between two messages, or None where roles are not named."""
+    """Returns (markup before a role's name, markup after it) between two messages, or None if roles are not named."""
     said = [Message("user", "a"), Message("assistant", "b"), Message("user", "c")]
     try:
         plan = find_markup(chat, said, closed=True)

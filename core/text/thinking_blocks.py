@@ -1,7 +1,7 @@
-"""Thinking blocks: how models mark what they write before their answer.
+"""Finds thinking blocks: what reasoning models write before their answer.
 
 A block counts only where the answer begins (or where the prompt's template opened one): an answer that explains
-``<think>`` later on stays an answer. To teach a new way of marking: one line in ``MARKS``. Guarded by
+``<think>`` later on stays an answer. To support another kind of mark: one line in ``MARKS``. Guarded by
 tests/core/test_text_thinking_blocks.py.
 """
 
@@ -32,14 +32,14 @@ _ANY_CLOSE = regex.compile("|".join(c for _, c in MARKS[:-1]))
 
 
 def left_open(text: str, inside: bool = False) -> bool:
-    """True when ``text`` ends within a thinking block; ``inside``: it began within one."""
+    """Returns whether ``text`` ends within a thinking block; ``inside``: it began within one."""
     last_open = max((m.start() for m in _ANY_OPEN.finditer(text)), default=0 if inside else -1)
     last_close = max((m.start() for m in _ANY_CLOSE.finditer(text)), default=-1)
     return last_open > last_close
 
 
 def thinking_end(text: str, inside: bool = False) -> int:
-    """How many characters at the beginning of ``text`` are thinking: markers, and the space after them, included.
+    """Returns the number of characters of thinking at the start of ``text``, with markers and the space after them.
 
     ``inside``: the block was opened before ``text``. A block that is never closed takes all of it.
     """

@@ -1,7 +1,7 @@
-"""Which group each token belongs to: the last axis of a Trace's ``mass``. Known before the model runs.
+"""Assigns each token to groups (sink, template, roles, segments): the last axis of a Trace's ``mass``.
 
-All that a step can read is the prompt or its own earlier output, so a share can be summed while rows are made.
-numpy only. Guarded by tests/core/test_capture_token_scores.py.
+Groups are known before the model runs, since a step can attend only to the prompt or its own earlier output, so shares
+can be summed while rows are made. numpy only. Guarded by tests/core/test_capture_token_scores.py.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ DISJOINT = 6
 
 
 def group_names(segments: Sequence[Segment]) -> tuple[str, ...]:
-    """The groups of a trace: GROUPS, then one ``segment:NAME`` for each name that the prompt uses."""
+    """Returns the groups of a trace: GROUPS, then one ``segment:NAME`` for each name that the prompt uses."""
     return GROUPS + tuple(dict.fromkeys(f"segment:{s.name}" for s in segments))
 
 
 def group_membership(tokens: Tokens, length: int, segments: Sequence[Segment], keys: int) -> np.ndarray:
-    """float32 [keys, G]: how much of each key belongs to each group (``query`` left at 0: it moves).
+    """Returns float32 [keys, G]: how much of each key belongs to each group (``query`` left at 0: it moves).
 
-    ``length`` is P: what comes after is output.
+    ``length`` is P, the number of prompt tokens: what comes after is output.
     """
     names = group_names(segments)
     out = np.zeros((keys, len(names)), np.float32)
@@ -40,7 +40,7 @@ def group_membership(tokens: Tokens, length: int, segments: Sequence[Segment], k
 
 
 def segment_share(tokens: Tokens, segment: Segment) -> np.ndarray:
-    """float32 [N]: the part of each token's characters that lies inside a segment."""
+    """Returns float32 [N]: the share of each token's characters that lies inside a segment."""
     same = (tokens.message == segment.message) & (tokens.start >= 0)
     length = np.maximum(tokens.end - tokens.start, 1)
     inside = np.minimum(tokens.end, segment.end) - np.maximum(tokens.start, segment.start)

@@ -1,8 +1,8 @@
-"""Rendered text, its tokens and the user's pieces in it -> Tokens: each token's message, role and span.
+"""Assigns each token of a rendered prompt its message, role and span of the user's text.
 
-A token that is partly markup and partly text counts as text, with the part that it covers; one over two messages
-goes to the one it covers more of. Spans are closed over grapheme clusters of the user's text, so that the tokens of
-one emoji all have all of it. Guarded by tests/core/test_text_render.py.
+A token that is partly markup and partly text counts as text, with the part that it covers; one over two messages goes
+to the one it covers more of. Spans are widened to grapheme clusters of the user's text, so that the tokens of one emoji
+all cover all of it. Guarded by tests/core/test_text_render.py.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ UNPLACED = "The chat template changes your text, so it was not found in what the
 def place_tokens(
     tokenizer: Any, rendered: str, encoded: Encoded, pieces: Sequence[PlacedPiece] | None, sources: tuple[Source, ...]
 ) -> tuple[Tokens, tuple[str, ...]]:
-    """The prompt's Tokens and what a reader should know. ``pieces`` None: the text was not found in ``rendered``."""
+    """Returns the prompt's Tokens and notes for the reader. ``pieces`` None: the text was not found in ``rendered``."""
     special = special_ids(tokenizer)
     texts = token_texts(tokenizer, encoded.ids)
     marks = [i in special for i in encoded.ids]
@@ -58,7 +58,7 @@ def place_tokens(
 def _homes(
     rendered: str, encoded: Encoded, pieces: Sequence[PlacedPiece], sources: tuple[Source, ...], marks: Sequence[bool]
 ) -> list[tuple[int, Span]]:
-    """(message, closed span in it) of every token; (-1, (-1, -1)) for markup."""
+    """Returns (message, widened span in it) of every token; (-1, (-1, -1)) for markup."""
     clusters = {p.message: graphemes(sources[p.message].text) for p in pieces}
     starts = {m: [a for a, _ in c] for m, c in clusters.items()}
     out: list[tuple[int, Span]] = []
@@ -77,7 +77,7 @@ def _homes(
 
 
 def _home(a: int, b: int, pieces: Sequence[PlacedPiece]) -> tuple[PlacedPiece, int, int] | None:
-    """(piece, start, end) of the largest overlap of rendered characters a:b with a piece."""
+    """Returns (piece, start, end) of the largest overlap of rendered characters a:b with a piece."""
     best = None
     for piece in pieces:
         low, high = max(a, piece.place), min(b, piece.place + piece.length)
@@ -87,7 +87,7 @@ def _home(a: int, b: int, pieces: Sequence[PlacedPiece]) -> tuple[PlacedPiece, i
 
 
 def _only_space_of(rendered: str, a: int, b: int, home: tuple[PlacedPiece, int, int]) -> bool:
-    """A control token that swallowed the user's leading space is still markup."""
+    """Returns whether a control token covers only a space of the user's text: it is markup all the same."""
     _, low, high = home
     return (low, high) != (a, b) and rendered[low:high].isspace()
 

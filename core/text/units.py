@@ -1,10 +1,10 @@
-"""Tokens -> what a reader sees: words, sentences, named segments, roles, or the tokens themselves.
+"""Groups tokens into the units that a reader sees: words, sentences, named segments, roles, or single tokens.
 
-Attention belongs to tokens; people read words. A token over two words is split between them by its characters that
-are not spaces, so that going up only sums and nothing is lost: the weights of a token always add to one. Markup
-between texts is one unit; a token of nothing but spaces is one of its own and says so with visible glyphs. Words are
-never made across messages. Where spans are not proven, only tokens and roles are offered. To add a granularity: one
-function that makes ``Part``s for a token and one line in ``_PARTS``. Guarded by tests/core/test_text_units.py.
+Attention belongs to tokens; people read words. A token over two words is split between them by its characters that are
+not spaces, so that aggregation only sums and nothing is lost: the weights of a token always add to one. Markup between
+texts is one unit; a token of nothing but spaces is a unit of its own, labelled with visible glyphs. Words never extend
+across messages. Where spans are not proven, only tokens and roles are offered. To add a granularity: one function that
+makes a ``UnitPart`` for each token and one line in ``_PARTS``. Guarded by tests/core/test_text_units.py.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ EMPTY = "∅"
 
 @dataclass(frozen=True)
 class UnitPart:
-    """One unit in the making; equal parts are one unit."""
+    """Key of a unit while units are collected; equal parts are one unit."""
 
     role: str
     message: int = -1
     start: int = -1
     end: int = -1
     nth: int = -1
-    """Tells apart units without a span (each run of markup)."""
+    """Distinguishes units without a span (each run of markup)."""
     label: str = ""
     """Empty: the text of the span."""
 
@@ -50,7 +50,7 @@ class _Making:
 
 
 class _Cut:
-    """A source cut into spans, with what sharing a token between them needs."""
+    """A source text divided into spans, with counts for sharing a token between them."""
 
     def __init__(self, text: str, spans: list[Span]) -> None:
         self.spans, self.starts = spans, [a for a, _ in spans]
@@ -61,10 +61,10 @@ class _Cut:
 
 
 def units(tokens: Tokens, granularity: str, positions: range, segments: tuple[Segment, ...] = ()) -> Units:
-    """Units over the tokens at ``positions``, in reading order; ``token`` holds those positions.
+    """Returns the units over the tokens at ``positions``, in reading order; ``token`` holds those positions.
 
-    ``granularity``: token, word, sentence, role or segment. Raises MethodError for another one, or where spans are
-    not proven and only token and role can be told.
+    ``granularity``: token, word, sentence, role or segment. Raises MethodError for another one, or for one other than
+    token and role where spans are not proven.
     """
     if granularity not in GRANULARITIES:
         raise MethodError(f"Granularity must be one of {', '.join(GRANULARITIES)}, not {granularity!r}.")
@@ -98,7 +98,7 @@ def _collect(granularity: str, m: _Making, shares: Shares) -> Units:
 
 
 def _in_order(granularity: str, shares: Shares) -> list[UnitPart]:
-    """Units as they are first met; roles always in the order of ROLES."""
+    """Returns units in order of first occurrence; roles always in the order of ROLES."""
     met = list(dict.fromkeys(part for _, part, _ in shares))
     return sorted(met, key=lambda p: ROLES.index(p.role)) if granularity == "role" else met
 
@@ -126,7 +126,7 @@ def _by_sentence(m: _Making) -> Shares:
 
 
 def _by_text(m: _Making, cut: Callable[[str], list[Span]]) -> Shares:
-    """Shares of tokens in the spans that ``cut`` makes of each source; markup and lone spaces make their own units."""
+    """Shares tokens between the spans that ``cut`` makes of each source; markup and lone spaces are units too."""
     out: Shares = []
     cuts: dict[int, _Cut] = {}
     parts: dict[tuple[int, int], UnitPart] = {}
@@ -147,7 +147,7 @@ def _by_text(m: _Making, cut: Callable[[str], list[Span]]) -> Shares:
 
 
 def _split(cut: _Cut, start: int, end: int) -> list[tuple[int, float]]:
-    """Which spans characters start:end lie in, each with its share of the characters that are not spaces."""
+    """Returns the spans that characters start:end lie in, each with its share of the characters that are not spaces."""
     solid = cut.solid
     k = max(0, bisect_right(cut.starts, start) - 1)
     first = k if cut.spans[k][1] > start or k + 1 == len(cut.spans) else k + 1
@@ -172,7 +172,7 @@ def _trimmed(text: str, a: int, b: int) -> Span:
 
 
 def _loose(m: _Making, spaces: bool) -> dict[int, UnitPart]:
-    """Tokens that stand in no word: runs of markup, runs of spaces (``spaces``), and tokens without characters."""
+    """Returns the units of tokens outside words: runs of markup, of spaces (``spaces``), tokens without characters."""
     out: dict[int, UnitPart] = {}
     run: list[int] = []
     kind = None
@@ -189,7 +189,7 @@ def _loose(m: _Making, spaces: bool) -> dict[int, UnitPart]:
 
 
 def _kind(m: _Making, i: int, spaces: bool) -> str | None:
-    """What sort of loose token this is, or None where it stands in a text."""
+    """Returns the kind of a token outside words, or None where it lies in a text."""
     if m.message[i] < 0:
         return f"markup {m.tokens.roles[i]}"
     if m.end[i] <= m.start[i]:
@@ -210,7 +210,7 @@ def _run(m: _Making, run: Sequence[int], kind: str | None) -> UnitPart:
 
 
 def _by_segment(m: _Making) -> Shares:
-    """Named segments, and what remains of each role. The innermost segment counts where they are nested."""
+    """Shares tokens between named segments and the rest of each role; of nested segments the innermost counts."""
     out: Shares = []
     rest = {role: UnitPart(role, label=f"other · {role}") for role in ROLES}
     parts = _segment_parts(m)
@@ -240,7 +240,7 @@ def _segment_parts(m: _Making) -> dict[Segment, UnitPart]:
 
 
 def _segment_labels(segments: Sequence[Segment]) -> dict[Segment, str]:
-    """ "context", or "context 1", "context 2" where a name is used more than once."""
+    """Labels segments "context", or "context 1", "context 2" where a name is used more than once."""
     names = [s.name for s in segments]
     count: dict[str, int] = {}
     out = {}

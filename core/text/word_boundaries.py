@@ -1,10 +1,10 @@
-"""Where words and sentences begin and end, by Unicode's rules (UAX 29), as spans of a text.
+"""Finds where words and sentences begin and end, by Unicode's rules (UAX 29), as spans of a text.
 
-Words come from the ``regex`` module, which knows the rules and is fast; ideographs and kana other than katakana
-come one by one, as the standard says, so no dictionary is needed. Sentences are written here in the terms of the
-standard (SB5 to SB11), because the library that has them takes a second for 25,000 characters; it is the oracle of
-the test instead. One tailoring, which the standard asks for: a title such as "Mr." does not end a sentence.
-Guarded by tests/core/test_text_word_boundaries.py.
+Words come from the ``regex`` module, which has the rules and is fast; ideographs and kana other than katakana come one
+by one, as the standard says, so no dictionary is needed. Sentences follow the standard's rules (SB5 to SB11) in code
+here, because the library that has them takes a second for 25,000 characters; the test compares with it instead. One
+tailoring, which the standard asks for: a title such as "Mr." does not end a sentence. Guarded by
+tests/core/test_text_word_boundaries.py.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ _TITLE = regex.compile(r"(?<![\p{L}\p{N}])(?:Mr|Mrs|Ms|Dr|Prof|St|Fig|Eq|vs|cf|e
 
 
 def word_spans(text: str) -> list[Span]:
-    """(start, end) of every word, number or sign of ``text``; what is only whitespace is left out."""
+    """Returns (start, end) of every word, number or sign of ``text``; whitespace is left out."""
     return [m.span() for m in _WORD.finditer(text) if not m[0].isspace()]
 
 
 def sentence_spans(text: str) -> list[Span]:
-    """(start, end) of every sentence: they tile ``text``, whitespace after a sentence belongs to it.
+    """Returns (start, end) of every sentence: they tile ``text``, whitespace after a sentence belongs to it.
 
     Every line break ends one. Blank lines go to the sentence before (at the very start: to the one after).
     """
@@ -71,7 +71,7 @@ def sentence_spans(text: str) -> list[Span]:
 
 
 def _ends(text: str) -> list[int]:
-    """Places where a sentence ends, in order."""
+    """Returns the places where a sentence ends, in order."""
     out, at = [], 0
     while m := _STOP.search(text, at):
         at = m.end()
@@ -81,7 +81,7 @@ def _ends(text: str) -> list[int]:
 
 
 def _held(text: str, stop: regex.Match[str]) -> bool:
-    """True when the sentence goes on after this full stop (SB6, SB7, SB8, SB8a, and titles)."""
+    """Returns whether the sentence goes on after this full stop (SB6, SB7, SB8, SB8a, and titles)."""
     after = stop.end()
     if after < len(text) and _GOES_ON.match(text, after):
         return True

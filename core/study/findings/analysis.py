@@ -1,11 +1,11 @@
-"""All that a study found: tables for the page and the report, sentences, and the methods written out.
+"""Computes all findings of a study: tables for the page and the report, sentences, and the methods section.
 
-``findings(runs, ...)`` takes the runs table (a study's, or one that was uploaded with the same columns) and asks, in
-this order: how good the answers are by structure, task and model; what structures do to attention and to knock-out
-effects beyond moving words; whether importance goes with quality, between prompts and within a prompt; whether it tells
-good answers from bad ones it has not seen. The statistics live in ``core.study.statistics`` and know nothing of a
-study; here it is decided what is asked and what may be said. Guarded by
-tests/core/test_findings_analysis.py (planted truths, nulls).
+``compute_findings(runs, ...)`` takes the runs table (a study's, or one that was uploaded with the same columns) and
+computes, in this order: how good the answers are by structure, task and model; the effect of structures on attention
+and on ablation effects beyond moving words; whether importance goes with quality, between prompts and within a prompt;
+whether it predicts good answers for unseen prompts. The statistics are in ``core.study.statistics`` and independent of
+studies; here it is decided what is tested and what may be claimed. Guarded by tests/core/test_findings_analysis.py
+(planted truths, nulls).
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def compute_findings(
     progress: Callable[..., None] | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Findings:
-    """What the ``runs`` say, as a Findings.
+    """Returns the Findings of the table ``runs``.
 
-    ``instructions``: the table of verified instructions; ``heads(rows, part="all")`` gives float [run, F] for rows of
+    ``instructions``: the table of verified instructions; ``heads(rows, part="all")`` returns float [run, F] for rows of
     one model, as ``Study.heads`` does; ``plan``: names baseline and primary pairs; None for a table from elsewhere.
     ``prompts`` {prompt_id: text} for one more baseline. ``slow=False`` leaves ``prediction`` empty.
     ``progress(fraction, text, None)``. ``permutations`` and ``resamples``: those of correlations (see
@@ -74,7 +74,7 @@ def compute_findings(
 
 
 class _Asked:
-    """Progress over all parts, and whether somebody pressed Cancel."""
+    """Progress over all parts, and cancellation."""
 
     def __init__(self, progress: Callable[..., None] | None, cancelled: IsCancelled | None, fast: float) -> None:
         self._progress = progress or (lambda *_: None)
@@ -82,7 +82,7 @@ class _Asked:
         self.fast = fast
 
     def tell(self, fraction: float, text: str) -> None:
-        """``fraction`` of the fast parts. Raises Cancelled."""
+        """Reports ``fraction`` of the fast parts. Raises Cancelled."""
         if self.cancelled():
             raise Cancelled("The findings were stopped.")
         self._progress(fraction * self.fast, text, None)
@@ -159,7 +159,7 @@ def _no_told() -> pd.DataFrame:
 
 
 def _plain(runs: pd.DataFrame) -> pd.DataFrame:
-    """A copy with the columns that everything here counts on. Raises StudyError."""
+    """Returns a copy with all columns that the analysis relies on. Raises StudyError."""
     missing = [c for c in NEEDED if c not in runs.columns]
     if missing:
         raise StudyError(
@@ -179,7 +179,7 @@ def _plain(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def baseline_of(table: pd.DataFrame, plan: Plan | None) -> str:
-    """The structure that the others are compared with: the plan's, else instruction_first, else the first in it."""
+    """Returns the baseline structure: the plan's, else instruction_first, else the first in the table."""
     seen = list(dict.fromkeys(table.loc[~table["control"], "structure"])) or list(dict.fromkeys(table["structure"]))
     wanted = ["instruction_first"]
     if plan is not None:
@@ -190,7 +190,7 @@ def baseline_of(table: pd.DataFrame, plan: Plan | None) -> str:
 
 
 def _about(table: pd.DataFrame) -> dict[str, ValueDescription]:
-    """{column: label, unit, kind} of all metrics and features that ``table`` has."""
+    """Returns {column: label, unit, kind} of all metrics and features that ``table`` has."""
     from ..column_labels import features_of
     from ..features import get_feature
     from ..quality import METRICS
@@ -207,7 +207,7 @@ def _prompts(plan: Plan | None) -> dict[str, str] | None:
 
 
 def cells_of(table: pd.DataFrame) -> pd.DataFrame:
-    """How many runs of each task x structure x control x model failed or were cut off by the token limit."""
+    """Counts runs of each task x structure x control x model that failed or were cut off by the token limit."""
     import pandas as pd
 
     rows = []

@@ -1,10 +1,10 @@
-"""A study's folder made ready to be opened by one click: its tables, findings that were computed before, its report.
+"""Prepares a study's folder that opens with one click: its tables, computed findings, and report.
 
-    from core.study.findings.bundle import ship
-    ship(Path("docs/example-study"), study="a1e1f12a8b16ef9f")
+    from core.study.findings.bundle import bundle_study
+    bundle_study(Path("docs/example-study"), study="a1e1f12a8b16ef9f")
 
 Writes the tables and plan.json of the study (left as they are without one), then ``findings/`` and ``report.html``.
-With the study at hand, predictions from single heads are among them. Guarded by tests/core/test_findings_cache.py.
+With the study at hand, they include predictions from single heads. Guarded by tests/core/test_findings_cache.py.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 def bundle_study(
     folder: Path, study: str = "", *, slow: bool = True, progress: Callable[..., None] | None = None, **effort: Any
 ) -> Findings:
-    """The findings that were written. ``study``: id of a study of this machine; ``effort`` goes to ``compute``."""
+    """Writes the folder and returns the findings.
+
+    ``study``: id of a study of this machine; ``effort`` goes to ``compute_opened``.
+    """
     if study:
         from ..study import Study
 

@@ -1,8 +1,8 @@
-"""Findings of opened tables, computed and kept: in the study's folder, so that a visitor after a restart need not wait.
+"""Computes findings of opened tables and stores them in the study's folder, so that they survive a restart.
 
-A folder ``findings-NAME`` holds each table as Parquet and the rest as JSON; NAME says study, filter and version of the
-table, so that what is found there is never old. Nothing here knows what findings hold: whatever fields the record
-has are written and read. Guarded by tests/core/test_findings_cache.py.
+A folder ``findings-NAME`` holds each table as Parquet and the rest as JSON; NAME is a hash of study, filter and version
+of the table, so that stored findings are never stale. The format does not depend on the fields of ``Findings``:
+whatever fields the record has are written and read. Guarded by tests/core/test_findings_cache.py.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from .record import Findings
 
 SHIPPED = "findings"
-"""Name of a folder that comes with a study; what it holds is for all of its runs."""
+"""Name of a folder that comes with a study, with the findings of all its runs."""
 FEW_PERMUTATIONS = 6
-"""Kept findings of one study; older ones make room."""
+"""Most stored findings of one study; older ones are deleted."""
 
 
 def findings_name(opened: OpenedStudy) -> str:
-    """What the findings of these tables are kept under: study, plan, and every number of the table."""
+    """Returns the name under which the findings of these tables are stored: a hash of study, plan and all numbers."""
     text = json.dumps([opened.id, opened.version, opened.plan.id if opened.plan else ""])
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
@@ -44,7 +44,7 @@ def compute_opened(
     progress: Callable[..., None] | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Findings:
-    """Findings of these tables; ``slow`` with predictions. Raises Cancelled and StudyError."""
+    """Computes the findings of these tables; ``slow`` with predictions. Raises Cancelled and StudyError."""
     from .analysis import compute_findings
 
     return compute_findings(
@@ -62,7 +62,7 @@ def compute_opened(
 
 
 def save_findings(found: Findings, folder: Path | None, name: str) -> None:
-    """Keeps ``found`` below ``folder`` (None: nowhere). A full disk or a read-only folder is no failure."""
+    """Stores ``found`` below ``folder`` (None: nowhere). A full disk or a read-only folder is no failure."""
     if folder is None:
         return
     with contextlib.suppress(OSError):
@@ -73,7 +73,7 @@ def save_findings(found: Findings, folder: Path | None, name: str) -> None:
 
 
 def load_findings(folder: Path | None, name: str) -> Findings | None:
-    """What ``save`` kept; None where it is not there or cannot be read."""
+    """Returns what ``save_findings`` stored; None where it is not there or cannot be read."""
     if folder is None:
         return None
     for at in (folder / f"findings-{name}", folder / SHIPPED):
@@ -85,7 +85,7 @@ def load_findings(folder: Path | None, name: str) -> Findings | None:
 
 
 def write_findings(found: Findings, at: Path, name: str = "") -> None:
-    """All of ``found`` as a folder, put there whole. ``name``: what a shipped folder says it is for."""
+    """Writes all of ``found`` as a folder, in one step. ``name``: what a shipped folder belongs to."""
     import pandas as pd
 
     new = at.with_name(f".{at.name}-{uuid4().hex[:8]}")
@@ -109,7 +109,7 @@ def write_findings(found: Findings, at: Path, name: str = "") -> None:
 
 
 def read_findings(at: Path) -> Findings:
-    """What ``write`` put there. Raises OSError, ValueError, KeyError or TypeError for anything else."""
+    """Reads what ``write_findings`` wrote. Raises OSError, ValueError, KeyError or TypeError for anything else."""
     import pandas as pd
 
     from .record import Findings

@@ -1,10 +1,11 @@
-"""Importance against quality in the words of a study: the grid of pairs, primary ones first, with a verdict each.
+"""Correlates importance with quality for a study: the grid of pairs, primary ones first, with a verdict each.
 
-``statistics.correlate`` computes; here it is decided what is asked: every feature x every outcome and proxy that the
-table holds (one family for q), within task x model x structure, held fixed for the length of the prompt, and in a
-second set of columns (``_post``, after treatment) also for the length and the log-probability of the answer. Pairs
-that the plan named before Start are primary: their p gets Holm's correction over both estimands and is confirmatory;
-all else is exploratory. Guarded by tests/core/test_findings_analysis.py."""
+``statistics.correlate_table`` computes; here it is decided what is tested: every feature x every outcome and proxy that
+the table holds (one family for q), within task x model x structure, controlled for the length of the prompt, and in a
+second set of columns (ending in ``post``: after treatment) also for the length and the log-probability of the answer.
+Pairs that the plan named before Start are primary: their p gets Holm's correction over both estimands and is
+confirmatory; all else is exploratory. Guarded by tests/core/test_findings_analysis.py.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +25,16 @@ BEFORE = ("prompt_tokens",)
 AFTER = ("output_tokens", "mean_logprob")
 ALPHA = 0.05
 DIFFER = 0.5
-"""I2 from which strata are said to differ."""
+"""I2 from which strata are reported to differ."""
 FORESTS = 3
 AT_ONCE = 20
-"""Features that are worked out together."""
+"""Features that are correlated in one call."""
 
 
 def varying_columns(
     table: pd.DataFrame, features: Sequence[str], metrics: Sequence[str]
 ) -> tuple[list[str], list[str]]:
-    """The features and metrics that vary in ``table``."""
+    """Returns the features and metrics that vary in ``table``."""
     return [f for f in features if _varies(table, f)], [m for m in metrics if _varies(table, m)]
 
 
@@ -49,9 +50,9 @@ def relate_columns(
     seed: int = 0,
     check: Callable[[float], None] = lambda fraction: None,
 ) -> pd.DataFrame:
-    """``correlate``'s table for one estimand ("between" or "within" prompts); ``ids``: the instructions verified.
+    """Returns ``correlate_table``'s table for one estimand ("between" or "within"); ``ids``: the instructions verified.
 
-    Some features at a time, so that it can be watched and stopped by ``check(fraction)``; q is over all of them.
+    Some features at a time, so that ``check(fraction)`` can show progress and cancel; q is over all of them.
     """
     import pandas as pd
 
@@ -83,9 +84,10 @@ def relate_columns(
 def add_verdicts(
     between: pd.DataFrame, within: pd.DataFrame, primary: Sequence[tuple[str, str]]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Both tables with ``primary``, ``p_primary`` (Holm over the primary pairs of both) and ``verdict``; primary first.
+    """Returns both tables with ``primary``, ``p_primary`` and ``verdict``; primary rows first.
 
-    verdict: "positive", "negative", "no correlation found", "linked", "too few prompts".
+    ``p_primary``: Holm over the primary pairs of both. verdict: "positive", "negative", "no correlation found",
+    "linked", "too few prompts".
     """
     import pandas as pd
 
@@ -102,7 +104,7 @@ def add_verdicts(
 
 
 def holm_p(p: np.ndarray) -> np.ndarray:
-    """Holm's (1979) step-down p over the finite entries; NaN stays."""
+    """Returns Holm's (1979) step-down p over the finite entries; NaN stays."""
     p = np.asarray(p, float)
     out = np.full(p.shape, np.nan)
     tested = np.flatnonzero(np.isfinite(p))
@@ -118,7 +120,7 @@ def forests(
     outcomes: Sequence[str],
     seed: int = 0,
 ) -> dict[tuple[str, str], pd.DataFrame]:
-    """{pair: forest between prompts} of the primary pairs, or else of the outcomes' pairs with the smallest q."""
+    """Returns {pair: forest between prompts} of primary pairs, or else of the outcomes' pairs with the smallest q."""
     from ..statistics import forest
 
     known = set(_pairs(between))

@@ -1,7 +1,7 @@
-"""Every figure of the findings, made once for the page and for the report: chart, words, numbers, and what it says.
+"""Makes every figure of the findings, for the page and for the report: chart, texts and numbers.
 
-Each has one plain sentence on what it shows and one on what it does not. Nothing is computed here: the tables come
-from ``core.study.findings.analysis``. To add a figure: one function that returns ``Drawn``. Guarded by
+Each has one plain sentence on what it shows and one on what it does not. Nothing is computed here: the tables come from
+``core.study.findings.analysis``. To add a figure: one function that returns ``StudyFigure``. Guarded by
 tests/core/test_findings_report.py.
 """
 
@@ -52,10 +52,10 @@ NO_CAUSE = "What goes together need not be a cause: changing the feature on purp
 
 @dataclass(frozen=True, eq=False)
 class StudyFigure:
-    """One figure."""
+    """One figure with its texts and numbers."""
 
     key: str
-    """Names files; unique in a report."""
+    """Used in file names; unique in a report."""
     title: str
     chart: Any
     shows: str
@@ -67,7 +67,7 @@ class StudyFigure:
 
 
 def label_words(table: pd.DataFrame) -> dict[str, dict[str, str]]:
-    """{column: {key: words}} of the tasks, structures and models of a table."""
+    """Returns {column: {key: words}} of the tasks, structures and models of a table."""
     return {
         "task": {t: task_label(t) for t in table["task"].unique()},
         "structure": {s: structure_label(s) for s in table["structure"].unique()},
@@ -78,7 +78,7 @@ def label_words(table: pd.DataFrame) -> dict[str, dict[str, str]]:
 def structure_figure(
     table: pd.DataFrame, value: str, ask: Ask, base: str = "", lines: Sequence[str] = ()
 ) -> StudyFigure:
-    """A value by task, structure and model; ``table`` is findings' quality, attention or effects."""
+    """Draws a value by task, structure and model; ``table`` is the findings' quality, attention or effects."""
     own = table[table["value"] == value]
     shown = own.assign(model=own["model"].map(model_label))
     names = {s: structure_label(s) for s in (*STRUCTURES, *own["structure"].unique())}
@@ -104,7 +104,7 @@ def structure_figure(
 
 
 def cut_off_figure(table: pd.DataFrame) -> StudyFigure:
-    """Answers that were cut off, a cell of the design."""
+    """Draws the share of answers that were cut off in each cell of the design."""
     shown = table.assign(model=table["model"].map(model_label))
     names = {s: structure_label(s) for s in table["structure"].unique()}
     chart = cut_off_chart(shown, tasks={t: task_label(t) for t in table["task"].unique()}, structures=names)
@@ -122,7 +122,7 @@ def correlation_figure(
     picked: tuple[str, str] | None = None,
     select: bool = False,
 ) -> StudyFigure:
-    """The grid of features x metrics; ``table`` is findings' correlations of that estimand."""
+    """Draws the grid of features x metrics; ``table`` is the findings' correlations of that estimand."""
     names = {name: column_label(name) for name in (*features, *metrics)}
     title = f"Importance against quality, {ESTIMANDS[estimand].lower()}"
     chart = correlation_grid_chart(
@@ -138,7 +138,7 @@ def correlation_figure(
 
 
 def forest_figure(table: pd.DataFrame, feature: str, metric: str, estimand: str, width: int = 880) -> StudyFigure:
-    """The forest plot of a pair; ``table`` is that of ``core.study.statistics.forest``."""
+    """Draws the forest plot of a pair; ``table`` is that of ``core.study.statistics.forest``."""
     order = {task: i for i, task in enumerate(TASK_WORDS)}
     if "task" in table:
         place = [order.get(t, len(order)) for t in table["task"].iloc[:-1]] + [len(order) + 1]
@@ -161,7 +161,7 @@ def scatter_figure(
     select: bool = False,
     width: int = 880,
 ) -> StudyFigure:
-    """Every run a point."""
+    """Draws every run as a point."""
     shape = "structure" if color == "model" else "model"
     chart = scatter_chart(
         table,
@@ -184,7 +184,7 @@ def scatter_figure(
 
 
 def prediction_figure(table: pd.DataFrame, outcome: str, scheme: str, within: bool = False) -> StudyFigure:
-    """AUROCs beside the baselines; ``table`` is findings' prediction."""
+    """Draws AUROCs beside the baselines; ``table`` is the findings' prediction."""
     own = table[(table["outcome"] == outcome) & (table["scheme"] == scheme)]
     names: Mapping[str, str] = {m: model_label(m) for m in own["model"].unique()}
     said_of = f"tried on: {SCHEMES.get(scheme, scheme).lower()}"

@@ -1,7 +1,7 @@
-"""The methods section of a study, written out: what was run, measured, compared and tested, with the numbers used.
+"""Writes the methods section of a study: what was run, measured, compared and tested, with the numbers used.
 
-It says what the code does and nothing else: whoever changes a statistic changes its paragraph. References are by author
-and year. Guarded by tests/core/test_findings_analysis.py.
+It describes what the code does and nothing else: whoever changes a statistic changes its paragraph. References are by
+author and year. Guarded by tests/core/test_findings_analysis.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def methods_section_text(plan: Plan | None, found: Findings, *, permutations: int = 999, resamples: int = 999) -> str:
-    """Paragraphs, split by blank lines."""
+    """Returns the paragraphs, separated by blank lines."""
     parts = [
         _data(plan, found),
         _measures(),

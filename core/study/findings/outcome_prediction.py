@@ -1,8 +1,8 @@
-"""Whether importance tells good answers from bad: for each model and yes / no outcome, ``predict`` with its baselines.
+"""Predicts good answers from importance, for each model and yes / no outcome (``predict_outcome`` with baselines).
 
 Heads differ between models, so models are never mixed here. Position controls are left out: their prompts lack the
-instruction. The embedding of the prompts (MiniLM) is a baseline where its files are on this machine.
-To add a single feature: a name in ``SINGLE``. Guarded by tests/core/test_findings_analysis.py.
+instruction. The embedding of the prompts (MiniLM) is a baseline where its files are on this machine. To add a single
+feature: a name in ``SINGLE``. Guarded by tests/core/test_findings_analysis.py.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Heads = Callable[..., np.ndarray]
 
 OUTCOMES = ("followed", "correct", "exact_match", "contains")
-"""Yes / no outcomes that may be told; the first two that the table has are."""
+"""Yes / no outcomes that may be predicted: the first two that the table has."""
 MOST_RUNS = 2
 SINGLE = ("share_instruction", "share_check", "lookback", "sink", "entropy", "masked_instruction", "masked_check")
 WHOLE, FIRST_STEP = "heads", "heads, first step"
@@ -54,9 +54,9 @@ def predict_outcomes(
     progress: Callable[..., None],
     cancelled: IsCancelled,
 ) -> pd.DataFrame:
-    """A row a model x outcome x scheme x set of columns, ``COLUMNS``; leave-one-task-out first.
+    """Returns a row per model x outcome x scheme x set of columns (``OUTCOME_COLUMNS``), leave-one-task-out first.
 
-    ``table``: runs that did not fail, no controls. ``first``: features to be tried before those in SINGLE; ``labels``
+    ``table``: runs that did not fail, no controls. ``first``: features to test before those in SINGLE; ``labels``
     {column: plain words}. Raises Cancelled.
     """
     import pandas as pd
@@ -124,7 +124,10 @@ def _of_heads(rows: pd.DataFrame, heads: Heads | None) -> dict[str, np.ndarray]:
 
 
 def prompt_vectors(table: pd.DataFrame, prompts: Mapping[str, str] | None) -> np.ndarray | None:
-    """float32 [run, 384] of each run's prompt; None where texts are not known or the encoder is not on this machine."""
+    """Returns float32 [run, 384] of each run's prompt, or None.
+
+    None where texts are not known or the encoder is not on this machine.
+    """
     from ..quality import encoder
 
     names = list(dict.fromkeys(table["prompt_id"]))

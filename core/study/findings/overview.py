@@ -1,4 +1,4 @@
-"""Quality, attention and knock-out beside each other: one row a task, structure and model, ready to be read.
+"""Makes the overview table: quality, attention and ablation effects, one row per task, structure and model.
 
 The first table of the findings. Numbers are written with their intervals, since a mean without one invites a verdict.
 Guarded by tests/core/test_findings_report.py.
@@ -20,9 +20,10 @@ KEYS = ("task", "structure", "model")
 
 
 def overview_table(tables: dict[str, tuple[pd.DataFrame, str]], ask: Ask = "difference") -> pd.DataFrame:
-    """``tables`` {heading: (quality, attention or effects, the value)}; a column with the mean and one with the change.
+    """Returns a column with the mean and one with the change for each of ``tables``.
 
-    ``ask`` is the change that is shown: "difference", "control" or "net" ("mean": the difference).
+    ``tables``: {heading: (quality, attention or effects, the value)}. ``ask`` is the change that is shown:
+    "difference", "control" or "net" ("mean": the difference).
     """
     import pandas as pd
 

@@ -1,7 +1,7 @@
-"""What may be said of one pair, and its forest plot's numbers.
+"""Words the findings on one feature and one metric, and computes the forest plot's table of the pair.
 
-No verdict below the gate, none for pairs that are linked by construction, and never a cause. The verdict itself is
-``core.study.findings.correlations``'s; here it is put into words. Guarded by
+No verdict with too few prompts, none for pairs that are linked by construction, and never a cause. The verdict itself
+is that of ``core.study.findings.correlations``; here it is put into words. Guarded by
 tests/core/test_findings_pair_sentences.py.
 """
 
@@ -18,7 +18,7 @@ WHERE = {"between": "between prompts", "within": "within a prompt"}
 
 
 def pair_sentence(row: Mapping[str, Any] | None, feature: str, metric: str, estimand: str) -> str:
-    """One or two sentences on a line of the findings' correlations; ``feature`` and ``metric`` in words."""
+    """Returns one or two sentences on a row of the findings' correlations; ``feature`` and ``metric`` in words."""
     what, where = f"“{feature}” and “{metric}”", WHERE[estimand]
     if row is None:
         return f"{what}: every run is a point; a correlation {where} was not computed for them."
@@ -42,7 +42,7 @@ def pair_sentence(row: Mapping[str, Any] | None, feature: str, metric: str, esti
 
 
 def _tested(row: Mapping[str, Any]) -> str:
-    """p of a pair that was named before Start, else q."""
+    """Returns p of a pair that was named before Start, else q."""
     if bool(row.get("primary")):
         return f"named before Start, p {_small(_float(row.get('p_primary')))}"
     return f"exploratory, q {_small(_float(row.get('q')))}"
@@ -57,7 +57,7 @@ def _small(p: float) -> str:
 
 
 def _joined(said: str, why: str) -> str:
-    """``said`` and a reason as a sentence of its own."""
+    """Appends a reason to ``said``, as a sentence of its own."""
     if not why:
         return said
     why = why[0].upper() + why[1:]
@@ -65,7 +65,7 @@ def _joined(said: str, why: str) -> str:
 
 
 def forest_of_pair(runs: pd.DataFrame, feature: str, metric: str, estimand: str) -> pd.DataFrame:
-    """The forest table of any pair, within the same strata as the findings: no position controls, no failed runs."""
+    """Returns the forest table of any pair, in the findings' strata; without position controls and failed runs."""
     from ..statistics import forest
     from .correlations import STRATA
 

@@ -1,4 +1,4 @@
-"""What was found in a study, as one record: every table, the sentences, and the methods written out."""
+"""The record of a study's findings: every table, the sentences, and the methods section."""
 
 from __future__ import annotations
 
@@ -12,30 +12,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """Every table is tidy, and empty (with its columns) where there is nothing. Shares are 0 to 1, intervals 95 %."""
+    """The findings of a study in tables and sentences.
+
+    Every table is tidy, and empty (with its columns) where there is nothing. Shares are 0 to 1, intervals 95 %.
+    """
 
     quality: pd.DataFrame
-    """A row a metric x task ("all tasks": each prompt counts once) x model x structure: see ``structure_effects`` for
+    """A row per metric x task ("all tasks": each prompt counts once) x model x structure: see ``structure_effects`` for
     the columns; differences are in ``unit``; the verdict is on ``difference``, structure minus baseline."""
     attention: pd.DataFrame
     """The same columns for shares of attention; the verdict is on ``net_difference``."""
     effects: pd.DataFrame
-    """The same columns for knock-out effects (nats); the verdict is on ``net_difference``."""
+    """The same columns for ablation effects (nats); the verdict is on ``net_difference``."""
     correlations_between: pd.DataFrame
-    """A row a feature x metric: ``correlate``'s columns (rho, low, high, p, q, n prompts, strata, i2, tau, linked, why;
-    ``_controlled`` and ``_post``), primary, p_primary (Holm), verdict. Primary rows first."""
+    """A row per feature x metric: ``correlate_table``'s columns (rho, low, high, p, q, n prompts, strata, i2, tau,
+    linked, why; those of ``controls`` and of ``post_treatment``), primary, p_primary (Holm), verdict. Primary rows come
+    first."""
     correlations_within: pd.DataFrame
     """The same where a prompt is compared with itself under other structures."""
     forests: Mapping[tuple[str, str], pd.DataFrame]
     """{(feature, metric): ``forest``'s table, between prompts} of primary pairs, or else of those with the least q."""
     prediction: pd.DataFrame
-    """A row a model x outcome x scheme x set of columns: see ``core.study.findings.outcome_prediction``."""
+    """A row per model x outcome x scheme x set of columns: see ``core.study.findings.outcome_prediction``."""
     cells: pd.DataFrame
-    """A row a task x structure x control x model: runs, prompts, failed and truncated (count and share), reason."""
+    """A row per task x structure x control x model: runs, prompts, failed and truncated (count and share), reason."""
     sentences: tuple[str, ...] = ()
-    """What may be said, outcomes first; claims no cause."""
+    """The findings in sentences, outcomes first; they claim no cause."""
     methods_text: str = ""
-    """The methods section, paragraphs split by blank lines."""
+    """The methods section, its paragraphs separated by blank lines."""
     base: str = ""
     """The baseline structure."""
     facts: Mapping[str, int] = field(default_factory=dict)
@@ -57,5 +61,5 @@ class Findings:
 
 
 def comparison_effort(permutations: int, resamples: int) -> dict[str, int]:
-    """Flips and draws of the comparisons of structures, which are cheap: 9,999 and 1,999 where the others are 999."""
+    """Returns flips and draws for comparing structures, which is cheap: 9,999 and 1,999 where the others are 999."""
     return {"flips": 10 * permutations + 9, "resamples": 2 * resamples + 1}

@@ -1,4 +1,4 @@
-"""The findings of a study as one HTML file: sentences, figures, tables, the methods written out; no server needed.
+"""Writes the findings of a study as one self-contained HTML file: sentences, figures, tables, methods.
 
 Nothing is fetched and no script runs. Figures are pictures inside the file (SVG), each with what it shows and what it
 does not; texts of prompts and models are escaped. Outcomes come first, as on the page. Guarded by
@@ -52,18 +52,18 @@ STYLE = (Path(__file__).parent / "report.css").read_text("utf-8")
 FIRST_VALUES = {"quality": ("followed", "correct"), "attention": ("share_instruction", "share_check")}
 FIRST_VALUES |= {"effects": ("masked_instruction", "masked_check")}
 MOST_POINTS = 2
-"""Values of quality that get figures of their own (of importance: one); all are in the tables."""
+"""Number of quality values with figures of their own (of importance: one); all are in the tables."""
 ASKED = (("mean", "mean"), ("difference", "difference"), ("net", "net_difference"))
-"""(question, the column that answers it) of those figures"""
+"""(question, the column that answers it) of those figures."""
 ROWS = 400
-"""Rows of a table that are written; the rest is in the downloads."""
+"""Most rows of a table in the report; the rest is in the downloads."""
 ShownPair = tuple[str, str, str]
 
 
 def report_html(
     opened: OpenedStudy, found: Findings, *, filters: str = "", pair: ShownPair | None = None, title: str = ""
 ) -> str:
-    """The page as text. ``filters`` in words; ``pair`` (estimand, feature, metric) gets a scatter and a forest."""
+    """Returns the report as HTML. ``filters`` in words; ``pair`` (estimand, feature, metric) gets its own figures."""
     name = title or f"Findings: {opened.name}"
     sections = list(_sections(opened, found, pair))
     links = "".join(f'<a href="#part-{i}">{html_text(head)}</a>' for i, (head, _) in enumerate(sections))
@@ -72,7 +72,7 @@ def report_html(
 
 
 def _sections(opened: OpenedStudy, found: Findings, pair: ShownPair | None) -> Iterator[tuple[str, str]]:
-    """(heading, HTML) in the order of the page."""
+    """Yields (heading, HTML) in the order of the page."""
     yield "What was asked, and how many", _asked(opened, found)
     if len(found.quality):
         yield "Quality by structure, task and model", _quality(found)
@@ -131,7 +131,7 @@ def _by_structure(table: pd.DataFrame, kind: str) -> str:
 
 
 def _first(table: pd.DataFrame, kind: str) -> list[str]:
-    """The values of one kind that get a figure: the usual ones, then what the table begins with."""
+    """Returns the values of one kind that get a figure: the usual ones, then the first of the table."""
     there = list(dict.fromkeys(table["value"]))
     usual = [v for v in FIRST_VALUES[kind] if v in there]
     return [*usual, *(v for v in there if v not in usual)][: MOST_POINTS if kind == "quality" else 1]

@@ -1,12 +1,12 @@
-"""Runs in an order worth stepping through: by the feature, the typical, the extreme, those that speak against.
+"""Orders runs for inspection: by the feature, typical ones, extreme ones, or counter-examples.
 
 Ranks and not values, so that one outlier does not decide; ranks are taken inside each stratum (task, model, structure)
 like the correlations are, or the order would only list tasks. With ``u`` the rank of the feature (-1 .. 1, 0 the
-middle) and ``v`` that of the metric, turned over where the correlation is negative:
+middle) and ``v`` that of the metric, reversed where the correlation is negative:
 
     typical          near the middle of both: u² + v² is small
-    extreme          far out, in the way the correlation says: u + v is large, or very small
-    counter-example  far out the other way: u and v differ most
+    extreme          far out, in line with the correlation: u + v is large, or very small
+    counter-example  far out, against the correlation: u and v differ most
 
 Guarded by tests/core/test_findings_run_ranking.py.
 """
@@ -34,9 +34,9 @@ STRATA = ("task", "model", "structure")
 
 
 def order_runs(table: pd.DataFrame, feature: str, metric: str, rho: float, kind: str = "feature") -> list[str]:
-    """Cells of the runs that have both values, in the order ``kind`` (a key of ORDERS).
+    """Returns the cells of the runs that have both values, in the order ``kind`` (a key of ORDERS).
 
-    ``rho``: the correlation; below 0 the metric's ranks are turned over. Raises ValueError for another ``kind``.
+    ``rho``: the correlation; below 0 the metric's ranks are reversed. Raises ValueError for another ``kind``.
     """
     if kind not in ORDERS:
         raise ValueError(f"{kind!r} is no order: use one of {', '.join(ORDERS)}.")
@@ -50,7 +50,7 @@ def order_runs(table: pd.DataFrame, feature: str, metric: str, rho: float, kind:
 
 
 def _ranks(table: pd.DataFrame, column: str) -> np.ndarray:
-    """-1 .. 1 inside each stratum, ties in the middle; 0 where a stratum has one value."""
+    """Returns ranks -1 .. 1 inside each stratum, ties in the middle; 0 where a stratum has one value."""
     by = [c for c in STRATA if c in table]
     groups = table.groupby(by, sort=False, dropna=False)[column] if by else table[column].groupby(np.zeros(len(table)))
     rank, size = groups.rank(method="average").to_numpy(float), groups.transform("size").to_numpy(float)
@@ -58,7 +58,7 @@ def _ranks(table: pd.DataFrame, column: str) -> np.ndarray:
 
 
 def neighbour_runs(cells: Sequence[str], cell: str) -> tuple[int, str, str]:
-    """(place of ``cell`` or -1, the one before, the one after); "" at the ends."""
+    """Returns (index of ``cell`` or -1, the one before, the one after); "" at the ends."""
     if cell not in cells:
         return -1, "", cells[0] if len(cells) else ""
     at = list(cells).index(cell)

@@ -1,4 +1,4 @@
-"""How large a study is, as a reader wants to know it first: prompts and not runs, what failed, what was cut off.
+"""Counts the size of a study for display: prompts rather than runs, failed runs, truncated answers.
 
 Guarded by tests/core/test_findings_sample_size.py.
 """
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SampleSize:
-    """The size of a study."""
+    """The size of a study in numbers and sentences."""
 
     numbers: tuple[tuple[str, str, str], ...]
-    """(label, value, what it means)"""
+    """(label, value, meaning)"""
     sentences: tuple[str, ...]
 
 
 def count_sample(runs: pd.DataFrame) -> SampleSize:
-    """Counts of a runs table."""
+    """Counts the prompts, runs, models and failures of a runs table."""
     own, control = runs[~runs["control"]], runs[runs["control"]]
     failed, cut = runs["error"].astype(str).ne(""), runs["truncated"].astype(bool)
     prompts, models = runs["prompt_id"].nunique(), list(runs["model"].unique())

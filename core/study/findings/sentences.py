@@ -1,9 +1,9 @@
-"""What may be said about findings, in plain sentences.
+"""Writes the findings in plain sentences, without claiming a cause.
 
-Nothing here claims a cause: importance is seen beside quality, and the last sentence says what would test a cause. Of a
-few models one speaks as "these two models", never of an architecture or a size. A verdict exists above the gate only;
-below it the sentence says how many prompts there are. To add a sentence: a function, a line in ``sentences``.
-Guarded by tests/core/test_findings_analysis.py.
+Importance is reported beside quality, and the last sentence says what would test a cause. A few models are called
+"these two models", never an architecture or a size. A verdict exists only with enough prompts; otherwise the sentence
+gives their number. To add a sentence: a function, a line in ``findings_sentences``. Guarded by
+tests/core/test_findings_analysis.py.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from .record import Findings
 
 OUTCOMES = ("followed", "correct", "instructions_strict", "token_f1", "rouge_l", "rating")
-"""Outcomes to be told of, in this order, the first two that have values."""
+"""Outcomes to report: the first two, in this order, that have values."""
 PERCENT = ("0 or 1", "share")
-"""Units whose differences are told in percentage points."""
+"""Units whose differences are reported in percentage points."""
 STRUCTURE_VERBS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
 CAUSE = (
     "None of this shows that importance decides quality. That would be tested by changing what is read and keeping all "
@@ -33,7 +33,7 @@ CAUSE = (
 
 
 def findings_sentences(found: Findings) -> list[str]:
-    """What was found, outcomes first, one sentence or two each."""
+    """Returns the findings, outcomes first, one sentence or two each."""
     told = [_size(found), *_quality(found)]
     told += [s for s in (_net(found.attention, "share_instruction"), _net(found.effects, "masked_instruction")) if s]
     told += [*_primary(found), *_explored(found), *_told(found), _models(found), CAUSE]
@@ -61,7 +61,7 @@ def _quality(found: Findings) -> list[str]:
 
 
 def _levels(rows: pd.DataFrame, model: str, base: str) -> str:
-    """One model, one outcome: the baseline's level, then each structure against it."""
+    """Describes one outcome of one model: the baseline's level, then each structure against it."""
     first = rows[rows["baseline"]]
     label = str(rows["label"].iloc[0])
     start = f"{model_label(model)}, {label[0].lower() + label[1:]}: "
@@ -101,7 +101,7 @@ def _range(r: Mapping[str, Any], question: str) -> str:
 
 
 def _net(table: pd.DataFrame, value: str) -> str:
-    """What structures do to one feature beyond moving words."""
+    """Describes the effect of structures on one feature beyond moving words."""
     rows = _over_all(table[(table["value"] == value) & ~table["baseline"].astype(bool)])
     if rows.empty:
         return ""
@@ -158,7 +158,7 @@ def _estimands(found: Findings) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _told(found: Findings) -> list[str]:
-    """Prediction: the first scheme of each model and outcome, beside its strongest baseline."""
+    """Describes predictions: the first scheme of each model and outcome, beside its strongest baseline."""
     told = []
     for (model, outcome), rows in found.prediction.groupby(["model", "outcome"], sort=False):
         rows = rows[rows["scheme"] == rows["scheme"].iloc[0]].set_index("features")
@@ -191,7 +191,7 @@ def _models(found: Findings) -> str:
 
 
 def _over_all(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows over all tasks, or those of the only task."""
+    """Returns the rows over all tasks, or those of the only task."""
     pooled = rows[rows["task"] == ALL_TASKS]
     return pooled if len(pooled) or rows["task"].nunique() > 1 else rows
 

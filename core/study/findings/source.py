@@ -1,7 +1,7 @@
-"""A study as the page Findings takes it: its tables, from a study of this machine, the example, or a strange file.
+"""Opens a study's tables for the page Findings: from a study of this machine, the example, or an uploaded file.
 
-Wherever it comes from, what is checked and filled in is the same: a table needs to say which prompt, task, structure
-and model each run belongs to; all else may be missing. Guarded by tests/core/test_findings_source.py.
+Wherever a table comes from, the same is checked and filled in: prompt, task, structure and model of each run are
+required; all else may be missing. Guarded by tests/core/test_findings_source.py.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FILTERS = ("model", "task", "structure")
 EXAMPLE = "example"
 """Id of the study that comes with Heed."""
 MOST_ROWS = 200_000_000
-"""Bytes of a table file."""
+"""Most bytes of a table file."""
 _MADE = {"control": False, "seed": 0, "run": "", "truncated": False, "answer": "", "error": "", "finish": "", "why": ""}
 
 
@@ -39,28 +39,28 @@ class OpenedStudy:
     id: str
     name: str
     runs: pd.DataFrame
-    """One row a run, columns as in docs/studies.md."""
+    """One row per run, columns as in docs/studies.md."""
     instructions: pd.DataFrame | None = None
     plan: Plan | None = None
     study: str = ""
-    """Id of the study on this machine, which can give single heads and compute a run again; "" for tables of files."""
+    """Id of the study on this machine, which has single heads and can recompute runs; "" for tables of files."""
     folder: Path | None = None
-    """Where findings may be kept."""
+    """Folder in which findings are stored; None: nowhere."""
 
     @cached_property
     def version(self) -> str:
-        """Changes when a number of the table does."""
+        """Hash that changes when a number of the table does."""
         return table_version(self.runs)
 
     def heads(self, rows: pd.DataFrame, part: str = "all") -> Any:
-        """float32 [run, feature] of single heads, as ``Study.heads``."""
+        """Returns float32 [run, feature] of single heads, as ``Study.heads``."""
         from ..study import Study
 
         with closing(Study(self.study)) as study:
             return study.heads(rows, part)
 
     def prompts(self) -> dict[str, str] | None:
-        """{prompt_id: the item's own words}; None where only a plan or nothing says them."""
+        """Returns {prompt_id: the item's own words}; None without the study or its texts."""
         from ..study import Study
 
         if not self.study:
@@ -70,7 +70,7 @@ class OpenedStudy:
 
 
 def check_runs(table: pd.DataFrame, name: str = "The table") -> pd.DataFrame:
-    """``table`` with every column that pages need. Raises StudyError, one sentence."""
+    """Returns ``table`` with every column that pages need. Raises StudyError, one sentence."""
     import pandas as pd
 
     missing = [c for c in NEEDED if c not in table]
@@ -105,7 +105,7 @@ def _yes(value: Any) -> bool:
 
 
 def table_version(runs: pd.DataFrame) -> str:
-    """sha256 of the numbers of a runs table, shortened."""
+    """Returns the sha256 of the numbers of a runs table, shortened."""
     from pandas.util import hash_pandas_object
 
     own = runs[
@@ -117,13 +117,13 @@ def table_version(runs: pd.DataFrame) -> str:
 
 
 def open_table(name: str, data: bytes) -> OpenedStudy:
-    """A runs table from a CSV or Parquet file. Raises StudyError, one sentence."""
+    """Opens a runs table from a CSV or Parquet file. Raises StudyError, one sentence."""
     own = f"file-{hashlib.sha256(data).hexdigest()[:12]}"
     return OpenedStudy(own, name, check_runs(read_table(name, data), name))
 
 
 def read_table(name: str, data: bytes) -> pd.DataFrame:
-    """A CSV or Parquet file as a table. Raises StudyError, one sentence."""
+    """Reads a CSV or Parquet file as a table. Raises StudyError, one sentence."""
     import pandas as pd
 
     if len(data) > MOST_ROWS:
@@ -142,7 +142,10 @@ def read_table(name: str, data: bytes) -> pd.DataFrame:
 
 
 def open_folder(folder: Path, ident: str, name: str = "") -> OpenedStudy:
-    """The tables of a folder: ``runs`` and ``instructions`` (.parquet or .csv) and ``plan.json``. Raises StudyError."""
+    """Opens the tables of a folder: ``runs``, ``instructions`` (.parquet or .csv) and ``plan.json``.
+
+    Raises StudyError.
+    """
     runs = _table(folder, "runs")
     if runs is None:
         raise StudyError(f"There is no table of runs in {folder}: it should hold runs.parquet or runs.csv.")
@@ -165,7 +168,7 @@ def _table(folder: Path, name: str) -> pd.DataFrame | None:
 
 
 def open_study(ident: str) -> OpenedStudy:
-    """A study of this machine by its id. Raises StudyError."""
+    """Opens a study of this machine by its id. Raises StudyError."""
     from ..study import Study
 
     with closing(Study(ident)) as study:
@@ -178,7 +181,7 @@ def open_study(ident: str) -> OpenedStudy:
 
 
 def filter_study(opened: OpenedStudy, picked: Mapping[str, Sequence[str]]) -> OpenedStudy:
-    """Only the runs of these models, tasks and structures; an empty list takes all of them."""
+    """Returns the study with only the runs of these models, tasks and structures; an empty list takes all."""
 
     def keep(table: pd.DataFrame) -> pd.DataFrame:
         for column in FILTERS:

@@ -1,9 +1,9 @@
-"""Structures compared: one row a value x task x model x structure, with three differences by prompt.
+"""Compares prompt structures: one row per value x task x model x structure, with three differences by prompt.
 
 1. ``difference``: the structure minus the baseline structure, on the same prompts.
 2. ``control_...``: the structure minus its own position control (a filler of equal length in the instruction's place).
-3. ``net_...``: the first of these two minus the same for the baseline. What a structure does to attention and to
-   knock-out effects is claimed from this one only, since moving words moves attention whatever they say.
+3. ``net_...``: the second minus the same for the baseline. The effect of a structure on attention and on
+   ablation effects is claimed from this one only, since moving words moves attention whatever they say.
 
 q is Benjamini-Hochberg within one kind of value and one of the three questions, over all structures, tasks and models:
 mixed families would let sure differences, such as the length of the prompt, make room for others. Below the gate (30
@@ -51,7 +51,7 @@ EFFECT_COLUMNS = (
 
 @dataclass(frozen=True)
 class ValueDescription:
-    """What a reader must know of a value."""
+    """Label, unit and kind of a value."""
 
     label: str
     unit: str
@@ -68,7 +68,7 @@ def compare_structures(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """The table described above, ``COLUMNS``; CLAIMS says which difference the verdict is about.
+    """Returns the table described above (``EFFECT_COLUMNS``); CLAIMS says which difference the verdict is about.
 
     ``table``: runs that did not fail, with the position controls. ``check(fraction, text)`` is called between parts.
     """
@@ -136,7 +136,7 @@ def _compared(
 def _described(
     table: pd.DataFrame, names: Sequence[str], structure: str, base: str, design: PairedDesign
 ) -> pd.DataFrame:
-    """value, by, structure, runs, n, undefined, mean with its interval; ``gate``: what a verdict lacks."""
+    """Returns value, by, structure, runs, n, undefined, mean with its interval; ``gate``: what a verdict lacks."""
     import pandas as pd
 
     by, found = list(design.by), []
@@ -170,7 +170,7 @@ def _controls(table: pd.DataFrame) -> np.ndarray:
 
 
 def _by_prompt(numbers: np.ndarray, prompts: np.ndarray) -> tuple[np.ndarray, bool]:
-    """(mean of the runs of each prompt [prompt, column], NaN where undefined; whether each prompt was run once)"""
+    """Returns (each prompt's mean over its runs [prompt, column], NaN if undefined; whether each was run once)."""
     _, place, count = np.unique(prompts, return_inverse=True, return_counts=True)
     known = np.isfinite(numbers)
     total, seen = np.zeros((len(count), numbers.shape[1])), np.zeros((len(count), numbers.shape[1]))
@@ -180,7 +180,7 @@ def _by_prompt(numbers: np.ndarray, prompts: np.ndarray) -> tuple[np.ndarray, bo
 
 
 def _verdict(row: Mapping[str, object], claim: str) -> tuple[str, str]:
-    """(verdict, why) of one row."""
+    """Returns (verdict, why) of one row."""
     if row["baseline"]:
         return "baseline", "Other structures are compared with this one."
     question = "" if claim == "difference" else "net_"

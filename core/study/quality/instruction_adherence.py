@@ -1,7 +1,8 @@
-"""Were the instructions of the prompt followed: all of them, and what share of them (core.study.quality.instructions).
+"""Metrics of instruction following: whether all instructions of the prompt were followed, and what share of them.
 
-A verdict that the rest of a stopped answer could not change counts; where one is open, the share is undefined, and
-so is "all", unless another instruction has already failed. Guarded by tests/core/test_quality_metrics.py.
+A verdict that the rest of a stopped answer could not change counts; where one is undecided, the share is undefined, and
+so is "all", unless another instruction has already failed. The checks are in core.study.quality.instructions. Guarded
+by tests/core/test_quality_metrics.py.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ NONE = "no instruction that can be verified is known"
 
 
 def followed(answered: Answered) -> MetricValue:
-    """1 where every instruction was followed, read strictly."""
+    """Returns 1 where every instruction was followed, by the strict check."""
     verdicts = _verdicts(answered)
     if not verdicts:
         return undefined_value(NONE)
@@ -26,12 +27,12 @@ def followed(answered: Answered) -> MetricValue:
 
 
 def strict_share(answered: Answered) -> MetricValue:
-    """Share of the instructions that were followed, read strictly."""
+    """Returns the share of the instructions that were followed, by the strict check."""
     return _share(answered, "strict")
 
 
 def loose_share(answered: Answered) -> MetricValue:
-    """As ``strict_share``, where the answer may also pass without its first or last line or its asterisks."""
+    """Returns the share as ``strict_share``, with answers also tried without first or last line or asterisks."""
     return _share(answered, "loose")
 
 
@@ -45,7 +46,7 @@ def _share(answered: Answered, mode: str) -> MetricValue:
 
 @lru_cache(maxsize=4)
 def _verdicts(answered: Answered) -> list[Any]:
-    """Verdicts of this very record, which three metrics ask for one after another."""
+    """Returns the verdicts of this record, cached for the three metrics that use them."""
     if not answered.instructions:
         return []
     from .instructions import verdicts
@@ -54,6 +55,6 @@ def _verdicts(answered: Answered) -> list[Any]:
 
 
 def _open(verdicts: list[Any], seen: list[bool | None]) -> MetricValue | None:
-    """Undefined with the first reason, where a verdict is open."""
+    """Returns undefined with the first reason, where a verdict is undecided; else None."""
     reasons = [v.why or "an instruction has no verdict" for v, s in zip(verdicts, seen, strict=True) if s is None]
     return undefined_value(reasons[0]) if reasons else None

@@ -1,7 +1,7 @@
-"""How likely the answer was to the model that read it: from the tokens of the answer itself, in nats.
+"""Metrics of the answer's likelihood under the model that read it, from the answer's own tokens, in nats.
 
-Not a measure of quality: a model finds its own loops very likely. Perplexity is exp of minus the mean
-log-probability, so it tells the same on another scale. Guarded by tests/core/test_quality_metrics.py.
+Not a measure of quality: a model finds its own loops very likely. Perplexity is exp of minus the mean log-probability,
+the same information on another scale. Guarded by tests/core/test_quality_metrics.py.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ UNREAD = "no model has read the answer"
 
 
 def mean_logprob(answered: Answered) -> MetricValue:
-    """Natural log-probability per token of the answer, at most 0."""
+    """Returns the mean natural log-probability per token of the answer, at most 0."""
     return _mean(answered, answered.logprobs)
 
 
 def perplexity(answered: Answered) -> MetricValue:
-    """exp(- mean log-probability), at least 1."""
+    """Returns exp(- mean log-probability), at least 1."""
     mean = _mean(answered, answered.logprobs)
     return mean if mean.value is None else defined_value(math.exp(min(-mean.value, 700.0)))
 
 
 def mean_entropy(answered: Answered) -> MetricValue:
-    """Mean entropy in nats of the next-token distributions that the answer's tokens were taken from."""
+    """Returns the mean entropy (nats) of the next-token distributions at the answer's steps."""
     return _mean(answered, answered.entropy)
 
 

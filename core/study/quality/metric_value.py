@@ -1,4 +1,4 @@
-"""The result of one metric: a number, or why there is none. Undefined is never 0.
+"""The result of one metric: a number, or the reason why it is undefined. Undefined is never 0.
 
 Guarded by tests/core/test_quality_metrics.py.
 """
@@ -16,17 +16,17 @@ UNRATED = "nobody has rated it"
 
 @dataclass(frozen=True)
 class MetricValue:
-    """``value`` is None exactly where ``why`` says why it is undefined."""
+    """A metric's result: ``value`` is None exactly where ``why`` gives the reason."""
 
     value: float | None
     why: str = ""
 
 
 def defined_value(value: float) -> MetricValue:
-    """A value; NaN and infinity count as undefined."""
+    """Makes a value; NaN and infinity become undefined."""
     return MetricValue(float(value)) if math.isfinite(value) else MetricValue(None, "it is no finite number")
 
 
 def undefined_value(why: str) -> MetricValue:
-    """No value, with the reason as half a sentence."""
+    """Makes an undefined value, with the reason as half a sentence."""
     return MetricValue(None, why)

@@ -1,9 +1,9 @@
-"""The metrics by name: what each says, in which unit, which way is better, and what kind of evidence it is.
+"""The registry of metrics, each with unit, direction and kind of evidence.
 
-Kinds, in the order that pages show them: an **outcome** says whether the answer is good (a reference, an instruction,
-a person); a **proxy** may go with that (relevance, likelihood); a **descriptor** only describes the text. To add one:
-a function from Answered to Value, a line here, an independent computation in its test. What links
-it to others by construction stands in ``measures`` and ``linked``. Guarded by tests/core/test_quality_metrics.py.
+Kinds, in the order that pages show them: an **outcome** says whether the answer is good (a reference, an instruction, a
+person); a **proxy** may go with that (relevance, likelihood); a **descriptor** only describes the text. To add one: a
+function from Answered to MetricValue, a line here, an independent computation in its test. What links it to others by
+construction is declared in ``measures`` and ``linked``. Guarded by tests/core/test_quality_metrics.py.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MEASURES = {
     "instructions": "both count instructions followed",
     "relevance": "both compare answer and prompt",
 }
-"""What several columns measure alike: why that says nothing."""
+"""{what several columns measure: why their correlation is no finding}"""
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class Metric:
     better: Better
     kind: EvidenceKind
     about: str
-    """One sentence: what it is, with its range."""
+    """One sentence on what it is, with its range."""
     binary: bool = False
-    """Only 0 and 1."""
+    """Whether it is only 0 or 1."""
     needs_end: bool = False
-    """Undefined where the token limit stopped the answer."""
+    """Whether it is undefined where the token limit stopped the answer."""
     measures: str = ""
     """A key of MEASURES where other columns measure the same: such pairs go together by construction."""
     linked: Mapping[str, str] = field(default_factory=dict)
@@ -54,19 +54,19 @@ class Metric:
 
 
 def rating(answered: Answered) -> MetricValue:
-    """What a person gave, mean over raters."""
+    """Returns the mean rating over raters."""
     return undefined_value(UNRATED) if answered.rating is None else defined_value(answered.rating)
 
 
 def relevance_cosine(answered: Answered) -> MetricValue:
-    """Cosine of the answer with its own prompt; only where the encoder is on this machine."""
+    """Returns the cosine of the answer with its own prompt; only where the encoder is on this machine."""
     from .relevance_scores import relevance_cosine_of
 
     return relevance_cosine_of(answered)
 
 
 def relevance_rank(_: Answered) -> MetricValue:
-    """Needs the other prompts of the study: ``relevance`` computes it."""
+    """Always undefined here: it needs the other prompts of the study, see ``score_relevance``."""
     return undefined_value("it takes the other prompts of a study")
 
 

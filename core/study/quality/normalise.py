@@ -1,13 +1,13 @@
-"""Texts made comparable: what counts as the same word, the same number, the same answer.
+"""Normalises texts for comparison with a reference: words, numbers, articles, punctuation.
 
-``normalise`` is the normalisation of SQuAD's evaluation (Rajpurkar et al. 2016): lower case, punctuation deleted,
-a / an / the dropped, spaces made one. Three things differ, none of which a plain English answer meets: a number keeps
-its sign and its decimal point and loses its thousands separators ("1,000.50" is 1000.5, and 3.14 is not 314); dashes
-longer than a hyphen part words; a text of nothing but articles keeps them, so that "A" can be the right choice.
+``normalise`` is the normalisation of SQuAD's evaluation (Rajpurkar et al. 2016): lower case, punctuation deleted, a /
+an / the dropped, spaces made one. Three things differ, none of which a plain English answer meets: a number keeps its
+sign and its decimal point and loses its thousands separators ("1,000.50" is 1000.5, and 3.14 is not 314); dashes longer
+than a hyphen separate words; a text of nothing but articles keeps them, so that "A" can be the right choice.
 
-``tokens`` cuts at every punctuation mark instead of deleting it, which is what looking for a phrase inside a longer
-text needs; characters of scripts written without spaces come one by one.
-Guarded by tests/core/test_quality_reference_match.py.
+``normal_tokens`` cuts at every punctuation mark instead of deleting it, which is what looking for a phrase inside a
+longer text needs; characters of scripts written without spaces come one by one. Guarded by
+tests/core/test_quality_reference_match.py.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SPLIT = regex.compile(rf"{UNSPACED}\p{{M}}*|(?:(?!{UNSPACED})\S)+")
 
 
 def normal_number(text: str) -> str:
-    """The number that ``text`` (one match of a number) stands for, written one way: "1,500.0" gives "1500"."""
+    """Returns the canonical form of a number in ``text`` (one match): "1,500.0" gives "1500"."""
     digits = regex.sub(r"[,\p{Sc}]", "", text).replace("\u2212", "-")
     bare = digits.lstrip("-")
     if len(bare) > 1 and bare[0] == "0" and bare[1].isdigit():
@@ -48,7 +48,7 @@ def normal_number(text: str) -> str:
 
 
 def normalise(text: str) -> str:
-    """``text`` as SQuAD compares answers, numbers kept whole (see above)."""
+    """Returns ``text`` as SQuAD compares answers, numbers kept whole (see above)."""
     text = unicodedata.normalize("NFC", text).lower()
     out, at = [], 0
     for m in _NUMBERS.finditer(text):
@@ -59,28 +59,28 @@ def normalise(text: str) -> str:
 
 
 def normal_words(text: str) -> list[str]:
-    """The words of ``normalise(text)``; characters of unspaced scripts come one by one."""
+    """Returns the words of ``normalise(text)``; characters of unspaced scripts come one by one."""
     return _SPLIT.findall(normalise(text))
 
 
 def normal_tokens(text: str) -> list[str]:
-    """Words and numbers of ``text`` in order, lower case, cut at punctuation, without articles."""
+    """Returns words and numbers of ``text`` in order, lower case, cut at punctuation, without articles."""
     text = unicodedata.normalize("NFC", text).lower()
     return without_articles([normal_number(m["number"]) if m["number"] else m[0] for m in _TOKEN.finditer(text)])
 
 
 def without_articles(found: list[str]) -> list[str]:
-    """The words but a, an, the; all of them where nothing else is there."""
+    """Returns the words without a, an, the; all of them where there are no others."""
     return [w for w in found if w not in ARTICLES] or found
 
 
 def occurs_in(part: list[str], whole: list[str]) -> bool:
-    """True where ``part`` (not empty) stands in ``whole`` as neighbours in the same order."""
+    """Returns whether ``part`` (not empty) occurs in ``whole`` as a contiguous run."""
     n = len(part)
     return n > 0 and any(whole[i : i + n] == part for i in range(len(whole) - n + 1))
 
 
 def word_list(text: str) -> list[str]:
-    """The words of ``text`` by Unicode's rules (UAX 29), lower case, those with a letter or digit."""
+    """Returns the words of ``text`` by Unicode's rules (UAX 29), lower case, those with a letter or digit."""
     spans = [text[a:b] for a, b in word_spans(text)]
     return [w.casefold() for w in spans if any(c.isalnum() for c in w)]

@@ -1,4 +1,4 @@
-"""Against a reference: is the right answer there, and how near is the text to it.
+"""Metrics that compare an answer with references: exact match, containment, F1, BLEU, chrF and ROUGE-L.
 
 With several references the best counts. BLEU and chrF are sacrebleu's sentence scores on its 0..100 scale (BLEU with
 exponential smoothing and effective order, tokenizer 13a; chrF2: characters up to 6-grams, no words); ROUGE-L is
@@ -6,8 +6,8 @@ rouge-score's F of the longest common subsequence, 0..1, without stemming, with 
 SQuAD's. An empty answer scores 0: it is wrong, not unknown.
 
 On an answer that the token limit stopped, ``contains`` counts what is there and is undefined where nothing is there
-yet. ``correct`` is undefined either way: hits alone would flatter long-winded answers.
-Guarded by tests/core/test_quality_reference_match.py.
+yet. ``correct`` is undefined either way: hits alone would flatter long-winded answers. Guarded by
+tests/core/test_quality_reference_match.py.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from .metric_value import NO_REFERENCE, TRUNCATED, MetricValue, defined_value, u
 from .normalise import ARTICLES, LETTER, UNSPACED, normal_tokens, normal_words, normalise, occurs_in
 
 LONG_ANSWER = 12
-"""Words from which on a reference is a whole text: another good answer does not repeat it word for word."""
+"""From so many words on a reference is a whole text: another good answer does not repeat it word for word."""
 _ROUGE = regex.compile(rf"{UNSPACED}\p{{M}}*|(?:(?!{UNSPACED}){LETTER})+")
 
 
 def references(answered: Answered) -> list[str]:
-    """The references that say something."""
+    """Returns the references that are not blank."""
     return [r for r in answered.reference if r.strip()]
 
 
 def exact_match(answered: Answered) -> MetricValue:
-    """1 where the whole answer, normalised, equals a reference."""
+    """Returns 1 where the whole answer, normalised, equals a reference."""
     return _best(answered, lambda answer, r: normalise(answer) == normalise(r))
 
 
 def contains(answered: Answered) -> MetricValue:
-    """1 where a reference stands in the answer as whole words (a number: as the same number)."""
+    """Returns 1 where a reference occurs in the answer as whole words (a number: as the same number)."""
     wanted = references(answered)
     if not wanted:
         return undefined_value(NO_REFERENCE)
@@ -48,9 +48,9 @@ def contains(answered: Answered) -> MetricValue:
 
 
 def correct(answered: Answered) -> MetricValue:
-    """1 where the item's reference is met, i.e. contained in an answer that came to its end.
+    """Returns 1 where a reference is contained in an answer that was not cut off.
 
-    Undefined where every reference is a whole text (a summary): no other good answer would hold it.
+    Undefined where every reference is a whole text (a summary): no other good answer would contain it.
     """
     wanted = references(answered)
     if wanted and all(len(normal_tokens(r)) >= LONG_ANSWER for r in wanted):
@@ -59,7 +59,7 @@ def correct(answered: Answered) -> MetricValue:
 
 
 def contains_reference(answer: str, reference: str) -> bool:
-    """True where ``reference`` stands in ``answer`` as whole words: "5" is in "It is 5.", not in "15" or "5.5"."""
+    """Returns whether ``reference`` is in ``answer`` as whole words: "5" is in "It is 5.", not in "15" or "5.5"."""
     wanted = normal_tokens(reference)
     if set(wanted) <= ARTICLES:  # a sign, or a choice such as A, which is not the article
         edge = rf"(?<!{LETTER})", rf"(?!{LETTER})"
@@ -71,12 +71,12 @@ def contains_reference(answer: str, reference: str) -> bool:
 
 
 def token_f1(answered: Answered) -> MetricValue:
-    """F1 of the words shared by answer and reference (SQuAD)."""
+    """Returns the F1 of the words shared by answer and reference (SQuAD)."""
     return _best(answered, f1_score)
 
 
 def f1_score(answer: str, reference: str) -> float:
-    """F1 over the multiset of normalised words; 1 or 0 where either has none."""
+    """Returns the F1 over the multiset of normalised words; 1 or 0 where either has none."""
     a, r = normal_words(answer), normal_words(reference)
     shared = sum((Counter(a) & Counter(r)).values())
     if not a or not r:
@@ -85,22 +85,22 @@ def f1_score(answer: str, reference: str) -> float:
 
 
 def chrf(answered: Answered) -> MetricValue:
-    """chrF2, 0..100."""
+    """Returns chrF2, 0..100."""
     return _sacre(answered, "chrf")
 
 
 def bleu(answered: Answered) -> MetricValue:
-    """Sentence BLEU, 0..100, smoothing "exp"."""
+    """Returns sentence BLEU, 0..100, smoothing "exp"."""
     return _sacre(answered, "bleu")
 
 
 def rouge_l(answered: Answered) -> MetricValue:
-    """F of the longest common subsequence of words, 0..1."""
+    """Returns the F of the longest common subsequence of words, 0..1."""
     return _best(answered, lambda answer, r: _rouge().score(r, answer)["rougeL"].fmeasure)
 
 
 def _whole(answered: Answered) -> MetricValue | None:
-    """Why a metric of the whole answer is undefined, or None."""
+    """Returns why a metric of the whole answer is undefined, or None."""
     if not references(answered):
         return undefined_value(NO_REFERENCE)
     return undefined_value(TRUNCATED) if answered.truncated else None
@@ -134,7 +134,7 @@ def _rouge() -> Any:
 
 
 class _Words:
-    """rouge-score's own tokenizer knows only a-z and 0-9; this one gives the same there, and words elsewhere."""
+    """Tokenizer for rouge-score: same as its own for a-z and 0-9, and words of any other script."""
 
     def tokenize(self, text: str) -> list[str]:
         return _ROUGE.findall(text.lower())

@@ -1,9 +1,9 @@
-"""Relevance: is an answer nearer to its own prompt than to the other prompts of its task?
+"""Scores relevance: whether an answer is nearer to its own prompt than to the other prompts of its task.
 
 A cosine by itself says little: an answer that repeats the prompt is very near to it, and any two questions about
-history are near each other. So the rank of the run's own prompt among the distinct prompts of the same task is the
-measure, as 1 / rank, and the cosine stands beside it (with ``copy_share``, the words taken over). Equal nearness
-counts for the run's own prompt. Guarded by tests/core/test_quality_encoder.py.
+history are near each other. So the measure is the rank of the run's own prompt among the distinct prompts of the same
+task, as 1 / rank; the cosine is given as well (and ``copy_share``, the words taken over). Ties count for the run's own
+prompt. Guarded by tests/core/test_quality_encoder.py.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ TIE = 1e-6
 def score_relevance(
     answers: Sequence[str], prompts: Sequence[str], tasks: Sequence[str], encode: Encode | None = None
 ) -> pd.DataFrame:
-    """One row an answer: ``relevance_rank`` in (0, 1], ``relevance_cosine``, ``truncated``, ``why_rank``,
-    ``why_cosine`` (why NaN stands there).
+    """Returns one row per answer: ``relevance_rank`` in (0, 1], ``relevance_cosine``, and three columns about them.
 
-    ``prompts``: what each answer was asked, best the item's own words without the structure around them, so that one
-    item's layouts are one prompt. ``truncated``: answer or prompt was longer than the encoder reads.
-    Raises NotFetched without the encoder, ValueError where the lists differ in length.
+    These are ``truncated`` (answer or prompt was longer than the encoder reads), ``why_rank`` and ``why_cosine`` (why
+    the value is NaN). ``prompts``: each answer's prompt, best the item's own words without the structure around them,
+    so that one item's layouts are one prompt. Raises NotFetched without the encoder, ValueError where the lists differ
+    in length.
     """
     import pandas as pd
 
@@ -62,7 +62,7 @@ def score_relevance(
 
 
 def _rank(near: np.ndarray, own: float) -> MetricValue:
-    """1 / (1 + prompts that are nearer)."""
+    """Returns 1 / (1 + number of prompts that are nearer)."""
     return defined_value(1 / (1 + int((near > own + TIE).sum()))) if len(near) > 1 else undefined_value(ALONE)
 
 
@@ -71,7 +71,7 @@ def _plain(value: MetricValue) -> float:
 
 
 def relevance_cosine_of(answered: Answered) -> MetricValue:
-    """The cosine for one answer; undefined where the encoder is not on this machine."""
+    """Returns the cosine for one answer; undefined where the encoder is not on this machine."""
     from .encoder import embed_texts, encoder_is_fetched
 
     if not answered.answer.strip():

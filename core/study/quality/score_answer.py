@@ -1,7 +1,7 @@
-"""Values for one answer: ``score`` takes a run and what is known about it, ``score_answered`` a prepared record.
+"""Computes metrics of one answer: ``score`` takes a run and its references, ``score_answered`` a prepared record.
 
-Both take names of METRICS and give one result for each of them, undefined ones included. Relevance is left to
-``relevance`` unless it is asked for by name: it needs an encoder, and is quick only over many answers at once.
+Both take names of METRICS and return one result for each of them, undefined ones included. Relevance is left to
+``score_relevance`` unless it is requested by name: it needs an encoder, and is quick only over many answers at once.
 Guarded by tests/core/test_quality_metrics.py.
 """
 
@@ -17,12 +17,12 @@ from .metric_value import MetricValue, undefined_value
 from .metrics import METRICS, Better, EvidenceKind
 
 STUDY_ONLY = ("relevance_rank", "relevance_cosine")
-"""Computed for all answers of a study in one go."""
+"""Metrics that are computed for all answers of a study at once."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """One metric's value for one answer; ``value`` is None where ``why`` says why it is undefined."""
+    """One metric's value for one answer; ``value`` is None where ``why`` gives the reason."""
 
     name: str
     value: float | None
@@ -38,7 +38,7 @@ def score(
     reference: str | Sequence[str] | None = None,
     instructions: Iterable[Instruction | Mapping[str, Any]] | None = None,
 ) -> dict[str, Score]:
-    """{name: Score} of a run, for the named metrics (all of METRICS).
+    """Returns {name: Score} of a run, for the named metrics (default: all of METRICS).
 
     ``reference``: one or more answers that count as right. ``instructions``: Instruction records, or mappings with
     ``id`` and ``kwargs``. Raises MethodError for an unknown metric, PromptError for instructions it cannot read.
@@ -51,7 +51,7 @@ def score(
 
 
 def score_answered(record: Answered, names: Iterable[str] | None = None) -> dict[str, MetricValue]:
-    """{name: Value} for the named metrics (all of METRICS). Raises MethodError for an unknown one."""
+    """Returns {name: MetricValue} for the named metrics (default: all). Raises MethodError for an unknown one."""
     if names is None:
         late = undefined_value("relevance is computed when it is asked for by name, or over a whole study")
         return {n: late if n in STUDY_ONLY else m.function(record) for n, m in METRICS.items()}
@@ -67,7 +67,7 @@ def answered_of_trace(
     reference: str | Sequence[str] | None = None,
     instructions: Iterable[Instruction | Mapping[str, Any]] | None = None,
 ) -> Answered:
-    """What metrics look at, taken out of a run: the user's own text and the steps of the answer itself."""
+    """Returns the input of metrics from a run: the user's own text and the steps of the answer itself."""
     steps = trace.answer_steps
     output = trace.tokens.ids[trace.prompt_length :]
     return Answered(
@@ -84,7 +84,7 @@ def answered_of_trace(
 
 
 def own_text_of(trace: Trace) -> str:
-    """The user's own text: their messages with a blank line between, without system and assistant messages."""
+    """Returns the user's own text: their messages joined by blank lines, without system and assistant messages."""
     request = trace.request
     if request.messages:
         return "\n\n".join(m.content for m in request.messages if m.role == "user")

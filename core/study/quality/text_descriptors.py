@@ -1,10 +1,10 @@
-"""Descriptors of the text itself: how long it is, how much of it is said again, how much is copied from the prompt.
+"""Metrics that describe the text itself: length, repetition, and overlap with the prompt.
 
-Lengths are counted as the instructions about length count them (``instructions.text_counts``), so that "exactly
-ten words" and ``words`` agree. What is said again is told by Unicode's words (UAX 29), without regard to case.
-Lengths are undefined where the token limit stopped the answer; what describes the text as far as it goes (loops,
-distinct-n, zlib, copies) is defined there too, since an endless loop is always stopped by the limit.
-Guarded by tests/core/test_quality_text_descriptors.py.
+Lengths are counted as the instructions about length count them (``instructions.text_counts``), so that "exactly ten
+words" and ``words`` agree. Repetition is measured on Unicode's words (UAX 29), without regard to case. Lengths are
+undefined where the token limit stopped the answer; what describes the text as far as it goes (loops, distinct-n, zlib,
+copies) is defined there too, since an endless loop is always stopped by the limit. Guarded by
+tests/core/test_quality_text_descriptors.py.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ from .metric_value import EMPTY, TRUNCATED, MetricValue, defined_value, undefine
 from .normalise import word_list
 
 LONGEST_LOOP = 32
-"""Words in the longest block that is looked for."""
+"""Most words in a repeated block."""
 
 
 def word_count(answered: Answered) -> MetricValue:
-    """Words in the answer; a word may hold hyphens and apostrophes."""
+    """Counts the words in the answer; a word may hold hyphens and apostrophes."""
     return _length(answered, text_counts.count_words(answered.answer))
 
 
 def character_count(answered: Answered) -> MetricValue:
-    """Characters as a reader sees them (grapheme clusters), without the whitespace around the answer."""
+    """Counts characters as a reader sees them (grapheme clusters), without whitespace around the answer."""
     return _length(answered, text_counts.count_characters(answered.answer))
 
 
 def sentence_count(answered: Answered) -> MetricValue:
-    """Sentences with at least one word; every line break ends one."""
+    """Counts sentences with at least one word; every line break ends one."""
     return _length(answered, text_counts.count_sentences(answered.answer))
 
 
 def token_count(answered: Answered) -> MetricValue:
-    """Tokens of the answer itself (no thinking, no end token)."""
+    """Counts the tokens of the answer itself (no thinking, no end token)."""
     if not len(answered.token_ids) and answered.answer:
         return undefined_value("no model has read the answer")
     return _length(answered, len(answered.token_ids))
 
 
 def distinct(answered: Answered, n: int) -> MetricValue:
-    """Different n-grams of words, divided by all of them (Li et al. 2016): 1 = nothing is said twice."""
+    """Returns different n-grams of words divided by all of them (Li et al. 2016): 1 = no repetition."""
     words = word_list(answered.answer)
     grams = list(zip(*(words[i:] for i in range(n)), strict=False))
     if not grams:
@@ -52,10 +52,10 @@ def distinct(answered: Answered, n: int) -> MetricValue:
 
 
 def loop_share(answered: Answered) -> MetricValue:
-    """Share of the words that only go round: they repeat the block of words right before them.
+    """Returns the share of the words in loops: those that repeat the block of words right before them.
 
-    A block of up to LONGEST_LOOP words is a loop where it stands three times in a row, from four words on twice.
-    Its first round does not count, a last unfinished one does.
+    A block of up to LONGEST_LOOP words is a loop where it occurs three times in a row, from four words on twice. Its
+    first round does not count, a last unfinished one does.
     """
     words = word_list(answered.answer)
     if not words:
@@ -67,7 +67,7 @@ def loop_share(answered: Answered) -> MetricValue:
 
 
 def _rounds(words: list[str], lag: int, least: int) -> set[int]:
-    """Places of the words that equal the one ``lag`` before them, in stretches of at least ``least``."""
+    """Returns the indices of words that equal the one ``lag`` before them, in stretches of at least ``least``."""
     found: set[int] = set()
     start = lag
     for i in range(lag, len(words) + 1):
@@ -80,16 +80,16 @@ def _rounds(words: list[str], lag: int, least: int) -> set[int]:
 
 
 def zlib_ratio(answered: Answered) -> MetricValue:
-    """Bytes of the answer (UTF-8) after zlib at level 9, divided by those before: low means repetitive.
+    """Returns the bytes of the answer after zlib at level 9, divided by those before (UTF-8): low means repetitive.
 
-    Short texts lie above 1, since the format itself takes 8 bytes and more: compare like lengths.
+    Short texts have more than 1, since the format itself takes 8 bytes and more: compare like lengths.
     """
     data = answered.answer.encode("utf-8", "replace")
     return defined_value(len(zlib.compress(data, 9)) / len(data)) if answered.answer.strip() else undefined_value(EMPTY)
 
 
 def copy_share(answered: Answered) -> MetricValue:
-    """Share of the answer's words that also occur in the user's own text."""
+    """Returns the share of the answer's words that also occur in the user's own text."""
     words, known = word_list(answered.answer), set(word_list(answered.prompt))
     return defined_value(sum(w in known for w in words) / len(words)) if words else undefined_value(EMPTY)
 

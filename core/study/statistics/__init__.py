@@ -1,6 +1,6 @@
-"""Statistics over a table of runs: DataFrame in, DataFrame out; nothing here knows a record, a model or a page.
+"""Statistics over a table of runs: DataFrame in, DataFrame out, independent of records, models and pages.
 
-Names come on demand: scikit-learn takes a second to import.
+Names load lazily: scikit-learn takes a second to import.
 """
 
 import lazy_loader

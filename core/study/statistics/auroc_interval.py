@@ -1,15 +1,15 @@
-"""AUROC: how well a number separates the runs with a good outcome from the others, honestly.
+"""Computes AUROC with bootstrap intervals: how well a number separates runs with a good outcome from the others.
 
 The area under the ROC curve is the share of (good, bad) pairs of runs that the number puts in the right order. Three
-ways to fool oneself are kept out:
+sources of bias are excluded:
 
-* *Direction.* Taking max(a, 1 - a) makes every number look better than a coin. Here the direction is learned on some
-  prompts and tried on others; a number without anything to say then comes out at 0.5.
-* *Base rates.* Pairs are compared only inside a fold, and inside a stratum (task, model, structure) where strata are
-  named: a number that merely knows the task separates nothing there.
-* *Runs for prompts.* Folds and the bootstrap move whole prompts.
+- *Direction.* Taking max(a, 1 - a) makes every number look better than a coin. Here the direction is learned on some
+  prompts and tested on others; an uninformative number then comes out at 0.5.
+- *Base rates.* Pairs are compared only inside a fold, and inside a stratum (task, model, structure) where strata are
+  named: a number that merely reflects the task separates nothing there.
+- *Runs for prompts.* Folds and the bootstrap move whole prompts.
 
-The interval draws prompts again, and learns the direction again in every draw. That is one quadratic form per draw
+The interval resamples prompts, and learns the direction again in every draw. That is one quadratic form per draw
 (weights of the good x who is above whom x weights of the bad), not a new sort. Guarded by
 tests/core/test_statistics_auroc_interval.py: scikit-learn's AUROC, planted and null features, both directions.
 """
@@ -29,7 +29,7 @@ from .sign_flip import draw_prompts
 RESAMPLES = 999
 FOLDS = 3
 REPEATS = 5
-"""Ways to cut the prompts into folds: a pair counts where one fold holds both, a third of the time. One bit, the
+"""Ways to divide the prompts into folds: a pair counts where one fold holds both, a third of the time. One bit, the
 direction, is all that is learned, so two thirds of the prompts are plenty to learn it from."""
 
 
@@ -41,7 +41,7 @@ class Area:
     low: float
     high: float
     draws: np.ndarray
-    """float64 [resample], NaN where a draw held no pair."""
+    """float64 [resample]; NaN where a draw had no pair."""
 
 
 def auroc_area(
@@ -53,7 +53,7 @@ def auroc_area(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Area:
-    """AUROC of ``scores`` [run] for ``good`` (bool [run]) over the pairs of runs in the same of ``blocks`` [run].
+    """Returns the AUROC of ``scores`` [run] for ``good`` (bool [run]) over pairs of runs within ``blocks`` [run].
 
     ``prompts`` [run] are the clusters of the bootstrap. A score that is NaN is in no pair. NaN without any pair.
     """
@@ -76,12 +76,13 @@ def learned_auroc(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> tuple[Area, list[int]]:
-    """(AUROC of ``x`` with its direction learned on the other folds, the directions: 1 or -1 a fold of each repeat).
+    """Returns the AUROC of ``x`` with its direction learned on the other folds, and the directions (1 or -1 per fold).
 
-    ``folds`` int [repeat, run]. Pairs count inside ``inside`` [run], and where one fold holds both runs. Every draw of
-    the bootstrap learns its directions anew, else the interval would be too narrow where there is little to learn. A
-    tie, or no pair to learn from, counts as "higher is better". The interval is the value and 1.96 times the draws'
-    spread on each side: near 0.5 the draws lean to one side, as their directions change.
+    ``folds`` int [repeat, run]; directions are listed per fold of each repeat. Pairs count inside ``inside`` [run], and
+    where one fold holds both runs. Every draw of the bootstrap learns its directions anew, else the interval would be
+    too narrow where there is little to learn. A tie, or no pair to learn from, counts as "higher is better". The
+    interval is the value and 1.96 times the draws' spread on each side: near 0.5 the draws are skewed, as their
+    directions change.
     """
     prompt, weights = _weights(prompts, resamples, seed)
     count = int(folds.max(initial=0)) + 1
@@ -99,7 +100,7 @@ def learned_auroc(
 
 
 def _tried(right: np.ndarray, pairs: np.ndarray) -> tuple[Area, list[int]]:
-    """From counts [repeat, draw, fold of the good run, fold of the bad run]: learn outside a fold, try inside it."""
+    """Learns outside a fold and tests inside it, from counts [repeat, draw, fold of good run, fold of bad run]."""
     total, won, met = np.zeros(right.shape[1]), np.zeros(right.shape[1]), []
     for fold in range(right.shape[2]):
         other = np.arange(right.shape[2]) != fold
@@ -115,7 +116,7 @@ def _tried(right: np.ndarray, pairs: np.ndarray) -> tuple[Area, list[int]]:
 
 
 def _weights(prompts: np.ndarray, resamples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """(prompt number [run], weights [1 + resample, prompt]: first all ones, then each draw)"""
+    """Returns (prompt number [run], weights [1 + resample, prompt]: first all ones, then each draw)."""
     prompt = pd.factorize(np.asarray(prompts))[0]
     count = int(prompt.max(initial=-1)) + 1
     return prompt, np.vstack(
@@ -124,7 +125,7 @@ def _weights(prompts: np.ndarray, resamples: int, seed: int) -> tuple[np.ndarray
 
 
 def _blocks(good: np.ndarray, bad: np.ndarray, blocks: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(rows of good runs, rows of bad runs) of each block that has both."""
+    """Yields (rows of good runs, rows of bad runs) of each block that has both."""
     number = pd.factorize(np.asarray(blocks))[0]
     for b in range(int(number.max(initial=-1)) + 1):
         a, z = np.flatnonzero((number == b) & good), np.flatnonzero((number == b) & bad)
@@ -133,7 +134,7 @@ def _blocks(good: np.ndarray, bad: np.ndarray, blocks: np.ndarray) -> Iterator[t
 
 
 def _above(x: np.ndarray, a: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """[good, bad]: 1 where the good run has the higher number, a tie 0.5."""
+    """Returns [good, bad]: 1 where the good run has the higher number, 0.5 for a tie."""
     return (x[a, None] > x[z]) + 0.5 * (x[a, None] == x[z])
 
 
@@ -148,7 +149,7 @@ def _area(right: np.ndarray, pairs: np.ndarray) -> Area:
 
 
 def percentile_interval(draws: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """The percentile interval of bootstrap draws; NaN where fewer than 9 of 10 draws could be computed."""
+    """Returns the percentile interval of bootstrap draws; NaN where fewer than 9 of 10 draws could be computed."""
     fine = draws[np.isfinite(draws)]
     if not len(draws) or len(fine) < 0.9 * len(draws):
         return np.nan, np.nan
@@ -157,7 +158,7 @@ def percentile_interval(draws: np.ndarray, level: float = 0.95) -> tuple[float, 
 
 
 def prompt_folds(prompts: np.ndarray, folds: int = 5, seed: int = 0) -> np.ndarray:
-    """int [run]: the fold of each run; all runs of a prompt are in one fold. Fewer prompts than folds: one each."""
+    """Returns int [run]: the fold of each run; all runs of a prompt share one. Fewer prompts than folds: one each."""
     prompt = pd.factorize(np.asarray(prompts))[0]
     count = int(prompt.max(initial=-1)) + 1
     return (np.random.default_rng([seed, count]).permutation(count) % folds)[prompt]
@@ -174,10 +175,10 @@ def auroc(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How well each feature separates runs with ``outcome`` 1 from those with 0; the direction learned in folds.
+    """Returns how well each feature separates runs with ``outcome`` 1 from those with 0, direction learned in folds.
 
-    ``table`` has one row a run; rows with a true ``control`` are left out. ``strata``: columns inside which runs are
-    compared; default: those of task, model, structure that the table has. Returns a row a feature: feature, outcome,
+    ``table`` has one row per run; rows with a true ``control`` are left out. ``strata``: columns inside which runs are
+    compared; default: those of task, model, structure that the table has. Returns a row per feature: feature, outcome,
     auroc, low, high (95 %, bootstrap over prompts), direction ("higher", "lower": what goes with outcome 1; "mixed":
     folds disagree), agreement (share of folds with the more frequent direction), n (prompts), runs, positives and
     negatives (prompts with such a run), verdict, why. Raises StudyError where the outcome is not 0 / 1, or for an
@@ -234,24 +235,24 @@ def _one(
 
 
 def column_codes(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
-    """int [row]: which combination of ``columns`` the row has."""
+    """Returns int [row]: the number of the row's combination of ``columns``."""
     if not columns:
         return np.zeros(len(table), int)
     return table.groupby(list(columns), observed=True, dropna=False, sort=False).ngroup().to_numpy()
 
 
 def outcome_sides(good: np.ndarray, prompts: np.ndarray) -> dict[str, int]:
-    """How many prompts have at least one good run (positives), and at least one bad run (negatives)."""
+    """Counts the prompts with at least one good run (positives), and with at least one bad run (negatives)."""
     return {"positives": len(pd.unique(prompts[good])), "negatives": len(pd.unique(prompts[~good]))}
 
 
 def learned_direction(signs: Sequence[int]) -> str:
-    """What all folds learned to go with the good outcome."""
+    """Returns the direction that all folds learned to go with the good outcome, "mixed" where they disagree."""
     return {(1,): "higher", (-1,): "lower", (): ""}.get(tuple(sorted(set(signs))), "mixed")
 
 
 def auroc_verdict(low: float, gate: SampleGate) -> str:
-    """Plain words for an AUROC whose interval begins at ``low``."""
+    """Returns the verdict for an AUROC whose interval begins at ``low``, in plain words."""
     if not gate:
         return "too few prompts"
     return "separates" if low > 0.5 else "no separation found"

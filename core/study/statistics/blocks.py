@@ -1,13 +1,14 @@
-"""The work of a correlation over one piece of the grid: the pairs of features and metrics that have the same runs.
+"""Computes correlations for one block of the grid: the pairs of features and metrics that have the same runs.
 
 Pairs differ in which runs they are defined for (a metric may be undefined for truncated answers, a segment may not
 exist in a task), and every pair is taken over its own complete runs. Columns that are missing in the same runs are
-worked on together: ranks once, then one matrix product for all their pairs, also for each permutation and resample.
+processed together: ranks once, then one matrix product for all their pairs, also for each permutation and resample.
 
-``point`` the correlation by stratum, ``exceeding`` how many permutations are as extreme, ``resampled`` Fisher's z by
-stratum in each bootstrap sample. The statistic of a permutation is |mean z| / sqrt(its variance with tau2): with one
-stratum that orders as |rho| does; with several it takes heterogeneity into account as the interval does. Its weights
-are those of ``pool`` before tau2, so that it needs two sums over the strata only.
+``block_correlations`` gives the correlation by stratum, ``PermutationTest.exceeding`` how many permutations are as
+extreme, ``resample_block`` Fisher's z by stratum in each bootstrap sample. The statistic of a permutation is |mean z| /
+sqrt(its variance with tau2): with one stratum that orders as |rho| does; with several it takes heterogeneity into
+account as the interval does. Its weights are those of ``pool_strata`` before tau2, so that it needs two sums over the
+strata only.
 """
 
 from __future__ import annotations
@@ -23,28 +24,28 @@ from .pooling import fisher_variance, fisher_z
 from .ranks import drawn_midranks, midranks, rank_scores
 
 FEWEST_PROMPTS = 5
-"""Prompts from which on a stratum counts: with 4, Fisher's z has a variance of 1 and more."""
+"""Fewest prompts of a stratum that counts: with 4, Fisher's z has a variance of 1 and more."""
 
 
 RARE = 10
-"""Prompts of each kind that the bootstrap needs, as the gate does."""
+"""Prompts of each kind that the bootstrap needs; the same number as the sample gate's."""
 
 
 @dataclass(frozen=True, eq=False)
 class GridBlock:
-    """f features x m metrics over the same runs, C controls; k strata with enough prompts."""
+    """One block of the grid: f features x m metrics over the same runs, C controls, k strata with enough prompts."""
 
     runs: RunArrays
     features: np.ndarray
-    """int [f] their places in the grid."""
+    """int [f]: their indices in the grid."""
     metrics: np.ndarray
     """int [m]"""
     cells: Observations
-    """columns: features, metrics, controls."""
+    """Columns: features, metrics, controls."""
     parts: tuple[tuple[int, slice], ...]
-    """[k] (stratum, its observations)"""
+    """[k] (stratum, its observations)."""
     rows: np.ndarray
-    """bool [R] the runs."""
+    """bool [R]: the runs."""
 
     @property
     def split(self) -> int:
@@ -57,7 +58,7 @@ class GridBlock:
         return self.cells.cluster[part] if self.runs.estimand == "within" else None
 
     def blocks(self, resamples: int) -> Iterator[GridBlock]:
-        """The piece with some of its features at a time, so that resampling them fits into memory."""
+        """Yields the block with some of its features at a time, so that resampling them fits into memory."""
         width = resamples * max(len(self.parts), 1) * len(self.metrics)
         start, rest = 0, np.arange(len(self.features), self.cells.values.shape[1])
         for count in permutation.chunk_sizes(len(self.features), width, 8_000_000):
@@ -67,7 +68,7 @@ class GridBlock:
             start += count
 
     def free(self) -> np.ndarray:
-        """float64 [k] independent pairs behind each stratum's correlation: prompts, or changes within prompts."""
+        """Returns float64 [k]: independent pairs behind each stratum's rho (prompts, or changes within prompts)."""
         found = []
         for _, part in self.parts:
             controls = int((np.ptp(self.at(part)[:, self.split :], axis=0) > 0).sum())
@@ -81,7 +82,7 @@ class GridBlock:
 def grid_blocks(
     runs: RunArrays, features: Sequence[int], metrics: Sequence[int], controls: Sequence[int]
 ) -> Iterator[GridBlock]:
-    """The grid ``features`` x ``metrics`` (columns of ``runs.values``) cut by which runs are complete."""
+    """Yields the grid ``features`` x ``metrics`` (columns of ``runs.values``) in blocks with the same complete runs."""
     known = np.isfinite(runs.values)
     base = known[:, list(controls)].all(1)
     for f in _alike(known[:, list(features)]):
@@ -93,7 +94,7 @@ def grid_blocks(
 
 
 def _alike(known: np.ndarray) -> list[np.ndarray]:
-    """Places of the columns that are known in the same rows, group by group."""
+    """Groups columns that are known in the same rows; returns the indices of each group."""
     groups: dict[bytes, list[int]] = {}
     for i in range(known.shape[1]):
         groups.setdefault(np.packbits(known[:, i]).tobytes(), []).append(i)
@@ -105,7 +106,7 @@ def _enough(cells: Observations, part: slice) -> bool:
 
 
 def _sides(piece: GridBlock, part: slice, counts: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Scores [B, n, f] and [B, n, m] of a stratum; B = 1 for the sample itself."""
+    """Returns scores [B, n, f] and [B, n, m] of a stratum; B = 1 for the sample itself."""
     values = piece.at(part)
     if counts is None:
         counts, ranks = np.ones((1, len(values))), midranks(values)[None]
@@ -116,7 +117,7 @@ def _sides(piece: GridBlock, part: slice, counts: np.ndarray | None = None) -> t
 
 
 def block_correlations(piece: GridBlock) -> np.ndarray:
-    """float64 [k, f, m] Spearman by stratum; NaN where a column is constant."""
+    """Returns float64 [k, f, m]: Spearman by stratum; NaN where a column is constant."""
     found = np.empty((len(piece.parts), len(piece.features), len(piece.metrics)))
     for k, (_, part) in enumerate(piece.parts):
         x, y = _sides(piece, part)
@@ -125,13 +126,13 @@ def block_correlations(piece: GridBlock) -> np.ndarray:
 
 
 def block_variances(piece: GridBlock, rho: np.ndarray) -> np.ndarray:
-    """float64 [k, f, m] variance of each stratum's z; infinite where there is no correlation."""
+    """Returns float64 [k, f, m]: the variance of each stratum's z; infinite where there is no correlation."""
     v = fisher_variance(piece.free())[:, None, None]
     return np.where(np.isfinite(rho), v, np.inf)
 
 
 class PermutationTest:
-    """The permutation test of some pairs of a piece: ``f`` and ``m`` are places in it."""
+    """The permutation test of some pairs of a block: ``f`` and ``m`` are indices in it."""
 
     def __init__(self, piece: GridBlock, f: np.ndarray, m: np.ndarray) -> None:
         self.piece, self.f, self.m = piece, f, m
@@ -143,7 +144,7 @@ class PermutationTest:
         self.observed = self.statistic([(x.T @ y)[None] for x, y in self.sides])[0]
 
     def statistic(self, rho: Sequence[np.ndarray]) -> np.ndarray:
-        """[B, f, m] of each stratum's ``rho`` [B, f, m]."""
+        """Returns the statistic [B, f, m] from each stratum's ``rho`` [B, f, m]."""
         first, second = 0.0, 0.0
         for r, w in zip(rho, self.w, strict=True):
             z = fisher_z(r)
@@ -156,7 +157,7 @@ class PermutationTest:
             return np.asarray(np.abs(first) / np.sqrt(total + tau2 * squares))
 
     def exceeding(self, moves: np.ndarray) -> np.ndarray:
-        """int [f, m] how many of ``moves`` [count, U] are at least as extreme as what was seen."""
+        """Returns int [f, m]: how many of ``moves`` [count, U] are at least as extreme as the observed statistic."""
         bar = self.observed * (1 - 1e-9) - 1e-12
         found = np.zeros(self.observed.shape, np.int64)
         observations = sum(len(u) for u in self.units)
@@ -174,7 +175,7 @@ class PermutationTest:
 
     @staticmethod
     def _moved(x: np.ndarray, y: np.ndarray, to: np.ndarray) -> np.ndarray:
-        """[B, f, m]; the side with fewer columns is moved, and all permutations are one matrix product."""
+        """Returns [B, f, m]; the side with fewer columns is permuted, and all permutations are one matrix product."""
         flip = x.shape[1] < y.shape[1]
         one, other = (y, x) if flip else (x, y)
         moved = other[to.T]
@@ -183,7 +184,7 @@ class PermutationTest:
 
 
 def resample_block(piece: GridBlock, drawn: np.ndarray) -> np.ndarray:
-    """float64 [B, k, f, m] Fisher's z where prompt p was drawn ``drawn[b, p]`` times (B x P).
+    """Returns float64 [B, k, f, m]: Fisher's z where prompt p was drawn ``drawn[b, p]`` times (B x P).
 
     A sample in which a column is constant has no correlation: it takes the mean of the others.
     """
@@ -202,9 +203,10 @@ def resample_block(piece: GridBlock, drawn: np.ndarray) -> np.ndarray:
 
 
 def _widened(piece: GridBlock, z: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Where fewer than RARE prompts of a stratum differ from the others, samples spread as far as Fisher's z does.
+    """Widens samples to Fisher's z variance where fewer than RARE prompts of a stratum differ from the others.
 
-    Two right answers among 38: what was not drawn cannot be drawn again, and the bootstrap's interval is too narrow.
+    E.g. two right answers among 38: what was not drawn cannot be drawn again, and the bootstrap's interval is too
+    narrow.
     """
     for k, (_, part) in enumerate(piece.parts):
         rare, least = _rare(piece.at(part)), fisher_variance(piece.free()[k])
@@ -216,13 +218,13 @@ def _widened(piece: GridBlock, z: np.ndarray, mean: np.ndarray) -> np.ndarray:
 
 
 def _rare(values: np.ndarray) -> np.ndarray:
-    """bool [D]: all but fewer than RARE values of the column are the same."""
+    """Returns bool [D]: whether all but fewer than RARE values of the column are the same."""
     common = np.array([np.unique(column, return_counts=True)[1].max() for column in values.T])
     return (len(values) > RARE) & (common > len(values) - RARE)
 
 
 def draw_clusters(group: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """int [count, P] how often each prompt is drawn; each group of prompts (a task) keeps its size."""
+    """Returns int [count, P]: how often each prompt is drawn; each group of prompts (a task) keeps its size."""
     found = np.zeros((count, len(group)), np.int32)
     for g in np.unique(group):
         here = np.flatnonzero(group == g)

@@ -1,9 +1,9 @@
-"""``make calibrate``: do the statistics of Findings tell the truth where the truth is known?
+"""Calibrates the statistics of Findings on simulated studies whose true correlation is known (``make calibrate``).
 
-Planted correlations: how far estimates lie off on average, how often the 95 % interval holds the truth, how often it is
-without 0. Null studies: how many of them report any discovery at q = 0.05, with clustered runs, strata that
-differ, ties and undefined values. ``--table PATH`` adds the same for a real table of runs whose quality is exchanged
-between prompts. The last lines count runs as if they were prompts, to show what these limits are there to catch.
+Planted correlations: the mean error of estimates, the coverage of the 95 % interval, and how often it excludes 0. Null
+studies: how many of them report any discovery at q = 0.05, with clustered runs, strata that differ, ties and undefined
+values. ``--table PATH`` adds the same for a real table of runs whose quality is permuted between prompts. The last
+lines count runs as if they were prompts, to show the errors that these limits are there to catch.
 
 Guarded by tests/core/test_statistics_calibration.py, which runs a small version.
 """
@@ -31,10 +31,10 @@ from .simulation import SimulatedStudy, column_names, planted_correlation, simul
 
 NOMINAL = 0.05
 COVERAGE, BIAS, DISCOVERIES = (93.0, 97.0), 0.02, 6.5
-"""What is asked for: percent of intervals, distance of the mean, percent of null studies."""
+"""Required: percent of intervals that cover, largest bias, largest percent of null studies with a discovery."""
 
 LARGE = 100_000
-"""Prompts from which the truth of a design without a formula is read."""
+"""Number of prompts from which the truth of a design without a formula is estimated."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ Row = dict[str, object]
 
 
 def calibrate_planted(design: CalibrationDesign, studies: int, resamples: int = 999) -> Row:
-    """Mean error, coverage, and how often the interval is without 0, over studies with a known correlation."""
+    """Returns bias, coverage, and how often the interval excludes 0, over studies with a known correlation."""
     true, rows = _truth(design), []
     for number in range(studies):
         found = _correlate(design, _study(design, number), number, resamples, 0)
@@ -103,7 +103,7 @@ def calibrate_planted(design: CalibrationDesign, studies: int, resamples: int = 
 
 
 def _study(design: CalibrationDesign, number: int) -> pd.DataFrame:
-    """Every line has random numbers of its own: shared ones would make all lines err the same way."""
+    """Simulates study ``number`` with its design's own random numbers; shared ones would make all designs err alike."""
     return simulate_runs(design.study, np.random.default_rng([zlib.crc32(design.label.encode()), number]))
 
 
@@ -133,7 +133,7 @@ def _correlate(
 
 
 def calibrate_null(design: CalibrationDesign, studies: int) -> Row:
-    """How many of ``studies`` without any correlation report a discovery."""
+    """Counts how many of ``studies`` without any correlation report a discovery."""
     any_ = 0
     for number in range(studies):
         found = _correlate(design, _study(design, number), number, 0)
@@ -142,7 +142,7 @@ def calibrate_null(design: CalibrationDesign, studies: int) -> Row:
 
 
 def runs_as_prompts(design: CalibrationDesign, studies: int) -> Row:
-    """The same null studies, analysed as is often done: Spearman and its p over all runs."""
+    """Analyses the same null studies in a common wrong way: Spearman and its p over all runs."""
     any_, (features, metrics) = 0, column_names(design.study)
     for number in range(studies):
         table = _study(design, number)
@@ -165,7 +165,7 @@ def _counted(label: str, any_: int, studies: int, pairs: int) -> Row:
 
 
 class ShippedTable:
-    """A real table of runs, whose quality is exchanged between prompts of common strata."""
+    """A real table of runs, whose quality is permuted between prompts of common strata."""
 
     def __init__(self, table: pd.DataFrame, features: Sequence[str], metrics: Sequence[str]) -> None:
         if "control" in table:
@@ -197,7 +197,7 @@ class ShippedTable:
 
 
 def read_shipped(path: Path, features: Sequence[str], metrics: Sequence[str]) -> ShippedTable:
-    """The table at ``path`` (CSV or Parquet) with those columns that it has. Raises StudyError."""
+    """Reads the table at ``path`` (CSV or Parquet) with those columns that it has. Raises StudyError."""
     try:
         table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
     except (OSError, ValueError) as error:
@@ -213,11 +213,11 @@ FEATURES = (
     *("gini", "content_share", "masked_instruction", "removed_instruction", "masked_context"),
 )
 METRICS = ("correct", "followed", "instructions_loose", "token_f1", "rouge_l", "relevance_rank")
-"""What is taken of a real table, where it is there."""
+"""Columns of a real table that are used where it has them."""
 
 
 def write_calibration(studies: int, real: ShippedTable | None, of_real: int, say: Say) -> bool:
-    """Says the tables as Markdown, line by line; True if everything is as asked."""
+    """Passes the tables as Markdown to ``say``, line by line; returns whether all results are as required."""
     start = time.monotonic()
     say("# Calibration of the statistics\n")
     say(
@@ -241,7 +241,7 @@ def write_calibration(studies: int, real: ShippedTable | None, of_real: int, say
 
 
 def _table(rows: Iterable[Row], say: Say) -> bool:
-    """Each row as soon as it is known; True if all are as asked."""
+    """Passes each row to ``say`` as soon as it is computed; returns whether all are as required."""
     fine = True
     for number, row in enumerate(rows):
         if not number:
@@ -256,7 +256,7 @@ def _shown(value: object) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """0 if everything is as asked."""
+    """Runs the command; returns 0 if all results are as required."""
     parser = argparse.ArgumentParser(
         prog="python -m core.study.statistics.calibration", description="Calibrates the statistics."
     )

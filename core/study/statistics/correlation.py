@@ -1,14 +1,14 @@
-"""Correlations of features with metrics over a table of runs, with what a reviewer asks of them.
+"""Correlates features with metrics over a table of runs: Spearman with intervals, p, q and heterogeneity.
 
 Spearman, as shares and scores are neither normal nor linear in each other. Not over runs: runs of a prompt are alike,
 and counting them makes almost anything significant. Either over prompts within each stratum, pooled
-(``estimand="between"``), or over changes within a prompt (``"within"``); see ``observations``. Intervals by
-cluster bootstrap, p by permutation (``correlation_grid``, ``permutation``), q by Benjamini-Hochberg over the whole grid
-that is passed (``multiple_testing``).
+(``estimand="between"``), or over changes within a prompt (``"within"``); see ``observations``. Intervals by cluster
+bootstrap, p by permutation (``correlation_grid``, ``permutation``), q by Benjamini-Hochberg over the whole grid that is
+passed (``multiple_testing``).
 
-What the numbers are not: a run's noise stays in the mean of few runs and weakens rho, which is not corrected. A
-structure that moves both feature and quality is enough for a correlation within prompts; ``controls="structure"`` takes
-out what the structures do on average. q speaks of the strata at hand; tau says how far others may differ.
+Limits: a run's noise stays in the mean of few runs and weakens rho, which is not corrected. A structure that moves both
+feature and quality is enough for a correlation within prompts; ``controls="structure"`` takes out what the structures
+do on average. q applies to the strata at hand; tau says how far others may differ.
 
 Guarded by tests/core/test_statistics_correlation.py and by ``make calibrate``: planted correlations, intervals, and
 null studies with clusters and heterogeneous strata.
@@ -49,18 +49,18 @@ def correlate_table(
     seed: int = 0,
     linked: Links = None,
 ) -> pd.DataFrame:
-    """One row a pair of a feature and a metric: Spearman correlation, 95 % interval, p, q; ``n`` counts prompts.
+    """Returns one row per feature and metric: Spearman correlation, 95 % interval, p, q; ``n`` counts prompts.
 
-    ``table`` has a row a run. ``cluster`` is the column that says which prompt a run belongs to. ``strata``: columns
-    (task, model, structure) within whose combinations correlations are taken, then pooled by random effects; None: all
-    runs together. ``estimand``: "between" prompts, or "within" a prompt over the levels of the column ``over``.
+    ``table`` has a row per run. ``cluster`` is the column with the prompt of a run. ``strata``: columns (task, model,
+    structure) within whose combinations correlations are taken, then pooled by random effects; None: all runs together.
+    ``estimand``: "between" prompts, or "within" a prompt over the levels of the column ``over``.
 
     Further columns: ``strata`` how many were pooled, ``i2`` and ``tau`` their heterogeneity (tau on the scale of
     Fisher's z), ``linked`` true for pairs that are linked by construction, ``why`` the reason for that, or for having
-    no p. Below the gate (30 prompts; 10 of each class of a yes/no metric) there is no p; linked pairs have no q.
+    no p. Below the sample gate (30 prompts; 10 of each class of a yes/no metric) there is no p; linked pairs have no q.
     With ``controls`` (fixed before the answer): ``rho_controlled``, ``low_controlled``, ``high_controlled``,
-    ``p_controlled`` of the partial correlation, and with ``post_treatment`` (length, log-probability of the answer)
-    the same with ``_post``, which holds both. What the feature acts through is taken out there: read it with care.
+    ``p_controlled`` of the partial correlation, and with ``post_treatment`` (length, log-probability of the answer) the
+    same ending in ``post``, which holds both. That also removes mediators of the feature's effect: read it with care.
 
     ``linked``: pairs that go together by construction, or a function (feature, metric) -> reason ("": they do not).
     ``permutations`` of every pair (small p get more); ``resamples`` of the bootstrap; 0 leaves p or intervals out.
@@ -103,7 +103,7 @@ def _reason(rule: Links, feature: str, metric: str) -> str:
 
 
 def _held(table: pd.DataFrame, names: str | Iterable[str], what: str) -> np.ndarray:
-    """float64 [row, C]: numbers as they are, anything else as one yes/no a level but the first."""
+    """Returns float64 [row, C]: numbers as they are, anything else as one yes/no column per level but the first."""
     parts = [np.empty((len(table), 0))]
     for name in table_columns.check_columns(table, names, what):
         if table_columns.is_number(table[name]):

@@ -1,14 +1,15 @@
-"""Runs -> the observations that a correlation is taken over, and which of them may change places.
+"""Reduces runs to the observations of a correlation, and defines which of them are exchangeable.
 
 Two questions, never mixed. *between*: do prompts with more of the feature have better answers? A prompt's runs within a
 stratum are averaged first, so a prompt counts once there however often it was run. *within*: when the structure changes
 and the prompt stays, does a change of the feature go with a change of quality? Both are taken as differences to the
 prompt's own mean over the structures (runs of one structure averaged first).
 
-Strata often share prompts (two models answer the same ones), so nothing is drawn or moved by stratum. A *cluster*
-(prompt) is drawn again as a whole, with all its observations in all strata. A *unit* is what moves in a permutation:
-the prompt (between), or one structure of a prompt (within); it takes its observations in all strata along, and moves
-only inside its *block*: prompts that occur in common strata (in practice a task), or the structures of one prompt.
+Strata often share prompts (two models answer the same ones), so nothing is resampled or permuted by stratum. A
+*cluster* (prompt) is resampled as a whole, with all its observations in all strata. A *unit* is what moves in a
+permutation: the prompt (between), or one structure of a prompt (within); it takes its observations in all strata along,
+and moves only inside its *block*: prompts that occur in common strata (in practice a task), or the structures of one
+prompt.
 
 Guarded by tests/core/test_statistics_correlation.py.
 """
@@ -34,22 +35,22 @@ class RunArrays:
     """A table of R runs as arrays."""
 
     values: np.ndarray
-    """float64 [R, D] features, metrics and controls side by side."""
+    """float64 [R, D]: features, metrics and controls side by side."""
     cluster: np.ndarray
-    """int [R] number of the prompt, 0 to P - 1."""
+    """int [R]: number of the prompt, 0 to P - 1."""
     stratum: np.ndarray
     """int [R]"""
     level: np.ndarray
-    """int [R] the structure (within); 0 (between)."""
+    """int [R]: the structure (within); 0 (between)."""
     strata: pd.DataFrame
-    """A row a stratum: its levels."""
+    """A row per stratum with its levels."""
     group: np.ndarray
-    """int [P] prompts with the same number occur in common strata."""
+    """int [P]: prompts with the same number occur in common strata."""
     estimand: str
 
     @property
     def block(self) -> np.ndarray:
-        """int [unit] the block of each unit."""
+        """The block of each unit, int [unit]."""
         if self.estimand == "between":
             return self.group
         return np.repeat(np.arange(len(self.group)), self.levels)
@@ -70,10 +71,10 @@ class Observations:
     cluster: np.ndarray
     """int [O]"""
     unit: np.ndarray
-    """int [O]"""
+    """int [O]: the unit that moves in a permutation."""
 
     def parts(self) -> list[tuple[int, slice]]:
-        """(stratum, its observations)."""
+        """Returns (stratum, its observations) of each stratum."""
         numbers, first = np.unique(self.stratum, return_index=True)
         ends = np.r_[first[1:], len(self.stratum)] if len(first) else first
         return [(int(s), slice(int(a), int(b))) for s, a, b in zip(numbers, first, ends, strict=True)]
@@ -89,7 +90,7 @@ def read_runs(
     over: str = "structure",
     values: np.ndarray | None = None,
 ) -> RunArrays:
-    """Arrays of ``table``: the columns ``names`` (or ``values`` [row, D]), which prompt, stratum and level.
+    """Reads arrays from ``table``: the columns ``names`` (or ``values`` [row, D]), prompt, stratum and level.
 
     Rows without a prompt are left out. Raises StudyError for columns that are missing or hold text.
     """
@@ -116,7 +117,7 @@ def read_runs(
 
 
 def _groups(cluster: np.ndarray, stratum: np.ndarray) -> np.ndarray:
-    """int [P]: connected parts of the graph of prompts and the strata they occur in."""
+    """Returns int [P]: connected components of the graph of prompts and the strata they occur in."""
     if not len(cluster):
         return np.zeros(0, np.int64)
     prompts, size = int(cluster.max()) + 1, int(cluster.max()) + 2 + int(stratum.max())
@@ -125,7 +126,7 @@ def _groups(cluster: np.ndarray, stratum: np.ndarray) -> np.ndarray:
 
 
 def select_observations(runs: RunArrays, rows: np.ndarray, names: np.ndarray) -> Observations:
-    """The observations of the runs ``rows`` (bool [R]) in the columns ``names`` (int [D]), where nothing is missing."""
+    """Returns the observations of the runs ``rows`` (bool [R]) in the columns ``names`` (int [D]), all complete."""
     picked = np.flatnonzero(rows)
     stratum, cluster, level = runs.stratum[picked], runs.cluster[picked], runs.level[picked]
     order = np.lexsort((level, cluster, stratum))
@@ -139,13 +140,13 @@ def select_observations(runs: RunArrays, rows: np.ndarray, names: np.ndarray) ->
 
 
 def _without_rounding(values: np.ndarray) -> np.ndarray:
-    """What is equal must rank as equal: sums in another order must not put it in an order."""
+    """Rounds values, so that equal values rank as equal whatever the order of summation."""
     size = np.abs(values).max(axis=0, initial=0.0)
     return np.round(values / np.where(size > 0, size, 1.0), 12)
 
 
 def _starts(keys: np.ndarray) -> np.ndarray:
-    """Where a new combination begins in sorted ``keys`` [key, row]."""
+    """Returns where a new combination begins in sorted ``keys`` [key, row]."""
     if not keys.shape[1]:
         return np.zeros(0, np.int64)
     return np.flatnonzero(np.r_[True, (np.diff(keys, axis=1) != 0).any(0)])
@@ -160,7 +161,7 @@ def _averaged(values: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _centred(values: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Differences to the prompt's mean in its stratum; prompts seen under one structure only say nothing."""
+    """Returns differences to the prompt's mean in its stratum, without prompts seen under one structure only."""
     first = _starts(keys[:2])
     counts = np.diff(np.r_[first, keys.shape[1]])
     if len(first):

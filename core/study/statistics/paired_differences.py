@@ -1,4 +1,4 @@
-"""Differences by prompt: one level of a factor against another, and against its own position control.
+"""Computes paired differences by prompt between levels of a factor, and between a level and its position control.
 
 Every prompt was run under every level, so levels are compared inside a prompt: its runs are averaged for each level
 (and matched by model and other factors where these are not held fixed), subtracted, and the differences are averaged
@@ -6,11 +6,11 @@ over prompts. Comparing the plain means of two groups of runs would count a prom
 the prompts that failed under one level stand in for the others.
 
 A structure also moves words to another place, and attention depends on place. Its *position control* is the same layout
-with a neutral filler where the instruction stands. ``against_control`` therefore gives structure minus its own control,
+with a neutral filler in place of the instruction. ``against_control`` therefore gives structure minus its own control,
 and ``net``: that difference minus the same difference of the baseline (a difference in differences by prompt).
 
-To add a question: one line in ``contrast``'s callers: a list of (level, control, sign). Intervals and p-values: see
-``core.study.statistics.sign_flip``. Guarded by tests/core/test_statistics_paired_differences.py.
+To add a comparison: one line in the callers of ``signed_contrast``: a list of (level, control, sign). Intervals and
+p-values: see ``core.study.statistics.sign_flip``. Guarded by tests/core/test_statistics_paired_differences.py.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from .multiple_testing import q_values
 from .sign_flip import FLIPS, RESAMPLES, mean_tests
 
 Term = tuple[str, bool, int]
-"""(level, whether of its position control, +1 or -1)"""
+"""(level, whether its position control, +1 or -1)"""
 
 
 @dataclass(frozen=True)
 class PairedDesign:
-    """Which columns say what: the factor, the clusters, what is held fixed, what else is matched."""
+    """The columns of a comparison: the factor, the clusters, what is held fixed, what else is matched."""
 
     factor: str = "structure"
     cluster: str = "prompt_id"
@@ -56,12 +56,12 @@ def paired_differences_table(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Each level of ``factor`` minus ``base``, by prompt, for each combination of ``by``.
+    """Returns each level of ``factor`` minus ``base``, by prompt, for each combination of ``by``.
 
-    ``table`` has one row a run; rows whose column ``control`` is true are left out. ``match``: columns in which two
+    ``table`` has one row per run; rows whose column ``control`` is true are left out. ``match``: columns in which two
     runs must agree to be subtracted; by default model and ``factor:*`` where they are neither ``by`` nor ``factor``.
-    Returns a row a value x combination x level: value, the columns of ``by``, level, mean and base_mean (of the prompts
-    that have both, in the value's unit), difference, low, high (95 %, cluster bootstrap), p (sign flips), q
+    Returns a row per value x combination x level: value, the columns of ``by``, level, mean and base_mean (of the
+    prompts that have both, in the value's unit), difference, low, high (95 %, cluster bootstrap), p (sign flips), q
     (Benjamini-Hochberg over all rows returned), n (prompts that have both). Raises StudyError for an unknown column.
     """
     values = [value] if isinstance(value, str) else list(value)
@@ -90,9 +90,9 @@ def against_control(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Each level minus its own position control, and that difference minus the baseline's, by prompt.
+    """Returns each level minus its own position control, and that difference minus the baseline's, by prompt.
 
-    Rows of ``table`` with a true ``control`` are the controls of their level. Returns a row a value x combination of
+    Rows of ``table`` with a true ``control`` are the controls of their level. Returns a row per value x combination of
     ``by`` x level: value, by, level, mean and control_mean (of the prompts that have both), control_difference,
     control_low, control_high, control_p, control_q, control_n; net_difference, net_low, net_high, net_p, net_q, net_n
     (NaN for the baseline itself, and where a control is missing; n = prompts that have all four). Both q form one
@@ -124,7 +124,7 @@ TERM_ENDINGS = ("difference", "low", "high", "p", "n")
 
 
 def net_terms(level: str, base: str) -> list[Term]:
-    """(level - its control) - (base - its control)"""
+    """Returns the terms of (level - its control) - (base - its control)."""
     return [(level, False, 1), (level, True, -1), (base, False, -1), (base, True, 1)]
 
 
@@ -138,7 +138,7 @@ def paired_design(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> PairedDesign:
-    """The Design, its columns checked; ``match`` None: model and ``factor:*`` unless they are held fixed."""
+    """Returns the PairedDesign, its columns checked; ``match`` None: model and ``factor:*`` unless held fixed."""
     if match is None:
         fixed = {*by, factor, cluster}
         match = [c for c in table.columns if (c == "model" or str(c).startswith("factor:")) and c not in fixed]
@@ -149,9 +149,10 @@ def paired_design(
 
 
 def cell_means(table: pd.DataFrame, values: Sequence[str], design: PairedDesign) -> pd.DataFrame:
-    """Mean of ``values`` over runs that differ only by seed; index by, cluster, match, factor, control; NaN undefined.
+    """Returns the mean of ``values`` over runs that differ only by seed.
 
-    A column that is missing from the table, such as that of a metric never computed, is all NaN.
+    Index: by, cluster, match, factor, control; NaN where undefined. A column that is missing from the table, such as
+    that of a metric never computed, is all NaN.
     """
     numbers = table.reindex(columns=list(values)).apply(pd.to_numeric, errors="coerce").astype(float)
     keys = [*design.by, design.cluster, *design.match, design.factor]
@@ -165,13 +166,13 @@ def cell_means(table: pd.DataFrame, values: Sequence[str], design: PairedDesign)
 
 
 def design_levels(means: pd.DataFrame, design: PairedDesign) -> list[str]:
-    """The levels of the factor that have runs of their own (not only of a control), in order."""
+    """Returns the levels of the factor that have runs of their own (not only of a control), in order."""
     own = ~means.index.get_level_values(_CONTROL).astype(bool)
     return sorted(means.index.get_level_values(design.factor)[own].unique(), key=str)
 
 
 def signed_contrast(means: pd.DataFrame, design: PairedDesign, terms: Sequence[Term]) -> pd.DataFrame:
-    """The signed sum of ``terms`` by prompt, averaged over prompts, for each value and combination of ``by``.
+    """Returns the signed sum of ``terms`` by prompt, averaged over prompts, for each value and combination of ``by``.
 
     Columns: value, by, first (mean of the first term), rest (mean of the second), difference, low, high, p, n.
     """

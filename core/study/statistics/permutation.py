@@ -1,4 +1,4 @@
-"""Permutations of whole units, the same in all strata, and the p-values that come of them.
+"""Draws permutations of whole units, the same in all strata, and computes p-values from them.
 
 Two models that answer the same prompts do not give two independent correlations, so prompts are moved jointly: one
 permutation of a block's units serves all its strata. Where a unit has no observation in a stratum (a run failed, a
@@ -7,9 +7,10 @@ permutation that is again a uniformly random one of the units at hand, so each s
 that all strata share keep moving together.
 
 p = (b + 1) / (m + 1) with b of m permutations at least as extreme (Phipson and Smyth 2010): never 0, and exact. A
-family of 1,000 pairs needs a p of 5e-5 before one of them can be found, so pairs with fewer than ``FEW`` of m go on
-with ten times as many permutations, while that could still decide anything. Stopping at b >= FEW keeps p valid (Besag
-and Clifford 1991): a p below FEW / m can only come from a pair that went on. No tail is fitted: its error is unknown.
+family of 1,000 pairs needs a p of 5e-5 before one of them can be found, so pairs with b below ``FEW_UNITS`` continue
+with ten times as many permutations, while that could still decide anything. Stopping at b >= FEW_UNITS keeps p valid
+(Besag and Clifford 1991): a p below FEW_UNITS / m can only come from a pair that continued. No tail is fitted: its
+error is unknown.
 
 Guarded by tests/core/test_statistics_permutation.py and by ``make calibrate``.
 """
@@ -22,15 +23,15 @@ import numpy as np
 
 FEW_UNITS = 10
 LEAST_PERMUTATIONS, MANY_PERMUTATIONS = 9_999, 60
-"""Permutations of pairs that had fewer than FEW as extreme, unless there are more than MANY such pairs."""
+"""Least permutations of the pairs with b below FEW_UNITS, unless there are more than MANY_PERMUTATIONS such pairs."""
 MOST_PERMUTATIONS = 99_999
-"""Permutations of one pair at most."""
+"""Most permutations of one pair."""
 RESOLUTION = 40
 """Permutations for each pair of the family, so that a pair alone may reach q = 0.05 with room to spare (20 suffice)."""
 
 
 def draw_permutations(block: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """int [count, U] permutations of the U units, each inside its ``block`` int [U]."""
+    """Returns int [count, U]: permutations of the U units, each inside its ``block`` int [U]."""
     keys = rng.random((count, len(block)))
     if not block.any():
         return np.argsort(keys, axis=1).astype(np.int32)
@@ -41,7 +42,7 @@ def draw_permutations(block: np.ndarray, count: int, rng: np.random.Generator) -
 
 
 def induced_permutations(moves: np.ndarray, units: np.ndarray) -> np.ndarray:
-    """int [count, n]: for each of ``units`` [n] the place in ``units`` that ``moves`` [count, U] first returns to."""
+    """Returns int [count, n]: for each of ``units`` [n] the index in it that ``moves`` [count, U] first returns to."""
     place = np.full(moves.shape[1], -1, np.int32)
     place[units] = np.arange(len(units))
     to = moves[:, units]
@@ -56,7 +57,7 @@ def induced_permutations(moves: np.ndarray, units: np.ndarray) -> np.ndarray:
 
 
 def chunk_sizes(count: int, width: int, limit: int = 2_000_000) -> Iterator[int]:
-    """``count`` in parts, so that part x ``width`` numbers stay below ``limit``."""
+    """Divides ``count`` into parts, so that part x ``width`` numbers stay below ``limit``."""
     step = max(1, limit // max(width, 1))
     while count > 0:
         yield min(step, count)
@@ -68,7 +69,7 @@ def p_value(extreme: np.ndarray, count: np.ndarray | int) -> np.ndarray:
 
 
 def next_count(count: int, pairs: int, undecided: int) -> int:
-    """How many permutations the ``undecided`` pairs of a family of ``pairs`` should have in all; ``count``: enough.
+    """Returns how many permutations in all the ``undecided`` pairs of a family of ``pairs`` need; ``count``: enough.
 
     If all of them are real, Benjamini-Hochberg needs p <= q x undecided / pairs of the largest one only.
     """

@@ -1,4 +1,4 @@
-"""Correlations of several strata put together: Fisher's z, random effects, heterogeneity.
+"""Pools correlations of several strata: Fisher's z, random effects, heterogeneity.
 
 Weights 1 / (v + tau2) with v = 1.06 / (n - 3) (Fieller, Hartley and Pearson 1957: the variance of Fisher's z of a
 Spearman correlation): they depend on n alone, not on the estimate itself, which would bias the mean. tau2 is the moment
@@ -6,7 +6,7 @@ estimate (DerSimonian and Laird 1986), with one change: strata that share prompt
 Q is not k - 1 but trace(A V), V the bootstrap covariance of the strata's z (prompts drawn jointly). With V = diag(v) it
 is the textbook formula, and tests/core/test_statistics_pooling.py compares it with statsmodels.
 
-The variance of the pooled z is a'(V + tau2 I)a: what prompts and what strata contribute. Without strata tau2 is 0.
+The variance of the pooled z is a'(V + tau2 I)a: the contributions of prompts and of strata. Without strata tau2 is 0.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 CLIP = 1 - 1e-6
-"""Largest |rho| that Fisher's z is taken of; z of 1 is infinite."""
+"""Largest |rho| whose Fisher's z is taken, since z of 1 is infinite."""
 
 
 def fisher_z(rho: np.ndarray) -> np.ndarray:
@@ -24,20 +24,20 @@ def fisher_z(rho: np.ndarray) -> np.ndarray:
 
 
 def z_to_correlation(z: np.ndarray) -> np.ndarray:
-    """Correlation of a z; what was clipped is 1 again."""
+    """Returns the correlation of a z; clipped values are 1 again."""
     rho = np.tanh(z)
     return np.where(np.abs(rho) >= CLIP * (1 - 1e-9), np.sign(rho), rho)
 
 
 def fisher_variance(n: np.ndarray) -> np.ndarray:
-    """Of Fisher's z of a Spearman correlation over ``n`` independent pairs; infinite below 4."""
+    """Returns the variance of Fisher's z of a Spearman correlation over ``n`` independent pairs; infinite below 4."""
     n = np.asarray(n, float)
     return np.where(n > 3, 1.06 / np.maximum(n - 3, 1e-9), np.inf)
 
 
 @dataclass(frozen=True, eq=False)
 class Pooled:
-    """Each float64 with the shape of z without its first axis, the strata."""
+    """Pooled estimates; each float64 with the shape of z without its first axis, the strata."""
 
     z: np.ndarray
     se: np.ndarray
@@ -45,11 +45,11 @@ class Pooled:
     i2: np.ndarray
     tau2: np.ndarray
     weight: np.ndarray
-    """[k, ...] share of each stratum, sums to 1."""
+    """[k, ...]: the weight of each stratum, sums to 1."""
 
 
 def pool_strata(z: np.ndarray, v: np.ndarray, samples: np.ndarray | None = None) -> Pooled:
-    """``z`` [k, ...] with variances ``v`` [k, ...] (infinite: not there) and bootstrap ``samples`` [B, k, ...]."""
+    """Pools ``z`` [k, ...] with variances ``v`` [k, ...] (infinite: missing) and bootstrap ``samples`` [B, k, ...]."""
     w = np.where(np.isfinite(v) & (v > 0), 1 / v, 0.0)
     z = np.where(w > 0, z, 0.0)
     total = w.sum(0)
@@ -69,7 +69,7 @@ def pool_strata(z: np.ndarray, v: np.ndarray, samples: np.ndarray | None = None)
 
 
 def _sum(weight: np.ndarray, samples: np.ndarray) -> np.ndarray:
-    """[B, ...] the weighted sum over strata."""
+    """Returns [B, ...]: the weighted sum over strata."""
     return np.asarray((np.where(weight > 0, samples, 0.0) * weight).sum(1))
 
 
@@ -78,6 +78,6 @@ def _spread(samples: np.ndarray) -> np.ndarray:
 
 
 def _expected(w: np.ndarray, total: np.ndarray, samples: np.ndarray) -> np.ndarray:
-    """Expectation of Q without heterogeneity: trace(A V), A = diag(w) - ww' / total."""
+    """Returns the expectation of Q without heterogeneity: trace(A V), A = diag(w) - ww' / total."""
     each = (w * _spread(np.where(w > 0, samples, 0.0))).sum(0)
     return np.asarray(each - _spread(_sum(w, samples)) / total)

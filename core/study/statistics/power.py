@@ -1,6 +1,6 @@
-"""How many prompts a verdict needs, and how small a correlation they can show.
+"""Sample-size rules for verdicts, and the smallest correlation that a number of prompts can detect.
 
-Runs are no evidence of their own: 1,000 runs of 10 prompts are 10 prompts. So the gate counts prompts, and for a yes/no
+Runs are no independent evidence: 1,000 runs of 10 prompts are 10 prompts. So the gate counts prompts, and for a yes/no
 metric those in which each of the two occurs. Guarded by tests/core/test_statistics_power.py.
 """
 
@@ -22,13 +22,13 @@ OF_EACH = 10
 
 @dataclass(frozen=True)
 class SampleGate:
-    """Whether a metric has enough behind it for a verdict; true or false by itself."""
+    """Whether a metric has enough prompts for a verdict; usable as a bool."""
 
     passed: bool
     prompts: int
-    """Prompts with a value."""
+    """Number of prompts with a value."""
     no: int | None
-    """Prompts with a run of value 0; None if the metric is no yes/no."""
+    """Number of prompts with a run of value 0; None for a metric that is not yes/no."""
     yes: int | None
     why: str
     """What is missing, as a sentence; "" if passed."""
@@ -38,7 +38,7 @@ class SampleGate:
 
 
 def sample_gate(table: pd.DataFrame, metric: str, cluster: str = "prompt_id") -> SampleGate:
-    """The gate of a column of a table of runs. Raises StudyError for unknown columns."""
+    """Returns the gate of a column of a table of runs. Raises StudyError for unknown columns."""
     table_columns.check_table(table)
     (name,), (by,) = (
         table_columns.check_columns(table, metric, "metrics"),
@@ -48,7 +48,7 @@ def sample_gate(table: pd.DataFrame, metric: str, cluster: str = "prompt_id") ->
 
 
 def judge_sample(values: np.ndarray, prompts: np.ndarray) -> SampleGate:
-    """The gate of ``values`` [run] of the ``prompts`` int [run] (-1: none)."""
+    """Returns the gate of ``values`` [run] of the ``prompts`` int [run] (-1: none)."""
     known = np.isfinite(values) & (prompts >= 0)
     values, prompts = values[known], prompts[known]
     n = len(np.unique(prompts))
@@ -67,11 +67,11 @@ def _prompts(n: int) -> str:
 
 
 def smallest_rho(n: Any, alpha: float = 0.05, power: float = 0.8) -> Any:
-    """The smallest |Spearman rho| that ``n`` prompts show with this power in a two-sided test at ``alpha``.
+    """Returns the smallest |Spearman rho| that ``n`` prompts detect with this power in a two-sided test at ``alpha``.
 
-    Fisher's z: found if above the quantile of its null distribution, variance 1.06 / (n - 3) (Fieller, Hartley and
-    Pearson 1957), where it lies with variance (1 + rho^2 / 2) / (n - 3) (Bonett and Wright 2000). Without ties; a
-    yes/no metric needs more. A float for a number, an array for several; NaN below 5 prompts. Raises StudyError.
+    Fisher's z: detected if above the quantile of its null distribution, variance 1.06 / (n - 3) (Fieller, Hartley and
+    Pearson 1957), where it has variance (1 + rho^2 / 2) / (n - 3) (Bonett and Wright 2000). Without ties; a yes/no
+    metric needs more. A float for a number, an array for several; NaN below 5 prompts. Raises StudyError.
     """
     if not (0 < alpha < 1 and 0 < power < 1):
         raise StudyError(f"alpha and power must lie between 0 and 1, not {alpha} and {power}.")

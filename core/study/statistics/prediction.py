@@ -1,21 +1,21 @@
-"""Can importance tell, prompt by prompt, whether the answer was good? A logistic regression, beside its baselines.
+"""Predicts prompt by prompt, from importance, whether the answer was good: logistic regression beside baselines.
 
-The mean over all heads is a weak signal; a regression over single heads is a stronger one, and much easier to fool
-oneself with. So: nothing about a prompt that is tried was seen before (folds hold whole prompts; the first scheme
-leaves a whole task out), standardising and the choice of regularisation happen inside the training part, and every
-number stands beside what needs no attention at all:
+The mean over all heads is a weak signal; a regression over single heads is a stronger one, and much easier to overfit.
+So: nothing about a test prompt was seen in training (folds hold whole prompts; the first scheme leaves a whole task
+out), standardising and the choice of regularisation happen inside the training part, and every number is given beside
+baselines that need no attention at all:
 
-* ``base rates``: the share of good runs of the same task and structure;
-* ``other run``: the same heads, taken from another prompt's run of the same task and structure and the same fold;
-* and what the caller passes: length, log-probability, embedding of the prompt.
+- ``base rates``: the share of good runs of the same task and structure;
+- ``other run``: the same heads, taken from another prompt's run of the same task and structure and the same fold;
+- and those that the caller passes: length, log-probability, embedding of the prompt.
 
 ``over_base`` is the AUROC minus that of the base rates, with an interval from the same draws of prompts. ``within``
 counts only pairs of runs of the same task and structure, where base rates are worth 0.5 by construction.
 
-Numbers: L2, C from ``GRID`` by log loss in 3 inner folds of prompts; a strong L2 is fast and fit for 1,000 columns on
-500 runs (X enters through its products only, so no columns need to be dropped first). What is undefined in a column
-counts as the training mean. The interval is for these fitted predictions; it does not fit again in every draw.
-Guarded by tests/core/test_statistics_prediction.py: planted heads, nulls, leaks through prompts, tasks and scaling.
+Method: L2, C from ``GRID`` by log loss in 3 inner folds of prompts; a strong L2 is fast and fit for 1,000 columns on
+500 runs (X enters through its products only, so no columns need to be dropped first). An undefined value counts as the
+training mean. The interval is for these fitted predictions; it does not fit again in every draw. Guarded by
+tests/core/test_statistics_prediction.py: planted heads, nulls, leaks through prompts, tasks and scaling.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _never() -> bool:
 
 @dataclass(frozen=True, eq=False)
 class PredictionRuns:
-    """The runs that all sets of columns are tried on, R of them."""
+    """The R runs on which all sets of columns are tested."""
 
     good: np.ndarray
     """bool [R]"""
@@ -73,13 +73,13 @@ class PredictionRuns:
     tasks: np.ndarray
     """int [R]"""
     strata: np.ndarray
-    """int [R] task x structure"""
+    """int [R]: task x structure."""
     structures: np.ndarray
     """int [R]"""
     seed: int = 0
 
     def folds(self, scheme: str, count: int = FOLDS) -> np.ndarray:
-        """int [R]: what is left out together."""
+        """Returns int [R]: the fold of each run; a fold is left out as a whole."""
         return self.tasks if scheme == LEFT_OUT else prompt_folds(self.prompts, count, self.seed)
 
 
@@ -100,17 +100,17 @@ def predict_outcome(
     progress: Progress = _silent,
     cancelled: IsCancelled = _never,
 ) -> pd.DataFrame:
-    """How well columns about a run tell whether its outcome ``y`` [run] is 1 or 0 (NaN: left out), beside baselines.
+    """Returns how well columns of a run predict whether its outcome ``y`` [run] is 1 or 0, beside baselines.
 
-    ``x``: {name: float [run, column]} of per-head features (or one array, "heads"); runs without any number in the
-    first are left out for all. ``prompts``, ``tasks``, ``structures`` [run]. ``baselines``: {name: float [run, column]
-    or [run]}; ``single``: {name: float [run]} tried as they are, their direction learned in folds. Rows: leave one task
-    out first (not with a single task), then folds of prompts; in each the ``kind`` heads, baseline (base rates, other
-    run, then those passed), feature. Columns: scheme, kind, features (name), auroc, low, high (95 %, prompts drawn
-    again; pairs of runs left out together), within, within_low, within_high (only pairs of the same task and
-    structure), over_base, over_low, over_high (minus the base rates), direction (of a single feature), c (median of
-    those chosen), n (prompts), runs, positives and negatives (prompts with such a run), verdict, why.
-    Raises StudyError where y is not 0 / 1 or lengths differ, Cancelled.
+    ``y`` NaN: left out. ``x``: {name: float [run, column]} of per-head features (or one array, "heads"); runs without
+    any number in the first are left out for all. ``prompts``, ``tasks``, ``structures`` [run]. ``baselines``: {name:
+    float [run, column] or [run]}; ``single``: {name: float [run]} used as they are, their direction learned in folds.
+    Rows: leave one task out first (not with a single task), then folds of prompts; in each the ``kind`` heads, baseline
+    (base rates, other run, then those passed), feature. Columns: scheme, kind, features (name), auroc, low, high (95 %,
+    prompts resampled; pairs of runs left out together), within, within_low, within_high (only pairs of the same task
+    and structure), over_base, over_low, over_high (minus the base rates), direction (of a single feature), c (median of
+    those chosen), n (prompts), runs, positives and negatives (prompts with such a run), verdict, why. Raises StudyError
+    where y is not 0 / 1 or lengths differ, Cancelled.
     """
     sets = {"heads": x} if isinstance(x, np.ndarray) else dict(x)
     outcome, keep = _kept(sets, np.asarray(y, float), (prompts, tasks))
@@ -204,14 +204,17 @@ def _row(
 
 
 def _areas(scores: np.ndarray, tried: PredictionRuns, fold: np.ndarray, resamples: int) -> tuple[Area, Area]:
-    """(over all pairs of runs left out together, over those of the same task and structure)"""
+    """Returns (the area over all pairs of runs left out together, over those of the same task and structure)."""
     args = (scores, tried.good, tried.prompts)
     inside = tried.strata * (fold.max(initial=0) + 1) + fold
     return tuple(auroc_area(*args, b, resamples=resamples, seed=tried.seed) for b in (fold, inside))  # type: ignore[return-value]
 
 
 def _base_rates(tried: PredictionRuns, fold: np.ndarray) -> np.ndarray:
-    """float [R]: share of good runs of the same task and structure in the other folds, shrunk to the structure's."""
+    """Returns float [R]: share of good runs of the same task and structure in other folds, with shrinkage.
+
+    Shrunk towards the structure's share, and that towards the overall one.
+    """
     out = np.full(len(fold), np.nan)
     for f in np.unique(fold):
         train, test = fold != f, fold == f
@@ -231,7 +234,7 @@ def _rates(group: np.ndarray, good: np.ndarray, train: np.ndarray, prior: np.nda
 
 
 def _donors(tried: PredictionRuns, fold: np.ndarray) -> np.ndarray:
-    """int [R]: the run whose columns stand in: of the next prompt of the same task, structure and fold; -1: none."""
+    """Returns int [R]: a run of another prompt of the same task, structure and fold, as a control; -1: none."""
     donors, rng = np.full(len(fold), -1), np.random.default_rng([tried.seed, 7])
     for rows in pd.DataFrame({"s": tried.strata, "f": fold}).groupby(["s", "f"]).indices.values():
         names = rng.permutation(np.unique(tried.prompts[rows]))
@@ -251,7 +254,7 @@ def _donors(tried: PredictionRuns, fold: np.ndarray) -> np.ndarray:
 def regression_scores(
     values: np.ndarray, tried: PredictionRuns, fold: np.ndarray, grid: Sequence[float] = GRID
 ) -> tuple[np.ndarray, list[float]]:
-    """(log-odds [R] of each run from a regression on the other folds, the C of each fold)."""
+    """Returns (log-odds [R] of each run from a regression on the other folds, the C of each fold)."""
     scores, chosen = np.zeros(len(fold)), []
     for f in np.unique(fold):
         train, test = fold != f, fold == f
@@ -264,7 +267,7 @@ def regression_scores(
 
 
 def _choose(x: np.ndarray, good: np.ndarray, prompts: np.ndarray, grid: Sequence[float], seed: int) -> float:
-    """The C with the least log loss over inner folds of prompts."""
+    """Returns the C with the least log loss over inner folds of prompts."""
     loss = dict.fromkeys(grid, 0.0)
     fold = prompt_folds(prompts, INNER, seed)
     for f in np.unique(fold):
@@ -277,7 +280,7 @@ def _choose(x: np.ndarray, good: np.ndarray, prompts: np.ndarray, grid: Sequence
 
 
 def _fits(x: np.ndarray, good: np.ndarray, new: np.ndarray, grid: Sequence[float]) -> list[tuple[float, np.ndarray]]:
-    """(C, log-odds of the ``new`` rows) for each C, standardised on ``x``; an undefined number is the mean of ``x``."""
+    """Returns (C, log-odds of the ``new`` rows) for each C, standardised on ``x``; NaN counts as the mean of ``x``."""
     from sklearn import config_context
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler

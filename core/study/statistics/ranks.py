@@ -1,12 +1,12 @@
-"""Ranks, also of a sample in which prompts were drawn again, as columns whose inner products are correlations.
+"""Computes ranks, also of bootstrap samples of prompts, as columns whose inner products are correlations.
 
 Spearman's rho is the correlation of midranks. Here each column of ranks is centred and scaled to length 1 once, so that
 all features against all metrics are one matrix product, and a permutation only reorders rows. A bootstrap sample is
 given by how often each observation was drawn: midranks follow from cumulated counts, without sorting again. Ranks of
 the *resample* are taken, not those of the whole sample; otherwise intervals come out too narrow.
 
-With controls it is the partial Spearman correlation: ranks minus what a linear fit on the ranks of the controls gives.
-Within prompts, ranks of the differences are centred by prompt once more, so that the mean over permutations is zero.
+With controls it is the partial Spearman correlation: ranks minus their linear fit on the ranks of the controls. Within
+prompts, ranks of the differences are centred by prompt once more, so that the mean over permutations is zero.
 
 Guarded by tests/core/test_statistics_ranks.py (equal to scipy's spearmanr, also on repeated rows).
 """
@@ -17,16 +17,16 @@ import numpy as np
 from scipy import stats
 
 TINY = 1e-9
-"""Relative to the length of a column: what is shorter after centring is constant."""
+"""Relative to the length of a column: shorter ones after centring count as constant."""
 
 
 def midranks(values: np.ndarray) -> np.ndarray:
-    """Midranks of each column of ``values`` [n, D]; ties share their mean rank (scipy)."""
+    """Returns the midranks of each column of ``values`` [n, D]; ties share their mean rank (scipy)."""
     return np.asarray(stats.rankdata(values, axis=0)) if len(values) else values.astype(float)
 
 
 def drawn_midranks(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """float64 [B, n, D] midranks where observation i stands ``counts[b, i]`` times in sample b."""
+    """Returns float64 [B, n, D]: midranks where observation i occurs ``counts[b, i]`` times in sample b."""
     out = np.empty((*counts.shape, values.shape[1]))
     below = np.zeros((len(counts), values.shape[0] + 1))
     for d in range(values.shape[1]):
@@ -40,7 +40,7 @@ def drawn_midranks(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def rank_scores(ranks: np.ndarray, counts: np.ndarray, controls: np.ndarray, within: np.ndarray | None) -> np.ndarray:
-    """[B, n, D] scaled so that the sum of ``counts`` x score x score is the correlation; NaN for a constant column.
+    """Returns scores [B, n, D] whose sum of ``counts`` x score x score is the correlation; NaN for a constant column.
 
     ``ranks`` [B, n, D], ``counts`` [B, n], ``controls`` [B, n, C] (C = 0: none), ``within`` int [n] (sorted): centre by
     these prompts, or None.
@@ -68,7 +68,7 @@ def _centre(ranks: np.ndarray, counts: np.ndarray, within: np.ndarray | None) ->
 
 
 def _residuals(ranks: np.ndarray, counts: np.ndarray, controls: np.ndarray) -> np.ndarray:
-    """Least squares on the controls; columns that repeat others or are constant change nothing (pseudo-inverse)."""
+    """Returns least-squares residuals on the controls; repeated or constant ones change nothing (pseudo-inverse)."""
     length = _length(controls, counts)[:, None, :]
     z = np.divide(controls, length, out=np.zeros_like(controls), where=length > TINY * np.maximum(length.max(), 1.0))
     weighted = np.swapaxes(z * counts[:, :, None], 1, 2)

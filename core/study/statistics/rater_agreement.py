@@ -1,9 +1,9 @@
-"""Do the people who rated agree: for each two of them, and all together.
+"""Measures the agreement of raters, pairwise (Cohen's kappa) and of all together (Krippendorff's alpha).
 
-Cohen's kappa with quadratic weights (Cohen 1968) compares two raters over what both have rated: 1 is
-perfect, 0 what their habits alone would give. Krippendorff's alpha for interval data (Krippendorff 2011) takes all
-raters and gaps at once. Neither is told below ten common answers, or where everybody always gave the same.
-Guarded by tests/core/test_statistics_rater_agreement.py.
+Cohen's kappa with quadratic weights (Cohen 1968) compares two raters over what both have rated: 1 is perfect, 0 is
+agreement by chance. Krippendorff's alpha for interval data (Krippendorff 2011) takes all raters and gaps at once.
+Neither is given below ten common answers, or where all ratings are the same. Guarded by
+tests/core/test_statistics_rater_agreement.py.
 """
 
 from __future__ import annotations
@@ -14,22 +14,23 @@ import numpy as np
 import pandas as pd
 
 COMMON = 10
-"""Answers rated by both that a verdict takes."""
+"""Fewest answers rated by both for a verdict."""
 SAME = "one of them always gave the same rating"
 
 
 def too_few_sentence(count: int) -> str:
-    """Why there is no verdict."""
+    """Returns why there is no verdict, or ""."""
     return f"{count} of {COMMON} answers that both must have rated" if count < COMMON else ""
 
 
 def pairwise_agreement(
     table: pd.DataFrame, item: str = "card", rater: str = "rater", rating: str = "rating"
 ) -> pd.DataFrame:
-    """One row for each two raters: ``first, second, n`` (answers of both), ``equal`` and ``near`` (shares that are
-    equal, or at most one apart), ``difference`` (mean, second minus first), ``kappa``, ``why`` (kappa is NaN).
+    """Returns one row for each two raters: counts, agreement and kappa.
 
-    ``table``: one row an item and rater; of several rows of one pair the last counts.
+    Columns: ``first, second, n`` (answers of both), ``equal`` and ``near`` (shares that are equal, or at most one
+    apart), ``difference`` (mean, second minus first), ``kappa``, ``why`` (kappa is NaN). ``table``: one row per item
+    and rater; of several rows of one pair the last counts.
     """
     wide, rows = _wide(table, item, rater, rating), []
     for first, second in combinations(wide.columns, 2):
@@ -44,7 +45,7 @@ def pairwise_agreement(
 def krippendorff_alpha(
     table: pd.DataFrame, item: str = "card", rater: str = "rater", rating: str = "rating"
 ) -> tuple[float, str]:
-    """(Krippendorff's alpha for interval data, why it is NaN) over all raters and items rated at least twice."""
+    """Returns (Krippendorff's alpha for interval data over items rated at least twice, why it is NaN)."""
     wide = _wide(table, item, rater, rating).to_numpy(float)
     rows = [row[~np.isnan(row)] for row in wide]
     units = [row for row in rows if len(row) > 1]
@@ -58,7 +59,7 @@ def krippendorff_alpha(
 
 
 def _wide(table: pd.DataFrame, item: str, rater: str, rating: str) -> pd.DataFrame:
-    """Items x raters."""
+    """Returns a table of items x raters."""
     last = table.drop_duplicates([item, rater], keep="last")
     return last.pivot(index=item, columns=rater, values=rating).astype(float)
 

@@ -1,13 +1,13 @@
-"""What a mean of paired differences is worth: its interval and its p-value, for many columns at once.
+"""Tests means of paired differences: interval and p-value, for many columns at once.
 
 One row is one prompt, the cluster: whatever was done several times with a prompt has been averaged before. So prompts
-are drawn again, never runs, and under the null hypothesis the two labels of a prompt may change places, which flips the
+are resampled, never runs, and under the null hypothesis the two labels of a prompt are exchangeable, which flips the
 sign of its difference. Not a t-test: scores are shares and yes / no, with many ties. Formulas:
 
-* interval: bootstrap over prompts, percentiles widened by the t-quantile (Hesterberg 2015, "expanded percentile"),
+- interval: bootstrap over prompts, percentiles widened by the t-quantile (Hesterberg 2015, "expanded percentile"),
   since plain percentiles are too narrow for some 20 prompts. Where every score is 0 or 1: adjusted Wald interval for
   matched pairs (Agresti and Min 2005, half a count in each cell): a bootstrap of zeros would have no width.
-* p: sign flips, two-sided, (1 + as extreme) / (1 + flips); all 2^n where these are fewer. For 0 / 1 scores this is
+- p: sign flips, two-sided, (1 + as extreme) / (1 + flips); all 2^n where these are fewer. For 0 / 1 scores this is
   McNemar's exact test.
 
 Guarded by tests/core/test_statistics_paired_differences.py (coverage, size of the test, equality with McNemar and
@@ -30,14 +30,14 @@ RESAMPLES = 1999
 
 @dataclass(frozen=True, eq=False)
 class MeanTest:
-    """Each float64 [column]; NaN where there are too few prompts to say (no prompt; two for an interval)."""
+    """Test results, each float64 [column]; NaN with too few prompts (none; fewer than two for an interval)."""
 
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
     p: np.ndarray
     n: np.ndarray
-    """Prompts with a value."""
+    """Number of prompts with a value."""
 
 
 def mean_tests(
@@ -49,9 +49,9 @@ def mean_tests(
     level: float = 0.95,
     seed: int = 0,
 ) -> MeanTest:
-    """Mean, interval and sign-flip p of each column of ``differences`` [prompt, column]; NaN = undefined there.
+    """Returns mean, interval and sign-flip p of each column of ``differences`` [prompt, column]; NaN = undefined there.
 
-    ``binary`` bool [column]: the scores behind the differences are all 0 or 1 (once a prompt).
+    ``binary`` bool [column]: the scores behind the differences are all 0 or 1 (one per prompt).
     """
     d = np.asarray(differences, float)
     seen = np.isfinite(d)
@@ -68,7 +68,7 @@ def mean_tests(
 def bootstrap_interval(
     values: np.ndarray, *, resamples: int = RESAMPLES, level: float = 0.95, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(low, high), each [column], of the mean over prompts of ``values`` [prompt, column]; NaN below two prompts."""
+    """Returns (low, high), each [column], of the mean over prompts of ``values`` [prompt, column]; NaN below two."""
     seen = np.isfinite(values)
     n = seen.sum(0)
     low, high = np.full(values.shape[1], np.nan), np.full(values.shape[1], np.nan)
@@ -86,13 +86,13 @@ def bootstrap_interval(
 
 
 def expanded_tail(n: int, level: float = 0.95) -> float:
-    """The tail to cut off on each side so that percentiles of n values are as wide as a t-interval is."""
+    """Returns the tail to cut off on each side so that percentiles of n values are as wide as a t-interval."""
     t = stats.t.ppf((1 + level) / 2, n - 1)
     return float(stats.norm.sf(t * np.sqrt(n / (n - 1))))
 
 
 def matched_interval(d: np.ndarray, n: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Adjusted Wald interval of each column of whole-number differences ``d`` [prompt, column], 0 where undefined."""
+    """Returns the adjusted Wald interval of each column of integers ``d`` [prompt, column], 0 where undefined."""
     z = stats.norm.ppf((1 + level) / 2)
     total, squares, more = d.sum(0), (d**2).sum(0) + 1.0, n + 2.0
     middle = total / more
@@ -103,7 +103,7 @@ def matched_interval(d: np.ndarray, n: np.ndarray, level: float = 0.95) -> tuple
 
 
 def flipped_p(d: np.ndarray, flips: int = FLIPS, seed: int = 0) -> np.ndarray:
-    """Two-sided sign-flip p of each column of ``d`` [prompt, column] (0 where undefined: flipping does nothing)."""
+    """Returns the two-sided sign-flip p of each column of ``d`` [prompt, column] (0 where undefined: no effect)."""
     observed, close = np.abs(d.sum(0)), 1e-9 * np.abs(d).sum(0)
     extreme, made = np.zeros(d.shape[1]), 0
     complete = 2 ** min(len(d), 40) <= flips
@@ -114,7 +114,7 @@ def flipped_p(d: np.ndarray, flips: int = FLIPS, seed: int = 0) -> np.ndarray:
 
 
 def share_interval(count: np.ndarray, n: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson's score interval of ``count`` successes among ``n``, each [column]; NaN where n is 0."""
+    """Returns Wilson's score interval of ``count`` successes among ``n``, each [column]; NaN where n is 0."""
     z, n = stats.norm.ppf((1 + level) / 2), np.where(n > 0, n, np.nan).astype(float)
     share = count / n
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
@@ -124,14 +124,14 @@ def share_interval(count: np.ndarray, n: np.ndarray, level: float = 0.95) -> tup
 
 @lru_cache(maxsize=16)
 def draw_prompts(n: int, resamples: int, seed: int) -> np.ndarray:
-    """float64 [resample, prompt]: how often each of n prompts was drawn, n draws with replacement."""
+    """Returns float64 [resample, prompt]: how often each of n prompts was drawn, n draws with replacement."""
     counts = np.random.default_rng([seed, n]).multinomial(n, np.full(n, 1 / n), resamples).astype(float)
     counts.setflags(write=False)
     return counts
 
 
 def _signs(n: int, count: int, complete: bool, seed: int) -> list[np.ndarray]:
-    """[flip, prompt] of -1 and 1 in blocks of at most some 30 MB: all 2^n, or ``count`` random ones."""
+    """Returns [flip, prompt] of -1 and 1 in blocks of at most some 30 MB: all 2^n, or ``count`` random ones."""
     if complete:
         return [1.0 - 2.0 * ((np.arange(count)[:, None] >> np.arange(n)) & 1)]
     block = max(1, 4_000_000 // max(n, 1))

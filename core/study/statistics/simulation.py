@@ -1,8 +1,8 @@
-"""Made-up tables of runs whose true correlation is known: what the statistics are calibrated on.
+"""Simulates tables of runs whose true correlation is known, for the calibration of the statistics.
 
 A prompt has a true feature and a true quality; each run adds noise of its own, so that runs of a prompt are alike.
 Strata (task x model) may shift and stretch both columns, which makes a strong correlation over all runs where none
-exists within a stratum. Columns are as awkward as real ones when asked: yes/no, few levels, long tails, undefined.
+exists within a stratum. On request columns are as awkward as real ones: yes/no, few levels, long tails, undefined.
 
 Guarded by tests/core/test_statistics_calibration.py.
 """
@@ -17,11 +17,11 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class SimulatedStudy:
-    """How a made-up study looks."""
+    """The parameters of a simulated study."""
 
     prompts: int = 60
     runs: int = 3
-    """Of a prompt under one model and structure."""
+    """Per prompt, under one model and structure."""
     features: int = 1
     metrics: int = 1
     rho: float = 0.0
@@ -40,12 +40,12 @@ class SimulatedStudy:
 
 
 def spearman_of_pearson(pearson: float) -> float:
-    """Spearman's rho of two normal variables with this Pearson correlation (Pearson 1907)."""
+    """Returns Spearman's rho of two normal variables with this Pearson correlation (Pearson 1907)."""
     return float(6 / np.pi * np.arcsin(pearson / 2))
 
 
 def planted_correlation(study: SimulatedStudy) -> float:
-    """What ``correlate`` should find: noise that is left in the means of runs weakens the planted correlation."""
+    """Returns the rho that ``correlate_table`` should find: noise left in the means of runs weakens the planted one."""
     return spearman_of_pearson(study.rho / (1 + study.noise**2 / study.runs))
 
 
@@ -54,7 +54,7 @@ def column_names(study: SimulatedStudy) -> tuple[list[str], list[str]]:
 
 
 def simulate_runs(study: SimulatedStudy, rng: np.random.Generator) -> pd.DataFrame:
-    """A row a run: prompt_id, task, model, structure and the columns of ``names``."""
+    """Returns one row per run: prompt_id, task, model, structure and the columns of ``column_names``."""
     shape = (study.prompts, study.models, study.structures, study.runs)
     prompt, model, structure, _ = (i.ravel() for i in np.indices(shape))
     task = prompt % study.tasks
@@ -80,7 +80,10 @@ def simulate_runs(study: SimulatedStudy, rng: np.random.Generator) -> pd.DataFra
 
 
 def _true(study: SimulatedStudy, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Features [n, F] and metrics [n, M]: n prompts, or runs where the structures matter. All share a little."""
+    """Returns features [n, F] and metrics [n, M] that all correlate a little.
+
+    n counts prompts, or runs if there are structures.
+    """
     n = study.prompts * (study.models * study.structures * study.runs if study.structures > 1 else 1)
     x, y = (_alike(rng, n, k) for k in (study.features, study.metrics))
     y[:, 0] = study.rho * x[:, 0] + np.sqrt(1 - study.rho**2) * y[:, 0]
@@ -88,7 +91,7 @@ def _true(study: SimulatedStudy, rng: np.random.Generator) -> tuple[np.ndarray, 
 
 
 def _alike(rng: np.random.Generator, n: int, columns: int) -> np.ndarray:
-    """Columns that correlate with 0.3, as features do among themselves; standard deviation 1."""
+    """Returns columns that correlate with 0.3, as features do among themselves; standard deviation 1."""
     common = rng.standard_normal((n, 1)) if columns > 1 else np.zeros((n, 1))
     share = 0.3 if columns > 1 else 0.0
     return np.sqrt(share) * common + np.sqrt(1 - share) * rng.standard_normal((n, columns))

@@ -1,6 +1,6 @@
-"""The correlation of one feature with one metric stratum by stratum, and pooled: never the pooled number alone.
+"""Computes the correlation of one feature with one metric in every stratum, and pooled (a forest plot's table).
 
-The pooled row is the number of ``correlate`` for the same pair. Guarded by
+The pooled row is the number of ``correlate_table`` for the same pair; it is never given alone. Guarded by
 tests/core/test_statistics_stratum_forest.py.
 """
 
@@ -41,12 +41,12 @@ def forest(
     resamples: int = 999,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """A row a stratum, then the pooled one. Raises StudyError for unknown columns.
+    """Returns a row per stratum, then the pooled one. Raises StudyError for unknown columns.
 
-    Columns: ``stratum`` its label ("pooled" in the last row), the strata columns themselves, ``rho``, ``low``,
-    ``high`` (95 %), ``n`` prompts, ``weight`` share of the pooled number, ``gate`` true if a verdict is due, ``why``
-    not; in the pooled row also ``Q``, ``i2``, ``tau2`` and ``low_next``, ``high_next``: where a further stratum
-    would lie with 95 % (Higgins, Thompson and Spiegelhalter 2009; three strata at least).
+    Columns: ``stratum`` its label ("pooled" in the last row), the strata columns themselves, ``rho``, ``low``, ``high``
+    (95 %), ``n`` prompts, ``weight`` share of the pooled number, ``gate`` true if there are enough prompts for a
+    verdict, ``why`` not; in the pooled row also ``Q``, ``i2``, ``tau2`` and ``low_next``, ``high_next``: the 95 %
+    prediction interval of a further stratum (Higgins, Thompson and Spiegelhalter 2009; three strata at least).
     """
     table_columns.check_table(table)
     names = [
@@ -72,7 +72,7 @@ def forest(
 
 
 def _row(runs: observations.RunArrays, used: np.ndarray) -> Row:
-    """How many prompts, and what the gate says."""
+    """Returns the row of a stratum without its correlation: number of prompts, and the sample gate."""
     known = used & np.isfinite(runs.values).all(1)
     judged = power.judge_sample(np.where(known, runs.values[:, 1], np.nan), runs.cluster)
     nothing: Row = {"rho": np.nan, "low": np.nan, "high": np.nan, "n": judged.prompts, "weight": 0.0}

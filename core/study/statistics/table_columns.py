@@ -1,8 +1,8 @@
-"""A table of runs -> plain arrays, or one sentence that says which column is wrong.
+"""Converts a table of runs to plain arrays, or raises with one sentence on the column that is wrong.
 
-Every statistic here takes a DataFrame that a person may have made, so all that can be wrong with one is told in one
-place: names that are not there, names that stand twice, text where numbers are needed. Yes/no becomes 1/0; what is
-not finite counts as undefined. Guarded by tests/core/test_statistics_table_columns.py.
+Every statistic here takes a DataFrame that a person may have made, so everything that can be wrong with one is checked
+in one place: unknown names, duplicate names, text where numbers are needed. Yes/no becomes 1/0; what is not finite
+counts as undefined. Guarded by tests/core/test_statistics_table_columns.py.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from ...checks import check_texts, short_repr
 from ...errors import StudyError
 
 ALL_ROWS = "all"
-"""The name of the one stratum where none were asked for."""
+"""The name of the single stratum where no strata are named."""
 
 
 def check_table(table: Any) -> pd.DataFrame:
-    """``table`` when it is a DataFrame whose column names stand once each. Raises StudyError."""
+    """Returns ``table`` if it is a DataFrame. Raises StudyError."""
     if not isinstance(table, pd.DataFrame):
         raise StudyError(f"Statistics are taken of a pandas DataFrame with one row a run, not of {short_repr(table)}.")
     return table
 
 
 def check_columns(table: pd.DataFrame, asked: str | Iterable[str] | None, what: str) -> list[str]:
-    """The column names ``asked`` for, each once, all of them there (``what``: the word for them). Raises StudyError."""
+    """Returns the names ``asked`` without repeats (``what``: the word for them). Raises StudyError for unknown ones."""
     names = list(dict.fromkeys(check_texts(f"The {what}", asked)))
     for name in names:
         found = int((table.columns == name).sum())
@@ -46,7 +46,7 @@ def check_columns(table: pd.DataFrame, asked: str | Iterable[str] | None, what: 
 
 
 def float_columns(table: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
-    """float64 [row, name]; yes/no as 1/0, what is missing or not finite as NaN. Raises StudyError for text."""
+    """Returns float64 [row, name]: yes/no as 1/0, missing or not finite as NaN. Raises StudyError for text."""
     out = np.full((len(table), len(names)), np.nan)
     for i, name in enumerate(names):
         out[:, i] = _numbers(table[name])
@@ -55,7 +55,7 @@ def float_columns(table: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
 
 
 def is_number(column: pd.Series) -> bool:
-    """Numbers or yes/no, and no text, date or category."""
+    """Returns whether a column is numeric or yes/no, not text, date or category."""
     return pd.api.types.is_bool_dtype(column) or (
         pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column)
     )
@@ -89,7 +89,7 @@ def _number(value: Any) -> float | None:
 
 
 def level_codes(table: pd.DataFrame, names: Sequence[str]) -> tuple[np.ndarray, pd.DataFrame]:
-    """int [row] which combination of these columns a row has, and a table of the combinations, a row each.
+    """Returns int [row], the number of each row's combination of these columns, and a table of the combinations.
 
     A missing value is a level of its own. Without names every row has the one combination there is.
     """
@@ -103,7 +103,7 @@ def level_codes(table: pd.DataFrame, names: Sequence[str]) -> tuple[np.ndarray, 
 
 
 def level_labels(levels: pd.DataFrame) -> list[str]:
-    """One label a combination: "fact · smollm2"."""
+    """Returns one label per combination: "fact · smollm2"."""
     if not len(levels.columns):
         return [ALL_ROWS] * len(levels)
     return [" · ".join("(none)" if pd.isna(v) else str(v) for v in row) for row in levels.itertuples(index=False)]

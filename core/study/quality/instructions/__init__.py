@@ -1,6 +1,6 @@
-"""Instructions that can be verified: what they are, whether an answer follows them, where a prompt asks for them.
+"""Verifiable instructions: detects them, checks whether an answer follows them, and finds where a prompt asks for them.
 
-``INSTRUCTIONS`` holds the 25 kinds of IFEval and our own (``heed:``). Lazy, as ``core`` itself.
+``INSTRUCTIONS`` holds the 25 kinds of IFEval and Heed's own (``heed:``). Names load lazily.
 """
 
 import lazy_loader

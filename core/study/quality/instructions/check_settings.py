@@ -1,8 +1,8 @@
-"""Are the settings of an instruction complete and sensible? Asked before anything runs, answered in one sentence.
+"""Validates the settings (kwargs) of an instruction before anything runs.
 
 IFEval's code fills missing settings by chance, so that two checks of one answer can differ; here they are an error.
-None counts as missing: some copies of IFEval's file list every kwarg with null. A number may come as 3 or 3.0.
-To add a kind of setting: a function in ``_KINDS``. Guarded by tests/core/test_quality_instructions.py.
+None counts as missing: some copies of IFEval's file list every kwarg with null. A number may come as 3 or 3.0. To add a
+kind of setting: a function in ``_KINDS``. Guarded by tests/core/test_quality_instructions.py.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from .heed_checks import HEED_CHECKS, compile_pattern
 from .ifeval_checks import IFEVAL
 
 INSTRUCTIONS: dict[str, Check] = {**IFEVAL, **HEED_CHECKS}
-"""Every kind of instruction that can be verified: id -> Check."""
+"""Every kind of verifiable instruction: id -> Check."""
 
 
 def check_kwargs(id: str, kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The kwargs of an instruction as checks take them (without None, whole numbers as int).
+    """Returns the kwargs of an instruction as checks take them (without None, whole numbers as int).
 
     Raises PromptError for an unknown id, and for kwargs that are missing, unknown or make no sense.
     """
@@ -47,7 +47,7 @@ def check_kwargs(id: str, kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def get_check(id: str) -> Check:
-    """The check of an id. Raises PromptError, which names the nearest known ones."""
+    """Returns the check of an id. Raises PromptError, which names the nearest known ones."""
     if id in INSTRUCTIONS:
         return INSTRUCTIONS[id]
     near = get_close_matches(str(id), INSTRUCTIONS, n=3, cutoff=0.5) or list(INSTRUCTIONS)
@@ -130,7 +130,7 @@ def _pattern(id: str, name: str, value: Any) -> str:
 
 @lru_cache(maxsize=1)
 def languages() -> tuple[str, ...]:
-    """The codes that language detection can tell, in order."""
+    """Returns the codes that language detection can return, sorted."""
     from pathlib import Path
 
     from langdetect.detector_factory import PROFILES_DIRECTORY

@@ -1,9 +1,9 @@
-"""What one kind of instruction is made of: a ``Check``, and the plain ways to make one.
+"""Defines ``Check``, one kind of instruction, and common ways to make one.
 
-A check has two readings of an answer. ``function`` says whether a whole answer follows it. ``settled`` is for an
+A check judges an answer in two ways. ``function`` decides whether a complete answer follows it. ``settled`` is for an
 answer that was cut off by the token limit: True or False only where no further text could change the verdict, else
-None. Most instructions count something that only grows, so one ``counted`` makes both readings of them: "at least 3"
-that is met stays met, "at most 3" that is passed stays failed. Guarded by tests/core/test_quality_instructions.py.
+None. Most instructions count something that only grows, so one ``count_check`` makes both: "at least 3" that is met
+stays met, "at most 3" that is passed stays failed. Guarded by tests/core/test_quality_instructions.py.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ class Check:
     """One kind of instruction."""
 
     label: str
-    """What a person reads."""
+    """Displayed name."""
     function: Follows
     """(answer, kwargs, prompt) -> whether this answer, which is not blank, follows it."""
     settled: Settled
     """(answer, kwargs, prompt) -> the verdict that no further text can change, or None."""
     needs: str = ""
-    """What a verdict needs that a truncated answer has not: "length" (all of it), "end" (its last words) or ""."""
+    """What a verdict needs that a truncated answer lacks: "length" (all of it), "end" (its last words) or ""."""
     params: tuple[tuple[str, str], ...] = ()
     """(name, kind) of its kwargs; the kinds are in ``core.study.quality.instructions.check_settings``."""
     goes_with_length: bool = False
-    """Whether it is followed is decided by how long the answer is, or goes with that by construction."""
+    """Whether following it is decided by the length of the answer, or goes with that by construction."""
     asked_as: tuple[str, ...] = ()
-    """Regular expressions for the words with which a prompt asks for it, the surest first; what SPAN_PATTERNS says
-    goes before."""
+    """Regular expressions for the words with which a prompt asks for it, the surest first; an entry in SPAN_PATTERNS
+    takes precedence."""
 
 
 def count_check(
@@ -58,7 +58,7 @@ def count_check(
     params: tuple[tuple[str, str], ...] = (),
     goes_with_length: bool = False,
 ) -> Check:
-    """A check that compares a count with a number.
+    """Makes a check that compares a count with a number.
 
     ``relation`` is one of RELATIONS, or the name of the kwarg that holds one; ``number`` is the name of the kwarg.
     ``certain`` counts what further text cannot take away, where that is less than ``count``.
@@ -79,7 +79,7 @@ def count_check(
 
 
 def growing_count(count: int, relation: str, number: int) -> bool | None:
-    """The verdict on a count that can only grow, where it is settled."""
+    """Returns the verdict on a count that can only grow, or None where it is not settled."""
     if relation == "at least":
         return True if count >= number else None
     if relation == "less than":
@@ -88,23 +88,23 @@ def growing_count(count: int, relation: str, number: int) -> bool | None:
 
 
 def until_broken(function: Follows) -> Settled:
-    """For what holds until it is broken: a break is settled, holding so far is not."""
+    """Makes ``settled`` for what holds until it is broken: only a violation is settled."""
     return lambda answer, kwargs, prompt: None if function(answer, kwargs, prompt) else False
 
 
 def once_there(function: Follows) -> Settled:
-    """For what has to come once: there is settled, not yet there is not."""
+    """Makes ``settled`` for what must occur once: only its occurrence is settled."""
     return lambda answer, kwargs, prompt: True if function(answer, kwargs, prompt) else None
 
 
 def only_at_end(answer: str, kwargs: Kwargs, prompt: str) -> None:
-    """For what only the end can tell."""
+    """The ``settled`` of what only the end of the answer can decide: always None."""
     return
 
 
 @lru_cache(maxsize=1024)
 def keyword_pattern(text: str, before: str = "", after: str = "", flags: int = re.IGNORECASE) -> re.Pattern[str]:
-    """``text`` as a regular expression, as IFEval reads keywords; word by word where it is none, as in ``:(``."""
+    """Compiles ``text`` as a regular expression, as IFEval reads keywords; literally where it is none, as in ``:(``."""
     try:
         return re.compile(before + text + after, flags)
     except re.error:

@@ -1,11 +1,11 @@
-"""Cutting a prompt into the clauses that ask for something, so that an instruction's span ends where its words end.
+"""Splits a prompt into clauses, so that an instruction's span ends where its words end.
 
-``clause`` gives the part of a sentence around a place. A sentence ends at . ! ? and at a line break; it is cut at
-"and", "but", ";" where a new demand begins ("..., and should not contain commas"), not inside quotation marks,
+``covering_clause`` returns the part of a sentence around a place. A sentence ends at . ! ? and at a line break; it is
+cut at "and", "but", ";" where a new demand begins ("..., and should not contain commas"), not inside quotation marks,
 brackets or examples ("i.e. <<title>>"). Where the clause is the task itself ("Write an essay with at least 900 words on
-boats"), ``narrowed`` keeps only the phrase: "with at least 900 words". Rules of English, no parser: a parser is a model
-of hundreds of megabytes, and prompts of this kind follow few patterns; how far they reach is measured by ``python -m
-core.study.quality.instructions.span_coverage``. Guarded by tests/core/test_quality_instructions_spans.py.
+boats"), ``narrow_span`` keeps only the phrase: "with at least 900 words". Rules of English, no parser: a parser is a
+model of hundreds of megabytes, and prompts of this kind follow few patterns; how far they reach is measured by ``python
+-m core.study.quality.instructions.span_coverage``. Guarded by tests/core/test_quality_instructions_spans.py.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _KEPT_WHOLE = re.compile(
     r"|\[[^\[\]\n]{1,120}\]|(?<![*\w])\*(?=[\w\"])[^*\n]{1,60}(?<=[\w\"?!.])\*(?![*\w])"
     r"|\bi\.\s?e\.?|\be\.\s?g\.?|\betc\.(?=\s+[a-z,])|\bP\.\s?P\.\s?S\.?|\bP\.\s?S\.|\b(?:Mr|Mrs|Ms|Dr|vs|No)\.|\d\.\d"
 )
-"""What no sentence or clause ends in."""
+"""Spans within which no sentence or clause ends."""
 _SENTENCE_END = re.compile(
     r"[.!?]+[\"”')\]]*(?=\s|$)|\n{2,}|(?:(?<![a-z,])\n|\n(?![a-z]))\s*|(?:(?<=P\.S\.)|(?<=P\.P\.S)|(?<=[.!?][\"”]))(?=\s+(?:[A-Z][a-z]|$))"
 )
@@ -43,7 +43,7 @@ _NEXT = (
     r"contain\w*|must|should|have|do not|don't|your|in all|all (?:lower|capital|in)|no (?:lower|capital|comma|upper)|"
     r"the response|the letter|the word|with no|then give|then (?:reply|answer|respond)|at the end)\b"
 )
-"""How one begins behind a comma alone."""
+"""How a demand begins behind a comma alone."""
 _CUT = re.compile(
     rf"\s*[,;]?\s+(?:and then|and|but|or(?= your)|yet)\s+(?={_DEMAND})|\s*,\s+(?={_NEXT})|\s*;\s+|\s+-{{2,3}}\s+",
     re.IGNORECASE,
@@ -53,7 +53,7 @@ _OPENING = re.compile(
     r"(?:in|at|for|to|throughout|after|before|when|as|if|on|with|within|during)\b[^,]{0,80})",
     re.IGNORECASE,
 )
-"""What opens a sentence and belongs to the clause behind it."""
+"""Openings of a sentence that belong to the clause behind them."""
 _TASK = re.compile(
     r"(?:hi\b[^.!?]*?|please |now |first |then |and |for [^,]{1,80}, )*"
     r"(?:(?:re)?writ(?:e|ing)|create|giv(?:e|ing) me|give (?:a|an|some|two|three|advice)|compos\w+|generate|tell|"
@@ -77,7 +77,7 @@ _FILLER = re.compile(
     r"markdown)*",
     re.IGNORECASE,
 )
-"""What may stand between the word that links and the key."""
+"""What may stand between the linking word and the key."""
 _EXAMPLE = re.compile(
     r"\s*(?:,|\(|:)?\s*(?:\()?(?:i\.\s?e\b\.?,?|e\.\s?g\b\.?,?|(?:such as|for example|example|like(?: this)?|as in)\b)"
     r"(?::|,)?\s*(?:use )?(?:<<[^>\n]*>>|\[[^\]\n]*\]|\*[^*\n]+\*|\"[^\"\n]+\"|:)"
@@ -97,7 +97,7 @@ _LEADING = re.compile(r"(?:[\s,;:.\-–*•>]|\d+[.)]\s|(?:and|but|or|yet)\s)+",
 
 @lru_cache(maxsize=64)
 def prompt_sentences(prompt: str) -> tuple[Span, ...]:
-    """(start, end) of each sentence or line, its final stop included, blank ones left out."""
+    """Returns (start, end) of each sentence or line, its final stop included, blank ones left out."""
     whole = _whole(prompt)
     out, start = [], 0
     for end in [*(m.end() for m in _SENTENCE_END.finditer(prompt) if not _inside(m.start(), whole)), len(prompt)]:
@@ -117,13 +117,13 @@ def _inside(place: int, spans: tuple[Span, ...]) -> bool:
 
 
 def covering_sentence(prompt: str, start: int, end: int) -> Span:
-    """The sentence, or the run of sentences, that covers start:end."""
+    """Returns the sentence, or the run of sentences, that covers start:end."""
     touched = [(a, b) for a, b in prompt_sentences(prompt) if a < end and start < b]
     return (touched[0][0], touched[-1][1]) if touched else (start, end)
 
 
 def covering_clause(prompt: str, start: int, end: int) -> Span:
-    """The clause that covers start:end, without what joins it to others and without its full stop."""
+    """Returns the clause that covers start:end, without conjunctions before it and without its full stop."""
     a, b = first, _ = covering_sentence(prompt, start, end)
     whole = _whole(prompt)
     for m in _CUT.finditer(prompt, a, b):
@@ -140,7 +140,7 @@ def covering_clause(prompt: str, start: int, end: int) -> Span:
 
 
 def trim_span(prompt: str, a: int, b: int, keep: int = 0) -> Span:
-    """Without spaces, list marks and joining words before, and stops after; nothing before ``keep`` is cut off."""
+    """Trims spaces, list marks and conjunctions before, and stops after; keeps everything up to ``keep``."""
     while m := _LEADING.match(prompt, a, b):
         a = m.end()
     text = prompt[a:b].rstrip(" .,;?!\n\t")
@@ -150,12 +150,12 @@ def trim_span(prompt: str, a: int, b: int, keep: int = 0) -> Span:
 
 
 def is_task(prompt: str, span: Span) -> bool:
-    """True where the clause says what to do at all, and the instruction is only a phrase in it."""
+    """Returns whether the clause is a task of its own, in which the instruction is only a phrase."""
     return bool(_TASK.match(prompt, *span))
 
 
 def narrow_span(prompt: str, span: Span, start: int, end: int) -> Span:
-    """The phrase of start:end inside a task: from the word that links it ("with", "in", "that has") to its example."""
+    """Returns the phrase of start:end inside a task, from its linking word ("with", "that has") to its example."""
     while end < len(prompt) and prompt[end] in "\"'”’)" and prompt.count(prompt[end], span[0], end + 1) > 0:
         end += 1
     first = start
@@ -166,14 +166,14 @@ def narrow_span(prompt: str, span: Span, start: int, end: int) -> Span:
 
 
 def with_example(prompt: str, end: int) -> int:
-    """``end``, moved behind an example that follows at once."""
+    """Returns ``end`` moved behind an example that follows directly."""
     while (m := _EXAMPLE.match(prompt, end)) and m.end() > end:
         end = m.end()
     return end
 
 
 def with_lines(prompt: str, span: Span) -> Span:
-    """``span`` with the lines of a pattern to follow, where it ends in a colon or "such as"."""
+    """Extends ``span`` by the lines of a pattern to follow, where it ends in a colon or "such as"."""
     a, b = span
     if not re.search(r"(?:[:：]|such as|like|format|form)\s*$", prompt[a:b]):
         return span

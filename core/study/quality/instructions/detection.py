@@ -1,10 +1,10 @@
-"""Instructions found in free text, only where the wording leaves no doubt: "in one word", "do not use commas".
+"""Detects instructions in free text, only where the wording is unambiguous: "in one word", "do not use commas".
 
-A wrong guess would put a made-up verdict beside a run, so each pattern names what it is about ("answer in at most 20
-words", never "20 words") and text in quotation marks, code or behind a colon that opens the material is not read. What
-is recognised is shown to the user, who edits it. Where a clause speaks of another text ("summarise the 20-word note",
-"in this 300 words story") there is nothing. To add one: a line in ``_RULES`` and both a text that has it and one that
-only looks like it in tests/core/test_quality_instructions_detection.py.
+A wrong guess would put a made-up verdict beside a run, so each pattern includes its context ("answer in at most 20
+words", never "20 words") and text in quotation marks, code or behind a colon that opens the material is skipped. What
+is detected is shown to the user, who edits it. A clause about another text ("summarise the 20-word note", "in this 300
+words story") gives nothing. To add one: a line in ``_RULES`` and both a text that has it and one that only looks like
+it in tests/core/test_quality_instructions_detection.py.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NOT_AN_INSTRUCTION = 20
 
 
 class DetectedInstruction(NamedTuple):
-    """An instruction as free text asks for it."""
+    """An instruction found in free text."""
 
     id: str
     kwargs: dict[str, Any]
@@ -35,7 +35,7 @@ class DetectedInstruction(NamedTuple):
 
 
 def detect_instructions(prompt: str) -> list[DetectedInstruction]:
-    """The instructions that ``prompt`` certainly gives, in reading order, each place once."""
+    """Returns the unambiguous instructions of ``prompt``, in reading order, each span once."""
     masked = _masked(prompt)
     found: list[DetectedInstruction] = []
     taken: list[Span] = []
@@ -54,7 +54,7 @@ def detect_instructions(prompt: str) -> list[DetectedInstruction]:
 
 
 def _asked(masked: str, m: re.Match[str]) -> bool:
-    """True inside a question that is no request: "Can you say more than two words there?"."""
+    """Returns whether the match is inside a question that is no request: "Can you say more than two words there?"."""
     start, end = covering_sentence(masked, *m.span())
     text = masked[start:end].strip()
     opens = not masked[start : m.start()].strip(" ,")
@@ -62,13 +62,13 @@ def _asked(masked: str, m: re.Match[str]) -> bool:
 
 
 def _of_a_part(masked: str, m: re.Match[str]) -> bool:
-    """True where the same clause speaks of a part or a denial: "each paragraph starts with", "words in capitals"."""
+    """Returns whether the clause is about a part or a denial: "each paragraph starts with", "words in capitals"."""
     before = masked[covering_clause(masked, *m.span())[0] : m.start()]
     return bool(_PART.search(before))
 
 
 def _exact(prompt: str, id: str, kwargs: dict[str, Any], match: Span) -> Span:
-    """The clause that asks for it, where it is found at the same place."""
+    """Returns the clause that asks for it where ``find_spans`` finds it too, else the trimmed match."""
     if prompt[match[1] : match[1] + 1] == ",":
         return trim_span(prompt, *match)
     same = [(a, b) for a, b in find_spans(prompt, id, kwargs) if a < match[1] and match[0] < b]
@@ -79,7 +79,7 @@ _REQUEST = re.compile(
     r"(?:please |hi,? |hello,? )?(?:can|could|would|will) you (?:please )?(?!have |say )", re.IGNORECASE
 )
 _OF_ALL = ("heed:starts_with", "startend:end_checker", "change_case:english_capital", "change_case:english_lowercase")
-"""What people also ask of single words or paragraphs."""
+"""Instructions that are also common for single words or paragraphs."""
 _PART = re.compile(
     r"\b(?:words?|phrases?|letters?|paragraphs?|sections?|lines?|stanzas?|sentences?|titles?|headings?|each|every|some|"
     r"without|not|never|no|if|unless|when)\b|n[’']t\b",
@@ -96,14 +96,14 @@ _MATERIAL = re.compile(
 
 
 def _masked(prompt: str) -> str:
-    """The prompt with quoted text and material blotted out, of the same length; the marks around stay."""
+    """Returns the prompt with quoted text and material blanked, of the same length; the marks around stay."""
     for kind in (_QUOTED, _MATERIAL):
         prompt = kind.sub(lambda m: m[0][0] + "\0" * (len(m[0]) - 2) + m[0][-1] if len(m[0]) > 1 else m[0], prompt)
     return prompt
 
 
 def _contradict(found: list[DetectedInstruction]) -> bool:
-    """True where one prompt asks for small and for capital letters only: then nothing is certain."""
+    """Returns whether one prompt asks for only small and only capital letters: then all results are dropped."""
     return {"change_case:english_lowercase", "change_case:english_capital"} <= {f.id for f in found}
 
 
@@ -122,9 +122,9 @@ _DO = (
 )
 _YOURS = r"(?:your|the|an?) (?:entire |whole |full |final )?(?:answer|response|reply|output|summary|story|poem)"
 _FROM = r"(?:^|(?<=[.!?\n(,;:]))[ \t]*"
-"""Where a sentence or a part of it begins."""
+"""Start of a sentence or of a part of it."""
 _TO = r"(?=\s*(?:[.!?,;:)\n]|$))"
-"""Where it ends."""
+"""End of a sentence or of a part of it."""
 _Q = r"(?P<q>[\"“'‘]\0+[\"”'’])"
 _QS = r"(?P<q>[\"“'‘]\0+[\"”'’](?:(?:,? and|,? or|,)\s*[\"“'‘]\0+[\"”'’])*)"
 _WORD = r"(?:[\"“'‘]\0+[\"”'’]|[A-Za-z][\w-]*)"
@@ -142,7 +142,7 @@ def _count(text: str) -> int:
 
 
 def _relation(said: str, behind: str) -> tuple[str, int]:
-    """(relation, what to add to the number) of "no more than", "over", "or less" ..."""
+    """Returns (relation, what to add to the number) of "no more than", "over", "or less" ..."""
     if behind:
         return ("at least" if behind.endswith("more") else "at most"), 0
     if said in ("under", "below", "less than", "fewer than"):
@@ -167,7 +167,7 @@ def _is(id: str, **kwargs: Any) -> Make:
 
 
 def _options(m: re.Match[str], prompt: str) -> Made | None:
-    """The options as the prompt writes them, without quotation marks."""
+    """Returns the kwargs with the options as the prompt writes them, without quotation marks."""
     text = prompt[m.start("options") : m.end("options")]
     parts = re.split(r"\s*,\s*(?:(?:or|and)\s+)?|\s+(?:or|and)\s+|\s*/\s*", text)
     options = [option for part in parts if (option := part.strip(" \"'“”‘’`*.()[]"))]
@@ -177,7 +177,7 @@ def _options(m: re.Match[str], prompt: str) -> Made | None:
 
 
 def _quoted(id: str, name: str, *, many: bool = False, pattern: bool = False) -> Make:
-    """Kwargs from what stands in quotation marks; ``pattern``: they are read as regular expressions."""
+    """Makes kwargs of the words in quotation marks; ``pattern``: for kwargs that are read as regular expressions."""
 
     def make(m: re.Match[str], prompt: str) -> Made | None:
         text = prompt[m.start("q") : m.end("q")]
@@ -274,4 +274,4 @@ _RULES = (
     ),
     _rule(_is("startend:quotation"), rf"\bwrap\s+{_YOURS}\s+(?:in|with)\s+double quot(?:es|ation marks)\b"),
 )  # fmt: skip
-"""(pattern over the masked prompt, what it says), the longest readings first."""
+"""(pattern over the masked prompt, its kwargs maker), the longest patterns first."""

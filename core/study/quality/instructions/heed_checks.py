@@ -1,9 +1,8 @@
-"""Heed's own kinds of instruction: short answers that prompts ask for and IFEval does not know.
+"""Checks of Heed's own kinds of instruction: short answers that prompts ask for and IFEval does not have.
 
-Counted as a reader counts (``text_counts``): "one word", "at most two sentences", "three lines".
-``heed:one_of`` and ``heed:number`` look at the whole answer, without quotation marks, markdown and punctuation around
-it. To add one: a function, a line in HEED_CHECKS, its span in ``request_spans.py``.
-Guarded by tests/core/test_quality_instructions.py.
+Counted as a reader counts (``text_counts``): "one word", "at most two sentences", "three lines". ``heed:one_of`` and
+``heed:number`` compare the whole answer, without quotation marks, markdown and punctuation around it. To add one: a
+function, a line in HEED_CHECKS, its span in ``request_spans.py``. Guarded by tests/core/test_quality_instructions.py.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _UNSETTLED = re.compile(r"\$|\\[ZzbB]|\(\?")
 
 
 def plain_answer(text: str, case: bool = False) -> str:
-    """A short answer as it is compared: no marks around it, spaces as one, letter case aside."""
+    """Normalises a short answer for comparison: no marks around it, single spaces, case folded unless ``case``."""
     inner = " ".join(unicodedata.normalize("NFKC", text).split()).strip(_AROUND)
     return inner if case else inner.casefold()
 
@@ -46,7 +45,7 @@ def _one_of_so_far(answer: str, kwargs: Kwargs, prompt: str) -> bool | None:
 
 
 def compile_pattern(pattern: str) -> regex.Pattern[str]:
-    """A user's pattern. Raises PromptError where it is none."""
+    """Compiles a user's pattern. Raises PromptError where it is invalid."""
     try:
         return regex.compile(pattern)
     except regex.error as error:
@@ -69,7 +68,7 @@ def _regex(answer: str, kwargs: Kwargs, prompt: str) -> bool:
 
 
 def _regex_so_far(answer: str, kwargs: Kwargs, prompt: str) -> bool | None:
-    """Failed for good if no longer answer can match as a whole; met for good if found and tied to no end."""
+    """Returns False if no longer answer can match as a whole, True if found and not tied to the end, else None."""
     if kwargs.get("whole", False):
         return None if _matches(answer, kwargs, partial=True) else False
     return True if not _UNSETTLED.search(kwargs["pattern"]) and _matches(answer, kwargs) else None
@@ -105,7 +104,7 @@ def _starts_so_far(answer: str, kwargs: Kwargs, prompt: str) -> bool | None:
 
 
 def _opening(text: str) -> str:
-    """Spaces as one, letter case and marks before the first letter aside."""
+    """Normalises the start of a text: single spaces, case folded, no marks before the first letter."""
     return " ".join(text.split()).lstrip(" \"'`*_#>“‘«„").casefold()
 
 
@@ -127,7 +126,7 @@ HEED_CHECKS: dict[str, Check] = {
         lambda answer, kwargs: count_sentences(answer),
         "relation",
         "count",
-        # the last sentence may turn out to belong to the one before it
+        # further text may join the last sentence to the one before it
         certain=lambda answer, kwargs: max(count_sentences(answer) - 1, 0),
         params=COUNT,
         goes_with_length=True,

@@ -1,6 +1,6 @@
-"""The 25 kinds of instruction of IFEval (Zhou et al. 2023, arXiv 2311.07911), with the verdicts of its checkers.
+"""Checks of the 25 kinds of instruction of IFEval (Zhou et al. 2023), with the same verdicts as its own checkers.
 
-Published numbers are only comparable if the same answer gets the same verdict, so what is odd there is odd here:
+arXiv 2311.07911. Published numbers are only comparable if the same answer gets the same verdict, so its oddities stay:
 
 * ``keywords:existence`` and ``keywords:frequency`` read a keyword as a regular expression inside words too ("rock" is
   found in "rocket"); ``keywords:forbidden_words`` reads whole words.
@@ -10,10 +10,10 @@ Published numbers are only comparable if the same answer gets the same verdict, 
 * ``length_constraints:number_paragraphs`` splits at ``***``, also inside a longer run of asterisks.
 * ``length_constraints:nth_paragraph_first_word`` does not count blank paragraphs but does pick the n-th with them.
 * ``startend:end_checker`` takes double quotes off the answer, not off the phrase.
-* The language checks follow an answer whose language cannot be told (no letters).
+* The language checks are met by an answer whose language cannot be detected (no letters).
 
 One departure: a keyword that is no regular expression is searched for literally, where the official code stops.
-On a truncated answer: ``settled`` of each, stated beside it. Guarded by tests/core/test_quality_instructions.py.
+A truncated answer is judged by each check's ``settled``. Guarded by tests/core/test_quality_instructions.py.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _letter(answer: str, kwargs: Kwargs) -> int:
 
 
 def _capitals_done(answer: str, kwargs: Kwargs) -> int:
-    """Without the last word, which may go on in small letters."""
+    """Counts capital words without the last word, which may continue in small letters."""
     return count_capital_words(re.sub(r"\S+\Z", "", answer))
 
 
@@ -85,7 +85,7 @@ def _forbids(answer: str, kwargs: Kwargs, prompt: str) -> bool:
 
 
 def _forbids_so_far(answer: str, kwargs: Kwargs, prompt: str) -> bool | None:
-    """Failed for good if a forbidden word stands there and could not grow into another word."""
+    """Returns False if a forbidden word is there and could not grow into another word, else None."""
     return None if _forbids(answer, kwargs, prompt) or _forbids(answer + "x", kwargs, prompt) else False
 
 
@@ -130,7 +130,7 @@ def _constrained(answer: str, kwargs: Kwargs, prompt: str) -> bool:
 
 
 def unfenced(answer: str) -> str:
-    """The answer without a code fence around it."""
+    """Returns the answer without a code fence around it."""
     inner = answer.strip()
     for fence in _FENCES:
         inner = inner.removeprefix(fence)
@@ -146,14 +146,14 @@ def _json(answer: str, kwargs: Kwargs, prompt: str) -> bool:
 
 
 def json_so_far(answer: str, kwargs: Kwargs, prompt: str) -> bool | None:
-    """False if the answer opens with what no JSON value opens with."""
+    """Returns False if no JSON value begins like the answer, else None."""
     start = unfenced(answer)
     fence_unfinished = any(fence.startswith(answer.strip()) for fence in _FENCES)
     return None if fence_unfinished or not start or _JSON_STARTS.match(start) else False
 
 
 def _paragraphs(answer: str) -> int | None:
-    """Paragraphs between dividers; None where one between two others is blank."""
+    """Counts paragraphs between dividers; None where one between two others is blank."""
     parts = _DIVIDER.split(answer)
     if any(not part.strip() for part in parts[1:-1]):
         return None
@@ -165,7 +165,7 @@ def _has_paragraphs(answer: str, kwargs: Kwargs, prompt: str) -> bool:
 
 
 def _paragraphs_so_far(answer: str, kwargs: Kwargs, prompt: str) -> bool | None:
-    """Failed for good: too many, or a blank one between two others."""
+    """Returns False for too many paragraphs or a blank one between two others, else None."""
     count = _paragraphs(re.sub(r"[\s*]+\Z", "", answer))
     return False if count is None or count > kwargs["num_paragraphs"] else None
 
@@ -184,7 +184,7 @@ def _nth_paragraph(answer: str, kwargs: Kwargs, prompt: str) -> bool:
 
 
 def _nth_paragraph_so_far(answer: str, kwargs: Kwargs, prompt: str) -> bool | None:
-    """Failed for good: too many paragraphs, or the n-th is over its first word and that is another one."""
+    """Returns False for too many paragraphs or a wrong, complete first word of the n-th, else None."""
     parts = answer.split("\n\n")
     count, nth = sum(bool(part.strip()) for part in parts), int(kwargs["nth_paragraph"])
     if count > kwargs["num_paragraphs"]:
@@ -196,7 +196,7 @@ def _nth_paragraph_so_far(answer: str, kwargs: Kwargs, prompt: str) -> bool | No
 
 
 def _responses(answer: str) -> list[str] | None:
-    """What stands between ``******``; None where something between two others is blank."""
+    """Returns the parts between ``******``; None where one between two others is blank."""
     parts = answer.split("******")
     return None if any(not part.strip() for part in parts[1:-1]) else [p.strip() for p in parts if p.strip()]
 
@@ -207,7 +207,7 @@ def _two_responses(answer: str, kwargs: Kwargs, prompt: str) -> bool:
 
 
 def _two_responses_so_far(answer: str, kwargs: Kwargs, prompt: str) -> bool | None:
-    """Failed for good: a third response, or a blank one between two others."""
+    """Returns False for a third response or a blank one between two others, else None."""
     found = _responses(re.sub(r"[\s*]+\Z", "", answer))
     return False if found is None or len(found) > 2 else None
 
@@ -221,7 +221,7 @@ def _repeats_so_far(answer: str, kwargs: Kwargs, prompt: str) -> bool | None:
 
 
 def may_become(whole: str, answer: str) -> bool:
-    """True while the answer may still become ``whole``, letter case aside."""
+    """Returns whether the answer may still become ``whole``, ignoring case."""
     start, full = answer.strip().lower(), whole.strip().lower()
     return len(start) < len(full) and full.startswith(start)
 
@@ -262,7 +262,7 @@ IFEVAL: dict[str, Check] = {
         params=(("letter", "letter"), ("let_frequency", "count"), ("let_relation", "bound")),
     ),
     "language:response_language": Check(
-        # the language of what was written so far is its language: judged as it stands
+        # the language of the text so far is taken for the answer's: no verdict is left open
         "Language of the answer",
         _in_language,
         _in_language,
@@ -274,7 +274,7 @@ IFEVAL: dict[str, Check] = {
         lambda answer, kwargs: count_ifeval_sentences(answer),
         "relation",
         "num_sentences",
-        # the last sentence may turn out to belong to the one before it
+        # further text may join the last sentence to the one before it
         certain=lambda answer, kwargs: max(count_ifeval_sentences(answer) - 1, 0),
         goes_with_length=True,
     ),

@@ -1,7 +1,7 @@
-"""The words in which prompts ask for things, as patterns: amounts, lists of words, letters, languages.
+"""Builds regular expressions for the words of requests: amounts, lists of words, letters, languages.
 
-Each function makes regular expressions (letter case aside) from the kwargs of an instruction; ``asking.py`` says which
-belong to which instruction. No pattern crosses the end of a sentence. Guarded by
+Each function makes patterns (ignoring case) from the kwargs of an instruction; ``request_spans.py`` says which belong
+to which instruction. No pattern crosses the end of a sentence. Guarded by
 tests/core/test_quality_instructions_spans.py.
 """
 
@@ -74,14 +74,14 @@ _SIGNS |= {"!": "exclamation marks?", "#": "hashtags?|hash signs?", ".": "full s
 
 
 def number_pattern(n: int, *also: int) -> str:
-    """``n`` in digits or in words, or ``n`` plus one of ``also``."""
+    """Returns a pattern for ``n`` in digits or in words, or ``n`` plus one of ``also``."""
     near = [n, *(n + d for d in also)]
     forms = [form for k in near for form in (f"{k:,}", str(k), SPELLED.get(k, "")) if form]
     return rf"(?<![\w.,])(?:{'|'.join(forms + ['an?', 'single'] * (1 in near))})(?![\w]|[.,]\d)"
 
 
 def amount_pattern(n: str, unit: str, joint: str = HYPHEN) -> str:
-    """``at least 300 words``, ``300+ words``, ``20 to 30 words``, ``a 300-word``, ``number of words: 300``."""
+    """Matches ``at least 300 words``, ``300+ words``, ``20 to 30 words``, ``a 300-word``, ``number of words: 300``."""
     near = r"(?:[\w\"'*()-]+\s+){0,3}?"
     first = rf"(?:{_ANY_NUMBER}\s*(?:to|-|–|or|and)\s*)?"
     more = r"(?:\s+(?:or|and) (?:more|less|fewer))?"
@@ -92,7 +92,7 @@ def amount_pattern(n: str, unit: str, joint: str = HYPHEN) -> str:
 
 
 def amount_patterns(name: str, unit: str, joint: str = HYPHEN) -> Keys:
-    """The number itself, then one beside it ("at most 150" is "less than 151"), then any with the same relation."""
+    """Makes patterns for the number itself, one beside it ("at most 150" is "less than 151"), then any such amount."""
 
     def keys(kwargs: Mapping[str, Any]) -> list[str]:
         n, bound = kwargs[name], _BOUNDS[kwargs["relation"]]
@@ -107,33 +107,33 @@ def amount_patterns(name: str, unit: str, joint: str = HYPHEN) -> Keys:
 
 
 def literal_pattern(text: str) -> str:
-    """This text, whatever its spaces and quotation marks."""
+    """Matches this text, whatever its spaces and quotation marks."""
     parts = [re.escape(part) for part in re.split(r"[\s\"'“”‘’]+", text.strip().rstrip(".")) if part]
     return r"[\s\"'“”‘’]+".join(parts) or re.escape(text)
 
 
 def word_pattern(text: str) -> str:
-    """This text as a whole word; a sign by its name, or in quotation marks."""
+    """Matches this text as a whole word; a sign by its name, or in quotation marks."""
     if not any(c.isalnum() for c in text):
         return rf"(?:\b(?:{_SIGNS.get(text.strip(), '(?!)')})\b|[\"'“‘]{re.escape(text.strip())}[\"'”’])"
     return rf"(?<!\w){literal_pattern(text)}(?!\w)"
 
 
 def list_patterns(words: Sequence[str]) -> list[str]:
-    """All of these words side by side in any order; then any one of them."""
+    """Returns patterns for all of these words side by side in any order, then for any one of them."""
     one = rf"(?:{'|'.join(sorted({word_pattern(w) for w in words}, key=len, reverse=True))})"
     gap = r"[^\w]*(?:(?:and|or|nor|the|words?|phrases?|keywords?)[^\w]+)*"
     return [rf"{one}(?:{gap}{one}){{{len(set(words)) - 1}}}", one] if len(set(words)) > 1 else [one]
 
 
 def after_patterns(heads: str, what: Sequence[str], *, not_over: str = "") -> list[str]:
-    """Each of ``what`` behind one of ``heads`` in the same sentence, and then each of them alone."""
+    """Returns patterns for each of ``what`` behind one of ``heads`` in the same sentence, then for each alone."""
     step = rf"(?:(?!{not_over}){IN})" if not_over else IN
     return [rf"(?:{heads})\b{step}{{0,60}}?{w}" for w in what] + list(what)
 
 
 def language_patterns(kwargs: Mapping[str, Any]) -> list[str]:
-    """The language's name where it is asked for, then anywhere."""
+    """Returns patterns for the language's name in a request, then anywhere."""
     name = rf"(?:{_LANGUAGES.get(kwargs['language'], re.escape(kwargs['language']))})\b"
     how = (
         r"(?:(?:only |entirely |completely |just )?(?:in|into|using|use)(?: only| entirely| just| the)*|only|entirely)"
@@ -143,7 +143,7 @@ def language_patterns(kwargs: Mapping[str, Any]) -> list[str]:
 
 
 def frequency_patterns(kwargs: Mapping[str, Any]) -> list[str]:
-    """A keyword and how often; the keyword alone; how often some word."""
+    """Returns patterns for a keyword with its frequency, the keyword alone, and any word's frequency."""
     n, key = number_pattern(kwargs["frequency"], -1, 1), word_pattern(kwargs["keyword"])
     times = rf"(?:{n}{IN}{{0,12}}? times?|\bonce\b|\btwice\b)"
     return [
@@ -155,7 +155,7 @@ def frequency_patterns(kwargs: Mapping[str, Any]) -> list[str]:
 
 
 def letter_patterns(kwargs: Mapping[str, Any]) -> list[str]:
-    """A letter or sign and how often; then the letter alone."""
+    """Returns patterns for a letter or sign with its frequency, then for the letter alone."""
     n, given = kwargs["let_frequency"], kwargs["letter"]
     edge = r"(?!\w)" if given.isalnum() else ""
     sign = rf"(?<!\w)[\"'“‘`(]?{re.escape(given)}[\"'”’`)]?{edge}" if edge else re.escape(given)
@@ -170,7 +170,7 @@ def letter_patterns(kwargs: Mapping[str, Any]) -> list[str]:
 
 
 def json_patterns(kwargs: Mapping[str, Any]) -> list[str]:
-    """JSON as a form, then as a word."""
+    """Returns patterns for JSON as a format, then as a word."""
     kinds = "format|block|object|array|string|output"
     return [
         rf"(?:in|as|into|valid|with|using|use|a|an|one|only|of) json\b(?: (?:{kinds}))?|\bjson (?:{kinds})\b",

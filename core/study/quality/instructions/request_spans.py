@@ -1,9 +1,9 @@
-"""Where a prompt asks for an instruction: the words of the prompt whose importance can be set beside the verdict.
+"""Finds where a prompt asks for an instruction: the words whose importance can be compared with the verdict.
 
-For each id: what gives the request away (``keys``: patterns made with its kwargs, the surest first), and what its
-clause must hold as well (``need``). Each place found is widened to its clause (``clauses.py``), or narrowed to the
-phrase where the clause is the task. All places of the first pattern that finds any are kept, and those of ``more``
-("No capital letters are allowed.") beside them. Nothing is guessed: no key, no span. To add one: a line in ``ASKING``;
+For each id: which words identify the request (``keys``: patterns made with its kwargs, the surest first), and what its
+clause must hold as well (``need``). Each match is widened to its clause (``clauses.py``), or narrowed to the phrase
+where the clause is the task. All matches of the first pattern that finds any are kept, and those of ``more`` ("No
+capital letters are allowed.") as well. Nothing is guessed: no key, no span. To add one: a line in ``SPAN_PATTERNS``;
 print the coverage; read what it found. Guarded by tests/core/test_quality_instructions_spans.py.
 """
 
@@ -51,18 +51,18 @@ from .patterns import (
 
 @dataclass(frozen=True)
 class SpanPatterns:
-    """How a prompt asks for one kind of instruction."""
+    """The patterns by which one kind of instruction is found in a prompt."""
 
     keys: Keys
     need: str = ""
-    """What the clause must hold."""
+    """Pattern that the clause must hold."""
     more: Keys = lambda kwargs: ()
     unlike: Keys = lambda kwargs: ()
-    """What the clause must not hold."""
+    """Patterns that the clause must not hold."""
 
 
 def find_spans(prompt: str, id: str, kwargs: Mapping[str, Any]) -> tuple[Span, ...]:
-    """(start, end) of each place of ``prompt`` that asks for this instruction, in reading order; empty: not found.
+    """Returns (start, end) of each span of ``prompt`` that asks for this instruction, in reading order, or ().
 
     Raises PromptError for an unknown id or wrong kwargs.
     """
@@ -89,7 +89,7 @@ def _places(prompt: str, key: str, need: str = "", unlike: Sequence[str] = ()) -
 
 
 def _phrase(prompt: str, span: Span, start: int, end: int) -> Span:
-    """The part of a task that asks for it; all of it where there is nothing else ("Write at least 900 words")."""
+    """Returns the part of a task that asks for it; all of it if there is nothing else ("Write at least 900 words")."""
     before = [w for w in prompt[span[0] : start].split() if w.lower() not in ("please", "me", "exactly", "then")]
     if len(before) > 1:
         part = narrow_span(prompt, span, start, end)
@@ -103,7 +103,7 @@ _JOINED = re.compile(r"[ ,;]*(?:and |with )?[ ,;]*")
 
 
 def _merged(prompt: str, spans: Sequence[Span]) -> tuple[Span, ...]:
-    """In order; those that overlap, or have only a comma or a joining word between them, as one."""
+    """Sorts spans, merging those that overlap or have only a comma or a conjunction between them."""
     out: list[Span] = []
     for a, b in sorted(set(spans)):
         if out and (a < out[-1][1] or _JOINED.fullmatch(prompt, out[-1][1], a)):
@@ -270,4 +270,4 @@ SPAN_PATTERNS: dict[str, SpanPatterns] = {
         )
     ),
 }
-"""For each id, how a prompt asks for it."""
+"""{id: how a prompt asks for it}"""

@@ -1,7 +1,7 @@
-"""For how many prompts the words that ask for an instruction are found.
+"""Measures for how many prompts the words that ask for an instruction are found (a command).
 
 ``python -m core.study.quality.instructions.span_coverage FILE``: FILE is a JSONL file in the form of IFEval's (prompt,
-instruction_id_list, kwargs). One row a kind of instruction, the last row is all together. With ``--show ID`` every
+instruction_id_list, kwargs). One row per kind of instruction, the last row is all together. With ``--show ID`` every
 span found is printed, to be read by a person. Guarded by tests/core/test_quality_instructions_spans.py.
 """
 
@@ -21,7 +21,7 @@ ALL_KINDS = "all"
 
 
 def span_coverage_table(items: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """DataFrame[id, prompts, found, share]: instructions asked for, those with a span, and their share.
+    """Returns DataFrame[id, prompts, found, share]: instructions requested, those with a span, and their share.
 
     ``items``: rows of IFEval's file. Raises PromptError for an unknown id or wrong kwargs.
     """
@@ -38,12 +38,12 @@ def span_coverage_table(items: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def read_prompts(path: Path) -> list[dict[str, Any]]:
-    """The rows of a JSONL file."""
+    """Reads the rows of a JSONL file."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
 def main() -> None:
-    """The command."""
+    """Runs the command."""
     parser = argparse.ArgumentParser(description="How often the words that ask for an instruction are found.")
     parser.add_argument("file", type=Path)
     parser.add_argument("--show", metavar="ID", help="print every span of this kind of instruction")

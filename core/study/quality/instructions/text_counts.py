@@ -1,11 +1,11 @@
-"""Counting what an instruction counts: words, sentences, capital words, lines, characters; and telling a language.
+"""Counts words, sentences, capital words, lines and characters for instructions; detects the language of a text.
 
-Two families, kept apart on purpose. ``ifeval_*`` count as the official IFEval checkers do, so that results agree with
-published ones: a word is a run of ``\\w``, a sentence is what NLTK's Punkt says with its English model, and words in
-capitals are counted among NLTK's word tokens. The others count as people do, for our own instructions: a word may hold
-hyphens and apostrophes, a line break ends a sentence, a character is what a reader sees as one. Languages come
-from ``langdetect``, data in a wheel, with a seed of its own. Nothing is downloaded. Guarded by
-tests/core/test_quality_instructions.py with counts that NLTK gave.
+Two families, kept apart on purpose. ``count_ifeval_words``, ``count_ifeval_sentences`` and ``count_capital_words``
+count as the official IFEval checkers do, so that results agree with published ones: a word is a run of ``\\w``, a
+sentence is one of NLTK's Punkt with its English model, and words in capitals are counted among NLTK's word tokens.
+The others count as people do, for Heed's own instructions: a word may hold hyphens and apostrophes, a line break
+ends a sentence, a character is what a reader sees as one. Languages come from ``langdetect``, data in a wheel, with a
+fixed seed. Nothing is downloaded. Guarded by tests/core/test_quality_instructions.py with counts that NLTK gave.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ....text.word_boundaries import word_spans as pieces
 from .punkt_english import english_sentences
 
 SEED = 0
-"""Of language detection, which draws letters by chance; IFEval's own seed."""
+"""Seed of language detection, which draws letters by chance; IFEval's own seed."""
 
 _MARKER = re.compile(r"\W*(?:\d{1,3}|[A-Za-z])[.)]\W*")
 _WIDE_STOP = re.compile(r"(?<=[。！？｡])(?![。！？｡」』）\"”’])")
@@ -29,12 +29,12 @@ _JOINS = ("-", "\u2010", "\u2011", "'", "\u2019")
 
 
 def count_ifeval_words(text: str) -> int:
-    """Runs of letters, digits and underscores: ``don't`` is two."""
+    """Counts runs of letters, digits and underscores: ``don't`` is two."""
     return len(re.findall(r"\w+", text))
 
 
 def count_ifeval_sentences(text: str) -> int:
-    """Sentences by Punkt's English model; a line break alone ends none."""
+    """Counts sentences by Punkt's English model; a line break alone ends none."""
     return len(english_sentences(text))
 
 
@@ -49,7 +49,7 @@ _TWO_IN_ONE = re.compile(
 
 
 def count_capital_words(text: str) -> int:
-    """Word tokens with no small letter and at least one capital: ``I``, ``NASA``, ``WELL-KNOWN`` (one).
+    """Counts word tokens with no small letter and at least one capital: ``I``, ``NASA``, ``WELL-KNOWN`` (one).
 
     Tokens by the conventions of the Penn Treebank, as NLTK cuts them: signs stand apart, and ``DON'T`` is two.
     """
@@ -61,30 +61,30 @@ def count_capital_words(text: str) -> int:
 
 
 def count_words(text: str) -> int:
-    """Words as a reader counts them: ``well-known``, ``don't`` and ``3.14`` are one each, an ideograph is one."""
+    """Counts words as a reader does: ``well-known``, ``don't`` and ``3.14`` are one each, an ideograph is one."""
     spans = [(a, b) for a, b in pieces(text) if any(c.isalnum() for c in text[a:b])]
     joined = sum(text[b:a] in _JOINS for (_, b), (a, _) in pairwise(spans))
     return len(spans) - joined
 
 
 def count_sentences(text: str) -> int:
-    """Sentences as a reader counts them: by Punkt, at every line break and at 。！？; ``1.`` alone is none."""
+    """Counts sentences as a reader does: by Punkt, at every line break and at 。！？; ``1.`` alone is none."""
     parts = [p for line in text.splitlines() for s in english_sentences(line) for p in _WIDE_STOP.split(s)]
     return sum(any(c.isalnum() for c in part) and not _MARKER.fullmatch(part) for part in parts)
 
 
 def count_characters(text: str) -> int:
-    """Characters as a reader sees them (grapheme clusters), spaces inside included, those around left out."""
+    """Counts characters as a reader sees them (grapheme clusters), with spaces inside, without those around."""
     return len(regex.findall(r"\X", text.strip()))
 
 
 def count_lines(text: str) -> int:
-    """Lines with something on them."""
+    """Counts lines that are not blank."""
     return sum(bool(line.strip()) for line in text.splitlines())
 
 
 def detect_language(text: str) -> str | None:
-    """ISO 639-1 code (``zh-cn``, ``zh-tw`` for Chinese) of the likeliest language; None where there is no letter."""
+    """Returns the ISO 639-1 code (``zh-cn``, ``zh-tw`` for Chinese) of the likeliest language; None without letters."""
     from langdetect.lang_detect_exception import LangDetectException
 
     detector = _detectors().create()

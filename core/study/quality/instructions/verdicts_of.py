@@ -1,9 +1,9 @@
-"""Which instructions an answer follows: strict, loose, and where neither can be said.
+"""Checks which instructions an answer follows: strictly, loosely, or undecided.
 
 Strict takes the answer as it is. Loose takes the best of IFEval's eight variants: without its first line, its last,
 both, and each of these without asterisks; it forgives "Sure, here it is:" and markdown. A blank answer follows nothing.
-A truncated answer gets a verdict only where no further text could change it. That also holds for each variant: one
-that drops the last line goes on from the line before. Guarded by tests/core/test_quality_instructions.py.
+A truncated answer gets a verdict only where no further text could change it. That also holds for each variant: one that
+drops the last line goes on from the line before. Guarded by tests/core/test_quality_instructions.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CUT_OFF = "The answer was cut off by the token limit, and more text could change
 
 @dataclass(frozen=True)
 class Verdict:
-    """On one instruction of one answer; None: undefined, and ``why`` says why."""
+    """The verdicts on one instruction of one answer; None: undefined, and ``why`` gives the reason."""
 
     strict: bool | None
     loose: bool | None
@@ -37,7 +37,7 @@ def check_instructions(
     kwargs: Sequence[Mapping[str, Any] | None],
     mode: str = "strict",
 ) -> list[bool]:
-    """Whether ``response`` follows each instruction, in the order of ``ids``: IFEval's verdicts, and our own kinds.
+    """Returns whether ``response`` follows each instruction, in the order of ``ids``: IFEval's kinds and Heed's own.
 
     ``kwargs``: the settings of each, as in IFEval's file. ``mode``: strict or loose. Raises PromptError for an unknown
     id or mode, missing or wrong settings, or lists of different lengths.
@@ -56,14 +56,14 @@ def _follows(check: Check, text: str, kwargs: Mapping[str, Any], prompt: str) ->
 
 
 def loose_variants(response: str) -> list[str]:
-    """The eight texts of which a loose verdict takes the best, the answer itself first."""
+    """Returns the eight texts of which a loose verdict takes the best, the answer itself first."""
     rows = response.split("\n")
     cut = ["\n".join(rows[1:]).strip(), "\n".join(rows[:-1]).strip(), "\n".join(rows[1:-1]).strip()]
     return [text for form in (response, *cut) for text in (form, form.replace("*", ""))]
 
 
 def verdicts(answered: Answered) -> list[Verdict]:
-    """One Verdict for each of ``answered.instructions``. Wrong settings make it undefined; nothing is raised."""
+    """Returns one Verdict per instruction of ``answered``. Wrong settings make it undefined; nothing is raised."""
     return [_verdict(answered, i.id, i.kwargs) for i in answered.instructions]
 
 
