@@ -1,4 +1,4 @@
-"""Heed: what a language model read while it wrote its answer. A visitor lands on Explore."""
+"""Entry point of the Streamlit app; a visitor lands on the page Explore."""
 
 from pages.parts.explore_page import explore_page
 

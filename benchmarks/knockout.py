@@ -1,11 +1,11 @@
-"""``knock out each`` beside Captum's LLMAttribution(FeatureAblation): the same words, the same answer, one run.
+"""Times Heed's knock-out of each word beside Captum's LLMAttribution(FeatureAblation) on the same run.
 
 Captum replaces a token by another id; Heed hides or removes it. So that both do the same work, Heed's scorer is also
 given Captum's replacement, and both must then give the same numbers: that is printed. Captum runs in three ways:
 
 * ``default``: token by token with the library's cache. Since transformers 5 every step reads the whole text again on
   top of a cache that already holds it, so its numbers differ from its own other two ways; that is printed. It is timed
-  all the same, since it is what a user gets; what its growing cache costs is left out of the law, in its favour.
+  all the same, since it is what a user gets; the cost of its growing cache is left out of the law, in its favour.
 * ``token by token``: ``use_cached_outputs=False``, which its authors call the most authentic way, and right.
 * ``at once``: ``forward_in_tokens=False``, one pass a word, its fastest; this one is also timed at 64 x 64 itself.
 
@@ -41,7 +41,7 @@ Say = Callable[..., None]
 
 
 def work_of(way: str, words: int, tokens: int) -> tuple[int, int]:
-    """(passes, tokens read in them): the original and one variant a word."""
+    """(forward passes, tokens read in them) for the original and one variant for each word."""
     variants = words + 1
     if way == "at once":
         return variants, variants * (words + tokens - 1)
@@ -50,7 +50,7 @@ def work_of(way: str, words: int, tokens: int) -> tuple[int, int]:
 
 
 def fitted(way: str, took: dict[tuple[int, int], float]) -> Callable[[int, int], float]:
-    """Seconds of a size by the law, from the first two sizes; a negative constant counts as nothing."""
+    """A function that gives the seconds of a size, fitted to the first two sizes; a negative constant counts as 0."""
     rows = np.array([work_of(way, *size) for size in SIZES[:2]], float)
     times = np.array([took[size] for size in SIZES[:2]])
     a, b = np.linalg.solve(rows, times)
@@ -73,7 +73,7 @@ class Both:
         self.text, self.trace = text, capture(self.model, request)
 
     def heed(self) -> np.ndarray:
-        """float32 [word, step] effects, words hidden."""
+        """float32 [word, step] effects of hiding each word."""
         from core import knock_out
 
         return knock_out(self.model, self.trace).effect
@@ -89,7 +89,7 @@ class Both:
         return scorer.base - scorer.score(variants, lambda *_: None, "Token")
 
     def captum(self, way: str) -> np.ndarray:
-        """float32 [word, step] Captum's attributions in log-probability."""
+        """float32 [word, step] attributions in log-probability by Captum."""
         from captum.attr import FeatureAblation, LLMAttribution, TextTokenInput
 
         inputs = TextTokenInput(self.text, self.model.tokenizer, baselines=0)
@@ -106,14 +106,14 @@ def _one_token_words(tokenizer: Any, count: int) -> list[str]:
 
 
 def _timed(do: Callable[[], Any]) -> tuple[float, Any]:
-    """(processor seconds, result)"""
+    """(processor seconds, result) of calling ``do``."""
     began = time.process_time()
     out = do()
     return time.process_time() - began, out
 
 
 def knockout(bench: Any, say: Say, full: bool = False) -> None:
-    """Prints both sides, what they agree on, and the ratio at 64 x 64."""
+    """Prints the times of Heed and Captum, how far their numbers agree, and the ratio at 64 x 64."""
     warnings.filterwarnings("ignore")
     target = Both(bench, *TARGET)
     began = time.perf_counter()
@@ -163,7 +163,7 @@ def _times(took: dict[str, float]) -> str:
 
 
 def _agreement(both: Both, found: dict[str, np.ndarray], say: Say) -> None:
-    """The same replacement must give the same numbers; hiding is another thing, and is only set beside it."""
+    """Prints the largest difference under the same replacement, and the correlation with hiding instead."""
     same, hidden = both.replaced(), both.heed()
     gaps = {way: float(np.abs(found[way] - same).max()) for way in WAYS}
     say("    same replacement (id 0), largest difference to Heed's scorer in nats: " + _gaps(gaps))

@@ -58,7 +58,7 @@ def compare(name: str, ours: Callable[[], Any], plain: Callable[[], Any], pairs:
 
 
 class Bench:
-    """The default model twice: as Heed loads it, and plain."""
+    """The default model twice: loaded by Heed, and by transformers alone."""
 
     def __init__(self) -> None:
         import torch
@@ -127,7 +127,7 @@ def _watch(stop: threading.Event, seen: list[int]) -> None:
 
 
 def _peak(kind: str, out: Any) -> None:
-    """In a process of its own: how far one run lifts resident memory above the loaded model, in bytes."""
+    """Puts into ``out`` by how many bytes one run raises resident memory; called in a process of its own."""
     import psutil
 
     bench = Bench()
@@ -153,7 +153,7 @@ def _peak(kind: str, out: Any) -> None:
 
 
 def memory() -> None:
-    """Extra peak memory at 1024+64, each way in a fresh process; plain generation is taken off both."""
+    """Prints the extra peak memory at 1024+64 tokens, each way in a fresh process, less that of plain generation."""
     spawn = multiprocessing.get_context("spawn")
     peaks = {}
     for kind in ("plain", "capture", "output_attentions"):
@@ -170,13 +170,13 @@ def memory() -> None:
 
 
 def cached(bench: Bench) -> None:
-    """A stored 1024+64 run opened and explained, from disk."""
+    """Prints the time to open a stored run of 1024+64 tokens, to explain it, and to get a stored answer by name."""
     import os
 
     from core import explain, store
     from core.settings import models_path
 
-    os.environ["HEED_MODELS"] = str(models_path())  # which lies in HEED_HOME unless it is told
+    os.environ["HEED_MODELS"] = str(models_path())  # by default a folder of HEED_HOME, which changes below
     with tempfile.TemporaryDirectory() as home:
         os.environ["HEED_HOME"] = home
         trace = bench.ours(bench.ids(SIZES[-1][0]), SIZES[-1][1])

@@ -1,7 +1,7 @@
-"""Stability of 24 answer words by 24 prompt words over 20 runs: from traces in memory to a drawn chart.
+"""Times stability of 24 answer words by 24 prompt words over 20 runs, from traces in memory to a drawn chart.
 
 The runs are real (edits of a prompt, read with one answer by the default model) but not part of the time: they are
-stored once and opened. Drawing is timed twice, as what a browser is sent and as a picture; the first call of each
+made once beforehand. Drawing is timed twice, to the JSON sent to a browser and to a picture; the first call of each
 imports libraries and is left out.
 """
 
@@ -20,7 +20,7 @@ ANSWER = "Max was a big dog who loved the sea. Each day he swam out and brought 
 
 
 def stability(model: Any, say: Callable[[str], None], rounds: int = 5) -> float:
-    """Prints and returns the median seconds from traces to the chart as a browser is sent it."""
+    """Prints and returns the median seconds from traces to the chart as it is sent to a browser."""
     from core import explain
     from core.charts import picture_files
     from core.charts.stability_charts import spread_heatmap

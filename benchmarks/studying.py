@@ -1,7 +1,7 @@
-"""Items per minute of a study: answers written in batches of 16, beside one at a time, the same items, the same words.
+"""Measures a study in items per minute: answers written in batches of 16, beside one at a time.
 
 The items are the first ones of the built-in suites in the layout "instruction first", so answers end where they end.
-Both ways make the whole Trace; knocking the parts out is timed beside: it is scored for each run alone either way.
+Both ways make the whole Trace. Knocking out the parts is timed separately: either way it is scored run by run.
 Also printed: how many answers differ between the two ways, and at how many of those steps the two best tokens were
 within 1e-4 nats of each other.
 """
@@ -17,13 +17,13 @@ TASKS = ("fact", "context_qa", "summary", "extraction", "classification", "const
 
 
 def study(model: Any, say: Callable[[str], None], items: int = ITEMS) -> float:
-    """Prints and returns items per minute batched / one at a time."""
+    """Prints items per minute of both ways and returns the ratio batched / one at a time."""
     from core.capture import capture, capture_all
     from core.capture.batch_generation import CLOSE
     from core.study.compute import StudyRun, compute_runs
 
     asked = _asked(model, items)
-    list(capture_all(model, asked[:2]))  # the check of the model, and what the first call imports
+    list(capture_all(model, asked[:2]))  # warm-up: the check of the model and the first imports
     began = time.perf_counter()
     batched = dict(capture_all(model, asked))
     together = time.perf_counter() - began

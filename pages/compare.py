@@ -1,4 +1,4 @@
-"""Compare: two to four columns side by side, each a prompt, a model and a way to read it."""
+"""Page Compare: two to four runs side by side, each with a prompt, a model and an attention method."""
 
 from pages.parts.compare.compare_page import compare_page
 from pages.parts.frame import cache_line, page_frame

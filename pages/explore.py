@@ -1,4 +1,4 @@
-"""Explore: one prompt, one model, and what every word of the answer read."""
+"""Page Explore: one prompt on one model, and what each word of the answer attended to."""
 
 from pages.parts.explore_page import explore_page
 

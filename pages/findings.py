@@ -1,4 +1,4 @@
-"""Findings: what a study found about quality, and whether importance goes with it."""
+"""Page Findings: the answer quality that a study measured, and how it correlates with importance."""
 
 from pages.parts.findings.findings_page import findings_page
 from pages.parts.frame import cache_line, page_frame

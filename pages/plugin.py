@@ -1,4 +1,4 @@
-"""A page that a plugin brings, by its name in the address."""
+"""Page of a plugin, chosen by ``?page=`` in the URL."""
 
 from pages.parts.plugin_page import plugin_page
 

@@ -1,4 +1,4 @@
-"""Rate: answers of a study, blind and in random order, 1 to 5."""
+"""Page Rate: people rate the answers of a study from 1 to 5, blind and in random order."""
 
 from pages.parts.frame import cache_line, page_frame
 from pages.parts.rate.rate_page import rate_page

@@ -1,4 +1,4 @@
-"""Runs: everything that was run and kept. Search, name, star, open, compare, delete, open a file."""
+"""Page Runs: search, name, star, open, compare and delete stored runs, and open files."""
 
 from pages.parts.frame import cache_line, page_frame
 from pages.parts.runs_table import runs_page

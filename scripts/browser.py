@@ -2,9 +2,9 @@
 
     $HEED_CHROMIUM, an installed Chromium or Chrome, Playwright's own, Debian's as root, ``playwright install``
 
-in this order: what is there is taken, then the distribution's package (a proxy that reaches Debian need not
-reach Playwright's downloads), then Playwright's. A program counts only after it told its version: Ubuntu's
-``chromium`` is a stub without snap. Noto fonts come along as root, for scripts and emoji in screenshots and
+in this order: an installed browser, then the distribution's package (a proxy that reaches Debian need not reach
+Playwright's downloads), then Playwright's. A program counts only after it printed its version: Ubuntu's
+``chromium`` is a stub without snap. Root also installs Noto fonts, for scripts and emoji in screenshots and
 figures; without them the tests still run. Guarded by tests/test_setup.py.
 """
 
@@ -26,11 +26,11 @@ REMEDY = "install chromium or google-chrome, or set HEED_CHROMIUM to the path of
 
 
 class NoBrowser(Exception):
-    """No browser, and none could be installed; the message says what to do."""
+    """Raised where no browser is found and none could be installed; the message says what to do."""
 
 
 def works(program: str) -> bool:
-    """True when the program starts and tells a version."""
+    """True when the program starts and prints a version."""
     try:
         done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -78,7 +78,7 @@ def _apt() -> bool:
 
 
 def _try(*command: str) -> bool:
-    """Run an installation step; its output goes to the terminal, its failure is only remembered."""
+    """Runs an installation step with its output on the terminal; False where it failed."""
     sys.stdout.write(f"Heed: {' '.join(command)}\n")
     sys.stdout.flush()
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -90,7 +90,7 @@ def _try(*command: str) -> bool:
 
 @cache
 def _lists() -> bool:
-    """Fetch the lists of packages, once: a fresh container has none."""
+    """Runs ``apt-get update`` once: a fresh container has no package lists."""
     return _try("apt-get", *WAIT, "update", "-qq")
 
 

@@ -1,7 +1,7 @@
 """Puts the dashboard into the wheel: app.py, pages/ and their data as ``heed/_app``, importing ``heed``, not ``core``.
 
-In a checkout the package is the folder ``core``, installed it is ``heed``. Core imports itself by dots only, so its files
-travel unchanged. Pages say ``from core ...``; hatchling calls this hook, which puts in copies that say ``from heed ...``:
+In a checkout the package is the folder ``core``, installed it is ``heed``. Core imports itself by dots only, so its
+files travel unchanged. Pages say ``from core ...``; hatchling calls this hook, which copies them as ``from heed``:
 an installed dashboard, its plugins and notebooks then share one package. Guarded by tests/test_installed.py.
 """
 

@@ -1,4 +1,4 @@
-"""Makes the examples of the first visit from the real models: python -m scripts.make_examples
+"""Runs the real models to make the example runs that come with Heed: python -m scripts.make_examples
 
 Writes examples/*.json: whole runs in Heed's own export format, with the model's fingerprint, the settings and the
 library versions inside; run it again when one of these changes. The first two are for Explore, the next two for
@@ -28,7 +28,7 @@ EXAMPLES = {
 
 
 def main(names: Sequence[str]) -> None:
-    """Makes the examples called ``names`` (all where none is named)."""
+    """Makes the examples called ``names``, or all of them."""
     for name in names or EXAMPLES:
         model, prompt = EXAMPLES[name]
         trace = run(load_model(model), prompt, cache=False)

@@ -1,4 +1,4 @@
-"""Writes docs/studies.md: every column of a study's tables, from the registries that make them.
+"""Writes docs/studies.md: the meaning of every column of a study's tables, from the registries in the code.
 
 Run it after adding a metric, a feature, a structure or an instruction: ``.venv/bin/python -m scripts.make_reference``.
 tests/test_reference.py fails while the page is out of date.
@@ -45,7 +45,7 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def page() -> str:
-    """The whole page."""
+    """The text of docs/studies.md."""
     from core.importance import default_study_methods
     from core.study.features import FEATURES, column_name
     from core.study.prompt_structures import STRUCTURES

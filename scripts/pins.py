@@ -1,4 +1,4 @@
-"""Writes constraints.txt: the exact versions of everything that the direct pins bring along.
+"""Writes constraints.txt: the exact versions of all indirect dependencies.
 
 requirements.txt and requirements-dev.txt name what Heed uses itself; both read constraints.txt, which holds
 the rest, so that two machines install the same. A constraint binds only what is needed anyway: a library
@@ -27,7 +27,7 @@ def direct() -> list[str]:
 
 
 def resolved(lines: list[str]) -> dict[str, str]:
-    """{name: version} that pip would install for these lines, asked without installing."""
+    """{name: version} that pip would install for these lines, from a dry run."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
@@ -37,7 +37,7 @@ def resolved(lines: list[str]) -> dict[str, str]:
 
 
 def main() -> None:
-    """Ask pip, leave out the direct pins, write the file."""
+    """Resolves the requirements with pip and writes all but the direct pins."""
     lines = direct()
     named = {line.split("==")[0].split("[")[0].lower().replace("_", "-") for line in lines}
     rest = {

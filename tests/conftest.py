@@ -1,6 +1,6 @@
-"""For every test: runs go to a folder of this session, weights stay where they are on this machine.
+"""Settings of every test: runs are stored in a temporary folder, model weights where they are on this machine.
 
-HEED_MODELS is fixed before HEED_HOME moves, since by default one lies in the other.
+HEED_MODELS is set before HEED_HOME is changed, since by default it is a folder inside HEED_HOME.
 """
 
 import os
@@ -16,7 +16,7 @@ from core.settings import models_path
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL = "127.0.0.1,localhost"
 
-settings.register_profile("heed", deadline=None, database=None, print_blob=True)  # a slow machine is no failure
+settings.register_profile("heed", deadline=None, database=None, print_blob=True)  # slow machines may pass
 settings.load_profile("heed")
 
 
@@ -40,7 +40,7 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def default_model() -> str:
-    """Name of the default model, on disk and converted (fetched now where ``make test`` did not)."""
+    """Name of the default model, which is on disk and converted (fetched now where ``make test`` did not)."""
     from core.models import DEFAULT_MODEL, fetch, model_status
 
     if model_status(DEFAULT_MODEL) != "ready":

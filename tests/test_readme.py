@@ -1,4 +1,4 @@
-"""The Python of README.md runs, top to bottom, in one namespace, on the real default model."""
+"""Tests that the Python of README.md runs, top to bottom, in one namespace, on the default model."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def blocks(text: str) -> list[str]:
-    """Each ```python block, behind as many empty lines as stand above it: a traceback then names README's line."""
+    """Each ```python block, after as many empty lines as are above it, so that a traceback names README's line."""
     return ["\n" * text.count("\n", 0, m.start(1)) + m.group(1) for m in BLOCK.finditer(text)]
 
 

@@ -1,4 +1,4 @@
-"""docs/studies.md says what the code says."""
+"""Tests that docs/studies.md is up to date with the registries."""
 
 from scripts.make_reference import PAGE, page, table
 

@@ -1,4 +1,4 @@
-"""Everything on the page as a file. Nothing is made before it is asked for."""
+"""Download buttons for the run on Explore; each file is made only when its button is pressed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ File = tuple[str, Callable[[], bytes | str], str, str]
 
 
 def run_downloads(trace: Trace, words: Importance, chosen: Choices, figure: ViewFigure, said: str) -> None:
-    """PNG, SVG and PDF of the chart, CSV of its numbers, JSON of the run, one HTML page of it all."""
+    """Draws buttons: PNG, SVG and PDF of the chart, CSV of its numbers, JSON of the run, one HTML page of it all."""
     files = picture_files_of(figure.chart)
     if figure.chart is not None:
         files.append(("CSV", figure.csv, "text/csv", "Every number of the view above, with its settings"))
@@ -34,7 +34,7 @@ def run_downloads(trace: Trace, words: Importance, chosen: Choices, figure: View
 
 
 def picture_files_of(chart: Any) -> list[File]:
-    """``chart`` as PNG, SVG and PDF; nothing where there is none."""
+    """Entries for ``file_buttons``: ``chart`` as PNG, SVG and PDF; empty where there is no chart."""
     if chart is None:
         return []
     return [
@@ -45,7 +45,7 @@ def picture_files_of(chart: Any) -> list[File]:
 
 
 def file_buttons(files: list[File], name: str, text: str) -> None:
-    """One button a file; ``text`` is all that the pictures may have to spell."""
+    """Draws one button for each file; ``text`` holds every character that the pictures may contain."""
     with st.container(horizontal=True, vertical_alignment="center", key="downloads"):
         st.caption("Download", width="content")
         for label, make, mime, about in files:
@@ -60,14 +60,14 @@ def file_buttons(files: list[File], name: str, text: str) -> None:
 
 
 def _page(trace: Trace, words: Importance, chosen: Choices, figure: ViewFigure, said: str) -> str:
-    """The self-contained page; a view that is no heatmap goes in as a picture below it."""
+    """The run as a self-contained HTML page; a chart other than the heatmap is added as a picture."""
     _, heat = drawable_of(trace, chosen)
     extra = () if figure.heat or figure.chart is None else (figure.chart,)
     return to_html(trace, heat, extra, words=words, sentence=said)
 
 
 def _fonts(text: str) -> str:
-    """What no font here can draw. Letters that every font has are not asked about, which saves loading the drawer."""
+    """A note on characters that no installed font has; common letters go unchecked, which saves loading vl-convert."""
     rare = "".join(sorted({c for c in text if ord(c) > 0x52F and unicodedata.category(c)[0] in "LMS"}))
     return _missing(rare) if rare else ""
 

@@ -1,4 +1,4 @@
-"""The page Explore: pick, write, run, and see what every word of the answer read."""
+"""Draws the page Explore: choose a model, write a prompt, run it, and see what each answer word attended to."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXAMPLES = ("One word: the sky", "Six words: love")
 
 
 def explore_page() -> None:
-    """Draws the page."""
+    """Draws the page Explore."""
     advance_step()
     presenting = st.query_params.get("present") == "1"
     page_frame("Explore", bare=presenting)
@@ -63,7 +63,7 @@ def _shipped() -> list[str]:
 
 
 def _shown(shipped: list[str]) -> tuple[Trace | None, str]:
-    """The run on the page (just finished, named in the address, or the first example), or why there is none."""
+    """(run to show, ""): just finished, named in the URL, or the first example; else (None, why there is none)."""
     prepare_form()
     finished = job_progress.collect_run()
     if finished:
@@ -86,7 +86,7 @@ def _shown(shipped: list[str]) -> tuple[Trace | None, str]:
 
 
 def _missing(asked: str) -> str:
-    """Why a run named in the address is not there; one that was found damaged stays told as such."""
+    """Why the run named in the URL cannot be shown; for a damaged run the error with which it failed to open."""
     broken, told = st.session_state.get("broken") or ("", "")
     if broken == asked:
         return told
@@ -94,7 +94,7 @@ def _missing(asked: str) -> str:
 
 
 def _adopt(trace: Trace) -> None:
-    """A run opened from outside puts its prompt and settings into the form, once; an own one leaves the form alone."""
+    """Fills the form once with the settings of a run opened by URL; a run started here leaves the form alone."""
     state = st.session_state
     if state.get("shown") != trace.id:
         if state.get("own") != trace.id:
@@ -117,7 +117,7 @@ def _examples(shipped: list[str]) -> None:
 
 
 def _open(run_id: str) -> None:
-    """Shows a stored run with its own prompt and settings; a run under way is left."""
+    """Shows a stored run with its prompt and settings, and leaves the job of a run in progress."""
     job_progress.leave_job()
     st.session_state.update(shown=None, own=None, error="", request=None)
     st.query_params["run"] = run_id

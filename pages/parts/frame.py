@@ -1,4 +1,4 @@
-"""What every page begins with: title, navigation, the state of the cache, and what is wrong with the folders."""
+"""The frame of every page: title, navigation, size of the store, problems with plugins and folders."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LINKS = (
 
 
 def page_frame(title: str, *, bare: bool = False) -> None:
-    """Call first on every page. ``bare`` hides the side (present mode). Stops the page where nothing can be stored."""
+    """Draws the frame. Call first on every page. ``bare``: no sidebar. Stops the page where nothing can be stored."""
     side = "collapsed" if bare else "auto"
     st.set_page_config(f"{title} · Heed", str(APP_FOLDER / "pages/parts/icon.png"), "wide", side)  # type: ignore[arg-type]
     st.html(f"<style>{(APP_FOLDER / 'pages/parts/frame.css').read_text('utf-8')}</style>")
@@ -63,7 +63,7 @@ def _navigation() -> None:
 
 
 def cache_line() -> None:
-    """How full the store is; drawn at the end of the side."""
+    """Draws how full the store is, at the end of the sidebar."""
     with st.sidebar:
         try:
             used, limit = store.store_usage()
@@ -74,17 +74,17 @@ def cache_line() -> None:
 
 
 def is_phone() -> bool:
-    """True where the browser says that it is on a phone: charts beside each other would be too narrow there."""
+    """True where the User-Agent is a phone's: charts side by side would be too narrow there."""
     return "Mobi" in (st.context.headers.get("User-Agent") or "")
 
 
 @st.cache_resource(show_spinner=False)
 def example_ids() -> list[str]:
-    """Ids of the runs that come with Heed, put into the store once a server."""
+    """Ids of the example runs that come with Heed, imported into the store once per server."""
     return store.import_examples(APP_FOLDER / "examples")
 
 
 def restore_example(example: str) -> str:
-    """The id of a run that comes with Heed, put into the store again where somebody deleted it."""
+    """Imports the example runs again, where somebody deleted one; returns the id ``example``."""
     store.import_examples(APP_FOLDER / "examples")
     return example

@@ -1,11 +1,12 @@
-"""A job as a page sees it: progress, the words as they come, Cancel. Polls in a fragment; the page stays free.
+"""Draws a background job's progress, streamed words and Cancel, polling in a fragment so that the page stays usable.
 
-Streamlit collects garbage after every look, over everything that torch brought along and with all threads held:
-two tabs that looked at a run brought it to a halt. So what is there already is taken out of the collector's sight
-while a job runs (``gc.freeze``), and looked through once when it is over.
+Streamlit runs the garbage collector after every poll, over all objects that torch created and with all threads held:
+two tabs that polled a run brought it to a halt. So objects that exist already are hidden from the collector while a
+job runs (``gc.freeze``), and collected once when it is over.
 
-``slot`` names who waits: Explore's run is ``job``; another page or part takes a name of its own with ``begin``,
-``current``, ``watch``, ``over`` and ``leave``, and so keeps its job while the visitor looks elsewhere.
+``slot`` is the session key of a job: Explore's run is ``job``; another page or part passes a name of its own to
+``begin_job``, ``current_job``, ``watch_job``, ``take_result`` and ``leave_job``, and so keeps its job while the
+visitor is elsewhere.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ from core.runs import Draft, draft_request, is_stored
 from pages.parts.markdown_escape import escape_markdown
 
 RUN_POLL = 0.4
-"""Seconds between two looks at a job."""
+"""Seconds between two polls of a job."""
 RUN = "job"
 """The slot of the run on Explore."""
 LOST = "The work was lost when the dashboard restarted: press Run again."
 
 
 def session_name() -> str:
-    """This browser session's name, so that cancelling a shared job only leaves it."""
+    """A random id of this browser session; by it, cancelling a job that others share only leaves it."""
     return st.session_state.setdefault("session", uuid.uuid4().hex)
 
 
 def start_run(draft: Draft) -> str | None:
-    """Asks for a run: the id of a stored one at once, else None with a job under way (or an error told)."""
+    """Returns the id of a stored run of ``draft``; else starts a job (or stores an error) and returns None."""
     state = st.session_state
     state.error = ""
     leave_job()
@@ -53,7 +54,7 @@ def start_run(draft: Draft) -> str | None:
 
 
 def _stored(request: Request) -> bool:
-    """A damaged run is not there: it is computed again."""
+    """True where the run is stored; False for a damaged one, so that it is computed again."""
     try:
         return is_stored(request)
     except HeedError:
@@ -61,23 +62,23 @@ def _stored(request: Request) -> bool:
 
 
 def last_request() -> Request | None:
-    """What this session asked for last: its segments and author belong to the run of the same id."""
+    """The session's last request; its segments and author belong to the run of the same id."""
     return st.session_state.get("request")
 
 
 def begin_job(name: str, work: Work, device: str = "cpu", slot: str = RUN) -> None:
-    """Queues ``work`` and waits for it in ``slot``. Raises HeedError where too much waits already."""
+    """Queues ``work`` and remembers its job in ``slot``. Raises HeedError where the queue is full."""
     st.session_state[slot] = jobs().submit(name, work, device, session_name()).id
 
 
 def current_job(slot: str = RUN) -> Job | None:
-    """The job that this session waits for."""
+    """The job in this session's ``slot``; None where there is none."""
     name = st.session_state.get(slot)
     return jobs().get(name) if name else None
 
 
 def leave_job(slot: str = RUN) -> None:
-    """Cancel: this session no longer waits."""
+    """Leaves the job in ``slot``, which cancels it unless another session waits for it."""
     job = current_job(slot)
     if job is not None:
         job.leave(session_name())
@@ -86,7 +87,7 @@ def leave_job(slot: str = RUN) -> None:
 
 @st.fragment(run_every=RUN_POLL)
 def watch_job(slot: str = RUN) -> None:
-    """Draws the job; when it is over the whole page is drawn again."""
+    """Draws the job's progress; reruns the whole page when it is over."""
     gc.freeze()
     job = current_job(slot)
     if job is None or job.over:
@@ -109,7 +110,7 @@ def watch_job(slot: str = RUN) -> None:
 
 
 def collect_run() -> str | None:
-    """The id of the run that has just been finished, once; errors go to the page."""
+    """The id of a run that has just finished, once; an error is stored for the page to show."""
     ended, result, error = take_result()
     if not ended:
         return None
@@ -135,14 +136,14 @@ def take_result(slot: str = RUN) -> tuple[bool, Any, str]:
 
 
 def _tidy() -> None:
-    """Collects once, then keeps what lives on (the model, its libraries) out of every later collection."""
+    """Collects garbage once, then hides what lives on (the model, its libraries) from every later collection."""
     gc.unfreeze()
     gc.collect()
     gc.freeze()
 
 
 def _remember(run_id: str) -> None:
-    """The request of a run whose model had to be fetched first is known only now."""
+    """Stores the request of a run whose model had to be downloaded first, which is known only now."""
     state: Any = st.session_state
     if state.get("request") is None and state.get("draft") is not None:
         try:

@@ -1,4 +1,4 @@
-"""Pick a model: the catalogue with each model's state, or anything typed (hub id, folder, .gguf)."""
+"""The model select box: catalogue models with their state, or a typed hub id, folder or .gguf file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TYPED = "A hub id (org/name), a folder with config.json and safetensors, or a .g
 
 
 def model_option(name: str) -> str:
-    """A model of the list, with its state."""
+    """The option label of a model: its name, its state and the size of its download."""
     if name not in CATALOGUE:
         return name
     entry, state = CATALOGUE[name], model_status(name)
@@ -26,7 +26,7 @@ def model_option(name: str) -> str:
 
 
 def fetch_sentence(name: str) -> str:
-    """A sentence where this model has to be fetched before it can run; empty where it is here, or not of the list."""
+    """A sentence where a catalogue model must be downloaded before it can run; else empty."""
     if name not in CATALOGUE or model_status(name) == "ready":
         return ""
     entry = CATALOGUE[name]
@@ -34,7 +34,7 @@ def fetch_sentence(name: str) -> str:
 
 
 def pick_model() -> str:
-    """The name picked in the side."""
+    """Draws the select box in the sidebar and returns the model's name."""
     with st.sidebar:
         st.caption("**Model**")
         state = st.session_state
@@ -59,7 +59,7 @@ def pick_model() -> str:
 
 
 def _about(name: str) -> None:
-    """What is known of the model without loading it; a refusal is told here, before anything runs."""
+    """Draws what is known of the model without loading it, or why Heed refuses it, before anything runs."""
     try:
         place = locate(name)
         lines = []

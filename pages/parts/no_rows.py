@@ -1,4 +1,4 @@
-"""What a run shows without attention rows: evicted to make room, or from a model that has no attention."""
+"""Draws a run without attention rows: they were evicted to make room, or the model has no attention."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GROUP_NAMES = {
 
 
 def without_rows(trace: Trace) -> None:
-    """The answer, why it is not shaded, and what is left: shares per role, log-probabilities, the run as a file."""
+    """Draws the answer, why it is not shaded, and what is left: shares per role, log-probabilities, JSON, prompt."""
     with st.container(border=True):
         st.caption("The answer")
         st.text(trace.answer or "The answer is empty.")
@@ -59,7 +59,7 @@ def without_rows(trace: Trace) -> None:
 
 
 def _shares(trace: Trace, steps: np.ndarray) -> Any:
-    """Mean over all heads of the shares per role, along the answer."""
+    """A chart of the attention shares per role along the answer, mean over all heads."""
     mean = np.nanmean(trace.mass[:, :, steps], axis=(0, 1))
     shares = {GROUP_NAMES[g]: mean[:, i] for i, g in enumerate(trace.groups) if g in GROUP_NAMES}
     labels = [trace.output_tokens[i] for i in steps]

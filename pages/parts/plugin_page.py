@@ -1,4 +1,4 @@
-"""Draws a page of a plugin inside the frame of all pages; what goes wrong in it is one sentence."""
+"""Draws a plugin's page inside the frame of all pages; a HeedError in it is shown as one sentence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pages.parts.markdown_escape import escape_markdown
 
 
 def plugin_page() -> None:
-    """Draws the page that ``?page=`` names."""
+    """Draws the plugin page that ``?page=`` names in the URL."""
     load_plugins()
     name = st.query_params.get("page", "")
     page = PAGES.get(name)

@@ -1,8 +1,8 @@
-"""The two shaded texts as a Streamlit component: clicks come back as a selection, and a page may set one.
+"""The Streamlit component of the two shaded texts: a click comes back as a selection, and a page may set one.
 
-The component is registered once, on import. A click reaches Python as a trigger, is kept under ``KEY:selection`` in
-the session and goes back with the next draw, so that the texts and whatever else the page draws agree; a
-selection that the page passes wins when it differs from the one passed before (a select box that was moved).
+It is registered once, on import. A click reaches Python as a trigger, is kept under ``KEY:selection`` in the session
+and goes back with the next rerun, so that the texts and whatever else the page draws agree; a selection that the page
+passes wins when it differs from the one passed before (a select box that was changed).
 What is drawn: core/charts/reader.js. Guarded by tests/pages and tests/browser.
 """
 
@@ -35,11 +35,11 @@ def text_reader(
     height: int | None = 420,
     on_pick: Callable[[dict[str, Any]], bool] | None = None,
 ) -> Selection | None:
-    """Draw the texts of ``reader_data``; returns what is picked, or None before anything was.
+    """Draws the texts of ``data`` (from ``shaded_texts_data``); returns the selection, None before any was made.
 
     ``selection`` sets it from Python when it changes. ``height`` (pixels) is where a long text starts to scroll.
     A selection of other texts (``data["texts"]`` changed) is dropped; another method or sink keeps it.
-    ``on_pick`` hears of every click first; where it says True the click was meant for it, and nothing is selected.
+    ``on_pick`` gets every click first; where it returns True it has handled the click, and nothing is selected.
     """
     kept, passed, seen = f"{key}:selection", f"{key}:passed", f"{key}:version"
     state = st.session_state

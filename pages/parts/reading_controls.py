@@ -1,4 +1,4 @@
-"""The line of controls beside the texts: method, layers and heads, granularity, sink, strength."""
+"""Controls of how a run is read: attention method, layers and heads, granularity, sink, strength of shading."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ABOUT_STRENGTH = "How strongly shares are shaded in the two texts; it never chan
 
 @dataclass(frozen=True)
 class Choices:
-    """How the run is read: what every view on the page shares."""
+    """The values of the controls, shared by every view on the page."""
 
     method: str
     layers: tuple[int, ...] | None
@@ -32,11 +32,11 @@ class Choices:
     level: str
     strength: float
     proven: bool = True
-    """Where tokens stand in the texts is known; otherwise only tokens can be shown."""
+    """The positions of tokens in the texts are known; otherwise only tokens can be shown."""
 
     @property
     def picked(self) -> dict[str, Any]:
-        """Keywords for ``importance``."""
+        """Keyword arguments for ``run_cache.importance``."""
         return {"layers": self.layers, "heads": self.heads, "sink": self.sink}
 
     @property
@@ -53,7 +53,7 @@ def _levels(trace: Trace) -> list[str]:
 
 
 def current_choices(trace: Trace) -> Choices:
-    """What the controls say now; they are drawn further down the page."""
+    """The controls' current values, needed before they are drawn further down the page."""
     state = st.session_state
     levels = _levels(trace)
     for name, value in {"method": DEFAULT_METHOD, "sink": "drop", "level": levels[0], "strength": 1.0}.items():
@@ -70,7 +70,7 @@ def current_choices(trace: Trace) -> Choices:
 
 
 def reading_controls(trace: Trace) -> None:
-    """Draws the controls."""
+    """Draws the controls for this run."""
     levels = _levels(trace)
     method, level, sink, strength = st.columns([1.25, 1, 1, 1])
     method.selectbox(

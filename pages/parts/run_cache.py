@@ -1,4 +1,4 @@
-"""What a server keeps in memory between two clicks: traces and importances, by names and ids, never by arrays."""
+"""Caches opened traces and computed importances between reruns, keyed by ids and names, never by arrays."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ UNIT_LEVELS = ("token", "word", "sentence", "segment", "role")
 
 
 def open_trace(run_id: str, request: Request | None = None) -> Trace | None:
-    """A stored run; None when there is none. Raises StoreError when it is damaged.
+    """The cached trace of a stored run; None when there is none. Raises StoreError when it is damaged.
 
-    With ``request`` (of the same id) its segments and author stand in the trace: they change nothing of what the
-    model computed, so the same run may be asked for with other ones.
+    With ``request`` (of the same id) the trace carries its segments and author: they change nothing of what the
+    model computed, so one stored run serves requests that differ in them.
     """
     try:
         changed = (run_folder(run_id) / MANIFEST).stat().st_mtime_ns
@@ -46,7 +46,7 @@ def importance(
     columns: str = "word",
     rows: str = "word",
 ) -> Importance:
-    """``explain`` with the answer's tokens gathered into ``rows``: means over a unit's steps."""
+    """The cached result of ``explain``, with the answer's tokens grouped into ``rows``: means over a unit's steps."""
     picked = (None if layers is None else tuple(layers), None if heads is None else tuple(heads))
     name = (trace.id, trace.created, trace.request.segments, trace.rows is not None)
     return _importance(name, method, *picked, sink, inputs, columns, rows, _trace=trace)

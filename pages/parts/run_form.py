@@ -1,4 +1,4 @@
-"""The run form: prompt (chat, raw, given answer) beside settings. Fills a ``Draft``; runs nothing itself."""
+"""The form of Explore: prompt (chat, raw, given answer) beside settings. Returns a ``Draft``; runs nothing itself."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ MARKS_HELP = (
 DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(RunSettings) if f.name not in ("model", "turns")} | {
     "turns": []
 }
-"""Of every widget, by its key."""
+"""Default value of every widget, by its key."""
 KEPT_STATE: dict[str, Any] = {"persist_state": "session"}
 
 
 def prepare_form() -> None:
-    """Default values of the form, once a session, before any of its widgets is drawn."""
+    """Sets the form's default values once per session. Call before any of its widgets is drawn."""
     for name, value in DEFAULTS.items():
         st.session_state.setdefault(name, value)
 
 
 def fill_form(request: Request) -> None:
-    """Puts a stored request back into the form, marks of segments included."""
+    """Fills the form with a stored request, marks of segments included."""
     state = st.session_state
     filled = asdict(RunSettings.of(request))
     for name in DEFAULTS:
@@ -41,7 +41,7 @@ def fill_form(request: Request) -> None:
 
 
 def run_form(model: str) -> Draft:
-    """Draws the form; returns what it says now."""
+    """Draws the form and returns its values as a draft."""
     prepare_form()
     left, right = st.columns([2.4, 1], gap="medium")
     with left:
@@ -62,7 +62,7 @@ def _prompt() -> None:
 
 
 def mode_switch() -> None:
-    """The switch between chat, raw text and a given answer."""
+    """Draws the switch between chat, raw text and a given answer."""
     prepare_form()
     st.segmented_control("Prompt as", RUN_MODES, key="mode", required=True, label_visibility="collapsed", **KEPT_STATE)
 
@@ -87,7 +87,7 @@ def _system() -> None:
 
 
 def _turns() -> None:
-    """Earlier turns of the conversation, each a role and a text."""
+    """Draws the earlier turns of the conversation, each a role and a text."""
     state = st.session_state
     for i, turn in enumerate(state.turns):
         who, what, drop = st.columns([1.3, 4, 0.6], vertical_alignment="bottom")
@@ -151,7 +151,7 @@ def _settings() -> None:
 
 
 def _more_label() -> str:
-    """Says what is set inside, so that nothing acts unseen."""
+    """The popover's label, which names the settings changed inside."""
     state = st.session_state
     said = {"replace": "own system message", "none": "no system message"}
     parts = [said[state.system]] if _chat() and state.system in said else []
@@ -163,7 +163,7 @@ def _more_label() -> str:
 
 
 def form_draft(model: str) -> Draft:
-    """What the form says now."""
+    """The form's current values as a draft."""
     values = {name: st.session_state[name] for name in DEFAULTS}
     values["turns"] = tuple((turn["role"], turn["text"]) for turn in values["turns"])
     return RunSettings(model=model, **values).draft()

@@ -1,7 +1,7 @@
-"""What a person filled in to ask for one run, as one plain value: the form of Explore and the columns of Compare.
+"""The settings of one run as a plain value, for the form of Explore and the columns of Compare.
 
-A ``Filled`` outlives the widgets that show it, so that nothing typed is lost; ``draft`` makes of it what the queue
-takes, ``of`` reads it back from a stored run. Guarded by tests/pages/test_compare.py.
+``RunSettings`` outlives the widgets that show it, so that nothing typed is lost; ``draft`` turns it into what the job
+queue takes, ``of`` reads it back from a stored request. Guarded by tests/pages/test_compare.py.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ SKY = "Answer in one word: What color is the sky?"
 
 @dataclass(frozen=True)
 class RunSettings:
-    """One prompt, one model, the settings."""
+    """Prompt, model and settings of one run, as a person filled them in."""
 
     model: str = DEFAULT_MODEL
     mode: str = "Chat"
-    """One of MODES."""
+    """One of ``RUN_MODES``."""
     prompt: str = SKY
     system: str = "keep"
     """``keep`` the template's own message, ``replace`` it by ``system_text``, ``none``."""
@@ -45,17 +45,17 @@ class RunSettings:
 
     @property
     def given(self) -> bool:
-        """The answer is given and only read."""
+        """The answer is given and only scored."""
         return self.mode == "Given answer"
 
     @property
     def raw(self) -> bool:
-        """The prompt is read as it stands."""
+        """The prompt is raw text, without a chat template."""
         return self.mode == "Raw" or (self.given and self.raw_given)
 
     @classmethod
     def of(cls, request: Request) -> RunSettings:
-        """What would ask for this request again, marks of segments included."""
+        """The settings that make this request again, marks of segments included."""
         texts = [m.content for m in request.messages] or [request.text or ""]
         marked = [
             segment_marks.write_marks(t, [s for s in request.segments if s.message == i]) for i, t in enumerate(texts)
@@ -84,7 +84,7 @@ class RunSettings:
         )
 
     def draft(self) -> Draft:
-        """What is asked of the model."""
+        """The settings as a draft for the job queue."""
         settings: dict[str, Any] = {}
         if not self.given:
             settings = {"max_new_tokens": int(self.new_tokens), "temperature": float(self.temperature)}

@@ -1,4 +1,4 @@
-"""One run on the page: the two texts, the plain sentence, one switch of views, downloads."""
+"""Draws one run: the two shaded texts, a sentence that sums them up, a switch of views, downloads."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RUN_VIEWS: dict[str, tuple[str, Callable[..., ViewFigure] | None]] = {
     "table": ("Table", table_view),
     "whatif": ("What if", None),
 }
-"""{name: (label, what draws it; None: the what-if, which draws its own texts)}"""
+"""{name: (label, function that draws it; None: the what-if, which draws its own texts)}"""
 FINISHED = {
     "end": "ended by itself",
     "stop": "stopped at your stop text",
@@ -44,7 +44,7 @@ FINISHED = {
     "given": "given, only read",
 }
 QUIET = {"sentence": False, "beside": {}, "caption": ""}
-"""What the page says itself, so that the component need not."""
+"""Parts that the reader component leaves out, since the page draws them itself."""
 
 
 def run_view(trace: Trace, present: bool = False) -> None:
@@ -86,7 +86,7 @@ def _whole(trace: Trace, present: bool) -> None:
 
 
 def _what_if_alone(trace: Trace) -> None:
-    """For a run without attention rows, which has none of the other views."""
+    """Draws the what-if of a run without attention rows, which has none of the other views."""
     chosen = Choices(DEFAULT_METHOD, None, None, "drop", "word", 1.0, trace.tokens.proven)
     guess_first.guess_result(trace, chosen)
     if _open("whatif"):
@@ -97,7 +97,7 @@ def _knock_out(trace: Trace) -> None:
     """Opens the what-if with the words that are picked in the input text."""
     st.session_state.chart = "whatif"
     if trace.rows is not None:
-        with suppress(HeedError):  # it is told where the views are drawn
+        with suppress(HeedError):  # shown where the views are drawn
             open_whatif(trace, current_choices(trace), st.session_state.get("reader:selection"))
 
 
@@ -133,7 +133,7 @@ def _head(trace: Trace) -> None:
 
 
 def _edited(trace: Trace) -> dict[str, str]:
-    """The address of Compare with this run, read as it is here, and a copy of it."""
+    """URL parameters of Compare for this run, read by the same method, and an editable copy."""
     try:
         chosen = current_choices(trace)
     except HeedError:
@@ -165,7 +165,7 @@ def _open(kind: str) -> bool:
 
 
 def _controls(trace: Trace) -> Callable[..., ViewFigure] | None:
-    """One switch of views, and below it how the run is read; what draws the picked view."""
+    """Draws the switch of views and the reading controls; returns the function that draws the picked view."""
     views = RUN_VIEWS | own_views()
     if st.session_state.setdefault("chart", "heatmap") not in views:
         st.session_state.chart = "heatmap"
@@ -183,7 +183,7 @@ def _controls(trace: Trace) -> Callable[..., ViewFigure] | None:
 
 
 def _rendered(trace: Trace, chosen: Choices) -> None:
-    """The prompt as the model read it, token by token."""
+    """Draws the prompt as the model read it, token by token."""
     with st.expander("What the model read: the rendered prompt, token by token"):
         st.caption(
             "Markup and added text included; a system message that the chat template added is headed so. "

@@ -1,4 +1,4 @@
-"""The list of stored runs as a table to pick from, and what can be done with the picked ones."""
+"""Draws the page Runs: a searchable table of stored runs, and actions on the ticked ones."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from pages.parts.frame import example_ids
 from pages.parts.markdown_escape import escape_markdown
 
 PAGE = 50
-"""Runs a page of the list."""
+"""Runs on one page of the list."""
 COMPARED = 4
 
 
 def runs_page() -> None:
-    """Draws the page."""
+    """Draws the page Runs."""
     st.title("Runs", anchor=False)
     told = st.session_state.pop("shelf_error", "")
     if told:
@@ -74,7 +74,7 @@ def _search() -> list[RunInfo]:
 
 
 def _table(runs: list[RunInfo]) -> list[int]:
-    """Positions of the picked runs."""
+    """Draws the table; returns the row numbers of the ticked runs."""
     frame = pd.DataFrame(
         {
             "★": ["★" if r.starred else "" for r in runs],
@@ -105,7 +105,7 @@ def _table(runs: list[RunInfo]) -> list[int]:
 
 
 def table_key(ids: Iterable[str]) -> str:
-    """The key of a table of these runs. Ticks are row numbers: other runs need a table without any."""
+    """The widget key of a table of these runs. Ticks are row numbers, so other runs need a new table."""
     return f"runs_table_{sha256(' '.join(ids).encode()).hexdigest()[:16]}"
 
 

@@ -1,4 +1,4 @@
-"""The plain sentence under the texts, and the shares that always stand beside it."""
+"""Draws the sentence that sums up what was read, and the attention shares of sink, markup and other groups."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ ABOUT_SHARES = "\n\n".join(
 
 
 def summary_sentence(trace: Trace, words: Importance, picked: PickedWords) -> str:
-    """The sentence: what the picked output read, or where the picked input was read."""
+    """One sentence: what the picked output read, or which output read the picked input."""
     if picked.columns is not None and len(picked.columns) and len(picked.rows):
         return _read_where(trace, words, picked)
     return reading_sentence(words, trace, picked.rows, picked.name)
 
 
 def _read_where(trace: Trace, words: Importance, picked: PickedWords) -> str:
-    """At most three words of the answer that read the picked input at least 1.5 times as much as uniform."""
+    """A sentence with at most three answer words that read the picked input at least 1.5 times as much as uniform."""
     columns = picked.columns
     values, uniform = (m[picked.rows][:, columns].sum(1) for m in (words.values, words.uniform))
     times = np.divide(values, uniform, out=np.zeros(len(values)), where=uniform > 0)

@@ -1,4 +1,4 @@
-"""What is picked in the two texts: one truth for the texts, the select box (keyboard) and the charts."""
+"""The selection in the two texts, shared by the texts, the select box (for the keyboard) and the charts."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class PickedWords:
     rows: np.ndarray
     columns: np.ndarray | None
     name: str
-    """In words: "the whole answer", "“blue”"."""
+    """Display text: "the whole answer", "“blue”"."""
     whole: bool = True
-    """All of the answer."""
+    """The whole answer is picked."""
 
 
 def rows_of_answer(trace: Trace, words: Importance) -> np.ndarray:
@@ -35,7 +35,7 @@ def rows_of_answer(trace: Trace, words: Importance) -> np.ndarray:
 
 
 def picked_words(trace: Trace, words: Importance, key: str) -> PickedWords:
-    """What is picked now in the texts drawn under ``key``."""
+    """The current selection in the texts drawn under ``key``."""
     rows = rows_of_answer(trace, words)
     state = st.session_state
     chosen = state.get(f"{key}:selection") if state.get(f"{key}:version") else None
@@ -54,12 +54,12 @@ def picked_words(trace: Trace, words: Importance, key: str) -> PickedWords:
 
 
 def pick_rows(key: str, start: int, end: int) -> None:
-    """Pick units ``start`` .. ``end`` (excluded) of the answer; call before the texts are drawn (in a callback)."""
+    """Selects units ``start`` .. ``end`` (excluded) of the answer. Call before the texts are drawn (in a callback)."""
     st.session_state[f"{key}:selection"] = {"side": "answer", "start": start, "end": end}
 
 
 def select_box(trace: Trace, words: Importance, key: str) -> None:
-    """The same choice for the keyboard; follows clicks in the texts."""
+    """Draws a select box of answer words for the keyboard; it follows clicks in the texts."""
     state = st.session_state
     rows = rows_of_answer(trace, words)
     box = f"{key}:box"

@@ -1,10 +1,10 @@
-"""A freshly started server and a real Chromium for the browser tests.
+"""Fixtures of the browser tests: a freshly started server and a real Chromium.
 
     server       one server for the session: own HEED_HOME, the real default model
     new_server   starts another: new_server(), new_server(home=folder), new_server(env={...}); .stop() ends it
     page         a page of 1280 x 800, not yet opened: page.goto(server.url)
     new_page     another: new_page(width=390, height=844, dark=True)
-    console      what went wrong in the browser's console in this test; anything left in it fails the test
+    console      errors of the browser's console in this test; anything left in it fails the test
     settled      settled(page) waits until the script has run to its end
     shots        the folder of screenshots
 
@@ -45,11 +45,11 @@ FLAGS = [
     "--disable-sync",
 ]
 START = 60
-"""Seconds that a server may take to answer at all."""
+"""Seconds that a server may take until its first answer."""
 
 
 class Server:
-    """A dashboard that was started just now; ``url`` has no slash at its end."""
+    """A running dashboard; ``url`` has no slash at its end."""
 
     def __init__(self, home: Path, env: dict[str, str] | None = None) -> None:
         with socket.socket() as probe:
@@ -89,11 +89,11 @@ class Server:
         raise RuntimeError(f"The server did not start:\n{self.tail()}")
 
     def tail(self, lines: int = 40) -> str:
-        """The end of what the server wrote."""
+        """The last lines of the server's log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
 
     def stop(self) -> None:
-        """End the server and whatever it started."""
+        """Ends the server and its child processes."""
         for how in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(self.process.pid, how)
@@ -182,7 +182,7 @@ def console() -> Iterator[list[str]]:
 def _watch(page: Page, errors: list[str]) -> None:
     def listen(message: ConsoleMessage) -> None:
         where = message.location.get("url", "")
-        # A deep link makes Streamlit ask below the page's name first: two 404s that mean nothing.
+        # On a deep link Streamlit first requests paths below the page's name: two harmless 404s.
         if message.type == "error" and not ("/_stcore/" in where and "404" in message.text):
             errors.append(f"{message.text} ({where})")
 

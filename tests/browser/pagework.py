@@ -1,4 +1,4 @@
-"""What browser tests of the pages share: opening, waiting, reading what is drawn, and what a page may not do."""
+"""Helpers of the browser tests: opening pages, waiting, reading what is drawn, checking requests and layout."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from playwright.sync_api import Locator, Page, expect
 
 
 def report(name: str, value: str) -> None:
-    """A measured figure, on a line of its own in the output of the tests."""
+    """Writes a measured figure on a line of its own into the output of the tests."""
     sys.stdout.write(f"\nFIGURE {name}: {value}\n")
 
 
 def local_only(page: Page) -> list[str]:
-    """Addresses that the page asks for beyond this machine; must stay empty."""
+    """URLs outside this machine that the page requests; the list must stay empty."""
     foreign: list[str] = []
 
     def seen(request: Any) -> None:
@@ -29,12 +29,12 @@ def local_only(page: Page) -> list[str]:
 
 
 def answer(page: Page) -> Locator:
-    """The answer's words in the first reader."""
+    """The answer's words in the first reader component."""
     return page.locator(".heed-reader").first.locator(".panel.answer .word")
 
 
 def given(page: Page) -> Locator:
-    """The input's words in the first reader."""
+    """The prompt's words in the first reader component."""
     return page.locator(".heed-reader").first.locator(".panel.input .word")
 
 
@@ -43,7 +43,7 @@ def sentence(page: Page) -> Locator:
 
 
 def opened(page: Page, url: str, settled: Any) -> float:
-    """Opens Explore; seconds until the texts are drawn."""
+    """Opens Explore; returns the seconds until the texts are drawn."""
     began = time.perf_counter()
     page.goto(url)
     expect(answer(page).first).to_be_visible(timeout=60_000)
@@ -65,7 +65,7 @@ def chart(page: Page) -> Locator:
 
 
 def whole(page: Page, path: Path, settled: Any) -> None:
-    """A screenshot of the whole page, however long; the window keeps its width."""
+    """Writes a screenshot of the whole page, however long; the window keeps its width."""
     size = page.viewport_size
     assert size
     tall = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")

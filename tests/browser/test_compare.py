@@ -1,4 +1,4 @@
-"""Compare in a real browser: the first visit, a click on a word, the views, a changed prompt that is run, long prompts."""
+"""Tests of Compare in a real browser: first visit, click on a word, views, a changed prompt, long prompts."""
 
 import re
 import time
@@ -164,7 +164,7 @@ def test_a_phone(server, new_page, settled, dark):
 
 
 def _long(model, layers, heads, seed):
-    """A run of 500 input and 64 output words with the heads of a real model."""
+    """A made-up run of 500 input and 64 output words with as many heads as a real model."""
     rng = np.random.default_rng(seed)
     text, answer = (" ".join(rng.choice(WORDS, n)) for n in (500, 64))
     base = made_up.run(f"{text} {seed}", answer, seed)
@@ -189,7 +189,7 @@ def test_two_cached_runs_of_500_words_are_drawn_soon(server, page, settled, monk
     runs = [store.save_run(_long(f"made-up-{n}", *n, seed)) for seed, n in enumerate(((30, 9), (24, 14)))]
     for run in runs:
         store.name_run(run, "long")
-    opened(page, f"{server.url}/compare", settled)  # the page itself is warm
+    opened(page, f"{server.url}/compare", settled)  # warm-up
     page.goto(f"{server.url}/runs")
     page.get_by_role("textbox", name="Search").fill("long")
     page.get_by_role("textbox", name="Search").press("Enter")

@@ -1,4 +1,4 @@
-"""Explore in a real browser with the real default model: the walk of a lecturer, a run of one's own, links, phones."""
+"""Tests of Explore in a real browser with the default model: examples, an own run, links, phones."""
 
 import json
 import re
@@ -17,7 +17,7 @@ def stored(server) -> set[str]:
 
 
 def write(page, text, settled, tokens=None):
-    """Fills in the form; few tokens keep the test quick."""
+    """Fills in the form, with few new tokens to keep the test quick."""
     if tokens:
         field = page.get_by_role("spinbutton", name="New tokens")
         field.fill(str(tokens))
@@ -111,7 +111,7 @@ def test_present_mode(server, page, settled):
 
 
 def test_a_run_of_ones_own(server, page, settled):
-    """Streams, can be cancelled without a trace, runs to its end, and comes from the store the second time."""
+    """A run streams its answer, leaves nothing behind when cancelled, and comes from the store the second time."""
     foreign = local_only(page)
     opened(page, server.url, settled)
     before = stored(server)

@@ -1,4 +1,4 @@
-"""Findings in a real browser on the example study: outcomes first, a run is picked and stepped through."""
+"""Tests of Findings in a real browser on the example study: outcomes first, runs picked and stepped through."""
 
 import re
 

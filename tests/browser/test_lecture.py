@@ -1,4 +1,4 @@
-"""A lecture in one sitting: two models, one instruction; who follows it, what "one word" got, what its loss costs."""
+"""Test of a whole lecture on Compare: two models, the instruction "one word", its attention and its knock-out."""
 
 import re
 
@@ -8,7 +8,7 @@ from tests.browser.test_compare import opened, side, view, whole_text
 
 
 def shares(page, word):
-    """What each column read of ``word``, in percent, once it is clicked in A."""
+    """The share of ``word`` in each column, in percent, after a click on it in column A."""
     side(page, 0).get_by_text(word, exact=True).click()
     values = page.locator(".st-key-compare_values")
     expect(values).to_contain_text(f"B: “{word}”")
@@ -31,7 +31,7 @@ def test_a_lecture(server, page, settled):
     assert word[1] > word[0], "Qwen follows the instruction; it also reads “word” more"
 
     view(page, "What if", settled)
-    texts = page.locator(".heed-reader").nth(2).locator(".panel.input .word")  # column A's own, below
+    texts = page.locator(".heed-reader").nth(2).locator(".panel.input .word")  # the knock-out of column A, below
     for text in ("one", "word"):
         texts.get_by_text(text, exact=True).click()
         page.wait_for_timeout(300)

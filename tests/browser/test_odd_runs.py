@@ -1,4 +1,4 @@
-"""Texts of strangers and very long texts in a real browser: text stays text, and the page stays quick."""
+"""Tests of hostile and very long texts in a real browser: markup is shown as text, and the page stays quick."""
 
 import re
 import time
@@ -21,7 +21,7 @@ def _sentences(words: int, seed: int) -> str:
 
 @pytest.fixture
 def keep(server, monkeypatch):
-    """Puts a run into the server's store; its id."""
+    """Puts a run into the server's store; returns its id."""
     monkeypatch.setenv("HEED_HOME", str(server.home))
     return store.save_run
 

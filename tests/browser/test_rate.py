@@ -1,4 +1,4 @@
-"""Rate in a real browser: keys, a press too many, undo, a phone; what models wrote stays text."""
+"""Tests of Rate in a real browser: keys, a surplus press, undo, a phone; markup in answers is shown as text."""
 
 import pytest
 from playwright.sync_api import expect

@@ -1,4 +1,4 @@
-"""Explore, the first visit of Compare, the example study in Findings: light, dark and on a phone, for README and docs.
+"""Makes the screenshots of README and docs: Explore, Compare and Findings, light, dark and on a phone.
 
 Written into docs/screenshots where one is missing, or all of them with HEED_SHOTS=1, so that a run of the tests
 leaves the checkout as it was.
@@ -19,7 +19,7 @@ EXAMPLES = {"sky": "b4cc1cc5", "love": "b4739c46"}
 LOOKS = {"light": (1280, False), "dark": (1280, True), "phone": (390, False)}
 PHONE = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36"
 LARGEST = 300_000
-"""Bytes of one picture."""
+"""Most bytes of one picture."""
 
 
 @pytest.mark.parametrize("look", LOOKS)
@@ -72,7 +72,7 @@ def _keep(shot: Path, name: str) -> None:
 
 
 def _small(path: Path) -> bytes:
-    """The same picture, packed as tightly as PNG goes; a long page in 128 colours."""
+    """The picture as the smallest PNG; a long page in 128 colours."""
     out = io.BytesIO()
     picture = Image.open(path).convert("RGB")
     (picture.quantize(128) if picture.height > 3000 else picture).save(out, "PNG", optimize=True)

@@ -1,4 +1,4 @@
-"""A freshly started server in a real browser: it draws, it is silent, it is light, it keeps to this machine."""
+"""Tests of a fresh server in a real browser: it draws, logs no errors, loads no torch, requests only this machine."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 
 def libraries(pid: int) -> str:
-    """What a running process has loaded, as text."""
+    """The libraries that a running process has loaded, as text."""
     maps = Path(f"/proc/{pid}/maps")
     if maps.exists():
         return maps.read_text()

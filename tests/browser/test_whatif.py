@@ -1,4 +1,4 @@
-"""What if in a real browser with the real default model: words picked in the text, knocked out, each at once, a point."""
+"""Tests of the what-if in a real browser with the default model: picking words, knock-outs, every word, points."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def each(page, settled):
 
 @pytest.fixture(scope="module")
 def oracle(server, default_model):
-    """Nats that the sky answer loses without some words: eager attention, a 2-D mask, one plain pass each."""
+    """Nats that the sky answer loses without some words, by eager attention, a 2-D mask and one plain pass each."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -156,7 +156,7 @@ def test_a_guess_sees_nothing_before_three_words(server, page, settled):
 
 
 def highest_point(png: bytes) -> tuple[float, float]:
-    """The middle of the blue dot that stands highest in the picture."""
+    """The centre of the blue dot that is highest in the picture."""
     from PIL import Image
 
     picture = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)

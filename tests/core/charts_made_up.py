@@ -1,4 +1,4 @@
-"""A hand-made run with known numbers, for the tests of the charts: no model, no other module of Heed.
+"""A hand-made run with known numbers for the tests of the charts; needs no model and no other module of Heed.
 
 The prompt is one user message between markup, the answer a few words; shares are set by hand where a test
 asks for them and otherwise drawn from a seeded generator.
@@ -38,7 +38,7 @@ def model(layers: int = 4, heads: int = 3) -> ModelRef:
 
 
 def spans(text: str) -> list[tuple[int, int]]:
-    """One span a word, a piece of punctuation or a CJK character."""
+    """One span for each word, piece of punctuation or CJK character."""
     return [
         m.span()
         for m in regex.finditer(r"\p{Han}|[\p{L}\p{M}\p{N}'\u200d\p{Emoji_Presentation}]+|[^\s\p{L}\p{N}]", text)
@@ -46,7 +46,7 @@ def spans(text: str) -> list[tuple[int, int]]:
 
 
 def trace(question: str = QUESTION, answer: str = ANSWER) -> Trace:
-    """Tokens are the words; one token of markup before the message and one after."""
+    """A trace whose tokens are the words, with one token of markup before the message and one after."""
     asked, said = spans(question), spans(answer)
     texts = ["<|user|>", *(question[a:b] for a, b in asked), "<|assistant|>", *(answer[a:b] for a, b in said)]
     p, t = len(asked) + 2, len(said)
@@ -80,7 +80,7 @@ def trace(question: str = QUESTION, answer: str = ANSWER) -> Trace:
 
 
 def units(tr: Trace, positions: list[int], granularity: str = "word") -> Units:
-    """One unit a token."""
+    """Units of one token each."""
     k = tr.tokens
     n = len(positions)
     return Units(
@@ -97,7 +97,7 @@ def units(tr: Trace, positions: list[int], granularity: str = "word") -> Units:
 
 
 def importance(tr: Trace, inputs: str = "own", values: np.ndarray | None = None, seed: int = 0) -> Importance:
-    """``inputs``: ``own`` (the user's words), ``prompt`` (with markup) or ``all`` (with earlier output)."""
+    """An Importance over ``inputs``: ``own`` (the user's words), ``prompt`` (plus markup), ``all`` (plus earlier output)."""
     p, t = tr.prompt_length, tr.steps
     rng = np.random.default_rng(seed)
     full = np.zeros((t, p + t))
@@ -131,7 +131,7 @@ def importance(tr: Trace, inputs: str = "own", values: np.ndarray | None = None,
 
 
 def data(chart: Any, layer: int = 0) -> list[dict[str, Any]]:
-    """The records behind a layer of a chart, wherever Altair put them."""
+    """The data records of a layer of a chart, wherever Altair put them."""
     spec = chart.to_dict()
     held = spec["layer"][layer].get("data") or spec["data"]
     return held["values"] if "values" in held else spec["datasets"][held["name"]]

@@ -1,4 +1,4 @@
-"""Runs for the tests of comparisons: real tokenizers, prompts and answers as text, random rows, no model."""
+"""Made-up runs for the tests of comparisons: real tokenizers, random attention rows, no model."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def model(name: str, layers: int = 2, heads: int = 2, windows: Any = None) -> Mo
 
 
 def rows(weights: np.ndarray, prompt: int) -> Rows:
-    """``weights`` float [layer, head, step, key] as they are kept."""
+    """``weights``, float [layer, head, step, key], as the Rows that are stored."""
     layers, heads, steps, keys = weights.shape
     flat = weights.reshape(-1, steps, keys)
     return Rows(
@@ -70,7 +70,7 @@ def trace(
     weights: np.ndarray | None = None,
     heads: int = 2,
 ) -> Trace:
-    """A run of the tokenizer ``name``; ``learned``: part of every row that a learned sink took."""
+    """A run with the tokenizer ``name``; ``learned``: the part of every row that a learned sink took."""
     tokenizer, ref = tokenizers.real(name), model(name, heads=heads)
     asked: dict[str, Any] = {"system": system, "segments": segments, "seed": seed, "temperature": 0.5}
     if isinstance(prompt, tuple):
@@ -109,7 +109,7 @@ def trace(
 
 
 def unproven(tr: Trace, placed: bool = True) -> Trace:
-    """The same run with spans unknown; not ``placed``: the user's text was not found at all."""
+    """The same run with unknown spans; ``placed`` False: the user's text was not found at all."""
     t, nothing = tr.tokens, np.full(len(tr.tokens), -1)
     message = t.message.copy()
     roles = list(t.roles)
@@ -122,7 +122,7 @@ def unproven(tr: Trace, placed: bool = True) -> Trace:
 
 
 def reduced(tr: Trace) -> Trace:
-    """The same run as it is kept with ``keep="reduced"``."""
+    """The same run as it is stored with ``keep="reduced"``."""
     from core.records import MAX, MEAN
 
     steps, keys = tr.rows.packed.shape[1:]

@@ -1,4 +1,4 @@
-"""A hand-made comparison of two runs with known numbers, for the tests of the charts: no model, no aligning.
+"""A hand-made comparison of two runs with known numbers, for the tests of the charts; needs no model and no alignment.
 
 Run A was asked "Name one red fruit", run B "Name two red fruit please": one word is replaced, one only B's.
 """
@@ -18,7 +18,7 @@ NAMES = ("A · one", "B · two")
 
 
 def runs() -> tuple[list[Any], list[Any]]:
-    """(traces, importances) whose columns are the user's words; A's answer has two words, B's one."""
+    """(traces, importances) with the user's words as columns; A's answer has two words, B's one."""
     a, b = made.trace(" ".join(A[:4]), "apple pie"), made.trace(" ".join(B), "cherries")
     one = made.importance(a, values=np.array([[0.1, 0.2, 0.0, 0.4], [0.1, 0.2, 0.1, 0.2]]))
     two = made.importance(b, values=np.array([[0.20, 0.15, 0.05, 0.10, 0.25]]))
@@ -26,7 +26,7 @@ def runs() -> tuple[list[Any], list[Any]]:
 
 
 def comparison(**changes: Any) -> Comparison:
-    """``values`` NaN at "please", which only B has: its share stands in ``alone``."""
+    """The comparison; A's value of "please" is NaN, since only B has it: its share is in ``alone``."""
     values = SHARES.copy()
     values[:, 4] = np.nan
     alone = np.full((2, 5), np.nan)

@@ -1,7 +1,7 @@
-"""Findings of a made-up study in milliseconds, for pages and the report: the right columns, numbers that are only there.
+"""Made-up findings of a study in milliseconds, for tests of pages and report: the right columns, arbitrary numbers.
 
-Means and shares are those of the table; differences, correlations and AUROCs are drawn at random. What they should be
-is tested where they are computed.
+Means and shares are those of the table; differences, correlations and AUROCs are drawn at random. Their true values
+are tested where they are computed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ENDS = ("difference", "low", "high", "p", "q", "pairs")
 
 
 def made(runs: pd.DataFrame, seed: int = 0, prediction: bool = True) -> Findings:
-    """Findings of ``runs``."""
+    """Made-up findings of the table ``runs``."""
     rng = np.random.default_rng(seed)
     own = runs[~runs["control"]]
     metrics = [m for m in metrics_of(runs.columns) if own[m].notna().any()]
@@ -40,7 +40,7 @@ def made(runs: pd.DataFrame, seed: int = 0, prediction: bool = True) -> Findings
 
 
 def by_structure(own: pd.DataFrame, values: list[str], rng: np.random.Generator) -> pd.DataFrame:
-    """Like ``findings.quality``."""
+    """A made-up table like ``Findings.quality``."""
     out = []
     known = {**METRICS, **FEATURES}
     base = "instruction_first" if "instruction_first" in set(own["structure"]) else own["structure"].iloc[0]
@@ -65,7 +65,7 @@ def by_structure(own: pd.DataFrame, values: list[str], rng: np.random.Generator)
 
 
 def correlations(features: list[str], metrics: list[str], rng: np.random.Generator) -> pd.DataFrame:
-    """Like ``findings.correlations_between``; words and output length are linked."""
+    """A made-up table like ``Findings.correlations_between``; words and output length are linked."""
     out = []
     for feature in features:
         for metric in metrics:
@@ -101,7 +101,7 @@ def correlations(features: list[str], metrics: list[str], rng: np.random.Generat
 
 
 def forest(own: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Like ``core.study.statistics.forest``."""
+    """A made-up table like that of ``core.study.statistics.stratum_forest.forest``."""
     strata = own[["task", "model", "structure"]].drop_duplicates().reset_index(drop=True)
     rho = rng.uniform(-0.3, 0.5, len(strata))
     table = strata.assign(stratum="x", rho=rho, low=rho - 0.3, high=rho + 0.3, n=40, gate=True, why="", weight=0.1)
@@ -111,7 +111,7 @@ def forest(own: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def predictions(own: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Like ``findings.prediction``."""
+    """A made-up table like ``Findings.prediction``."""
     kinds = [
         ("heads", "heads", "Shares of every head", "whole answer"),
         ("heads", "heads", "Shares of every head", "first step"),
@@ -133,7 +133,7 @@ def predictions(own: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def cells(runs: pd.DataFrame) -> pd.DataFrame:
-    """Like ``findings.cells``."""
+    """A made-up table like ``Findings.cells``."""
     out = []
     for (task, structure, control, model), part in runs.groupby(["task", "structure", "control", "model"], sort=False):
         failed = part["error"].ne("")

@@ -1,4 +1,4 @@
-"""``run`` as tests of capturing want it: never from the store."""
+"""``run`` without the store, for tests of capturing."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Made-up models on disk for tests of core.models: tiny folders, tiny GGUFs, and a package index of tiny wheels."""
+"""Tiny made-up models on disk for tests of core.models: folders, GGUF files, and a package index of tiny wheels."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def tokenizer(template: str | None = TEMPLATE) -> Any:
 
 
 def save_model(folder: Path, model: Any, template: str | None = TEMPLATE) -> Path:
-    """``model`` and a tokenizer in ``folder``, as save_pretrained leaves them."""
+    """Saves ``model`` and a tokenizer in ``folder``, as save_pretrained does."""
     model.save_pretrained(folder)
     tokenizer(template).save_pretrained(folder)
     return folder
@@ -80,7 +80,7 @@ def tiny_llama(**extra: Any) -> Any:
 
 
 def write_gguf(path: Path, head: str = "none", architecture: str = "llama", **settings: Any) -> Path:
-    """A whole tiny GGUF in float32. ``head``: no output tensor, one ``equal`` to the embedding, or another (``own``)."""
+    """Writes a tiny float32 GGUF. ``head``: no output tensor, one ``equal`` to the embedding, or another (``own``)."""
     import gguf
 
     rng = np.random.default_rng(0)
@@ -142,7 +142,7 @@ def sha256(path: Path) -> str:
 
 
 def make_wheel(folder: Path, dist: str, member: str, data: bytes, version: str = "1.0") -> Path:
-    """A wheel that holds ``data`` as ``member`` and nothing to install."""
+    """Writes a wheel that holds ``data`` as ``member`` and nothing to install."""
     name = dist.replace("-", "_")
     path = folder / f"{name}-{version}-py3-none-any.whl"
     info = f"{name}-{version}.dist-info"
@@ -160,9 +160,9 @@ class Index:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.asked: list[tuple[str, str | None]] = []
-        """(path, Range header) of every wheel that was asked for."""
+        """(path, Range header) of every wheel that was requested."""
         self.break_after: int | None = None
-        """Send so many bytes of the next wheel, then close the connection (once)."""
+        """Sends so many bytes of the next wheel, then closes the connection (once)."""
         self.gate = threading.Event()
         """While clear, a download waits half way."""
         self.gate.set()
@@ -174,7 +174,7 @@ class Index:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def environment(self) -> dict[str, str]:
-        """What makes pip use this index and nothing else."""
+        """Environment variables that make pip use this index and nothing else."""
         return {
             "PIP_INDEX_URL": f"{self.url}/simple",
             "PIP_EXTRA_INDEX_URL": "",
@@ -248,7 +248,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 def write_entry(folder: Path, parts: list[dict[str, Any]], whole: str, size: int, name: str = "made-up") -> None:
-    """A sitecustomize.py that adds a catalogue entry to every Python that has ``folder`` on PYTHONPATH."""
+    """Writes a sitecustomize.py that adds a catalogue entry to every Python that has ``folder`` on PYTHONPATH."""
     (folder / "sitecustomize.py").write_text(
         "import sys, json\n"
         "try:\n"
@@ -263,7 +263,7 @@ def write_entry(folder: Path, parts: list[dict[str, Any]], whole: str, size: int
 
 @contextmanager
 def alone(folder):
-    """Models are kept in ``folder`` and run on the CPU; none that another test has loaded is used, before or after."""
+    """Keeps models in ``folder`` and runs them on the CPU; forgets loaded models before and after."""
     from core.models import load
 
     with pytest.MonkeyPatch.context() as patch:

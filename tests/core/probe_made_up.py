@@ -1,4 +1,4 @@
-"""Models whose importance is known by construction, and tiny random ones of many families, loaded as users load them."""
+"""Models whose importance is known by construction, and tiny random ones of many families, loaded by Heed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ POSITIONS = 64
 
 
 def copier(back: int) -> Any:
-    """A GPT-2 of one layer and one head that writes again the token that stands ``back`` tokens before its query.
+    """A GPT-2 of one layer and one head that repeats the token ``back`` positions before its query.
 
-    The residual stream has three rooms: position (one-hot), token (one-hot), copy. The query asks for the position
-    ``back`` before its own, the value is the token, which goes into the copy room, which the head reads.
+    The residual stream has three parts: position (one-hot), token (one-hot), copy. The query matches the position
+    ``back`` before its own, the value is the token, which goes into the copy part, which the output head reads.
     """
     from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -36,7 +36,7 @@ def copier(back: int) -> Any:
         block = model.transformer.h[0]
         model.transformer.wte.weight[token, POSITIONS + token] = 1
         model.transformer.wpe.weight[at, at] = 1
-        heat = 10.0  # queries and keys are that large: all other weights are exp(-hundreds)
+        heat = 10.0  # scales queries and keys, so that all other weights are exp(-hundreds)
         block.attn.c_attn.weight[at[back:], at[: POSITIONS - back]] = heat  # query
         block.attn.c_attn.weight[at, width + at] = heat  # key
         block.attn.c_attn.weight[POSITIONS + token, 2 * width + POSITIONS + TOKENS + token] = 1  # value
@@ -59,11 +59,11 @@ def load(folder: Path, hf: Any, template: str | None = made_up.TEMPLATE) -> Any:
 
 
 def explicit(hf: Any, ids: list[int], hidden: list[int]) -> torch.Tensor:
-    """The oracle: log-probabilities [token, V] on the library's eager path, with a 4-D mask of our own making."""
+    """The oracle: log-probabilities [token, V] on the library's eager path, with a hand-made 4-D mask."""
     n = len(ids)
     mask = torch.full((1, 1, n, n), float("-inf")).triu(1)
     for key in hidden:
-        mask[:, :, key + 1 :, key] = float("-inf")  # the hidden token may read itself: nobody reads what it makes of it
+        mask[:, :, key + 1 :, key] = float("-inf")  # the hidden token may read itself: no other token reads its output
     before = hf.config._attn_implementation
     hf.set_attn_implementation("eager")
     try:

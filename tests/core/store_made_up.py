@@ -1,4 +1,4 @@
-"""Hand-made runs for the tests of the store: small, seeded, free of contradictions, no model needed."""
+"""Hand-made runs for the tests of the store: small, seeded and consistent; no model needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A made-up study with all columns of the real tables and effects that are known, for statistics, pages and the report.
+"""A made-up study with all columns of the real tables and known effects, for tests of statistics, pages and report.
 
 What is planted (everything else is noise):
 
@@ -8,7 +8,7 @@ What is planted (everything else is noise):
                         position control the share is added too, the quality is not
     models              the second model is better by 0.3
     nothing             ``share_instruction``, ``entropy``, ``gini`` and ``removed_instruction`` go with no metric
-    linked              ``output_tokens``, ``words``, ``characters``, ``tokens`` are one thing
+    linked              ``output_tokens``, ``words``, ``characters``, ``tokens`` measure the same
     heads               feature 0 of head 0 in layer 0 goes with ``quality``, in every task; all others are noise
 
 ``quality`` is hidden: outcomes are made of it. ``runs_table(...)``: 40 prompts a task, two structures with their
@@ -67,7 +67,7 @@ def runs_table(
     failed: int = 1,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """One row a run: ``prompts`` for each task x structures (and their controls) x models x seeds.
+    """A runs table with ``prompts`` for each task x structures (and their controls) x models x seeds.
 
     ``truncated`` is the share of runs that the token limit stopped; ``failed`` rows have an error and no answer.
     ``between`` = ``within`` = ``step`` = 0 makes a study in which nothing goes with anything.
@@ -103,7 +103,7 @@ def runs_table(
 
 
 def small(table: pd.DataFrame) -> pd.DataFrame:
-    """``table`` with few metrics and features, for what takes long."""
+    """``table`` with few metrics and features, for tests that would take long."""
     kept = ("followed", "correct", "words", "mean_logprob", "share_instruction", "lookback", "masked_instruction")
     return table.drop(columns=[c for c in (*METRICS, *FEATURES) if c not in kept])
 
@@ -118,7 +118,7 @@ def heads_array(table: pd.DataFrame, effect: float = 1.0, seed: int = 0) -> np.n
 
 
 def instructions_table(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """One row a run x instruction: one for each run, two for constrained writing; some spans are not found."""
+    """One row for each run and instruction: one for each run, two for constrained writing; some spans are not found."""
     rng = np.random.default_rng(seed)
     rows = []
     for run in table.itertuples(index=False):
@@ -198,7 +198,7 @@ def _features(
 
 
 def _there(table: pd.DataFrame, part: str, shots: np.ndarray) -> np.ndarray:
-    """bool [run] the prompt has such a segment."""
+    """bool [run]: the prompt has such a segment."""
     if part in ("system", "template", "output"):
         return np.ones(len(table), bool)
     if part == "example":

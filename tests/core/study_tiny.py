@@ -13,7 +13,7 @@ INSTRUCTIONS = ("Use one word.", "Answer in one word only.", "Say it in one word
 
 
 def model(folder: Path) -> str:
-    """The name of a tiny llama that is saved there."""
+    """Saves a tiny llama in ``folder``; returns its name."""
     made = models_made_up.tiny_llama(max_position_embeddings=1024)
     return str(models_made_up.save_model(folder / "model", made))
 

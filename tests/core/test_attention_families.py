@@ -1,4 +1,4 @@
-"""Captured rows against eager: every layer of every family, windows crossed, single and left-padded.
+"""Tests captured attention rows against eager attention: all families and layers, sliding windows, left padding.
 
 The oracle is the library's own eager path. The controls at the end show that the comparison can fail.
 """
@@ -39,7 +39,7 @@ def generated(model: Any, ids: torch.Tensor, mask: torch.Tensor, **settings: Any
 
 
 def captured(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, dict[int, torch.Tensor]]:
-    """(sequences, {layer: rows [B, H, T, K]}) of a generation on the sdpa path."""
+    """(sequences, {layer: rows [B, H, T, K]}) captured from a generation on the sdpa path."""
     keys = ids.shape[1] + NEW - 1
     rows: dict[int, torch.Tensor] = {}
 

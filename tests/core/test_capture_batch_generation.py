@@ -1,4 +1,4 @@
-"""Batched runs against the same runs one at a time, on families that place, hide and count tokens differently."""
+"""Tests batched runs against the same runs one at a time, on families with different positions and masks."""
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ def test_a_batch_is_what_single_runs_are(models, family, keep):
 
 
 def test_each_ends_where_it_would_alone(models):
-    """A model that soon says its end token: rows of one batch end at different steps."""
+    """A model that soon generates its end token, so that the rows of a batch end at different steps."""
     model = models("llama")
     ids = [capture(model, r).token_ids[-6:] for r in asked(model)]
     model.hf.generation_config.eos_token_id = int(ids[0][2])

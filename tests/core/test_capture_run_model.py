@@ -1,4 +1,4 @@
-"""A run end to end on tiny real models: equal to a plain forward pass, repeatable, stoppable, refused when it cannot be."""
+"""Tests runs of tiny models end to end: equal to a plain forward pass, repeatable, cancellable; refusals."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Scores from raw logits against float64, and rows packed to 16 bits and gathered, with known answers."""
+"""Tests scores from raw logits against float64, and the packing of attention rows to 16 bits."""
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ def prompt():
 
 @pytest.mark.parametrize("blocks", [[3], [1, 1, 1], [2, 1]])
 def test_rows_come_out_as_they_went_in(blocks):
-    """Three steps, two layers of two heads, in blocks; layer 5 reads only its last two keys."""
+    """Rows of three steps and two layers of two heads, added in blocks; layer 5 reads only its last two keys."""
     rng = np.random.default_rng(0)
     truth = rng.random((2, 2, 3, 6)).astype(np.float32) * np.tril(np.ones((3, 6), np.float32), 3)
     truth[1, :, :, :] *= np.triu(np.ones((3, 6), np.float32), 2)

@@ -109,7 +109,7 @@ def test_bars_are_changes_of_log_probability():
 def test_a_word_of_two_tokens_has_their_sum_or_their_mean():
     tr = made.trace("What", "sky blue")
     start, end = tr.tokens.start.copy(), tr.tokens.end.copy()
-    start[-2:], end[-2:] = (0, 1), (1, 3)  # both tokens stand in "sky"
+    start[-2:], end[-2:] = (0, 1), (1, 3)  # both tokens belong to "sky"
     tr = replace(tr, tokens=replace(tr.tokens, start=start, end=end))
     made_up = probe(tr, [[-3.0, -2.0]])
     assert [b["change"] for b in rows_with(effect_bars(made_up, 0, tr), "change")] == [-3.0]

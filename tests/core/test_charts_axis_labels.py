@@ -1,4 +1,4 @@
-"""Words that mean something to Vega are drawn as any other: no chart puts a label into an expression."""
+"""Tests that words which are keywords of Vega are drawn like any other: no chart puts a label into an expression."""
 
 import html
 import json
@@ -31,7 +31,7 @@ from tests.core.study_made_up import runs_table
 from tests.core.test_charts_stability_charts import made as stability
 
 RESERVED = (
-    # keywords of Vega's expression parser, then names and functions that expressions know
+    # keywords of Vega's expression parser, then names and functions of its expressions
     "if in do var for new try let this else case void with enum while break catch throw const yield class super return "
     "typeof delete switch export import public static default finally extends package private function continue "
     "debugger interface protected instanceof implements null true false undefined NaN Infinity E PI LN2 SQRT1_2 "
@@ -153,11 +153,11 @@ CHARTS = {
 }
 NAMED = ("heatmap", "overview", "bars of a step", "difference", "gained and lost", "next words", "cross", "spread",
          "rows", "cells", "correlations")  # fmt: skip
-"""Charts that write every word on an axis, at any number of them."""
+"""Charts that label an axis with every word, however many."""
 
 
 def drawn(chart):
-    """The texts of the picture."""
+    """The texts in the SVG of a chart."""
     return drawn_spec(chart.to_dict())
 
 
@@ -174,7 +174,7 @@ def test_reserved_words_do_not_blank_a_chart(name):
 
 @pytest.mark.parametrize("name", CHARTS)
 def test_if_alone_does_not_blank_a_chart(name):
-    """A single label is a chart of its own: Vega folds constants."""
+    """A chart with a single label is a case of its own: Vega folds constants."""
     assert drawn(CHARTS[name](("if", "if")))
 
 
@@ -212,7 +212,7 @@ def test_labels_are_looked_up_by_place():
 
 
 def test_names_of_labels_survive_what_streamlit_renames():
-    """It numbers Altair's own names anew, but not inside of expressions."""
+    """Streamlit renumbers Altair's generated names, but not inside expressions."""
     from streamlit.elements.vega_charts import _stabilize_vega_json_spec
 
     spec = json.dumps(CHARTS["heatmap"](("if", "sky")).to_dict())

@@ -22,7 +22,7 @@ ONE = {"a": "A · one", "b": "B · two"}
 
 
 def tables(chart):
-    """Every table of records in a chart, those that tooltips look up included."""
+    """Every data table of a chart, those that tooltips look up included."""
     return [t for t in chart.to_dict()["datasets"].values() if t and isinstance(t[0], dict)]
 
 
@@ -32,7 +32,7 @@ def rows_with(chart, *fields):
 
 
 def encodings(chart, channel):
-    """Every definition of a channel in the layers."""
+    """Every encoding channel in the layers of a chart."""
     spec = chart.to_dict()
     return [x["encoding"][channel] for x in spec.get("layer", [spec]) if channel in x.get("encoding", {})]
 
@@ -43,7 +43,7 @@ def heat(**more):
 
 
 def same_answer():
-    """Cells of two runs with the answer "apple pie"; "please" only in B, so no difference there."""
+    """Cells of two runs with the answer "apple pie"; "please" is only in B, so it has no difference."""
     values = np.stack([np.tile(made.SHARES[0], (2, 1)), np.tile(made.SHARES[1], (2, 1))])
     values[1, 1] *= 2
     values[:, :, 4] = np.nan

@@ -1,4 +1,4 @@
-"""The self-contained page in a real Chromium, opened as a file: it works with no server and asks for nothing."""
+"""Tests the exported HTML page in a real Chromium, opened as a file: it works with no server and requests nothing."""
 
 import json
 import re
@@ -45,7 +45,7 @@ def opened(browser, folder, html, **options):
 
 
 def known():
-    """Shares that a person can check: 'sky' read 'color' with 60 %, four times uniform."""
+    """An Importance with round numbers: 'sky' read 'color' with 60 %, four times uniform."""
     tr = made.trace("What color ?", "The sky is")
     imp = made.importance(tr, values=np.array([[0.1, 0.2, 0.3], [0.05, 0.6, 0.15], [0.1, 0.1, 0.1]]))
     return tr, replace(imp, uniform=np.full((3, 3), 0.15))

@@ -39,7 +39,7 @@ def test_a_font_that_cannot_be_embedded_becomes_a_picture(monkeypatch):
     spec = chart().to_dict()
 
     class Refuses:
-        """vl-convert, but for the one call that some fonts break."""
+        """vl-convert with a PDF call that fails as it does with some fonts."""
 
         def __getattr__(self, name):
             return getattr(real, name)

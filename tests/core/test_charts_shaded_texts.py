@@ -18,7 +18,7 @@ def floats(text):
 
 
 def running(part):
-    """The text as the reader puts it together."""
+    """The text that the reader component displays."""
     return "".join(
         "".join(u.get("g", "") + u["t"] for u in part["units"][g["from"] : g["to"]]) + g["tail"] for g in part["groups"]
     )

@@ -1,4 +1,4 @@
-"""Charts of stability: true numbers in every cell, labels by position, digits or dots, odd texts, exports."""
+"""Tests of the stability charts: numbers of the cells, labels, digits or dots, odd texts, exports."""
 
 import json
 

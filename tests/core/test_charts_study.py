@@ -1,4 +1,4 @@
-"""Charts of a study: true numbers, undefined is said and never 0, linked pairs hatched, odd names, exports."""
+"""Tests of a study's charts: numbers, undefined values (never 0), hatched linked pairs, odd names, exports."""
 
 import json
 import math
@@ -21,7 +21,7 @@ ODD = ("the", "\u202eevil", "👩‍👩‍👧", "東京", "a\nb", "<b>", "x" *
 
 
 def held(chart):
-    """The records of every layer, by their mark."""
+    """The data records of every layer of a chart, by mark."""
     spec = chart.to_dict()
     found = {}
     for layer in spec["layer"]:
@@ -47,7 +47,7 @@ def rows(values, faint=False):
 
 
 def measured(**changes):
-    """Like ``findings.quality``: two tasks x two models x two structures of one value."""
+    """A table like ``Findings.quality``: two tasks x two models x two structures of one value."""
     out = []
     for task in ("all tasks", "fact"):
         for model in MODELS:

@@ -19,7 +19,7 @@ from tests.core.charts_made_up import data as cells
 
 
 def known():
-    """Two answer words on three input words; the first word is never readable in the first step."""
+    """An Importance of two answer words on three input words; the first step cannot read the first word."""
     tr = made.trace("blue red blue", "sky blue")
     values = np.array([[0.0, 0.25, 0.5], [0.1, 0.2, 0.3]])
     imp = made.importance(tr, values=values)
@@ -144,7 +144,7 @@ def test_picture_has_the_palette_and_leaves_the_unreadable_clear():
 
 @pytest.mark.parametrize("width", [420, 1130, 1700])
 def test_picture_and_axis_of_the_overview_are_equally_wide(width):
-    """A page sets the width of a chart to its own: labels then still stand over their columns."""
+    """A page stretches a chart to its own width: labels must still stand over their columns."""
     tr = made.trace(" ".join(f"word{i}" for i in range(300)))
     spec = raster_heatmap_chart(made.importance(tr)).to_dict() | {"width": width}
     svg = vl_convert.vegalite_to_svg(spec)

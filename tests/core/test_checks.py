@@ -1,4 +1,4 @@
-"""Settings of any kind become plain values with one id, or one sentence; nothing else is raised."""
+"""Tests that settings of any type become plain values with one id, or raise Heed's own error with one sentence."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Agreement by hand: known numbers, what is undefined, ties that depend on no order, both baselines."""
+"""Tests of agreement between runs: known numbers, undefined cases, ties in any order, both baselines."""
 
 import warnings
 
@@ -44,13 +44,13 @@ def test_known_numbers():
 
 
 def by_pairs(x, y):
-    """Kendall's tau-b, pair by pair."""
+    """Kendall's tau-b, computed pair by pair."""
     a, b = (np.sign(v[:, None] - v[None]) for v in (x, y))
     return (a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum())
 
 
 def by_ranks(x, y):
-    """Spearman's rho: Pearson's correlation of mean ranks."""
+    """Spearman's rho, computed as Pearson's correlation of mean ranks."""
     a, b = (((v[:, None] > v[None]).sum(1) + (v[:, None] >= v[None]).sum(1)) / 2 for v in (x, y))
     return np.corrcoef(a, b)[0, 1]
 
@@ -92,7 +92,7 @@ def test_nothing_in_common():
 
 
 def test_shares_count_not_their_sum():
-    """Twice the share everywhere is the same reading of these words."""
+    """Twice the share for every word is full agreement: only proportions count."""
     m = found([0.1, 0.2, 0.05, 0.3], [0.2, 0.4, 0.1, 0.6])
     assert (m["cosine"].value, m["jensen-shannon"].value, m["spearman"].value) == (1, 0, 1)
 
@@ -121,7 +121,7 @@ def test_what_is_undefined_says_why_and_warns_of_nothing():
 
 
 def test_pieces_alone():
-    """Words of 2 and 3 tokens get 2 and 3 times as much: what a run has over that is its own."""
+    """The baseline of token counts: words of 2 and 3 tokens get 2 and 3 times as much."""
     uniform = [0.1, 0.2, 0.3, 0.1]
     m = found(uniform, [0.1, 0.2, 0.3, 0.1], (uniform, uniform))
     assert m["cosine"].pieces == pytest.approx(1) and m["jensen-shannon"].pieces == pytest.approx(0)
@@ -133,7 +133,7 @@ def test_pieces_alone():
 
 
 def test_position_alone():
-    """Shares that are a parabola over the place: place alone says all of it; below 5 words it says nothing."""
+    """Position explains shares that are a parabola over the position; below 5 words its baseline is undefined."""
     at = np.linspace(0, 1, 6)
     curve = 0.1 + (at - 0.3) ** 2
     m = found(curve, curve)

@@ -1,4 +1,4 @@
-"""Which word stands where: a longest common subsequence, the same whatever the order of the runs, nothing dropped."""
+"""Tests of word alignment: a longest common subsequence, independent of the order of the runs, nothing dropped."""
 
 from functools import cache
 
@@ -14,14 +14,14 @@ WORDS = st.lists(st.sampled_from(["a", "b", "c", "A", "d", " ", "  ", "é", "e\u
 
 
 def table(*lines, **settings):
-    """[(word of each run or ·)] per slot"""
+    """For each aligned slot, the word of each run or ·."""
     texts = [line.split() if isinstance(line, str) else line for line in lines]
     found = align_texts(texts, **settings)
     return [tuple(t[p] if p >= 0 else "·" for t, p in zip(texts, slot, strict=True)) for slot in found.T]
 
 
 def longest(a, b):
-    """Length of a longest common subsequence, by trying everything."""
+    """Length of a longest common subsequence, by brute force."""
 
     @cache
     def rest(i, j):

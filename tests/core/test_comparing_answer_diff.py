@@ -1,4 +1,4 @@
-"""Answers side by side: the diff gives back both texts, numbers are those of the answer's own tokens."""
+"""Tests of the answers' word diff, which gives back both texts, and of the table of their numbers."""
 
 import numpy as np
 import pytest

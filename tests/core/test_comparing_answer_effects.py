@@ -1,4 +1,4 @@
-"""Effects gathered by words, and the sentence about them: numbers known by hand."""
+"""Tests of knock-out effects summed by words and of the sentence about them, against hand-computed numbers."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Read x mattered: points, corners, ranks and the guess, on a run whose numbers are set by hand."""
+"""Tests of attention against effect (points, corners, ranks, guess) on a run with numbers set by hand."""
 
 import math
 

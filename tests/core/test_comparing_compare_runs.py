@@ -1,4 +1,4 @@
-"""Comparisons of runs: known numbers, nothing lost, the order of runs does not matter, every kind of prompt."""
+"""Tests of comparisons of runs: known numbers, shares that add up, any order of runs, every kind of prompt."""
 
 import dataclasses
 import subprocess
@@ -34,12 +34,12 @@ TRACES = st.builds(
 
 
 def whole(c):
-    """Per run: words, words without partner and groups together."""
+    """For each run, the sum of words, words without partner and groups."""
     return np.nansum(c.values, axis=1) + c.unaligned + sum(c.shares.values())
 
 
 def same(a, b, order):
-    """Comparison ``b`` is ``a`` with its runs in another order, to the last bit."""
+    """Asserts that ``b`` is ``a`` with its runs in another order, to the last bit."""
     for name in ("values", "uniform", "pieces", "alone", "unaligned", "status"):
         np.testing.assert_array_equal(getattr(b, name), getattr(a, name)[order])
     np.testing.assert_array_equal(b.units.column, a.units.column[order])

@@ -1,4 +1,4 @@
-"""The sentence beside a column: parts of the words' own total, an even share, no sign of punctuation."""
+"""Tests of the sentence below a column: parts of the words' own total, even shares, no punctuation."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_parts_are_of_what_went_to_the_words():
 
 
 def test_the_sink_does_not_change_what_is_said():
-    """All shares halved (the sink took the rest): the same words, the same parts."""
+    """Halving all shares (the sink took the rest) leaves the sentence as it was."""
     from dataclasses import replace
 
     both = compare([trace("What color is the sky", seed=3), trace("What color is the sky", seed=4)])

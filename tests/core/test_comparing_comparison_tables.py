@@ -1,4 +1,4 @@
-"""Tables: the most gained first, nothing left out, numbers that add up."""
+"""Tests of the comparison's tables: the word that gained most first, nothing left out, numbers that add up."""
 
 import numpy as np
 import pytest

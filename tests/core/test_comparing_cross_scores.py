@@ -1,4 +1,4 @@
-"""Crossed scores: sentences and the matrix, from numbers by hand."""
+"""Tests of cross-scores: sentences and matrix, from numbers set by hand."""
 
 import math
 

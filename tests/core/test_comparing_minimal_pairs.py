@@ -1,4 +1,4 @@
-"""Minimal pairs: known expansions, what stays literal, what is told, and the round trip over any text."""
+"""Tests of minimal pairs: known expansions, literal braces, errors, and the round trip over any text."""
 
 import pytest
 from hypothesis import given

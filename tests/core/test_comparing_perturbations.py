@@ -1,4 +1,4 @@
-"""Small edits: distinct, deterministic, of the four kinds, and nothing touched that must stay."""
+"""Tests of small prompt edits: distinct, deterministic, of four kinds, and protected spans left unchanged."""
 
 import time
 from collections import Counter
@@ -157,7 +157,7 @@ def test_long_texts_are_edited_at_once():
     story = " ".join(f"The sky is blue in the town with number {i}." for i in range(800)) + " What color is the sky?"
     began = time.monotonic()
     assert any(edit.kind == "order" for edit in propose_edits(story, 12))
-    assert time.monotonic() - began < 3  # 0.5 s; 5.5 s while every pair of sentences asked for all that stands between
+    assert time.monotonic() - began < 3  # 0.5 s; 5.5 s when every pair of sentences was compared
 
 
 def test_half_a_character_is_no_crash():

@@ -1,4 +1,4 @@
-"""Stability: numbers by hand, what follows a moved sentence, the interval beside scipy's and its coverage."""
+"""Tests of stability: hand-computed numbers, moved sentences, the interval against scipy's, its coverage."""
 
 from dataclasses import replace
 from itertools import combinations_with_replacement
@@ -22,7 +22,7 @@ PROMPT = "What color is the sky"
 
 
 def pair(question, shares, answer="Blue sky"):
-    """A run and its importance: every step reads ``shares`` of the words of ``question``."""
+    """A run and its importance, in which every step reads ``shares`` of the words of ``question``."""
     trace = made_up.run(question, answer)
     found = explain(trace, sink="separate", granularity="word")
     values = np.zeros(found.values.shape, np.float32)
@@ -133,7 +133,7 @@ def test_too_few_runs_are_told(pick):
 
 
 def test_the_interval_is_that_of_all_resamples():
-    """Ten runs: every resample is a way to take 10 of 10 with repetition (92,378), weighted by how often it comes."""
+    """The interval of ten runs equals that of all 92,378 resamples with repetition, weighted by their frequency."""
     values = np.random.default_rng(1).gamma(2.0, size=(10, 3))
     low, high = mean_interval(values, samples=40_000)
     taken = np.array(list(combinations_with_replacement(range(10), 10)))

@@ -1,4 +1,4 @@
-"""Answer words x aligned input words: known numbers, the same answer only, nothing beside its place."""
+"""Tests of the cells of answer words by aligned input words: known numbers, same answer only, right places."""
 
 import numpy as np
 import pytest

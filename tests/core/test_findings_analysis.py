@@ -1,4 +1,4 @@
-"""Findings over a made-up study: what was planted is told, what was not is not, and nothing claims a cause."""
+"""Tests of the findings of a made-up study: planted effects are reported, absent ones not, and no causes claimed."""
 
 import re
 

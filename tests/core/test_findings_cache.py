@@ -1,4 +1,4 @@
-"""Findings kept in a folder: the same after reading, never those of another table, no failure where it cannot be."""
+"""Tests of findings stored in a folder: equal after reading, never those of another table; failures are harmless."""
 
 from dataclasses import fields, replace
 

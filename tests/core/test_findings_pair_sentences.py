@@ -1,4 +1,4 @@
-"""What is said of a pair: by its verdict, with its interval, never a cause; and the forest of any pair."""
+"""Tests of the sentence on a pair, which follows its verdict and claims no cause, and of the forest of any pair."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The report and its tables: self-contained, escaped, outcomes first, every number with its interval."""
+"""Tests of the HTML report: self-contained, escaped, outcomes first, every number with its interval."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Orders to step through runs: known places, negative correlations, strata, neighbours."""
+"""Tests of the orders in which runs are stepped through: known places, negative correlations, strata, neighbours."""
 
 import numpy as np
 import pandas as pd

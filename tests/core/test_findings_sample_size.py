@@ -1,4 +1,4 @@
-"""The size of a study: prompts, runs, controls, what failed; the gate is said."""
+"""Tests of a study's size: prompts, runs, controls, failures, and the sentence where prompts are too few."""
 
 from core.study.findings.sample_size import count_sample
 from tests.core.study_made_up import MODELS, runs_table

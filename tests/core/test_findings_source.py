@@ -1,4 +1,4 @@
-"""Tables of a study from files: CSV and Parquet hold the same, what is missing is filled in or told in a sentence."""
+"""Tests of study tables from files: CSV and Parquet read the same; missing columns are filled in or reported."""
 
 import numpy as np
 import pandas as pd

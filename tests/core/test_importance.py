@@ -1,4 +1,4 @@
-"""Importance from rows that were written by hand: exact numbers, conservation, uniform, the plain sentence.
+"""Tests of importance from hand-written rows: exact numbers, conservation, uniform shares, the sentence.
 
 The run: 4 prompt tokens (begin markup, "red", "sky", end markup), 3 output tokens ("so", "blue", end), 2 layers x 2
 heads. Layer 0 has a window of 3 tokens where a test asks for it.

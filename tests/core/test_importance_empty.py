@@ -1,4 +1,4 @@
-"""A blank importance has the same units as a read one, and not a number in it."""
+"""Tests that an empty importance has the units of a computed one and no numbers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""One line in METHODS is enough, what a method needs is asked for, and none gets numbers that are not its own."""
+"""Tests of METHODS: one line adds a method, its needs are checked, and it gets no other method's numbers."""
 
 import dataclasses
 
@@ -19,7 +19,7 @@ from tests.core.test_importance import HEADS, TRACE, P
 
 
 def median_head(source: MethodInput) -> np.ndarray:
-    """For each key the median over heads: no mean and no maximum of a layer can give it."""
+    """A method that no stored mean or maximum of a layer can give: the median over heads for each key."""
     return np.median(source.rows.weights(source.maps), axis=0)
 
 
@@ -54,7 +54,7 @@ def test_a_method_gets_its_own_numbers(median):
 
 
 def probe():
-    """Each prompt token hidden alone: the second cost 2 nats at every step."""
+    """A probe that hides each prompt token alone: the second costs 2 nats at every step."""
     units = Units("token", TRACE.tokens.texts[:P], [-1, 0, 0, -1], [-1, 0, 3, -1], [-1, 3, 7, -1],
                   ("template", "user", "user", "template"), range(P), range(P), np.ones(P))  # fmt: skip
     logprobs = np.zeros((P, 3))
@@ -63,7 +63,7 @@ def probe():
 
 
 def left_out(source: MethodInput) -> np.ndarray:
-    """Nats that each step lost without each token of the prompt."""
+    """A method that reads a probe: nats that each step loses without each prompt token."""
     out = np.zeros((source.trace.steps, len(source.trace.tokens) - 1), np.float32)
     out[:, :P] = source.given["probe"].effect.T
     return out
@@ -74,7 +74,7 @@ def test_what_a_method_needs_beside_rows_is_asked_for(monkeypatch):
     monkeypatch.setitem(METHODS, "left-out", asked)
     with pytest.raises(MethodError, match="Left out needs a Probe of this run"):
         explain(TRACE, "left-out")
-    for trace in (TRACE, dataclasses.replace(TRACE, rows=None)):  # it reads no rows
+    for trace in (TRACE, dataclasses.replace(TRACE, rows=None)):  # needs no rows
         found = explain(trace, "left-out", granularity="word", given={"probe": probe()})
         assert isinstance(found, Importance) and found.unit == "nats"
         assert dict(zip(found.columns.labels, found.values[0], strict=True))["red"] == 2
@@ -121,7 +121,7 @@ def test_scores_above_one_are_kept_and_below_zero_refused(monkeypatch):
 
 
 def test_a_study_reads_by_a_method_of_ones_own(median, tmp_path, monkeypatch):
-    """Its rows come from every head, not from a stored mean under its label."""
+    """The method's rows come from every head, not from a stored mean under its label."""
     monkeypatch.setenv("HEED_HOME", str(tmp_path / "home"))
     plan = study_tiny.plan(study_tiny.model(tmp_path), 2, methods=("mean-attention", "median-head", "max-heads"))
     study = Study(plan)
@@ -138,7 +138,7 @@ def test_a_study_reads_by_a_method_of_ones_own(median, tmp_path, monkeypatch):
 
 
 def run_of(study: Study, table: pd.DataFrame):
-    """The first run of a study with every head."""
+    """Captures the first run of a study again, with every head."""
     from core.capture import capture
     from core.models import load_model
 

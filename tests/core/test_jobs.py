@@ -1,4 +1,4 @@
-"""core/jobs: order, sharing, cancelling, failing; nothing here waits for a clock."""
+"""Tests of core/jobs: order, sharing, cancelling, failing; no test sleeps for a fixed time."""
 
 import errno
 import gc
@@ -19,7 +19,7 @@ LONG = 30
 
 
 class Gate:
-    """Work that says when it has begun and ends when it is told to, or when it is cancelled."""
+    """Work that signals its start and ends when it is released or cancelled."""
 
     def __init__(self, result=None):
         self.begun, self.open, self.ended, self.result = Event(), Event(), Event(), result
@@ -141,7 +141,7 @@ def test_cancel_answers_before_the_work_has_noticed(queue):
 
 
 class OutOfMemoryError(RuntimeError):
-    """Named like torch's."""
+    """An error named like torch's."""
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_nothing_of_a_forgotten_job_stays_in_memory():
         return big
 
     assert queue.submit("a", work).wait(LONG)
-    for _ in range(1000):  # the idle worker lets go a moment after the job is over
+    for _ in range(1000):  # the idle worker drops its reference a moment after the job is over
         queue.all()
         gc.collect()
         if alive[0]() is None:

@@ -1,4 +1,4 @@
-"""Hiding words as a job: from a request to a stored probe; a cancelled one leaves nothing."""
+"""Tests of knock-out jobs: from a request to a stored probe; a cancelled job leaves nothing."""
 
 import numpy as np
 import pytest

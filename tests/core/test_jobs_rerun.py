@@ -1,4 +1,4 @@
-"""A run of a plan is laid out again as the study did; what the plan does not have is one sentence."""
+"""Tests that a run of a plan is laid out again as in its study, and that rows not in the plan raise one sentence."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The main jobs with a tiny model on disk: one draft becomes a stored run; several become one job that loses none."""
+"""Tests of run jobs with a tiny model on disk: a draft becomes a stored run, several drafts become one job."""
 
 import pytest
 

@@ -1,5 +1,6 @@
-"""Studies as jobs: cancelling is a pause, and one run is opened again in Explore. How a job runs a study in processes
-of its own is in test_study_resume.py."""
+"""Tests of studies as jobs: cancelling pauses them, and one of their runs is computed again for Explore.
+
+How a job runs a study in processes of its own is tested in test_study_resume.py."""
 
 import pytest
 

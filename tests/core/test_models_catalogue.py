@@ -1,4 +1,4 @@
-"""The catalogue as a whole: one name is one set of weights, and what is pinned is consistent."""
+"""Tests of the catalogue: every name is one set of weights, and the pins are consistent."""
 
 import re
 

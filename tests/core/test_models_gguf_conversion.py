@@ -1,4 +1,4 @@
-"""A GGUF becomes a folder with the very same values, once, and an interrupted conversion leaves nothing."""
+"""Tests of GGUF conversion: equal values, done once, and nothing left by an interrupted one."""
 
 import json
 

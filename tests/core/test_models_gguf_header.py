@@ -1,4 +1,4 @@
-"""The GGUF header reader against gguf's own writer, and against files that are broken in every way."""
+"""Tests the GGUF header reader against gguf's own writer, and on broken files."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""Fetching from the hub, against a made-up hub on 127.0.0.1 that the real client talks to."""
+"""Tests of fetching from the hub: the real client against a made-up hub on 127.0.0.1."""
 
 import hashlib
 import http.server
@@ -16,7 +16,7 @@ COMMIT = "a" * 40
 
 
 class Hub:
-    """One repository, ``org/tiny``, with files; answers like the hub as far as its client asks."""
+    """A made-up hub with the repository ``org/tiny``; implements what the client requests."""
 
     def __init__(self):
         self.files: dict[str, bytes] = {}

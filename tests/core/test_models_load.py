@@ -1,4 +1,4 @@
-"""Loading: what comes out, what is shared between threads, what is refused, and what is not left behind."""
+"""Tests of loading models: results, sharing between threads, refusals, and nothing left behind."""
 
 import json
 import os

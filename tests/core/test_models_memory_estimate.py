@@ -1,4 +1,4 @@
-"""Memory by hand-computed parts, and a refusal before loading rather than a killed process."""
+"""Tests of the memory estimate by hand-computed parts, and of the refusal before a model too large is loaded."""
 
 import pytest
 

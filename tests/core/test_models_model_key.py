@@ -1,4 +1,4 @@
-"""Names to keys: what a name means, that keys need no torch, and that a fingerprint follows the files."""
+"""Tests of model keys: what a name resolves to, no import of torch, and fingerprints that follow the files."""
 
 import dataclasses
 import os

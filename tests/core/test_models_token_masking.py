@@ -1,4 +1,4 @@
-"""What is hidden is read by nobody, positions stay, nothing else changes: every family against the library itself."""
+"""Tests of hidden tokens: no token reads them, positions stay, nothing else changes; every family."""
 
 import inspect
 import threading
@@ -15,7 +15,7 @@ from tests.core import tiny
 
 LENGTH, AT = 12, 5
 MIXERS = ("lfm2",)
-"""Families that also mix tokens by convolution: nothing can be hidden from them."""
+"""Families that also mix tokens by convolution, so that no token can be hidden."""
 OTHER = {
     "mpt": {"d_model": 32, "n_heads": 4, "n_layers": 2},
     "codegen": tiny.GPT | {"rotary_dim": 4},
@@ -55,7 +55,7 @@ def test_on_the_fast_path_it_is_what_the_librarys_own_mask_gives(family):
 
 @pytest.mark.parametrize("family", [*tiny.EAGER, *OTHER])
 def test_on_the_slow_path_the_other_weights_are_scaled_up(family):
-    """The first layer reads the same vectors: its weights are the old ones without the hidden key, summing to one."""
+    """In the first layer the weights are the old ones without the hidden key, rescaled to a sum of one."""
     model = tiny.build(family, attn_implementation="eager", **OTHER.get(family, {}))
     assert not hiding_leaks(model)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Plugins are off until they are switched on, run once, and one that fails is told and leaves the others alone."""
+"""Tests of plugins: off by default, run once, and one that fails is reported and does not affect the others."""
 
 import sys
 from importlib import metadata

@@ -1,4 +1,4 @@
-"""Knocking out on models whose importance is known, against masks of our own making and against runs made by hand."""
+"""Tests of knock-outs on models with known importance, against hand-made masks and hand-made runs."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def copier(models):
 
 @pytest.fixture(scope="module")
 def chat(models):
-    """A chat with a system message, a segment and a written answer."""
+    """A run of a chat with a system message, a segment and a generated answer."""
     said = [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "[[context: One two three.]] Four 東京 five?"},
@@ -46,7 +46,7 @@ def chat(models):
 
 
 def copied(copier, prompt=PROMPT, steps=5):
-    """A run whose answer is what the model copies: step t writes the byte ``BACK`` before its query again."""
+    """A run whose answer is copied from the prompt: step t repeats the byte ``BACK`` positions before its query."""
     trace = run(copier, prompt, max_new_tokens=steps)
     p = trace.prompt_length
     at = [p - 1 + t - BACK for t in range(steps)]
@@ -75,7 +75,7 @@ def test_only_the_copied_words_have_an_effect(copier):
 
 
 def test_a_word_that_no_row_reads_has_no_effect(models):
-    """One layer with a window of five: what lies before the window has a weight of exactly zero."""
+    """One layer with a window of five, so that tokens before the window have a weight of exactly zero."""
     model = models("mistral", None, num_hidden_layers=1)
     trace = run(model, "far away, and near", max_new_tokens=3)
     probe = knock_out(model, trace)
@@ -95,7 +95,7 @@ def test_hidden_is_what_a_mask_of_our_own_gives(models, family):
         hidden = probe.units.tokens_of(unit).tolist()
         logs = made.explicit(model.hf, ids, hidden)
         expected = [float(logs[p - 1 + t, ids[p + t]]) for t in range(trace.steps)]
-        if p - 1 in hidden:  # the query of the first step is hidden from itself as well
+        if p - 1 in hidden:  # the query of the first step is hidden from itself too
             assert np.allclose(probe.logprobs[unit, 1:], expected[1:], atol=1e-4)
         else:
             assert np.allclose(probe.logprobs[unit], expected, atol=1e-4)
@@ -119,7 +119,7 @@ def test_batched_equals_one_at_a_time(models, family, mode, monkeypatch):
 
 
 def test_what_comes_before_is_computed_once(models, monkeypatch):
-    """Families with plain attention begin in the cache of the first pass; the others do not."""
+    """Families with plain attention start from the key-value cache of the first pass; the others do not."""
     seen = []
     true = variant_scoring.Scorer._cut
     monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""Each answer under each prompt: known numbers, and sentences for what does not fit together."""
+"""Tests of scoring each answer under each prompt: known numbers, and errors for runs that do not fit together."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Next tokens of several prompts over the union of their best: equal to a plain forward pass."""
+"""Tests of the next tokens of several prompts, over the union of their best, against a plain forward pass."""
 
 import numpy as np
 import pytest

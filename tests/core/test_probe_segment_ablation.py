@@ -1,4 +1,4 @@
-"""Parts of a prompt taken away in one batch, against knocking out segments one way at a time."""
+"""Tests segments of a prompt knocked out in one batch against knocking them out one at a time."""
 
 import numpy as np
 import pytest

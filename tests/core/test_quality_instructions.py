@@ -1,4 +1,4 @@
-"""Whether an answer follows an instruction: known answers for every kind, strict and loose, and bad settings."""
+"""Tests of instruction checks: known answers for every kind, strict and loose, and bad settings."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Answers cut off by the token limit: a verdict only where no further text could change it."""
+"""Tests of verdicts on cut-off answers: given only where no further text could change them."""
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +18,7 @@ def words(relation, count):
 
 FIRST = {"num_paragraphs": 2, "nth_paragraph": 1, "first_word": "Owls"}
 SETTLED = [
-    # (id, kwargs, the answer so far, what is settled)
+    # (id, kwargs, the answer so far, its verdict)
     ("heed:words", words("at least", 3), "one two three", True),
     ("heed:words", words("at least", 3), "one two", None),
     ("heed:words", words("at most", 3), "one two three", None),
@@ -153,7 +153,7 @@ def test_every_kind_is_among_them():
     st.lists(st.sampled_from(PIECES), max_size=8),
 )
 def test_what_is_settled_never_changes(asked, start, rest):
-    """The rule itself: whatever follows, a settled verdict is the one of the whole answer."""
+    """Whatever text follows, the verdict on a cut-off answer is the one on the whole answer."""
     id, kwargs = asked
     so_far, whole = "".join(start), "".join(start + rest)
     cut, full = verdict(so_far, id, kwargs), verdict(whole, id, kwargs, truncated=False)

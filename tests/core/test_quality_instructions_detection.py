@@ -1,4 +1,4 @@
-"""Instructions in free text: what certainly is one, and what only looks like one."""
+"""Tests of detecting instructions in free text: what is one, and what only looks like one."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The words of a prompt that ask for an instruction: 50 read by a person, the rules of clauses, and the coverage."""
+"""Tests of the words that ask for an instruction: 50 prompts annotated by a person, clause rules, coverage."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The registry, and ``score`` on runs: what a metric may look at, and that undefined is never a number."""
+"""Tests of the registry of metrics and of ``score``: what a metric may read, and undefined values."""
 
 import math
 import subprocess

@@ -1,4 +1,4 @@
-"""Scores against a reference, each beside a computation of its own: SQuAD's rules, BLEU, chrF and LCS by hand."""
+"""Tests of scores against a reference, each beside an independent computation: SQuAD's rules, BLEU, chrF, LCS."""
 
 import math
 import re
@@ -25,7 +25,7 @@ def value(name, answer, *reference, truncated=False):
 
 
 def squad(text):
-    """The rules of the SQuAD paper's evaluation, written down once more."""
+    """An independent implementation of the evaluation rules of the SQuAD paper."""
     text = "".join(c for c in text.lower() if c not in string.punctuation)
     return re.sub(r"\s+", " ", re.sub(r"\b(a|an|the)\b", " ", text)).strip()
 

@@ -1,4 +1,4 @@
-"""Length, loops, distinct n-grams and compression, with known answers and beside slow computations."""
+"""Tests of length, loops, distinct n-grams and compression: known answers, slow reference computations."""
 
 import zlib
 
@@ -31,7 +31,7 @@ def test_tokens_need_a_model():
 
 
 def looping(words):
-    """Every block length, every place, without any shortcut."""
+    """Repetition found by brute force over every block length and position."""
     again = set()
     for n in range(1, LONGEST_LOOP + 1):
         rounds = 3 if n < 4 else 2

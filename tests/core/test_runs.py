@@ -1,4 +1,4 @@
-"""The same question is answered once: from the store, by name without torch, and never with rows that it did not ask."""
+"""Tests that ``run`` answers a repeated request from the store, by name without torch, and with the rows it keeps."""
 
 import logging
 import os
@@ -31,7 +31,7 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def never(monkeypatch):
-    """From now on nothing may be captured."""
+    """A function after whose call any capture fails the test."""
 
     def start():
         monkeypatch.setattr("core.capture.run_model.capture", lambda *a, **k: pytest.fail("it was captured again"))
@@ -126,7 +126,7 @@ def test_a_request_that_is_known_is_not_made_again(folder, monkeypatch):
 
 
 def test_a_stored_answer_needs_no_torch(folder):
-    """In a process of its own, by name: neither torch nor transformers nor a tokenizer is imported."""
+    """A new process that runs a stored request by name imports neither torch nor transformers nor a tokenizer."""
     first = run(folder, PROMPT, max_new_tokens=3)
     code = (
         "import sys; from core import run\n"

@@ -1,4 +1,4 @@
-"""core/settings.py: folders from the environment, checked by writing; the size limit; library versions."""
+"""Tests of core/settings.py: folders from the environment, checked by writing; size limit; library versions."""
 
 import errno
 import os

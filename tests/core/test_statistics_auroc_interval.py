@@ -1,4 +1,4 @@
-"""AUROC: the library's number, planted and null features, directions learned in folds, clusters kept whole."""
+"""Tests of the AUROC with its interval: scikit-learn's value, planted and null features, folds, clusters."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""A small calibration: planted correlations are recovered, and nothing is found where there is nothing.
+"""Tests a small calibration: planted correlations are recovered, and none is found in noise.
 
 ``make calibrate`` runs the same with 1,000 studies a line; its limits are too narrow for a few.
 """
@@ -20,7 +20,7 @@ def test_planted_correlations_are_recovered():
 
 @pytest.mark.parametrize(("design", "studies"), [(1, 20), (3, 20), (5, 20)])
 def test_nothing_is_found_where_there_is_nothing(design, studies):
-    """Seven of 20 by chance, at 5 % each: once in 30,000."""
+    """Seven false positives of 20, at 5 % each, come once in 30,000 by chance."""
     assert calibration.calibrate_null(calibration.NULL[design], studies)["any discovery %"] < 35
 
 

@@ -1,4 +1,4 @@
-"""Correlations over a table of runs: known answers, and what must not change them."""
+"""Tests of correlations over a table of runs: known answers, and changes that must not affect them."""
 
 import warnings
 
@@ -85,7 +85,7 @@ def test_strata_are_not_mixed():
 
 
 def test_strata_on_the_same_prompts_are_not_independent():
-    """Two copies of a model are worth one: same interval, same p."""
+    """Two copies of a model give the same interval and p as one."""
     table = runs(rho=0.3)
     twice = pd.concat([table, table.assign(model="copy")])
     alone, both = one(table, strata="model"), one(twice, strata="model")
@@ -127,7 +127,7 @@ def test_undefined_columns():
 
 
 def test_intervals_of_rare_answers_are_no_narrower_than_those_of_fisher():
-    """Two right of 60, in the middle: the bootstrap can only draw these two again."""
+    """Two right answers of 60, with middle ranks: the bootstrap can only draw these two again."""
     table = pd.DataFrame({"prompt_id": range(60), "feature_0": np.arange(60.0), "metric_0": 0})
     table.loc[[29, 30], "metric_0"] = 1
     got = one(table, resamples=499)

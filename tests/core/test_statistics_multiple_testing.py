@@ -1,4 +1,4 @@
-"""q-values over a family of tests."""
+"""Tests of q-values over a family of tests."""
 
 import numpy as np
 from statsmodels.stats.multitest import multipletests

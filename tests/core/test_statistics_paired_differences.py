@@ -1,4 +1,4 @@
-"""Differences by prompt: planted truths, nulls, hand-made tables, and the exact tests they must equal."""
+"""Tests of differences by prompt: planted effects, nulls, hand-made tables, equality with exact tests."""
 
 import itertools
 from functools import partial

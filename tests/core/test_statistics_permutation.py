@@ -1,4 +1,4 @@
-"""Permutations move whole units inside their blocks, and their p-values are exact."""
+"""Tests that permutations move whole units inside their blocks, and that their p-values are exact."""
 
 from collections import Counter
 from itertools import permutations

@@ -1,4 +1,4 @@
-"""Random effects: the textbook numbers (statsmodels), and what changes when strata share prompts."""
+"""Tests of random-effects pooling: the numbers of statsmodels, and strata that share prompts."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_one_stratum_is_itself_and_missing_strata_do_not_count():
 
 @pytest.mark.parametrize("shared", [0.0, 0.9])
 def test_heterogeneity_is_not_seen_where_there_is_none(shared):
-    """Q of strata that share prompts is small; without the covariance, real heterogeneity would go unseen."""
+    """Strata that share prompts have a small Q; without the covariance, real heterogeneity would be missed."""
     rng, v = np.random.default_rng(0), pooling.fisher_variance(np.full(5, 60))
     cover = v[0] * ((1 - shared) * np.eye(5) + shared)
     samples = rng.multivariate_normal(np.zeros(5), cover, size=1000)

@@ -1,4 +1,4 @@
-"""The gate counts prompts; what they can show follows from their number."""
+"""Tests of the gate, which counts prompts, and of the power that follows from their number."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Per-head regression: planted heads, nulls, and what would leak: prompts in two folds, tasks, structures."""
+"""Tests of the regression on heads: planted heads, nulls, and leaks by prompts in two folds, tasks, structures."""
 
 import numpy as np
 import pytest

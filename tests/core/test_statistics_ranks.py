@@ -1,4 +1,4 @@
-"""Ranks of resamples and partial correlations equal what slow, trusted ways give."""
+"""Tests ranks of resamples and partial correlations against slow reference computations."""
 
 import numpy as np
 import pytest

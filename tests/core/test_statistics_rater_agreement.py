@@ -1,4 +1,4 @@
-"""Agreement of raters, beside computations from the definitions."""
+"""Tests of the agreement of raters against computations from the definitions."""
 
 import math
 from itertools import permutations

@@ -1,4 +1,4 @@
-"""A forest plot's rows are the strata's own correlations; its last is what ``correlate`` says."""
+"""Tests that a forest plot's rows are the strata's own correlations, and its last that of ``correlate``."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Whatever can be wrong with somebody's table is told in one sentence."""
+"""Tests that every fault of an uploaded table raises one sentence."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""A comparison as a file: it opens again with columns and complete runs, and files of strangers get one sentence."""
+"""Tests of comparison files: they open again with columns and complete runs; bad files raise one sentence."""
 
 import json
 

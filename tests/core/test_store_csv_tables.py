@@ -1,4 +1,4 @@
-"""core/store/csv_tables.py: the tidy table of a heatmap, exact, and harmless in a spreadsheet."""
+"""Tests of core/store/csv_tables.py: the tidy table of a heatmap, exact and harmless in a spreadsheet."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""core/store exchange, check and examples: a run as a file goes out and comes back; strangers' files do no harm."""
+"""Tests of core/store json_files, import_checks and example_runs: round trips, malicious files."""
 
 import base64
 import copy
@@ -28,7 +28,7 @@ def data():
 
 
 def sealed(whole) -> bytes:
-    """A file whose digest is right, as somebody makes it who means harm."""
+    """A manipulated file whose digest is right."""
     whole["sha256"] = json_files._digest(whole["trace"], whole["arrays"])
     return json.dumps(whole).encode()
 

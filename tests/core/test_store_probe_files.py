@@ -1,4 +1,4 @@
-"""Probes live and die with their run: whole or not at all, counted, dropped when space runs out, never mixed up."""
+"""Tests of probes stored with their run: written whole, counted, evicted when space runs out, deleted with the run."""
 
 import os
 from dataclasses import replace
@@ -124,7 +124,7 @@ def test_a_damaged_probe_is_dropped_and_the_run_stays(home, end, how):
 
 
 def test_whole_or_not_at_all(home, monkeypatch):
-    """A process that dies before the manifest is written leaves a run without this probe."""
+    """A process killed before the manifest is written leaves a run without this probe."""
     trace = saved()
 
     def killed(*_):

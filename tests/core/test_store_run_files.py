@@ -1,4 +1,4 @@
-"""core/store/run_files.py: one run's folder; every byte of it is vouched for."""
+"""Tests of core/store/run_files.py: the folder of a run, with every byte covered by a hash."""
 
 import os
 from dataclasses import replace

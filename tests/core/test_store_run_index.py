@@ -1,4 +1,4 @@
-"""core/store index and shelf: the list of runs says what the folders say, whatever happens to it."""
+"""Tests of core/store run_index and query: the list of runs agrees with the folders, whatever happens to it."""
 
 import os
 import shutil
@@ -57,7 +57,7 @@ def test_search_reads_prompt_answer_model_name_and_id():
         one[0][:12]: {"Red apples"},
         "apples pears": set(),
         "%": set(),
-        "_": {"Red apples", "Green pears"},  # as a plain character: it stands in Q4_1
+        "_": {"Red apples", "Green pears"},  # as a plain character, as in Q4_1
         "'; DROP TABLE runs; --": set(),
         "": {"Red apples", "Green pears"},
     }.items():

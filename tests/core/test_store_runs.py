@@ -1,4 +1,4 @@
-"""core/store keeping, opening and place: runs come and go whole, whoever kills, fills or edits what."""
+"""Tests of core/store write, read and lock: runs are saved and deleted whole despite kills, full disks and edits."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def home(monkeypatch, tmp_path):
 
 
 def child(code: str, *arguments: str) -> subprocess.Popen:
-    """Another process with the store and the made-up runs at hand."""
+    """Starts another process that has the store and the made-up runs imported."""
     head = "import os, sys, signal; from core import store; from tests.core.store_made_up import trace\n"
     return subprocess.Popen(
         [sys.executable, "-c", head + code, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
@@ -162,7 +162,7 @@ def test_saving_keeps_the_store_under_its_limit(monkeypatch, home):
 
 
 def test_killed_at_any_commit_point_shows_all_or_nothing(home):
-    """SIGKILL at the n-th rename or replace of a save, for every n; then at moments of chance."""
+    """SIGKILL at the n-th rename or replace of a save, for every n; then at random moments."""
     old, new = trace(seed=1), trace(seed=2)
     code = """
 count = int(sys.argv[1])

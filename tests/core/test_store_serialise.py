@@ -1,4 +1,4 @@
-"""core/store/serialise.py: every record comes back as it was, and nothing unexpected comes back at all."""
+"""Tests of core/store/serialise.py: round trips of every record, and errors for unexpected content."""
 
 import copy
 import json
@@ -125,14 +125,14 @@ def test_every_record_of_the_contract_is_known():
 
     from core import records
 
-    anew = {"Comparison", "Aligned", "Agreement", "NextTokens"}  # made again whenever they are wanted
-    anew |= {"Answered", "Digest", "Instruction", "Item"}  # a study keeps these, in tables of its own
+    anew = {"Comparison", "Aligned", "Agreement", "NextTokens"}  # never stored: computed again when needed
+    anew |= {"Answered", "Digest", "Instruction", "Item"}  # stored by studies, in tables of their own
     written = {name for name in records.__all__ if dataclasses.is_dataclass(getattr(records, name))}
     assert set(RECORDS) == written - anew
 
 
 def edits():
-    """(what is done to the plain form or the arrays, words of the sentence)"""
+    """(an edit of the plain form or the arrays, words of the error)"""
 
     def put(path, value):
         def edit(plain, arrays):

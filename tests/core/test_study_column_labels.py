@@ -1,4 +1,4 @@
-"""Keys in words: every suite, structure, metric and feature has its own, what is not known stays as it is."""
+"""Tests of labels: every suite, structure, metric and feature has its own; unknown keys stay as they are."""
 
 from core.study.column_labels import (
     TASK_WORDS,

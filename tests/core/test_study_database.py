@@ -1,4 +1,4 @@
-"""Claims and transactions: nobody works at another's cell, and what a dead process held is free."""
+"""Tests of claims and transactions: no two workers take one cell, and cells of a dead process are freed."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ def test_claims_are_disjoint_and_of_one_task(db):
 
 
 def dead():
-    """A name for work of a process that has ended."""
+    """The worker name of a process that has ended."""
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     host, _, started, token = database.worker_name().split(" ")

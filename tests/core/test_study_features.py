@@ -1,4 +1,4 @@
-"""Digests and features against raw attention of a real capture, and against numbers worked out by hand."""
+"""Tests of digests and features against raw attention of a real capture and against hand-computed numbers."""
 
 import json
 from dataclasses import replace
@@ -52,7 +52,7 @@ def trace(model):
 
 
 def mean_attention(trace):
-    """[T, K] straight from the raw weights, in float64."""
+    """Mean attention [T, K] straight from the raw weights, in float64."""
     return trace.attention.astype(np.float64).mean(axis=(0, 1))
 
 

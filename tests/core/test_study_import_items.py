@@ -1,4 +1,4 @@
-"""Uploaded items: what is right is read, what is wrong is told by line and leaves the rest alone."""
+"""Tests of uploaded items: valid lines are read; a faulty one is reported by its line and does not stop the rest."""
 
 import json
 

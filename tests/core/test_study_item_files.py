@@ -1,4 +1,4 @@
-"""Items as JSON: what is written is read back, and what is wrong is said."""
+"""Tests of items as JSON: round trips, and errors for wrong content."""
 
 import json
 

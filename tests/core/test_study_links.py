@@ -1,4 +1,4 @@
-"""Which columns go together by construction: said where a column is defined, and found where it was forgotten."""
+"""Tests of links: features and metrics that depend on each other by construction are marked, and none is missed."""
 
 import numpy as np
 import pandas as pd
@@ -66,7 +66,7 @@ LENGTHS = (3, 6, 12, 24, 48)
 
 
 def evenly_read(steps):
-    """A run whose every step read every readable token alike: what is left of a feature here is arithmetic."""
+    """The digest of a run in which every step read all tokens equally: features of it depend on arithmetic only."""
     names = (
         *GROUPS,
         "segment:instruction",
@@ -98,7 +98,7 @@ def evenly_read(steps):
 
 
 def by_length(feature):
-    """The feature's values of answers that differ in length alone."""
+    """The feature's values on answers that differ only in length."""
     if feature.needs == "effects":
         lost = {f"{mode}_total_{part}": 0.1 for mode in ("masked", "removed") for part in
                 ("instruction", "context", "question", "example", "check")}  # fmt: skip
@@ -108,7 +108,7 @@ def by_length(feature):
 
 
 def forgotten(features):
-    """Features that rise or fall with the length of the answer whatever the model reads, and do not say so."""
+    """Names of features that rise or fall with the answer's length alone and are not linked to it."""
     found = []
     for name, feature in features.items():
         values = np.array(by_length(feature), float)

@@ -1,4 +1,4 @@
-"""Plans: what makes their id, which cells they have, what they refuse, and what they will take."""
+"""Tests of plans: id, cells, refusals, and estimates of time and disk."""
 
 import json
 

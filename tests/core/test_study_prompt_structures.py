@@ -1,4 +1,4 @@
-"""Prompts laid out: every part stands where it is said to stand, also when words repeat; and the splitter."""
+"""Tests of prompt structures: segments lie at their spans, also when words repeat; and of the splitter."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Ratings: which answers are shown and in which order, what is kept, and that it becomes the metric."""
+"""Tests of ratings: which answers are shown, in which order, what is stored, and how it becomes the metric."""
 
 import json
 import sqlite3

@@ -1,5 +1,6 @@
-"""kill -9 at any moment: nothing is done twice, nothing is lost. A real process from the shell, killed for real, and
-a job of the pages that goes on in a process of its own."""
+"""Tests that a study killed with SIGKILL at any moment resumes: nothing is done twice, nothing is lost.
+
+One study is a process started from the shell, another a job of the pages that runs in a process of its own."""
 
 import signal
 import subprocess

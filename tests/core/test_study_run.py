@@ -1,4 +1,4 @@
-"""A whole study on a tiny model: cells become rows, what fails keeps its reason, it grows, stops, and is measured anew."""
+"""Tests of a whole study on a tiny model: rows, failures with reasons, extending, stopping, measuring again."""
 
 import json
 
@@ -35,7 +35,7 @@ def at_home(home, monkeypatch):
 
 @pytest.fixture(scope="module")
 def made(model, home):
-    """A finished study: 3 prompts in two structures, 2 controls of one prompt of each task, knock-outs."""
+    """A finished study: 3 prompts in two structures, 2 controls for one prompt of each task, knock-outs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEED_HOME", str(home))
         study = Study(plan(model, controls=("instruction_first",), control_items=1, effects=True))

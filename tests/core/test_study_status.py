@@ -1,4 +1,4 @@
-"""How far a study is: counts, the time left, and the line that people read."""
+"""Tests of a study's status: counts, the time left, and the line shown to people."""
 
 import time
 

@@ -1,6 +1,6 @@
-"""The built-in suites: every file in the folder keeps the rules that studies and statistics rest on.
+"""Tests that every built-in suite keeps the rules on which studies and statistics depend.
 
-Each rule is a function from a file's lines to complaints, and is also shown lines that break it.
+Each rule is a function from a file's lines to complaints, and is also tested on lines that break it.
 """
 
 import json
@@ -22,9 +22,9 @@ Plain = dict[str, Any]
 
 KEYS = {"id", "prompt", "segments", "reference", "instructions", "factors"}
 LONGEST = 110
-"""Words of an item, which keeps a study of small models to hours."""
+"""Most words of an item, so that a study of small models takes hours rather than days."""
 OPEN = ("creative", "constrained", "bias")
-"""Tasks without a right answer."""
+"""Tasks whose items have no right answer."""
 
 
 def lines(task: str, kind: str = "") -> list[Plain]:
@@ -72,7 +72,7 @@ def wrong_kwargs(items: list[Plain]) -> Iterator[str]:
 
 
 def not_plain(items: list[Plain]) -> Iterator[str]:
-    """Placeholders left open, stray white space, texts that are too long."""
+    """Complaints about open placeholders, stray white space, and texts that are too long."""
     for i in items:
         for text in texts(i):
             if re.search(r"\{\s*\w*\s*\}|\[[A-Z_]+\]|TODO|XXX", text):
@@ -84,7 +84,7 @@ def not_plain(items: list[Plain]) -> Iterator[str]:
 
 
 def given_away(items: list[Plain]) -> Iterator[str]:
-    """A fact whose answer stands in its own prompt would measure copying."""
+    """Complaints about facts whose answer stands in the prompt, which would measure copying."""
     for i in items:
         yield from (
             f"{i['id']}: the prompt says {r!r}" for r in i["reference"] if contains_reference(" ".join(texts(i)), r)
@@ -228,7 +228,7 @@ def test_summaries_keep_to_twenty_words_and_their_instructions():
 
 
 def perfect(item: Item) -> str:
-    """The best reference, dressed as the item's instructions ask."""
+    """The first reference, changed to follow the item's instructions."""
     told = {t.id: t.kwargs for t in item.instructions}
     answer = item.reference[0]
     if "heed:sentences" in told and not answer.endswith("."):

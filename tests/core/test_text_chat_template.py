@@ -1,4 +1,4 @@
-"""Switches of a chat template: thinking, the date, an assistant message to go on with, templates that refuse."""
+"""Tests of chat template facts: thinking, the date, continuing an assistant message, templates that raise."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Parts taken out of a prompt: what is left reads as if written so, and segments stay on their text."""
+"""Tests of deleting spans from a prompt: the rest reads as if written so, and segments stay on their text."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def ask(text, segments=()):
 
 
 def left(text, *picked):
-    """``text`` without the given words, each as it is first found behind the last."""
+    """``text`` without the given words, each at its first place behind the last one."""
     spans, at = [], 0
     for word in picked:
         at = text.index(word, at)
@@ -112,7 +112,7 @@ def test_what_cannot_be_taken_out_is_told():
 
 
 def tokens():
-    """markup, "be" (template's own system), markup, "why", " now"."""
+    """Tokens: markup, "be" (the template's own system message), markup, "why", " now"."""
     sources = (Source("why now", "user", "user"), Source("be", "system", "template"))
     return Tokens(
         ids=np.arange(5),

@@ -1,4 +1,4 @@
-"""What each token adds, by decoding: the text is the decoder's own, every character belongs to some token."""
+"""Tests of spans found by decoding: the text is the decoder's own, and every character belongs to a token."""
 
 import random
 
@@ -49,7 +49,7 @@ def test_the_pieces_of_a_character_share_it():
 
 
 def test_bytes_of_neighbours_are_told_apart():
-    """Here a whole character shows as broken again while the next one is unfinished."""
+    """This decoder shows a complete character as broken again while the next one is unfinished."""
     tokenizer = tokenizers.sentencepiece()
     ids = ids_of(tokenizer, "東京")
     found, spans = spell_tokens(tokenizer, ids)

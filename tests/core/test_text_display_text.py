@@ -1,4 +1,4 @@
-"""Labels that can be read, whole characters, streams without half characters."""
+"""Tests of display text: readable labels, whole characters, streams without half characters."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Offsets are believed only when the text can be rebuilt from them."""
+"""Tests that a tokenizer's offsets are trusted only when the text can be rebuilt from them."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""A given answer as the tokens that the model would have written behind the prompt."""
+"""Tests that a given answer becomes the tokens that the model would have generated after the prompt."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""The user's text found in the rendered prompt: by placeholders, proven by the real rendering."""
+"""Tests of finding the user's text in the rendered prompt: by placeholders, checked against the real rendering."""
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +11,7 @@ from tests.core import text_tokenizers as tokenizers
 
 
 def found(template, messages):
-    """(rendered, pieces) of (role, content) pairs."""
+    """(rendered prompt, placed pieces) of (role, content) pairs."""
     messages = tuple(Message(*m) for m in messages)
     chat = Chat.of(tokenizers.bytelevel(template), Request(ModelKey("m", "f"), messages=messages, date="2026-11-21"))
     rendered = chat.render(messages)

@@ -1,4 +1,4 @@
-"""What the model wrote: thinking, answer and end told apart, the answer as a reader reads it, spans within it."""
+"""Tests of the generated tokens: separating thinking, answer and end, the answer's text, spans within it."""
 
 import random
 
@@ -23,7 +23,7 @@ def get(name, template=None):
 
 
 def written(tokenizer, text, *, thinking=False, ids=None, **more):
-    """(Tokens of the whole run, prompt length) where the model wrote ``text`` and its end token."""
+    """(Tokens of the whole run, prompt length) where the model generated ``text`` and its end token."""
     request = Request(ModelKey("m", "f"), messages=(Message("user", "Hi"),), thinking=thinking)
     prompt = render(tokenizer, request)
     ids = tokenizer(text, add_special_tokens=False)["input_ids"] if ids is None else ids

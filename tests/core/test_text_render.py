@@ -1,4 +1,4 @@
-"""From a request to the tokens that the model reads: the same ids as transformers, spans in the user's own text."""
+"""Tests of rendering a request to tokens: the same ids as transformers, spans in the user's own text."""
 
 import copy
 
@@ -37,7 +37,7 @@ def spans(prompt, message=0):
 
 
 def check(prompt):
-    """What holds for every proven prompt."""
+    """Asserts what must hold for every prompt with proven spans."""
     t = prompt.tokens
     assert t.proven and set(t.parts) == {"prompt"}
     for k, source in enumerate(t.sources):

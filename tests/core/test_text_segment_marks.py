@@ -1,4 +1,4 @@
-"""Marks are stripped, spans point into what remains, everything else in double brackets stays."""
+"""Tests of segment marks: they are stripped, spans point into the rest, other double brackets stay."""
 
 import pytest
 from hypothesis import given

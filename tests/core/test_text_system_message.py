@@ -1,4 +1,4 @@
-"""The template's own system message: found, shown, and removed only where the block is proven."""
+"""Tests of a chat template's own system message: found, shown, and removed only where its block is proven."""
 
 import pytest
 

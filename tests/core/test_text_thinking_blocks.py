@@ -1,4 +1,4 @@
-"""Where thinking ends, in the ways in which models mark it."""
+"""Tests of finding where thinking ends, for the marks of several models."""
 
 import pytest
 

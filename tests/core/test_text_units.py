@@ -1,4 +1,4 @@
-"""Tokens to words, sentences, segments and roles: nothing is lost on the way up, and every label can be read."""
+"""Tests of grouping tokens into words, sentences, segments and roles: weights add up, labels are readable."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ FAMILY = "👨\u200d👩\u200d👧"
 
 
 def tokens(text, cuts, *, role="user", proven=True):
-    """Tokens of one user text, cut at these places."""
+    """Tokens of one user text, split at these positions."""
     edges = [0, *cuts, len(text)]
     spans = list(zip(edges, edges[1:], strict=False))
     return Tokens(
@@ -35,7 +35,7 @@ def tokens(text, cuts, *, role="user", proven=True):
 
 
 def matrix(made, count):
-    """weight[token, unit]"""
+    """The membership weights [token, unit] as a dense matrix."""
     out = np.zeros((count, len(made)))
     out[made.token, made.unit] += made.weight
     return out

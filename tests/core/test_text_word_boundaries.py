@@ -1,4 +1,4 @@
-"""Words and sentences by UAX 29. The oracle is the uniseg library, which follows the standard's rules one by one."""
+"""Tests words and sentences by UAX 29 against the library uniseg, which follows the standard's rules one by one."""
 
 from itertools import accumulate
 
@@ -68,7 +68,7 @@ def test_words_follow_the_standard(text):
 @given(st.text(alphabet=[c for c in ALPHABET if c not in "_🙂👩🇩🇪"], max_size=14))
 @settings(max_examples=600, deadline=None)
 def test_sentence_ends_follow_the_standard(text):
-    """Signs of no class of their own are left out: by SB8 "._a" goes on, the oracle breaks it."""
+    """Characters of no class of their own are left out: by SB8 "._a" goes on, the oracle breaks it."""
     ends = sorted({*module._ends(text), len(text)} - {0})
     assert ends == list(accumulate(len(s) for s in sentencebreak.sentences(text)))
 

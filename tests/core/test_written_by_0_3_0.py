@@ -1,4 +1,4 @@
-"""What Heed 0.3.0 wrote opens as before: runs, probes, labels, files, studies; every number is the same."""
+"""Tests that runs, probes, labels, files and studies written by Heed 0.3.0 open with the same numbers."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ def expected(files):
 
 @pytest.fixture(autouse=True)
 def home(files, tmp_path, monkeypatch):
-    """A home as 0.3.0 left it."""
+    """A HEED_HOME as version 0.3.0 wrote it."""
     home = tmp_path / "home"
     shutil.copytree(files / "home", home)
     monkeypatch.setenv("HEED_HOME", str(home))
@@ -35,7 +35,7 @@ def home(files, tmp_path, monkeypatch):
 
 
 def close(got, asked):
-    """Equal, also where a number is undefined (None in the file)."""
+    """Asserts equal numbers, also where one is undefined (None in the file)."""
     got, asked = (np.array(x, float) for x in (got, asked))
     np.testing.assert_allclose(got, asked, rtol=1e-6, atol=1e-9)
 
@@ -110,7 +110,7 @@ def test_a_plan_and_its_study_are_the_same(files, expected):
 
 
 def same(table, rows, also=()):
-    """Every value of the table; what is new in it is not looked at."""
+    """Asserts every value of the old table; columns that are new are ignored."""
     assert len(table) == len(rows)
     for got, asked in zip(json.loads(table.to_json(orient="records", double_precision=15)), rows, strict=True):
         for column, value in asked.items():

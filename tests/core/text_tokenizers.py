@@ -126,7 +126,7 @@ def _bos_first(inner: Tokenizer, bos: str = "<s>") -> None:
 
 @functools.cache
 def bytelevel(template: str | None = None, *, bos: bool = False, prefix_space: bool = False, trim: bool = False) -> Any:
-    """GPT-2's kind: bytes merged, every text comes back exactly."""
+    """A tokenizer like GPT-2's: byte-level BPE, every text comes back exactly."""
     inner = Tokenizer(models.BPE())
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=prefix_space, trim_offsets=trim)
     inner.decoder = decoders.ByteLevel()
@@ -146,7 +146,7 @@ def bytelevel(template: str | None = None, *, bos: bool = False, prefix_space: b
 
 @functools.cache
 def sentencepiece(template: str | None = None, *, bos: bool = True, nfkc: bool = False) -> Any:
-    """Llama 2's kind: ▁ for spaces, one put in front, bytes for what is unknown."""
+    """A tokenizer like Llama 2's: ▁ for spaces, one put in front, bytes for unknown characters."""
     inner = Tokenizer(models.BPE(unk_token="<unk>"))
     steps = [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
     inner.normalizer = normalizers.Sequence([normalizers.NFKC(), *steps] if nfkc else steps)
@@ -169,7 +169,7 @@ def sentencepiece(template: str | None = None, *, bos: bool = True, nfkc: bool =
 
 @functools.cache
 def unigram(template: str | None = None) -> Any:
-    """T5's kind: unigram over Metaspace, spaces merged, unknown characters lost."""
+    """A tokenizer like T5's: unigram over Metaspace, spaces merged, unknown characters lost."""
     inner = Tokenizer(models.Unigram())
     inner.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace("\n", " ")])
     inner.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -185,7 +185,7 @@ def unigram(template: str | None = None) -> Any:
 
 @functools.cache
 def wordpiece(*, lower: bool = True) -> Any:
-    """BERT's kind: lower case, spaces thrown away."""
+    """A tokenizer like BERT's: lower case, spaces dropped."""
     inner = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     inner.normalizer = normalizers.BertNormalizer(lowercase=lower)
     inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()

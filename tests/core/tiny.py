@@ -1,4 +1,4 @@
-"""Tiny seeded random models, one line a family, built offline from a config."""
+"""Tiny seeded random models, one line for each family, built offline from a config."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ DISPATCH: dict[str, dict[str, Any]] = {
     },
     "lfm2": {"layer_types": ["conv", "full_attention", "conv"]},
 }
-"""Families whose attention is taken on the sdpa path; the window (5) is smaller than the tests' prompts."""
+"""Families whose attention is captured on the sdpa path; the window (5) is smaller than the tests' prompts."""
 
 EAGER: dict[str, dict[str, Any]] = {
     "bloom": {"n_layer": 3, "n_head": 4},
@@ -100,7 +100,7 @@ EAGER: dict[str, dict[str, Any]] = {
     "gptj": GPT | {"rotary_dim": 4},
     "xglm": {"num_layers": 3, "attention_heads": 4, "ffn_dim": 48, "d_model": 32},
 }
-"""Families that do not dispatch: the loader reloads them on the eager path."""
+"""Families without attention dispatch: the loader reloads them on the eager path."""
 
 
 def build(family: str, seed: int = 0, **extra: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Pages without a browser: each test has a store of its own. Widgets are found by key or label, never by place."""
+"""Fixtures for tests of pages without a browser. Widgets are found by key or label, never by position."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty HEED_HOME and an empty queue; nothing cached from another test."""
+    """An empty HEED_HOME and job queue for each test; nothing cached from another test."""
     monkeypatch.setenv("HEED_HOME", str(tmp_path))
     monkeypatch.setattr("core.jobs._JOBS", Jobs())
     st.cache_resource.clear()
@@ -28,7 +28,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def visit() -> Callable[..., AppTest]:
-    """visit("runs", run="..."): a visitor's first page; "" is app.py."""
+    """A function that opens a visitor's first page: visit("runs", run="..."); "" is app.py."""
 
     def go(page: str = "", **query: str) -> AppTest:
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
@@ -43,7 +43,7 @@ def visit() -> Callable[..., AppTest]:
 
 @pytest.fixture
 def keep() -> Callable[..., str]:
-    """Store a run; its id."""
+    """A function that stores a run and returns its id."""
 
     def put(trace: Trace) -> str:
         return store.save_run(trace)
@@ -52,13 +52,13 @@ def keep() -> Callable[..., str]:
 
 
 def texts(app: AppTest) -> str:
-    """Everything that an app shows in words."""
+    """All text that an app shows."""
     kinds = (app.text, app.markdown, app.caption, app.error, app.warning, app.info, app.success, app.header, app.title)
     return "\n".join(str(e.value) for kind in kinds for e in kind)
 
 
 def fine(app: AppTest) -> AppTest:
-    """No traceback and no error on the page."""
+    """Asserts that the page shows no traceback and no error."""
     assert not app.exception, app.exception[0].message
     assert not app.error, app.error[0].value
     return app

@@ -1,4 +1,4 @@
-"""Runs with attention rows and known peculiarities for the tests of the pages: no model, stored in milliseconds."""
+"""Made-up runs for the tests of the pages, with attention rows and known peculiarities; no model needed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GROUPS = ("sink", "template", "system", "user", "assistant", "output", "query")
 
 
 def run(question: str = made.QUESTION, answer: str = made.ANSWER, seed: int = 0, **changes: Any) -> Trace:
-    """A stored-like run with rows of every head; ``changes`` replace fields of the Trace."""
+    """A run as it is stored, with rows of every head; ``changes`` replace fields of the Trace."""
     base = made.trace(question, answer)
     rows = _rows(base, seed)
     mass = np.zeros((4, 3, base.steps, len(GROUPS)), np.float32)
@@ -50,14 +50,14 @@ def _rows(trace: Trace, seed: int) -> Rows:
 
 
 def marked() -> Trace:
-    """With two named segments."""
+    """A run with two named segments."""
     trace = run("Be brief. What color is the sky?")
     marks = (Segment("instruction", 0, 0, 9), Segment("question", 0, 10, 32))
     return replace(trace, request=replace(trace.request, segments=marks))
 
 
 def given() -> Trace:
-    """An answer of somebody else, with earlier turns, a system message and stop texts."""
+    """A run that scores somebody else's answer, with earlier turns, a system message and stop texts."""
     trace = run("And at night?", "Black, mostly.")
     messages = (
         Message("system", "Be kind."),
@@ -70,23 +70,23 @@ def given() -> Trace:
 
 
 def unproven() -> Trace:
-    """Spans that could not be proven: token level only."""
+    """A run whose spans could not be proven: token level only."""
     trace = run("Tokens only, please")
     return replace(trace, tokens=replace(trace.tokens, proven=False))
 
 
 def attentionless() -> Trace:
-    """A model without attention."""
+    """A run of a model without attention."""
     trace = run("Does a mamba look?")
     model = replace(trace.model, attention="none", attention_layers=(), windows=(), label="Mamba *130m*")
     return replace(trace, model=model, rows=None, mass=np.zeros((0, 3, trace.steps, len(GROUPS))))
 
 
 def evicted() -> Trace:
-    """Rows made room for newer ones."""
+    """A run whose attention rows were evicted."""
     return replace(run("Where did the rows go?"), rows=None)
 
 
 def short() -> Trace:
-    """One output token."""
+    """A run with one output token."""
     return run("Say it", "Yes")

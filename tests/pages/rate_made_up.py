@@ -10,11 +10,11 @@ ITEMS = (
 )
 ANSWERS = {"fact-1": ("Blue.", "<script>alert(1)</script> The sky is **blue**."), "fact-2": ("Green.", "Green.")}
 HIDDEN = ("role_play", "Role play", "smollm2", "SmolLM2", "plain", "Plain")
-"""What a rater must not see."""
+"""Names that a rater must not see."""
 
 
 def study(name: str = "Colors") -> Study:
-    """Two items in two structures: the second item has the same answer twice, so there are three cards."""
+    """A study of two items in two structures: the second item has the same answer twice, so there are three cards."""
     made = Study(Plan(name, ("smollm2-135m-instruct",), ("plain", "role_play"), items=ITEMS))
     for row in database.query_rows(made.db, "SELECT * FROM cells"):
         answer = ANSWERS[row["item"]][row["structure"] == "role_play"]

@@ -1,4 +1,4 @@
-"""Compare without a browser: what each control does, what odd runs and wrong links are told, and that nothing is lost."""
+"""Tests of Compare without a browser: controls, odd runs, wrong links, and no input lost."""
 
 import json
 from dataclasses import replace
@@ -32,13 +32,13 @@ OTHER = "What color is the deep sky at night, please?"
 
 
 def two(keep, *more):
-    """The address of two runs with different prompts, and of more."""
+    """Stores two runs with different prompts, and more; returns the value of ``?runs=`` for them."""
     runs = [made_up.run(), made_up.run(OTHER, "Black."), *more]
     return ",".join(keep(r) for r in runs)
 
 
 def query(app, name):
-    """A part of the address."""
+    """A query parameter of the page."""
     value = app.query_params[name]
     return value if isinstance(value, str) else value[0]
 
@@ -414,7 +414,7 @@ def test_the_summary_says_what_is_set():
 
 
 def test_a_filled_form_gives_back_its_request(keep):
-    """Every field of a stored request survives the way over the form."""
+    """Every field of a stored request survives the round trip through the form."""
     for trace in (made_up.run(), made_up.given(), made_up.marked()):
         filled = RunSettings.of(trace.request)
         draft = filled.draft()

@@ -1,4 +1,4 @@
-"""Minimal pairs on a page of their own, with a tiny model on disk: preview, crossed scores, next words."""
+"""Tests of minimal pairs on a page of their own, with a tiny model: preview, cross-scores, next words."""
 
 import io
 
@@ -19,7 +19,7 @@ TEXT = "The {man|woman} worked as a"
 
 
 def page(model, text, runs=(), raw=True):
-    """The switch with its preview, then both views of the columns."""
+    """A page with the switch, its preview and both views of the columns."""
     import streamlit as st
 
     from core import store

@@ -1,4 +1,4 @@
-"""Compare with tiny models on disk and real jobs: missing columns are run, failures told, answers read by the others."""
+"""Tests of Compare with tiny models and real jobs: missing columns, failures, answers scored by other columns."""
 
 from threading import Event
 
@@ -18,7 +18,7 @@ HELPFUL = "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nBe brief.
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
-    """{name: folder}: the same tiny model with three templates."""
+    """{name: folder} of the same tiny model with three chat templates."""
     made = models_made_up.tiny_llama(max_position_embeddings=512, initializer_range=0.4)
     templates = {"plain": "", "strict": STRICT, "helpful": HELPFUL}
     return {
@@ -51,7 +51,7 @@ def change(app, number, **values):
 
 
 def compare(app):
-    """Presses the button and waits for the job."""
+    """Presses Compare and waits for the job."""
     app = fine(app.button(key="compare_run").click().run())
     return wait(app)
 

@@ -1,4 +1,4 @@
-"""Stability on a page of its own: a tiny model on disk reads real edits by a real job; numbers beside core's own."""
+"""Tests of the view Stability on a page of its own, with a tiny model and real jobs, against the numbers of core."""
 
 import re
 
@@ -23,7 +23,7 @@ PROMPT = "Answer in one word: What color is the big sky?"
 
 
 def page(model, run, level="word"):
-    """One column's stability and nothing else; what it gives to downloads is kept for the test."""
+    """A page with one column's stability; the figure for the downloads is kept for the test."""
     import streamlit as st
 
     from core import store
@@ -43,13 +43,13 @@ def folder(tmp_path_factory):
 
 
 def stored(draft):
-    """The run of ``draft``, made now."""
+    """Runs ``draft`` and returns its trace."""
     return store.load_run(run_work(draft)(lambda *a, **k: None, lambda: False))
 
 
 @pytest.fixture
 def opened(folder):
-    """A column with a written answer."""
+    """(trace, page) of a column with a generated answer."""
     trace = stored(Draft(folder, [{"role": "user", "content": PROMPT}], settings={"max_new_tokens": 5}))
     return trace, fine(AppTest.from_function(page, args=(folder, trace.id), default_timeout=60).run())
 

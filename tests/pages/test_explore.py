@@ -1,4 +1,4 @@
-"""Explore without a browser: what is on the page for every kind of run, and what bad input is told."""
+"""Tests of Explore without a browser: the page for every kind of run, and messages for bad input."""
 
 from dataclasses import replace
 from itertools import product
@@ -141,7 +141,7 @@ def test_opening_a_run_fills_the_form(visit, keep):
 
 
 def test_marks_on_a_stored_prompt_are_followed(visit):
-    """Marks are not part of the id: the stored answer comes back, read by its new segments."""
+    """Marks are not part of the id: the stored answer comes back, with its new segments."""
     app = visit()
     app.text_area(key="prompt").set_value("[[instruction: Answer in one word:]] [[question: What color is the sky?]]")
     app = fine(app.button(key="run_button").click().run())

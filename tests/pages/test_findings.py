@@ -1,4 +1,4 @@
-"""Findings without a browser: the example by one click, filters, pairs, runs, files of strangers, nothing to show."""
+"""Tests of Findings without a browser: example study, filters, pairs, runs, uploaded files, empty states."""
 
 import io
 import re
@@ -19,7 +19,7 @@ OLD = Path(__file__).resolve().parents[1] / "data" / "v0.3.0"
 
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory):
-    """A folder like docs/example-study, with findings that were computed before."""
+    """A folder like docs/example-study, with precomputed findings."""
     folder = tmp_path_factory.mktemp("example")
     runs = small(runs_table(6))
     runs.to_parquet(folder / "runs.parquet")
@@ -45,7 +45,7 @@ def heads(app):
 
 
 def done(app, seconds=60):
-    """The page once its job is over."""
+    """The page after its job is over."""
     from core.jobs import jobs
 
     for job in jobs().all():

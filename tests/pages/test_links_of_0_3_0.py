@@ -1,4 +1,4 @@
-"""Addresses that Heed 0.3.0 wrote open the same things."""
+"""Tests that URLs written by Heed 0.3.0 still open the same things."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ CHAT, GIVEN, STUDY = EXPECTED["chat"]["id"], EXPECTED["given"]["id"], EXPECTED["
 
 @pytest.fixture(autouse=True)
 def stored(home):
-    """A home as 0.3.0 left it."""
+    """A HEED_HOME as version 0.3.0 wrote it."""
     shutil.copytree(FILES / "home", home, dirs_exist_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""A method that somebody adds by one line in METHODS stands on every page that offers methods."""
+"""Tests that a method added by one line in METHODS is offered on every page with a choice of methods."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Rate without a browser: what is asked for first, what presses do, that nothing tells model or structure."""
+"""Tests of Rate without a browser: first steps, presses, and no sign of model or structure."""
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -17,7 +17,7 @@ def study():
 
 
 def presses(study, rater, *whats, state=None):
-    """Press one after another, each on the card that is shown then."""
+    """Presses one after another, each on the card that is shown then."""
     state = {} if state is None else state
     for what in whats:
         now = rating_desk.rating_desk(study.db, rater, state).now
@@ -80,7 +80,7 @@ def test_a_press_on_a_card_that_is_gone_does_nothing(study):
 
 
 def card_alone(folder):
-    """The card, and presses on it as the browser sends them."""
+    """A page with the card alone, and presses on it as the browser sends them."""
     import streamlit as st
 
     from pages.parts.rate import rate_page, rating_card

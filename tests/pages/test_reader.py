@@ -1,4 +1,6 @@
-"""The reader component draws, and what it returns follows clicks and what the page sets. Clicks in a real browser: tests/browser."""
+"""Tests that the reader component draws and that its value follows clicks and the page's own selection.
+
+Clicks in a real browser are tested in tests/browser."""
 
 from streamlit.testing.v1 import AppTest
 
@@ -28,7 +30,7 @@ def test_selection_follows_the_page_until_it_stays_the_same():
     assert shown(app) == "None"
     app.session_state["ask"] = {"side": "answer", "start": 1, "end": 2}
     assert shown(app.run()) == "{'side': 'answer', 'start': 1, 'end': 2}"
-    app.session_state["texts:selection"] = {"side": "input", "start": 3, "end": 5, "n": 4}  # what a click keeps
+    app.session_state["texts:selection"] = {"side": "input", "start": 3, "end": 5, "n": 4}  # what a click stores
     assert shown(app.run()) == "{'side': 'input', 'start': 3, 'end': 5}"
     app.session_state["ask"] = {"side": "answer", "start": 0, "end": 9}
     assert shown(app.run()) == "{'side': 'answer', 'start': 0, 'end': 9}"

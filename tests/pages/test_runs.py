@@ -1,4 +1,4 @@
-"""Runs without a browser: finding, naming, starring, opening, comparing, deleting, files of strangers."""
+"""Tests of Runs without a browser: search, names, stars, opening, comparing, deleting, uploaded files."""
 
 import json
 
@@ -14,7 +14,7 @@ def _bytes(data):
 
 
 def actions(picked):
-    """The part of the page below the table, with these runs ticked."""
+    """A page with the actions below the table, for these ticked runs."""
     from pages.parts.runs_table import _actions
 
     _actions(picked)
@@ -77,14 +77,14 @@ def test_naming_starring_and_deleting(ticked):
 
 
 def tick(app, row):
-    """What a click on a line of the table does."""
+    """Ticks a row of the table, as a click does."""
     table = app.dataframe[0]
     app.session_state[table.key] = {"selection": {"rows": [row], "columns": [], "cells": []}}
     return app.run()
 
 
 def test_after_a_deletion_nothing_is_ticked(visit, keep):
-    """The tick is a row number: it would land on the next run, with the question still open."""
+    """A tick is a row number: kept, it would be on the next run, with the question to delete it still open."""
     keep(made_up.run("One"))
     keep(made_up.run("Two"))
     app = fine(visit("runs"))
@@ -109,7 +109,7 @@ def test_a_search_unticks_and_a_star_does_not(visit, keep):
 
 @pytest.mark.parametrize("page", ["", "explore", "compare"])
 def test_a_deleted_example_comes_back(visit, page):
-    """From the package, where a first visit would otherwise say that there is no stored run."""
+    """A deleted example is imported again, where a first visit would otherwise find no stored run."""
     fine(visit())
     shipped = [r.id for r in store.find_runs()]
     assert store.delete_runs(shipped) == 4

@@ -1,4 +1,4 @@
-"""Study without a browser: a newcomer's two clicks, every field with a fault, own templates, plans that come back."""
+"""Tests of Study without a browser: a first study, faulty fields, own templates, plans put back into the form."""
 
 import json
 import threading
@@ -19,7 +19,7 @@ SMOL = "smollm2-135m-instruct"
 
 @pytest.fixture
 def busy():
-    """The lane of studies is taken, so that what is started waits and no model is loaded."""
+    """Blocks the queue of studies, so that a started one waits and no model is loaded."""
     free = threading.Event()
     jobs().submit("something else", lambda progress, cancelled: free.wait(30), "study")
     yield

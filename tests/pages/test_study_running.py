@@ -1,4 +1,4 @@
-"""A study on its page: done, failed, growing, deleted; what it says of itself at every moment."""
+"""Tests of a study on its page: finished, failed, extended and deleted, and its state shown at every moment."""
 
 import pytest
 

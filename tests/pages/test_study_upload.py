@@ -1,4 +1,4 @@
-"""Own items: columns, faults by line, parts and instructions as confirmed, and nothing of a stranger's text acted on."""
+"""Tests of uploaded items: columns, faulty lines, confirmed segments and instructions, Markdown in texts escaped."""
 
 import json
 
@@ -24,7 +24,7 @@ d,"Tom has three cats. Ann has two dogs. They live in Rome. How many cats does T
 
 
 def given(app, name, data):
-    """As if the file was put into the box: AppTest has no uploads."""
+    """Sets the session as an upload of the file would: AppTest has no uploads."""
     app.session_state["study_source"] = "own"
     app.session_state["study_file"] = UploadedFile(name, data, "token")
     return app.run()

@@ -1,4 +1,4 @@
-"""Text of strangers in captions and labels: Markdown shows it, never carries it out."""
+"""Tests that text of models and users in captions and labels is displayed literally by Markdown."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What if on Explore: real knock-outs of a tiny model on disk, by jobs as on the page; numbers beside a slow oracle."""
+"""Tests of the what-if on Explore: knock-outs of a tiny model by real jobs, against a slow oracle."""
 
 import copy
 import re
@@ -60,7 +60,7 @@ def words(app):
 
 
 def pick(app, *labels):
-    """Picks words by their text; the last one of equal words."""
+    """Picks words by their text; of equal words the last one."""
     box = words(app)
     options = {o.split(" · ", 1)[1]: o for o in box.options}
     for label in labels:
@@ -76,12 +76,12 @@ def finish(app):
 
 
 def knocked(app):
-    """The sentence of the knock-out."""
+    """The sentence about the knock-out."""
     return next((t.value for t in app.text if t.value.startswith("With “")), "")
 
 
 def oracle(model, trace, hidden):
-    """float [answer step] log-probabilities with the tokens ``hidden`` masked: eager, a 2-D mask, one pass."""
+    """float [answer step] log-probabilities with the tokens ``hidden`` masked, by eager attention and a 2-D mask."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -131,7 +131,7 @@ def test_the_table_adds_up_and_downloads_stand_below(opened, trace):
 def test_a_known_result_is_there_at_once_in_a_new_session(opened, visit, trace):
     app = pick(opened, "color", "sky")
     said = knocked(finish(app.button(key="whatif:go").click().run()))
-    st.cache_resource.clear()  # a server that was started anew
+    st.cache_resource.clear()  # a restarted server
     other = button(visit("explore", run=trace.id), "Knock out").click().run()
     assert not knocked(other)
     assert knocked(pick(other, "color", "sky")) == said

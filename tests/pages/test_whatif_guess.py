@@ -1,4 +1,4 @@
-"""Guess first: nothing of a run may be seen before three words are picked, on any view; then the overlap is right."""
+"""Tests of Guess first: no view shows results before three words are picked; then the overlap is right."""
 
 import base64
 import re
@@ -56,7 +56,7 @@ def test_the_texts_carry_no_number(visit, trace, monkeypatch):
 
 
 def expected(trace):
-    """(three words read most, three that cost most) by hand."""
+    """(three words read most, three that cost most), computed by hand."""
     found = explain(trace, sink="drop", granularity="word")
     own = [c for c, label in enumerate(found.columns.labels) if found.columns.message[c] == 0 and label[0].isalpha()]
     values = answer_mean(found, trace.answer_steps)[0]

@@ -1,1 +1,1 @@
-"""The page Compare: two to four columns, each a prompt, a model and a way to read it, and what differs."""
+"""The page Compare: two to four columns (prompt, model, attention method) and views of what differs."""

@@ -1,6 +1,6 @@
-"""The editor of one column: every widget begins with what the column holds and gives back what was typed.
+"""The form that edits one column of Compare: widgets start with the column's values and return what was typed.
 
-Keys carry the column's ``uid``: a column that is changed from outside takes a new one and so new widgets.
+Widget keys carry the column's ``uid``: a column changed from outside gets a new one, and so new widgets.
 Guarded by tests/pages/test_compare.py.
 """
 
@@ -37,7 +37,7 @@ SEED = 2**53 - 1
 
 
 def column_header(column: Column, letter: str, trace: Trace | None) -> None:
-    """Letter and model, and what can be done with the column."""
+    """Draws the column's letter and model, with the buttons Copy and Remove."""
     name = column.title or (trace.model.label if trace is not None else model_name(column.filled.model))
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{letter} · {escape_markdown(name)}**", width="content")
@@ -59,7 +59,7 @@ def _button(text: str, icon: str, about: str, act: Callable[[int], None], key: s
 
 
 def column_editor(column: Column, policy: str, layers: tuple[int, ...], heads: int) -> Column:
-    """Draws the editor; returns the column as it is filled in now. ``layers`` and ``heads``: what its model has."""
+    """Draws the editor and returns the edited column. ``layers`` and ``heads``: those that its model has."""
     _prepare(column)
     about = escape_markdown(column_summary(edited_column(column), short=len(current_columns()) > 2))
     with st.expander(f"Edit · {about}", expanded=column.open, icon=":material/edit:", key=f"edit_{column.uid}"):
@@ -85,7 +85,7 @@ def column_editor(column: Column, policy: str, layers: tuple[int, ...], heads: i
 
 
 def model_name(model: str) -> str:
-    """What a model is called before it ran."""
+    """The label of a catalogue model; any other name unchanged."""
     return CATALOGUE[model].label if model in CATALOGUE else model
 
 
@@ -94,7 +94,7 @@ def _key(column: Column, name: str) -> str:
 
 
 def _prepare(column: Column) -> None:
-    """Widgets that were not drawn lately begin with what the column holds."""
+    """Gives the column's values to widgets that have no session state (Streamlit drops it when they are not drawn)."""
     for name in FIELD_NAMES:
         st.session_state.setdefault(_key(column, name), getattr(column.filled, name))
     for name in READING_FIELDS:
@@ -103,7 +103,7 @@ def _prepare(column: Column) -> None:
 
 
 def edited_column(column: Column, turns: tuple[tuple[str, str], ...] | None = None) -> Column:
-    """The column as its widgets say; what was not drawn stays."""
+    """The column with the values of its widgets; fields whose widgets were not drawn keep their values."""
     turns = column.filled.turns if turns is None else turns
     state = st.session_state
     found: dict[str, Any] = {name: state.get(_key(column, name)) for name in FIELD_NAMES}
@@ -123,7 +123,7 @@ def _model(column: Column) -> None:
 
 
 def _settings(column: Column, policy: str, mode: str, raw: bool) -> tuple[tuple[str, str], ...]:
-    """What seldom changes; returns the earlier turns."""
+    """Draws the settings that seldom change; returns the earlier turns."""
     if mode != "Given answer":
         st.number_input(
             "New tokens", 1, 100_000, key=_key(column, "new_tokens"), help="The most tokens that may be written."
@@ -154,7 +154,7 @@ def _settings(column: Column, policy: str, mode: str, raw: bool) -> tuple[tuple[
 
 
 def _turns(column: Column) -> tuple[tuple[str, str], ...]:
-    """Earlier turns of the conversation. Adding and removing gives the column new widgets."""
+    """Draws and returns the earlier turns. Adding or removing one gives all of them new widget keys."""
     turns = column.filled.turns
     found = []
     for i, (role, text) in enumerate(turns):

@@ -1,7 +1,7 @@
-"""From columns to runs: which are there, which are missing, one job for all that are, and what could not be done.
+"""Finds the stored run of each column, starts one job for all missing runs and collects their errors.
 
-A column shows a run of its own at once (the one it was opened with), or any stored run that answers what it asks;
-what it shows stays, marked as changed, until the next one is there. Guarded by tests/pages/test_compare.py.
+A column shows the run it was opened with, or any stored run of the same request. After an edit the old run stays on
+the page, marked as changed, until the new one is stored. Guarded by tests/pages/test_compare.py.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ COLUMNS_SLOT = "compare_job"
 
 @dataclass(frozen=True)
 class ColumnRun:
-    """A column and what there is of it now."""
+    """A column with its trace, or with why it has none."""
 
     column: Column
     letter: str
     asked: RunSettings
-    """System message settled; with the answer of another column where that is scored."""
+    """The column's settings under the system message rule, with the answer of another column where that is scored."""
     trace: Trace | None = None
     missing: bool = False
-    """What it asks was not run yet."""
+    """No stored run has these settings."""
     problem: str = ""
-    """Why it cannot be run, or not be compared, in one sentence."""
+    """One sentence on why it cannot be run or compared; else empty."""
     able: bool = True
-    """False where what it asks is no request at all, e.g. an empty prompt: there is nothing to run."""
+    """False where the settings make no valid request, e.g. an empty prompt."""
 
     @property
     def name(self) -> str:
@@ -50,7 +50,7 @@ class ColumnRun:
 
 
 def model_shape(column: Column, trace: Trace | None) -> tuple[tuple[int, ...], int]:
-    """(layers with attention, heads) of the column's model, as far as that is known."""
+    """(layers with attention, number of heads) of the column's model; ``((), 0)`` where unknown."""
     if trace is not None and trace.model.key.name == column.filled.model:
         return trace.model.attention_layers, trace.model.heads
     try:
@@ -61,7 +61,7 @@ def model_shape(column: Column, trace: Trace | None) -> tuple[tuple[int, ...], i
 
 
 def find_run(column: Column, letter: str, policy: str, text: str) -> ColumnRun:
-    """The column with its run: its own, or a stored one of the same request."""
+    """The column with the run it was opened with, or with a stored run of the same request."""
     asked = apply_system_rule(column.filled, policy, text)
     seen = ColumnRun(column, letter, asked)
     if column.run and column.asked == asked:
@@ -79,7 +79,7 @@ def find_run(column: Column, letter: str, policy: str, text: str) -> ColumnRun:
 
 
 def same_answer_runs(seen: Sequence[ColumnRun], base: int) -> list[ColumnRun]:
-    """The columns with the answer of column ``base``: where another one wrote something else, a run that reads it."""
+    """The columns with runs that score the answer of column ``base`` wherever their own answer differs."""
     first = seen[base].trace
     if first is None:
         return list(seen)
@@ -100,7 +100,7 @@ def _scored(seen: ColumnRun, first: Trace) -> ColumnRun:
 
 
 def _opened(seen: ColumnRun, run: str, request: Request | None) -> ColumnRun:
-    """With the trace, or with why it cannot stand beside the others."""
+    """``seen`` with the trace of ``run``, or with why it cannot be compared."""
     try:
         trace = open_trace(run, request)
     except HeedError as error:
@@ -117,9 +117,9 @@ def _opened(seen: ColumnRun, run: str, request: Request | None) -> ColumnRun:
 
 
 def _stored(asked: RunSettings) -> tuple[str, Request | None, str]:
-    """(id, request, "") of a stored run that answers this, else "", with why it is not there or cannot be run.
+    """(run id, request, "") of a stored run with these settings, else ("", request or None, problem or "").
 
-    A request with a problem is a run that cannot be opened, which may be made again; a problem alone cannot.
+    A request with a problem is a stored run that cannot be opened and may be run again; a problem alone cannot be run.
     """
     known: dict[RunSettings, str] = st.session_state.setdefault("compare_known", {})
     request = None
@@ -133,7 +133,7 @@ def _stored(asked: RunSettings) -> tuple[str, Request | None, str]:
 
 
 def _failed(asked: RunSettings, policy: str) -> str:
-    """Why the last try failed, where it asked for the same."""
+    """The error of the last job for these settings; empty where there is none."""
     error = st.session_state.get("compare_errors", {}).get(asked, "")
     if error and policy == SHARED and asked.system == "replace" and "chat template" in error:
         error += " Or choose “Each template's own” under System message."
@@ -141,7 +141,7 @@ def _failed(asked: RunSettings, policy: str) -> str:
 
 
 def start_missing(missing: Sequence[ColumnRun]) -> None:
-    """One job for everything that is missing."""
+    """Queues one job that runs all missing columns."""
     state: Any = st.session_state
     state.compare_told = ""
     leave_columns()
@@ -165,19 +165,19 @@ def _device(model: str) -> str:
 
 
 def leave_columns() -> None:
-    """Nothing is waited for any more; what was finished stays."""
+    """Leaves the job of the columns; runs that are finished stay stored."""
     job_progress.leave_job(COLUMNS_SLOT)
 
 
 def is_awaited(asked: RunSettings) -> bool:
-    """True while the job under way works on this."""
+    """True while the current job runs these settings or will."""
     return job_progress.current_job(COLUMNS_SLOT) is not None and asked in (
         st.session_state.get("compare_wanted") or ()
     )
 
 
 def collect_columns() -> None:
-    """Takes over what the job brought, once: runs by what was asked, and what went wrong."""
+    """Moves a finished job's run ids and errors into the session, keyed by the settings."""
     state: Any = st.session_state
     ended, result, error = job_progress.take_result(COLUMNS_SLOT)
     if not ended:

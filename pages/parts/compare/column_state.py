@@ -1,8 +1,8 @@
-"""The columns of Compare as plain values: what is asked in each, how it is read, and which run it shows.
+"""The columns of Compare as plain values in the session: settings, attention method, and the run that each shows.
 
-They live in the session apart from any widget, so that nothing typed is lost when a widget is not drawn; widgets get
-their values from here and give them back (editor.py). A column changed from outside takes a new ``uid``, so that its
-widgets begin anew. Guarded by tests/pages/test_compare.py.
+They live apart from any widget, since Streamlit drops the state of a widget that is not drawn; widgets get their
+values from here and write them back (column_editor.py). A column changed from outside gets a new ``uid``, so that its
+widgets are created anew. Guarded by tests/pages/test_compare.py.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ LETTERS = "ABCD"
 SHARED, TEMPLATE, OWN_SYSTEM = "shared", "template", "own"
 POLICIES = {SHARED: "One for all", TEMPLATE: "Each template's own", OWN_SYSTEM: "Column's own"}
 COMPARE_LEVELS = {"word": "By word", "sentence": "By sentence", "segment": "By segment"}
-"""How fine texts and views are cut. Tokens of two tokenizers do not compare."""
+"""Granularities of texts and views; no tokens, since those of two tokenizers cannot be compared."""
 SYSTEM = "You are a helpful assistant."
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column. ``layers`` and ``heads`` count for picked heads only."""
+    """One column. ``layers`` and ``heads`` are used only by methods that read picked heads."""
 
     uid: int = 0
     filled: RunSettings = field(default_factory=RunSettings)
@@ -38,16 +38,16 @@ class Column:
     run: str = ""
     """Id of the run that is shown; empty where nothing was run yet."""
     asked: RunSettings | None = None
-    """What ``run`` answers, system message settled; another one means that the column was changed since."""
+    """The settings that ``run`` answers, under the system message rule; other settings mean a change since."""
     request: Request | None = None
-    """With the segments and the author of ``asked``; None where the stored run has them."""
+    """Carries the segments and the author of ``asked``; None where the stored run has them."""
     open: bool = False
-    """The editor is unfolded at first."""
+    """The editor starts expanded."""
     title: str = ""
-    """What the column is called instead of its model: the words of a minimal pair."""
+    """Name shown instead of the model's: the words of a minimal pair."""
 
     def reading(self, layers: Sequence[int], heads: int) -> dict[str, Any]:
-        """Keywords of ``importance``; layers and heads that the model does not have are left out."""
+        """Keyword arguments for ``run_cache.importance``, without layers and heads that the model does not have."""
         if not METHODS[self.method].picks:
             return {"layers": None, "heads": None}
         kept = tuple(n for n in self.layers if n in layers)
@@ -63,7 +63,7 @@ def current_columns() -> tuple[Column, ...]:
 
 
 def put_columns(found: Sequence[Column]) -> None:
-    """Replaces the columns (at most ``MOST``)."""
+    """Replaces the columns (at most ``MOST_COLUMNS``)."""
     st.session_state.columns = tuple(found)[:MOST_COLUMNS]
 
 
@@ -73,14 +73,14 @@ def update_column(column: Column) -> None:
 
 
 def fresh_column(column: Column, **changes: Any) -> Column:
-    """A copy with widgets of its own."""
+    """A copy with a new ``uid``, and so with widgets of its own."""
     state: Any = st.session_state
     state.column_number = state.get("column_number", 0) + 1
     return replace(column, uid=state.column_number, **changes)
 
 
 def copy_right(uid: int) -> None:
-    """The next column becomes this one; a new one where there is room, else the right neighbour is replaced."""
+    """Copies column ``uid`` to its right: as a new column where there is room, else over the right neighbour."""
     found = list(current_columns())
     at = [c.uid for c in found].index(uid)
     copy = fresh_column(found[at], open=True)
@@ -92,13 +92,13 @@ def copy_right(uid: int) -> None:
 
 
 def remove_column(uid: int) -> None:
-    """Takes a column away; the last one stays."""
+    """Removes a column, but never the last one."""
     if len(current_columns()) > 1:
         put_columns([c for c in current_columns() if c.uid != uid])
 
 
 def apply_system_rule(filled: RunSettings, policy: str, text: str) -> RunSettings:
-    """``filled`` under the page's one rule for system messages; raw text has none."""
+    """``filled`` with the system message that the page's rule gives it; raw text has none."""
     if filled.raw or policy == OWN_SYSTEM:
         return filled
     if policy == TEMPLATE:
@@ -107,7 +107,7 @@ def apply_system_rule(filled: RunSettings, policy: str, text: str) -> RunSetting
 
 
 def policy_of(found: Sequence[RunSettings]) -> tuple[str, str]:
-    """(policy, shared text) under which these stay exactly what they are."""
+    """(policy, shared text) for system messages that leaves all these settings as they are."""
     chats = [f for f in found if not f.raw]
     kinds = {(f.system, f.system_text) for f in chats}
     if len(kinds) == 1:
@@ -119,7 +119,7 @@ def policy_of(found: Sequence[RunSettings]) -> tuple[str, str]:
 
 
 def column_summary(column: Column, short: bool = False) -> str:
-    """What is set, in a line; ``short``: only how it is read, for narrow columns."""
+    """The column's settings in one line; ``short``: only the attention method, for narrow columns."""
     filled = column.filled
     method = METHODS[column.method].label.lower() + _picked(column)
     if short:

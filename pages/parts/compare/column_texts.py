@@ -1,6 +1,6 @@
-"""The two shaded texts of every column, on one scale; a click on a word of a prompt marks it in all columns.
+"""Draws each column's prompt and answer shaded by attention; a click on a prompt word marks it in all columns.
 
-The click is no selection of one text: shades stay what they are in all columns, so that they still compare.
+The click selects nothing within its text: shades stay as they are in all columns, so that they can be compared.
 Guarded by tests/pages/test_compare.py and tests/browser/test_compare.py.
 """
 
@@ -42,7 +42,7 @@ ABOUT_TEXTS = "\n\n".join(
 
 
 def shade_scale(all_of: MatchedColumns, shared: bool) -> list[float | None]:
-    """What full shade means in each column: one number for all shares, one for all scores; None: its own."""
+    """The value of full shade in each column: one for all shares, one for all scores; None: the column's maximum."""
     if not shared:
         return [None] * len(all_of.drawn)
     most = [_most(d) for d in all_of.drawn]
@@ -54,7 +54,7 @@ def shade_scale(all_of: MatchedColumns, shared: bool) -> list[float | None]:
 
 
 def _most(drawn: DrawnColumn) -> float:
-    """The largest mean of a shown input over the whole answer."""
+    """The largest mean value of a shown input unit over the whole answer."""
     rows = rows_of_answer(drawn.trace, drawn.words)
     shown = shown_columns(drawn.trace, drawn.words)
     values = answer_mean(drawn.words, rows)[0][shown] if len(rows) else np.zeros(0)
@@ -62,7 +62,7 @@ def _most(drawn: DrawnColumn) -> float:
 
 
 def column_texts(all_of: MatchedColumns, run: int, maximum: float | None) -> None:
-    """Draws the texts of column number ``run``, who wrote them, and what stands beside the words."""
+    """Draws the two texts of column number ``run``, their author, and the shares of sink, markup and so on."""
     drawn = all_of.drawn[run]
     trace = drawn.trace
     by = f"written by {escape_markdown(trace.request.author)}, as read by this model · " if trace.request.author else ""
@@ -87,7 +87,7 @@ def _data(name: Name, all_names: Name, run: int, _all_of: MatchedColumns) -> dic
 
 
 def _hover(all_of: MatchedColumns, run: int) -> list[list[str] | None]:
-    """Per column of the importance: what the other columns have for this word."""
+    """For each input unit: hover lines with this word's values in the other columns."""
     out: list[list[str] | None] = [None] * len(all_of.drawn[run].words.columns)
     for unit, c in enumerate(all_of.comparison.units.column[run]):
         if c >= 0:
@@ -101,7 +101,7 @@ def _finish(trace: Trace) -> str:
 
 
 def _beside(all_of: MatchedColumns, run: int) -> str:
-    """The shares that are no word with a partner; with the words they make one."""
+    """The line of shares: words, words without partner, sink, markup and so on; together they make 1."""
     c = all_of.comparison
     own = float(np.nansum(c.values[run]))
     share = all_of.drawn[run].share
@@ -115,18 +115,18 @@ def _beside(all_of: MatchedColumns, run: int) -> str:
 
 
 def marked_unit(all_of: MatchedColumns) -> int | None:
-    """The aligned word that is marked; None where none is."""
+    """Index of the marked aligned word; None where none is marked."""
     name, unit = st.session_state.get("compare_marked") or (None, None)
     return unit if name == all_of.name else None
 
 
 def mark_unit(all_of: MatchedColumns, unit: int | None) -> None:
-    """Marks an aligned word in all columns; the one that is marked already is let go."""
+    """Marks an aligned word in all columns; unmarks it where it is marked already."""
     st.session_state.compare_marked = None if unit is None or unit == marked_unit(all_of) else (all_of.name, unit)
 
 
 def _clicked(all_of: MatchedColumns, run: int, click: dict[str, Any]) -> bool:
-    """A click on a word of the prompt is taken; one on the answer is left to the text itself."""
+    """Marks a clicked prompt word and returns True; False for a click on the answer, which the reader handles."""
     if click["side"] != "input":
         return False
     drawn = all_of.drawn[run]
@@ -138,7 +138,7 @@ def _clicked(all_of: MatchedColumns, run: int, click: dict[str, Any]) -> bool:
 
 
 def _places(all_of: MatchedColumns, run: int, unit: int | None) -> list[int]:
-    """Where the marked word stands in the text of this column."""
+    """Positions of the marked word in this column's prompt text."""
     if unit is None:
         return []
     drawn = all_of.drawn[run]
@@ -147,7 +147,7 @@ def _places(all_of: MatchedColumns, run: int, unit: int | None) -> list[int]:
 
 
 def marked_values(all_of: MatchedColumns) -> None:
-    """The marked word's value in every column, in a line; before that, how to get there."""
+    """Draws the marked word's value in each column, or a hint where no word is marked."""
     unit = marked_unit(all_of)
     with st.container(key="compare_values"):
         if unit is None:

@@ -1,9 +1,9 @@
-"""The address of a comparison: which runs, how each is read, which view. It never holds a prompt.
+"""Converts a comparison to and from URL query parameters: run ids and how each run is read, never a prompt.
 
     ?runs=ID,ID&method=mean-attention,picked-heads&layers=,3.7&heads=,0.1&level=word&view=difference
 
-``method``, ``layers`` and ``heads`` have one entry a run; a single one counts for all. What cannot be read is left
-out. Guarded by tests/pages/test_compare.py.
+``method``, ``layers`` and ``heads`` have one entry for each run, or a single one for all. What cannot be parsed is
+left out. Guarded by tests/pages/test_compare.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ QUERY_NAMES = ("runs", "method", "layers", "heads", "level")
 
 
 def columns_query(columns: Sequence[Column]) -> dict[str, str]:
-    """The part of the address that says what the columns show; empty where one has no run yet."""
+    """Query parameters for these columns; empty where one has no run yet."""
     if not columns or not all(c.run for c in columns):
         return {}
     found = {"runs": ",".join(c.run for c in columns)}
@@ -35,13 +35,13 @@ def columns_query(columns: Sequence[Column]) -> dict[str, str]:
 def edit_query(
     run: str, method: str = DEFAULT_METHOD, layers: Sequence[int] = (), heads: Sequence[int] = ()
 ) -> dict[str, str]:
-    """The address that opens a run with an editable copy beside it."""
+    """Query parameters that open a run with an editable copy beside it."""
     column = Column(run=run, method=method, layers=tuple(layers), heads=tuple(heads))
     return columns_query([column]) | {"edit": "1"}
 
 
 def query_columns(query: Mapping[str, str]) -> tuple[list[str], list[dict[str, Any]]]:
-    """(runs, fields of ``Column`` for each) of an address; at most ``MOST``."""
+    """(run ids, fields of ``Column`` for each) from query parameters; at most ``MOST_COLUMNS``."""
     runs = [r.strip() for r in query.get("runs", "").split(",") if r.strip()][:MOST_COLUMNS]
     methods, layers, heads = (_spread(query.get(name, ""), len(runs)) for name in ("method", "layers", "heads"))
     readings: list[dict[str, Any]] = [

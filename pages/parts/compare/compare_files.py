@@ -1,4 +1,4 @@
-"""The comparison as files: one figure, one table, one JSON that opens again, here and on the page Runs."""
+"""Downloads of a comparison (figure, CSV, JSON), and the upload that opens such a JSON again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pages.parts.views.view_figure import ViewFigure
 
 
 def comparison_downloads(all_of: MatchedColumns, figure: ViewFigure, level: str, table: bool) -> None:
-    """Draws the buttons. Nothing is made before it is asked for. ``table``: the view has numbers of its own."""
+    """Draws the buttons; a file is made when its button is pressed. ``table``: the view has numbers of its own."""
     files: list[File] = picture_files_of(figure.chart)
     about = "Every number of the comparison in long form: words, words without partner, groups"
     files.append(("CSV", lambda: comparison_csv(all_of), "text/csv", about))
@@ -35,7 +35,7 @@ def comparison_downloads(all_of: MatchedColumns, figure: ViewFigure, level: str,
 
 
 def comparison_json(all_of: MatchedColumns, level: str) -> bytes:
-    """The file of this comparison."""
+    """The comparison with its complete runs as JSON bytes."""
     columns = [
         SavedColumn(d.trace.id, d.seen.column.method, d.seen.column.layers, d.seen.column.heads) for d in all_of.drawn
     ]
@@ -43,7 +43,7 @@ def comparison_json(all_of: MatchedColumns, level: str) -> bytes:
 
 
 def comparison_opener() -> None:
-    """The box that opens a file; what it held is kept as runs and shown in the columns."""
+    """Draws the upload box; stores an uploaded comparison's runs and shows them in the columns."""
     with st.expander("Open a comparison from a file (JSON)", icon=":material/upload_file:"):
         file = st.file_uploader("A JSON file saved here or on Explore", type=["json"], key="compare_upload")
         state: Any = st.session_state
@@ -59,14 +59,14 @@ def comparison_opener() -> None:
 
 
 def keep_comparison(found: OpenedComparison) -> None:
-    """Keeps the runs of an opened file; Compare shows its columns when it is drawn next. Raises StoreError."""
+    """Stores the runs of an opened file; Compare shows its columns at the next rerun. Raises StoreError."""
     for trace in found.traces:
         store.save_run(trace)
     st.session_state.compare_opened = replace(found, traces=())
 
 
 def take_opened() -> bool:
-    """Makes the columns of a file that was opened those of the page; only before widgets are drawn."""
+    """Replaces the page's columns by those of an opened file; True if it did. Call before any widget is drawn."""
     found: OpenedComparison | None = st.session_state.pop("compare_opened", None)
     if found is None:
         return False

@@ -1,6 +1,6 @@
-"""The page Compare: presets, one rule for system messages, the columns, one Run, and what differs.
+"""Draws the page Compare: presets, system message rule, columns with editors, the button Compare, views.
 
-The order of work is not the order on the page: editors first (they say what is asked), then what is stored, then the
+The order of drawing is not the order on the page: editors first (they give the requests), then stored runs, then the
 comparison over all columns, and only then the texts inside each column, since they share a scale.
 Guarded by tests/pages/test_compare.py and tests/browser/test_compare.py.
 """
@@ -39,7 +39,7 @@ from pages.parts.markdown_escape import escape_markdown
 
 
 def compare_page() -> None:
-    """Draws the page."""
+    """Draws the page Compare."""
     st.title("Compare", anchor=False)
     st.caption("Two to four runs side by side: which words of the prompt did each of them read while it answered?")
     try:
@@ -52,7 +52,7 @@ def compare_page() -> None:
 
 
 def _open() -> None:
-    """The columns of the address where it is a new one; of the first visit where there are none."""
+    """Opens the runs named in a new URL; the columns of a first visit where there are none."""
     state = st.session_state
     query = {name: st.query_params[name] for name in st.query_params}
     if "runs" in query and query["runs"] != state.get("compare_address"):
@@ -100,7 +100,7 @@ def _draw() -> None:
 
 
 def _column(column: Column, letter: str, place: DeltaGenerator) -> ColumnRun:
-    """One column with its editor."""
+    """Draws one column's header and editor; returns the column with its run."""
     policy, text = system_rule()
     before = find_run(column, letter, policy, text)
     column = before.column
@@ -111,7 +111,7 @@ def _column(column: Column, letter: str, place: DeltaGenerator) -> ColumnRun:
 
 
 def _pairs(pairs: Sequence[Pair]) -> tuple[Sequence[DeltaGenerator], list[ColumnRun]]:
-    """One editor, that of the first column, and a column for each expansion of its prompt."""
+    """Draws the first column's editor and a column for each expansion of its prompt; returns (places, columns)."""
     policy, text = system_rule()
     first = current_columns()[0]
     first = column_editor(first, policy, *model_shape(first, None))
@@ -128,7 +128,7 @@ def _pairs(pairs: Sequence[Pair]) -> tuple[Sequence[DeltaGenerator], list[Column
 def _texts(
     seen: Sequence[ColumnRun], all_of: MatchedColumns | None, places: Sequence[DeltaGenerator], shared: bool
 ) -> None:
-    """What each column can show, and why where it cannot."""
+    """Draws each column's texts, or why it has none."""
     at = {} if all_of is None else {d.seen.letter: i for i, d in enumerate(all_of.drawn)}
     tops = [] if all_of is None else shade_scale(all_of, shared)
     for s, place in zip(seen, places, strict=True):
@@ -139,7 +139,7 @@ def _texts(
 
 
 def _told(seen: ColumnRun) -> None:
-    """What this column cannot do, in one sentence."""
+    """Draws one sentence where the column has a problem, is running, or has no run of its current settings."""
     if seen.missing and not seen.problem and is_awaited(seen.asked):
         st.info("Being run: see above.", icon=":material/hourglass_top:")
     elif seen.problem:
@@ -152,7 +152,7 @@ def _told(seen: ColumnRun) -> None:
 
 
 LONG_TEXT = 2000
-"""Words of a prompt that take a small model on a processor longer than people wait without being told."""
+"""Number of words in a prompt from which on the page warns that reading it may take minutes."""
 
 
 def _long(seen: ColumnRun) -> str:
@@ -162,7 +162,7 @@ def _long(seen: ColumnRun) -> str:
 
 
 def _aligned(all_of: MatchedColumns) -> None:
-    """How the prompts match, in words, and what the comparison has to say of itself."""
+    """Draws a sentence on how the prompts' words align, and the notes of the comparison."""
     comparison = all_of.comparison
     if len(all_of.drawn) > 1:
         st.caption(shared_controls.alignment_sentence(comparison.status, all_of.letters))
@@ -171,7 +171,7 @@ def _aligned(all_of: MatchedColumns) -> None:
 
 
 def _address(shown: Sequence[Column], level: str) -> None:
-    """Puts the comparison into the address."""
+    """Writes the comparison into the URL."""
     found = compare_address.columns_query(shown)
     if not found:
         return

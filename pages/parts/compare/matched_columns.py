@@ -1,4 +1,4 @@
-"""The drawn columns as one comparison, kept in memory between clicks by ids and names.
+"""Aligns the columns that have a run into one comparison, cached between reruns by run ids and settings.
 
 Guarded by tests/pages/test_compare.py.
 """
@@ -23,69 +23,69 @@ Name = tuple[Any, ...]
 
 @dataclass(frozen=True, eq=False)
 class DrawnColumn:
-    """A column that can be drawn: its run and how it is read."""
+    """A column that has a run: its trace and the importances computed from it."""
 
     seen: ColumnRun
     trace: Trace
     reading: dict[str, Any]
     """Layers and heads, as ``importance`` takes them."""
     words: Importance
-    """For the two texts: rows and columns by the unit of the page, sink apart."""
+    """For the two texts: rows and columns in the page's granularity, sink separate."""
     steps: Importance
-    """For the comparison: a row a step."""
+    """For the comparison: one row for each generated token."""
 
     @property
     def name(self) -> Name:
-        """What makes it this column and no other."""
+        """Cache key of this column."""
         trace, method = self.trace, self.seen.column.method
         picked = (self.reading["layers"], self.reading["heads"])
         return (trace.id, trace.created, trace.request.segments, method, *picked, self.steps.columns.granularity)
 
     @property
     def share(self) -> bool:
-        """Its numbers are shares, not scores."""
+        """True where its method gives shares of attention, False where it gives scores."""
         return METHODS[self.seen.column.method].gives == "share"
 
 
 @dataclass(frozen=True, eq=False)
 class MatchedColumns:
-    """All drawn columns side by side."""
+    """All columns that have a run, and their comparison."""
 
     drawn: tuple[DrawnColumn, ...]
     comparison: Comparison
 
     @property
     def names(self) -> list[str]:
-        """Of the columns, for figures: letter and model, and the method where the columns differ in it."""
+        """Column names for figures: letter and model, with the method where columns differ in it."""
         differ = len({(d.seen.column.method, str(d.reading)) for d in self.drawn}) > 1
         return [f"{d.seen.name}{_way(d) if differ else ''}" for d in self.drawn]
 
     @property
     def letters(self) -> list[str]:
-        """A, B, ... of the columns that are drawn."""
+        """Letters (A, B, ...) of the columns."""
         return [d.seen.letter for d in self.drawn]
 
     @property
     def traces(self) -> list[Trace]:
-        """The runs."""
+        """The columns' traces."""
         return [d.trace for d in self.drawn]
 
     @property
     def steps(self) -> list[Importance]:
-        """Their importances, a row a step."""
+        """The columns' importances, one row for each generated token."""
         return [d.steps for d in self.drawn]
 
     @property
     def name(self) -> Name:
-        """What makes it this comparison and no other."""
+        """Cache key of this comparison."""
         return tuple(d.name for d in self.drawn)
 
     def agreed(self) -> Comparison:
-        """The same comparison with its agreement, which only the view that draws it waits for."""
+        """The comparison with agreement measures, which only the view Agreement computes."""
         return _comparison(self.name, True, _drawn=self.drawn)
 
     def cells(self) -> WordCells | None:
-        """Answer words by prompt words, where all columns have the same answer."""
+        """Values of answer words by prompt words; None unless all columns have the same answer."""
         try:
             return _cells(self.name, _matched=self)
         except MethodError:
@@ -100,7 +100,7 @@ def _way(drawn: DrawnColumn) -> str:
 
 
 def match_columns(seen: Sequence[ColumnRun], level: str) -> MatchedColumns | None:
-    """The columns that have a run, side by side; None where there is none. ``level``: word, sentence or segment."""
+    """Compares the columns that have a run; None where there is none. ``level``: word, sentence or segment."""
     there = [(s, s.trace) for s in seen if s.trace is not None]
     if not there:
         return None

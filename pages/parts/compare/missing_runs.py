@@ -1,7 +1,7 @@
-"""Many runs for one view: which are stored, one button and one job for those that are missing, what went wrong.
+"""Finds which of a view's many runs are stored, and offers one button and one job for those that are missing.
 
-Other than the columns of Compare these runs are never shown one by one, so a view only asks "are all of mine there".
-A run that failed is told and left out; the others count. Guarded by tests/pages/test_compare_stability.py.
+Unlike the columns of Compare these runs are never shown one by one: a view only needs to know whether all are stored.
+A failed run is named with its error and left out; the others count. Guarded by tests/pages/test_compare_stability.py.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from pages.parts.markdown_escape import escape_markdown
 def missing_runs(
     drafts: Sequence[Draft], names: Sequence[str], *, key: str, label: str, about: str = "", rows: bool = True
 ) -> tuple[Request | None, ...]:
-    """The request of every draft whose run is stored, None of the others; draws the way to get these.
+    """Returns each draft's request where its run is stored, else None; draws a button that runs those missing.
 
-    ``label`` stands on the button, ``about`` beside it (how long it will take, ``{missing}`` is their number).
-    ``rows``: a run without its attention rows is missing.
+    ``label`` is the button's, ``about`` the caption beside it (how long it will take; ``{missing}`` is their number).
+    ``rows``: a run without its attention rows counts as missing.
     """
     slot, state = f"{key}_job", st.session_state
     _collect(key, slot)
@@ -55,7 +55,7 @@ def is_busy(key: str) -> bool:
 
 
 def run_stamps(requests: Sequence[Request]) -> tuple[tuple[Any, ...], ...]:
-    """What makes these stored runs these and no others: id, segments, time of writing. For names of cached values."""
+    """Cache key of stored runs: id, segments and time of writing of each."""
     return tuple((r.id, r.segments, _changed(r.id)) for r in requests)
 
 
@@ -82,7 +82,7 @@ def _stored(draft: Draft, rows: bool) -> tuple[Request | None, str]:
 def _told(
     names: Sequence[str], problems: Sequence[str], failed: Sequence[str], found: Sequence[Request | None]
 ) -> list[tuple[str, str]]:
-    """(name, why) of those that cannot be run or failed; the same sentence is told once."""
+    """(name, reason) of runs that cannot be run or have failed; runs with the same reason are merged."""
     said: dict[str, list[str]] = {}
     for name, problem, error, request in zip(names, problems, failed, found, strict=True):
         if request is None and (problem or error):
@@ -103,7 +103,7 @@ def _start(drafts: Sequence[Draft], names: Sequence[str], key: str, slot: str) -
 
 
 def _collect(key: str, slot: str) -> None:
-    """Takes over, once, what the job brought."""
+    """Moves the errors of a finished job into the session."""
     state: Any = st.session_state
     ended, result, error = job_progress.take_result(slot)
     if not ended:

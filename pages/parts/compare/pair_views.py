@@ -1,6 +1,6 @@
-"""Minimal pairs on Compare: the switch with its preview, each answer under each prompt, the next words side by side.
+"""Minimal pairs on Compare: the switch with a preview, scores of each answer under each prompt, next tokens.
 
-Guarded by tests/pages/test_comparing_minimal_pairs.py.
+Guarded by tests/pages/test_compare_pairs.py.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ ABOUT_PAIRS = (
 )
 ABOUT_TOGETHER = "On: first alternatives with first ones, second with second. Off: every combination."
 KEPT_PAIRS = 32
-"""Next-word distributions that stay in memory."""
+"""Most next-token distributions kept in memory."""
 
 
 def pairs_switch(text: str, *, key: str = "pairs") -> tuple[Pair, ...]:
-    """Draws the switch and the preview of the columns; the prompts, or () where off, wrong (told) or nothing to do."""
+    """Draws the switch and a preview; returns the expanded prompts, () where it is off or the braces are invalid."""
     line = st.container(horizontal=True, vertical_alignment="center")
     on = line.toggle("Minimal pairs", key=f"{key}_on", help=ABOUT_PAIRS, persist_state="session")
     if not on:
@@ -64,14 +64,14 @@ def pairs_switch(text: str, *, key: str = "pairs") -> tuple[Pair, ...]:
 
 
 def pair_name(pair: Pair) -> str:
-    """The filled words, for the head of a column."""
+    """The alternatives filled into a prompt, as a column title."""
     return " · ".join(word.strip() or "(empty)" for word in pair.words) or "as it stands"
 
 
 def cross_view(
     drafts: Sequence[Draft], traces: Sequence[Trace], names: Sequence[str], *, key: str = "cross"
 ) -> ViewFigure:
-    """Draws each answer under each prompt. ``drafts``, ``traces`` and ``names``: one a column, its run and its name."""
+    """Draws the log-probability of each answer under each prompt. The three sequences have one entry a column."""
     if len(drafts) < 2:
         st.info("Two columns or more are needed to score each answer under each prompt.")
         return NOTHING
@@ -100,7 +100,7 @@ def cross_view(
 
 
 def _read(draft: Draft, trace: Trace) -> Draft:
-    """The run that reads this trace's answer under this draft's prompt."""
+    """A draft that scores this trace's answer under the prompt of ``draft``."""
     other = draft.model != trace.request.model.name
     return reading_draft(draft, trace, trace.request.author or (trace.model.label if other else ""))
 
@@ -167,7 +167,7 @@ def _table(found: Odds, names: Sequence[str]) -> Any:
 
 
 def next_words_view(drafts: Sequence[Draft], names: Sequence[str], *, key: str = "next") -> ViewFigure:
-    """Draws what may come right behind each prompt, side by side, and the log-odds of chosen next words."""
+    """Draws the likeliest next tokens of each prompt side by side, and the log-odds of two chosen ones."""
     if len({d.model for d in drafts}) > 1:
         st.info("Next words stand side by side only for one model: tokens of two models are not the same.")
         return NOTHING
@@ -198,7 +198,7 @@ def next_words_view(drafts: Sequence[Draft], names: Sequence[str], *, key: str =
 
 
 def _next(drafts: Sequence[Draft], k: int, key: str) -> NextTokens | None:
-    """From memory; else the button, the job under way, or what went wrong. Raises HeedError for what cannot be run."""
+    """The cached next tokens; else None with a button, the running job or its error drawn. Raises HeedError."""
     slot, state = f"{key}_job", st.session_state
     kept = _kept()
     asked = [draft_request(replace(d, answer=None, settings=_settings(d))) for d in drafts]
@@ -232,12 +232,12 @@ def _settings(draft: Draft) -> dict[str, Any]:
 
 @st.cache_resource(show_spinner=False)
 def _kept() -> dict[tuple, NextTokens]:
-    """What was computed last, for all visitors: one short pass a prompt, so nothing is stored on disk."""
+    """The latest results, for all sessions: one short pass for each prompt, so nothing is stored on disk."""
     return {}
 
 
 def _chosen(found: NextTokens, names: Sequence[str], key: str) -> None:
-    """Two next words against each other."""
+    """Draws the choice of two next tokens and a sentence on their log-odds."""
     options = list(range(len(found.texts)))
     if len(options) < 2:
         return

@@ -1,6 +1,6 @@
-"""What Compare opens on: the first visit, the presets, runs from an address, one run and an editable copy of it.
+"""Fills the columns of Compare: first visit, presets, runs named in the URL, a run with an editable copy.
 
-``first_visit`` is the one place that knows what a newcomer sees. Guarded by tests/pages/test_compare.py.
+``open_first_visit`` is the only place that decides what a newcomer sees. Guarded by tests/pages/test_compare.py.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from pages.parts.run_settings import SKY, RunSettings
 
 SECOND = "qwen2.5-coder-0.5b-instruct"
 TURNED = "What color is the sky? Answer in one word."
-"""The sky prompt with its two parts the other way round."""
+"""The sky prompt with its two parts swapped."""
 
 
 def system_rule() -> tuple[str, str]:
@@ -43,26 +43,26 @@ def system_rule() -> tuple[str, str]:
 
 
 def set_system_rule(policy: str, text: str) -> None:
-    """Only before the widgets are drawn (in a callback, or at the beginning)."""
+    """Sets the rule for system messages. Call in a callback, or before any widget is drawn."""
     st.session_state.update(compare_policy=policy, compare_system=text)
 
 
 def column_of_run(trace: Trace) -> Column:
-    """A column that shows a stored run and asks what it answers."""
+    """A column that shows a stored run, with the settings of its request."""
     asked = job_progress.last_request()
     request = asked if asked is not None and asked.id == trace.id else None
     return fresh_column(Column(filled=RunSettings.of(trace.request), run=trace.id, request=request))
 
 
 def adopt_columns(found: Sequence[Column]) -> None:
-    """Makes these the columns, under the rule for system messages that leaves each run what it is."""
+    """Replaces the columns, under the rule for system messages that changes none of their runs."""
     policy, text = policy_of([c.filled for c in found])
     set_system_rule(policy, text)
     put_columns([replace(c, asked=apply_system_rule(c.filled, policy, text)) if c.run else c for c in found])
 
 
 def open_first_visit() -> None:
-    """The sky prompt under one system message on two models, as it comes with Heed."""
+    """Shows the shipped example: the sky prompt under one system message on two models."""
     try:
         shipped = [t for t in map(_example, example_ids()) if t is not None]
     except HeedError:
@@ -130,16 +130,16 @@ def _first() -> Column:
 
 
 def draw_presets() -> None:
-    """One button a preset."""
+    """Draws one button for each preset; its docstring is the button's help text."""
     with st.container(horizontal=True, vertical_alignment="center", key="compare_presets"):
         for label, preset in PRESETS.items():
             st.button(label, key=preset.__name__, on_click=preset, help=preset.__doc__)
 
 
 def open_runs(asked: Sequence[str], readings: Sequence[dict[str, Any]] = (), edit: bool = False) -> list[str]:
-    """Columns of these stored runs (full ids or beginnings); returns what could not be opened, as sentences.
+    """Shows stored runs (ids or prefixes of them) as columns; returns a sentence for each that cannot be opened.
 
-    ``readings``: fields of ``Column`` (method, layers, heads), one a run. ``edit``: a copy to change stands right.
+    ``readings``: fields of ``Column`` (method, layers, heads) of each run. ``edit``: adds an editable copy.
     """
     found, problems = [], []
     for i, name in enumerate(asked):

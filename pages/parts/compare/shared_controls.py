@@ -1,4 +1,4 @@
-"""The lines of shared controls on Compare: system message, Compare and its progress, whose answer, scale, units."""
+"""Controls shared by all columns of Compare: system message, same answer, colour scale, granularity, button."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ABOUT_LEVEL = "How fine the texts and the views are cut. Tokens differ between m
 
 
 def system_control() -> None:
-    """One rule for the system messages of all columns."""
+    """Draws the choice of one system message rule for all columns."""
     state = st.session_state
     state.setdefault("compare_policy", SHARED)
     state.setdefault("compare_system", SYSTEM)
@@ -51,7 +51,7 @@ def system_control() -> None:
 
 
 def same_answer_control(seen: Sequence[ColumnRun]) -> int | None:
-    """Number of the column whose answer all read; None where each has its own."""
+    """Draws the switch; returns the index of the column whose answer all columns score, None where it is off."""
     letters = [s.letter for s in seen if s.trace is not None]
     if len(letters) < 2:
         return None
@@ -82,12 +82,12 @@ def same_answer_control(seen: Sequence[ColumnRun]) -> int | None:
 
 
 def _go() -> None:
-    """What the switch needs is computed at once."""
+    """Makes the next rerun start the runs that the switch needs, without a press of Compare."""
     st.session_state.compare_go = True
 
 
 def run_button(seen: Sequence[ColumnRun]) -> None:
-    """The button, or the progress of the job that it started."""
+    """Draws the button Compare, or the progress of the job that it started."""
     missing = [s for s in seen if s.missing and s.able]
     go = st.session_state.pop("compare_go", False) and bool(missing)
     if job_progress.current_job(COLUMNS_SLOT) is not None:
@@ -101,7 +101,7 @@ def run_button(seen: Sequence[ColumnRun]) -> None:
 
 
 def job_messages(own: Sequence[ColumnRun]) -> None:
-    """What went wrong with the last job, and what the templates added."""
+    """Draws the last job's error, models to be downloaded, and system messages that chat templates added."""
     problem = st.session_state.get("compare_told")
     if problem:
         st.error(escape_markdown(problem), icon=":material/error:")
@@ -123,7 +123,7 @@ def _state(missing: Sequence[ColumnRun], able: bool) -> str:
 
 
 def added_systems(seen: Sequence[ColumnRun]) -> list[str]:
-    """Which columns got which system message from their template."""
+    """Sentences on which columns got which system message from their chat template."""
     policy = st.session_state.get("compare_policy")
     found = [(s.letter, s.trace, added_system_text(s.trace)) for s in seen if s.trace is not None]
     told = [
@@ -139,12 +139,12 @@ def added_systems(seen: Sequence[ColumnRun]) -> list[str]:
 
 
 def added_system_text(trace: Trace) -> str:
-    """The system message that the template added by itself."""
+    """The system message that the chat template added by itself; empty where it added none."""
     return next((s.text for s in trace.tokens.sources if s.origin == "template"), "")
 
 
 def scale_and_level(seen: Sequence[ColumnRun]) -> tuple[bool, str]:
-    """(one colour scale for all columns, granularity)."""
+    """Draws both controls; returns (one colour scale for all columns, granularity)."""
     state = st.session_state
     marked = any(s.trace is not None and s.trace.request.segments for s in seen)
     levels = [level for level in COMPARE_LEVELS if level != "segment" or marked]
@@ -167,7 +167,7 @@ def scale_and_level(seen: Sequence[ColumnRun]) -> tuple[bool, str]:
 
 
 def alignment_sentence(status: np.ndarray, letters: Sequence[str]) -> str:
-    """E.g. "11 words stand in all columns; 2 differ; 3 only in B."""
+    """One sentence that counts words which are the same in all columns, replaced, missing, or only in one column."""
     some = (status != "inserted").all(0)
     differ = (status == "replaced").any(0)
     lacking = (status == "deleted").any(0) & some
@@ -184,5 +184,5 @@ def alignment_sentence(status: np.ndarray, letters: Sequence[str]) -> str:
 
 
 def letter_note(note: str, letters: Sequence[str]) -> str:
-    """A note that counts runs from 1, with the letters that columns have on the page."""
+    """A comparison's note with its run number replaced by the column's letter."""
     return sub(r"^Run (\d+) \(", lambda m: f"Column {letters[int(m[1]) - 1]} (", note)

@@ -1,4 +1,4 @@
-"""What stability reads again: drafts with an edited prompt and one fixed answer, or with other seeds; and the result.
+"""Drafts for the view Stability (edited prompts with one fixed answer, or other seeds), and its cached result.
 
 Guarded by tests/pages/test_compare_stability.py.
 """
@@ -21,11 +21,11 @@ from core.runs import Draft
 from pages.parts.compare.missing_runs import run_stamps
 
 READS = ("system", "thinking", "date")
-"""Settings that still count when an answer is only read."""
+"""Settings that apply when an answer is scored instead of generated."""
 
 
 def draft_prompt(draft: Draft) -> str:
-    """The text that is edited: a raw prompt, or the last message. Empty where there is none (token ids)."""
+    """The text to edit: a raw prompt, or the last message; empty where there is none (token ids)."""
     if isinstance(draft.prompt, str):
         return draft.prompt
     last: Any = draft.prompt[-1] if len(draft.prompt) else ""
@@ -42,10 +42,10 @@ def draft_with_prompt(draft: Draft, text: str) -> Draft:
 
 
 def reading_draft(draft: Draft, trace: Trace, author: str = "") -> Draft:
-    """``draft`` as a run that reads the answer of ``trace`` instead of writing one.
+    """``draft`` as a run that scores the answer of ``trace`` instead of generating one.
 
-    As text, so that the run is found by everybody who pastes the same answer; as token ids only where the answer was
-    cut inside a character, which no text can say.
+    The answer is given as text, so that pasting the same answer elsewhere finds the same run; as token ids only where
+    it was cut inside a character, which text cannot hold.
     """
     answer: Any = trace.answer
     if "\ufffd" in answer and draft.model == trace.request.model.name:
@@ -55,7 +55,7 @@ def reading_draft(draft: Draft, trace: Trace, author: str = "") -> Draft:
 
 
 def sampling_draft(draft: Draft, temperature: float, seed: int) -> Draft:
-    """``draft`` as a run that writes its answer by chance."""
+    """``draft`` as a run that samples its answer."""
     kept = {name: value for name, value in draft.settings.items() if name != "author"}
     return replace(draft, answer=None, settings=kept | {"temperature": temperature, "seed": seed})
 
@@ -63,7 +63,7 @@ def sampling_draft(draft: Draft, temperature: float, seed: int) -> Draft:
 def stability_result(
     requests: Sequence[Request], method: str, layers: Any, heads: Any, level: str
 ) -> tuple[Stability, list[str]]:
-    """(stability, answer of each run) of stored runs, kept in memory by their ids. Raises HeedError."""
+    """(stability, answer of each run) of stored runs, cached by their ids. Raises HeedError."""
     picked = (None if layers is None else tuple(layers), None if heads is None else tuple(heads))
     return _result(run_stamps(requests), method, *picked, level, _requests=tuple(requests))
 

@@ -1,7 +1,7 @@
-"""Stability: does the heatmap of one column survive small edits of its prompt, or other sampling seeds?
+"""Draws how stable one column's attention is under small edits of its prompt, or over sampling seeds.
 
-Edits of the prompt read the same (scored) answer, so cells can be averaged; over seeds the answers differ, and only
-the mean over each whole answer can. Guarded by tests/pages/test_compare_stability.py.
+Runs over edits score the same answer, so single cells can be averaged; over seeds the answers differ, and only the
+mean over each whole answer can be. Guarded by tests/pages/test_compare_stability.py.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CELLS_VIEW, WORDS_VIEW = "Every cell", "Each word"
 FEWEST_EDITS, MOST_EDITS, USUAL = 3, 30, 12
 OWN_EDIT = "own"
 KEEPING = 0.4
-"""Seconds that a run takes beside the reading itself: taking rows apart, hashing, writing."""
+"""Seconds that a run takes beyond its forward pass: splitting rows, hashing, writing."""
 NOTHING = ViewFigure(None, lambda: "")
 STABILITY_SENTENCES = (
     "Shares are means over an answer's steps. Stability says how far direct reading hangs on the wording; a stable "
@@ -62,7 +62,7 @@ def stability_view(
     name: str = "A",
     key: str = "stability",
 ) -> ViewFigure:
-    """Draws stability for one column: what ``draft`` asks and the run ``trace`` that answers it."""
+    """Draws stability for one column, given its settings as ``draft`` and the run ``trace`` that answers them."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = st.segmented_control(
             "What changes", (EDITS, SEEDS), default=EDITS, key=f"{key}_kind", required=True, persist_state="session"
@@ -111,7 +111,7 @@ def _temperature(draft: Draft, key: str) -> float:
 
 
 def _about(trace: Trace, runs: int, edits: bool) -> str:
-    """How long it will take; ``{missing}`` is filled in where it is known."""
+    """A sentence on how long it will take; the caller fills in ``{missing}``."""
     if edits:
         took = estimate_time(trace, runs)
         took = replace(took, seconds=took.seconds + KEEPING * runs)
@@ -123,7 +123,7 @@ def _about(trace: Trace, runs: int, edits: bool) -> str:
 
 
 def _edited(draft: Draft, trace: Trace, count: int, key: str) -> tuple[list[Draft], list[str]]:
-    """The unedited draft and one a row of the table, all reading the column's answer."""
+    """(drafts, names): the unedited prompt and one for each row of the table, all scoring the column's answer."""
     text = draft_prompt(draft)
     rows = _table(text, count, key)
     base = reading_draft(draft, trace, trace.request.author)
@@ -135,12 +135,12 @@ def _edited(draft: Draft, trace: Trace, count: int, key: str) -> tuple[list[Draf
 
 
 def wanted_edits(rows: Iterable[Any], text: str) -> list[str]:
-    """The edits that a table holds: no empty row, none twice, not the prompt itself, at most ``MOST``."""
+    """The edits in a table without empty rows, duplicates and the prompt itself; at most ``MOST_EDITS``."""
     return list(dict.fromkeys(t for t in map(str, rows) if t.strip() and t != text))[:MOST_EDITS]
 
 
 def _table(text: str, count: int, key: str) -> pd.DataFrame:
-    """The proposals as a table to edit; another prompt, number or seed begins a new one."""
+    """Draws the proposed edits as an editable table; another prompt, number or seed starts a new one."""
     import pandas as pd
 
     state: Any = st.session_state
@@ -192,7 +192,7 @@ def _result(
     name: str,
     key: str,
 ) -> ViewFigure:
-    """Chart, sentence and table of the runs that are there."""
+    """Draws sentence, chart and tables of the runs that are stored."""
     there = [r for r in found if r is not None]
     if found[0] is None or len(there) < 2:
         return NOTHING
@@ -216,7 +216,7 @@ def _result(
 
 
 def _figure(made: Stability, what: str, name: str, key: str) -> ViewFigure:
-    """The chart that is picked: cells with their spread, or a word with its interval."""
+    """Draws the chosen chart: cells with their spread, or words with their intervals."""
     kinds = [CELLS_VIEW, WORDS_VIEW] if made.rows else [WORDS_VIEW]
     shown = WORDS_VIEW
     if len(kinds) > 1:
@@ -240,7 +240,7 @@ def _figure(made: Stability, what: str, name: str, key: str) -> ViewFigure:
 
 
 def _numbers(made: Stability, names: Sequence[str], answers: Sequence[str], edits: bool) -> None:
-    """The agreement of runs, every word, and over seeds the answers."""
+    """Draws tables of all words, of the agreement between runs and, over seeds, of the answers."""
     import pandas as pd
 
     share = made.unit == "share"
@@ -277,7 +277,7 @@ def _facts(made: Stability, what: str) -> dict[str, Any]:
 
 
 def words_csv(made: Stability, what: str) -> str:
-    """One line a word, every run in a column of its own."""
+    """CSV with one line for each word and a column for each run."""
     table = made.table
     for run, values in zip(made.trace_ids, made.answer, strict=True):
         table[f"run_{run[:8]}"] = values
@@ -285,7 +285,7 @@ def words_csv(made: Stability, what: str) -> str:
 
 
 def cells_csv(made: Stability, what: str) -> str:
-    """One line a cell."""
+    """CSV with one line for each cell."""
     names = ("row", "output", "column", "input", "mean", "spread", "runs", "first")
     lines = (
         (r, output, u, word, made.mean[r, u], made.spread[r, u], made.runs[u], made.first[r, u])

@@ -1,4 +1,7 @@
-"""The switch of views below the columns. To add a view: a function from ``Matched`` to ``Figure``, a line here."""
+"""The switch between the views below the columns of Compare.
+
+To add a view, write a function from ``MatchedColumns`` to ``ViewFigure`` and add a line to ``COMPARE_VIEWS``.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,13 @@ from pages.parts.views.view_figure import ViewFigure
 
 @dataclass(frozen=True)
 class CompareView:
-    """One entry of the switch."""
+    """One view of the switch."""
 
     label: str
     draw: Callable[[MatchedColumns, bool], ViewFigure]
-    """(the columns, one colour scale for all) to what the downloads take."""
+    """Takes the columns and whether they share a colour scale; returns the figure for the downloads."""
     table: bool = True
-    """It has other numbers than the comparison itself."""
+    """The view has other numbers than the comparison itself."""
 
 
 COMPARE_VIEWS = {
@@ -42,7 +45,7 @@ COMPARE_VIEWS = {
 
 
 def compare_view(all_of: MatchedColumns, shared: bool) -> tuple[ViewFigure, bool]:
-    """Draws the switch and the view that is picked: its figure, and whether it has numbers of its own."""
+    """Draws the switch and the chosen view; returns its figure, and whether it has numbers of its own."""
     state = st.session_state
     if state.get("compare_view") not in COMPARE_VIEWS:
         asked = st.query_params.get("view", "")

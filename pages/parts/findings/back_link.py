@@ -1,4 +1,4 @@
-"""On Explore: the way back to the findings a run was opened from, with the same filter, and to the runs beside it."""
+"""Links on Explore: back to the findings a run was opened from, with the same filter, and to its neighbours there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.study.findings.run_ranking import neighbour_runs
 
 
 def back_link(run: str) -> None:
-    """Draws the line where ``run`` was opened from Findings, or reached from such a run; else nothing."""
+    """Draws the links where ``run`` was opened from Findings, or reached from such a run; else nothing."""
     kept: Any = st.session_state.get("findings_back")
     if not kept or not run:
         return
@@ -34,7 +34,7 @@ def back_link(run: str) -> None:
 
 
 def _link(label: str, icon: str, run: str, query: dict[str, str]) -> None:
-    """To the run itself where it is stored, else to its place on Findings, where it can be computed again."""
+    """Draws a link to the run where it is stored, else to Findings, where it can be computed again."""
     if _stored(run):
         st.page_link("pages/explore.py", label=label, icon=icon, query_params={"run": run})
     else:

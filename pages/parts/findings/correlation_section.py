@@ -1,6 +1,6 @@
-"""Importance against quality: the grid of correlations, then one pair with its forest and every run as a point.
+"""Draws correlations of importance with quality: a grid, then one pair with scatter plot and forest plot.
 
-Two questions that are never mixed, behind one switch: between prompts, and within a prompt.
+A switch chooses between two questions that are never mixed: between prompts, and within a prompt.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PickedPair = tuple[str, str, str]
 
 
 def correlation_section(opened: OpenedStudy, found: Any) -> PickedPair:
-    """Draws the section; the pair that is shown."""
+    """Draws the section and returns the pair that is shown."""
     st.header("Importance against quality", anchor=False, divider="gray")
     state = st.session_state
     if state.get(state_key("estimand")) not in ESTIMANDS:
@@ -90,7 +90,7 @@ def _switch(label: str, words: dict[str, str], name: str) -> str:
 
 
 def _pair(opened: OpenedStudy, found: Any, estimand: str, features: list[str], metrics: list[str]) -> None:
-    """The picked pair: said, its forest, every run."""
+    """Draws one pair: a sentence, the scatter plot of all runs, the forest plot, the picked run."""
     state = st.session_state
     st.subheader("One pair", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):

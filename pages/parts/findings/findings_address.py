@@ -1,8 +1,8 @@
-"""What the page shows, in its address, so that Back and a link bring the same: study, filter, pair, picked run.
+"""Keeps study, filter, pair and picked run of Findings in the URL, so that Back and links restore them.
 
     ?study=ID&model=a,b&task=fact&structure=...&estimand=within&feature=lookback&metric=followed&cell=ID
 
-The session holds the same under ``findings_NAME``. What cannot be read is left out. Guarded by
+The session holds the same under ``findings_`` and the name. What cannot be parsed is left out. Guarded by
 tests/pages/test_findings.py.
 """
 
@@ -19,12 +19,12 @@ ADDRESS_NAMES = (*PLAIN, *FILTERS)
 
 
 def state_key(name: str) -> str:
-    """The session's name of a part of the address."""
+    """The session state key of a URL parameter."""
     return f"findings_{name}"
 
 
 def adopt_address() -> None:
-    """Takes what the address says where it is a new one; only before widgets are drawn."""
+    """Copies the parameters of a new URL into the session. Call before any widget is drawn."""
     state = st.session_state
     query = {n: st.query_params[n] for n in ADDRESS_NAMES if n in st.query_params}
     if not query or query == state.get("findings_address"):
@@ -37,7 +37,7 @@ def adopt_address() -> None:
 
 
 def current_address() -> dict[str, str]:
-    """The address of what is shown now."""
+    """The URL parameters of what is shown now."""
     state = st.session_state
     found = {n: str(state.get(state_key(n)) or "") for n in PLAIN}
     found |= {n: ",".join(state.get(state_key(n)) or ()) for n in FILTERS}
@@ -47,7 +47,7 @@ def current_address() -> dict[str, str]:
 
 
 def write_address() -> None:
-    """Puts what is shown into the address."""
+    """Writes what is shown into the URL."""
     wanted = current_address()
     for name in ADDRESS_NAMES:
         if name in wanted and st.query_params.get(name) != wanted[name]:
@@ -58,5 +58,5 @@ def write_address() -> None:
 
 
 def filter_sentence(query: Mapping[str, str]) -> str:
-    """The filter of an address in one line, "" where there is none."""
+    """The filter of these URL parameters in one line, "" where there is none."""
     return "; ".join(f"{name}: {query[name].replace(',', ', ')}" for name in FILTERS if query.get(name))

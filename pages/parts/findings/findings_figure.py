@@ -1,7 +1,7 @@
-"""A figure of the findings on the page: the chart, what it shows and what it does not, its files and numbers.
+"""Draws a figure of the findings with caption and downloads, and caches its chart.
 
-A chart takes a tenth of a second to make and a page holds seven, so what was made once is kept, by the name of the
-findings and what was asked of them, as its plain dict.
+A chart takes a tenth of a second to make and a page holds seven, so each is cached as a plain dict, by the name of
+the findings and the arguments of the chart.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pages.parts.views.view_figure import draw_chart
 
 
 def kept_figure(name: str, asked: tuple[Any, ...], make: Callable[[], StudyFigure]) -> StudyFigure:
-    """``make()``, once for each ``name`` (of findings) and ``asked`` (plain values)."""
+    """The result of ``make()``, cached for each ``name`` (of findings) and ``asked`` (plain values)."""
     return _kept(name, asked, _make=make)
 
 
@@ -29,7 +29,7 @@ def _kept(name: str, asked: tuple[Any, ...], _make: Callable[[], StudyFigure]) -
 
 
 def show_figure(drawn: StudyFigure, key: str, **more: Any) -> None:
-    """Draws it; ``more`` goes to the chart (``on_select``)."""
+    """Draws the chart, its caption and its downloads; ``more``: keyword arguments of the chart (``on_select``)."""
     draw_chart(drawn.chart, key, **more)
     st.caption(f"{drawn.shows} {drawn.not_said}")
     _files(drawn, key)

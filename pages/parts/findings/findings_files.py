@@ -1,4 +1,4 @@
-"""Everything as files: the tables of the study, every table of the findings, and the report in one HTML page."""
+"""Draws the methods text and the downloads: tables of the study and the findings, HTML report, plan."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pages.parts.findings.findings_address import current_address, filter_senten
 
 
 def study_downloads(opened: OpenedStudy, found: Any, pair: tuple[str, str, str]) -> None:
-    """Draws the section."""
+    """Draws the section "Methods and downloads"."""
     st.header("Methods and downloads", anchor=False, divider="gray")
     with st.expander("How all of this was computed", icon=":material/menu_book:"):
         st.markdown(found.methods_text)
@@ -61,7 +61,7 @@ def parquet_bytes(table: pd.DataFrame) -> bytes:
 
 
 def tables_archive(found: Any) -> bytes:
-    """Every table of the findings as CSV files in one archive, with the methods."""
+    """A ZIP archive of every table of the findings as CSV, with the methods and the sentences as text."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, table in found.frames.items():

@@ -1,7 +1,7 @@
-"""The findings of a study and a filter, computed as a job with progress and kept; the page never computes them.
+"""Computes the findings of a filtered study in a background job and caches them; drawing a page never computes them.
 
-They are kept under study, filter and version of the table: for the server in memory, and for a study of this machine
-also in its folder. Predictions take minutes and are a job of their own, asked for with a button.
+The cache key is study, filter and version of the table. Results are kept in the server's memory and, for a study of
+this machine, also in its folder. Predictions take minutes and are a job of their own, started with a button.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from pages.parts.markdown_escape import escape_markdown
 FINDINGS_SLOT = "findings_job"
 PREDICTING = "findings_predicting"
 LANE = "findings"
-"""Statistics need no model: they wait in a line of their own."""
+"""Statistics need no model, so they have a queue of their own."""
 KEPT_FINDINGS = 24
-"""Results that a server remembers."""
+"""Most results kept in memory."""
 
 
 def picked_filter() -> dict[str, list[str]]:
-    """The filter."""
+    """The filter: {name: picked values}."""
     return {name: list(st.session_state.get(state_key(name)) or ()) for name in FILTERS}
 
 
 @st.cache_resource(max_entries=KEPT_FINDINGS, show_spinner=False)
 def _shelf(name: str) -> dict[str, Any]:
-    """What is kept under a name; filled by ``_take``."""
+    """The cached findings of this name; ``_collect`` fills the dict."""
     return {}
 
 
 def findings_of(opened: OpenedStudy) -> Any:
-    """Findings of these tables: kept ones at once; else a job is under way and None comes."""
+    """The cached findings of these tables; else starts a job and returns None."""
     name = findings_name(opened)
     kept = _shelf(name)
     _collect(FINDINGS_SLOT)
@@ -61,14 +61,14 @@ def findings_of(opened: OpenedStudy) -> Any:
 
 
 def _forget(name: str) -> None:
-    """Work on another filter goes on for nobody."""
+    """Leaves a job that computes the findings of another filter."""
     if st.session_state.get("findings_wanted") not in (None, name):
         job_progress.leave_job(FINDINGS_SLOT)
     st.session_state.findings_wanted = None
 
 
 def _collect(slot: str) -> None:
-    """Puts a finished job's result where everybody finds it; tells its error."""
+    """Moves a finished job's result into the cache of all sessions, its error into the session."""
     state = st.session_state
     ended, result, error = job_progress.take_result(slot)
     if not ended:
@@ -82,7 +82,7 @@ def _collect(slot: str) -> None:
 
 
 def findings_waiting() -> bool:
-    """Draws the job that computes the findings; False where there is none, with what went wrong."""
+    """Draws the running job and returns True; else draws the last error and a button to start, and returns False."""
     state = st.session_state
     if job_progress.current_job(FINDINGS_SLOT) is not None:
         job_progress.watch_job(FINDINGS_SLOT)
@@ -96,7 +96,7 @@ def findings_waiting() -> bool:
 
 
 def predict_button(opened: OpenedStudy) -> None:
-    """The button that computes predictions, or their progress."""
+    """Draws the button that computes the predictions, or the progress of their job."""
     _collect(PREDICTING)
     if job_progress.current_job(PREDICTING) is not None:
         job_progress.watch_job(PREDICTING)
@@ -116,7 +116,7 @@ def predict_button(opened: OpenedStudy) -> None:
 
 
 def collect_findings() -> None:
-    """Takes what finished before anything is drawn."""
+    """Collects finished predictions. Call before anything is drawn."""
     _collect(PREDICTING)
 
 

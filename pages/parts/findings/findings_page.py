@@ -1,6 +1,6 @@
-"""The page Findings: pick a study, filter it, and read outcomes first, then what goes with them.
+"""Draws the page Findings: study and filter, then outcomes, correlations, predictions, downloads.
 
-Everything that is drawn comes from ``core.study``; this says in which order. Guarded by tests/pages/test_findings.py.
+All content comes from ``core.study``; this module only sets its order. Guarded by tests/pages/test_findings.py.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FILTER_LABELS = {"model": "Models", "task": "Tasks", "structure": "Structures"}
 
 
 def findings_page() -> None:
-    """Draws the page."""
+    """Draws the page Findings."""
     st.title("Findings", anchor=False)
     st.caption("What a study found: how good the answers were, and whether importance went with it.")
     try:

@@ -1,4 +1,4 @@
-"""What was asked: the size of the study, the gate, what was cut off or failed, the findings in short."""
+"""Draws the size of the study, whether it suffices for statistics, cut-off answers, and the main findings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pages.parts.findings.findings_figure import kept_figure, show_figure
 from pages.parts.markdown_escape import escape_markdown
 
 FIRST_SENTENCES = 5
-"""Sentences that stand open: the size of the study and its outcomes come first."""
+"""Sentences shown outside the expander: the size of the study and its outcomes come first."""
 
 
 def overview_section(opened: OpenedStudy, found: Any) -> None:
@@ -44,7 +44,7 @@ def overview_section(opened: OpenedStudy, found: Any) -> None:
 
 
 def _named(opened: OpenedStudy) -> str:
-    """The primary pairs, which were named before the first answer was seen."""
+    """A sentence on the primary pairs, which were named before the first answer was seen."""
     if opened.plan is None or not opened.plan.primary:
         return "No pair was named before Start: all correlations are exploratory."
     pairs = "; ".join(f"{column_label(f)} with {column_label(m)}" for f, m in opened.plan.primary)

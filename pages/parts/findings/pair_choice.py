@@ -1,4 +1,4 @@
-"""Pairs of a feature and a metric: which are offered, which is picked first, what is said of one, its forest."""
+"""Pairs of a feature and a metric: the options, the default, the table of all pairs, sentence and forest of one."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ TALLEST_TABLE = 420
 
 
 def offered_columns(runs: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """(features, metrics) that some run has."""
+    """(features, metrics) that have a value in at least one run."""
     own = runs[~runs["control"]]
     features = [f for f in features_of(runs.columns) if own[f].notna().any()]
     return features, [m for m in metrics_of(runs.columns) if own[m].notna().any()]
 
 
 def of_kind(metrics: Sequence[str], kind: str) -> list[str]:
-    """Metrics that are outcomes, or all the others."""
+    """The metrics that are outcomes, or (any other ``kind``) all the others."""
     return [m for m in metrics if (METRICS[m].kind == "outcome") == (kind == "outcome")]
 
 
 def settle_pair(table: pd.DataFrame | None, features: list[str], metrics: list[str], plan: Any) -> None:
-    """Picks a pair where none is, or where the picked one is not offered: the plan's first primary pair comes first."""
+    """Picks a default pair where none of the options is picked: the plan's first primary pair where it is offered."""
     state = st.session_state
     if state.get(state_key("feature")) in features and state.get(state_key("metric")) in metrics:
         return
@@ -45,13 +45,13 @@ def settle_pair(table: pd.DataFrame | None, features: list[str], metrics: list[s
 
 
 def grid_columns(table: pd.DataFrame, features: Sequence[str], metrics: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Rows and columns of the grid: those that were asked at all."""
+    """(features, metrics) of the grid: those that the table of correlations has."""
     own = table[table["feature"].isin(features) & table["metric"].isin(metrics)]
     return [f for f in features if f in set(own["feature"])], [m for m in metrics if m in set(own["metric"])]
 
 
 def grid_table(found: pd.DataFrame, features: Sequence[str], metrics: Sequence[str], estimand: str) -> None:
-    """Every number of the grid, folded."""
+    """Draws every number of the grid as a table in an expander."""
     own = found[found["feature"].isin(features) & found["metric"].isin(metrics)].copy()
     with st.expander(f"All {len(own):,} correlations of this grid as a table"):
         own["feature"], own["metric"] = own["feature"].map(column_label), own["metric"].map(column_label)
@@ -75,7 +75,7 @@ def grid_table(found: pd.DataFrame, features: Sequence[str], metrics: Sequence[s
 
 
 def pair_row(found: Any, estimand: str, feature: str, metric: str) -> dict[str, Any] | None:
-    """The line of the correlations that a pair has."""
+    """The pair's row in the table of correlations as a dict; None where it has none."""
     if found is None:
         return None
     own = getattr(found, f"correlations_{estimand}")
@@ -84,12 +84,12 @@ def pair_row(found: Any, estimand: str, feature: str, metric: str) -> dict[str, 
 
 
 def pair_text(own: dict[str, Any] | None, feature: str, metric: str, estimand: str) -> str:
-    """What can be said of the pair."""
+    """One sentence on the correlation of the pair."""
     return pair_sentence(own, column_label(feature), column_label(metric), estimand)
 
 
 def pair_forest(opened: OpenedStudy, found: Any, estimand: str, feature: str, metric: str) -> pd.DataFrame | None:
-    """The forest of a pair: kept with the findings, or computed now (a second) and kept."""
+    """The rows of a pair's forest plot: from the findings, or computed now (takes a second) and cached."""
     kept = found.forests.get((feature, metric)) if estimand == "between" else None
     if kept is not None:
         return kept

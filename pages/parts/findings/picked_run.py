@@ -1,7 +1,7 @@
-"""The picked run below the scatter: what was asked and answered, where it stands, and the ways on.
+"""Draws the run picked in the scatter plot: its values and answer, buttons that step to others, a link to Explore.
 
-Runs are stepped through in an order: by the feature, typical ones first, extreme ones, or those that speak against.
-A run opens in Explore; one that is not stored any more is computed again first, where its study is on this machine.
+Runs are ordered by the feature, or with typical runs, extreme runs or counter-examples first. A run opens in Explore;
+one that is not stored any more is computed again first, where its study is on this machine.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EXCERPT = 600
 
 
 def picked_run(opened: OpenedStudy, runs: pd.DataFrame, feature: str, metric: str, own: dict[str, Any] | None) -> None:
-    """Draws the run that was picked, and how to step on."""
+    """Draws the picked run and the buttons that step to others."""
     state = st.session_state
     _opened_again()
     rho = float(own["rho"]) if own is not None and own.get("rho") == own.get("rho") and own.get("rho") else 0.0
@@ -63,7 +63,7 @@ def picked_run(opened: OpenedStudy, runs: pd.DataFrame, feature: str, metric: st
 
 
 def _remember(runs: pd.DataFrame, cells: list[str], run: str) -> None:
-    """What Explore needs for Back, Previous and Next."""
+    """Stores in the session what Explore needs for Back, Previous and Next."""
     of = dict(zip(runs["cell"], runs["run"], strict=True))
     st.session_state.findings_back = {"query": current_address(), "steps": [(c, of[c]) for c in cells], "run": run}
 
@@ -94,7 +94,7 @@ def _value(run: pd.Series, name: str) -> str:
 
 
 def _open(opened: OpenedStudy, run: pd.Series) -> None:
-    """Opens the run in Explore, or computes it again first."""
+    """Draws the button that opens the run in Explore, or computes it again first."""
     if job_progress.current_job(RERUN_SLOT) is not None:
         job_progress.watch_job(RERUN_SLOT)
         return
@@ -140,7 +140,7 @@ def _begin(opened: OpenedStudy, run: pd.Series) -> None:
 
 
 def _opened_again() -> None:
-    """A run that was computed again opens at once."""
+    """Opens a run in Explore as soon as its job has computed it again."""
     ended, result, error = job_progress.take_result(RERUN_SLOT)
     if ended and result:
         back = st.session_state.get("findings_back")
@@ -152,5 +152,5 @@ def _opened_again() -> None:
 
 
 def _leave(ident: str) -> None:
-    """To Explore, which offers the way back and on."""
+    """Switches to Explore, which links back and to the neighbouring runs."""
     st.switch_page("pages/explore.py", query_params={"run": ident})

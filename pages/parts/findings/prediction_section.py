@@ -1,4 +1,4 @@
-"""Predicting success: how well a run with a yes can be told from one with a no, beside what knows no importance."""
+"""Draws how well importance predicts which answers succeed, beside predictors that use no importance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TALLEST_LIST = 420
 
 
 def prediction_section(opened: OpenedStudy, found: Any) -> None:
-    """Draws the section."""
+    """Draws the section "Predicting success"."""
     st.header("Predicting success", anchor=False, divider="gray")
     st.markdown(
         "Can one tell from importance which answers succeed, for prompts that were not learned from? Beside it stands "

@@ -1,4 +1,4 @@
-"""Quality by structure, task and model; beside it the same for attention and for knock-outs, and one table of all."""
+"""Draws quality by structure, task and model beside attention or knock-out effects, and one table of all."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TALLEST_OVERVIEW = 480
 
 
 def structures_section(found: Any, opened: OpenedStudy) -> None:
-    """Draws the section."""
+    """Draws the section "Quality by structure, task and model"."""
     st.header("Quality by structure, task and model", anchor=False, divider="gray")
     if not len(found.quality):
         st.info("This table has no metric of quality for these runs.")
@@ -55,7 +55,7 @@ def _beside(found: Any) -> list[str]:
 
 
 def _importance(found: Any, opened: OpenedStudy, ask: Any, kinds: list[str]) -> dict[str, Any]:
-    """The chart of attention or knock-out; what stands in the table beside quality."""
+    """Draws the chart of attention or knock-outs; returns the tables to be shown beside quality."""
     if not kinds:
         st.info("This table has no feature of importance.")
         return {}
@@ -77,7 +77,7 @@ def _importance(found: Any, opened: OpenedStudy, ask: Any, kinds: list[str]) -> 
 
 
 def _value(table: pd.DataFrame, kind: str, label: str, drawn: bool = True) -> str:
-    """The value that is picked; ``drawn`` False: the one that was picked last."""
+    """Draws the select box and returns its value; with ``drawn`` False returns the last value without drawing."""
     labels = dict(zip(table["value"], table["label"], strict=True))
     state, key = st.session_state, f"findings_value_{kind}"
     if state.get(key) not in labels:

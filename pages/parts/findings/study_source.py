@@ -1,7 +1,7 @@
-"""Which study: those of this machine, the example that comes with Heed, or a table that was opened from a file.
+"""Draws the choice of a study: those of this machine, the shipped example, or a table from a file.
 
-A table is read once and kept; while its study is still running the page shows the runs of the moment it was opened,
-and offers the newer ones, or every number would change under the reader's eyes.
+A table is read once and cached: while its study is running the page shows the runs from when it was opened and offers
+newer ones with a button, or every number would change while it is being read.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pages.parts.markdown_escape import escape_markdown
 
 EXAMPLE_FOLDER = APP_FOLDER / "docs/example-study"
 KEPT_STATE_NAMES = ("findings_file", "findings_stamps", "findings_address")
-"""What stays when another study is picked; the last address too, or the browser's would count as a new link."""
+"""Session keys that stay when another study is picked; the last URL too, or the browser's would count as a new link."""
 
 
 def pick_study() -> OpenedStudy | None:
-    """Draws the picker; the tables of the picked study, None where there is none yet."""
+    """Draws the picker and returns the tables of the picked study; None where there is none yet."""
     state = st.session_state
     labels = _known()
     if state.get(state_key("study")) not in labels:
@@ -63,7 +63,7 @@ def _told(ident: str) -> None:
 
 
 def _known() -> dict[str, str]:
-    """{id: label} of what can be picked, newest study first; one without a run only where it is asked for."""
+    """{id: label} of the options, newest study first; a study without runs only where it is already picked."""
     from core.study import list_studies
 
     file = st.session_state.get("findings_file")
@@ -101,7 +101,7 @@ def _upload() -> None:
 
 
 def _opened(ident: str) -> OpenedStudy:
-    """The tables. Raises StudyError."""
+    """The tables of this study, cached. Raises StudyError."""
     state = st.session_state
     if ident.startswith("file-"):
         file = state.get("findings_file")
@@ -125,14 +125,14 @@ def _study(ident: str, stamp: int) -> OpenedStudy:
 
 
 def _stamp(ident: str) -> int:
-    """Runs that are there now."""
+    """Number of runs that the study has now, failed ones included."""
     from core.study import list_studies
 
     return next((s.status.done + s.status.failed for s in list_studies() if s.id == ident), 0)
 
 
 def _newer(ident: str, labels: dict[str, str]) -> None:
-    """A running study has runs that are not shown yet."""
+    """Draws a button for the runs that a running study has added since it was opened."""
     stamps = st.session_state.get("findings_stamps") or {}
     if ident not in stamps:
         return

@@ -1,1 +1,1 @@
-"""The page Rate: answers of a study, shown blind, one at a time."""
+"""The page Rate: a study's answers, one at a time and without their model, to be rated by people."""

@@ -1,4 +1,4 @@
-"""Below the card: who has rated how much, how far they agree, and the ratings as a file.
+"""Draws how much each rater has rated, how far raters agree, and the download of all ratings.
 
 Guarded by tests/pages/test_rate.py.
 """
@@ -27,7 +27,7 @@ SHARES = ("equal", "near")
 
 @st.fragment
 def agreement_section(study: StudyInfo) -> None:
-    """Draws the expander; apart from the card, which does not wait for it."""
+    """Draws the expander; a fragment, so that the card does not wait for it."""
     with st.expander("Raters and their agreement", icon=":material/groups:"):
         st.button("Read the ratings anew", icon=":material/refresh:", key="rate_again")
         with rating_desk.open_database(str(study.folder)) as db:

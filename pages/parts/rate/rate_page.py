@@ -1,7 +1,7 @@
-"""The page Rate: which study, who rates, one answer after another, and how far the raters agree.
+"""Draws the page Rate: study, rater's name, one answer after another, and the agreement of the raters.
 
 The answers are drawn in a fragment, so that a key press redraws one card and nothing else. Model and structure are
-nowhere on the page; the file with the ratings names them, and says so. Guarded by tests/pages/test_rate.py.
+nowhere on the page; the file with the ratings has them, and its caption says so. Guarded by tests/pages/test_rate.py.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ABOUT_RATING = (
 
 
 def rate_page() -> None:
-    """Draws the page."""
+    """Draws the page Rate."""
     st.title("Rate", anchor=False)
     st.caption(ABOUT_RATING)
     try:
@@ -45,7 +45,7 @@ def rate_page() -> None:
 
 
 def _study(where: DeltaGenerator) -> StudyInfo | None:
-    """The picked study; None and a sentence where there is none yet."""
+    """Draws the select box and returns the study; None with a message where no study has answers yet."""
     known = {s.id: s for s in list_studies() if s.status.done}
     if not known:
         st.info("No study has answers yet: run one on the page Study, then rate its answers here.")
@@ -68,7 +68,7 @@ def _study(where: DeltaGenerator) -> StudyInfo | None:
 
 
 def _rater(who: DeltaGenerator) -> str:
-    """The rater's name; "" and a sentence where there is none."""
+    """Draws the box for the rater's name and returns it; "" with a message where it is empty."""
     hint = "Ratings are kept by it"
     name = who.text_input("Your name", key="rate_name", placeholder=hint, max_chars=ratings.LONGEST_NAME)
     if not name.strip():
@@ -79,7 +79,7 @@ def _rater(who: DeltaGenerator) -> str:
 
 @st.fragment
 def _work(folder: str, rater: str) -> None:
-    """Progress and the card; a press redraws only this."""
+    """Draws the progress and the card; a fragment, so that a press redraws only this."""
     mine = _mine(folder, rater)
     problem = mine.pop("problem", "")
     if problem:
@@ -102,7 +102,7 @@ def _work(folder: str, rater: str) -> None:
 
 
 def _heard(folder: str, rater: str, what: str, key: str, turn: int) -> None:
-    """A press; one that was meant for a card that is gone is dropped."""
+    """Handles a press on the card; drops one that belongs to a card no longer shown."""
     mine = _mine(folder, rater)
     if turn != mine.get("turn", 0):
         return
@@ -121,6 +121,6 @@ def _finished(mine: dict[str, Any], heard: Any) -> None:
 
 
 def _mine(folder: str, rater: str) -> dict[str, Any]:
-    """What this session remembers of one rater's work at one study."""
+    """The session's state of one rater's work on one study."""
     every: dict[str, dict[str, Any]] = st.session_state.setdefault("rate_desks", {})
     return every.setdefault(f"{folder} {rater}", {})

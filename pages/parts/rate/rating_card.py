@@ -1,7 +1,7 @@
-"""One answer to rate as a Streamlit component: what is pressed comes back as a trigger with the card it was meant for.
+"""The Streamlit component that shows one answer to rate; a press comes back as a trigger with the card's key.
 
-Registered once, on import. The texts go in as text, never as HTML (card.js). Guarded by tests/pages/test_rate.py and
-tests/browser/test_rate.py.
+It is registered once, on import. Texts are inserted as text, never as HTML (card.js). Guarded by
+tests/pages/test_rate.py and tests/browser/test_rate.py.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _component = st.components.v2.component(
 def rating_card(
     card: Card, prompt: str, *, turn: int, undo: bool, later: bool, heard: Callable[[str, str, int], None], key: str
 ) -> None:
-    """Draw ``card``; ``heard(what, card's key, turn)`` gets "1" to "5", "undo" or "later".
+    """Draws ``card``; a press calls ``heard(what, key, turn)`` with "1" to "5", "undo" or "later" and the card's key.
 
-    ``turn`` rises with every press that was taken, so that the same card drawn again counts as new.
+    ``turn`` rises with every press that was accepted, so that the same card drawn again counts as new.
     """
     data = {
         "key": card.key,

@@ -1,7 +1,7 @@
-"""What a rater has before them: the study's answers in their order, what is rated, and what a press does.
+"""One rater's work on a study: the answers in the rater's order, the ratings so far, and what a press does.
 
-Everything is read from the database at each look and written at once, so that a closed tab loses nothing and two
-raters may work at the same time. Only what was put off and which card was taken back live in the session.
+Everything is read from the database at each rerun and written at once, so that a closed tab loses nothing and two
+raters may work at the same time. Only which cards were postponed or taken back lives in the session.
 Guarded by tests/pages/test_rate.py.
 """
 
@@ -23,7 +23,7 @@ from core.study.study import Study
 
 @dataclass(frozen=True)
 class RatingDesk:
-    """One look at a study for one rater."""
+    """The state of one rater's work on a study, read once."""
 
     cards: list[Card]
     """In the rater's order."""
@@ -39,7 +39,7 @@ class RatingDesk:
 
 @contextmanager
 def open_database(folder: str) -> Iterator[sqlite3.Connection]:
-    """The study's database, for one look. Raises StoreError."""
+    """Opens the study's database and closes it afterwards. Raises StoreError."""
     db = database.connect(Path(folder) / database.FILE)
     try:
         yield db
@@ -48,14 +48,14 @@ def open_database(folder: str) -> Iterator[sqlite3.Connection]:
 
 
 def rating_desk(db: sqlite3.Connection, rater: str, state: MutableMapping[str, Any]) -> RatingDesk:
-    """The desk of ``rater``; ``state`` holds what was put off (``later``) and taken back (``first``)."""
+    """Reads the desk of ``rater``; ``state`` holds the cards postponed (``later``) and taken back (``first``)."""
     cards, seen = ratings.order_cards(ratings.rating_cards(db), rater), ratings.ratings_of(db, rater)
     now = ratings.next_card(cards, seen, state.get("later", ()), state.get("first", ""))
     return RatingDesk(cards, seen, now, sum(not ratings.is_rated(card, seen) for card in cards))
 
 
 def press_button(db: sqlite3.Connection, rater: str, what: str, key: str, state: MutableMapping[str, Any]) -> None:
-    """Do what was pressed on the card ``key``. A card that is gone or rated meanwhile is left alone.
+    """Carries out a press on the card ``key``: rate, postpone or undo. A card that is gone is left alone.
 
     Raises StudyError, StoreError.
     """
@@ -77,12 +77,12 @@ def press_button(db: sqlite3.Connection, rater: str, what: str, key: str, state:
 
 
 def uploaded_rating(db: sqlite3.Connection, card: Card) -> float | None:
-    """The rating that came with the card's item."""
+    """The rating that came with the card's uploaded item; None where it had none."""
     return prompts_and_ratings(db).get(card.prompt_id, ("", None))[1]
 
 
 def prompts_and_ratings(db: sqlite3.Connection) -> dict[str, tuple[str, float | None]]:
-    """{prompt_id: (the item's own words, its uploaded rating)}, remembered while the plan stays the same."""
+    """{prompt_id: (the item's own words, its uploaded rating)}, cached while the plan stays the same."""
     row = db.execute("SELECT max(number) AS number, id FROM plans").fetchone()
     file = db.execute("PRAGMA database_list").fetchone()[2]
     return _asked(str(Path(file).parent), f"{row['number']} {row['id']}")

@@ -1,1 +1,1 @@
-"""The page Study: a plan made in a few clicks, and the studies of this machine."""
+"""The page Study: the form of a new study, and the list of the studies of this machine."""

@@ -1,4 +1,4 @@
-"""The encoder that relevance is measured with: said where it is missing, fetched with a button.
+"""Draws a button that downloads the sentence encoder of the metric relevance, where it is missing.
 
 Guarded by tests/pages/test_study.py.
 """
@@ -21,7 +21,7 @@ ABOUT_ENCODER = (
 
 
 def encoder_offer(ident: str = "") -> None:
-    """Draws the offer where the encoder is not on this machine; ``ident``: a study whose relevance is computed then."""
+    """Draws the button where the encoder is missing; ``ident``: a study whose relevance is computed afterwards."""
     ended, _, error = job_progress.take_result(ENCODER_SLOT)
     if ended and error:
         st.error(escape_markdown(error), icon=":material/error:")

@@ -1,4 +1,4 @@
-"""A study grows: new tasks, items, structures, models or seeds. Only what is new is run."""
+"""Draws the form that extends a study by tasks, items, structures, models or seeds; only what is new is run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pages.parts.study.study_form import field_key
 
 
 def extend_study(study: Study, plan: Plan) -> None:
-    """Draws what can be added."""
+    """Draws the form and its button."""
     ident = study.id
     more = _asked(ident, plan)
     told = st.session_state.pop(field_key("extend_problem"), "")
@@ -39,7 +39,7 @@ def extend_study(study: Study, plan: Plan) -> None:
 
 
 def _asked(ident: str, plan: Plan) -> dict[str, Any]:
-    """What is picked to be added, as fields of the plan."""
+    """Draws the controls; returns what is to be added, as fields of the plan."""
 
     def several(label: str, name: str, options: list[str], words: Any, **more: Any) -> list[str]:
         return list(

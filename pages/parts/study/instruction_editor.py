@@ -1,7 +1,7 @@
-"""Instructions that can be verified: those of the file, and those recognised in the text; all of them can be changed.
+"""The editable table of verifiable instructions: those of the uploaded file, and those detected in its texts.
 
-Only certain patterns are recognised. The words that ask for an instruction must stand in the prompt: they give the
-place whose importance is measured. Guarded by tests/pages/test_study_upload.py.
+Only unambiguous patterns are detected. The words that ask for an instruction must stand in the prompt: they are the
+span whose importance is measured. Guarded by tests/pages/test_study_upload.py.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TOLD = 8
 
 
 def confirmed_instructions(items: Sequence[Item], token: str) -> tuple[Item, ...]:
-    """The items with their instructions as they stand in the table."""
+    """Draws the table; returns the items with the instructions in it."""
     given = sum(len(i.instructions) for i in items)
     token += "s" if any(i.segments for i in items) else "w"
     frame = _table(tuple(items), token)
@@ -65,7 +65,7 @@ def confirmed_instructions(items: Sequence[Item], token: str) -> tuple[Item, ...
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def _table(_items: tuple[Item, ...], token: str) -> pd.DataFrame:
-    """A line an instruction: the file's own, for items without any those that are recognised."""
+    """One row for each instruction: the file's own, and for items without any those that are detected."""
     rows = []
     for item in _items:
         for told in item.instructions or detected_instructions(item):
@@ -76,7 +76,7 @@ def _table(_items: tuple[Item, ...], token: str) -> pd.DataFrame:
 
 
 def detected_instructions(item: Item) -> tuple[Instruction, ...]:
-    """What the item's own words ask for, where a pattern is certain."""
+    """The instructions in the item's own text that an unambiguous pattern detects."""
     texts = [t for name, t in item.segments.items() if name != "context"] or [item.prompt]
     return tuple(
         Instruction(r.id, r.kwargs, text=text[slice(*r.span)]) for text in texts for r in detect_instructions(text)
@@ -84,14 +84,14 @@ def detected_instructions(item: Item) -> tuple[Instruction, ...]:
 
 
 def kind_words(ident: Any) -> str:
-    """A kind of instruction in plain words; IFEval counts some things by rules of its own."""
+    """The label of a kind of instruction, with "(IFEval)" where Heed has a check of the same label."""
     label = INSTRUCTIONS[ident].label
     twice = sum(check.label == label for check in INSTRUCTIONS.values()) > 1
     return f"{label} (IFEval)" if twice and not ident.startswith("heed:") else label
 
 
 def with_instructions(items: Sequence[Item], table: pd.DataFrame) -> tuple[tuple[Item, ...], list[str]]:
-    """(items with the instructions of ``table``, what is wrong with lines that were left out)."""
+    """(items with the instructions of ``table``, a sentence for each faulty row)."""
     texts = {i.id: "\n".join([i.prompt, *i.segments.values()]) for i in items}
     found: dict[str, list[Instruction]] = {}
     problems = []
@@ -113,7 +113,7 @@ def with_instructions(items: Sequence[Item], table: pd.DataFrame) -> tuple[tuple
 
 
 def parse_settings(text: Any) -> Mapping[str, Any]:
-    """A cell of settings as kwargs. Raises HeedError."""
+    """Parses a cell of settings (JSON) as keyword arguments. Raises HeedError."""
     if not isinstance(text, str) or not text.strip():
         return {}
     try:

@@ -1,7 +1,7 @@
-"""Items of a file: read with its columns mapped, faults told by line, a preview, and what is made of each item.
+"""Draws the upload of own items: mapping of columns, faulty lines, segments, instructions, preview.
 
-A file is kept in the session, since an upload box forgets it when the page is left. What a person changes (columns,
-parts, instructions) belongs to that file and is kept with it. Guarded by tests/pages/test_study_upload.py.
+The file is kept in the session, since ``st.file_uploader`` forgets it when the page is left. What a person changes
+(columns, segments, instructions) belongs to that file and is kept with it. Guarded by tests/pages/test_study_upload.py.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ FIELD_LABELS = {
 }
 PREVIEW = 5
 TOLD = 20
-"""Faulty lines that are listed."""
+"""Most faulty lines that are listed."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class OwnItems:
 
 
 def own_items() -> OwnItems:
-    """Draws the box and everything below it."""
+    """Draws the upload box and everything below it; returns the items."""
     file: UploadedFile | None = st.session_state.get(field_key("file"))
     if file is None:
         return _opened()
@@ -81,7 +81,7 @@ def own_items() -> OwnItems:
 
 
 def _opened() -> OwnItems:
-    """The upload box; items of an opened plan stand in until a file is given."""
+    """Draws the upload box; returns the items of an opened plan until a file is uploaded."""
     number = st.session_state.get(field_key("uploads"), 0)
     st.file_uploader("A file of items", TYPES, key=field_key(f"upload_{number}"), on_change=_take, help=ABOUT_UPLOAD)
     found = opened_items()
@@ -117,7 +117,7 @@ def _items(data: bytes, mapping: tuple[tuple[str, str], ...] | None) -> Imported
 
 
 def _read(file: UploadedFile) -> ImportedItems:
-    """The file as its columns are mapped. Raises PromptError."""
+    """Draws the column mapping and reads the file with it. Raises PromptError."""
     first = _items(file.data, None) if _guessable(file.data) else None
     if first is not None and first.kind == "ifeval":
         _faults(first)
@@ -129,7 +129,7 @@ def _read(file: UploadedFile) -> ImportedItems:
 
 
 def _guessable(data: bytes) -> bool:
-    """False where the guess already stops everything; then the columns are shown to be changed."""
+    """False where the file cannot be read with guessed columns, so that they have to be mapped by hand."""
     try:
         _items(data, None)
     except HeedError:
@@ -140,7 +140,7 @@ def _guessable(data: bytes) -> bool:
 
 
 def _mapping(file: UploadedFile, columns: Sequence[str]) -> dict[str, str]:
-    """{field: column} as picked, at first as guessed."""
+    """Draws the select boxes of the mapping, which start with a guess; returns {field: column}."""
     guess = guess_mapping(columns)
     named = [f"{FIELD_LABELS[f].lower()} ← {guess[f]}" for f in FIELDS if f in guess]
     lost = not any(f in guess for f in ("prompt", "instruction", "context", "question"))
@@ -179,7 +179,7 @@ def _faults(read: ImportedItems) -> None:
 
 
 def _made(file: UploadedFile, read: ImportedItems) -> OwnItems:
-    """The items with parts and instructions as confirmed, and what is held out."""
+    """Draws the editors and the preview; returns the items with confirmed segments, and held-out examples."""
     token = f"{file.token}{_digest(read)}"
     items = segments_editor.confirmed_segments(read.items, token)
     items = instruction_editor.confirmed_instructions(items, token)
@@ -201,7 +201,7 @@ def _made(file: UploadedFile, read: ImportedItems) -> OwnItems:
 
 
 def _digest(read: ImportedItems) -> str:
-    """Another one where other columns make other items: edits belong to the items that they were made on."""
+    """A hash of the items, since edits belong to the items that they were made on."""
     return hashlib.sha256(repr(read.items).encode()).hexdigest()[:8]
 
 
@@ -226,7 +226,7 @@ def _question(item: Item) -> tuple[str, str]:
 
 
 def _preview(items: Sequence[Item]) -> None:
-    """The first items as they will be asked."""
+    """Draws a table of the first items."""
     first = items[:PREVIEW]
     rows = [
         {

@@ -1,4 +1,4 @@
-"""What is asked: built-in tasks, own items of a file, or both. Says in a sentence what is still missing."""
+"""Draws the choice of items: built-in tasks, own items of a file, or both."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ ABOUT_TASKS = "Written for Heed, with named parts, and with a right answer or a 
 
 @dataclass(frozen=True)
 class ItemChoice:
-    """Items as a plan takes them."""
+    """The chosen items, as fields of a plan."""
 
     suites: tuple[str, ...] = ()
     items: tuple[Item, ...] = ()
     per_task: int | None = None
     examples: dict[str, tuple[Example, ...]] | None = None
     problem: str = ""
-    """Why these cannot be asked yet, in a sentence."""
+    """One sentence on what is still missing; else empty."""
 
 
 def items_section() -> ItemChoice:
-    """Draws the section."""
+    """Draws the section and returns the choice."""
     st.segmented_control(
         "Items",
         list(SOURCES),

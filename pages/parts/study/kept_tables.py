@@ -1,7 +1,7 @@
-"""A table that can be edited, and keeps its edits when it is not drawn for a while.
+"""An editable table that keeps its edits while it is not drawn.
 
-Streamlit's editor keeps only what was changed against the table it was given, and forgets that when it is not drawn.
-So the table that was given last is kept beside what came of it, and the latter is given when the editor comes back.
+``st.data_editor`` stores only the changes to the table it was given, and forgets them when it is not drawn. So its last
+input and the edited result are both kept, and the result becomes the input when the editor is drawn again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pages.parts.study.study_form import field_key
 
 
 def edit_table(name: str, token: str, frame: pd.DataFrame, **options: Any) -> pd.DataFrame:
-    """Draws ``frame`` to be edited; what it is now. Another ``token`` begins anew."""
+    """Draws ``frame`` in an editor and returns the edited table. Another ``token`` drops earlier edits."""
     state: Any = st.session_state
     place, widget = field_key(f"table_{name}"), field_key(f"edit_{name}_{token}")
     held = state.get(place)
@@ -29,6 +29,6 @@ def edit_table(name: str, token: str, frame: pd.DataFrame, **options: Any) -> pd
 
 
 def kept_edits(name: str, token: str) -> pd.DataFrame | None:
-    """What was edited, where the table is not drawn now."""
+    """The edited table, also while it is not drawn; None for another ``token``."""
     held = st.session_state.get(field_key(f"table_{name}"))
     return held[2] if held is not None and held[0] == token else None

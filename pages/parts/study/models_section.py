@@ -1,4 +1,4 @@
-"""Which models are asked, and how: length, sampling, what is measured. A size ladder picks one family."""
+"""Draws the choice of models, and the settings of all runs: length, sampling, what is measured."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def families() -> dict[str, list[str]]:
 
 
 def models_section() -> None:
-    """Draws the section."""
+    """Draws the models' select box and the buttons that pick all sizes of one family."""
     have = [*CATALOGUE, *[m for m in get_field("models") or () if m not in CATALOGUE]]
     st.multiselect(
         "Models",
@@ -91,7 +91,7 @@ def settings_section() -> None:
 
 
 def picked_seeds() -> tuple[int, ...]:
-    """The seeds that are typed in. Raises PromptError."""
+    """Parses the seeds that were typed. Raises PromptError."""
     if not get_field("temperature") > 0:
         return (0,)
     parts = [p for p in re.split(r"[\s,;]+", get_field("seeds").strip()) if p]

@@ -1,4 +1,4 @@
-"""Up to three pairs (a feature, a metric) named before the first answer is seen; they are part of the plan."""
+"""Draws the choice of up to three primary pairs (feature, metric), named in the plan before any answer is seen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ABOUT_PRIMARY = (
 
 
 def primary_pairs() -> None:
-    """Draws a line for each pair, and one more as long as there is room."""
+    """Draws two select boxes for each pair, and an empty row as long as there is room."""
     st.caption(ABOUT_PRIMARY)
     for number in range(min(MOST_PRIMARY, len(named_pairs()) + 1)):
         left, right = st.columns(2)
@@ -38,13 +38,13 @@ def primary_pairs() -> None:
 
 
 def named_pairs() -> tuple[tuple[str, str], ...]:
-    """The pairs of which both halves are picked."""
+    """The pairs of which both feature and metric are picked."""
     state = st.session_state
     every = [(state.get(field_key(f"feature_{n}")), state.get(field_key(f"metric_{n}"))) for n in range(MOST_PRIMARY)]
     return tuple(dict.fromkeys((f, m) for f, m in every if f and m))
 
 
 def pairs_label() -> str:
-    """Of the box that holds them."""
+    """The label of the expander that holds the pairs."""
     count = len(named_pairs())
     return "Expected pairs (optional)" if not count else f"Expected pairs: {count}"

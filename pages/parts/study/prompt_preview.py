@@ -1,4 +1,4 @@
-"""Three prompts as they will be asked, with every part named, before anything starts."""
+"""Draws three of the plan's prompts with their segments named, before the study starts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROLE_NAMES = {"system": "System message", "user": "User", "assistant": "Assistan
 
 
 def prompt_preview(plan: Plan) -> None:
-    """An item a structure; position controls where there is room."""
+    """Draws one item for each structure, then position controls where there is room."""
     items = plan.all_items()
     forms = _forms(plan)
     left, right = st.columns([3, 1.4], vertical_alignment="center")
@@ -56,7 +56,7 @@ def _forms(plan: Plan) -> list[tuple[str, bool]]:
 
 
 def _fitting(plan: Plan, items: tuple[Item, ...], name: str, control: bool, start: int) -> Item | None:
-    """The next item that can be laid out so; of another task than its neighbours where there are several."""
+    """The next item that fits the structure; of another task than its neighbours where there are several."""
     tasks = list(dict.fromkeys(i.task for i in items))
     turn = start % len(tasks)
     ordered = [i for t in tasks[turn:] + tasks[:turn] for i in _turned([i for i in items if i.task == t], start)]
@@ -73,7 +73,7 @@ def _turned(items: list[Item], start: int) -> list[Item]:
 
 
 def _draw(form: LaidOutItem) -> None:
-    """Every message, its parts under their names."""
+    """Draws every message, each segment under its name."""
     for number, message in enumerate(form.messages):
         if len(form.messages) > 1 or message.role != "user":
             st.caption(ROLE_NAMES.get(message.role, message.role))

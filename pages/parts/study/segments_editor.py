@@ -1,6 +1,7 @@
-"""Items that are one whole prompt: a proposal of their parts, which a person looks at and confirms.
+"""Draws proposed segments of items that are one whole prompt, for a person to correct and confirm.
 
-Unconfirmed, such items are asked in structures that only wrap them. Guarded by tests/pages/test_study_upload.py.
+Unconfirmed, such items can only be used in structures that wrap a whole prompt. Guarded by
+tests/pages/test_study_upload.py.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ABOUT_SEGMENTS = (
 
 
 def confirmed_segments(items: Sequence[Item], token: str) -> tuple[Item, ...]:
-    """The items, those without parts with the ones that were confirmed."""
+    """Draws the table; returns the items, with the confirmed segments where they had none."""
     whole = [i for i in items if not i.segments]
     if not whole:
         return tuple(items)
@@ -58,7 +59,7 @@ def _proposal(prompts: tuple[tuple[str, str], ...]) -> pd.DataFrame:
 
 
 def with_segments(items: Sequence[Item], table: pd.DataFrame) -> tuple[Item, ...]:
-    """Items that are ticked in ``table`` get its parts; a row without any text leaves its item whole."""
+    """The items, ticked ones with the segments of ``table``; a row without any text leaves its item whole."""
     found = {}
     for row in table.to_dict("records"):
         parts = {

@@ -1,6 +1,6 @@
-"""Before Start: the plan that the form says, what it will take, what it can see, and the buttons.
+"""Makes the plan from the form and draws its estimate (runs, time, disk, statistical power) and the buttons.
 
-Everything here is made from the plan alone; where the form makes no plan, one sentence says why and nothing starts.
+Everything is computed from the plan alone; where the form makes no plan, a sentence says why and Start is disabled.
 Guarded by tests/pages/test_study.py.
 """
 
@@ -27,11 +27,11 @@ from pages.parts.study.items_section import ItemChoice
 from pages.parts.study.study_form import KEPT_FIELDS, field_key, get_field, ordered_choice, put_field
 
 PACE = 1.2e-10
-"""Seconds a parameter and token, measured with SmolLM2 on two cores."""
+"""Seconds per parameter and token, measured with SmolLM2 on two cores."""
 PILOT = 10
 """Items of a pilot."""
 WRAPPING = [name for name, form in STRUCTURES.items() if "{prompt}" in form.template]
-"""Structures that take an item as it is."""
+"""Structures that take an item as one whole prompt."""
 ABOUT_RHO = (
     "The smallest rank correlation over all prompts, taken without sign, that this many prompts show in 80 of 100 "
     "studies. Weaker ones may stay unseen: more items let the study see them."
@@ -74,7 +74,7 @@ def plan_of(asked: ItemChoice) -> tuple[Plan | None, str]:
 
 
 def start_box(plan: Plan | None, problem: str, done: int) -> None:
-    """Draws the box with the estimate and the buttons; ``done``: runs of this machine, which the time is taken from."""
+    """Draws the estimate and the buttons; ``done``: number of runs done on this machine, on which the time is based."""
     with st.container(border=True):
         st.text_input("Name of the study", key=field_key("name"), max_chars=80, **KEPT_FIELDS)
         runs = 0
@@ -120,7 +120,7 @@ def start_box(plan: Plan | None, problem: str, done: int) -> None:
 
 
 def _estimate(plan: Plan, done: int) -> int:
-    """Draws what the plan takes; the number of runs."""
+    """Draws the estimate; returns the number of runs."""
     try:
         found = _estimated(plan.id, done, plan)
     except HeedError as error:
@@ -156,7 +156,7 @@ def _estimated(ident: str, done: int, _plan: Plan) -> PlanEstimate:
 
 
 def guess_seconds(plan: Plan, runs: int) -> float | None:
-    """Seconds on a plain processor by parameters and tokens; None for models of which the size is not known."""
+    """Seconds on a CPU, estimated from parameters and tokens; None where a model's size is not known."""
     if any(m not in CATALOGUE for m in plan.models):
         return None
     size = sum(CATALOGUE[m].parameters for m in plan.models) / len(plan.models)
@@ -164,7 +164,7 @@ def guess_seconds(plan: Plan, runs: int) -> float | None:
 
 
 def _start(plan: Plan, pilot: bool) -> None:
-    """Makes the study, or takes the one of the same plan, and goes on with it."""
+    """Creates the study, or opens the one of the same plan, and starts it."""
     state: Any = st.session_state
     put_field("problem", "")
     try:

@@ -1,4 +1,4 @@
-"""How each item is laid out: built-in structures, own templates, and which get a position control."""
+"""Draws the choice of prompt structures: built-in ones, own templates, and which get a position control."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLACES = "{instruction} {context} {examples} {question}"
 
 
 def structures_editor() -> None:
-    """Draws the section; what is picked is read from the form's fields."""
+    """Draws the section; the choice goes into the form's fields."""
     templates: dict[str, str] = get_field("templates")
     names = [*STRUCTURES, *[OWN_PREFIX + name for name in templates]]
     put_field("structures", [n for n in get_field("structures") or () if n in names])
@@ -48,7 +48,7 @@ def structures_editor() -> None:
 
 
 def picked_structures() -> tuple[str, ...]:
-    """The structures in the order in which they are offered."""
+    """The picked structures in the order in which they are offered."""
     return ordered_choice("structures", [*STRUCTURES, *[OWN_PREFIX + name for name in get_field("templates")]])
 
 
@@ -57,7 +57,7 @@ def _about(name: str) -> str:
 
 
 def _controls(names: Sequence[str]) -> None:
-    """Which structures get a position control, and for how many items."""
+    """Draws which structures get a position control, and for how many items."""
     put_field("controls", [n for n in get_field("controls") or () if n in names])
     if not names:
         return
@@ -77,12 +77,12 @@ def _controls(names: Sequence[str]) -> None:
 
 
 def control_items() -> int | None:
-    """As a plan takes it."""
+    """How many items get position controls, as a plan takes it (None: all)."""
     return None if get_field("control_items") == ALL_ITEMS else int(get_field("control_items"))
 
 
 def _own(templates: dict[str, str]) -> None:
-    """Write, change and remove templates."""
+    """Draws the form to write, change and remove templates."""
     state: Any = st.session_state
     for name in templates:
         left, right = st.columns([4, 1], vertical_alignment="center")
@@ -127,7 +127,7 @@ def _drop(name: str) -> None:
 
 
 def _add() -> None:
-    """A new template is picked at once; one of the same name is replaced."""
+    """Adds the typed template and picks it; one of the same name is replaced."""
     name, text = get_field("template_name").strip(), get_field("template_text")
     try:
         check_template(text)

@@ -1,4 +1,4 @@
-"""One study: how far it is, what went wrong, what can be done with it, its answers so far.
+"""Draws one study: progress, actions, errors, answers so far, downloads.
 
 Guarded by tests/pages/test_study_running.py.
 """
@@ -34,13 +34,13 @@ SHOWN_ANSWERS = {
     "truncated": "Cut off",
     "error": "Failed",
 }
-"""{column of the runs table: what it is called}"""
+"""{column of the runs table: its title}"""
 ANSWERS = 200
-"""Newest answers that are listed."""
+"""Most answers that are listed, newest first."""
 
 
 def study_detail(known: StudyInfo) -> None:
-    """Draws the study."""
+    """Draws everything about the study."""
     study = Study(known.id)
     try:
         status, plan = study.status(), study.plan
@@ -67,7 +67,7 @@ def study_detail(known: StudyInfo) -> None:
 
 
 def _about(plan: Plan) -> str:
-    """What is asked, in a line."""
+    """The plan in one line: items, structures, models, settings."""
     items = plan.all_items()
     tasks = list(dict.fromkeys(i.task for i in items))
     warm = f"temperature {plan.temperature:g}, {len(plan.seeds)} seeds" if plan.hot else "greedy"
@@ -110,7 +110,7 @@ def _buttons(ident: str, status: Status, now: str) -> None:
 
 
 def _cancel(ident: str, status: Status) -> None:
-    """Cancel is Pause for good: the runs that are done are kept, or not."""
+    """Draws Cancel: stops the study and keeps its finished runs, or deletes it."""
     with st.popover("Cancel", icon=":material/stop_circle:"):
         st.button(
             f"Stop, keep {_runs(status.done)}",
@@ -151,7 +151,7 @@ def _delete(ident: str) -> None:
 
 
 def _try(act: Callable[[], Any]) -> None:
-    """Problems are told on the page that is drawn next."""
+    """Calls ``act`` and stores its error for the next rerun to show."""
     st.session_state[field_key("one_problem")] = ""
     try:
         act()
@@ -160,7 +160,7 @@ def _try(act: Callable[[], Any]) -> None:
 
 
 def _told(ident: str, status: Status, job: Any, now: str) -> None:
-    """What went wrong, each reason once."""
+    """Draws the errors, each reason for failed runs once, and how long a finished study took."""
     problem = st.session_state.pop(field_key("one_problem"), "")
     if job is not None and job.state == "failed" and now not in study_progress.MOVING:
         problem = problem or job.error
@@ -173,7 +173,7 @@ def _told(ident: str, status: Status, job: Any, now: str) -> None:
 
 
 def _next(ident: str) -> None:
-    """Where the answers are looked at."""
+    """Draws the links to Findings and Rate."""
     with st.container(horizontal=True):
         for page, label, icon in (
             ("pages/findings.py", "Open in Findings", ":material/insights:"),
@@ -198,7 +198,7 @@ def _answers(study: Study, ident: str) -> None:
 
 
 def _downloads(study: Study, name: str) -> None:
-    """Tables and plan; made when they are asked for."""
+    """Draws downloads of tables and plan; each is made when its button is pressed."""
     ident = study.id
 
     def table(kind: str, form: str) -> Callable[[], bytes]:

@@ -1,8 +1,8 @@
-"""What is filled in on the page Study, kept in the session by name, so that nothing is lost when a widget is not drawn.
+"""The fields of the page Study in the session, so that nothing is lost when a widget is not drawn.
 
-``prepare`` gives every field its first value: a small study of a few minutes, ready to start. ``fill`` puts a plan back
-into the form. Items of a file or of an opened plan live here too, since an upload box forgets its file when the page is
-left. Guarded by tests/pages/test_study.py.
+``prepare_study_form`` gives every field its first value: a small study of a few minutes, ready to start.
+``fill_study_form`` fills the form from a plan. Items of a file or of an opened plan live here too, since
+``st.file_uploader`` forgets its file when the page is left. Guarded by tests/pages/test_study.py.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KEPT_FIELDS: dict[str, Any] = {"persist_state": "session"}
 BUILT_IN, OWN_ITEMS, BOTH = "built-in", "own", "both"
 SOURCES = {BUILT_IN: "Built-in tasks", OWN_ITEMS: "Own items", BOTH: "Both"}
 ALL_ITEMS = 0
-"""In the boxes that limit a number: no limit."""
+"""In number boxes that limit items: no limit."""
 FIRST_TASKS = ("fact", "classification", "arithmetic")
 FIRST_MODELS: dict[str, Any] = {
     "name": "First look",
@@ -45,17 +45,17 @@ FIRST_MODELS: dict[str, Any] = {
     "limit": ALL_ITEMS,
     "shots": 0,
 }
-"""Of every field, under ``study_`` and its name."""
+"""First value of every field; its session key is ``field_key`` of the name."""
 
 
 @dataclass(frozen=True)
 class UploadedFile:
-    """What was uploaded."""
+    """An uploaded file, kept in the session."""
 
     name: str
     data: bytes
     token: str
-    """Another one for every upload: widgets and edits that belong to a file carry it."""
+    """Differs for every upload: keys of widgets and edits that belong to the file carry it."""
 
 
 def field_key(name: str) -> str:
@@ -63,30 +63,30 @@ def field_key(name: str) -> str:
 
 
 def prepare_study_form() -> None:
-    """First values, once a session, before any widget is drawn; lists are copied, so that no session shares them."""
+    """Sets the first values once per session; call before any widget is drawn. Copies lists: no session shares them."""
     for name, value in FIRST_MODELS.items():
         st.session_state.setdefault(field_key(name), list(value) if isinstance(value, list) else value)
 
 
 def get_field(name: str) -> Any:
-    """A field as it is now."""
+    """The current value of a field."""
     return st.session_state[field_key(name)]
 
 
 def put_field(name: str, value: Any) -> None:
-    """Only before the field's widget is drawn, or in a callback."""
+    """Sets a field. Call before its widget is drawn, or in a callback."""
     st.session_state[field_key(name)] = value
 
 
 def ordered_choice(name: str, options: Sequence[str]) -> tuple[str, ...]:
-    """What is picked of ``options``: in the order of an opened plan where that picked the same, else in theirs."""
+    """The picked ``options``: in the order of an opened plan that picks the same ones, else in their own."""
     picked = set(get_field(name) or ())
     opened = st.session_state.get(field_key(f"opened_{name}")) or ()
     return tuple(opened) if set(opened) == picked else tuple(o for o in options if o in picked)
 
 
 def fill_study_form(plan: Plan) -> None:
-    """Makes the form ask what ``plan`` asks; before widgets are drawn."""
+    """Fills the form from ``plan``. Call before widgets are drawn."""
     pairs = tuple(plan.primary)
     values: dict[str, Any] = {
         "name": plan.name,

@@ -1,4 +1,4 @@
-"""The studies of this machine as a list, one of them open below; and a plan.json that fills the form."""
+"""Draws the list of studies with one of them open below, and the upload of a plan.json."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pages.parts.study import study_detail, study_progress
 from pages.parts.study.study_form import field_key, fill_study_form
 
 PAGE = 8
-"""Studies of the list that are shown at once."""
+"""Studies listed until Show all is pressed."""
 
 
 def study_list(known: Sequence[StudyInfo]) -> str:
-    """Draws the list and the open study; its id, empty where none is open."""
+    """Draws the list and the open study; returns its id, empty where none is open."""
     state: Any = st.session_state
     lost = state.pop(field_key("lost"), "")
     if lost:
@@ -55,7 +55,7 @@ def _list(known: Sequence[StudyInfo], shown: str) -> None:
                 on_click=_show,
                 args=(k.id,),
             )
-            far = () if now in study_progress.MOVING else (k.status.text,)  # what moves is told below, and up to date
+            far = () if now in study_progress.MOVING else (k.status.text,)  # a running study is drawn live
             line = " · ".join([study_progress.PHASE_WORDS[now].split(":")[0], *far, _day(k.created)])
             st.caption(line, width="content")
     if len(known) > PAGE and not more:
@@ -76,7 +76,7 @@ def _day(created: float) -> str:
 
 
 def plan_opener() -> None:
-    """The box that opens a plan.json."""
+    """Draws the upload box of a plan.json."""
     with st.expander("Open a plan.json", icon=":material/upload_file:"):
         label = "A plan that was downloaded here, or written by hand"
         st.file_uploader(label, type=["json"], key=field_key("plan_file"), on_change=_opened)
@@ -102,7 +102,7 @@ def _opened() -> None:
 
 
 def read_plan(data: bytes) -> Plan:
-    """The plan of a file. Raises PromptError, one sentence."""
+    """Parses an uploaded plan. Raises PromptError."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

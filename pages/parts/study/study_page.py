@@ -1,7 +1,7 @@
-"""The page Study: a plan to start, or the studies of this machine, one of them open.
+"""Draws the page Study: the form of a new study, or the list of studies with one of them open.
 
-``?study=ID`` opens that study. A newcomer lands on a plan that is ready to start; whoever has a study under way and
-comes back lands on it. Guarded by tests/pages/test_study.py.
+``?study=ID`` opens that study. A first visit shows a plan that is ready to start, or the study that is running.
+Guarded by tests/pages/test_study.py.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ STUDY_VIEWS = {"new": "New study", "all": "Studies"}
 
 
 def study_page() -> None:
-    """Draws the page."""
+    """Draws the page Study."""
     st.title("Study", anchor=False)
     st.caption(
         "Many prompts, laid out in several ways: how good are the answers, what did the model read, and do the two go "
@@ -52,7 +52,7 @@ def study_page() -> None:
 
 
 def _open(known: list[StudyInfo]) -> None:
-    """The study of the address where it is a new one; on a first visit the one that is under way."""
+    """Opens the study named in a new URL; on a first visit the one that is running."""
     state: Any = st.session_state
     asked = st.query_params.get("study", "")
     found = next((k.id for k in known if asked and k.id.startswith(asked)), "")
@@ -76,7 +76,7 @@ def _open(known: list[StudyInfo]) -> None:
 
 
 def _switch(known: list[StudyInfo]) -> str:
-    """New study, or the studies there are."""
+    """Draws the switch between the form and the list of studies; returns the picked one."""
     st.segmented_control(
         "View",
         list(STUDY_VIEWS),
@@ -98,7 +98,7 @@ def _address(shown: str) -> None:
 
 
 def _new(done: int) -> None:
-    """The form beside its estimate, the buttons and the prompts; on a phone the buttons come first."""
+    """Draws the form beside estimate, buttons and prompts; on a phone the estimate and the buttons come first."""
     if is_phone():
         box, form, shown = st.container(), st.container(), st.container()
     else:

@@ -1,8 +1,8 @@
-"""A study at work: one job a study, shared by everybody who looks at it, and found again by its name.
+"""Starts, pauses and shows the background job of a study: one for all sessions, found by its name.
 
-The job goes on when the page or the browser is left. Pause ends it for all: answers that are half written are
-dropped, what is done stays, and Resume goes on. Nobody waits "in a slot" as on Explore, since a study is looked at
-rather than waited for. Guarded by tests/pages/test_study_running.py.
+The job goes on when the page or the browser is closed. Pause stops it for all: unfinished answers are dropped,
+finished ones stay, and Resume goes on. The job is in no session's slot, unlike that of Explore, since a study is
+watched rather than waited for. Guarded by tests/pages/test_study_running.py.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from core.study.study_status import Status
 from pages.parts.markdown_escape import escape_markdown
 
 STUDY_POLL = 1.5
-"""Seconds between two looks."""
+"""Seconds between two polls."""
 LANE = "study"
-"""The queue in which studies wait: not that of single runs, which would stand behind a study for hours."""
+"""The queue in which studies wait: not that of single runs, which would wait behind a study for hours."""
 HOLDER = "study"
-"""In whose name the job is held: not a session's, so that it outlives all of them."""
+"""The holder of the job: no session, so that the job outlives all of them."""
 
 
 def start_study(ident: str, pilot: int = 0, retry: bool = False) -> None:
-    """Queues the study, or joins what is under way. Raises HeedError where too much waits."""
+    """Queues the study, or joins its running job. Raises HeedError where the queue is full."""
     work = pilot_work(ident, pilot) if pilot else study_work(ident, retry=retry)
     jobs().submit(_name(ident), work, LANE, HOLDER)
 
 
 def pause_study(ident: str) -> None:
-    """Stops at once for all; answers that are half written are asked again later."""
+    """Stops the study at once for all sessions; unfinished answers are generated again later."""
     job = study_job(ident)
     while job is not None and not job.over and job.sharers:
         job.leave()
 
 
 def study_job(ident: str) -> Job | None:
-    """The last job of a study that is remembered."""
+    """The last job of the study that the queue remembers; None where there is none."""
     return next((j for j in reversed(jobs().all()) if j.key == _name(ident)), None)
 
 
@@ -49,7 +49,7 @@ def _name(ident: str) -> str:
 
 
 def study_phase(status: Status, job: Job | None) -> str:
-    """queued, running, pausing, elsewhere, done, new or paused."""
+    """The state of a study: queued, running, pausing, elsewhere, done, new or paused."""
     if job is not None and not job.over:
         return "running" if job.state == "running" else "queued"
     if status.running:
@@ -82,9 +82,9 @@ MOVING = ("queued", "running", "pausing", "elsewhere")
 
 @st.fragment(run_every=STUDY_POLL)
 def live_progress(ident: str, seen: str) -> None:
-    """Draws how far a study is and looks again; when its phase is another one, the whole page is drawn again.
+    """Draws a study's progress and polls it; reruns the whole page when the phase changes.
 
-    The collector's sight is kept clear while this polls, as in ``pages.parts.job_progress``.
+    ``gc.freeze`` keeps the garbage collector quick while this polls, as in ``pages.parts.job_progress``.
     """
     gc.freeze()
     try:
@@ -104,7 +104,7 @@ def live_progress(ident: str, seen: str) -> None:
 
 
 def progress_bar(status: Status, job: Job | None, now: str) -> None:
-    """The line of progress."""
+    """Draws the progress bar with its text."""
     line, fraction = status.text, status.fraction
     if now == "queued" and job is not None and job.position:
         line = f"{job.position} in the queue before this one"

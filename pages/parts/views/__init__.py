@@ -1,1 +1,1 @@
-"""The four views below the texts, one file each: draw(trace, words, chosen, picked) -> Figure."""
+"""The views below the texts, one module each: functions (trace, words, chosen, picked) -> ``ViewFigure``."""

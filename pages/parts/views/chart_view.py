@@ -1,4 +1,4 @@
-"""A figure that a plugin adds to Explore's views (``CHARTS``), with the table of what it was drawn from."""
+"""Views that plugins add to Explore: a chart registered in ``CHARTS`` with a CSV of the importance behind it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pages.parts.views.view_figure import ViewFigure, draw_chart
 
 
 def chart_view(view: ChartView, trace: Trace, words: Importance, chosen: Choices, picked: PickedWords) -> ViewFigure:
-    """Draws the figure; downloads hold it and the words it was made of."""
+    """Draws the plugin's chart; the CSV holds the importance it was drawn from."""
     chart = view.function(trace, words)
     if chart is None:
         st.info(f"There is nothing to draw here for {view.label}.")
@@ -27,5 +27,5 @@ def chart_view(view: ChartView, trace: Trace, words: Importance, chosen: Choices
 
 
 def own_views() -> dict[str, tuple[str, Callable[..., ViewFigure]]]:
-    """{name on the switch: (label, what draws it)} of all charts that were added."""
+    """{name on the switch: (label, function that draws it)} of all charts that plugins added."""
     return {f"chart:{name}": (view.label, partial(chart_view, view)) for name, view in CHARTS.items()}

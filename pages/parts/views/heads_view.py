@@ -1,4 +1,4 @@
-"""Layers and heads: which of them read the picked words of the input while the picked output was written."""
+"""The view Layers and heads: how much each head read the picked input while the picked output was written."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def heads_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedW
 
 
 def _reading(chosen: Choices) -> str:
-    """Which heads the rest of the page reads, where they were picked by hand."""
+    """A sentence on which heads the rest of the page reads, where they were picked by hand."""
     if not METHODS[chosen.method].picks:
         return ""
     layers = "every layer" if chosen.layers is None else "layers " + ", ".join(map(str, chosen.layers))
@@ -68,7 +68,7 @@ def _reading(chosen: Choices) -> str:
 
 
 def _wanted(trace: Trace, words: Importance, picked: PickedWords) -> list[int]:
-    """Columns of ``words`` to follow: what was clicked in the input, else the most read; then what the box says."""
+    """Draws the box and returns the picked input columns; it starts with the clicked words, else the one read most."""
     own = own_columns(words, trace)
     options = own if len(own) else np.arange(len(words.columns))
     clicked = picked.columns

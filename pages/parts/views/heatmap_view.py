@@ -1,4 +1,4 @@
-"""The token association heatmap: output x input. A click on a cell picks that piece of the answer."""
+"""The view Heatmap: attention of output units to input units. A click on a cell selects its output unit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEY = "heatmap"
 
 
 def heatmap_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedWords) -> ViewFigure:
-    """Draws the heatmap; above the number of cells that can be drawn it goes coarser, and says so."""
+    """Draws the heatmap; with too many cells in a coarser granularity or as a raster picture, with a note."""
     with st.container(horizontal=True):
         state: dict[str, Any] = {"persist_state": "session"}
         only = st.toggle(

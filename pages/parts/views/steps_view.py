@@ -1,6 +1,6 @@
-"""Over the answer: share per role or segment along the steps, beside uniform; a slider and Play step through.
+"""The view Over the answer: attention share per role or segment at each step, with a slider and Play.
 
-One step is one truth with the texts: stepping picks its word there, a click there moves the step.
+The step is in sync with the texts: stepping selects its word there, a click there moves the step.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pages.parts.text_selection import PickedWords, pick_rows
 from pages.parts.views.view_figure import ViewFigure, csv_head, draw_chart
 
 PLAY = 0.7
-"""Seconds a step while playing."""
+"""Seconds per step while playing."""
 ROLE_NAMES = {"system": "System message", "user": "Your words", "assistant": "Earlier turns", "template": "Markup"}
 Groups = Mapping[str, np.ndarray]
 
@@ -86,12 +86,12 @@ def _csv(
 
 
 def _units(words: Importance, trace: Trace, steps: np.ndarray) -> list[int]:
-    """Per step the unit of the answer's text in which its token stands."""
+    """For each step, the unit of the answer's text that contains its token."""
     return [int(words.rows.unit[words.rows.token == trace.prompt_length + s][0]) for s in steps]
 
 
 def _step(units: list[int], picked: PickedWords) -> int:
-    """The step shown, counted from 0: slider, and Play that moves it."""
+    """Draws the slider and Play, which moves it; returns the step shown, counted from 0."""
     state = st.session_state
     count = len(units)
     if count <= 1:
@@ -110,14 +110,14 @@ def _step(units: list[int], picked: PickedWords) -> int:
 
 
 def _moved() -> None:
-    """Picks the step's word in the texts."""
+    """Selects the step's word in the texts."""
     state = st.session_state
     unit = state.step_units[int(state.step) - 1]
     pick_rows("reader", unit, unit + 1)
 
 
 def _started() -> None:
-    """Play pressed at the end starts over."""
+    """Handles Play; at the end it starts over."""
     state = st.session_state
     if state.playing and int(state.step) >= len(state.step_units):
         state.step = 1
@@ -128,7 +128,7 @@ def _started() -> None:
 
 @st.fragment(run_every=PLAY)
 def _tick(count: int) -> None:
-    """Moves the step on, once a tick; stops at the end."""
+    """Requests the next step at each tick; stops at the end."""
     state = st.session_state
     if not state.get("ticking"):
         state.ticking = True
@@ -142,7 +142,7 @@ def _tick(count: int) -> None:
 
 
 def advance_step() -> None:
-    """Carries out what a tick asked for; called before the widgets of the page are drawn."""
+    """Applies the step that a tick requested. Call before the widgets of the page are drawn."""
     state: Any = st.session_state
     if "next_step" in state:
         state.step = state.pop("next_step")

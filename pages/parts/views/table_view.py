@@ -1,4 +1,4 @@
-"""The inputs read most, as a table, strongest first."""
+"""The view Table: input units by how much they were read, strongest first."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DRAWN = 20
-"""Inputs on the bar chart that is exported."""
+"""Inputs in the bar chart that is exported."""
 
 
 def table_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedWords) -> ViewFigure:
@@ -55,7 +55,7 @@ def table_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedW
 
 
 def _numbers(words: Importance, picked: PickedWords, columns: np.ndarray) -> pd.DataFrame:
-    import pandas as pd  # a quarter of a second that the first visit need not wait for
+    import pandas as pd  # takes a quarter of a second, which the first visit need not wait for
 
     values, uniform = (mean[columns] for mean in answer_mean(words, picked.rows))
     frame = pd.DataFrame(

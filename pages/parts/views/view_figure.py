@@ -1,4 +1,4 @@
-"""What a view hands on to the downloads, and how all of them put a chart on the page."""
+"""What a view returns for the downloads, and the function with which all views draw a chart."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class ViewFigure:
 
     chart: Any
     csv: Callable[[], str]
-    """Exactly the numbers that the view shows."""
+    """Returns exactly the numbers that the view shows."""
     heat: bool = False
     """The chart is the heatmap, which the HTML page draws by itself."""
 
 
 LEGEND = {"orient": "bottom", "direction": "horizontal", "titleLimit": 0, "labelOverlap": "greedy"}
-"""Below the chart, where a phone has room for it."""
+"""Legend below the chart, where a phone has room for it."""
 
 
 def draw_chart(chart: Any, key: str, **more: Any) -> None:
-    """The chart (or its dict, which a page may keep) in the page's own width and theme."""
+    """Draws an Altair chart (or its dict, which a page may cache) in the page's width and theme."""
     if not isinstance(chart, dict):
         shown = chart.configure_legend(**LEGEND)
         st.altair_chart(shown, width="stretch", theme="streamlit", key=key, **more)
@@ -40,7 +40,7 @@ def draw_chart(chart: Any, key: str, **more: Any) -> None:
 
 
 def csv_head(trace: Trace, chosen: Choices, view: str, **more: Any) -> Mapping[str, Any]:
-    """The first lines of a view's CSV: where its numbers come from."""
+    """Facts for the first lines of a view's CSV: view, model, run, method."""
     picked = {"layers": chosen.layers, "heads": chosen.heads} if chosen.layers or chosen.heads else {}
     method = {"method": chosen.method, "unit": METHODS[chosen.method].gives} | picked
     return {"view": view, "model": trace.model.caption, "run": trace.id} | method | more

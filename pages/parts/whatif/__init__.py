@@ -1,7 +1,7 @@
-"""What if: knock words out of the prompt, see what the same answer loses, and set that beside what was read.
+"""The what-if: knocks words out of the prompt, measures what the same answer loses, compares that with attention.
 
-``what_if`` draws all of it for one run; Explore draws the texts itself (``whatif_overlays`` says what to mark and tint
-there), Compare lets it draw them. ``guess_first`` hides a run until a class has guessed.
+``what_if`` draws all of it for one run, as on Compare; Explore draws the texts itself (``whatif_overlays`` returns what
+to mark and tint there). ``guess_first`` hides a run until a class has guessed.
 """
 
 from pages.parts.whatif import guess_first

@@ -1,4 +1,4 @@
-"""The answer that the model writes when the picked words are removed, beside the old one. A run like any other."""
+"""Draws the answer that the model writes when the picked words are removed, beside the old one."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def answer_without(here: WhatIf) -> None:
 
 
 def _left(here: WhatIf) -> Request:
-    """What is asked when the picked words are taken out of the prompt."""
+    """The request with the picked words deleted from its prompt."""
     request, tokens = here.trace.request, here.trace.tokens
     spans = removable_spans(tokens, here.units, request.segments)
     return delete_spans(request, [span for c in here.picked for span in spans[c]])
 
 
 def draft_of(request: Request) -> Draft:
-    """Asks for the same prompt and settings with today's libraries; a given answer is left for the model to write."""
+    """A draft of the same prompt and settings for the installed libraries; the model writes a given answer itself."""
     texts = [m.content for m in request.messages] or [request.text or ""]
     marked = [
         segment_marks.write_marks(t, [s for s in request.segments if s.message == i]) for i, t in enumerate(texts)
@@ -96,7 +96,7 @@ def _beside(old: Trace, new: Trace, key: str) -> None:
 
 
 def _marked(pieces: list[tuple[str, str]]) -> str:
-    """Words that differ on a coloured ground, line by line; what a text holds is never carried out as Markdown."""
+    """Markdown in which words that differ have a coloured background; Markdown inside the texts is escaped."""
     lines = [""]
     for kind, text in pieces:
         for i, part in enumerate(text.split("\n")):

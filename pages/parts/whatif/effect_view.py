@@ -1,4 +1,4 @@
-"""What knocking out the picked words did to the same answer: a sentence, tinted words, bars, a table."""
+"""Draws what the same answer loses when the picked words are knocked out: sentence, tint, bars, table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ABOUT_EFFECT = (
 
 
 def effect_view(here: WhatIf) -> None:
-    """Draws what became of the picked words, or how to find out."""
+    """Draws the effect of the picked words, or a hint to press Knock out."""
     columns = here.picked
     effect = whatif_jobs.picked_effect(here, columns)
     busy = whatif_jobs.probe_waiting(here, "one")
@@ -49,7 +49,7 @@ def effect_view(here: WhatIf) -> None:
 
 
 def effect_tint(here: WhatIf) -> np.ndarray | None:
-    """float [row] nats lost by each unit of the output when the picked words are knocked out; None: not known."""
+    """float [row] nats that each output unit loses when the picked words are knocked out; None: not computed."""
     effect = whatif_jobs.picked_effect(here, here.picked)
     if effect is None or not np.isfinite(effect).any():
         return None
@@ -68,7 +68,7 @@ def _chart(here: WhatIf, effect: np.ndarray, found: AnswerEffect) -> None:
 
 
 def picked_probe(here: WhatIf) -> tuple[Probe, int]:
-    """(probe, its variant) of what is picked; only where ``work.effect`` found one."""
+    """(probe, index of its variant) for the picked words; only where ``picked_effect`` found one."""
     columns = list(here.picked)
     every = whatif_jobs.stored_probe(here, None) if len(columns) == 1 else None
     if every is not None:
@@ -79,7 +79,7 @@ def picked_probe(here: WhatIf) -> tuple[Probe, int]:
 
 
 def _table(here: WhatIf, effect: np.ndarray, found: AnswerEffect) -> pd.DataFrame:
-    """One row a unit of the answer: its log-probability before and after."""
+    """One row for each unit of the answer: its log-probability with and without the picked words."""
     import pandas as pd
 
     trace, rows = here.trace, here.texts.rows
@@ -98,7 +98,7 @@ def _table(here: WhatIf, effect: np.ndarray, found: AnswerEffect) -> pd.DataFram
 
 
 def effect_csv(here: WhatIf, probe: Probe, variants: list[int]) -> str:
-    """One row a variant and token of the output: what was hidden, the token, the effect in nats."""
+    """CSV with a row for each variant and output token: what was hidden, the token, the effect in nats."""
     trace = here.trace
     facts: dict[str, Any] = {
         "view": "knock out",

@@ -1,4 +1,4 @@
-"""Every word knocked out alone, in one job; then read x mattered: each of them as a point."""
+"""Knocks out every word alone in one job, then draws each as a point: attention against effect."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ABOUT_CORNERS = {
 }
 ROLE_MARKS = {"system": "system message", "user": "your words", "assistant": "earlier turns", "template": "markup"}
 NAMED = 12
-"""Most words that a corner lists."""
+"""Most words listed for a corner of the plot."""
 
 
 def every_word(here: WhatIf) -> None:
@@ -132,7 +132,7 @@ ABOUT_MEAN = "Nats a token of the answer, in place of the sum over all of it: to
 
 
 def _corners(here: WhatIf, found: AttentionVsEffect) -> None:
-    """Four corners, each with its count and its words."""
+    """Draws the four corners of the plot, each with its count and its words."""
     for pair in (CORNERS[:2], CORNERS[2:]):
         for column, corner in zip(st.columns(2), pair, strict=True):
             mine = found.members(corner)

@@ -1,7 +1,7 @@
-"""Guess first, for a class: nothing of a run is shaded or said until three words of the input are picked.
+"""Guess first, for teaching: hides the results of a run until three words of the input are picked as a guess.
 
 Until then the page gets texts without any number, so that nothing can leak: no shade, no hover line, no sentence, no
-chart, no download. Then the guess stands beside the three words read most and the three that cost the answer most
+chart, no download. Then the guess is shown beside the three words read most and the three that cost the answer most
 when each is knocked out. A guess belongs to a run and a session. Guarded by tests/pages/test_whatif_guess.py.
 """
 
@@ -32,22 +32,22 @@ ABOUT_GUESS = (
 
 
 def guess_switch() -> None:
-    """The toggle; it stays on for the runs that follow."""
+    """Draws the toggle; it stays on for the runs that follow."""
     st.toggle("Guess first", key=ON, help=ABOUT_GUESS, persist_state="session")
 
 
 def _guess(trace: Trace) -> list[int]:
-    """Picked words of this run, as columns of its words; the same list each time."""
+    """The words guessed for this run, as column indices; a list in the session, which callers change in place."""
     return st.session_state.setdefault("guesses", {}).setdefault(trace.id, [])
 
 
 def is_guessing(trace: Trace) -> bool:
-    """True while nothing of the run may be shown."""
+    """True while the results of the run must stay hidden."""
     return bool(st.session_state.get(ON)) and len(_guess(trace)) < words_to_guess(trace)
 
 
 def words_to_guess(trace: Trace) -> int:
-    """Three, or as many words as the prompt has."""
+    """Number of words to guess: three, or as many as the prompt has."""
     return min(GUESSES, len(_words(trace)))
 
 
@@ -62,7 +62,7 @@ def _words(trace: Trace) -> list[int]:
 
 
 def ask_guess(trace: Trace, present: bool = False) -> None:
-    """The two texts without shades, and the box; a click in the input is a guess."""
+    """Draws the two texts without shades, and a box; words clicked in the input are the guess."""
     words = empty_units(trace, _level(trace))
     options, shown, kept = _words(trace), shown_columns(trace, words), _guess(trace)
 
@@ -108,7 +108,7 @@ def _toggle(kept: list[int], columns: list[int], most: int) -> None:
 
 
 def guess_result(trace: Trace, chosen: Choices) -> None:
-    """The guess beside the three words read most and the three that cost most; nothing where nobody guessed."""
+    """Draws the guess beside the three words read most and the three that cost most; nothing without a guess."""
     kept = _guess(trace)
     if not st.session_state.get(ON) or not kept:
         return
@@ -153,7 +153,7 @@ def _by_knock_out(trace: Trace, chosen: Choices, kept: list[int], columns: np.nd
 
 
 def _spot(trace: Trace, chosen: Choices) -> WhatIf:
-    """The what-if that the guess is set beside: word by word."""
+    """The what-if with which the guess is compared: word by word."""
     from dataclasses import replace
 
     return whatif_state(trace, replace(chosen, level=_level(trace)), "guess")

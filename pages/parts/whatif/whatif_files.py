@@ -1,4 +1,4 @@
-"""The figures of the what-if as files: each chart has a line of its own, made when it is asked for."""
+"""Download buttons of one chart of the what-if; each file is made when its button is pressed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.charts import picture_files
 
 
 def whatif_files(chart: Any, csv: Callable[[], str], name: str, key: str) -> None:
-    """PNG, SVG and PDF of ``chart``, CSV of its numbers."""
+    """Draws buttons for PNG, SVG and PDF of ``chart`` and CSV of its numbers."""
     kinds: list[tuple[str, Callable[[], bytes | str], str]] = [
         ("PNG", lambda: picture_files.png(chart).data, "image/png"),
         ("SVG", lambda: picture_files.svg(chart).data, "image/svg+xml"),

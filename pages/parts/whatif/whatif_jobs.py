@@ -1,4 +1,4 @@
-"""Knock-outs as a page asks for them: found in the store at once, else a job in a slot of this what-if.
+"""Finds the stored knock-outs of a what-if, or starts a job that computes them.
 
 Guarded by tests/pages/test_whatif.py.
 """
@@ -19,11 +19,11 @@ from pages.parts.markdown_escape import escape_markdown
 from pages.parts.whatif.whatif_state import WhatIf
 
 KEPT_PROBES = 32
-"""Probes that stay in memory."""
+"""Most probes kept in memory."""
 
 
 def stored_probe(here: WhatIf, columns: Iterable[int] | None, mode: str | None = None) -> Probe | None:
-    """The stored probe that hides ``columns`` at once, or (None) every unit alone; None where there is none."""
+    """The stored probe that knocks out ``columns`` together, or (None) each unit alone; None where there is none."""
     asked = None if columns is None else tuple(sorted(columns))
     mode = mode or here.mode
     if (mode, asked) not in here.seen:
@@ -32,14 +32,14 @@ def stored_probe(here: WhatIf, columns: Iterable[int] | None, mode: str | None =
 
 
 def _load(here: WhatIf, mode: str, asked: tuple[int, ...] | None) -> Probe | None:
-    """From memory or the store; what is not there is asked for again at the next draw."""
+    """The probe from memory or the store; a missing one is looked up again at the next rerun."""
     kept = _kept()
     name = (here.trace.id, here.trace.request.segments if here.level == "segment" else (), here.level, mode, asked)
     if name not in kept:
         try:
             probe = store.load_probe(here.trace, here.level, mode, None if asked is None else here.mask(asked))
         except HeedError:
-            return None  # what cannot be read is not there: it is computed again
+            return None  # an unreadable probe counts as missing: it is computed again
         if probe is None or len(probe.base) != here.trace.steps:
             return None
         kept[name] = probe
@@ -50,12 +50,12 @@ def _load(here: WhatIf, mode: str, asked: tuple[int, ...] | None) -> Probe | Non
 
 @st.cache_resource(show_spinner=False)
 def _kept() -> dict[tuple, Probe]:
-    """Probes that were opened last; reading one from disk means hashing it."""
+    """The probes opened last, since reading one from disk means hashing it."""
     return {}
 
 
 def picked_effect(here: WhatIf, columns: Iterable[int], mode: str | None = None) -> np.ndarray | None:
-    """float32 [step] nats lost with ``columns`` knocked out; None where nobody has asked yet."""
+    """float32 [step] nats lost with ``columns`` knocked out; None where it is not computed yet."""
     columns = list(columns)
     if not columns:
         return None
@@ -68,7 +68,7 @@ def picked_effect(here: WhatIf, columns: Iterable[int], mode: str | None = None)
 
 
 def start_probe(here: WhatIf, what: str, columns: Iterable[int] | None) -> None:
-    """Starts the job; what goes wrong is told where the part is drawn."""
+    """Starts the knock-out job; an error is stored and shown where the part is drawn."""
     masks = None if columns is None else here.mask(columns)
     which = "each" if columns is None else sorted(columns)
     name = f"probe {here.trace.id} {here.level} {here.mode} {which}"
@@ -83,7 +83,7 @@ def start_probe(here: WhatIf, what: str, columns: Iterable[int] | None) -> None:
 
 
 def probe_waiting(here: WhatIf, what: str) -> bool:
-    """Draws the job under way, or what went wrong with it; True while there is something to wait for."""
+    """Draws the running job, or its error; True while the job runs."""
     mine = here.slot(what)
     state = st.session_state
     if job_progress.current_job(mine) is not None:

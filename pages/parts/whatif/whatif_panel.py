@@ -1,4 +1,4 @@
-"""The what-if of one run: controls, the knock-out of what is picked, the answer without it, every word at once."""
+"""Draws the what-if of one run: word picker, effect of the picked words, answer without them, all words."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HINT = "Click the words to knock out, or drag over them"
 
 
 def what_if(trace: Trace, chosen: Choices, key: str) -> None:
-    """Draws everything, texts included. ``key`` names its state: another one for each column of a page."""
+    """Draws the what-if, texts included. ``key`` prefixes its state; each column of a page needs its own."""
     try:
         spot = whatif_state(trace, chosen, key)
         data = with_hint(shaded_texts_data(trace, spot.texts, strength=chosen.strength, **_lights(spot)), HINT)
@@ -37,18 +37,18 @@ def what_if(trace: Trace, chosen: Choices, key: str) -> None:
 
 
 def whatif_panel(trace: Trace, chosen: Choices, key: str = "whatif") -> None:
-    """The same below texts that the page draws itself."""
+    """Draws the what-if without its texts, which the page draws itself."""
     _draw(whatif_state(trace, chosen, key))
 
 
 def whatif_overlays(trace: Trace, chosen: Choices, key: str = "whatif") -> tuple[dict[str, Any], Any]:
-    """(keywords for ``reader_data``, what a click in those texts does) while the what-if is open."""
+    """(keyword arguments for ``shaded_texts_data``, click handler) for texts that the page draws itself."""
     spot = whatif_state(trace, chosen, key)
     return _lights(spot), lambda selection: take_click(spot, selection)
 
 
 def open_whatif(trace: Trace, chosen: Choices, selection: dict[str, Any] | None) -> None:
-    """Comes from elsewhere on the page: what was clicked in the input is what gets picked. Raises MethodError."""
+    """Picks the words selected in the input text; for a button elsewhere on the page. Raises MethodError."""
     spot = whatif_state(trace, chosen, "whatif")
     if selection and selection.get("side") == "input":
         spot.pick(spot.behind(selected_columns(spot, selection)))

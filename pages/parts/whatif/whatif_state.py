@@ -1,8 +1,8 @@
-"""One what-if on a page: which run, how its prompt is cut, what is picked. Its state hangs on ``key``.
+"""The state of a what-if on a page: its run, the units of the prompt, the picked ones.
 
-What is picked is kept by run and granularity, so that a look at another run or a coarser cut loses nothing. What a
-knock-out did is never kept here: it is read from the store by run, mode and what was hidden, so that it is there
-again after a restart. Guarded by tests/pages/test_whatif.py.
+Picked units are kept by run and granularity, so that showing another run or granularity loses nothing. The effect of a
+knock-out is never kept here: it is read from the store by run, mode and hidden units, so that it is there again after
+a restart. Guarded by tests/pages/test_whatif.py.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from pages.parts.run_cache import importance
 
 MODE_NAMES = {"mask": "Hidden", "remove": "Removed"}
 UNREAD = {"unit": "none"}
-"""Laid over the data of the texts: nothing can be read off them."""
+"""Overrides the data of the texts, so that they show no numbers."""
 SLOTS = ("one", "each", "answer")
 NOUNS = {"token": "tokens", "word": "words", "sentence": "sentences", "segment": "segments"}
 
 
 @dataclass(frozen=True)
 class WhatIf:
-    """``texts`` are the units that the reader shows, ``units`` those that are knocked out (segments: coarser)."""
+    """One what-if. ``texts``: units that the reader shows; ``units``: those knocked out (segments are coarser)."""
 
     trace: Trace
     chosen: Choices
@@ -39,7 +39,7 @@ class WhatIf:
     units: Units
     texts: Importance
     seen: dict[Any, Any] = field(default_factory=dict, compare=False)
-    """Probes that this draw of the page has looked up already."""
+    """Probes that this rerun of the page has looked up already."""
 
     @property
     def own(self) -> np.ndarray:
@@ -50,7 +50,7 @@ class WhatIf:
 
     @property
     def mode(self) -> str:
-        """mask or remove."""
+        """How words are knocked out: mask or remove."""
         first = "remove" if self.trace.model.attention == "none" else "mask"
         return st.session_state.get(f"{self.key}:mode") or first
 
@@ -61,23 +61,23 @@ class WhatIf:
         return tuple(sorted(kept))
 
     def slot(self, what: str) -> str:
-        """Where the session keeps this part's job: ``one``, ``each`` or ``answer``."""
+        """The session key of this part's job; ``what`` is ``one``, ``each`` or ``answer``."""
         return f"{self.key}:{what}"
 
     def pick(self, columns: Iterable[int]) -> None:
-        """Sets what is picked."""
+        """Sets the picked units."""
         held = st.session_state.setdefault(f"{self.key}:picked", {})
         held[self.trace.id, self.level, len(self.units)] = tuple(sorted({int(c) for c in columns}))
-        for what in ("one", "answer"):  # what went wrong was told of other words
+        for what in ("one", "answer"):  # their errors belong to other words
             st.session_state[f"{self.slot(what)}:error"] = ""
 
     def toggle(self, columns: Iterable[int]) -> None:
-        """Adds them; takes them out where all of them were picked."""
+        """Adds units to the picked ones; removes them where all of them were picked."""
         now, new = set(self.picked), {int(c) for c in columns}
         self.pick(now - new if new <= now else now | new)
 
     def labels(self, columns: Iterable[int]) -> list[str]:
-        """The picked units as texts of the input, neighbours that touch or stand one space apart joined."""
+        """The input texts of these units; neighbours with nothing but white space between them are joined."""
         u = self.units
         out: list[str] = []
         last: tuple[int, int] | None = None
@@ -92,28 +92,28 @@ class WhatIf:
         return out
 
     def shown(self, columns: Iterable[int]) -> list[int]:
-        """Columns of ``texts`` in which these units stand."""
+        """Columns of ``texts`` that contain these units."""
         if self.level == self.texts.columns.granularity:
             return [int(c) for c in columns]
         tokens = self.units.token[np.isin(self.units.unit, list(columns))]
         return sorted(set(self.texts.columns.unit[np.isin(self.texts.columns.token, tokens)].tolist()))
 
     def behind(self, columns: Iterable[int]) -> list[int]:
-        """Units that stand in these columns of ``texts``."""
+        """Units contained in these columns of ``texts``."""
         if self.level == self.texts.columns.granularity:
             return [int(c) for c in columns]
         tokens = self.texts.columns.token[np.isin(self.texts.columns.unit, list(columns))]
         return sorted(set(self.units.unit[np.isin(self.units.token, tokens)].tolist()))
 
     def mask(self, columns: Iterable[int]) -> np.ndarray:
-        """bool [1, unit] for the store and the job."""
+        """bool [1, unit] that is True for these units, for the store and the job."""
         out = np.zeros((1, len(self.units)), bool)
         out[0, list(columns)] = True
         return out
 
 
 def whatif_state(trace: Trace, chosen: Choices, key: str) -> WhatIf:
-    """The what-if of a run as the page's controls read it; jobs that have ended are taken in. Raises MethodError."""
+    """The what-if of a run with the page's settings; collects errors of finished jobs. Raises MethodError."""
     for what in SLOTS:
         _, _, error = job_progress.take_result(f"{key}:{what}")
         if error:
@@ -137,7 +137,7 @@ def _cut(run: str, segments: Any, level: str, _trace: Trace) -> Units:
 
 
 def empty_units(trace: Trace, level: str) -> Importance:
-    """The run's units without any number."""
+    """The run's units as an Importance without any number."""
     return _blank(trace.id, trace.request.segments, level, _trace=trace)
 
 

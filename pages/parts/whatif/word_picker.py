@@ -1,4 +1,4 @@
-"""Which words to knock out: a click in the text, a box for keyboard and touch, a whole sentence or segment at once."""
+"""Picks the words to knock out: clicks in the text, a box for keyboard and touch, whole sentences or segments."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ABOUT_MODE = (
 
 
 def take_click(here: WhatIf, selection: dict[str, Any]) -> bool:
-    """A click or drag in the input text: toggles what is picked. True where the click was meant for us."""
+    """Toggles the units of a click or drag in the input text; True where it was in the input text."""
     if selection.get("side") != "input":
         return False
     here.toggle(here.behind(selected_columns(here, selection)))
@@ -29,14 +29,14 @@ def take_click(here: WhatIf, selection: dict[str, Any]) -> bool:
 
 
 def selected_columns(here: WhatIf, selection: dict[str, Any]) -> list[int]:
-    """Columns of the texts in which a selection of the input text stands."""
+    """Columns of ``texts`` that a selection in the input text covers."""
     shown = shown_columns(here.trace, here.texts)
     at = np.arange(int(selection["start"]), int(selection["end"]))
     return shown[at[at < len(shown)]].tolist()
 
 
 def word_picker(here: WhatIf) -> None:
-    """Mode, words, and whole parts of the prompt."""
+    """Draws the boxes for words and whole parts of the prompt, and the choice of mode."""
     state = st.session_state
     state[f"{here.key}:mode"] = here.mode
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -74,7 +74,7 @@ def _words(here: WhatIf) -> None:
 
 
 def _parts(here: WhatIf) -> None:
-    """Sentences and segments as bundles of units."""
+    """Draws a select box that adds a whole sentence or segment."""
     bundles = _bundles(here)
     if len(bundles) < 2 and here.level != "token":
         bundles = {"Everything you wrote": [int(c) for c in here.own]} if len(here.own) > 1 else {}

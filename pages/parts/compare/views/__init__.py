@@ -1,1 +1,1 @@
-"""What Compare draws below its columns: one module a view, each a function from the comparison to a ``Figure``."""
+"""The views below the columns of Compare: functions from the matched columns to a ``ViewFigure``."""

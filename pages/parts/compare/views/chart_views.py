@@ -1,4 +1,4 @@
-"""The views that are one figure: aligned heatmaps, the signed difference, agreement with its baselines."""
+"""Views of Compare that draw one chart: aligned heatmaps, signed difference, agreement with its baselines."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NOT_FAITHFUL = (
 
 
 def heatmaps_view(all_of: MatchedColumns, shared: bool) -> ViewFigure:
-    """All columns as heatmaps over the same words."""
+    """Draws all columns as heatmaps over the same words."""
     same = len({d.share for d in all_of.drawn}) == 1
     arrange = "stacked" if is_phone() else "auto"
     chart = _heat(all_of.name, shared and same, tuple(all_of.names), marked_unit(all_of), arrange, _all_of=all_of)
@@ -46,7 +46,7 @@ def heatmaps_view(all_of: MatchedColumns, shared: bool) -> ViewFigure:
 def _heat(
     name: Name, shared: bool, names: tuple[str, ...], unit: int | None, arrange: Any, _all_of: MatchedColumns
 ) -> dict[str, Any]:
-    """As a dict, so that another click draws it without building and checking it again."""
+    """The chart as a dict, so that a rerun draws it without building and validating it again."""
     picked = () if unit is None else (unit,)
     of = _all_of.comparison
     chart = heatmaps(
@@ -60,14 +60,14 @@ def _heat(
         select="word",
     )
     spec: dict[str, Any] = chart.to_dict(validate=False)
-    if not shared:  # a legend a column: below each other
+    if not shared:  # one legend for each column, stacked
         below = {"layout": {"bottom": {"anchor": "start", "direction": "vertical", "margin": 4}}}
         spec["config"] = (spec.get("config") or {}) | {"legend": below}
     return spec
 
 
 def difference_view(all_of: MatchedColumns) -> ViewFigure:
-    """What the second column read more than the first."""
+    """Draws how much more of each word the second column read than the first."""
     pair = pick_pair(all_of, SHOWN_COLUMNS)
     if pair is None:
         return ViewFigure(None, lambda: "")
@@ -94,7 +94,7 @@ def _difference(
 
 
 def _draw(all_of: MatchedColumns, chart: Any, key: str) -> None:
-    """With a click on a word marking it everywhere."""
+    """Draws a chart in which a click on a word marks it in all columns."""
 
     def clicked() -> None:
         cells = st.session_state[key]["selection"].get("word") or []
@@ -105,7 +105,7 @@ def _draw(all_of: MatchedColumns, chart: Any, key: str) -> None:
 
 
 def agreement_view(all_of: MatchedColumns) -> ViewFigure:
-    """How far the columns agree, and how much of that says nothing."""
+    """Draws how far the columns agree, beside the agreement that position or token counts alone would give."""
     if len(all_of.drawn) < 2:
         pick_pair(all_of, SHOWN_COLUMNS)
         return ViewFigure(None, lambda: "")
@@ -140,7 +140,7 @@ def _number(value: float) -> str:
 
 
 def comparison_head(all_of: MatchedColumns, view: str) -> dict[str, Any]:
-    """The first lines of a CSV: where its numbers come from."""
+    """Facts for the first lines of a CSV: view, runs, models, parameters."""
     c = all_of.comparison
     runs = {
         f"run {i}": f"{n} · {m} · {t}"
@@ -151,7 +151,7 @@ def comparison_head(all_of: MatchedColumns, view: str) -> dict[str, Any]:
 
 
 def comparison_csv(all_of: MatchedColumns) -> str:
-    """Every number of the comparison, in long form."""
+    """Every number of the comparison as CSV in long form."""
     import pandas as pd
 
     frame = tidy_comparison(all_of.comparison)

@@ -1,4 +1,4 @@
-"""Which column, or which two columns, a view is about."""
+"""Controls that choose the column, or the two columns, of a view."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pages.parts.compare.matched_columns import MatchedColumns
 
 
 def pick_pair(all_of: MatchedColumns, key: str) -> tuple[int, int] | None:
-    """Numbers of the two columns; a choice where there are more than two. None, told, where there is only one."""
+    """Indices of two columns, by a control where there are more; None with a message where there is only one."""
     pairs = list(combinations(range(len(all_of.drawn)), 2))
     if not pairs:
         st.info(
@@ -30,11 +30,11 @@ def pick_pair(all_of: MatchedColumns, key: str) -> tuple[int, int] | None:
 
 
 APART = 1.25
-"""Times as much of its attention on words, from which on one column's words gain for that alone."""
+"""Ratio of two columns' total attention on words from which on most words gain by that alone."""
 
 
 def totals_sentence(all_of: MatchedColumns, pair: tuple[int, int]) -> str:
-    """A sentence where the words of one column got far more in all: then nearly every word "gains"; else empty."""
+    """A warning where one column's words got far more attention in all, so that most words gain; else empty."""
     both = [(all_of.letters[i], float(np.nansum(all_of.comparison.values[i]))) for i in pair]
     (less, low), (more, high) = sorted(both, key=lambda x: x[1])
     if not all(all_of.drawn[i].share for i in pair) or not low or high < APART * low:
@@ -47,7 +47,7 @@ def totals_sentence(all_of: MatchedColumns, pair: tuple[int, int]) -> str:
 
 
 def pick_column(all_of: MatchedColumns, key: str) -> int:
-    """Number of the column; a choice where there is more than one."""
+    """Index of the column, by a control where there is more than one."""
     letters = all_of.letters
     if len(letters) == 1:
         return 0

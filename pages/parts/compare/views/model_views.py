@@ -1,4 +1,4 @@
-"""Views that run a model again: each answer under each prompt, next words, stability and what-if of a column."""
+"""Views of Compare that run a model: answers under other prompts, next tokens, stability, knock-outs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pages.parts.whatif import what_if
 
 
 def column_stability(all_of: MatchedColumns) -> ViewFigure:
-    """Does what one column read survive small edits of its prompt?"""
+    """Draws how stable one column's attention is under small edits of its prompt, or over seeds."""
     run = pick_column(all_of, "compare_stable")
     drawn = all_of.drawn[run]
     return stability_view(
@@ -33,22 +33,22 @@ def column_stability(all_of: MatchedColumns) -> ViewFigure:
 
 
 def cross_scores_view(all_of: MatchedColumns) -> ViewFigure:
-    """How likely is each answer under each prompt?"""
+    """Draws the log-probability of each answer under each prompt."""
     return cross_view(_drafts(all_of), all_of.traces, all_of.names, key="compare_cross")
 
 
 def next_tokens_view(all_of: MatchedColumns) -> ViewFigure:
-    """What may come right behind each prompt?"""
+    """Draws the likeliest next tokens of each prompt."""
     return next_words_view(_drafts(all_of), all_of.names, key="compare_next")
 
 
 def _drafts(all_of: MatchedColumns) -> list[Draft]:
-    """What each column asks by itself, also while it reads another one's answer."""
+    """Each column's own draft, also while the column scores another one's answer."""
     return [apply_system_rule(d.seen.column.filled, *system_rule()).draft() for d in all_of.drawn]
 
 
 def knock_out_view(all_of: MatchedColumns) -> ViewFigure:
-    """What would the same answer lose without some of the words? Each column by itself, beside each other."""
+    """Draws what each column's answer loses when words of its prompt are knocked out; two columns side by side."""
     places = st.columns(len(all_of.drawn), gap="medium") if len(all_of.drawn) < 3 else None
     shown = range(len(all_of.drawn)) if places else [pick_column(all_of, "compare_knocked")]
     for at, run in enumerate(shown):

@@ -1,4 +1,4 @@
-"""Outputs: the answers beside each other, what differs in words, how long they are and how sure the model was."""
+"""The view Outputs: a table of answer lengths and log-probabilities, and a word diff of two answers."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def outputs_view(all_of: MatchedColumns) -> ViewFigure:
 
 
 def _said(name: str, value: Any) -> str:
-    """A number of the table for people."""
+    """A value of the table as readable text."""
     if name == "finish":
         return FINISHED[value]
     if name in ("words", "characters", "tokens"):
@@ -83,9 +83,9 @@ def _difference(all_of: MatchedColumns) -> None:
 
 
 def diff_markdown(pieces: list[tuple[bool, str]], sign: str, colour: str) -> str:
-    """Markdown of a text whose marked stretches stand on a coloured ground behind a sign, line by line.
+    """Markdown in which changed pieces have a coloured background and a sign in front.
 
-    What a text holds is never carried out as Markdown; line breaks stay.
+    Markdown inside the texts is escaped; line breaks stay.
     """
     joined = [(c, "".join(t for _, t in run)) for c, run in groupby((p for p in pieces if p[1]), key=lambda p: p[0])]
     lines = [""]

@@ -1,4 +1,4 @@
-"""Words: which gained and which lost from one column to another, as a chart and as the whole ranked table."""
+"""The view Words: which words gained or lost attention between two columns, as a chart and a ranked table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STATUS = {"matched": "same word", "replaced": "another word", "inserted": "only 
 
 
 def words_view(all_of: MatchedColumns) -> ViewFigure:
-    """Draws both."""
+    """Draws the chart and the table."""
     pair = pick_pair(all_of, SHOWN_COLUMNS)
     if pair is None:
         return ViewFigure(None, lambda: "")
