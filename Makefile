@@ -4,7 +4,7 @@
 
 PYTHON = .venv/bin/python
 
-.PHONY: run demo test bench calibrate lint format venv dev torch-cpu clean
+.PHONY: run demo test check bench calibrate docs lint format venv dev torch-cpu clean
 
 run: venv        ## start the dashboard and print its address
 	@exec $(PYTHON) -m core app
@@ -22,6 +22,9 @@ EXAMPLE = $(firstword $(wildcard docs/example-study/runs.parquet docs/example-st
 
 calibrate: dev   ## do the statistics of Findings tell the truth where it is known? Writes docs/calibration.md
 	@exec $(PYTHON) -m core.study.statistics.calibration --save docs/calibration.md $(addprefix --table ,$(EXAMPLE)) $(ARGS)
+
+docs: dev        ## the documentation as a site, in site/
+	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet && echo "site/index.html"
 
 lint: dev
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy
