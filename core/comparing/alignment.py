@@ -34,12 +34,12 @@ def align_texts(texts: Sequence[Sequence[str]], *, strip: bool = False) -> np.nd
 
     ``strip``: spaces at the edges of a text do not count (tokens). Slots are in reading order.
     """
-    lines = sorted({tuple(t) for t in texts}, key=lambda line: (-len(line), [_key(t, strip) for t in line], line))
+    lines = sorted({tuple(t) for t in texts}, key=lambda line: (-len(line), [word_key(t, strip) for t in line], line))
     solid = [[i for i, t in enumerate(line) if not t or not t.isspace()] for line in lines]
     slots: list[Slot] = []
     names: list[set[str]] = []
     for number, line in enumerate(lines):
-        _fold(slots, names, number, [_key(line[i], strip) for i in solid[number]])
+        _fold(slots, names, number, [word_key(line[i], strip) for i in solid[number]])
     places = _with_spaces(slots, solid, [len(line) for line in lines])
     table = np.full((len(lines), len(places)), -1, np.int32)
     for at, place in enumerate(places):
@@ -66,7 +66,8 @@ def canonical_text(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _key(text: str, strip: bool) -> str:
+def word_key(text: str, strip: bool) -> str:
+    """Returns the text by which words are the same: normalised, without case, with ``strip`` without outer spaces."""
     folded = canonical_text(canonical_text(text).casefold())
     return (folded.strip() or folded) if strip else folded
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .alignment import align_texts, canonical_text
+from .alignment import align_texts, word_key
 
 ROUNDS = 8
 """Most sentences that are followed through a shuffled text: each round finds at least one."""
@@ -22,7 +22,7 @@ ROUNDS = 8
 
 def align_edit(first: Sequence[str], other: Sequence[str], *, strip: bool = False) -> np.ndarray:
     """Returns int64 [len(first)]: the index in ``other`` of each text of ``first``, or -1; no index twice."""
-    a, b = ([_key(t, strip) for t in texts] for texts in (first, other))
+    a, b = ([word_key(t, strip) for t in texts] for texts in (first, other))
     place = np.full(len(a), -1, np.int64)
     standing = _pairs(first, other, range(len(a)), range(len(b)), strip)
     for i, j in standing:
@@ -46,11 +46,6 @@ def align_edit(first: Sequence[str], other: Sequence[str], *, strip: bool = Fals
         if place[i] < 0 and j not in taken:
             place[i] = j
     return place
-
-
-def _key(text: str, strip: bool) -> str:
-    folded = canonical_text(canonical_text(text).casefold())
-    return (folded.strip() or folded) if strip else folded
 
 
 def _pairs(

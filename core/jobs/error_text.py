@@ -16,8 +16,6 @@ LOG = logging.getLogger("heed")
 DISK_FULL = "The disk is full: free some space, or set HEED_HOME and HEED_MODELS to another disk, and try again."
 UNKNOWN = "Something went wrong that Heed did not expect ({name}): see the log where Heed was started, then try again."
 
-_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory", "bad_alloc")
-
 
 def error_sentence(error: BaseException) -> str:
     """Returns one sentence with the remedy; what another library raised is logged with its traceback."""

@@ -18,7 +18,7 @@ from ..capture.run_model import capture_errors
 from ..errors import PromptError
 from ..models.self_check import hiding_leaks
 from ..progress import IsCancelled, never_cancelled, no_progress
-from ..records import Segment, Span, Trace
+from ..records import MessageSpan, Segment, Trace
 from ..text.deletion import delete_spans
 from ..text.render import render
 from ..text.token_groups import segment_share
@@ -31,7 +31,7 @@ _tried: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 def ablate_segments(
     model: Any,
     trace: Trace,
-    parts: Mapping[str, Sequence[Span]],
+    parts: Mapping[str, Sequence[MessageSpan]],
     *,
     modes: Sequence[str] = PROBE_MODES,
     cancelled: IsCancelled = never_cancelled,
@@ -68,7 +68,7 @@ def _hides(model: Any) -> bool:
     return known
 
 
-def _variant(model: Any, trace: Trace, prompt: np.ndarray, spans: Sequence[Span], mode: str) -> Variant | None:
+def _variant(model: Any, trace: Trace, prompt: np.ndarray, spans: Sequence[MessageSpan], mode: str) -> Variant | None:
     if mode == "mask":
         hidden = tokens_in_spans(trace, spans)
         return Variant(prompt, hidden) if hidden.any() else None
@@ -81,7 +81,7 @@ def _variant(model: Any, trace: Trace, prompt: np.ndarray, spans: Sequence[Span]
         return None
 
 
-def tokens_in_spans(trace: Trace, spans: Sequence[Span]) -> np.ndarray:
+def tokens_in_spans(trace: Trace, spans: Sequence[MessageSpan]) -> np.ndarray:
     """Returns bool [P]: whether at least half of the token's characters lie in the spans."""
     share = np.zeros(len(trace.tokens), np.float32)
     for message, start, end in spans:

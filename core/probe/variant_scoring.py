@@ -27,8 +27,8 @@ TOKENS = {"cpu": 1024}
 """Tokens per batch: enough to fill a processor; other devices take MANY."""
 MANY = 16384
 SHARE = 0.25
-"""Part of the free memory that a batch may take; on the CPU also at most MOST_VARIANTS bytes."""
-MOST_VARIANTS = 1 << 30
+"""Part of the free memory that a batch may take; on the CPU also at most MOST_BATCH_BYTES bytes."""
+MOST_BATCH_BYTES = 1 << 30
 WASTE = 1.25
 """A batch is closed before padding and repeated prefixes make it this much larger than its variants need."""
 
@@ -137,7 +137,7 @@ class Scorer:
 
         device = self._hf.device
         free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
-        return min(free * SHARE, MOST_VARIANTS) if device.type == "cpu" else free * SHARE
+        return min(free * SHARE, MOST_BATCH_BYTES) if device.type == "cpu" else free * SHARE
 
     def _pass(self, batch: Sequence[_Job]) -> np.ndarray:
         """Returns float32 [len(batch), T]."""

@@ -12,8 +12,8 @@ numpy only, frozen, checked when made. To add a field: say its shape in the docs
 from .comparison import STATUS, Agreement, Aligned, Comparison
 from .importance import Importance, Units
 from .probe import NextTokens, Probe
-from .request import SCHEMA, Message, ModelKey, ModelRef, Request, Segment
-from .study_records import SLICES, Answered, Digest, Instruction, Item, Span
+from .request import SCHEMA, Message, MessageSpan, ModelKey, ModelRef, Request, Segment, Span
+from .study_records import SLICES, Answered, Digest, Instruction, Item
 from .trace import FINISH, MAX, MEAN, PARTS, ROLES, SCALE, SEGMENTS, TOP, Rows, Source, Tokens, Trace
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "Instruction",
     "Item",
     "Message",
+    "MessageSpan",
     "ModelKey",
     "ModelRef",
     "NextTokens",

@@ -25,6 +25,12 @@ from .arrays import check_shape, set_fields
 SCHEMA = 1
 """Version of the stored records; part of every request id."""
 
+Span = tuple[int, int]
+"""(start, end): characters start:end of a text."""
+
+MessageSpan = tuple[int, int, int]
+"""(message, start, end): characters start:end of that message of the request, 0 for raw text."""
+
 
 @dataclass(frozen=True)
 class ModelKey:

@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import check_shape, frozen_array, set_fields
-
-Span = tuple[int, int, int]
-"""(message, start, end): characters start:end of that message, 0 for raw text."""
+from .request import MessageSpan
 
 SLICES = ("all", "first step", "first third", "last third")
 """The parts of an answer that ``Digest.heads`` is averaged over."""
@@ -24,7 +22,7 @@ class Instruction:
     id: str
     """A key of ``INSTRUCTIONS``, e.g. ``punctuation:no_comma``."""
     kwargs: Mapping[str, Any] = field(default_factory=dict)
-    spans: tuple[Span, ...] = ()
+    spans: tuple[MessageSpan, ...] = ()
     """Where the prompt asks for it (more than once where the instruction is repeated); empty: not found."""
     text: str = ""
     """The exact words that ask for it, where the item says them; empty: they have to be found."""

@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import StoreError
-from ..records import Answered, Digest, Instruction, Item, Request
+from ..records import Answered, Digest, Instruction, Item, MessageSpan, Request
 from ..store.serialise import from_plain, to_plain
 from . import database, table_rows
 from .digest import pack_digest, unpack_digest
-
-Span = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class KeptCell:
 
     cell: str
     request: Request
-    spans: tuple[tuple[Span, ...], ...]
+    spans: tuple[tuple[MessageSpan, ...], ...]
     """Spans of each of the item's instructions."""
     digest: Digest | None
     effects: Mapping[str, float]

@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import Cancelled, HeedError, error_reason
 from ..importance.methods import METHODS, default_study_methods
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
-from ..records import Digest, Instruction, Request, Span, Trace
+from ..records import Digest, Instruction, MessageSpan, Request, Trace
 from .digest import make_digest
 
 PART_SPANS = {"mask": "masked", "remove": "removed"}
@@ -114,9 +114,9 @@ def _result(
     )
 
 
-def ablated_parts(one: StudyRun) -> dict[str, list[Span]]:
+def ablated_parts(one: StudyRun) -> dict[str, list[MessageSpan]]:
     """Returns {name: spans} to ablate: segments by name, each instruction's span as ``check N``, all as ``check``."""
-    parts: dict[str, list[Span]] = {}
+    parts: dict[str, list[MessageSpan]] = {}
     for s in one.request.segments:
         if not s.name.startswith("check"):
             parts.setdefault(s.name, []).append((s.message, s.start, s.end))

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import PromptError
-from ..records import Instruction, Item, Message, Segment, Span
+from ..records import Instruction, Item, Message, MessageSpan, Segment
 from .item_files import ITEM_PARTS, Example
 
 FIELDS = ("instruction", "context", "examples", "question", "prompt")
@@ -269,9 +269,9 @@ class _Writer:
         if named:
             self.segments.append(Segment(name, len(self.messages), start, start + len(text)))
 
-    def spans(self, item: Item, told: Instruction) -> tuple[Span, ...]:
+    def spans(self, item: Item, told: Instruction) -> tuple[MessageSpan, ...]:
         """Returns every span that asks for one instruction; none in a part that a filler replaced."""
-        found: list[Span] = []
+        found: list[MessageSpan] = []
         for part, a, b in local_spans(item, told):
             text = item.segments.get(part, item.prompt).strip()
             found += [(m, s + a, s + b) for name, put, m, s in self.placed if (name, put) == (part, text)]

@@ -12,16 +12,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ..errors import PromptError
-from ..records import Message, Request, Segment, Tokens, Units
-
-Span = tuple[int, int, int]
-"""(message, start, end): characters start:end of that message of the request, 0 for raw text."""
+from ..records import Message, MessageSpan, Request, Segment, Tokens, Units
 
 NOTHING_LEFT = "Nothing of the prompt would remain: leave at least one word in it."
 IDS = "This prompt was given as token ids, so no text can be taken out of it: write it as text, or hide the words."
 
 
-def delete_spans(request: Request, spans: Iterable[Span]) -> Request:
+def delete_spans(request: Request, spans: Iterable[MessageSpan]) -> Request:
     """Returns ``request`` without these spans of the user's messages; everything else stays as it is.
 
     Spans may overlap; without any, the request is returned unchanged. Raises PromptError where nothing would remain, or
@@ -92,13 +89,15 @@ def _moved(segment: Segment, keep: Sequence[bool]) -> Segment:
     return replace(segment, start=sum(keep[: segment.start]), end=sum(keep[: segment.end]))
 
 
-def removable_spans(tokens: Tokens, units: Units, segments: Sequence[Segment] = ()) -> tuple[tuple[Span, ...], ...]:
+def removable_spans(
+    tokens: Tokens, units: Units, segments: Sequence[Segment] = ()
+) -> tuple[tuple[MessageSpan, ...], ...]:
     """Returns per unit of the prompt the spans of the user's text that it covers; empty where it has none (markup).
 
     ``segments`` are the request's: a role's unit named "other" is that role's text outside them.
     """
     own = [i for i, source in enumerate(tokens.sources) if source.origin == "user"]
-    found: list[tuple[Span, ...]] = []
+    found: list[tuple[MessageSpan, ...]] = []
     for u in range(len(units)):
         message, start, end = int(units.message[u]), int(units.start[u]), int(units.end[u])
         if not tokens.proven:
@@ -114,7 +113,7 @@ def removable_spans(tokens: Tokens, units: Units, segments: Sequence[Segment] = 
     return tuple(found)
 
 
-def _outside(length: int, message: int, segments: Sequence[Segment]) -> list[Span]:
+def _outside(length: int, message: int, segments: Sequence[Segment]) -> list[MessageSpan]:
     """Returns the spans of a message that lie in none of the segments."""
     spans, at = [], 0
     for s in sorted((s for s in segments if s.message == message), key=lambda s: s.start):

@@ -14,9 +14,8 @@ from itertools import pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from ..records import Span
 from .display_text import BROKEN, graphemes
-
-Span = tuple[int, int]
 
 _WINDOW = 24
 """Tokens decoded together before the window moves on; it moves only at a whole character."""

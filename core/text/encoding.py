@@ -16,9 +16,8 @@ from typing import Any
 
 import regex
 
+from ..records import Span
 from .detokenise import close_spans, decode_ids, merge_empty_spans, spell_tokens, token_texts
-
-Span = tuple[int, int]
 
 _DROPPED = regex.compile(r"[\s\p{Cc}\p{Cf}]*")
 _SPACES = regex.compile(r"[\s▁]+")

@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ..records import Source, Tokens
+from ..records import Source, Span, Tokens
 from .detokenise import close_spans, spell_tokens, token_texts
 from .rendered_prompt import RenderedPrompt
 from .special_tokens import special_ids, strip_tokens
 from .thinking_blocks import thinking_end
-
-Span = tuple[int, int]
 
 
 def with_output(

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import PromptError
-
-Span = tuple[int, int]
+from ..records import Span
 
 
 def special_ids(tokenizer: Any) -> frozenset[int]:

@@ -12,14 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ..records import Source, Tokens
+from ..records import Source, Span, Tokens
 from .detokenise import close_span, token_texts
 from .display_text import graphemes
 from .encoding import Encoded
 from .message_layout import PlacedPiece
 from .special_tokens import special_ids
-
-Span = tuple[int, int]
 
 UNPROVEN = "Where tokens stand in your text could not be proven here: only single tokens and roles are shown."
 UNPLACED = "The chat template changes your text, so it was not found in what the model read: only tokens are shown."

@@ -16,11 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import MethodError
-from ..records import ROLES, Segment, Tokens, Units
+from ..records import ROLES, Segment, Span, Tokens, Units
 from .display_text import visible_text
 from .word_boundaries import sentence_spans, word_spans
-
-Span = tuple[int, int]
 
 EMPTY = "∅"
 """Label of a token that stands for no text at all."""

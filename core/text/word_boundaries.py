@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import regex
 
-Span = tuple[int, int]
+from ..records import Span
 
 _MARKS = r"[\p{WB=Extend}\p{WB=Format}\p{WB=ZWJ}]"
 _X = rf"{_MARKS}*+(?:(?<=\u200D)\p{{Extended_Pictographic}}{_MARKS}*+)*+"

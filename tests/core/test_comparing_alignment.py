@@ -68,10 +68,10 @@ def test_spaces_belong_to_the_word_that_follows():
 
 @given(WORDS, WORDS)
 def test_two_texts_share_as_much_as_they_can(a, b):
-    solid = [[module._key(w, False) for w in line if not w.isspace()] for line in (a, b)]
+    solid = [[module.word_key(w, False) for w in line if not w.isspace()] for line in (a, b)]
     found = align_texts([a, b])
     both = [(a[i], b[j]) for i, j in found.T if i >= 0 and j >= 0]
-    same = [x for x, y in both if not x.isspace() and module._key(x, False) == module._key(y, False)]
+    same = [x for x, y in both if not x.isspace() and module.word_key(x, False) == module.word_key(y, False)]
     assert len(same) == longest(*map(tuple, solid))
 
 

@@ -8,7 +8,7 @@ from pandas.testing import assert_frame_equal
 
 from core.study.findings.bundle import bundle_study
 from core.study.findings.cache import (
-    FEW_PERMUTATIONS,
+    MOST_FINDINGS,
     SHIPPED,
     compute_opened,
     findings_name,
@@ -51,14 +51,12 @@ def test_another_table_or_filter_is_another_name(opened):
 
 def test_kept_ones_make_room_and_damage_is_no_failure(opened, tmp_path):
     found = made(opened.runs, prediction=False)
-    for i in range(FEW_PERMUTATIONS + 1):
+    for i in range(MOST_FINDINGS + 1):
         save_findings(found, tmp_path, str(i))
+    assert len(list(tmp_path.iterdir())) == MOST_FINDINGS and load_findings(tmp_path, str(MOST_FINDINGS)) is not None
+    (tmp_path / f"findings-{MOST_FINDINGS}" / "plain.json").write_text("{")
     assert (
-        len(list(tmp_path.iterdir())) == FEW_PERMUTATIONS and load_findings(tmp_path, str(FEW_PERMUTATIONS)) is not None
-    )
-    (tmp_path / f"findings-{FEW_PERMUTATIONS}" / "plain.json").write_text("{")
-    assert (
-        load_findings(tmp_path, str(FEW_PERMUTATIONS)) is None
+        load_findings(tmp_path, str(MOST_FINDINGS)) is None
         and load_findings(tmp_path, "other") is None
         and load_findings(None, "x") is None
     )

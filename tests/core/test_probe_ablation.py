@@ -272,6 +272,6 @@ def test_memory_decides_the_size_of_a_batch(models, chat, monkeypatch):
     knock_out(model, chat)
     assert max(sizes) > 1
     sizes.clear()
-    monkeypatch.setattr(variant_scoring, "MOST_VARIANTS", 1)
+    monkeypatch.setattr(variant_scoring, "MOST_BATCH_BYTES", 1)
     knock_out(model, chat)
     assert set(sizes) == {1}

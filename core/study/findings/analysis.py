@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import Cancelled, StudyError
 from ...progress import IsCancelled
 from .correlations import add_verdicts, forests, relate_columns, varying_columns
-from .record import Findings, comparison_effort
+from .record import NEEDED_COLUMNS, Findings, comparison_effort
 from .structure_effects import ValueDescription, compare_structures
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from ..plan import Plan
 
-NEEDED = ("prompt_id", "task", "structure", "model")
 CELL_COLUMNS = (
     *("task", "structure", "control", "model", "runs", "prompts", "failed", "failed_share"),
     *("truncated", "truncated_share", "reason"),
@@ -54,7 +53,7 @@ def compute_findings(
     one model, as ``Study.heads`` does; ``plan``: names baseline and primary pairs; None for a table from elsewhere.
     ``prompts`` {prompt_id: text} for one more baseline. ``slow=False`` leaves ``prediction`` empty.
     ``progress(fraction, text, None)``. ``permutations`` and ``resamples``: those of correlations (see
-    ``comparison_effort``). Raises StudyError for a table without the columns in NEEDED, Cancelled.
+    ``comparison_effort``). Raises StudyError for a table without the columns in NEEDED_COLUMNS, Cancelled.
     """
     asked = _Asked(progress, cancelled, 0.35 if slow else 1.0)
     table = _plain(runs)
@@ -160,15 +159,15 @@ def _no_told() -> pd.DataFrame:
 
 def _plain(runs: pd.DataFrame) -> pd.DataFrame:
     """Returns a copy with all columns that the analysis relies on. Raises StudyError."""
-    missing = [c for c in NEEDED if c not in runs.columns]
+    missing = [c for c in NEEDED_COLUMNS if c not in runs.columns]
     if missing:
         raise StudyError(
-            f"The table has no column {missing[0]!r}: findings need {', '.join(NEEDED)} and a row for each run."
+            f"The table has no column {missing[0]!r}: findings need {', '.join(NEEDED_COLUMNS)} and a row for each run."
         )
     if runs["prompt_id"].notna().sum() == 0:
         raise StudyError("The table has no rows: run the study, or its pilot, first.")
     table = runs[runs["prompt_id"].notna()].reset_index(drop=True).copy()
-    for name in NEEDED[1:]:
+    for name in NEEDED_COLUMNS[1:]:
         table[name] = table[name].astype(object).where(table[name].notna(), "").astype(str)
     for name, nothing in (("control", False), ("truncated", False), ("error", "")):
         table[name] = table[name].fillna(nothing) if name in table.columns else nothing

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SHIPPED = "findings"
 """Name of a folder that comes with a study, with the findings of all its runs."""
-FEW_PERMUTATIONS = 6
+MOST_FINDINGS = 6
 """Most stored findings of one study; older ones are deleted."""
 
 
@@ -68,7 +68,7 @@ def save_findings(found: Findings, folder: Path | None, name: str) -> None:
     with contextlib.suppress(OSError):
         write_findings(found, folder / f"findings-{name}")
         kept = sorted(folder.glob("findings-*"), key=lambda p: p.stat().st_mtime)
-        for old in kept[:-FEW_PERMUTATIONS]:
+        for old in kept[:-MOST_FINDINGS]:
             shutil.rmtree(old, ignore_errors=True)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 OUTCOMES = ("followed", "correct", "exact_match", "contains")
 """Yes / no outcomes that may be predicted: the first two that the table has."""
-MOST_RUNS = 2
+MOST_OUTCOMES = 2
 SINGLE = ("share_instruction", "share_check", "lookback", "sink", "entropy", "masked_instruction", "masked_check")
 WHOLE, FIRST_STEP = "heads", "heads, first step"
 PREDICTOR_LABELS = {
@@ -62,7 +62,7 @@ def predict_outcomes(
     import pandas as pd
 
     models = list(dict.fromkeys(table["model"]))
-    outcomes = [o for o in OUTCOMES if o in table.columns and table[o].nunique() > 1][:MOST_RUNS]
+    outcomes = [o for o in OUTCOMES if o in table.columns and table[o].nunique() > 1][:MOST_OUTCOMES]
     jobs = [(m, o) for m in models for o in outcomes]
     found = []
     vectors = prompt_vectors(table, prompts) if jobs else None

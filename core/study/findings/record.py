@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
+NEEDED_COLUMNS = ("prompt_id", "task", "structure", "model")
+"""Columns without which a table of runs cannot be read."""
+
 
 @dataclass(frozen=True, eq=False)
 class Findings:

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 STYLE = (Path(__file__).parent / "report.css").read_text("utf-8")
 FIRST_VALUES = {"quality": ("followed", "correct"), "attention": ("share_instruction", "share_check")}
 FIRST_VALUES |= {"effects": ("masked_instruction", "masked_check")}
-MOST_POINTS = 2
+MOST_QUALITY_FIGURES = 2
 """Number of quality values with figures of their own (of importance: one); all are in the tables."""
 ASKED = (("mean", "mean"), ("difference", "difference"), ("net", "net_difference"))
 """(question, the column that answers it) of those figures."""
@@ -134,7 +134,7 @@ def _first(table: pd.DataFrame, kind: str) -> list[str]:
     """Returns the values of one kind that get a figure: the usual ones, then the first of the table."""
     there = list(dict.fromkeys(table["value"]))
     usual = [v for v in FIRST_VALUES[kind] if v in there]
-    return [*usual, *(v for v in there if v not in usual)][: MOST_POINTS if kind == "quality" else 1]
+    return [*usual, *(v for v in there if v not in usual)][: MOST_QUALITY_FIGURES if kind == "quality" else 1]
 
 
 def _against(opened: OpenedStudy, found: Findings, estimand: str, pair: ShownPair | None) -> str:

@@ -25,7 +25,7 @@ OUTCOMES = ("followed", "correct", "instructions_strict", "token_f1", "rouge_l",
 """Outcomes to report: the first two, in this order, that have values."""
 PERCENT = ("0 or 1", "share")
 """Units whose differences are reported in percentage points."""
-STRUCTURE_VERBS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
+NUMBER_WORDS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
 CAUSE = (
     "None of this shows that importance decides quality. That would be tested by changing what is read and keeping all "
     "else: mask or move the instruction, write the answer anew, and compare its quality with that of a masked filler."
@@ -186,7 +186,7 @@ def _models(found: Findings) -> str:
     n = found.facts["models"]
     if n < 2:
         return "One model was asked: nothing here says how others behave."
-    these = f"these {STRUCTURE_VERBS.get(n, n)} models"
+    these = f"these {NUMBER_WORDS.get(n, n)} models"
     return f"Differences between models hold for {these} and these prompts; what sets the models apart was not varied."
 
 

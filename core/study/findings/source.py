@@ -19,15 +19,15 @@ from ...errors import StudyError
 from ..features import get_feature
 from ..plan import Plan
 from ..quality.metrics import METRICS
+from .record import NEEDED_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NEEDED = ("prompt_id", "task", "structure", "model")
 FILTERS = ("model", "task", "structure")
 EXAMPLE = "example"
 """Id of the study that comes with Heed."""
-MOST_ROWS = 200_000_000
+LARGEST_TABLE = 200_000_000
 """Most bytes of a table file."""
 _MADE = {"control": False, "seed": 0, "run": "", "truncated": False, "answer": "", "error": "", "finish": "", "why": ""}
 
@@ -73,7 +73,7 @@ def check_runs(table: pd.DataFrame, name: str = "The table") -> pd.DataFrame:
     """Returns ``table`` with every column that pages need. Raises StudyError, one sentence."""
     import pandas as pd
 
-    missing = [c for c in NEEDED if c not in table]
+    missing = [c for c in NEEDED_COLUMNS if c not in table]
     if missing:
         raise StudyError(
             f"{name} has no column {missing[0]}: a runs table has prompt_id, task, structure, model, then metrics and "
@@ -92,7 +92,7 @@ def check_runs(table: pd.DataFrame, name: str = "The table") -> pd.DataFrame:
         out[column] = out[column].fillna(usual) if column in out else usual
     for column in ("control", "truncated"):
         out[column] = out[column].map(_yes).astype(bool)
-    for column in (*NEEDED, "run", "answer", "error", "finish"):
+    for column in (*NEEDED_COLUMNS, "run", "answer", "error", "finish"):
         out[column] = out[column].fillna("").astype(str)
     if "cell" not in out or out["cell"].duplicated().any():
         out["cell"] = [f"row-{i + 1}" for i in range(len(out))]
@@ -109,7 +109,11 @@ def table_version(runs: pd.DataFrame) -> str:
     from pandas.util import hash_pandas_object
 
     own = runs[
-        [c for c in runs if c in METRICS or get_feature(c) is not None or c in (*NEEDED, "control", "cell", "error")]
+        [
+            c
+            for c in runs
+            if c in METRICS or get_feature(c) is not None or c in (*NEEDED_COLUMNS, "control", "cell", "error")
+        ]
     ]
     found = hashlib.sha256(",".join(map(str, own.columns)).encode())
     found.update(hash_pandas_object(own, index=False).to_numpy().tobytes())
@@ -126,8 +130,8 @@ def read_table(name: str, data: bytes) -> pd.DataFrame:
     """Reads a CSV or Parquet file as a table. Raises StudyError, one sentence."""
     import pandas as pd
 
-    if len(data) > MOST_ROWS:
-        raise StudyError(f"{name} has {len(data) / 1e6:,.0f} MB: a table may have up to {MOST_ROWS / 1e6:,.0f} MB.")
+    if len(data) > LARGEST_TABLE:
+        raise StudyError(f"{name} has {len(data) / 1e6:,.0f} MB: a table may have up to {LARGEST_TABLE / 1e6:,.0f} MB.")
     try:
         if data[:4] == b"PAR1":
             return pd.read_parquet(io.BytesIO(data))

@@ -146,7 +146,7 @@ def _test(grid: Grid, runs: RunArrays, effort: Effort, family: np.ndarray) -> No
             for test, at in tests:
                 extreme[at] += np.where(asked[at], test.exceeding(moves), 0)
         done[asked] = count
-        asked = open_ & (done == count) & (extreme < permutation.FEW_UNITS)
+        asked = open_ & (done == count) & (extreme < permutation.FEW_EXTREME)
         more = permutation.next_count(count, int((open_ & family).sum()), int((asked & family).sum()))
         if more == count:
             break

@@ -7,9 +7,9 @@ permutation that is again a uniformly random one of the units at hand, so each s
 that all strata share keep moving together.
 
 p = (b + 1) / (m + 1) with b of m permutations at least as extreme (Phipson and Smyth 2010): never 0, and exact. A
-family of 1,000 pairs needs a p of 5e-5 before one of them can be found, so pairs with b below ``FEW_UNITS`` continue
-with ten times as many permutations, while that could still decide anything. Stopping at b >= FEW_UNITS keeps p valid
-(Besag and Clifford 1991): a p below FEW_UNITS / m can only come from a pair that continued. No tail is fitted: its
+family of 1,000 pairs needs a p of 5e-5 before one of them can be found, so pairs with b below ``FEW_EXTREME`` continue
+with ten times as many permutations, while that could still decide anything. Stopping at b >= FEW_EXTREME keeps p valid
+(Besag and Clifford 1991): a p below FEW_EXTREME / m can only come from a pair that continued. No tail is fitted: its
 error is unknown.
 
 Guarded by tests/core/test_statistics_permutation.py and by ``make calibrate``.
@@ -21,9 +21,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-FEW_UNITS = 10
+FEW_EXTREME = 10
 LEAST_PERMUTATIONS, MANY_PERMUTATIONS = 9_999, 60
-"""Least permutations of the pairs with b below FEW_UNITS, unless there are more than MANY_PERMUTATIONS such pairs."""
+"""Least permutations of the pairs with b below FEW_EXTREME, unless there are more than MANY_PERMUTATIONS such pairs."""
 MOST_PERMUTATIONS = 99_999
 """Most permutations of one pair."""
 RESOLUTION = 40

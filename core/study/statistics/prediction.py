@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 from ...errors import Cancelled, StudyError
-from ...progress import IsCancelled, Progress
+from ...progress import IsCancelled, Progress, never_cancelled, no_progress
 from .auroc_interval import (
     RESAMPLES,
     Area,
@@ -52,14 +52,6 @@ PREDICTION_COLUMNS = (
     *("scheme", "kind", "features", "auroc", "low", "high", "within", "within_low", "within_high"),
     *("over_base", "over_low", "over_high", "direction", "c", "n", "runs", "positives", "negatives", "verdict", "why"),
 )
-
-
-def _silent(fraction: float | None, text: str, stream: str | None = None) -> None:
-    pass
-
-
-def _never() -> bool:
-    return False
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +89,8 @@ def predict_outcome(
     folds: int = FOLDS,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    progress: Progress = _silent,
-    cancelled: IsCancelled = _never,
+    progress: Progress = no_progress,
+    cancelled: IsCancelled = never_cancelled,
 ) -> pd.DataFrame:
     """Returns how well columns of a run predict whether its outcome ``y`` [run] is 1 or 0, beside baselines.
 

@@ -36,7 +36,7 @@ ABOUT_PAIRS = (
     "alternative may be empty. `{{` and `}}` stand for braces that are meant; braces without `|` stay as they are."
 )
 ABOUT_TOGETHER = "On: first alternatives with first ones, second with second. Off: every combination."
-KEPT_PAIRS = 32
+KEPT_NEXT_TOKENS = 32
 """Most next-token distributions kept in memory."""
 
 
@@ -208,7 +208,7 @@ def _next(drafts: Sequence[Draft], k: int, key: str) -> NextTokens | None:
         state[f"{key}_error"] = error
         if isinstance(result, NextTokens):
             kept[state.get(f"{key}_name") or name] = result
-            for old in list(kept)[:-KEPT_PAIRS]:
+            for old in list(kept)[:-KEPT_NEXT_TOKENS]:
                 kept.pop(old, None)
     if name in kept:
         return kept[name]

@@ -15,7 +15,7 @@ from pages.parts.findings.findings_figure import kept_figure, show_figure
 from pages.parts.markdown_escape import escape_markdown
 
 VALUE_KINDS = {"attention": "Attention", "effects": "Knock-out"}
-FIRST_METRICS = {
+FIRST_COLUMNS = {
     "quality": ("followed", "correct"),
     "attention": ("share_instruction",),
     "effects": ("masked_instruction",),
@@ -81,7 +81,7 @@ def _value(table: pd.DataFrame, kind: str, label: str, drawn: bool = True) -> st
     labels = dict(zip(table["value"], table["label"], strict=True))
     state, key = st.session_state, f"findings_value_{kind}"
     if state.get(key) not in labels:
-        state[key] = next((v for v in FIRST_METRICS[kind] if v in labels), next(iter(labels)))
+        state[key] = next((v for v in FIRST_COLUMNS[kind] if v in labels), next(iter(labels)))
     if drawn:
         st.selectbox(
             label,

@@ -26,9 +26,3 @@ def edit_table(name: str, token: str, frame: pd.DataFrame, **options: Any) -> pd
     now = st.data_editor(held[1], key=widget, hide_index=True, width="stretch", **options)
     state[place] = (token, held[1], now)
     return now
-
-
-def kept_edits(name: str, token: str) -> pd.DataFrame | None:
-    """The edited table, also while it is not drawn; None for another ``token``."""
-    held = st.session_state.get(field_key(f"table_{name}"))
-    return held[2] if held is not None and held[0] == token else None

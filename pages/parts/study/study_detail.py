@@ -6,7 +6,6 @@ Guarded by tests/pages/test_study_running.py.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -21,7 +20,6 @@ from pages.parts.study import extend_study, study_progress
 from pages.parts.study.encoder_offer import encoder_offer
 from pages.parts.study.study_form import field_key, fill_study_form
 
-STUDY_PAGE_FOLDER = Path(__file__).resolve().parents[3]
 SHOWN_ANSWERS = {
     "prompt_id": "Item",
     "answer": "Answer",
@@ -179,8 +177,7 @@ def _next(ident: str) -> None:
             ("pages/findings.py", "Open in Findings", ":material/insights:"),
             ("pages/rate.py", "Rate the answers", ":material/star_rate:"),
         ):
-            if (STUDY_PAGE_FOLDER / page).exists():
-                st.page_link(page, label=label, icon=icon, query_params={"study": ident})
+            st.page_link(page, label=label, icon=icon, query_params={"study": ident})
 
 
 def _answers(study: Study, ident: str) -> None:

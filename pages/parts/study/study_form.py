@@ -24,7 +24,7 @@ SOURCES = {BUILT_IN: "Built-in tasks", OWN_ITEMS: "Own items", BOTH: "Both"}
 ALL_ITEMS = 0
 """In number boxes that limit items: no limit."""
 FIRST_TASKS = ("fact", "classification", "arithmetic")
-FIRST_MODELS: dict[str, Any] = {
+FORM_DEFAULTS: dict[str, Any] = {
     "name": "First look",
     "source": BUILT_IN,
     "tasks": list(FIRST_TASKS),
@@ -64,7 +64,7 @@ def field_key(name: str) -> str:
 
 def prepare_study_form() -> None:
     """Sets the first values once per session; call before any widget is drawn. Copies lists: no session shares them."""
-    for name, value in FIRST_MODELS.items():
+    for name, value in FORM_DEFAULTS.items():
         st.session_state.setdefault(field_key(name), list(value) if isinstance(value, list) else value)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-Span = tuple[int, int]
+from ....records import Span
 
 _KEPT_WHOLE = re.compile(
     r"\"[^\"\n]{1,400}\"|“[^”\n]{1,400}”|(?<!\w)'[^'\n]{1,80}'(?!\w)|<<[^>\n]*>>|\((?:[^()\n]|\n){1,240}\)"

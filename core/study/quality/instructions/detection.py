@@ -13,7 +13,8 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .clauses import Span, covering_clause, covering_sentence, trim_span
+from ....records import Span
+from .clauses import covering_clause, covering_sentence, trim_span
 from .patterns import SPELLED
 from .request_spans import find_spans
 
@@ -21,7 +22,7 @@ Made = tuple[str, dict[str, Any]]
 Make = Callable[[re.Match[str], str], "Made | None"]
 
 
-NOT_AN_INSTRUCTION = 20
+LONGEST_LENGTH_WORDS = 20
 """A "500-word story" is about that long: above this many words, the number alone is no exact demand."""
 
 
@@ -156,7 +157,7 @@ def _relation(said: str, behind: str) -> tuple[str, int]:
 
 def _length(m: re.Match[str], prompt: str) -> Made | None:
     groups = m.groupdict()
-    if "r" not in groups and m["u"].lower() == "word" and _count(m["n"]) > NOT_AN_INSTRUCTION:
+    if "r" not in groups and m["u"].lower() == "word" and _count(m["n"]) > LONGEST_LENGTH_WORDS:
         return None
     relation, more = _relation((groups.get("r") or "").lower(), (groups.get("o") or "").lower().strip())
     return _UNITS[m["u"].lower().rstrip("s")], {"relation": relation, "count": _count(m["n"]) + more}

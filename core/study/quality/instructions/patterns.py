@@ -44,12 +44,12 @@ NOT = (
     r"omit\w*|leav(?:e|ing) out|skip|instead of|other than|zero)\b|n[’']t\b)"
 )
 ENGLISH = r"(?:english[,\s]+(?:and )?)?(?:all |only )?(?:in )?(?:only )?(?:all )?"
-SMALL_NUMBERS = (
+LOWER_CASE = (
     rf"{ENGLISH}(?:lower[\s-]?case\w*(?: letters?| english)?|small letters?)"
     rf"|(?:no|without|not|any|n't)\b[^.!?,\n]{{0,40}}?\b(?:capital|upper[\s-]?case)\w*(?: letters?)?"
     rf"|(?:all|every|only) (?:\w+ )?letters? {IN}{{0,20}}?lower\w*|not a single letter{IN}{{0,50}}capitalized"
 )
-LARGE_NUMBERS = (
+UPPER_CASE = (
     r"(?:all[\s-])?(?:capital letters?|caps\b|capitals\b|upper[\s-]?case(?: letters?)?|capitali[sz]ed\b)"
     r"|capitali[sz]e (?:all|every|each)(?: of)?(?: your)? (?:words?|letters?)"
 )

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-Span = tuple[int, int]
+from ....records import Span
 
 
 def english_sentences(text: str) -> list[str]:

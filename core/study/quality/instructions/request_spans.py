@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ....records import Span
 from .check_settings import INSTRUCTIONS, check_kwargs
 from .clauses import (
-    Span,
     covering_clause,
     is_task,
     narrow_span,
@@ -29,11 +29,11 @@ from .patterns import (
     ENGLISH,
     HIGHLIGHT,
     IN,
-    LARGE_NUMBERS,
+    LOWER_CASE,
     NOT,
     QUOTES,
-    SMALL_NUMBERS,
     STARS,
+    UPPER_CASE,
     Keys,
     after_patterns,
     amount_pattern,
@@ -233,17 +233,17 @@ SPAN_PATTERNS: dict[str, SpanPatterns] = {
     ),
     "change_case:capital_word_frequency": SpanPatterns(
         lambda k: [
-            rf"(?:{LARGE_NUMBERS}){IN}{{0,60}}?{number_pattern(k['capital_frequency'], -1, 1)}"
-            rf"|(?:at least )?{number_pattern(k['capital_frequency'], -1, 1)}{IN}{{0,50}}?(?:{LARGE_NUMBERS})",
-            LARGE_NUMBERS,
+            rf"(?:{UPPER_CASE}){IN}{{0,60}}?{number_pattern(k['capital_frequency'], -1, 1)}"
+            rf"|(?:at least )?{number_pattern(k['capital_frequency'], -1, 1)}{IN}{{0,50}}?(?:{UPPER_CASE})",
+            UPPER_CASE,
         ],
         unlike=lambda k: [r"less than|at most|no more than|\blimit"] if k["capital_relation"] == "at least" else [],
         more=lambda k: [rf"limit{IN}*words"] if k["capital_relation"] == "less than" else [],
     ),
     "change_case:english_capital": SpanPatterns(
-        lambda k: [rf"{ENGLISH}(?:{LARGE_NUMBERS})(?: and in english)?", r"lower[\s-]?case"]
+        lambda k: [rf"{ENGLISH}(?:{UPPER_CASE})(?: and in english)?", r"lower[\s-]?case"]
     ),
-    "change_case:english_lowercase": SpanPatterns(lambda k: [SMALL_NUMBERS]),
+    "change_case:english_lowercase": SpanPatterns(lambda k: [LOWER_CASE]),
     "punctuation:no_comma": SpanPatterns(lambda k: [r"\bcommas?\b"], rf"{NOT}|\ballowed"),
     "heed:words": SpanPatterns(amount_patterns("count", "words?", "-")),
     "heed:sentences": SpanPatterns(amount_patterns("count", "sentences?")),
