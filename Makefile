@@ -15,6 +15,9 @@ demo: venv       ## fetch and convert both small models, so that a lecture needs
 test: dev        ## unit tests, pages, README, real browser on the real default model
 	@exec $(PYTHON) scripts/test.py $(ARGS)
 
+check: lint      ## before a commit, in under a minute: lint, types, the fast tests
+	@exec $(PYTHON) scripts/test.py --fast
+
 bench: dev       ## what capturing, comparing and knocking out cost, in time and memory
 	@exec $(PYTHON) -m benchmarks.run
 

@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = ("tests/test_architecture.py", "tests/test_setup.py", "tests/test_reference.py", "tests/core", "tests/pages",
          "tests/test_readme.py", "tests/test_extending.py", "tests/test_installed.py", "tests/browser")  # fmt: skip
+FAST = ("-q", "-m", "not slow", "tests/test_architecture.py", "tests/core")
 LOCAL = "127.0.0.1,localhost"
 MOST = 4
 """Processes: each browser worker has a server and a model of its own."""
@@ -43,6 +44,9 @@ def main(arguments: list[str]) -> int:
     """Exit status: pytest's, or 1 after one sentence where something needed is missing."""
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
+    if arguments == ["--fast"]:
+        command = [sys.executable, "-m", "pytest", *parallel(arguments), *FAST]
+        return subprocess.run(command, env=environment(""), stdin=subprocess.DEVNULL, check=False).returncode
     from core.models import DEFAULT_MODEL
     from scripts.browser import NoBrowser, ready
 

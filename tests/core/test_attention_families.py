@@ -16,6 +16,8 @@ from core.models.attention_setup import install_attention
 from core.models.self_check import attention_and_logits, attention_layers, eager_rows, row_problems
 from tests.core import tiny
 
+pytestmark = pytest.mark.slow
+
 TOLERANCE = 1e-5
 PROMPT, NEW = 9, 7
 

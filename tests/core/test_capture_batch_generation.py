@@ -9,6 +9,8 @@ from core.capture.batch_generation import can_batch, near_ties
 from core.errors import Cancelled, HeedError
 from tests.core import probe_made_up as made
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = (
     "[[instruction: One word:]] sky?",
     "a",

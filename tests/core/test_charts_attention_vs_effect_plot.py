@@ -12,6 +12,8 @@ from core.records import Probe
 from tests.core import charts_made_up as made
 from tests.core.test_charts_compared import encodings, rows_with
 
+pytestmark = pytest.mark.slow
+
 X = np.array([2.0, 4.0, 0.5, 0.25, 0.0, np.nan])
 Y = np.array([3.0, -1.0, 2.0, 0.0, 0.5, 1.0])
 WORDS = ("sky", "the", "What", ".", "zero", "markup")

@@ -30,6 +30,8 @@ from tests.core import charts_made_up, compared_made_up
 from tests.core.study_made_up import runs_table
 from tests.core.test_charts_stability_charts import made as stability
 
+pytestmark = pytest.mark.slow
+
 RESERVED = (
     # keywords of Vega's expression parser, then names and functions of its expressions
     "if in do var for new try let this else case void with enum while break catch throw const yield class super return "

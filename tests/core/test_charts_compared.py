@@ -18,6 +18,8 @@ from core.charts.word_differences import difference_chart, gained_lost_chart
 from core.records import Agreement, Aligned, NextTokens
 from tests.core import compared_made_up as made
 
+pytestmark = pytest.mark.slow
+
 ONE = {"a": "A · one", "b": "B · two"}
 
 

@@ -14,6 +14,8 @@ from core.charts.text_labels import caption_of
 from scripts.browser import find
 from tests.core import charts_made_up as made
 
+pytestmark = pytest.mark.slow
+
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server", "--no-first-run"]
 HOSTILE = "</script><script>document.title='hit'</script> <img src=x onerror=\"document.title='hit'\"> <b>&amp;</b> ]]>"
 

@@ -9,6 +9,8 @@ from core.charts import picture_files
 from core.charts.stability_charts import fits_as_spread, interval_chart, spread_heatmap
 from core.comparing.run_stability import Stability
 
+pytestmark = pytest.mark.slow
+
 ODD = ("the", "the", "\u202eevil", "👩‍👩‍👧", "東京", "a\nb", "<b>", "x" * 90)
 
 

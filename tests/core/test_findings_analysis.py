@@ -13,6 +13,8 @@ from core.study.findings.structure_effects import ALL_TASKS, EFFECT_COLUMNS
 from core.study.plan import Plan
 from tests.core import study_made_up as made_up
 
+pytestmark = pytest.mark.slow
+
 FEATURES = ["share_instruction", "lookback", "sink", "masked_instruction"]
 METRICS = ["followed", "chrf", "mean_logprob", "words"]
 PRIMARY = (("lookback", "chrf"), ("share_instruction", "chrf"))

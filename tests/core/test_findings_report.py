@@ -20,6 +20,8 @@ from core.study.findings.source import OpenedStudy, check_runs
 from tests.core.findings_made_up import made
 from tests.core.study_made_up import STRUCTURES, runs_table, small
 
+pytestmark = pytest.mark.slow
+
 EVIL = "<script>alert(1)</script>"
 
 

@@ -17,6 +17,8 @@ from core.models.fetch_process import fetch
 from core.models.model_key import ModelPlace
 from tests.core import models_made_up as made_up
 
+pytestmark = pytest.mark.slow
+
 
 def quiet(what, done, total):
     pass

@@ -14,6 +14,8 @@ from core.models.gguf_conversion import convert_gguf
 from core.models.load import unload_models
 from tests.core import models_made_up as made_up
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):

@@ -12,6 +12,8 @@ from core.models import model_key
 from core.models.fetch_process import fetch
 from tests.core import models_made_up as made_up
 
+pytestmark = pytest.mark.slow
+
 COMMIT = "a" * 40
 
 

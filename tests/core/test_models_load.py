@@ -13,6 +13,8 @@ from core.models import load, load_model, loaded_models, model_key
 from core.models.model_ref import context_of, window_of
 from tests.core import models_made_up as made_up
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):

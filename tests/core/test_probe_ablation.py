@@ -10,6 +10,8 @@ from core.text.deletion import delete_spans
 from tests.core import probe_made_up as made
 from tests.core.fresh import run
 
+pytestmark = pytest.mark.slow
+
 BACK = 9
 PROMPT = "ab cd,ef;gh"  # no letter twice
 

@@ -12,6 +12,8 @@ from core.errors import StudyError
 from core.study.statistics import calibration, simulation
 from core.study.statistics.correlation import correlate_table
 
+pytestmark = pytest.mark.slow
+
 
 def test_planted_correlations_are_recovered():
     got = calibration.calibrate_planted(calibration.PLANTED[2], 40, resamples=199)

@@ -16,6 +16,8 @@ from core.study.statistics.prediction import (
     regression_scores,
 )
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"grid": (1e-3, 1e-1), "folds": 3, "resamples": 99}
 
 

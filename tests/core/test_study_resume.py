@@ -14,6 +14,8 @@ from core.study.study import Study
 from tests.core import study_tiny
 from tests.core.study_tiny import plan
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):

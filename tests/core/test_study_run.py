@@ -17,6 +17,8 @@ from core.study.study import Study, list_studies
 from tests.core import study_tiny
 from tests.core.study_tiny import item, plan
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
