@@ -25,7 +25,7 @@ class Aligned:
     labels: tuple[str, ...]
     """[U] the word of the first run that has one there."""
     texts: tuple[tuple[str, ...], ...]
-    """[run][unit] the word of each run as it stands in its prompt, empty where it has none."""
+    """``[run][unit]`` the word of each run as it stands in its prompt, empty where it has none."""
     column: np.ndarray
     """int32 [run, unit] column of that run's importance, -1 where it has none."""
 
