@@ -142,10 +142,10 @@ def _write_reading(trace: Trace, method: dict[str, Any], top: int, out: Path) ->
 
     finest = "word" if trace.tokens.proven else "token"
     words = importance(finest, finest)
-    answer = answer_rows(words, trace)
-    sentence = reading_sentence(words, trace, answer, "the whole answer")
+    answer = answer_rows(words)
+    sentence = reading_sentence(words, answer, "the whole answer", trace.request.author)
     say(sentence)
-    found = standing_out(words, trace, answer, top, least=0)
+    found = standing_out(words, answer, top, least=0)
     width = max((len(word.label) for word in found), default=0)
     for word in found:
         amount = short_percent(word.share) if words.unit == "share" else f"{word.share:.3g}"

@@ -50,10 +50,10 @@ def any_size_heatmap(importance: Importance, prompt_length: int | None = None) -
 
 def _only(found: Importance, trace: Trace, only_own: bool) -> Importance:
     """Returns the answer's rows, and of the input the user's own words (with earlier output where it is there)."""
-    rows = answer_rows(found, trace)
+    rows = answer_rows(found)
     if not only_own or not trace.tokens.own.any():
         return crop_importance(found, rows, np.arange(len(found.columns)))
     first = np.full(len(found.columns), -1)
     np.maximum.at(first, found.columns.unit, found.columns.token)
-    keep = np.union1d(own_columns(found, trace), np.flatnonzero(first >= trace.prompt_length))
+    keep = np.union1d(own_columns(found), np.flatnonzero(first >= trace.prompt_length))
     return crop_importance(found, rows, keep.astype(int))

@@ -50,9 +50,9 @@ def to_html(
     """The page as text. ``importance`` is drawn as the heatmap, ``words`` (default: the same) as the two texts.
 
     ``charts`` are Altair charts, put in as pictures. ``inputs`` and what is laid ``over`` the texts
-    (``beside_text``, ``marks``, ``tint``) as in ``reader_data``.
+    (``beside_text``, ``marks``, ``tint``) as in ``shaded_texts_data``.
     """
-    texts = _with_spans(trace, words or importance, inputs, over or {})
+    texts = _with_spans(words or importance, inputs, over or {})
     data = {"reader": texts, "heat": _heat(importance, trace.prompt_length)}
     script = "\n".join((component_source()[0], (CHARTS_FOLDER / "page.js").read_text("utf-8")))
     style = "\n".join((component_source()[1], (CHARTS_FOLDER / "page.css").read_text("utf-8")))
@@ -79,9 +79,9 @@ def _floats(values: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode("ascii")
 
 
-def _with_spans(trace: Trace, words: Importance, inputs: str, over: Mapping[str, Any]) -> dict[str, Any]:
+def _with_spans(words: Importance, inputs: str, over: Mapping[str, Any]) -> dict[str, Any]:
     """Reader data whose answer units know their token positions, so that the heatmap can frame them."""
-    data = shaded_texts_data(trace, words, inputs="all" if inputs == "all" else "own", **over)
+    data = shaded_texts_data(words, inputs="all" if inputs == "all" else "own", **over)
     first, last = token_range(words.rows)
     for unit, a, b in zip(data["answer"]["units"], first, last, strict=True):
         unit["s"] = [int(a), int(b)]

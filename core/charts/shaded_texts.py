@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..records import Importance, Source, Tokens, Trace, Units
+from ..records import Importance, Source, Tokens, Units
 from .overlays import Lines, Tint, text_overlays
 from .text_labels import caption_of, plain_text, token_range, visible_label
 
@@ -33,7 +33,6 @@ def component_source() -> tuple[str, str]:
 
 
 def shaded_texts_data(
-    trace: Trace,
     importance: Importance,
     *,
     inputs: Literal["own", "all"] = "own",
@@ -56,18 +55,19 @@ def shaded_texts_data(
     (without it, only screen readers hear it). ``texts`` in the result names the texts and their
     units: while it stays the same, a picked span stays meaningful; ``version`` names the numbers too.
 
-    Over the texts (lights.py): ``beside_text`` a line or lines for each column of ``importance``, told on hover;
+    Over the texts: ``beside_text`` a line or lines for each column of ``importance``, shown on hover;
     ``marks`` columns to mark; ``tint`` a signed number for each row, e.g. nats lost, as a colour under its word.
     Raises ValueError where their lengths do not fit.
     """
-    columns = shown_columns(trace, importance, inputs)
+    tokens = importance.known_tokens
+    columns = shown_columns(importance, inputs)
     picked = importance.values[:, columns]
-    own = bool(trace.tokens.sources) and all(
-        m >= 0 and trace.tokens.sources[m].origin == "user" for m in importance.columns.message[columns]
+    own = bool(tokens.sources) and all(
+        m >= 0 and tokens.sources[m].origin == "user" for m in importance.columns.message[columns]
     )
     title = input_title or ("What you wrote" if own else "What the model read")
-    answer = _answer(trace, importance.rows) | {"title": answer_title, "hint": HINTS["answer"]}
-    given = _input(trace, importance.columns, columns) | {"title": title, "hint": HINTS["input"], "own": own}
+    answer = _answer(tokens, importance.rows) | {"title": answer_title, "hint": HINTS["answer"]}
+    given = _input(tokens.sources, importance.columns, columns) | {"title": title, "hint": HINTS["input"], "own": own}
     data = {
         "answer": answer,
         "input": given,
@@ -75,7 +75,7 @@ def shaded_texts_data(
         "uniform": _uniform(importance.uniform[:, columns]),
         "weight": _floats(np.bincount(importance.rows.unit, importance.rows.weight, len(importance.rows))),
         "beside": {name: _floats(share) for name, share in _beside(importance, picked).items()},
-        "whole": _whole(trace, importance.rows),
+        "whole": _whole(tokens, importance.rows),
         "unit": importance.unit,
         "rest": importance.unit == "share" and _dropped(importance),
         "caption": " · ".join(caption_of(importance)),
@@ -121,21 +121,22 @@ def _dropped(importance: Importance) -> bool:
     return importance.parameters.get("sink") == "drop" and "sink" in importance.shares
 
 
-def shown_columns(trace: Trace, importance: Importance, inputs: str = "own") -> np.ndarray:
+def shown_columns(importance: Importance, inputs: str = "own") -> np.ndarray:
     """int [C] columns that the reader shows, in its order: prompt only; the user's own texts where there are any.
 
     ``start`` and ``end`` of a picked span of the input count in these.
     """
     first, _ = token_range(importance.columns)
-    prompt = first < trace.prompt_length
-    origin = [s.origin == "user" for s in trace.tokens.sources] + [False]
+    tokens = importance.known_tokens
+    prompt = first < tokens.prompt_length
+    origin = [s.origin == "user" for s in tokens.sources] + [False]
     own = prompt & np.array(origin, dtype=bool)[importance.columns.message]
     return np.flatnonzero(own if inputs == "own" and own.any() else prompt)
 
 
-def _whole(trace: Trace, rows: Units) -> list[int]:
+def _whole(tokens: Tokens, rows: Units) -> list[int]:
     """[first, last + 1] of the units that make up the answer itself, without thinking and end token."""
-    kinds = _parts(trace.tokens, rows)
+    kinds = _parts(tokens, rows)
     answer = [i for i, part in enumerate(kinds) if part == "answer"]
     return [answer[0], answer[-1] + 1] if answer else [0, len(rows)]
 
@@ -145,22 +146,21 @@ def _parts(tokens: Tokens, rows: Units) -> list[str]:
     return [tokens.parts[i] if i >= 0 else "answer" for i in first]
 
 
-def _answer(trace: Trace, rows: Units) -> dict[str, Any]:
+def _answer(tokens: Tokens, rows: Units) -> dict[str, Any]:
     order = np.arange(len(rows))
-    units = _pieces(trace.tokens.sources, rows, order, {})
+    units = _pieces(tokens.sources, rows, order, {})
     first, last = token_range(rows)
-    for unit, part, a, b in zip(units, _parts(trace.tokens, rows), first, last, strict=True):
+    for unit, part, a, b in zip(units, _parts(tokens, rows), first, last, strict=True):
         if part != "answer":
             unit["k"] = part
-        a, b = int(a) - trace.prompt_length + 1, int(b) - trace.prompt_length + 1
+        a, b = int(a) - tokens.prompt_length + 1, int(b) - tokens.prompt_length + 1
         unit["n"] = f"step {a}" if a == b else f"steps {a} to {b}"
-    groups = [{"head": "", "from": 0, "to": len(units), "tail": _tail(trace.tokens.sources, rows, order)}]
+    groups = [{"head": "", "from": 0, "to": len(units), "tail": _tail(tokens.sources, rows, order)}]
     return {"units": units, "groups": groups if units else [], "empty": "The answer is empty."}
 
 
-def _input(trace: Trace, columns: Units, picked: np.ndarray) -> dict[str, Any]:
+def _input(sources: Sequence[Source], columns: Units, picked: np.ndarray) -> dict[str, Any]:
     """Units grouped by message; a heading a message, unless the user's one message is all there is."""
-    sources = trace.tokens.sources
     message = columns.message[picked]
     cuts = [0, *(np.flatnonzero(np.diff(message)) + 1).tolist(), len(picked)] if len(picked) else [0]
     units: list[dict[str, Any]] = []

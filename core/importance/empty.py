@@ -28,4 +28,5 @@ def empty_importance(trace: Trace, granularity: str) -> Importance:
         removed=np.zeros(len(rows), np.float32),
         uniform=np.zeros(shape, np.float32),
         model=trace.model.caption,
+        tokens=trace.tokens,
     )

@@ -73,6 +73,7 @@ def explain(
         parameters=_parameters(layers, heads, sink, inputs, granularity),
         model=trace.model.caption,
         notes=_notes(trace, sink),
+        tokens=trace.tokens,
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import regex
 
-from ..records import Importance, Trace
+from ..records import Importance
 
 STANDS_OUT = 1.5
 AT_MOST = 3
@@ -40,21 +40,22 @@ def step_weights(importance: Importance, rows: np.ndarray) -> np.ndarray:
     return weight / weight.sum() if weight.sum() > 0 else weight
 
 
-def answer_rows(importance: Importance, trace: Trace) -> np.ndarray:
+def answer_rows(importance: Importance) -> np.ndarray:
     """Returns int [R]: the rows that make up the answer itself, without thinking and end token."""
+    parts = importance.known_tokens.parts
     pairs = zip(importance.rows.token, importance.rows.unit, strict=True)
-    return np.array(sorted({int(unit) for token, unit in pairs if trace.tokens.parts[token] == "answer"}), int)
+    return np.array(sorted({int(unit) for token, unit in pairs if parts[token] == "answer"}), int)
 
 
 def standing_out(
-    importance: Importance, trace: Trace, rows: np.ndarray, at_most: int = AT_MOST, least: float = STANDS_OUT
+    importance: Importance, rows: np.ndarray, at_most: int = AT_MOST, least: float = STANDS_OUT
 ) -> list[ReadWord]:
     """Returns the user's words read at least ``least`` times uniform over ``rows``, strongest share first."""
     if len(rows) == 0:
         return []
     values, uniform = answer_mean(importance, rows)
     found = []
-    for column in own_columns(importance, trace):
+    for column in own_columns(importance):
         label = importance.columns.labels[column]
         multiple = float(values[column] / uniform[column]) if uniform[column] > 0 else 0.0
         if multiple >= least and _WORD.search(label):
@@ -62,25 +63,25 @@ def standing_out(
     return sorted(found, key=lambda r: -r.share)[:at_most]
 
 
-def own_columns(importance: Importance, trace: Trace) -> np.ndarray:
+def own_columns(importance: Importance) -> np.ndarray:
     """Returns int [C]: the columns that lie in a text of the user."""
-    own = [s.origin == "user" for s in trace.tokens.sources] + [False]
+    own = [s.origin == "user" for s in importance.known_tokens.sources] + [False]
     return np.flatnonzero(np.array(own)[importance.columns.message])
 
 
-def reading_sentence(importance: Importance, trace: Trace, rows: np.ndarray, what: str) -> str:
+def reading_sentence(importance: Importance, rows: np.ndarray, what: str, author: str | None = None) -> str:
     """Returns a sentence on the words read most, each with its share and multiple of uniform.
 
-    E.g. 'While writing the whole answer, the model read “color” with 4.1 % of its attention (2.3 × uniform)…'. ``what``
-    names the picked output ("the whole answer", "“blue”").
+    E.g. 'While writing the whole answer, the model read most “color” with 4.1 % (2.3 × uniform) of its attention.'
+    ``what`` names the picked output ("the whole answer", "“blue”"), ``author`` who wrote it: "" for the model itself,
+    None where that is not known.
     """
     if len(rows) == 0:
         return "There is no answer to read from."
-    verb = "the model" if not trace.request.author else "the reading model"
-    act = "writing" if not trace.request.author else "reading"
-    found = standing_out(importance, trace, rows)
+    begin = f"Over {what}" if author is None else f"While {'reading' if author else 'writing'} {what}"
+    found = standing_out(importance, rows)
     if not found:
-        return f"While {act} {what}, no word stands out: none of your words got {STANDS_OUT} times its uniform share."
+        return f"{begin}, no word stands out: none of your words got {STANDS_OUT} times its uniform share."
     if importance.unit == "share":
         parts = [f"“{r.label}” with {short_percent(r.share)} ({r.multiple:.1f} × uniform)" for r in found]
         tail = " of its attention" + (" (sink left out)" if importance.parameters.get("sink") == "drop" else "")
@@ -89,7 +90,7 @@ def reading_sentence(importance: Importance, trace: Trace, rows: np.ndarray, wha
         tail = ""
     listed = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
     most = "read most" if importance.unit == "share" else "gave the highest scores to"
-    return f"While {act} {what}, {verb} {most} {listed}{tail}."
+    return f"{begin}, {'the reading model' if author else 'the model'} {most} {listed}{tail}."
 
 
 def short_percent(share: float) -> str:

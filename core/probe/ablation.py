@@ -97,6 +97,7 @@ def _probe(
         parameters={"units": granularity, "each": masks is None},
         notes=notes,
         seconds=round(time.monotonic() - began, 3),
+        answer=trace.output_tokens,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .arrays import check_shape, frozen_array, set_fields
+from .trace import Tokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +104,8 @@ class Importance:
     model: str = ""
     """The model's caption."""
     notes: tuple[str, ...] = ()
+    tokens: Tokens | None = field(default=None, metadata={"added": "0.4.0"})
+    """Tokens and texts of the run, in which the units stand; None: only the units' labels are known."""
 
     def __post_init__(self) -> None:
         set_fields(
@@ -118,3 +121,10 @@ class Importance:
         check_shape("removed", self.removed.shape, shape[:1])
         for name, share in self.shares.items():
             check_shape(name, share.shape, shape[:1])
+
+    @property
+    def known_tokens(self) -> Tokens:
+        """``tokens``. Raises ValueError where they are not known."""
+        if self.tokens is None:
+            raise ValueError("This importance does not know the texts of its run: take it from explain(trace, ...).")
+        return self.tokens

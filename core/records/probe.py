@@ -32,6 +32,8 @@ class Probe:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    answer: tuple[str, ...] = field(default=(), metadata={"added": "0.4.0"})
+    """[step] the answer's tokens as labels; empty in probes of older versions."""
 
     def __post_init__(self) -> None:
         set_fields(
@@ -40,7 +42,10 @@ class Probe:
             logprobs=frozen_array(self.logprobs, np.float32, 2, "logprobs"),
             base=frozen_array(self.base, np.float32, 1, "base"),
             notes=tuple(self.notes),
+            answer=tuple(self.answer),
         )
+        if self.answer:
+            check_shape("answer", (len(self.answer),), self.base.shape)
         check_shape("masks", self.masks.shape[1:], (len(self.units),))
         check_shape("logprobs", self.logprobs.shape, (len(self.masks), len(self.base)))
         if self.mode not in ("mask", "remove"):

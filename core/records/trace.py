@@ -78,6 +78,11 @@ class Tokens:
     def __len__(self) -> int:
         return len(self.texts)
 
+    @property
+    def prompt_length(self) -> int:
+        """Number of tokens of the prompt."""
+        return self.parts.count("prompt")
+
     @cached_property
     def own(self) -> np.ndarray:
         """bool [N]: the token stands in a text that the user wrote."""

@@ -113,12 +113,14 @@ def _write(value: Any, path: str, arrays: Arrays | None) -> Any:
 
 def _read_record(kind: type, plain: Any, where: str, path: str, arrays: Mapping, unused: set[str]) -> Any:
     hints = _hints(kind.__name__)
-    if not isinstance(plain, dict) or set(plain) != set(hints):
+    later = {field.name for field in fields(kind) if "added" in field.metadata}  # absent from files of older versions
+    if not isinstance(plain, dict) or (set(plain) ^ set(hints)) - (later - set(plain)):
         wrong = sorted(set(plain) ^ set(hints)) if isinstance(plain, dict) else type(plain).__name__
         raise StoreError(f"The stored {where} does not have the fields it should have: {_short(wrong)}.")
     values = {
         name: _read(hint, plain[name], f"{where}.{name}", f"{path}{name}", arrays, unused)
         for name, hint in hints.items()
+        if name in plain
     }
     try:
         record = kind(**values)

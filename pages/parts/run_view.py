@@ -152,10 +152,10 @@ def _texts(trace: Trace, words: Importance, chosen: Choices, present: bool) -> P
     height = None if present else 360
     if _open("whatif") and not present:
         lights, on_pick = whatif_overlays(trace, chosen)
-        data = with_hint(shaded_texts_data(trace, words, strength=chosen.strength, **lights), HINT)
+        data = with_hint(shaded_texts_data(words, strength=chosen.strength, **lights), HINT)
         text_reader(data | QUIET, key="reader", height=height, on_pick=on_pick)
     else:
-        data = shaded_texts_data(trace, words, strength=chosen.strength, present=present)
+        data = shaded_texts_data(words, strength=chosen.strength, present=present)
         text_reader(data | QUIET, key="reader", height=height)
     return picked_words(trace, words, "reader")
 
@@ -190,7 +190,7 @@ def _rendered(trace: Trace, chosen: Choices) -> None:
             "Click a token of the answer to see what it read; hover a token for its share."
         )
         tokens = importance(trace, chosen.method, **chosen.picked, columns="token", rows="token")
-        data = shaded_texts_data(trace, tokens, inputs="all", strength=chosen.strength)
+        data = shaded_texts_data(tokens, inputs="all", strength=chosen.strength)
         text_reader(data | {"caption": ""}, key="rendered", height=420)
         st.caption("The same as one text:")
         st.code(trace.rendered or "".join(trace.input_tokens), language=None, wrap_lines=True)

@@ -30,7 +30,7 @@ def summary_sentence(trace: Trace, words: Importance, picked: PickedWords) -> st
     """One sentence: what the picked output read, or which output read the picked input."""
     if picked.columns is not None and len(picked.columns) and len(picked.rows):
         return _read_where(trace, words, picked)
-    return reading_sentence(words, trace, picked.rows, picked.name)
+    return reading_sentence(words, picked.rows, picked.name, trace.request.author)
 
 
 def _read_where(trace: Trace, words: Importance, picked: PickedWords) -> str:

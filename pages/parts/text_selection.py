@@ -43,7 +43,7 @@ def picked_words(trace: Trace, words: Importance, key: str) -> PickedWords:
         return PickedWords(rows, None, "the whole answer")
     picked = np.arange(int(chosen["start"]), int(chosen["end"]))
     if chosen["side"] == "input":
-        shown = shown_columns(trace, words)
+        shown = shown_columns(words)
         return PickedWords(rows, shown[picked[picked < len(shown)]], "the whole answer")
     picked = picked[picked < len(words.rows)]
     if not len(picked) or set(rows) <= set(picked.tolist()):

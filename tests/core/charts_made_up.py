@@ -127,6 +127,7 @@ def importance(tr: Trace, inputs: str = "own", values: np.ndarray | None = None,
         },
         parameters={"layers": None, "heads": None, "sink": "keep", "inputs": inputs, "granularity": "word"},
         model=tr.model.caption,
+        tokens=tr.tokens,
     )
 
 

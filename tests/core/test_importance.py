@@ -204,30 +204,34 @@ def test_heads_that_read_the_picked_words():
 
 def test_the_plain_sentence():
     heat = explain(TRACE, granularity="word", sink="drop")
-    found = standing_out(heat, TRACE, TRACE.answer_steps)
+    found = standing_out(heat, TRACE.answer_steps)
     assert [r.label for r in found] == ["sky"]
     values = A.mean(0)[:2, 1:4] / (1 - A.mean(0)[:2, :1])
     assert found[0].share == pytest.approx(values[:, 1].mean(), abs=1e-4)
     assert found[0].multiple == pytest.approx(values[:, 1].mean() / np.mean([1 / 3, 1 / 4]), abs=1e-3)
-    said = reading_sentence(heat, TRACE, TRACE.answer_steps, "the whole answer")
+    said = reading_sentence(heat, TRACE.answer_steps, "the whole answer", TRACE.request.author)
     assert "“sky” with" in said and "× uniform" in said and "sink left out" in said and "red" not in said
 
 
 def test_no_word_stands_out():
     even = made({k: [[1 / 4] * 4 + [0] * 2, [1 / 5] * 5 + [0], [1 / 6] * 6] for k in HEADS})
-    assert "no word stands out" in reading_sentence(explain(even, granularity="word"), even, even.answer_steps, "it")
+    assert "no word stands out" in reading_sentence(
+        explain(even, granularity="word"), even.answer_steps, "it", even.request.author
+    )
 
 
 def test_a_score_is_called_a_score():
-    said = reading_sentence(explain(TRACE, "max-heads", granularity="word"), TRACE, TRACE.answer_steps, "it")
+    said = reading_sentence(
+        explain(TRACE, "max-heads", granularity="word"), TRACE.answer_steps, "it", TRACE.request.author
+    )
     assert "score" in said and "share" not in said and "%" not in said
 
 
 def test_an_answer_of_another_is_read():
     other = made(author="a person")
-    assert reading_sentence(explain(other, granularity="word"), other, other.answer_steps, "it").startswith(
-        "While reading it"
-    )
+    assert reading_sentence(
+        explain(other, granularity="word"), other.answer_steps, "it", other.request.author
+    ).startswith("While reading it")
 
 
 @pytest.mark.parametrize(

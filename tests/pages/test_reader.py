@@ -15,7 +15,7 @@ def script():
     tr = made.trace(answer=st.session_state.get("answer", made.ANSWER))
     seed = st.session_state.get("seed", 0)
     found = text_reader(
-        shaded_texts_data(tr, made.importance(tr, seed=seed)), key="texts", selection=st.session_state.get("ask")
+        shaded_texts_data(made.importance(tr, seed=seed)), key="texts", selection=st.session_state.get("ask")
     )
     st.text(repr(found))
 

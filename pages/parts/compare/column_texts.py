@@ -56,7 +56,7 @@ def shade_scale(all_of: MatchedColumns, shared: bool) -> list[float | None]:
 def _most(drawn: DrawnColumn) -> float:
     """The largest mean value of a shown input unit over the whole answer."""
     rows = rows_of_answer(drawn.trace, drawn.words)
-    shown = shown_columns(drawn.trace, drawn.words)
+    shown = shown_columns(drawn.words)
     values = answer_mean(drawn.words, rows)[0][shown] if len(rows) else np.zeros(0)
     return float(values.max(initial=0.0))
 
@@ -83,7 +83,7 @@ def column_texts(all_of: MatchedColumns, run: int, maximum: float | None) -> Non
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _data(name: Name, all_names: Name, run: int, _all_of: MatchedColumns) -> dict[str, Any]:
     drawn = _all_of.drawn[run]
-    return shaded_texts_data(drawn.trace, drawn.words, beside_text=_hover(_all_of, run))
+    return shaded_texts_data(drawn.words, beside_text=_hover(_all_of, run))
 
 
 def _hover(all_of: MatchedColumns, run: int) -> list[list[str] | None]:
@@ -130,7 +130,7 @@ def _clicked(all_of: MatchedColumns, run: int, click: dict[str, Any]) -> bool:
     if click["side"] != "input":
         return False
     drawn = all_of.drawn[run]
-    shown = shown_columns(drawn.trace, drawn.words)
+    shown = shown_columns(drawn.words)
     picked = shown[int(click["start"]) : int(click["end"])]
     units = np.flatnonzero(np.isin(all_of.comparison.units.column[run], picked))
     mark_unit(all_of, int(units[0]) if len(units) else None)
@@ -142,7 +142,7 @@ def _places(all_of: MatchedColumns, run: int, unit: int | None) -> list[int]:
     if unit is None:
         return []
     drawn = all_of.drawn[run]
-    shown = shown_columns(drawn.trace, drawn.words)
+    shown = shown_columns(drawn.words)
     return np.flatnonzero(shown == all_of.comparison.units.column[run, unit]).tolist()
 
 

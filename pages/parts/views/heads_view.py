@@ -69,7 +69,7 @@ def _reading(chosen: Choices) -> str:
 
 def _wanted(trace: Trace, words: Importance, picked: PickedWords) -> list[int]:
     """Draws the box and returns the picked input columns; it starts with the clicked words, else the one read most."""
-    own = own_columns(words, trace)
+    own = own_columns(words)
     options = own if len(own) else np.arange(len(words.columns))
     clicked = picked.columns
     if clicked is None or not len(clicked):

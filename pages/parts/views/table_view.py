@@ -29,7 +29,7 @@ def table_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedW
     """Draws the table; the figure is a bar chart of its first rows."""
     if chosen.level != words.columns.granularity:
         words = importance(trace, chosen.method, **chosen.picked, columns=chosen.level, rows=chosen.texts)
-    own = own_columns(words, trace)
+    own = own_columns(words)
     everything = st.toggle("Markup and system message too", key="table_all", persist_state="session")
     columns = np.arange(len(words.columns)) if everything or not len(own) else own
     found = _numbers(words, picked, columns)

@@ -58,13 +58,13 @@ def _level(trace: Trace) -> str:
 def _words(trace: Trace) -> list[int]:
     """Columns of the input that can be guessed: the user's own words, no punctuation."""
     units = empty_units(trace, _level(trace))
-    return [int(c) for c in shown_columns(trace, units) if is_word(units.columns.labels[c])]
+    return [int(c) for c in shown_columns(units) if is_word(units.columns.labels[c])]
 
 
 def ask_guess(trace: Trace, present: bool = False) -> None:
     """Draws the two texts without shades, and a box; words clicked in the input are the guess."""
     words = empty_units(trace, _level(trace))
-    options, shown, kept = _words(trace), shown_columns(trace, words), _guess(trace)
+    options, shown, kept = _words(trace), shown_columns(words), _guess(trace)
 
     def clicked(selection: dict[str, Any]) -> bool:
         at = np.arange(int(selection["start"]), int(selection["end"]))
@@ -72,7 +72,7 @@ def ask_guess(trace: Trace, present: bool = False) -> None:
             _toggle(kept, [int(c) for c in shown[at[at < len(shown)]] if c in options], words_to_guess(trace))
         return True
 
-    data = shaded_texts_data(trace, words, present=present, sentence=False, marks=kept)
+    data = shaded_texts_data(words, present=present, sentence=False, marks=kept)
     data = with_hint(data, "Click a word to guess it") | UNREAD | {"caption": ""}
     text_reader(data, key="guess", height=None if present else 360, on_pick=clicked)
     left = words_to_guess(trace) - len(kept)

@@ -27,7 +27,7 @@ def what_if(trace: Trace, chosen: Choices, key: str) -> None:
     """Draws the what-if, texts included. ``key`` prefixes its state; each column of a page needs its own."""
     try:
         spot = whatif_state(trace, chosen, key)
-        data = with_hint(shaded_texts_data(trace, spot.texts, strength=chosen.strength, **_lights(spot)), HINT)
+        data = with_hint(shaded_texts_data(spot.texts, strength=chosen.strength, **_lights(spot)), HINT)
         if trace.rows is None:
             data |= UNREAD
         text_reader(data | QUIET, key=f"{key}_texts", height=320, on_pick=lambda s: take_click(spot, s))

@@ -30,7 +30,7 @@ def take_click(here: WhatIf, selection: dict[str, Any]) -> bool:
 
 def selected_columns(here: WhatIf, selection: dict[str, Any]) -> list[int]:
     """Columns of ``texts`` that a selection in the input text covers."""
-    shown = shown_columns(here.trace, here.texts)
+    shown = shown_columns(here.texts)
     at = np.arange(int(selection["start"]), int(selection["end"]))
     return shown[at[at < len(shown)]].tolist()
 
