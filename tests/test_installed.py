@@ -17,6 +17,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbclient
+import nbformat
 import pytest
 from packaging.requirements import Requirement
 
@@ -109,6 +111,20 @@ print(trace.id, round(float(heat.values.sum()), 4), "core" in sys.modules)
     trace = core.run(MODEL, PROMPT, max_new_tokens=4, cache=False)
     heat = core.explain(trace, granularity="word")
     assert installed.output("-c", code).split() == [trace.id, str(round(float(heat.values.sum()), 4)), "False"]
+
+
+def test_the_example_notebook_runs_and_draws(installed, monkeypatch):
+    for name, value in (installed.environment | {"PYTHONPATH": str(installed.site)}).items():
+        monkeypatch.setenv(name, value)
+    notebook = nbformat.read(ROOT / "examples/notebook.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells), "commit it without outputs"
+    place = {"metadata": {"path": str(installed.work)}}
+    nbclient.NotebookClient(notebook, timeout=170, kernel_name="python3", resources=place).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
+    drawn = [o.data["text/html"] for o in outputs if "text/html" in o.get("data", {})]
+    assert ["<iframe" in html for html in drawn] == [True, False, False, False]
+    assert all(words in "".join(drawn) for words in ("What each run read", "What the answer loses without each part"))
 
 
 @pytest.mark.parametrize("first, second", [("heed", "core"), ("core", "heed")])

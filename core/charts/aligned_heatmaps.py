@@ -86,11 +86,31 @@ def heatmaps(
         spans = []
     if np.isin(comparison.status, ("replaced", "inserted")).any():
         lines.append(STATUS_MARKS)
-    shared = shared and len(set(units_of(comparison))) == 1
+    layers, shared = _layers(board, cells, comparison, labels, shared, select)
+    return _finished(board, [*layers, *board.frames(list(picked), spans)], comparison, labels, lines, shared, title)
+
+
+def heatmap_by_run(
+    comparison: Comparison, *, names: Sequence[str], width: int = 880, title: str = "What each run read"
+) -> alt.LayerChart:
+    """Draws one row per run, the mean over its answer, over the aligned words; needs no traces."""
+    labels = check_names(comparison, names)
+    board, cells, _ = _strips(comparison, labels, width)
+    layers, shared = _layers(board, cells, comparison, labels, True, None)
+    return _finished(board, layers, comparison, labels, caption_lines(comparison, labels), shared, title)
+
+
+def _finished(
+    board: PanelBoard,
+    layers: list[alt.Chart],
+    comparison: Comparison,
+    labels: Sequence[str],
+    lines: list[str],
+    shared: bool,
+    title: str,
+) -> alt.LayerChart:
     if not shared:
         lines.append("each column has a colour scale of its own: shades do not compare between columns")
-    layers = _layers(board, cells, comparison, labels, shared, select)
-    layers += board.frames(list(picked), spans)
     what = legend_title(unit_of(comparison))
     said = f"{title}: {what} of {len(labels)} runs over {len(comparison.units)} words."
     chart = board.finish(layers, title, lines, said)
@@ -177,10 +197,11 @@ def _layers(
     names: Sequence[str],
     shared: bool,
     select: str | None,
-) -> list[alt.Chart]:
-    """Returns the rectangles: one layer for all, or one per run where each has its own colours."""
-    groups = [list(itertools.chain(*cells))] if shared else cells
+) -> tuple[list[alt.Chart], bool]:
+    """Returns (the rectangles, whether they share a scale): one layer for all, or one per run with its own colours."""
     units = units_of(comparison)
+    shared = shared and len(set(units)) == 1
+    groups = [list(itertools.chain(*cells))] if shared else cells
     words, fields = word_records(comparison), ["word", *(f"c{r}" for r in range(len(names)))]
     layers = []
     for i, group in enumerate(groups):
@@ -193,7 +214,7 @@ def _layers(
         if select and i == 0:
             rects = rects.add_params(alt.selection_point(name=select, fields=["unit"], empty=False))
         layers.append(rects)
-    return layers
+    return layers, shared
 
 
 def _viridis(low: float, high: float) -> alt.Scale:

@@ -52,10 +52,10 @@ def to_html(
     ``charts`` are Altair charts, put in as pictures. ``inputs`` and what is laid ``over`` the texts
     (``beside_text``, ``marks``, ``tint``) as in ``shaded_texts_data``.
     """
-    texts = _with_spans(words or importance, inputs, over or {})
-    data = {"reader": texts, "heat": _heat(importance, trace.prompt_length)}
-    script = "\n".join((component_source()[0], (CHARTS_FOLDER / "page.js").read_text("utf-8")))
-    style = "\n".join((component_source()[1], (CHARTS_FOLDER / "page.css").read_text("utf-8")))
+    data = {
+        "reader": reader_data(words or importance, inputs, over or {}),
+        "heat": heat_data(importance, trace.prompt_length),
+    }
     lines = (importance.model, settings_line(importance))
     head = "".join(f'<p class="sub">{html_text(line)}</p>' for line in lines)
     body = f"""{head}
@@ -72,23 +72,34 @@ def to_html(
 <dl>
 {_settings(trace, importance)}
 </dl>"""
-    return html_document(title, body, style, script, data)
+    return html_document(title, body, page_style(), page_script(), data)
+
+
+def page_script() -> str:
+    """Returns the script of the page: the two texts and the heatmap."""
+    return "\n".join((component_source()[0], (CHARTS_FOLDER / "page.js").read_text("utf-8")))
+
+
+def page_style() -> str:
+    """Returns the style of the page."""
+    return "\n".join((component_source()[1], (CHARTS_FOLDER / "page.css").read_text("utf-8")))
 
 
 def _floats(values: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode("ascii")
 
 
-def _with_spans(words: Importance, inputs: str, over: Mapping[str, Any]) -> dict[str, Any]:
-    """Reader data whose answer units know their token positions, so that the heatmap can frame them."""
-    data = shaded_texts_data(words, inputs="all" if inputs == "all" else "own", **over)
+def reader_data(words: Importance, inputs: str = "own", over: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Returns the data of the two texts, with token positions by which the heatmap frames a picked word."""
+    data = shaded_texts_data(words, inputs="all" if inputs == "all" else "own", **(over or {}))
     first, last = token_range(words.rows)
     for unit, a, b in zip(data["answer"]["units"], first, last, strict=True):
         unit["s"] = [int(a), int(b)]
     return data
 
 
-def _heat(importance: Importance, prompt_length: int) -> dict[str, Any]:
+def heat_data(importance: Importance, prompt_length: int) -> dict[str, Any]:
+    """Returns the data of the heatmap on the page."""
     later = earlier_output(importance, prompt_length)
     order = np.argsort(later, kind="stable")
     first, last = token_range(importance.rows)

@@ -1,7 +1,7 @@
 // The self-contained page: the two texts (reader.js, above in the same script) and the heatmap on a canvas.
 // Hover shows true values; arrow keys step through the answer, and through the cells while the heatmap has the focus.
 
-const TOP = 112, GAP = 1;
+const GAP = 1, TILT = 0.9;
 
 class Heat {
   constructor(root, data) {
@@ -54,8 +54,11 @@ class Heat {
     this.labels = Math.min(0.35 * this.box.clientWidth, 140, Math.ceil(widest) + 12);
     const room = this.box.clientWidth - this.labels - 24;
     const w = Math.max(4, Math.min(56, room / drawn));
+    pen.font = `12px ${getComputedStyle(this.root).fontFamily}`;
+    const longest = this.data.short.reduce((most, label) => Math.max(most, pen.measureText(label).width), 0);
+    this.top = 30 + Math.ceil(Math.min(112, longest) * Math.sin(TILT));
     const h = this.rows > 400 ? 4 : this.rows > 60 ? 11 : 20;
-    return { w, h, width: this.labels + drawn * w + 24, height: TOP + this.rows * h + 6 };
+    return { w, h, width: this.labels + drawn * w + 24, height: this.top + this.rows * h + 6 };
   }
 
   draw() {
@@ -103,7 +106,7 @@ class Heat {
     if (!this.rows || !this.columns) return;
     this.image ??= this.pixels();
     pen.imageSmoothingEnabled = false;
-    pen.drawImage(this.image, this.labels, TOP, this.image.width * w, this.rows * h);
+    pen.drawImage(this.image, this.labels, this.top, this.image.width * w, this.rows * h);
   }
 
   rowLabels(pen, { h }, style) {
@@ -112,7 +115,7 @@ class Heat {
     pen.textAlign = "right";
     pen.textBaseline = "middle";
     const every = Math.ceil(size / h);
-    for (let i = 0; i < this.rows; i += every) pen.fillText(this.data.rows[i], this.labels - 6, TOP + (i + 0.5) * h, this.labels - 10);
+    for (let i = 0; i < this.rows; i += every) pen.fillText(this.data.rows[i], this.labels - 6, this.top + (i + 0.5) * h, this.labels - 10);
   }
 
   columnLabels(pen, { w }, style) {
@@ -122,8 +125,8 @@ class Heat {
     const every = Math.ceil(13 / w);
     for (let j = 0; j < this.columns; j += every) {
       pen.save();
-      pen.translate(this.labels + (this.place(j) + 0.5) * w, TOP - 6);
-      pen.rotate(-0.9);
+      pen.translate(this.labels + (this.place(j) + 0.5) * w, this.top - 6);
+      pen.rotate(-TILT);
       pen.fillText(this.data.short[j], 0, 0, 112);
       pen.restore();
     }
@@ -137,14 +140,14 @@ class Heat {
     const wide = (this.place(this.columns - 1) + 1) * w;
     if (this.frame) {
       const picked = this.data.rowSpans.map(([a, b], i) => (b >= this.frame[0] && a <= this.frame[1] ? i : -1)).filter((i) => i >= 0);
-      if (picked.length) pen.strokeRect(this.labels, TOP + picked[0] * h, wide, picked.length * h);
+      if (picked.length) pen.strokeRect(this.labels, this.top + picked[0] * h, wide, picked.length * h);
     }
-    if (this.cell) pen.strokeRect(this.labels + this.place(this.cell[1]) * w, TOP + this.cell[0] * h, w, h);
+    if (this.cell) pen.strokeRect(this.labels + this.place(this.cell[1]) * w, this.top + this.cell[0] * h, w, h);
   }
 
   hover(event) {
     const box = this.canvas.getBoundingClientRect(), { w, h } = this.size;
-    const i = Math.floor((event.clientY - box.top - TOP) / h);
+    const i = Math.floor((event.clientY - box.top - this.top) / h);
     const drawn = Math.floor((event.clientX - box.left - this.labels) / w);
     const j = drawn >= this.data.inputs && this.data.inputs < this.columns ? drawn - GAP : drawn;
     const inside = i >= 0 && i < this.rows && j >= 0 && j < this.columns && this.place(j) === drawn;
@@ -162,7 +165,7 @@ class Heat {
     const lines = [`${this.data.rows[i]} ← ${this.data.columns[j]}`, value, `step ${this.data.steps[i]}`];
     this.tip.replaceChildren(...lines.map((line, n) => element(n ? "span" : "b", "", line)));
     const home = this.root.getBoundingClientRect(), at = this.canvas.getBoundingClientRect();
-    const x = at.left - home.left + this.labels + (this.place(j) + 1) * w + 6, y = at.top - home.top + TOP + (i + 1) * h + 6;
+    const x = at.left - home.left + this.labels + (this.place(j) + 1) * w + 6, y = at.top - home.top + this.top + (i + 1) * h + 6;
     const tip = this.tip.getBoundingClientRect();
     this.tip.style.left = `${Math.max(0, Math.min(x, home.width - tip.width))}px`;
     this.tip.style.top = `${y}px`;
@@ -187,13 +190,13 @@ class Heat {
 }
 
 const all = JSON.parse(document.getElementById("data").textContent);
-const heat = new Heat(document.getElementById("heat"), all.heat);
-heat.root.heat = heat;
+const heat = all.heat && new Heat(document.getElementById("heat"), all.heat);
+if (heat) heat.root.heat = heat;
 mountReader(document.getElementById("reader"), all.reader, {
   globalKeys: true,
   onPick: ({ side, start, end }) => {
     const units = all.reader.answer.units, [a, b] = all.reader.whole;
     const part = side === "answer" && !(start === a && end === b);
-    heat.show(part ? [units[start].s[0], units[end - 1].s[1]] : null);
+    if (heat) heat.show(part ? [units[start].s[0], units[end - 1].s[1]] : null);
   },
 });

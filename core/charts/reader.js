@@ -452,6 +452,7 @@ class Reader {
     const { units } = this.data[side];
     let text = "";
     for (let i = start; i < end && text.length < 60; i++) text += (i > start ? units[i].g ?? "" : "") + units[i].t;
+    text = text.trim() || text;
     return text.length > 60 ? text.slice(0, 58) + "…" : text;
   }
 
@@ -463,7 +464,7 @@ class Reader {
     const among = this.data.input.own ? "your words " : "what is shown ";
     const where = (this.isWhole() ? "Over the whole answer" : `At ${picked}`) + `, of ${among}`;
     if (at < 0 || !(top > 0)) return side === "input" ? `${picked} was not read.` : `${where}nothing was read.`;
-    const most = `“${this.data[other].units[at].t}” (${this.value(at)})`;
+    const most = `“${this.name(other, at, at + 1)}” (${this.value(at)})`;
     const verb = this.data.unit === "share" ? "was read most" : "has the highest score";
     if (side === "input") return `${picked} ${verb} at ${most}.`;
     if (top < STANDS_OUT * this.view.uniform[at]) return `${where}none stands out; ${most} ${verb}.`;

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -159,11 +160,12 @@ def _load(key: ModelKey, folder: Path) -> Model:
     """Loads the model of a checked folder; whatever transformers raises on the way becomes a ModelError."""
     place = model_key.locate(key.name)
     try:
-        check_architecture(folder)
-        parameters = read_metadata(folder).parameters
-        make_room(parameters * WIDTH[key.dtype])
-        check_memory(place.label, parameters, key.dtype, _free_on(key.device))
-        model = _made(key, folder, place)
+        with _no_progress_bar():
+            check_architecture(folder)
+            parameters = read_metadata(folder).parameters
+            make_room(parameters * WIDTH[key.dtype])
+            check_memory(place.label, parameters, key.dtype, _free_on(key.device))
+            model = _made(key, folder, place)
     except HeedError:
         raise
     except Exception as error:  # configs and weights can be wrong in any way, and each family fails in its own
@@ -233,6 +235,22 @@ def _pretrained(folder: Path, key: ModelKey, label: str, **kw: Any) -> Any:
             "they belong to another kind of model or are incomplete, fetch or pick a language model."
         )
     return hf.eval().to(key.device).requires_grad_(False)
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Keeps transformers' own bar off the terminal and out of notebooks: loading takes about a second."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "IProgress not found")  # tqdm asks notebooks for a widget that is not used
+        from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def make_room(need: int) -> None:

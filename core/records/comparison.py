@@ -136,3 +136,12 @@ class Comparison:
         import pandas as pd
 
         return pd.DataFrame([vars(a) for a in self.agreements], columns=list(Agreement.__dataclass_fields__))
+
+    def __repr__(self) -> str:
+        return f"Comparison({self.method}, {len(self.trace_ids)} runs x {len(self.units)} {self.granularity}s)"
+
+    def _repr_html_(self) -> str:
+        """Draws itself in a notebook."""
+        from ..charts.notebook_html import comparison_html
+
+        return comparison_html(self)

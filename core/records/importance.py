@@ -128,3 +128,13 @@ class Importance:
         if self.tokens is None:
             raise ValueError("This importance does not know the texts of its run: take it from explain(trace, ...).")
         return self.tokens
+
+    def __repr__(self) -> str:
+        shape = f"{len(self.rows)} rows x {len(self.columns)} columns"
+        return f"Importance({self.method}, {shape}, {self.unit}, run {self.trace_id[:8]})"
+
+    def _repr_html_(self) -> str | None:
+        """Draws itself in a notebook."""
+        from ..charts.notebook_html import importance_html
+
+        return importance_html(self) if self.tokens is not None else None

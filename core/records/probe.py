@@ -59,6 +59,15 @@ class Probe:
         """
         return self.base - self.logprobs
 
+    def __repr__(self) -> str:
+        return f"Probe({self.mode}, {len(self.masks)} variants x {len(self.base)} steps, run {self.trace_id[:8]})"
+
+    def _repr_html_(self) -> str:
+        """Draws itself in a notebook."""
+        from ..charts.notebook_html import probe_html
+
+        return probe_html(self)
+
 
 @dataclass(frozen=True, eq=False)
 class NextTokens:

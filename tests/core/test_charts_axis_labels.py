@@ -11,10 +11,12 @@ import pytest
 import vl_convert
 
 from core.charts.agreement_dots import agreement_chart
+from core.charts.aligned_heatmaps import heatmap_by_run
 from core.charts.answer_effect_bars import effect_bars
 from core.charts.attention_vs_effect_plot import attention_vs_effect_chart
 from core.charts.axis_labels import AxisLabels
 from core.charts.cross_score_matrix import cross_score_matrix_chart
+from core.charts.effect_heatmap import effect_heatmap
 from core.charts.interval_rows import interval_rows_chart
 from core.charts.next_token_bars import next_token_chart
 from core.charts.raster_heatmap import raster_heatmap_chart
@@ -117,6 +119,14 @@ def points(words):
     return scatter_chart(table, "lookback", "correct", names={}, binary=True)
 
 
+def losses(words):
+    n = len(words)
+    probe = Probe(
+        "a" * 64, units(words), np.eye(n, dtype=bool), np.full((n, n), -1.5), np.full(n, -1.0), "mask", answer=words
+    )
+    return effect_heatmap(probe, width=3000)
+
+
 def following(words):
     logprobs = np.log(np.full((2, len(words)), 1 / len(words)))
     found = NextTokens(("a", "b"), np.arange(len(words)), words, logprobs, words[0])
@@ -142,6 +152,8 @@ CHARTS = {
     "difference": lambda words: difference_chart(comparison(words), 0, 1, words[:2], width=3000),
     "gained and lost": lambda words: gained_lost_chart(comparison(words), 0, 1, words[:2], most=200),
     "agreement": lambda words: agreement_chart(comparison(words), words[:2]),
+    "row by run": lambda words: heatmap_by_run(comparison(words), names=words[:2], width=3000),
+    "losses": losses,
     "next words": following,
     "cross": crossed,
     "spread": lambda words: spread_heatmap(moving(words), width=3000),
@@ -153,7 +165,7 @@ CHARTS = {
     "cells": cells,
     "scatter": points,
 }
-NAMED = ("heatmap", "overview", "bars of a step", "difference", "gained and lost", "next words", "cross", "spread",
+NAMED = ("heatmap", "overview", "bars of a step", "difference", "gained and lost", "row by run", "losses", "next words", "cross", "spread",
          "rows", "cells", "correlations")  # fmt: skip
 """Charts that label an axis with every word, however many."""
 
