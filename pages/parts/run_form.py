@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.records import Request
 from core.runs import Draft
-from pages.parts.run_settings import RUN_MODES, RunSettings
+from pages.parts.run_settings import MOST_NEW_TOKENS, MOST_SEED, RUN_MODES, RunSettings
 
 TURN_ROLES = ("user", "assistant")
 SYSTEMS = {"keep": "Keep the template's", "replace": "Replace by mine", "none": "None"}
@@ -116,7 +116,12 @@ def _settings() -> None:
         st.checkbox("The prompt is raw text", key="raw_given", **KEPT_STATE)
     else:
         first.number_input(
-            "New tokens", 1, 4096, key="new_tokens", help="The most tokens that may be written.", **KEPT_STATE
+            "New tokens",
+            1,
+            MOST_NEW_TOKENS,
+            key="new_tokens",
+            help="The longest answer, in tokens.",
+            **KEPT_STATE,
         )
         second.number_input(
             "Temperature",
@@ -131,7 +136,7 @@ def _settings() -> None:
         about = "Sample from the likeliest tokens up to this sum."
         first.number_input("Top-p", 0.01, 1.0, step=0.05, key="top_p", help=about, **KEPT_STATE)
         second.number_input(
-            "Seed", 0, 2**31 - 1, key="seed", help="The same seed writes the same answer.", **KEPT_STATE
+            "Seed", -MOST_SEED, MOST_SEED, key="seed", help="The same seed writes the same answer.", **KEPT_STATE
         )
     if not _chat() and state.mode == "Given answer":
         return

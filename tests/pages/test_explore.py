@@ -140,6 +140,15 @@ def test_opening_a_run_fills_the_form(visit, keep):
     assert app.text_area(key="prompt").value == "[[instruction: Be brief.]] [[question: What color is the sky?]]"
 
 
+def test_opening_a_run_keeps_settings_that_only_python_or_compare_can_give(visit, keep):
+    """Streamlit silently puts a number outside a widget's limits back to the lowest."""
+    trace = made_up.run()
+    settings = {"max_new_tokens": 5000, "temperature": 0.5, "seed": -5}
+    app = fine(visit(run=keep(replace(trace, request=replace(trace.request, **settings)))))
+    found = {name: app.number_input(key=name).value for name in ("new_tokens", "temperature", "seed")}
+    assert found == {"new_tokens": 5000, "temperature": 0.5, "seed": -5}
+
+
 def test_marks_on_a_stored_prompt_are_followed(visit):
     """Marks are not part of the id: the stored answer comes back, with its new segments."""
     app = visit()

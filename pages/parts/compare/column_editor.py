@@ -28,12 +28,10 @@ from pages.parts.compare.column_state import (
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import TYPED, model_option
 from pages.parts.run_form import MARKS_HELP, SYSTEMS, TURN_ROLES
-from pages.parts.run_settings import RUN_MODES, RunSettings
+from pages.parts.run_settings import MOST_NEW_TOKENS, MOST_SEED, RUN_MODES, RunSettings
 
 FIELD_NAMES = tuple(f.name for f in fields(RunSettings) if f.name != "turns")
 READING_FIELDS = ("method", "layers", "heads")
-SEED = 2**53 - 1
-"""The largest whole number that a browser keeps exactly."""
 
 
 def column_header(column: Column, letter: str, trace: Trace | None) -> None:
@@ -126,7 +124,11 @@ def _settings(column: Column, policy: str, mode: str, raw: bool) -> tuple[tuple[
     """Draws the settings that seldom change; returns the earlier turns."""
     if mode != "Given answer":
         st.number_input(
-            "New tokens", 1, 100_000, key=_key(column, "new_tokens"), help="The most tokens that may be written."
+            "New tokens",
+            1,
+            MOST_NEW_TOKENS,
+            key=_key(column, "new_tokens"),
+            help="The longest answer, in tokens.",
         )
         about = "0 is greedy: always the likeliest token."
         st.number_input("Temperature", 0.0, 10.0, step=0.1, key=_key(column, "temperature"), help=about)
@@ -134,7 +136,7 @@ def _settings(column: Column, policy: str, mode: str, raw: bool) -> tuple[tuple[
             about = "Sample from the likeliest tokens up to this sum."
             st.number_input("Top-p", 0.01, 1.0, step=0.05, key=_key(column, "top_p"), help=about)
             about = "The same seed writes the same answer."
-            st.number_input("Seed", -SEED, SEED, key=_key(column, "seed"), help=about)
+            st.number_input("Seed", -MOST_SEED, MOST_SEED, key=_key(column, "seed"), help=about)
         st.text_area("Stop at (one text a line)", key=_key(column, "stop"), height=68)
     if raw:
         st.caption("Raw text has no system message and no turns.")

@@ -11,6 +11,7 @@ from core.importance import METHODS, study_methods
 from core.models.catalogue import CATALOGUE
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import TYPED, fetch_sentence, model_option
+from pages.parts.run_settings import MOST_NEW_TOKENS
 from pages.parts.study.study_form import KEPT_FIELDS, field_key, get_field, put_field
 
 ABOUT_EFFECTS = (
@@ -66,7 +67,7 @@ def settings_section() -> None:
     """Draws the settings of all runs."""
     first, second, third = st.columns(3)
     about = "The most tokens of an answer. Answers that are cut off count as undefined for rules on length."
-    first.number_input("New tokens", 1, 4096, key=field_key("tokens"), help=about, **KEPT_FIELDS)
+    first.number_input("New tokens", 1, MOST_NEW_TOKENS, key=field_key("tokens"), help=about, **KEPT_FIELDS)
     about = "0 is greedy: always the likeliest token, one run of each prompt."
     second.number_input("Temperature", 0.0, 10.0, step=0.1, key=field_key("temperature"), help=about, **KEPT_FIELDS)
     if get_field("temperature") > 0:
