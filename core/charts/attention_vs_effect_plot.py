@@ -96,7 +96,7 @@ def attention_vs_effect_chart(
     lines = [*caption, *CORNER_SENTENCES.values()]
     if len(there) < len(labels):
         out = f"{len(labels) - len(there)} of {len(labels)} are not drawn"
-        lines.append(f"{out}: they cannot be hidden, or uniform reading gives them nothing")
+        lines.append(f"{out}: they cannot be hidden, or no token of the answer could read them")
     scales = _scales(floor, top, y[there], threshold, bool((x[there] <= floor).any()))
     layers = _layers(records, scales, threshold, select, shares is not None)
     counts = ", ".join(f"{corners.count(c)} {c}" for c in CORNERS)

@@ -13,9 +13,8 @@ import numpy as np
 
 from ..importance.methods import METHODS
 from ..records import Comparison
-from .text_labels import multiple_text, value_text, visible_label
+from .text_labels import SINK_TEXTS, multiple_text, value_text, visible_label
 
-_SINK = {"keep": "sink kept", "separate": "sink shown apart", "drop": "sink dropped"}
 PREFIX = {"replaced": "~ ", "inserted": "+ "}
 """Prefix of a word that differs: the others have another word there, or only this run has it."""
 STATUS_MARKS = "~ another word stands there in another column · + only this column has the word"
@@ -58,7 +57,7 @@ def caption_lines(comparison: Comparison, names: Sequence[str]) -> list[str]:
     for run, name in enumerate(names):
         parts = [_weights(comparison.models[run], name), f"run {comparison.trace_ids[run][:8]}"]
         lines += wrap_parts(f"{name}: ", parts if same else [*parts, ways[run]])
-    sink = _SINK.get(str(comparison.parameters.get("sink")), "")
+    sink = SINK_TEXTS.get(str(comparison.parameters.get("sink")), "")
     parts = [ways[0] if ways and same else "", sink, f"by {comparison.granularity}, mean over the answer's steps"]
     return [*lines, *wrap_parts("", [p for p in parts if p])]
 

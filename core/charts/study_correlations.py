@@ -141,7 +141,7 @@ def _legend(records: Sequence[dict[str, Any]]) -> list[str]:
     if any(r["linked"] for r in records):
         parts.append("hatched: linked by construction, no finding")
     if any(r["rho"] is None and not r["linked"] for r in records):
-        parts.append("a dot: could not be asked here")
+        parts.append("a dot: could not be computed")
     if any(r["primary"] for r in records):
         parts.append("dashed frame: named before Start")
     return parts

@@ -35,7 +35,8 @@ SIDES = 250
 
 _ISOLATES = "\u2068\u2069"
 _BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
-_SINK = {"keep": "sink kept", "separate": "sink shown apart", "drop": "sink dropped, the rest renormalised"}
+SINK_TEXTS = {"keep": "sink shown", "separate": "sink taken away", "drop": "sink left out, the rest scaled to 1"}
+"""The words of the control *Sink*."""
 
 
 def plain_text(text: str) -> str:
@@ -107,7 +108,7 @@ def settings_line(importance: Importance) -> str:
             parts.append(f"{name} {_listed(parameters[name])}")
     sink = parameters.get("sink")
     if sink is not None:
-        parts.append(_SINK.get(str(sink), f"sink {sink}"))
+        parts.append(SINK_TEXTS.get(str(sink), f"sink {sink}"))
     parts.append(f"answer by {importance.rows.granularity}, input by {importance.columns.granularity}")
     parts.append(f"run {importance.trace_id[:8]}")
     return " · ".join(parts)

@@ -28,7 +28,7 @@ from .run_units import ADDED_GROUP, MARKUP_GROUP, OUTPUT_GROUP, SINK_GROUP, RunU
 BY_NAME = ("segment", "role")
 """Granularities whose units are paired by name, wherever they stand."""
 TOKENS_ONLY = (
-    "Where tokens stand in the text is not proven for every run here, so all runs are compared by token, not by {0}."
+    "For some of these runs the places of tokens in the text are not known, so all are compared by token, not by {0}."
 )
 
 

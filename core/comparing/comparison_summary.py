@@ -31,16 +31,16 @@ def most_read(comparison: Comparison, run: int) -> list[tuple[int, float, float]
 
 
 def most_read_sentence(comparison: Comparison, run: int, name: str) -> str:
-    """Returns e.g. 'Of what A read of the shared words, most went to “sky” (18.7 %, 3.2 times an even share)…'."""
+    """Returns e.g. 'Of the attention that A gave the shared words, most went to “sky” (18.7 %, 3.2 times…'."""
     if not np.isfinite(comparison.values[run]).any():
-        return f"There is nothing that {name} read of words which another column has."
+        return f"{name} read none of the words that it shares with another column."
     found = most_read(comparison, run)
     which = "the shared words" if len(comparison.values) > 1 else "these words"
     if not found:
-        return f"Of what {name} read of {which}, none got {STANDS_OUT} times an even share."
+        return f"Of the attention that {name} gave {which}, none got {STANDS_OUT} times an even share."
     texts = comparison.units.texts[run]
     parts = [
         f"“{texts[u].strip()}” ({short_percent(part)}, {times:.1f} times an even share)" for u, part, times in found
     ]
     listed = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
-    return f"Of what {name} read of {which}, most went to {listed}."
+    return f"Of the attention that {name} gave {which}, most went to {listed}."

@@ -196,9 +196,9 @@ def stability_sentence(stability: Stability, kind: str = "edits of the prompt", 
     if apart[moved] > apart[word]:
         kept += f", {_quoted(stability, moved)} moved most, {_range(stability, moved)}"
     rho = next(b for b in stability.between if b.measure == "spearman")
-    order = "how far the order of words agrees is undefined here"
+    order = "how far the ranks of words agree is undefined here"
     if not np.isnan(rho.mean):
-        order = f"the order of words agrees with Spearman {rho.mean:.2f} on average (lowest {rho.lowest:.2f})"
+        order = f"the ranks of words agree with a mean Spearman correlation of {rho.mean:.2f} (lowest {rho.lowest:.2f})"
     number = len(stability.trace_ids) - 1 if count is None else count
     return f"Over {number} {kind}, {kept}; {order}."
 
@@ -319,7 +319,7 @@ def _notes(runs: Sequence[Trace], answer: np.ndarray) -> tuple[str, ...]:
     out = []
     counts = np.isfinite(answer).sum(0)
     if len(runs) < ENOUGH:
-        out.append(f"An interval is given from {ENOUGH} runs on, and here are {len(runs)}.")
+        out.append(f"Intervals need at least {ENOUGH} runs; there are {len(runs)}.")
     if not same_answer(runs):
         out.append("The answers differ, so there are no cells: every run counts with the mean over its whole answer.")
     empty = sum(len(t.answer_steps) == 0 for t in runs)

@@ -145,7 +145,9 @@ def group_shares(trace: Trace, weights: np.ndarray) -> dict[str, np.ndarray]:
 def _notes(trace: Trace, sink: str) -> tuple[str, ...]:
     if trace.tokens.message[0] >= 0 and sink != "keep":
         word = trace.tokens.texts[0].strip()
-        return (f"The first token here is a word of the text (“{word}”): its share mixes reading and sink.",)
+        return (
+            f"The first token is a word of the text (“{word}”): its share is partly the word's, partly the sink's.",
+        )
     return ()
 
 

@@ -114,7 +114,7 @@ def test_a_changed_prompt_is_run_and_its_answer_is_read_by_the_other(server, pag
     expect(side(page, 1).get_by_text("grass", exact=True)).to_be_visible(timeout=90_000)
     expect(page.get_by_text("Changed since this run")).to_have_count(0)
     settled(page)
-    expect(page.get_by_text("1 stand in the place of another word")).to_be_visible()
+    expect(page.get_by_text("1 are replaced by another word")).to_be_visible()
     first, second = re.search(r"runs=(\w{64})(?:,|%2C)(\w{64})", page.url).groups()
     assert first.startswith("f98f4e5c") and second != first
     view(page, "Difference", settled)

@@ -159,7 +159,7 @@ def test_captions_name_weights_runs_and_methods():
     lines = caption_lines(made.comparison(parameters=two), made.NAMES)
     assert lines[0].endswith("mean-attention")
     assert lines[1].endswith("last-layer · layers 3")
-    assert lines[2].startswith("sink shown apart")
+    assert lines[2].startswith("sink taken away")
 
 
 def test_many_cells_become_one_row_a_column_in_lines():

@@ -190,7 +190,7 @@ def test_grid_hatches_linked_pairs_and_stars_small_q():
     assert cells["sink", "words"]["rho"] is None and cells["sink", "words"]["shown"] == "linked by construction"
     assert cells["sink", "followed"]["rho"] is None and cells["sink", "followed"]["why"] == "too few prompts"
     told = chart.to_dict()["description"]
-    assert "hatched" in told and "named before Start" in told and "could not be asked" in told
+    assert "hatched" in told and "named before Start" in told and "could not be computed" in told
 
 
 def test_cells_say_how_much_was_cut_off():

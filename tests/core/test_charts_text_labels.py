@@ -49,7 +49,13 @@ def test_running_text_keeps_letters_and_breaks(text):
 def test_caption_names_weights_method_sink_granularity_and_run():
     tr = made.trace()
     text = " | ".join(text_labels.caption_of(made.importance(tr)))
-    for part in ("SmolLM2 135M Instruct · Q4_1 · float32 · b179c952", "mean-attention", "sink kept", "word", tr.id[:8]):
+    for part in (
+        "SmolLM2 135M Instruct · Q4_1 · float32 · b179c952",
+        "mean-attention",
+        "sink shown",
+        "word",
+        tr.id[:8],
+    ):
         assert part in text
     assert all(len(line) <= 64 for line in text_labels.caption_of(made.importance(tr)))
 

@@ -69,7 +69,7 @@ def test_figure_says_what_it_shows():
     tr, imp = known()
     spec = heatmap(imp).to_dict()
     lines = " ".join([*spec["title"]["subtitle"], spec["description"]])
-    for part in (tr.model.caption, "mean-attention", "sink kept", "word", tr.id[:8], "share of attention"):
+    for part in (tr.model.caption, "mean-attention", "sink shown", "word", tr.id[:8], "share of attention"):
         assert part in lines
     assert spec["layer"][0]["encoding"]["fill"]["scale"]["scheme"] == "viridis"
     assert spec["layer"][0]["encoding"]["fill"]["legend"]["title"] == "share of attention"

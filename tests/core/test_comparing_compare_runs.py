@@ -232,7 +232,7 @@ def test_unproven_spans_are_compared_by_token(placed):
     a, b = unproven(trace(SKY), placed), trace(SKY, name="qwen")
     assert common_granularity([a, b], "word") == "token" and common_granularity([b, b], "word") == "word"
     c = compare([a, b])
-    assert c.granularity == "token" and any("not proven" in note for note in c.notes)
+    assert c.granularity == "token" and any("are not known" in note for note in c.notes)
     texts = [t for t, s in zip(c.units.texts[1], c.status[0], strict=True) if s == "matched"]
     assert [t.strip() for t in texts] == "Answer in one word : What color is the sky ?".split()
     np.testing.assert_allclose(whole(c), 1, atol=1e-5)

@@ -272,7 +272,7 @@ def test_what_one_column_cannot_do_leaves_the_others(visit, keep):
     assert len([c for c in app.caption if "tokens in" in c.value]) == 3
     app = fine(app.text_area(key=f"c{uids(app)[0]}_prompt").set_value("").run())
     assert [w.value for w in app.warning][0].startswith("The prompt is empty") and len(app.warning) == 2
-    assert all(w.value.endswith("Below is still the run before the change.") for w in app.warning)
+    assert all(w.value.endswith("The run below is from before the change.") for w in app.warning)
     assert app.button(key="compare_run").disabled, "neither of the two can be run"
     app = fine(app.text_area(key=f"c{uids(app)[1]}_prompt").set_value("word " * 2100).run())
     assert not app.button(key="compare_run").disabled

@@ -141,7 +141,7 @@ def test_minimal_pairs_are_columns(visit, models):
         "**C · child**",
     ]
     app = compare(app)
-    assert len(drawn(app)) == 3 and "stand in the place of another word" in texts(app)
+    assert len(drawn(app)) == 3 and "are replaced by another word" in texts(app)
     for view in ("cross", "next", "stability", "whatif"):
         app = fine(app.segmented_control(key="compare_view").set_value(view).run())
     assert (

@@ -151,7 +151,7 @@ def _settings(column: Column, policy: str, mode: str, raw: bool) -> tuple[tuple[
         )
         if st.session_state[_key(column, "system")] == "replace":
             st.text_area("Your system message", key=_key(column, "system_text"), height=80)
-    st.toggle("Let the model think first", key=_key(column, "thinking"), help="For models that know thinking.")
+    st.toggle("Let the model think first", key=_key(column, "thinking"), help="For models with a thinking mode.")
     return _turns(column)
 
 

@@ -143,7 +143,7 @@ def _told(seen: ColumnRun) -> None:
     if seen.missing and not seen.problem and is_awaited(seen.asked):
         st.info("Being run: see above.", icon=":material/hourglass_top:")
     elif seen.problem:
-        old = " Below is still the run before the change." if seen.missing and seen.trace is not None else ""
+        old = " The run below is from before the change." if seen.missing and seen.trace is not None else ""
         st.warning(escape_markdown(seen.problem + old), icon=":material/info:")
     elif seen.missing and seen.trace is not None:
         st.info(f"Changed since this run: press Compare.{_long(seen)}", icon=":material/info:")

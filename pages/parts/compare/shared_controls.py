@@ -25,7 +25,7 @@ ABOUT_SAME = (
     "Every column reads one column's answer, word for word, instead of writing its own. Then the difference can be "
     "seen for every word of the answer."
 )
-ABOUT_SCALE = "On: full shade means the same share in every column. Off: each column's own strongest word."
+ABOUT_SCALE = "On: full shade is the same share in every column. Off: full shade is each column's strongest word."
 ABOUT_LEVEL = "How fine the texts and the views are cut. Tokens differ between models, so words are the finest here."
 
 
@@ -114,7 +114,7 @@ def job_messages(own: Sequence[ColumnRun]) -> None:
 
 def _state(missing: Sequence[ColumnRun], able: bool) -> str:
     if not missing and not able:
-        return "A column cannot be run as it is: see what it says."
+        return "A column cannot be run yet: see the message in it."
     if not missing:
         return "All of this is stored. Change a column to run something new."
     names = [s.letter for s in missing]
@@ -173,7 +173,7 @@ def alignment_sentence(status: np.ndarray, letters: Sequence[str]) -> str:
     lacking = (status == "deleted").any(0) & some
     parts = [f"{int((some & ~differ & ~lacking).sum())} words are the same in every column"]
     if differ.any():
-        parts.append(f"{int(differ.sum())} stand in the place of another word")
+        parts.append(f"{int(differ.sum())} are replaced by another word")
     if lacking.any():
         parts.append(f"{int(lacking.sum())} are missing in some")
     for run, letter in enumerate(letters):

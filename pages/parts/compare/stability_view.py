@@ -46,8 +46,8 @@ KEEPING = 0.4
 """Seconds that a run takes beyond its forward pass: splitting rows, hashing, writing."""
 NOTHING = ViewFigure(None, lambda: "")
 STABILITY_SENTENCES = (
-    "Shares are means over an answer's steps. Stability says how far direct reading hangs on the wording; a stable "
-    "share is not thereby a reason for the answer."
+    "Shares are means over an answer's steps. Stability shows how far direct reading depends on the wording; a stable "
+    "share need not be a cause of the answer."
 )
 
 
@@ -228,7 +228,7 @@ def _figure(made: Stability, what: str, name: str, key: str) -> ViewFigure:
         chart = spread_heatmap(made, lines=lines)
     else:
         if shown == CELLS_VIEW:
-            st.caption("There are too many cells to draw each: choose sentences above. Here is each word.")
+            st.caption("There are too many cells to draw: choose By sentence above. Until then, one line a word.")
         first = "unedited prompt" if what.startswith("edits") else "first seed"
         chart = interval_chart(made, lines=lines, first=first)
     draw_chart(chart, f"{key}_chart_{shown}")
@@ -263,7 +263,7 @@ def _numbers(made: Stability, names: Sequence[str], answers: Sequence[str], edit
     )
     st.dataframe(agreement, hide_index=True, column_config={"Mean": st.column_config.NumberColumn(format="%.3f")})
     st.caption(
-        "Agreement of all pairs of runs, beside what the place or the number of tokens of a word alone would give."
+        "Agreement between all pairs of runs, beside what a word's place or its number of tokens alone would give."
     )
     if not edits:
         shown = pd.DataFrame({"Run": names, "Answer": [a.strip() for a in answers]})

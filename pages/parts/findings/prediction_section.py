@@ -21,8 +21,8 @@ def prediction_section(opened: OpenedStudy, found: Any) -> None:
     """Draws the section "Predicting success"."""
     st.header("Predicting success", anchor=False, divider="gray")
     st.markdown(
-        "Can one tell from importance which answers succeed, for prompts that were not learned from? Beside it stands "
-        "how well that goes without any importance."
+        "Does importance predict which answers succeed, on prompts held out from training? Beside it: predictors that "
+        "use no importance."
     )
     if not len(found.prediction):
         st.caption("Not computed yet for these runs.")
@@ -34,7 +34,7 @@ def prediction_section(opened: OpenedStudy, found: Any) -> None:
         own = found.prediction[found.prediction["outcome"] == outcome]
         schemes = list(dict.fromkeys(own["scheme"]))
         scheme = st.segmented_control(
-            "Tried on",
+            "Tested on",
             schemes,
             default=schemes[0],
             required=True,

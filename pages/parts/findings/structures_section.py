@@ -113,5 +113,5 @@ def _table(tables: dict[str, Any], ask: Any) -> None:
     what = "beyond its position control" if ask == "net" else "against the baseline structure, prompt by prompt"
     st.caption(
         f"Values and changes with 95 % intervals; changes are {what}. q counts all changes of a table: at most 5 in "
-        "100 of those with q up to 0.05 are expected to be nothing. " + escape_markdown("Empty: undefined there.")
+        "100 of those with q up to 0.05 are expected to be false. " + escape_markdown("Empty cells are undefined.")
     )

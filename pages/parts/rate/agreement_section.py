@@ -29,7 +29,7 @@ SHARES = ("equal", "near")
 def agreement_section(study: StudyInfo) -> None:
     """Draws the expander; a fragment, so that the card does not wait for it."""
     with st.expander("Raters and their agreement", icon=":material/groups:"):
-        st.button("Read the ratings anew", icon=":material/refresh:", key="rate_again")
+        st.button("Reload the ratings", icon=":material/refresh:", key="rate_again")
         with rating_desk.open_database(str(study.folder)) as db:
             prompts = {name: words for name, (words, _) in rating_desk.prompts_and_ratings(db).items()}
             table = ratings.rating_table(db, prompts)
@@ -75,6 +75,4 @@ def _pairs(table: pd.DataFrame) -> None:
         if not why
         else f"All raters together: no alpha yet ({why})."
     )
-    st.caption(
-        "Kappa is weighted by the square of the difference: 1 is perfect, 0 is what their habits alone would give."
-    )
+    st.caption("Kappa is weighted by the square of the difference: 1 is perfect, 0 is chance, given their habits.")

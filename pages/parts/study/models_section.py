@@ -47,7 +47,7 @@ def models_section() -> None:
         **KEPT_FIELDS,
     )
     with st.popover("Size ladder", icon=":material/stairs_2:", help="All sizes of one family"):
-        st.caption("Only models of one family say something about size.")
+        st.caption("Compare sizes within one family: elsewhere more than the size differs.")
         for family, names in families().items():
             st.button(
                 f"{family} ({len(names)} sizes)",
@@ -80,7 +80,7 @@ def settings_section() -> None:
             "Seeds", "none: greedy", disabled=True, key=field_key("greedy"), help="Greedy answers have no seed."
         )
     st.multiselect(
-        "Attention read as",
+        "Attention methods",
         study_methods(),
         key=field_key("methods"),
         format_func=lambda m: METHODS[m].label if m in METHODS else m,

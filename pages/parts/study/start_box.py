@@ -33,8 +33,8 @@ PILOT = 10
 WRAPPING = [name for name, form in STRUCTURES.items() if "{prompt}" in form.template]
 """Structures that take an item as one whole prompt."""
 ABOUT_RHO = (
-    "The smallest rank correlation over all prompts, taken without sign, that this many prompts show in 80 of 100 "
-    "studies. Weaker ones may stay unseen: more items let the study see them."
+    "The weakest rank correlation over all prompts, taken without sign, that so many prompts detect in 80 of 100 "
+    "studies. Weaker ones may go undetected: add items."
 )
 ABOUT_PILOT = "Runs the first 10 items, taken from the tasks in turn. They count for the whole study."
 
@@ -134,9 +134,9 @@ def _estimate(plan: Plan, done: int) -> int:
         st.metric("Runs", f"{found.runs:,}", width=130)
         st.metric("Time, about", "unknown" if seconds is None else duration_words(seconds), help=about, width=130)
         st.metric("Disk, about", size_text(found.disk) if found.disk > 1e6 else "1 MB", width=130)
-        st.metric("Smallest |ρ| seen", rho, help=ABOUT_RHO, width=130)
+        st.metric("Correlation, from |ρ|", rho, help=ABOUT_RHO, width=130)
     controls = f", {found.controls:,} of the runs are position controls" if found.controls else ""
-    few = "" if found.smallest_rho < 1 else " So few items show no correlation, however strong."
+    few = "" if found.smallest_rho < 1 else " So few items cannot detect any correlation, however strong."
     st.caption(f"{found.items:,} items{controls}.{few}")
     if found.skipped:
         with st.expander(f"{sum(found.skipped.values()):,} prompts are left out", icon=":material/info:"):

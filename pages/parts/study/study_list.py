@@ -84,7 +84,7 @@ def plan_opener() -> None:
         if told:
             st.error(escape_markdown(told), icon=":material/error:")
         elif st.session_state.get(field_key("plan_opened")):
-            st.success("The form asks what the plan asks: press Start.")
+            st.success("The form is filled from the plan: press Start.")
 
 
 def _opened() -> None:

@@ -14,9 +14,10 @@ from pages.parts.whatif.whatif_state import WhatIf
 
 HOW = {"mask": "Hidden (attention 0, positions kept)", "remove": "Removed (prompt written without them)"}
 ABOUT_MODE = (
-    "Two ways to do without a word. **Hidden**: nobody can read it, but its place stays empty, so that everything else "
-    "keeps its position. **Removed**: the prompt is written anew without it. The second changes the positions of all "
-    "that follows and may leave an odd sentence; the first makes an input that the model never met in training."
+    "Two ways to do without a word. **Hidden**: no other token can attend to it, but its place stays, so that "
+    "everything else keeps its position. **Removed**: the prompt is written anew without it. The second changes the "
+    "positions of all that follows and may leave an odd sentence; the first makes an input that the model never met "
+    "in training."
 )
 
 

@@ -41,8 +41,8 @@ def totals_sentence(all_of: MatchedColumns, pair: tuple[int, int]) -> str:
         return ""
     return (
         f"Column {more} gave these words {short_percent(high)} of its attention in all and column {less} "
-        f"{short_percent(low)}; the rest went elsewhere (see the line below each text). So most words gain by "
-        "that alone: compare their order, or their multiples of uniform, too."
+        f"{short_percent(low)}; the rest went elsewhere (see the line below each text). So most words gain for "
+        "that reason alone: compare their ranks or their multiples of uniform, too."
     )
 
 
