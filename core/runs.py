@@ -19,7 +19,7 @@ from .capture.build_request import PromptInput, make_request
 from .checks import check_switch
 from .errors import Cancelled, NotFetched, StoreError
 from .models.memory_estimate import size_text
-from .models.model_key import known_ref, resolve, template_prints_date
+from .models.model_key import known_ref, resolve
 from .progress import FetchProgress, IsCancelled, Progress, never_cancelled, no_progress
 from .records import ModelKey, Request, Trace
 from .store import has_rows, load_run, open_run, save_run
@@ -49,8 +49,7 @@ def run(
     own_text = check_switch("Raw", raw)
     use_store = check_switch("Cache", cache)
     loaded, key, has_template = _look_up(model)
-    dated = template_prints_date(key.name)
-    request = make_request(key, prompt, answer=answer, raw=own_text or not has_template, dated=dated, **settings)
+    request = make_request(key, prompt, answer=answer, raw=own_text or not has_template, **settings)
     found = stored_run(request) if use_store else None
     if found is not None:
         return found
@@ -120,8 +119,7 @@ class Draft:
 
     def request(self, key: ModelKey) -> Request:
         """Returns the Request for the model of this key. Raises PromptError for what cannot be run."""
-        dated = template_prints_date(self.model)
-        return make_request(key, self.prompt, answer=self.answer, raw=self.raw, dated=dated, **self.settings)
+        return make_request(key, self.prompt, answer=self.answer, raw=self.raw, **self.settings)
 
     @property
     def name(self) -> str:

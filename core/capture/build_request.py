@@ -1,4 +1,4 @@
-"""Builds a Request from a prompt and settings; needs no model, no tokenizer and no torch.
+"""Builds a Request from a prompt and settings; loads no model, no tokenizer and no torch.
 
 A stored answer must be found before anything heavy is imported, so a Request holds texts, not token ids. Guarded by
 tests/core/test_capture_run_model.py.
@@ -12,6 +12,7 @@ from typing import Any
 
 from ..checks import as_list, check_ids, short_repr
 from ..errors import PromptError
+from ..models.model_key import template_prints_date
 from ..records import Message, ModelKey, Request, Segment
 from ..settings import versions
 from ..text import segment_marks
@@ -37,10 +38,9 @@ def make_request(
     *,
     answer: str | Sequence[int] | None = None,
     raw: bool = False,
-    dated: bool = False,
     **settings: Any,
 ) -> Request:
-    """Returns the Request for a prompt and settings. ``key``: a ModelKey; ``dated``: the template prints a date."""
+    """Returns the Request for a prompt and settings, with today's date where the model's chat template prints one."""
     unknown = set(settings) - set(REQUEST_SETTINGS)
     if unknown:
         raise PromptError(f"Unknown setting {sorted(unknown)[0]!r}: the settings are {', '.join(REQUEST_SETTINGS)}.")
@@ -58,7 +58,7 @@ def make_request(
             given = {"messages": messages}
     if answer is not None:
         given |= {"answer": answer} if isinstance(answer, str) else {"answer_ids": check_ids("The answer", answer)}
-    if dated and given.get("messages") and not settings.get("date"):
+    if given.get("messages") and not settings.get("date") and template_prints_date(key.name):
         settings["date"] = date.today().isoformat()
     return Request(model=key, segments=found, versions=versions(), **given, **settings)
 

@@ -11,7 +11,6 @@ from datetime import date
 from typing import Any
 
 from ..errors import StudyError
-from ..models.model_key import template_prints_date
 from ..progress import IsCancelled, Progress
 from ..records import Item
 from ..runs import loading_progress, make_run
@@ -41,9 +40,7 @@ def rerun_work(plan: Plan, row: Mapping[str, Any]) -> Work:
         from ..study.plan_cells import cell_request
 
         model = load_model(str(row["model"]), progress=loading_progress(progress), cancelled=cancelled)
-        today = date.today().isoformat() if template_prints_date(str(row["model"])) else ""
-        return make_run(
-            cell_request(plan, item, form, model.key, int(row.get("seed") or 0), today), progress, cancelled
-        )
+        seed, today = int(row.get("seed") or 0), date.today().isoformat()
+        return make_run(cell_request(plan, item, form, model.key, seed, today), progress, cancelled)
 
     return do

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from ..models.model_key import template_prints_date
 from ..records import Item, ModelKey, Request
 from ..settings import versions
 from .plan import Plan
@@ -71,8 +72,8 @@ def lay_out_item(plan: Plan, item: Item, name: str, filler: str | None = None) -
     return lay_out(item, name, plan.examples_of(item.task), filler, plan.templates)
 
 
-def cell_request(plan: Plan, item: Item, form: LaidOutItem, key: ModelKey, seed: int, date: str = "") -> Request:
-    """Returns the Request of one laid-out item; ``date`` where the model's template prints one."""
+def cell_request(plan: Plan, item: Item, form: LaidOutItem, key: ModelKey, seed: int, date: str) -> Request:
+    """Returns the Request of one laid-out item; ``date`` stands in it only where the model's template prints one."""
     return Request(
         model=key,
         messages=form.messages,
@@ -82,7 +83,7 @@ def cell_request(plan: Plan, item: Item, form: LaidOutItem, key: ModelKey, seed:
         temperature=plan.temperature,
         top_p=plan.top_p,
         seed=seed,
-        date=date,
+        date=date if template_prints_date(key.name) else "",
         versions=versions(),
     )
 

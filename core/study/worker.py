@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NO_MEMORY, Cancelled, HeedError, error_reason, is_out_of_memory
-from ..models.model_key import template_prints_date
 from ..progress import IsCancelled
 from ..records import Item, Request
 from . import cell_store, database, plan_store
@@ -179,10 +178,9 @@ class Worker:
     def _request(self, model: Any, item: Item, place: Mapping[str, Any]) -> tuple[LaidOutItem, Request]:
         """Returns the item laid out for this cell (a control with filler for the instruction), and its Request."""
         plan, name = self.plan, place["structure"]
-        dated = self.date if template_prints_date(place["model"]) else ""
 
         def asked(form: LaidOutItem) -> Request:
-            return cell_request(plan, item, form, model.key, place["seed"], dated)
+            return cell_request(plan, item, form, model.key, place["seed"], self.date)
 
         form = lay_out_item(plan, item, name)
         if not place["control"]:

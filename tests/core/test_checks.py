@@ -1,6 +1,7 @@
 """Tests that settings of any type become plain values with one id, or raise Heed's own error with one sentence."""
 
 import json
+from datetime import date
 
 import numpy as np
 import pytest
@@ -21,6 +22,13 @@ def test_token_ids_come_from_lists_arrays_and_tensors(prompt):
     request = make_request(KEY, prompt)
     assert request.token_ids == (5, 6, 7) and {type(i) for i in request.token_ids} == {int}
     assert request.id == make_request(KEY, IDS).id
+
+
+def test_a_request_is_dated_where_the_model_s_template_prints_a_date():
+    dated, other = ModelKey("llama-3.2-1b-instruct", "0" * 64), ModelKey("smollm2-135m-instruct", "0" * 64)
+    assert make_request(dated, "hi").date == date.today().isoformat() and make_request(other, "hi").date == ""
+    assert make_request(dated, "hi", date="2026-11-21").date == "2026-11-21"
+    assert make_request(dated, "hi", raw=True).date == "" and make_request(dated, IDS).date == ""
 
 
 @pytest.mark.parametrize(

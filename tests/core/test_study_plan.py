@@ -5,9 +5,10 @@ import json
 import pytest
 
 from core.errors import PromptError
+from core.records import ModelKey
 from core.study.item_files import Example
 from core.study.plan import Plan, baseline_structure
-from core.study.plan_cells import plan_cells_of, skipped_text, sorted_cells
+from core.study.plan_cells import cell_request, lay_out_item, plan_cells_of, skipped_text, sorted_cells
 from core.study.plan_estimate import estimate_plan
 from core.study.plan_store import freeze_plan
 from tests.core.study_tiny import item, plan
@@ -32,6 +33,17 @@ def test_the_id_is_of_what_is_run_and_named_in_advance():
     ]
     assert len({made.id, *(o.id for o in others)}) == 7
     assert plan("m", seeds=(1, 2, 3)).id == made.id, "greedy answers have one seed"
+
+
+def test_a_cell_has_the_study_s_date_only_where_the_model_s_template_prints_one():
+    made = plan("m")
+    first = made.all_items()[0]
+    form = lay_out_item(made, first, made.structures[0])
+    dates = {
+        name: cell_request(made, first, form, ModelKey(name, "f"), 0, "2026-11-21").date
+        for name in ("llama-3.2-1b-instruct", "smollm2-135m-instruct")
+    }
+    assert dates == {"llama-3.2-1b-instruct": "2026-11-21", "smollm2-135m-instruct": ""}
 
 
 def test_cells_are_items_times_structures_models_and_seeds():
