@@ -1,0 +1,1 @@
+"""Measures what looking costs: capture, comparison, knock-outs and studies."""

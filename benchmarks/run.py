@@ -32,11 +32,13 @@ ASKED = "Answer in one word: What color is the sky?"
 
 
 def say(line: str = "") -> None:
+    """Prints a line at once."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
 def seconds(work: Callable[[], Any]) -> float:
+    """Returns how long ``work`` takes."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
@@ -76,16 +78,19 @@ class Bench:
         self.plain.generation_config = self.model.hf.generation_config
 
     def ids(self, count: int) -> list[int]:
+        """Returns ``count`` random token ids, the same each time."""
         made = self.torch.randint(100, 40_000, (count,), generator=self.torch.Generator().manual_seed(count))
         return [int(i) for i in made]
 
     def ours(self, prompt: Sequence[int], steps: int, answer: Sequence[int] | None = None) -> Any:
+        """Runs the model with capture."""
         from core.capture import capture, make_request
 
         request = make_request(self.model.key, prompt, answer=answer, max_new_tokens=steps)
         return capture(self.model, request)
 
     def theirs(self, prompt: Sequence[int], steps: int, **settings: Any) -> Any:
+        """Generates with transformers alone."""
         ids = self.torch.tensor([prompt])
         with self.torch.no_grad():
             return self.plain.generate(
@@ -93,6 +98,7 @@ class Bench:
             )
 
     def forward(self, ids: Sequence[int], keep: int) -> Any:
+        """One plain forward pass that keeps the last ``keep`` logits (0: all)."""
         batch = self.torch.tensor([ids])
         with self.torch.no_grad():
             return self.plain(
@@ -101,6 +107,7 @@ class Bench:
 
 
 def generate(bench: Bench, pairs: int) -> None:
+    """Times generating with capture against generating without."""
     for prompt, steps in SIZES:
         ids = bench.ids(prompt)
         name = f"generate with capture / plain   {prompt}+{steps}"
@@ -108,6 +115,7 @@ def generate(bench: Bench, pairs: int) -> None:
 
 
 def score(bench: Bench, pairs: int) -> None:
+    """Times scoring with rows against a plain forward pass."""
     for prompt, steps in SIZES:
         ids = bench.ids(prompt + steps)
         first, answer = ids[:prompt], ids[prompt:]
@@ -194,6 +202,7 @@ def cached(bench: Bench) -> None:
 
 
 def main() -> None:
+    """Runs the benchmarks that were asked for and prints a line each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parser.add_argument("--only", choices=("generate", "score", "memory", "cached", "stability", "knockout", "study"))

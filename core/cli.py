@@ -70,7 +70,8 @@ def _add_run(part: argparse.ArgumentParser) -> None:
     part.add_argument("--method", choices=methods, default=DEFAULT_METHOD, help="[%(default)s]")
     part.add_argument("--layers", type=int, nargs="+", metavar="N", help="only these, by a method that takes some")
     part.add_argument("--heads", type=int, nargs="+", metavar="N", help="only these of each layer")
-    part.add_argument("--sink", choices=SINKS, default="drop", help="the first token: [%(default)s]")
+    about = "the first token: drop leaves it out and scales the rest to 1, separate leaves it out, keep shows it"
+    part.add_argument("--sink", choices=SINKS, default="drop", help=f"{about} [%(default)s]")
     part.add_argument("--answer", help="score this text instead of generating one")
     part.add_argument("--raw", action="store_true", help="no chat template")
     part.add_argument("--max-new-tokens", type=int, default=64, metavar="N", help="[%(default)s]")

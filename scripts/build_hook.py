@@ -45,4 +45,5 @@ class CustomBuildHook(BuildHookInterface):
         build_data["force_include"][self._folder.name] = "heed/_app"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Removes the folder with the files made for the build."""
         self._folder.cleanup()

@@ -1,0 +1,1 @@
+"""Draws records: Altair charts, the two shaded texts, and a page that needs no server."""

@@ -31,7 +31,7 @@ from .text_labels import (
 CORNER_SENTENCES = {
     CORNERS[0]: "read and mattered: read above uniform, and the answer was less likely without it",
     CORNERS[1]: "read for nothing: read above uniform, and hiding it cost nothing",
-    CORNERS[2]: "mattered unread: its influence passed through other tokens",
+    CORNERS[2]: "mattered unread: its influence may have passed through other tokens",
     CORNERS[3]: "neither: read below uniform, and hiding it cost nothing",
 }
 MOST_LABELS = 14

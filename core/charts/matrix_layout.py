@@ -60,6 +60,7 @@ class MatrixLayout:
         self.height = height or max(30, min(TALLEST_MATRIX, CELL_HEIGHT * self.rows))
 
     def axis(self, side: Literal["x", "y"], title: str, shift: float = 0) -> alt.Axis:
+        """Returns the axis of one side, its labels thinned to what fits."""
         across, labels = side == "x", self.axis_labels[side]
         count, pixels = (self.columns, self.width) if across else (self.rows, self.height)
         shown = range(count) if across else thin_labels(count, pixels, 11)
@@ -82,10 +83,12 @@ class MatrixLayout:
         )
 
     def x(self, title: str) -> alt.X:
+        """Returns the encoding of the columns with its axis."""
         scale = alt.Scale(domain=list(range(self.columns)), paddingInner=0, paddingOuter=0)
         return alt.X("x:O", sort=None, scale=scale, axis=self.axis("x", title))
 
     def y(self, title: str) -> alt.Y:
+        """Returns the encoding of the rows with its axis."""
         scale = alt.Scale(domain=list(range(self.rows)), paddingInner=0, paddingOuter=0)
         return alt.Y("y:O", sort=None, scale=scale, axis=self.axis("y", title))
 
@@ -120,6 +123,7 @@ def exact_number(x: float) -> float | None:
 
 
 def colour_domain(importance: Importance, scale: Scale, domain: tuple[float, float] | None) -> tuple[float, float]:
+    """Returns the (lowest, highest) value of the colour scale; on a log scale three powers of ten at most."""
     values = importance.values
     high = domain[1] if domain else float(np.nanmax(values)) if values.size else 1.0
     high = high if high > 0 else 1.0

@@ -111,9 +111,11 @@ class PanelBoard:
         return {"x": self.left[panel] + column, "y": round(self.top[panel] + row * self.row, 2)}
 
     def x(self, axis: alt.Axis | None = None, field: str = "x") -> alt.X:
+        """Returns the encoding of a horizontal place, in columns of the board."""
         return alt.X(f"{field}:Q", scale=alt.Scale(domain=[0, self.columns], nice=False, zero=False), axis=axis)
 
     def y(self, axis: alt.Axis | None = None, field: str = "y") -> alt.Y:
+        """Returns the encoding of a vertical place, in pixels of the board."""
         scale = alt.Scale(domain=[0, self.height], range=[0, self.height], nice=False, zero=False, reverse=False)
         return alt.Y(f"{field}:Q", scale=scale, axis=axis)
 

@@ -35,8 +35,8 @@ SIDES = 250
 
 _ISOLATES = "\u2068\u2069"
 _BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
-SINK_TEXTS = {"keep": "sink shown", "separate": "sink taken away", "drop": "sink left out, the rest scaled to 1"}
-"""The words of the control *Sink*."""
+SINK_TEXTS = {"keep": "sink shown", "separate": "sink left out", "drop": "sink left out, rest scaled to 1"}
+"""The words of the control *Sink* in captions. Scores have no total to scale to: there both say “left out”."""
 
 
 def plain_text(text: str) -> str:
@@ -108,7 +108,8 @@ def settings_line(importance: Importance) -> str:
             parts.append(f"{name} {_listed(parameters[name])}")
     sink = parameters.get("sink")
     if sink is not None:
-        parts.append(SINK_TEXTS.get(str(sink), f"sink {sink}"))
+        scaled = importance.unit == "share"
+        parts.append(SINK_TEXTS.get("separate" if sink == "drop" and not scaled else str(sink), f"sink {sink}"))
     parts.append(f"answer by {importance.rows.granularity}, input by {importance.columns.granularity}")
     parts.append(f"run {importance.trace_id[:8]}")
     return " · ".join(parts)

@@ -108,6 +108,7 @@ def side_by_side(traces: Sequence[Trace], importances: Sequence[Importance], *, 
 
 
 def one_granularity(importances: Sequence[Importance]) -> str:
+    """Returns the granularity that all importances share. Raises MethodError where they differ."""
     names = list(dict.fromkeys(i.columns.granularity for i in importances))
     if len(names) > 1:
         raise MethodError(f"All runs must be compared by the same granularity, not by {' and '.join(names)}.")

@@ -24,6 +24,7 @@ class RunningMoments:
         self._mean, self._squares = np.zeros(shape), np.zeros(shape)
 
     def add(self, values: np.ndarray) -> None:
+        """Adds one array; NaN counts as missing."""
         known = np.isfinite(values)
         self.count += known
         away = np.where(known, values - self._mean, 0.0)
@@ -32,6 +33,7 @@ class RunningMoments:
 
     @property
     def mean(self) -> np.ndarray:
+        """Mean of what was added; NaN where nothing was."""
         return np.where(self.count > 0, self._mean, np.nan)
 
     @property

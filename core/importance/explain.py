@@ -1,9 +1,9 @@
 """Turns a Trace into an Importance: reduces heads per token, then treats the sink, then sums to units.
 
 Always in that order. The sink is the first token of the prompt: a fixed position that absorbs attention whatever the
-text says (Xiao et al. 2024). ``keep`` shows it, ``separate`` takes it out of the values and counts it as removed,
+text says (Xiao et al. 2024). ``keep`` shows it, ``separate`` leaves it out of the values and counts it as removed,
 ``drop`` also scales the rest of each row back to one. Scores (methods that are not linear) have no total to scale to:
-there ``drop`` only takes the sink out. Guarded by tests/core/test_importance.py (known numbers, conservation).
+there ``drop`` only leaves the sink out. Guarded by tests/core/test_importance.py (known numbers, conservation).
 """
 
 from __future__ import annotations
@@ -39,9 +39,11 @@ def explain(
     """Returns the importance of every input for every output token, by one method.
 
     ``values`` float32 [step, input]: for ``inputs="prompt"`` the prompt's tokens (or words, sentences, segments,
-    roles), for ``"all"`` also the earlier output. ``removed`` [step] is what of the step's whole attention is not
-    in ``values``: with ``sink="keep"`` and ``"separate"``, ``values.sum(1) + removed == 1`` for shares; with
-    ``"drop"`` each row is scaled by 1 / (1 - its sink share) and ``removed`` stays in shares of the whole.
+    roles), for ``"all"`` also the earlier output. ``sink``, the first token: ``"keep"`` shows it, ``"separate"`` leaves
+    it out, ``"drop"`` also scales the rest of each row back to 1 (shares only). ``removed`` [step] is what of the
+    step's whole attention is not in ``values``: with ``"keep"`` and ``"separate"``, ``values.sum(1) + removed == 1``
+    for shares; with ``"drop"`` each row is scaled by 1 / (1 - its sink share) and ``removed`` stays in shares of the
+    whole.
     ``given``: {need: record} of what a method needs beside the run's rows (``METHODS[method].needs``).
     Raises MethodError for unknown names, for what the trace did not keep, and for what is needed and not given.
     """

@@ -84,7 +84,7 @@ def reading_sentence(importance: Importance, rows: np.ndarray, what: str, author
         return f"{begin}, no word stands out: none of your words got {STANDS_OUT} times its uniform share."
     if importance.unit == "share":
         parts = [f"“{r.label}” with {short_percent(r.share)} ({r.multiple:.1f} × uniform)" for r in found]
-        tail = " of its attention" + (" (sink left out)" if importance.parameters.get("sink") == "drop" else "")
+        tail = " of its attention" + (" outside the sink" if importance.parameters.get("sink") == "drop" else "")
     else:
         parts = [f"“{r.label}” with a score of {r.share:.3g}" for r in found]
         tail = ""

@@ -264,6 +264,20 @@ def _exact(
     return torch.cat(out, dim=2).transpose(1, 2).contiguous()
 
 
+def _only_picked(mask: torch.Tensor | None, picked: torch.Tensor, keys: int) -> torch.Tensor:
+    """Returns ``mask`` with all keys masked but those that an indexer picked for each query: ``picked`` [B, Q, n] int.
+
+    DeepSeek V3.2 and its relatives mask for eager and sdpa by name and hand the indices to any other function.
+    """
+    allowed = torch.zeros((*picked.shape[:2], keys), dtype=torch.bool, device=picked.device)
+    allowed = allowed.scatter(-1, picked.long(), True).unsqueeze(1)
+    if mask is None:
+        return allowed & torch.ones_like(allowed[0, 0]).tril(keys - allowed.shape[2])
+    if mask.dtype == torch.bool:
+        return mask[..., :keys] & allowed
+    return mask[..., :keys].masked_fill(~allowed, torch.finfo(mask.dtype).min)
+
+
 _active: ContextVar[Recorder | None] = ContextVar("heed_recorder", default=None)
 
 
@@ -286,8 +300,12 @@ def attention_forward(
     attention_mask: torch.Tensor | None,
     **kw: Any,
 ) -> tuple[torch.Tensor, None]:
+    """Attends as the library does and shows the active recorder queries and keys: what transformers calls."""
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+    picked = kw.pop("indices", None)
+    if picked is not None:
+        attention_mask = _only_picked(attention_mask, picked, key.shape[2])
     hidden = hidden_keys.get()
     if hidden is not None:
         attention_mask = hidden.merged(attention_mask, query.shape[2], key.shape[2])

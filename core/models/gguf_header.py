@@ -38,14 +38,17 @@ class Header:
 
     @property
     def architecture(self) -> str:
+        """Name of the model family, as GGUF writes it."""
         return str(self.values.get("general.architecture", ""))
 
     @property
     def parameters(self) -> int:
+        """Number of weights in all tensors."""
         return sum(prod(shape) for shape, _, _ in self.tensors.values())
 
     @property
     def template(self) -> str:
+        """The chat template; empty where the file has none."""
         return str(self.values.get("tokenizer.chat_template") or "")
 
     def setting(self, name: str, default: Any = None) -> Any:

@@ -42,6 +42,7 @@ class Model:
 
     @property
     def key(self) -> ModelKey:
+        """What a request needs to know of this model: name, fingerprint, precision, device."""
         return self.ref.key
 
 

@@ -33,10 +33,12 @@ class MemoryEstimate:
 
     @property
     def total(self) -> int:
+        """Bytes of weights, cache and rows together."""
         return self.weights + self.cache + self.rows
 
     @property
     def fits(self) -> bool:
+        """Whether it fits into the free memory, with some to spare."""
         return self.total * SPARE <= self.available
 
 

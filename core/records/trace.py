@@ -131,6 +131,7 @@ class Rows:
 
     @property
     def nbytes(self) -> int:
+        """Bytes in memory."""
         return self.packed.nbytes + self.sums.nbytes
 
     @cached_property
@@ -214,6 +215,7 @@ class Trace:
 
     @property
     def id(self) -> str:
+        """Id of the run: the hash of its request."""
         return self.request.id
 
     @property

@@ -60,10 +60,12 @@ class Manifest:
 
     @property
     def rows_bytes(self) -> int:
+        """Bytes of the attention rows; 0 where they are not kept."""
         return self.files.get(ROWS, (0, ""))[0]
 
     @property
     def bytes(self) -> int:
+        """Bytes of all files."""
         return sum(size for size, _ in self.files.values())
 
 
@@ -235,6 +237,7 @@ def _summary(trace: Trace) -> dict[str, Any]:
 
 
 def pack_arrays(arrays: dict[str, np.ndarray]) -> bytes:
+    """Returns the arrays as the bytes of a safetensors file."""
     return safetensors.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
 

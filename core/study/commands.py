@@ -41,6 +41,7 @@ class ProgressLines:
 
 
 def run_study_command(options: argparse.Namespace) -> int:
+    """Runs a study until it is done or stopped; 0 if nothing failed."""
     study = Study(options.what)
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -65,6 +66,7 @@ def run_study_command(options: argparse.Namespace) -> int:
 
 
 def print_status(status: Status) -> None:
+    """Prints how far a study is, what failed and why, and how many steps were near ties."""
     say(f"{status.text}; {duration_words(status.seconds)} of work")
     for why, count in status.reasons.items():
         say(f"  {count} failed: {why}")
@@ -73,6 +75,7 @@ def print_status(status: Status) -> None:
 
 
 def status_command(options: argparse.Namespace) -> int:
+    """Prints the status of one study, or of all."""
     if options.what:
         study = Study(options.what)
         say(f"{study.name} ({study.id}) in {study.folder}")
@@ -90,17 +93,20 @@ def status_command(options: argparse.Namespace) -> int:
 
 
 def score_command(options: argparse.Namespace) -> int:
+    """Computes metrics and features of all runs anew, without a model."""
     say(f"{Study(options.what).score(ProgressLines(5.0))} runs measured")
     return 0
 
 
 def export_command(options: argparse.Namespace) -> int:
+    """Writes the tables of a study and prints their paths."""
     for path in Study(options.what).export(options.folder):
         say(str(path))
     return 0
 
 
 def worker_command(options: argparse.Namespace) -> int:
+    """Works on a study as one of its processes."""
     from .worker_pool import serve_worker
 
     serve_worker(Path(options.what), options.number, options.parent, options.pilot)

@@ -123,6 +123,7 @@ def get_note(db: sqlite3.Connection, key: str) -> str | None:
 
 
 def put_note(db: sqlite3.Connection, key: str, value: str) -> None:
+    """Keeps a named value in the study; ``get_note`` gives it back."""
     db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", [key, value])
 
 

@@ -57,6 +57,7 @@ class Study:
 
     @property
     def name(self) -> str:
+        """The name it was given; its id where it has none."""
         return database.get_note(self.db, "name") or self.id
 
     def items(self) -> dict[str, Item]:
@@ -265,6 +266,7 @@ class Study:
         return export_tables(tables, self.plan.to_json(), Path(folder))
 
     def close(self) -> None:
+        """Closes its database."""
         self.db.close()
 
     def delete(self) -> None:

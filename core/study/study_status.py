@@ -43,6 +43,7 @@ class Status:
 
     @property
     def over(self) -> bool:
+        """Whether every run is done or failed."""
         return self.done + self.failed == self.total
 
     @property

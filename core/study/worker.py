@@ -61,6 +61,7 @@ class Worker:
             database.release_claims(self.db, self.owner)
 
     def close(self) -> None:
+        """Closes its connection to the database."""
         self.db.close()
 
     def _model(self, name: str) -> None:

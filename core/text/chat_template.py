@@ -42,10 +42,12 @@ class TemplateFacts:
 
     @property
     def dated(self) -> bool:
+        """Whether it prints the date of the day."""
         return bool(self.variables & {"strftime_now", *_DATE_VARIABLES})
 
     @property
     def switches(self) -> tuple[str, ...]:
+        """The switches for thinking that it reads."""
         return tuple(name for name in SWITCHES if name in self.variables)
 
 
@@ -87,6 +89,7 @@ class Chat:
 
     @classmethod
     def of(cls, tokenizer: Any, request: Request) -> Chat:
+        """Returns how this tokenizer renders ``request``. Raises PromptError where it has no chat template."""
         text = template_text(tokenizer)
         if text is None:
             raise PromptError("This model has no chat template: write the prompt as raw text.")

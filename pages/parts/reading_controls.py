@@ -10,12 +10,12 @@ import streamlit as st
 from core.importance import DEFAULT_METHOD, METHODS
 from core.records import Trace
 
-SINKS = {"drop": "Left out", "separate": "Taken away", "keep": "Shown"}
+SINKS = {"drop": "Left out, rest scaled to 1", "separate": "Left out", "keep": "Shown"}
 LEVEL_NAMES = {"word": "Words", "token": "Tokens", "sentence": "Sentences", "segment": "Segments", "role": "Roles"}
 ABOUT_SINK = (
-    "The sink is the first token of the prompt: it soaks up attention whatever the text says. “Left out” takes it away "
-    "and shows the rest as shares of what remains; “Taken away” does the same without rescaling; “Shown” leaves it in. "
-    "Its own share always stands below the texts."
+    "The sink is the first token of the prompt: it soaks up attention whatever the text says. Left out, the rest can "
+    "be scaled to 1 (shares of what remains) or stay as it is (shares of all attention). Its own share always stands "
+    "below the texts."
 )
 ABOUT_LEVEL = "How fine both texts and charts are cut. Going up sums the shares of the input."
 ABOUT_STRENGTH = "How strongly shares are shaded in the two texts; it never changes a number."
@@ -72,7 +72,7 @@ def current_choices(trace: Trace) -> Choices:
 def reading_controls(trace: Trace) -> None:
     """Draws the controls for this run."""
     levels = _levels(trace)
-    method, level, sink, strength = st.columns([1.25, 1, 1, 1])
+    method, level, sink, strength = st.columns([1.25, 1, 1.4, 0.9])
     method.selectbox(
         "Method",
         list(METHODS),

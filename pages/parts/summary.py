@@ -51,7 +51,7 @@ def _read_where(trace: Trace, words: Importance, picked: PickedWords) -> str:
             for i, label in zip(found, labels, strict=True)
         ]
         tail = " Shares are of that word's attention" + (
-            " (sink left out)." if words.parameters.get("sink") == "drop" else "."
+            " outside the sink." if words.parameters.get("sink") == "drop" else "."
         )
     else:
         parts, tail = [f"“{label}” (score {values[i]:.3g})" for i, label in zip(found, labels, strict=True)], ""

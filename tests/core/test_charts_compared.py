@@ -1,3 +1,5 @@
+"""Tests the charts of a comparison: each run's own numbers, empty cells, scales, captions, hostile words, exports."""
+
 import itertools
 import json
 from dataclasses import replace
@@ -159,7 +161,7 @@ def test_captions_name_weights_runs_and_methods():
     lines = caption_lines(made.comparison(parameters=two), made.NAMES)
     assert lines[0].endswith("mean-attention")
     assert lines[1].endswith("last-layer · layers 3")
-    assert lines[2].startswith("sink taken away")
+    assert lines[2].startswith("sink left out · by word")
 
 
 def test_many_cells_become_one_row_a_column_in_lines():

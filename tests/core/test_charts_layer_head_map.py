@@ -1,3 +1,5 @@
+"""Tests the map of layers and heads: true values and layer numbers, and layers without attention in grey."""
+
 import numpy as np
 import pytest
 import vl_convert

@@ -1,3 +1,5 @@
+"""Tests what is laid over the shaded texts: places, tints with their signs, lengths that do not fit."""
+
 import base64
 import json
 

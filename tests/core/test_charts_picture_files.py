@@ -1,3 +1,5 @@
+"""Tests figures as PNG, SVG and PDF: scale, white ground, captions, scripts and fonts that are missing."""
+
 import io
 
 import altair as alt

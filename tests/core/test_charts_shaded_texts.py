@@ -1,3 +1,5 @@
+"""Tests the data of the two shaded texts: every text comes out whole, with its values, marks and headings."""
+
 import base64
 import json
 from dataclasses import replace

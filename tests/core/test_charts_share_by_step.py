@@ -1,3 +1,5 @@
+"""Tests the charts of shares over the answer: true values beside uniform, colours, the rule at a step."""
+
 import json
 
 import numpy as np

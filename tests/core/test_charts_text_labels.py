@@ -1,3 +1,7 @@
+"""Tests how numbers and texts become labels: digits, percentages, odd characters, captions, steps."""
+
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -58,6 +62,12 @@ def test_caption_names_weights_method_sink_granularity_and_run():
     ):
         assert part in text
     assert all(len(line) <= 64 for line in text_labels.caption_of(made.importance(tr)))
+
+
+@pytest.mark.parametrize(("unit", "said"), [("share", "sink left out, rest scaled to 1"), ("score", "sink left out")])
+def test_only_shares_are_said_to_be_scaled(unit, said):
+    dropped = replace(made.importance(made.trace()), unit=unit, parameters={"sink": "drop"})
+    assert said in text_labels.settings_line(dropped).split(" · ")
 
 
 def test_steps_count_from_one_and_ranges_are_ranges():

@@ -1,3 +1,5 @@
+"""Tests the heatmap and its overview: true values, equal words apart, what it says, maxima kept."""
+
 import base64
 import io
 import json

@@ -210,7 +210,7 @@ def test_the_plain_sentence():
     assert found[0].share == pytest.approx(values[:, 1].mean(), abs=1e-4)
     assert found[0].multiple == pytest.approx(values[:, 1].mean() / np.mean([1 / 3, 1 / 4]), abs=1e-3)
     said = reading_sentence(heat, TRACE.answer_steps, "the whole answer", TRACE.request.author)
-    assert "“sky” with" in said and "× uniform" in said and "sink left out" in said and "red" not in said
+    assert "“sky” with" in said and "× uniform" in said and "attention outside the sink" in said and "red" not in said
 
 
 def test_no_word_stands_out():

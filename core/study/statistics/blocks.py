@@ -49,12 +49,15 @@ class GridBlock:
 
     @property
     def split(self) -> int:
+        """Number of columns before the controls: features and metrics."""
         return len(self.features) + len(self.metrics)
 
     def at(self, part: slice) -> np.ndarray:
+        """Returns the values of the observations in ``part``."""
         return self.cells.values[part]
 
     def within(self, part: slice) -> np.ndarray | None:
+        """Returns the prompts of the observations in ``part``; None for the question between prompts."""
         return self.cells.cluster[part] if self.runs.estimand == "within" else None
 
     def blocks(self, resamples: int) -> Iterator[GridBlock]:

@@ -178,6 +178,7 @@ class ShippedTable:
         self.places = [np.flatnonzero(places == p) for p in np.unique(places)]
 
     def exchanged(self, rng: np.random.Generator) -> pd.DataFrame:
+        """Returns the table with the metrics of whole prompts exchanged: no feature goes with them any more."""
         moves, order = permutation.draw_permutations(self.block, 1, rng), np.arange(len(self.table))
         for rows in self.places:
             one = rows[np.unique(self.prompt[rows], return_index=True)[1]]
@@ -187,6 +188,7 @@ class ShippedTable:
         return table
 
     def null(self, studies: int) -> Row:
+        """Counts the findings in ``studies`` tables with exchanged metrics, where there is nothing to find."""
         any_ = 0
         for number in range(studies):
             table = self.exchanged(np.random.default_rng([3, number]))

@@ -60,6 +60,7 @@ class Grid:
 
     @classmethod
     def empty(cls, shape: tuple[int, int]) -> Grid:
+        """Returns a grid of this shape with nothing computed."""
         rho, low, high, p, i2, tau = (np.full(shape, np.nan) for _ in range(6))
         return cls(rho, low, high, p, np.zeros(shape, int), np.zeros(shape, int), i2, tau, np.full(shape, "", object))
 

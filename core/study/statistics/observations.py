@@ -57,6 +57,7 @@ class RunArrays:
 
     @property
     def levels(self) -> int:
+        """Number of structures that runs are compared across; 1 for the question between prompts."""
         return int(self.level.max(initial=0)) + 1
 
 

@@ -65,6 +65,7 @@ def chunk_sizes(count: int, width: int, limit: int = 2_000_000) -> Iterator[int]
 
 
 def p_value(extreme: np.ndarray, count: np.ndarray | int) -> np.ndarray:
+    """Returns (extreme + 1) / (count + 1): the p-value of so many extreme among ``count`` permutations."""
     return (extreme + 1.0) / (np.asarray(count) + 1.0)
 
 

@@ -20,6 +20,7 @@ CLIP = 1 - 1e-6
 
 
 def fisher_z(rho: np.ndarray) -> np.ndarray:
+    """Returns Fisher's z, the inverse hyperbolic tangent of a correlation; clipped, so that 1 stays finite."""
     return np.arctanh(np.clip(rho, -CLIP, CLIP))
 
 

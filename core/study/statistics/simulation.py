@@ -50,6 +50,7 @@ def planted_correlation(study: SimulatedStudy) -> float:
 
 
 def column_names(study: SimulatedStudy) -> tuple[list[str], list[str]]:
+    """Returns the names of the columns of features and of metrics."""
     return [f"feature_{i}" for i in range(study.features)], [f"metric_{i}" for i in range(study.metrics)]
 
 

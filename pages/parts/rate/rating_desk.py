@@ -34,6 +34,7 @@ class RatingDesk:
 
     @property
     def done(self) -> int:
+        """Number of cards that this rater has rated."""
         return len(self.cards) - self.waiting
 
 

@@ -60,6 +60,7 @@ def models_section() -> None:
 
 
 def picked_models() -> tuple[str, ...]:
+    """The models that are picked, each once."""
     return tuple(dict.fromkeys(m.strip() for m in get_field("models") or () if m.strip()))
 
 

@@ -59,6 +59,7 @@ class UploadedFile:
 
 
 def field_key(name: str) -> str:
+    """The session key of a field of the form."""
     return f"study_{name}"
 
 

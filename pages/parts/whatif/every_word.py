@@ -1,4 +1,4 @@
-"""Knocks out every word alone in one job, then draws each as a point: attention against effect."""
+"""Knocks out every word alone, in one go, then draws each as a point: attention against effect."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ import streamlit as st
 
 from core import store
 from core.charts.attention_vs_effect_plot import attention_vs_effect_chart
-from core.charts.text_labels import significant_digits, visible_label
+from core.charts.text_labels import SINK_TEXTS, significant_digits, visible_label
 from core.comparing.attention_vs_effect import CORNERS, AttentionVsEffect, agreement_sentence, compare_with_effect
 from core.importance import METHODS
 from core.probe.time_estimate import estimate_time, remember_speed
 from core.records import Probe
 from pages.parts.markdown_escape import escape_markdown
-from pages.parts.reading_controls import SINKS
 from pages.parts.run_cache import importance
 from pages.parts.text_selection import rows_of_answer
 from pages.parts.views.view_figure import csv_head, draw_chart
@@ -26,12 +25,12 @@ from pages.parts.whatif.whatif_files import whatif_files
 from pages.parts.whatif.whatif_state import MODE_NAMES, NOUNS, WhatIf
 
 ABOUT_CORNERS = {
-    "read and mattered": "read more than uniform, and the answer lost by missing it",
-    "read for nothing": "read more than uniform, and next to nothing was lost without it: it may stand twice, or be a "
-    "place where attention rests",
-    "mattered unread": "read less than uniform, and the answer lost by missing it: its influence passed through other "
-    "tokens",
-    "neither": "read less than uniform, and next to nothing was lost without it",
+    "read and mattered": "read more than uniform, and the answer was less likely without it",
+    "read for nothing": "read more than uniform, and the answer was about as likely without it: it may stand twice, or "
+    "be a place where attention rests",
+    "mattered unread": "read less than uniform, and the answer was less likely without it: its influence may have "
+    "passed through other tokens",
+    "neither": "read less than uniform, and the answer was about as likely without it",
 }
 ROLE_MARKS = {"system": "system message", "user": "your words", "assistant": "earlier turns", "template": "markup"}
 NAMED = 12
@@ -60,7 +59,7 @@ def _offer(here: WhatIf) -> None:
     took = estimate_time(here.trace, count + 1)
     st.caption(
         f"Knocks out each of the {count:,} {NOUNS[here.level]} of the prompt by itself "
-        f"({MODE_NAMES[here.mode].lower()}), in one job: {took.text}. Then every {here.level} is a point: how "
+        f"({MODE_NAMES[here.mode].lower()}), in one go: {took.text}. Then every {here.level} is a point: how "
         "much it was read, and what the answer lost without it. The result is kept with the run."
     )
     st.button(
@@ -94,7 +93,7 @@ def _points(here: WhatIf, probe: Probe) -> None:
     st.text(agreement_sentence(found, noun))
     _corners(here, found)
     st.caption(
-        f"Across: {METHODS[chosen.method].label}, sink {SINKS[chosen.sink].lower()}, as a multiple of what reading "
+        f"Across: {METHODS[chosen.method].label}, {SINK_TEXTS[chosen.sink]}, as a multiple of what reading "
         f"every readable token equally would give. Up: nats that the answer loses when this {here.level} alone is "
         f"{MODE_NAMES[here.mode].lower()}. Click a point: its {here.level} is marked in the text and the answer is "
         "tinted by its effect."
@@ -111,7 +110,7 @@ def _chart(here: WhatIf, found: AttentionVsEffect, picked: Sequence[int] = ()) -
     roles = [ROLE_MARKS.get(here.units.roles[c], here.units.roles[c]) for c in columns]
     lines = [
         trace.model.caption,
-        f"{METHODS[chosen.method].label} · sink {SINKS[chosen.sink].lower()} · {MODE_NAMES[here.mode].lower()} "
+        f"{METHODS[chosen.method].label} · {SINK_TEXTS[chosen.sink]} · {MODE_NAMES[here.mode].lower()} "
         f"{NOUNS[here.level]} · run {trace.id[:8]}",
     ]
     labels = [here.units.labels[c] for c in columns]
