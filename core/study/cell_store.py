@@ -17,6 +17,7 @@ from ..records import Answered, Digest, Instruction, Item, MessageSpan, Request
 from ..store.serialise import from_plain, to_plain
 from . import database, table_rows
 from .digest import pack_digest, unpack_digest
+from .quality.metrics import METRICS
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def recompute_cell(db: sqlite3.Connection, place: Mapping[str, Any], item: Item)
     names = ("error", "seconds", "near_ties", "prompt_tokens", "output_tokens")
     facts = {name: old[name] for name in names}
     row, told = cell_rows(place, item, kept, facts, _rating(db, place["cell"], item))
-    late = {name: old[name] for name in table_rows.FILLED_LATER if name in set(old.keys())}
+    late = {name: old[name] for name, metric in METRICS.items() if metric.late and name in set(old.keys())}
     with database.transaction(db):
         _rows(db, row | late | {"finished": old["finished"]}, told)
 

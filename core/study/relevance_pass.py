@@ -15,17 +15,17 @@ from collections.abc import Mapping
 from ..errors import Cancelled, error_reason
 from ..progress import IsCancelled
 from . import database
-from .table_rows import FILLED_LATER
 
 LOG = logging.getLogger("heed")
+RANK, COSINE = RELEVANCE = ("relevance_rank", "relevance_cosine")
 
 
 def lacks_relevance(db: sqlite3.Connection) -> bool:
     """Returns whether some finished run has neither a relevance nor a reason why not."""
-    database.add_columns(db, FILLED_LATER)
+    database.add_columns(db, RELEVANCE)
     sql = (
         "SELECT 1 FROM runs JOIN cells USING (cell) WHERE state = 'done' AND wanted "
-        f"AND {FILLED_LATER[0]} IS NULL AND why NOT LIKE '%{FILLED_LATER[0]}%' LIMIT 1"
+        f"AND {RANK} IS NULL AND why NOT LIKE '%{RANK}%' LIMIT 1"
     )
     return db.execute(sql).fetchone() is not None
 
@@ -49,21 +49,21 @@ def fill_relevance(db: sqlite3.Connection, prompts: Mapping[str, str], cancelled
         found = compute(
             [row["answer"] for row in rows], [prompts[row["prompt_id"]] for row in rows], [row["task"] for row in rows]
         )
-        values = [(_number(a), _number(b)) for a, b in zip(found[FILLED_LATER[0]], found[FILLED_LATER[1]], strict=True)]
+        values = [(_number(a), _number(b)) for a, b in zip(found[RANK], found[COSINE], strict=True)]
         whys = list(zip(found["why_rank"], found["why_cosine"], strict=True))
     except Exception as error:
         LOG.warning("Relevance was not computed: %s", error_reason(error))
         values, whys = [(None, None)] * len(rows), [(error_reason(error),) * 2] * len(rows)
     with database.transaction(db):
-        database.add_columns(db, FILLED_LATER)
+        database.add_columns(db, RELEVANCE)
         for row, pair, why in zip(rows, values, whys, strict=True):
             told = json.loads(row["why"] or "{}")
-            for name, value, said in zip(FILLED_LATER, pair, why, strict=True):
+            for name, value, said in zip(RELEVANCE, pair, why, strict=True):
                 told.pop(name, None)
                 if value is None:
                     told[name] = str(said)
             db.execute(
-                f"UPDATE runs SET {FILLED_LATER[0]} = ?, {FILLED_LATER[1]} = ?, why = ? WHERE cell = ?",
+                f"UPDATE runs SET {RANK} = ?, {COSINE} = ?, why = ? WHERE cell = ?",
                 [*pair, json.dumps(told), row["cell"]],
             )
 

@@ -18,8 +18,6 @@ from ..records import Answered, Digest, Instruction, Item, Request
 from .features import digest_features, effect_features, feature_columns, span_features
 
 LOG = logging.getLogger("heed")
-FILLED_LATER = ("relevance_rank", "relevance_cosine")
-"""Metrics that need all answers of a study at once: ``Study.score`` fills them in."""
 Values = dict[str, float | None]
 
 
@@ -53,8 +51,8 @@ def run_values(record: Answered, digest: Digest, effects: Mapping[str, float]) -
         _fill(found, why, "features", features)
     from .quality import METRICS, score_answered
 
-    for name in METRICS:
-        if name in FILLED_LATER:
+    for name, metric in METRICS.items():
+        if metric.late:  # ``Study.score`` fills them in
             continue
         try:
             value = score_answered(record, [name])[name]

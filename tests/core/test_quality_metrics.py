@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from core.errors import HeedError
 from core.records import Answered, Instruction
 from core.study.quality import METRICS, answered_of_trace, score, score_answered
-from core.study.quality.metrics import EVIDENCE_KINDS
+from core.study.quality.metrics import EVIDENCE_KINDS, outcome_metrics, rank_metrics
 from tests.core.compare_made_up import trace
 
 OUTCOMES = (
@@ -18,6 +19,8 @@ OUTCOMES = (
 )
 PROXIES = "relevance_rank relevance_cosine copy_share mean_logprob perplexity"
 DESCRIPTORS = "words characters sentences tokens distinct_1 distinct_2 loop_share zlib_ratio mean_entropy"
+NEEDS_END = "correct exact_match token_f1 chrf bleu rouge_l words characters sentences tokens"
+"""Metrics that the rest of an answer could change either way."""
 NO_COMMA = {"id": "punctuation:no_comma", "kwargs": {}}
 
 
@@ -40,8 +43,22 @@ def test_every_metric_gives_a_number_or_says_why(text, truncated):
         if value.value is not None:
             assert math.isfinite(value.value)
             assert not METRICS[name].binary or value.value in (0, 1), name
-        if METRICS[name].needs_end and truncated:
+        if name in NEEDS_END.split() and truncated:
             assert value.value is None, name
+
+
+def test_what_findings_report_of_their_own_accord():
+    assert outcome_metrics() == "followed correct instructions_strict token_f1 rouge_l rating".split()
+    assert outcome_metrics(binary=True) == ["followed", "correct"]
+    assert outcome_metrics(binary=True, variants=True) == ["followed", "correct", "exact_match", "contains"]
+    assert rank_metrics(["tokens", "own", "correct", "bleu", "followed"]) == "followed correct tokens own bleu".split()
+
+
+def test_a_new_outcome_is_reported_by_its_line_alone(monkeypatch):
+    monkeypatch.setitem(METRICS, "polite", replace(METRICS["correct"], rank=99))
+    assert outcome_metrics(binary=True) == ["followed", "correct", "polite"]
+    monkeypatch.setitem(METRICS, "later", replace(METRICS["correct"], late=True))
+    assert "by name" in score_answered(Answered("q", "a"))["later"].why, "nobody asks one answer for it"
 
 
 def test_likelihood_is_of_the_answers_tokens():

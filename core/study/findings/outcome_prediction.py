@@ -14,15 +14,15 @@ import numpy as np
 
 from ...errors import HeedError
 from ...progress import IsCancelled
+from ..quality.metrics import outcome_metrics
 
 if TYPE_CHECKING:
     import pandas as pd
 
     Heads = Callable[..., np.ndarray]
 
-OUTCOMES = ("followed", "correct", "exact_match", "contains")
-"""Yes / no outcomes that may be predicted: the first two that the table has."""
 MOST_OUTCOMES = 2
+"""Most yes / no outcomes that are predicted: the first, by rank, that vary."""
 SINGLE = ("share_instruction", "share_check", "lookback", "sink", "entropy", "masked_instruction", "masked_check")
 WHOLE, FIRST_STEP = "heads", "heads, first step"
 PREDICTOR_LABELS = {
@@ -62,7 +62,8 @@ def predict_outcomes(
     import pandas as pd
 
     models = list(dict.fromkeys(table["model"]))
-    outcomes = [o for o in OUTCOMES if o in table.columns and table[o].nunique() > 1][:MOST_OUTCOMES]
+    known = outcome_metrics(binary=True, variants=True)
+    outcomes = [o for o in known if o in table.columns and table[o].nunique() > 1][:MOST_OUTCOMES]
     jobs = [(m, o) for m in models for o in outcomes]
     found = []
     vectors = prompt_vectors(table, prompts) if jobs else None

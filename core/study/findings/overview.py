@@ -7,16 +7,27 @@ Guarded by tests/core/test_findings_report.py.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ...charts.interval_rows import value_with_interval
 from ...charts.study_quality import ASKS, Ask, in_percent
 from ..column_labels import TASK_WORDS, column_label, model_label, structure_label, task_label
+from ..quality.metrics import rank_metrics
 
 if TYPE_CHECKING:
     import pandas as pd
 
 KEYS = ("task", "structure", "model")
+USUAL_FEATURES = ("share_instruction", "share_check", "masked_instruction", "masked_check")
+"""Features that are shown first where a table has them; metrics say it themselves (``Metric.rank``)."""
+
+
+def first_shown(values: Iterable[str]) -> list[str]:
+    """Returns the values of a table of findings once each: those shown first, then the others in their order."""
+    there = list(dict.fromkeys(values))
+    usual = [f for f in USUAL_FEATURES if f in there]
+    return [*usual, *rank_metrics(v for v in there if v not in usual)]
 
 
 def overview_table(tables: dict[str, tuple[pd.DataFrame, str]], ask: Ask = "difference") -> pd.DataFrame:

@@ -38,7 +38,7 @@ from .figures import (
     structure_figure,
 )
 from .figures import prediction_figure as predicted
-from .overview import overview_table
+from .overview import first_shown, overview_table
 from .pair_sentences import pair_sentence
 from .sample_size import count_sample
 
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
     from .source import OpenedStudy
 
 STYLE = (Path(__file__).parent / "report.css").read_text("utf-8")
-FIRST_VALUES = {"quality": ("followed", "correct"), "attention": ("share_instruction", "share_check")}
-FIRST_VALUES |= {"effects": ("masked_instruction", "masked_check")}
 MOST_QUALITY_FIGURES = 2
 """Number of quality values with figures of their own (of importance: one); all are in the tables."""
 ASKED = (("mean", "mean"), ("difference", "difference"), ("net", "net_difference"))
@@ -131,10 +129,8 @@ def _by_structure(table: pd.DataFrame, kind: str) -> str:
 
 
 def _first(table: pd.DataFrame, kind: str) -> list[str]:
-    """Returns the values of one kind that get a figure: the usual ones, then the first of the table."""
-    there = list(dict.fromkeys(table["value"]))
-    usual = [v for v in FIRST_VALUES[kind] if v in there]
-    return [*usual, *(v for v in there if v not in usual)][: MOST_QUALITY_FIGURES if kind == "quality" else 1]
+    """Returns the values of one kind that get a figure."""
+    return first_shown(table["value"])[: MOST_QUALITY_FIGURES if kind == "quality" else 1]
 
 
 def _against(opened: OpenedStudy, found: Findings, estimand: str, pair: ShownPair | None) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..column_labels import column_label, model_label, structure_label
+from ..quality.metrics import outcome_metrics
 from .structure_effects import ALL_TASKS
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
     from .record import Findings
 
-OUTCOMES = ("followed", "correct", "instructions_strict", "token_f1", "rouge_l", "rating")
-"""Outcomes to report: the first two, in this order, that have values."""
+TOLD_OUTCOMES = 2
+"""Most outcomes with sentences: the first, by rank, that have values."""
 PERCENT = ("0 or 1", "share")
 """Units whose differences are reported in percentage points."""
 NUMBER_WORDS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
@@ -51,7 +52,7 @@ def _size(found: Findings) -> str:
 
 
 def _quality(found: Findings) -> list[str]:
-    values = [v for v in OUTCOMES if (found.quality["value"] == v).any()][:2]
+    values = [v for v in outcome_metrics() if (found.quality["value"] == v).any()][:TOLD_OUTCOMES]
     told = []
     for value in values:
         rows = _over_all(found.quality[found.quality["value"] == value])

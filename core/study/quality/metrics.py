@@ -8,7 +8,7 @@ construction is declared in ``measures`` and ``linked``. Guarded by tests/core/t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,6 +19,7 @@ from .metric_value import UNRATED, MetricValue, defined_value, undefined_value
 Better = Literal["higher", "lower", "neither"]
 EvidenceKind = Literal["outcome", "proxy", "descriptor"]
 EVIDENCE_KINDS: tuple[EvidenceKind, ...] = ("outcome", "proxy", "descriptor")
+UNRANKED = 99
 
 
 MEASURES = {
@@ -45,12 +46,16 @@ class Metric:
     """One sentence on what it is, with its range."""
     binary: bool = False
     """Whether it is only 0 or 1."""
-    needs_end: bool = False
-    """Whether it is undefined where the token limit stopped the answer."""
     measures: str = ""
     """A key of MEASURES where other columns measure the same: such pairs go together by construction."""
     linked: Mapping[str, str] = field(default_factory=dict)
     """{what another column measures: why it goes with this by construction}."""
+    rank: int = UNRANKED
+    """Which findings show first of their own accord, 1 before 2; the rest in the order of METRICS."""
+    variant: bool = False
+    """Whether it counts the same as another outcome in another way: findings put no sentence on it."""
+    late: bool = False
+    """Whether it takes all answers of a study at once (``core.study.relevance_pass``), not one."""
 
 
 def rating(answered: Answered) -> MetricValue:
@@ -73,12 +78,12 @@ def relevance_rank(_: Answered) -> MetricValue:
 METRICS: dict[str, Metric] = {
     "correct": Metric(
         "Correct", reference_match.correct, "0 or 1", "higher", "outcome",
-        "1 where a reference stands in the finished answer as whole words, 0 where none does.", True, True,
-        measures="reference"),
+        "1 where a reference stands in the finished answer as whole words, 0 where none does.", True,
+        measures="reference", rank=2),
     "followed": Metric(
         "All instructions followed", instruction_adherence.followed, "0 or 1", "higher", "outcome",
         "1 where every verifiable instruction of the prompt was followed, read strictly.", True,
-        measures="instructions"),
+        measures="instructions", rank=1),
     "instructions_strict": Metric(
         "Instructions followed, strict", instruction_adherence.strict_share, "share", "higher", "outcome",
         "Share of the prompt's verifiable instructions that were followed, from 0 to 1.",
@@ -86,30 +91,30 @@ METRICS: dict[str, Metric] = {
     "instructions_loose": Metric(
         "Instructions followed, loose", instruction_adherence.loose_share, "share", "higher", "outcome",
         "The same share, where the answer may pass without its first or last line or its asterisks, from 0 to 1.",
-        measures="instructions"),
+        measures="instructions", variant=True),
     "exact_match": Metric(
         "Exact match", reference_match.exact_match, "0 or 1", "higher", "outcome",
-        "1 where the whole answer equals a reference, without case, punctuation and articles.", True, True,
-        measures="reference"),
+        "1 where the whole answer equals a reference, without case, punctuation and articles.", True,
+        measures="reference", variant=True),
     "contains": Metric(
         "Contains the reference", reference_match.contains, "0 or 1", "higher", "outcome",
         "1 where a reference stands in the answer as whole words; in a stopped answer only a hit counts.", True,
-        measures="reference"),
+        measures="reference", variant=True),
     "token_f1": Metric(
         "Token F1", reference_match.token_f1, "share", "higher", "outcome",
-        "F1 of the words that answer and reference share, from 0 to 1, the best reference counts.", False, True,
+        "F1 of the words that answer and reference share, from 0 to 1, the best reference counts.",
         measures="reference"),
     "chrf": Metric(
         "chrF", reference_match.chrf, "0 to 100", "higher", "outcome",
-        "chrF2 (sacrebleu): F-score of characters up to 6-grams against the references, 0 to 100.", False, True,
-        measures="reference"),
+        "chrF2 (sacrebleu): F-score of characters up to 6-grams against the references, 0 to 100.",
+        measures="reference", variant=True),
     "bleu": Metric(
         "BLEU", reference_match.bleu, "0 to 100", "higher", "outcome",
-        "Sentence BLEU (sacrebleu, tokenizer 13a, smoothing exp) against the references, 0 to 100.", False, True,
-        measures="reference"),
+        "Sentence BLEU (sacrebleu, tokenizer 13a, smoothing exp) against the references, 0 to 100.",
+        measures="reference", variant=True),
     "rouge_l": Metric(
         "ROUGE-L", reference_match.rouge_l, "share", "higher", "outcome",
-        "F-score of the longest common subsequence of words with the best reference, from 0 to 1.", False, True,
+        "F-score of the longest common subsequence of words with the best reference, from 0 to 1.",
         measures="reference"),
     "rating": Metric(
         "Human rating", rating, "rating", "higher", "outcome",
@@ -118,11 +123,11 @@ METRICS: dict[str, Metric] = {
         "Relevance, rank", relevance_rank, "1 / rank", "higher", "proxy",
         "1 / rank of the run's own prompt among the study's prompts of its task by nearness to the answer: "
         "1 where it is the nearest.",
-        measures="relevance"),
+        measures="relevance", late=True),
     "relevance_cosine": Metric(
         "Relevance, cosine", relevance_cosine, "cosine", "higher", "proxy",
         "Cosine of answer and prompt in all-MiniLM-L6-v2, from -1 to 1; texts are read up to 256 tokens.",
-        measures="relevance"),
+        measures="relevance", late=True),
     "copy_share": Metric(
         "Copied words", text_descriptors.copy_share, "share", "neither", "proxy",
         "Share of the answer's words that also occur in the prompt, from 0 to 1.",
@@ -137,19 +142,19 @@ METRICS: dict[str, Metric] = {
         measures="likelihood"),
     "words": Metric(
         "Words", text_descriptors.word_count, "words", "neither", "descriptor",
-        "Words of the answer; a word may hold hyphens and apostrophes.", False, True,
+        "Words of the answer; a word may hold hyphens and apostrophes.",
         measures="length"),
     "characters": Metric(
         "Characters", text_descriptors.character_count, "characters", "neither", "descriptor",
-        "Characters of the answer as a reader sees them, without the spaces around it.", False, True,
+        "Characters of the answer as a reader sees them, without the spaces around it.",
         measures="length"),
     "sentences": Metric(
         "Sentences", text_descriptors.sentence_count, "sentences", "neither", "descriptor",
-        "Sentences of the answer; a line break ends one.", False, True,
+        "Sentences of the answer; a line break ends one.",
         measures="length"),
     "tokens": Metric(
         "Tokens", text_descriptors.token_count, "tokens", "neither", "descriptor",
-        "Tokens of the answer itself, without thinking and end token.", False, True,
+        "Tokens of the answer itself, without thinking and end token.",
         measures="length"),
     "distinct_1": Metric(
         "Distinct words", lambda answered: text_descriptors.distinct(answered, 1), "share", "neither", "descriptor",
@@ -174,3 +179,17 @@ METRICS: dict[str, Metric] = {
         linked={"likelihood": MEASURES["likelihood"]}),
 }  # fmt: skip
 """{name: Metric}; the names are columns of the runs table."""
+
+
+def rank_metrics(names: Iterable[str]) -> list[str]:
+    """Sorts columns by the rank of their metric; equal ranks, and columns that are no metric, keep their order."""
+    return sorted(names, key=lambda name: METRICS[name].rank if name in METRICS else UNRANKED)
+
+
+def outcome_metrics(*, binary: bool = False, variants: bool = False) -> list[str]:
+    """Returns the outcomes by rank; ``binary``: only those of yes or no; ``variants``: other ways to count, too."""
+    return rank_metrics(
+        name
+        for name, m in METRICS.items()
+        if m.kind == "outcome" and (m.binary or not binary) and (variants or not m.variant)
+    )

@@ -16,9 +16,6 @@ from ...records import Answered, Instruction, Trace
 from .metric_value import MetricValue, undefined_value
 from .metrics import METRICS, Better, EvidenceKind
 
-STUDY_ONLY = ("relevance_rank", "relevance_cosine")
-"""Metrics that are computed for all answers of a study at once."""
-
 
 @dataclass(frozen=True)
 class Score:
@@ -54,7 +51,7 @@ def score_answered(record: Answered, names: Iterable[str] | None = None) -> dict
     """Returns {name: MetricValue} for the named metrics (default: all). Raises MethodError for an unknown one."""
     if names is None:
         late = undefined_value("relevance is computed when it is asked for by name, or over a whole study")
-        return {n: late if n in STUDY_ONLY else m.function(record) for n, m in METRICS.items()}
+        return {n: late if m.late else m.function(record) for n, m in METRICS.items()}
     asked = [names] if isinstance(names, str) else list(names)
     unknown = [n for n in asked if n not in METRICS]
     if unknown:

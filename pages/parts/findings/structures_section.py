@@ -9,17 +9,12 @@ import streamlit as st
 
 from core.study.findings.cache import findings_name
 from core.study.findings.figures import ABOUT_QUESTIONS, QUESTIONS, structure_figure
-from core.study.findings.overview import overview_table
+from core.study.findings.overview import first_shown, overview_table
 from core.study.findings.source import OpenedStudy
 from pages.parts.findings.findings_figure import kept_figure, show_figure
 from pages.parts.markdown_escape import escape_markdown
 
 VALUE_KINDS = {"attention": "Attention", "effects": "Knock-out"}
-FIRST_COLUMNS = {
-    "quality": ("followed", "correct"),
-    "attention": ("share_instruction",),
-    "effects": ("masked_instruction",),
-}
 TALLEST_OVERVIEW = 480
 
 
@@ -81,7 +76,7 @@ def _value(table: pd.DataFrame, kind: str, label: str, drawn: bool = True) -> st
     labels = dict(zip(table["value"], table["label"], strict=True))
     state, key = st.session_state, f"findings_value_{kind}"
     if state.get(key) not in labels:
-        state[key] = next((v for v in FIRST_COLUMNS[kind] if v in labels), next(iter(labels)))
+        state[key] = first_shown(labels)[0]
     if drawn:
         st.selectbox(
             label,

@@ -11,8 +11,9 @@ from typing import Any
 import streamlit as st
 
 from core.errors import HeedError
-from core.study.column_labels import model_label, structure_label, task_label
+from core.study.column_labels import column_label, model_label, structure_label, task_label
 from core.study.plan import Plan
+from core.study.quality.metrics import outcome_metrics
 from core.study.study import Study, StudyInfo
 from core.study.study_status import Status, duration_words
 from pages.parts.markdown_escape import escape_markdown
@@ -20,11 +21,8 @@ from pages.parts.study import extend_study, study_progress
 from pages.parts.study.encoder_offer import encoder_offer
 from pages.parts.study.study_form import field_key, fill_study_form
 
-SHOWN_ANSWERS = {
-    "prompt_id": "Item",
-    "answer": "Answer",
-    "correct": "Correct",
-    "followed": "Rules followed",
+SHOWN_ANSWERS = {"prompt_id": "Item", "answer": "Answer"}
+SHOWN_FACTS = {
     "structure": "Structure",
     "control": "Position control",
     "model": "Model",
@@ -32,7 +30,7 @@ SHOWN_ANSWERS = {
     "truncated": "Cut off",
     "error": "Failed",
 }
-"""{column of the runs table: its title}"""
+"""{column of the runs table: its title}, before and behind the outcomes of yes or no"""
 ANSWERS = 200
 """Most answers that are listed, newest first."""
 
@@ -184,14 +182,16 @@ def _answers(study: Study, ident: str) -> None:
     if not st.toggle("Show the answers", key=field_key(f"answers_{ident}")):
         return
     table = study.table()
-    shown = table[[n for n in SHOWN_ANSWERS if n in table]].tail(ANSWERS).iloc[::-1].copy()
+    outcomes = {name: column_label(name) for name in outcome_metrics(binary=True)}
+    titles = SHOWN_ANSWERS | outcomes | SHOWN_FACTS
+    shown = table[[n for n in titles if n in table]].tail(ANSWERS).iloc[::-1].copy()
     shown["structure"] = shown["structure"].map(structure_label)
     shown["task"] = shown["task"].map(task_label)
     shown["model"] = shown["model"].map(model_label)
-    for name in ("correct", "followed"):
+    for name in outcomes:
         if name in shown:
             shown[name] = shown[name].map({1.0: "yes", 0.0: "no"}).fillna("")
-    st.dataframe(shown.rename(columns=SHOWN_ANSWERS), hide_index=True, key=field_key("answers_table"))
+    st.dataframe(shown.rename(columns=titles), hide_index=True, key=field_key("answers_table"))
 
 
 def _downloads(study: Study, name: str) -> None:
