@@ -22,7 +22,7 @@ from .models.memory_estimate import size_text
 from .models.model_key import known_ref, resolve
 from .progress import FetchProgress, IsCancelled, Progress, never_cancelled, no_progress
 from .records import ModelKey, Request, Trace
-from .store import has_rows, load_run, open_run, save_run
+from .store import has_rows, has_run, load_run, open_run, save_run
 
 LOG = logging.getLogger("heed")
 
@@ -97,9 +97,18 @@ def stored_run(request: Request) -> Trace | None:
         return None
 
 
-def is_stored(request: Request) -> bool:
-    """Returns whether this request's run is stored with the attention rows that it keeps. Reads no rows."""
-    found = open_run(request.id, rows=False)
+def is_stored(request: Request, rows: bool = True) -> bool:
+    """Returns whether this request's run is stored, with the attention rows that it keeps unless ``rows`` is False.
+
+    Reads no rows. A damaged run counts as none, so that it is made again.
+    """
+    if not rows:
+        return has_run(request.id)
+    try:
+        found = open_run(request.id, rows=False)
+    except StoreError as error:
+        LOG.warning("A stored run cannot be used: %s", error)
+        return False
     if found is None:
         return False
     if found.model.attention == "none" or request.keep == "none":

@@ -1,9 +1,10 @@
 """Stores runs on disk: saves, finds, names, stars, evicts, exports and opens them. Opening one needs no torch.
 
-``run_files`` handles one run's folder, ``lock`` the folder of them all; ``write`` saves, evicts and deletes, ``read``
-opens, ``query`` finds and names with the help of ``run_index``; ``serialise`` converts records, ``json_files`` makes
-files to send to others, ``comparison_files`` one of several runs, ``csv_tables`` one for spreadsheets, ``example_runs``
-imports the runs that come with Heed. Names load lazily, since every page imports this package.
+``folders`` says where runs lie, ``run_files`` handles one run's folder, ``lock`` keeps writers apart; ``write`` saves,
+evicts and deletes, ``read`` opens, ``query`` finds and names with the help of ``run_index``; ``serialise`` converts
+records, ``json_files`` makes files to send to others, ``comparison_files`` one of several runs, ``csv_tables`` one for
+spreadsheets, ``example_runs`` imports the runs that come with Heed. Names load lazily, since every page imports this
+package.
 """
 
 import lazy_loader

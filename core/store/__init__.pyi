@@ -16,8 +16,10 @@ from .query import name_run as name_run
 from .query import star_run as star_run
 from .query import store_usage as store_usage
 from .read import has_rows as has_rows
+from .read import has_run as has_run
 from .read import load_run as load_run
 from .read import open_run as open_run
+from .read import run_stamp as run_stamp
 from .run_index import RunInfo as RunInfo
 from .write import delete_runs as delete_runs
 from .write import evict_rows as evict_rows

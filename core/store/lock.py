@@ -1,4 +1,4 @@
-"""The folder of runs, the lock for changing it, and the removal of what killed writers left.
+"""The lock for changing the folder of runs, and the removal of what killed writers left.
 
 A run being written is in ``.tmp-HOST-PID-...``, a run being deleted in ``.trash-...``. Runs appear and disappear by
 renaming, so never in part. Guarded by tests/core/test_store_runs.py.
@@ -15,26 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import time
 
-from .. import settings
 from ..errors import StoreError
 
 STALE = 24 * 3600
 """Seconds after which unfinished work of an unknown machine counts as abandoned."""
-
-
-def run_folder(run_id: str) -> Path:
-    """Returns the folder of the run of this id, whether or not it exists."""
-    return settings.home_path() / "runs" / run_id
-
-
-def runs_folder() -> Path:
-    """Returns the folder of all runs, created and checked for writing. Raises StoreError."""
-    root = settings.home() / "runs"
-    try:
-        root.mkdir(exist_ok=True)
-    except OSError as error:
-        raise StoreError(settings.unwritable_sentence(root, error)) from error
-    return root
 
 
 def writer_name() -> str:

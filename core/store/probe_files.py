@@ -22,7 +22,8 @@ from ..errors import MethodError, StoreError
 from ..records import Probe, Trace, Units
 from ..text.units import units as units_of
 from . import run_files
-from .lock import run_folder, runs_folder, store_lock
+from .folders import run_folder, runs_folder
+from .lock import store_lock
 from .read import open_run
 from .run_index import is_id
 from .serialise import from_plain, to_plain

@@ -11,7 +11,8 @@ from typing import TypeVar
 from .. import settings
 from ..errors import StoreError
 from . import run_index
-from .lock import run_folder, runs_folder, store_lock
+from .folders import run_folder, runs_folder
+from .lock import store_lock
 from .read import open_run
 from .run_index import RunInfo, is_id
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from ..errors import StoreError
 from ..records import Request, Trace
 from . import run_files
-from .lock import discard_folder, run_folder, store_lock
+from .folders import run_folder
+from .lock import discard_folder, store_lock
 from .run_index import is_id
 
 LOG = logging.getLogger("heed")
@@ -50,6 +51,19 @@ def open_run(run_id: str, rows: bool = True) -> Trace | None:
         return _reopen(folder, rows, error)
     except OSError as error:
         raise StoreError(f"The run {run_id[:8]} cannot be read ({error.strerror}): check {folder}.") from error
+
+
+def has_run(run_id: str) -> bool:
+    """Returns whether the run of this full id is stored; nothing is read."""
+    return run_stamp(run_id) is not None
+
+
+def run_stamp(run_id: str) -> int | None:
+    """Returns when a stored run was last changed, in nanoseconds, for the key of a cache; None where there is none."""
+    try:
+        return (run_folder(run_id) / run_files.MANIFEST).stat().st_mtime_ns if is_id(run_id) else None
+    except OSError:
+        return None
 
 
 def has_rows(run_id: str) -> bool:

@@ -19,7 +19,8 @@ from .. import settings
 from ..errors import StoreError
 from ..records import Trace
 from . import run_files, run_index
-from .lock import discard_folder, remove_abandoned, runs_folder, store_lock, writer_name
+from .folders import runs_folder
+from .lock import discard_folder, remove_abandoned, store_lock, writer_name
 from .query import store_usage
 from .run_index import is_id
 

@@ -44,21 +44,13 @@ def start_run(draft: Draft) -> str | None:
     try:
         request = draft_request(draft)
         state.draft, state.request = draft, request
-        if request is not None and _stored(request):
+        if request is not None and is_stored(request):
             return request.id
         name = draft.name if request is None else request.id
         begin_job(name, run_work(request or draft), request.model.device if request else "cpu")
     except HeedError as error:
         state.error = str(error)
     return None
-
-
-def _stored(request: Request) -> bool:
-    """True where the run is stored; False for a damaged one, so that it is computed again."""
-    try:
-        return is_stored(request)
-    except HeedError:
-        return False
 
 
 def last_request() -> Request | None:

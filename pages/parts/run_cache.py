@@ -9,8 +9,6 @@ import streamlit as st
 from core import store
 from core.importance import explain, group_rows
 from core.records import Importance, Request, Trace
-from core.store.lock import run_folder
-from core.store.run_files import MANIFEST
 from core.text.units import units
 
 UNIT_LEVELS = ("token", "word", "sentence", "segment", "role")
@@ -22,9 +20,8 @@ def open_trace(run_id: str, request: Request | None = None) -> Trace | None:
     With ``request`` (of the same id) the trace carries its segments and author: they change nothing of what the
     model computed, so one stored run serves requests that differ in them.
     """
-    try:
-        changed = (run_folder(run_id) / MANIFEST).stat().st_mtime_ns
-    except OSError:
+    changed = store.run_stamp(run_id)
+    if changed is None:
         return None
     asked = None if request is None or request.id != run_id else (request.segments, request.author)
     return _open(run_id, changed, asked, _request=request)

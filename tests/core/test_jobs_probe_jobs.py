@@ -84,7 +84,7 @@ def test_cancelled_leaves_nothing_stored(llama, request_, monkeypatch):
     with pytest.raises(Cancelled):
         probe_work(request_)(lambda fraction, text, stream=None: told.append(text), stop)
     assert store.load_probe(request_.id, "word", "mask") is None
-    assert not list((store.lock.run_folder(request_.id)).glob("probe-*"))
+    assert not list((store.folders.run_folder(request_.id)).glob("probe-*"))
 
 
 def test_in_the_queue(llama, request_):

@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,7 +79,9 @@ def test_a_page_and_a_notebook_ask_the_same(folder, never):
 
 def test_rows_that_were_not_kept_are_made(folder):
     model = load_model(folder)
-    run(model, PROMPT, max_new_tokens=2, keep="reduced")
+    reduced = run(model, PROMPT, max_new_tokens=2, keep="reduced").request
+    whole = replace(reduced, keep="all")
+    assert is_stored(reduced) and not is_stored(whole) and is_stored(whole, rows=False)
     request = run(model, PROMPT, max_new_tokens=2).request
     assert (stored_run(request).rows.heads >= 0).all(), "a run of reductions would answer for every head"
     store.evict_rows()
@@ -96,11 +99,20 @@ def test_segments_and_author_are_those_that_were_asked(folder, never):
 
 def test_a_damaged_run_is_made_again(folder, caplog):
     trace = run(folder, PROMPT, max_new_tokens=2)
-    rows = store.lock.run_folder(trace.id) / "rows.safetensors"
+    rows = store.folders.run_folder(trace.id) / "rows.safetensors"
     rows.write_bytes(rows.read_bytes()[:-9])
     with caplog.at_level(logging.WARNING, "heed"):
         assert same(run(folder, PROMPT, max_new_tokens=2), trace)
     assert "cannot be used" in caplog.text
+
+
+def test_a_job_makes_a_damaged_run_again(folder, caplog):
+    trace = run(folder, PROMPT, max_new_tokens=2)
+    record = store.folders.run_folder(trace.id) / "trace.json"
+    record.write_bytes(record.read_bytes()[:-9])
+    with caplog.at_level(logging.WARNING, "heed"):
+        assert make_run(trace.request, lambda *a: None, lambda: False) == trace.id
+    assert "cannot be used" in caplog.text and same(store.load_run(trace.id), trace)
 
 
 def test_a_full_disk_costs_no_answer(folder, monkeypatch, caplog):

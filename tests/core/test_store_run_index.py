@@ -185,6 +185,8 @@ def test_prefix(home):
         assert store.full_run_id(bad) is None
     twin = ids[0][:32] + "0" * 32
     shutil.copytree(home / "runs" / ids[0], home / "runs" / twin)
+    assert store.has_run(ids[0]) and store.run_stamp(ids[0]) > 0
+    assert not any(store.has_run(text) for text in ("", ids[0][:20], "f" * 64, "../" + ids[0]))
     assert store.full_run_id(ids[0][:20]) is None, "two start like this"
 
 

@@ -8,7 +8,7 @@ import pytest
 from core import store
 from core.importance import METHODS
 from core.records import ModelKey
-from core.store.lock import run_folder
+from core.store.folders import run_folder
 from pages.parts.reading_controls import LEVEL_NAMES, SINKS
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts

@@ -11,12 +11,11 @@ from typing import Any
 
 import streamlit as st
 
+from core import store
 from core.errors import HeedError
 from core.jobs.run_jobs import Outcome, run_all_work
 from core.records import Request
-from core.runs import Draft, draft_request
-from core.store.lock import run_folder
-from core.store.run_files import MANIFEST, ROWS
+from core.runs import Draft, draft_request, is_stored
 from pages.parts import job_progress
 from pages.parts.markdown_escape import escape_markdown
 
@@ -31,7 +30,7 @@ def missing_runs(
     """
     slot, state = f"{key}_job", st.session_state
     _collect(key, slot)
-    found, problems = zip(*[_stored(d, rows) for d in drafts], strict=True) if drafts else ((), ())
+    found, problems = zip(*[_look_up(d, rows) for d in drafts], strict=True) if drafts else ((), ())
     failed: dict[str, str] = state.get(f"{key}_failed") or {}
     missing = [i for i, request in enumerate(found) if request is None and not problems[i]]
     for name, told in _told(names, problems, [failed.get(d.name, "") for d in drafts], found):
@@ -56,27 +55,16 @@ def is_busy(key: str) -> bool:
 
 def run_stamps(requests: Sequence[Request]) -> tuple[tuple[Any, ...], ...]:
     """Cache key of stored runs: id, segments and time of writing of each."""
-    return tuple((r.id, r.segments, _changed(r.id)) for r in requests)
+    return tuple((r.id, r.segments, store.run_stamp(r.id)) for r in requests)
 
 
-def _changed(run: str) -> int:
-    try:
-        return (run_folder(run) / MANIFEST).stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
-def _stored(draft: Draft, rows: bool) -> tuple[Request | None, str]:
+def _look_up(draft: Draft, rows: bool) -> tuple[Request | None, str]:
     """(request, "") of a stored run, (None, "") of a missing one, (None, why) of one that cannot be run."""
     try:
         request = draft_request(draft)
     except HeedError as error:
         return None, str(error)
-    if request is None:
-        return None, ""
-    folder = run_folder(request.id)
-    there = (folder / MANIFEST).exists() and (not rows or (folder / ROWS).exists())
-    return (request, "") if there else (None, "")
+    return (request, "") if request is not None and is_stored(request, rows) else (None, "")
 
 
 def _told(

@@ -7,7 +7,6 @@ from typing import Any
 import streamlit as st
 
 from core import store
-from core.errors import HeedError
 from core.study.findings.run_ranking import neighbour_runs
 
 
@@ -35,16 +34,9 @@ def back_link(run: str) -> None:
 
 def _link(label: str, icon: str, run: str, query: dict[str, str]) -> None:
     """Draws a link to the run where it is stored, else to Findings, where it can be computed again."""
-    if _stored(run):
+    if store.has_run(run):
         st.page_link("pages/explore.py", label=label, icon=icon, query_params={"run": run})
     else:
         st.page_link(
             "pages/findings.py", label=label, icon=icon, query_params=query, help="Not computed yet: on Findings"
         )
-
-
-def _stored(run: str) -> bool:
-    try:
-        return bool(run) and store.full_run_id(run) == run
-    except HeedError:
-        return False

@@ -102,7 +102,7 @@ def _open(opened: OpenedStudy, run: pd.Series) -> None:
     if told:
         st.error(escape_markdown(told), icon=":material/error:")
     ident = str(run["run"])
-    if _stored(ident):
+    if store.has_run(ident):
         if st.button("Open in Explore", type="primary", icon=":material/visibility:", key="findings_open"):
             _leave(ident)
         return
@@ -120,13 +120,6 @@ def _open(opened: OpenedStudy, run: pd.Series) -> None:
             st.error(escape_markdown(str(error)))
             return
         st.rerun()
-
-
-def _stored(ident: str) -> bool:
-    try:
-        return bool(ident) and store.full_run_id(ident) == ident
-    except HeedError:
-        return False
 
 
 def _begin(opened: OpenedStudy, run: pd.Series) -> None:
