@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from .patterns import SpanPatterns
+
 Kwargs = Mapping[str, Any]
 Follows = Callable[[str, Kwargs, str], bool]
 Settled = Callable[[str, Kwargs, str], "bool | None"]
@@ -44,9 +46,9 @@ class Check:
     """(name, kind) of its kwargs; the kinds are in ``core.study.quality.instructions.check_settings``."""
     goes_with_length: bool = False
     """Whether following it is decided by the length of the answer, or goes with that by construction."""
-    asked_as: tuple[str, ...] = ()
-    """Regular expressions for the words with which a prompt asks for it, the surest first; an entry in SPAN_PATTERNS
-    takes precedence."""
+    asked_as: SpanPatterns | tuple[str, ...] = ()
+    """The words with which a prompt asks for it: regular expressions, the surest first, or SpanPatterns where they
+    depend on its kwargs."""
 
 
 def count_check(
@@ -57,6 +59,7 @@ def count_check(
     certain: Count | None = None,
     params: tuple[tuple[str, str], ...] = (),
     goes_with_length: bool = False,
+    asked_as: SpanPatterns | tuple[str, ...] = (),
 ) -> Check:
     """Makes a check that compares a count with a number.
 
@@ -75,7 +78,7 @@ def count_check(
         return growing_count(sure(answer, kwargs), of(kwargs), int(kwargs[number]))
 
     own = ((number, "count"),) if relation in RELATIONS else ((relation, "bound"), (number, "count"))
-    return Check(label, function, settled, "length", params or own, goes_with_length)
+    return Check(label, function, settled, "length", params or own, goes_with_length, asked_as)
 
 
 def growing_count(count: int, relation: str, number: int) -> bool | None:

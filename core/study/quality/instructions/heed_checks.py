@@ -2,7 +2,7 @@
 
 Counted as a reader counts (``text_counts``): "one word", "at most two sentences", "three lines". ``heed:one_of`` and
 ``heed:number`` compare the whole answer, without quotation marks, markdown and punctuation around it. To add one: a
-function, a line in HEED_CHECKS, its span in ``request_spans.py``. Guarded by tests/core/test_quality_instructions.py.
+function and a line in HEED_CHECKS. Guarded by tests/core/test_quality_instructions.py.
 """
 
 from __future__ import annotations
@@ -16,6 +16,16 @@ import regex
 from ....errors import PromptError
 from .check_types import Check, Kwargs, count_check, once_there
 from .ifeval_checks import json_so_far, may_become, unfenced
+from .patterns import (
+    IN,
+    SpanPatterns,
+    after_patterns,
+    amount_patterns,
+    json_patterns,
+    list_patterns,
+    literal_pattern,
+    word_pattern,
+)
 from .text_counts import count_characters, count_lines, count_sentences, count_words
 
 PATIENCE = 1.0
@@ -120,6 +130,7 @@ HEED_CHECKS: dict[str, Check] = {
         "count",
         params=COUNT,
         goes_with_length=True,
+        asked_as=SpanPatterns(amount_patterns("count", "words?", "-")),
     ),
     "heed:sentences": count_check(
         "Number of sentences",
@@ -130,6 +141,7 @@ HEED_CHECKS: dict[str, Check] = {
         certain=lambda answer, kwargs: max(count_sentences(answer) - 1, 0),
         params=COUNT,
         goes_with_length=True,
+        asked_as=SpanPatterns(amount_patterns("count", "sentences?")),
     ),
     "heed:characters": count_check(
         "Number of characters",
@@ -138,6 +150,7 @@ HEED_CHECKS: dict[str, Check] = {
         "count",
         params=COUNT,
         goes_with_length=True,
+        asked_as=SpanPatterns(amount_patterns("count", "characters?|letters?", "-")),
     ),
     "heed:lines": count_check(
         "Number of lines",
@@ -146,13 +159,69 @@ HEED_CHECKS: dict[str, Check] = {
         "count",
         params=COUNT,
         goes_with_length=True,
+        asked_as=SpanPatterns(amount_patterns("count", "lines?|verses?", "-")),
     ),
     "heed:one_of": Check(
-        "One of a list", _one_of, _one_of_so_far, "end", (("options", "words"), ("case", "flag?")), True
+        "One of a list",
+        _one_of,
+        _one_of_so_far,
+        "end",
+        (("options", "words"), ("case", "flag?")),
+        True,
+        asked_as=SpanPatterns(lambda k: list_patterns(k["options"])),
     ),
-    "heed:regex": Check("A pattern", _regex, _regex_so_far, "end", (("pattern", "pattern"), ("whole", "flag?"))),
-    "heed:json": Check("The answer as JSON", _json, json_so_far, "end", (("keys", "words?"),)),
-    "heed:number": Check("One number and nothing else", _number, _number_so_far, "end", goes_with_length=True),
-    "heed:starts_with": Check("A given beginning", _starts, _starts_so_far, "", (("text", "text"),)),
-    "heed:contains": Check("A given text", _contains, once_there(_contains), "length", (("text", "text"),)),
+    "heed:regex": Check(
+        "A pattern",
+        _regex,
+        _regex_so_far,
+        "end",
+        (("pattern", "pattern"), ("whole", "flag?")),
+        asked_as=SpanPatterns(lambda k: [literal_pattern(k["pattern"])]),
+    ),
+    "heed:json": Check(
+        "The answer as JSON",
+        _json,
+        json_so_far,
+        "end",
+        (("keys", "words?"),),
+        asked_as=SpanPatterns(json_patterns, unlike=lambda k: [r"\bkeywords?\b"]),
+    ),
+    "heed:number": Check(
+        "One number and nothing else",
+        _number,
+        _number_so_far,
+        "end",
+        goes_with_length=True,
+        asked_as=SpanPatterns(
+            lambda k: [
+                rf"(?:only|just|nothing but|as|with|single)\b{IN}{{0,30}}\b(?:numbers?|numerals?|digits?|figure)\b",
+                r"\b(?:numbers?|digits?)(?: only| alone)\b|\bin (?:digits|figures)\b",
+            ]
+        ),
+    ),
+    "heed:starts_with": Check(
+        "A given beginning",
+        _starts,
+        _starts_so_far,
+        "",
+        (("text", "text"),),
+        asked_as=SpanPatterns(
+            lambda k: [
+                rf"(?:start|begin|open)\w*\b{IN}{{0,60}}?{literal_pattern(k['text'])}",
+                rf"{literal_pattern(k['text'])}{IN}{{0,40}}(?:first|beginning|start)",
+            ]
+        ),
+    ),
+    "heed:contains": Check(
+        "A given text",
+        _contains,
+        once_there(_contains),
+        "length",
+        (("text", "text"),),
+        asked_as=SpanPatterns(
+            lambda k: after_patterns(
+                r"includ\w*|mention\w*|contain\w*|us(?:e|ing)|words?|phrase|with", [word_pattern(k["text"])]
+            )
+        ),
+    ),
 }

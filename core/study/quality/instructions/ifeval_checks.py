@@ -30,6 +30,31 @@ from .check_types import (
     only_at_end,
     until_broken,
 )
+from .patterns import (
+    BRACKETED,
+    BULLETS,
+    ENGLISH,
+    HIGHLIGHT,
+    IN,
+    LOWER_CASE,
+    MARKED,
+    NOT,
+    QUOTES,
+    STARS,
+    UPPER_CASE,
+    SpanPatterns,
+    after_patterns,
+    amount_pattern,
+    amount_patterns,
+    frequency_patterns,
+    json_patterns,
+    language_patterns,
+    letter_patterns,
+    list_patterns,
+    literal_pattern,
+    number_pattern,
+    word_pattern,
+)
 from .text_counts import (
     count_capital_words,
     count_ifeval_sentences,
@@ -241,7 +266,19 @@ def _quoted_so_far(answer: str, kwargs: Kwargs, prompt: str) -> bool | None:
 
 IFEVAL: dict[str, Check] = {
     "keywords:existence": Check(
-        "Keywords that must occur", _has_keywords, once_there(_has_keywords), "length", (("keywords", "words"),)
+        "Keywords that must occur",
+        _has_keywords,
+        once_there(_has_keywords),
+        "length",
+        (("keywords", "words"),),
+        asked_as=SpanPatterns(
+            lambda k: after_patterns(
+                r"keywords?|words?|includ\w*|mention\w*|contain\w*|us(?:e|es|ing)|items?|phrase",
+                list_patterns(k["keywords"]),
+                not_over="includ|mention|contain",
+            ),
+            r"includ|mention|contain|use|using|has|have|word|phrase|must|should|item|add",
+        ),
     ),
     "keywords:frequency": count_check(
         "How often a keyword occurs",
@@ -250,9 +287,18 @@ IFEVAL: dict[str, Check] = {
         "frequency",
         params=(("keyword", "text"), ("frequency", "count"), ("relation", "bound")),
         goes_with_length=True,
+        asked_as=SpanPatterns(frequency_patterns),
     ),
     "keywords:forbidden_words": Check(
-        "Words that must not occur", _forbids, _forbids_so_far, "length", (("forbidden_words", "words"),)
+        "Words that must not occur",
+        _forbids,
+        _forbids_so_far,
+        "length",
+        (("forbidden_words", "words"),),
+        asked_as=SpanPatterns(
+            lambda k: after_patterns(rf"keywords?|words?|{NOT}", list_patterns(k["forbidden_words"])),
+            rf"{NOT}|forbidden",
+        ),
     ),
     "keywords:letter_frequency": count_check(
         "How often a letter occurs",
@@ -260,6 +306,7 @@ IFEVAL: dict[str, Check] = {
         "let_relation",
         "let_frequency",
         params=(("letter", "letter"), ("let_frequency", "count"), ("let_relation", "bound")),
+        asked_as=SpanPatterns(letter_patterns),
     ),
     "language:response_language": Check(
         # the language of the text so far is taken for the answer's: no verdict is left open
@@ -268,6 +315,9 @@ IFEVAL: dict[str, Check] = {
         _in_language,
         "",
         (("language", "language"),),
+        asked_as=SpanPatterns(
+            language_patterns, more=lambda k: [r"no other languages?[^.!?,\n]{0,40}allowed[^.,\n:]*"]
+        ),
     ),
     "length_constraints:number_sentences": count_check(
         "Number of sentences",
@@ -277,6 +327,7 @@ IFEVAL: dict[str, Check] = {
         # further text may join the last sentence to the one before it
         certain=lambda answer, kwargs: max(count_ifeval_sentences(answer) - 1, 0),
         goes_with_length=True,
+        asked_as=SpanPatterns(amount_patterns("num_sentences", "sentences?")),
     ),
     "length_constraints:number_paragraphs": Check(
         "Number of paragraphs",
@@ -285,6 +336,18 @@ IFEVAL: dict[str, Check] = {
         "length",
         (("num_paragraphs", "count"),),
         goes_with_length=True,
+        asked_as=SpanPatterns(
+            lambda k: [
+                amount_pattern(
+                    number_pattern(k["num_paragraphs"]),
+                    "paragraphs?|sections?|parts?|stanzas?|verses?|options?|versions?",
+                ),
+                r"\*{3}(?!\*)",
+                r"separat\w*",
+                r"(?:follow\w*|us(?:e|ing)|in) (?:\w+ ){0,3}?format\b",
+            ],
+            more=lambda k: [rf"separat\w*{IN}{{0,80}}?(?:\*{{3}}(?!\*)|asteri[sc]ks?)"],
+        ),
     ),
     "length_constraints:number_words": count_check(
         "Number of words",
@@ -292,6 +355,7 @@ IFEVAL: dict[str, Check] = {
         "relation",
         "num_words",
         goes_with_length=True,
+        asked_as=SpanPatterns(amount_patterns("num_words", "words?")),
     ),
     "length_constraints:nth_paragraph_first_word": Check(
         "Number of paragraphs, and the first word of one of them",
@@ -300,22 +364,75 @@ IFEVAL: dict[str, Check] = {
         "length",
         (("num_paragraphs", "count"), ("nth_paragraph", "place"), ("first_word", "text")),
         goes_with_length=True,
+        asked_as=SpanPatterns(
+            lambda k: after_patterns(r"paragraph|start\w*|begin\w*|first word", [word_pattern(k["first_word"])]),
+            more=lambda k: [
+                amount_pattern(number_pattern(k["num_paragraphs"]), "paragraphs?"),
+                rf"paragraphs{IN}{{0,60}}separated[^.!?:\n]*",
+            ],
+        ),
     ),
     "detectable_content:number_placeholders": count_check(
         "Placeholders in square brackets",
         lambda answer, kwargs: len(_PLACEHOLDER.findall(answer)),
         "at least",
         "num_placeholders",
+        asked_as=SpanPatterns(
+            lambda k: [
+                amount_pattern(number_pattern(k["num_placeholders"]), "placeholders?") + BRACKETED,
+                r"\bplaceholders?" + BRACKETED,
+            ]
+        ),
     ),
     "detectable_content:postscript": Check(
-        "A postscript", _postscript, once_there(_postscript), "end", (("postscript_marker", "text"),)
+        "A postscript",
+        _postscript,
+        once_there(_postscript),
+        "end",
+        (("postscript_marker", "text"),),
+        asked_as=SpanPatterns(
+            lambda k: [
+                *after_patterns(r"(?:an? )?post\s?-?script", [literal_pattern(k["postscript_marker"]) + r"\.?"]),
+                r"(?:an? )?post\s?-?script",
+            ]
+        ),
     ),
-    "detectable_format:number_bullet_lists": count_check("Number of bullet points", _bullets, "exactly", "num_bullets"),
+    "detectable_format:number_bullet_lists": count_check(
+        "Number of bullet points",
+        _bullets,
+        "exactly",
+        "num_bullets",
+        asked_as=SpanPatterns(
+            lambda k: [amount_pattern(number_pattern(k["num_bullets"]), BULLETS), BULLETS],
+            more=lambda k: [rf"(?:bullet points?|use \"?\*|indicat\w+ (?:a )?bullet){IN}{{0,60}}?(?:{MARKED})"],
+        ),
+    ),
     "detectable_format:constrained_response": Check(
-        "One of three given answers", _constrained, once_there(_constrained), "length"
+        "One of three given answers",
+        _constrained,
+        once_there(_constrained),
+        "length",
+        asked_as=SpanPatterns(
+            lambda k: [
+                r"(?:[^.!?\n:]{0,160}:\s{0,3})?[^\w\s]{0,3}"
+                r"my answer is yes.{1,40}?my answer is no.{1,40}?my answer is maybe\.?",
+                r"my answer is (?:yes|no|maybe)",
+            ]
+        ),
     ),
     "detectable_format:number_highlighted_sections": count_check(
-        "Highlighted sections", _highlights, "at least", "num_highlights"
+        "Highlighted sections",
+        _highlights,
+        "at least",
+        "num_highlights",
+        asked_as=SpanPatterns(
+            lambda k: [
+                rf"{HIGHLIGHT}{IN}{{0,60}}?{number_pattern(k['num_highlights'])}",
+                rf"(?:at least )?{number_pattern(k['num_highlights'])}[^.!?()\n]{{0,25}}?{HIGHLIGHT}"
+                r"(?: (?:text )?(?:sections?|parts?|phrases?|words?))*(?: (?:in|with|using) markdown(?: \w+)?)?",
+                HIGHLIGHT,
+            ]
+        ),
     ),
     "detectable_format:multiple_sections": count_check(
         "Number of sections",
@@ -323,19 +440,94 @@ IFEVAL: dict[str, Check] = {
         "at least",
         "num_sections",
         params=(("section_spliter", "text"), ("num_sections", "count")),
+        asked_as=SpanPatterns(
+            lambda k: [
+                rf"{number_pattern(k['num_sections'])}[\s-](?:\w+ ){{0,2}}?(?:sections?|parts|paragraphs?)\b",
+                rf"{literal_pattern(k['section_spliter'])}\s+(?:X|1)\b",
+            ],
+            more=lambda k: [
+                rf"\b(?:(?:mark|label|start)(?:ing|ed|s)?|not(?:e|ed|ing))\b(?<!quotation marks){IN}{{0,60}}?"
+                rf"{literal_pattern(k['section_spliter'])}\s+(?:X|\d)\b"
+            ],
+        ),
     ),
-    "detectable_format:json_format": Check("The answer as JSON", _json, json_so_far, "end"),
-    "detectable_format:title": Check("A title in double angular brackets", _title, once_there(_title), "length"),
-    "combination:two_responses": Check("Two different responses", _two_responses, _two_responses_so_far, "end"),
+    "detectable_format:json_format": Check(
+        "The answer as JSON",
+        _json,
+        json_so_far,
+        "end",
+        asked_as=SpanPatterns(json_patterns, unlike=lambda k: [r"\bkeywords?\b"]),
+    ),
+    "detectable_format:title": Check(
+        "A title in double angular brackets",
+        _title,
+        once_there(_title),
+        "length",
+        asked_as=SpanPatterns(
+            lambda k: [
+                rf"(?:an? |the )?titles?\b{IN}{{0,60}}?double{IN}{{0,20}}?brackets?",
+                rf"double{IN}{{0,20}}?brackets?",
+                r"<<[^>\n]+>>",
+                r"(?:an? |the )?\btitle\b",
+            ]
+        ),
+    ),
+    "combination:two_responses": Check(
+        "Two different responses",
+        _two_responses,
+        _two_responses_so_far,
+        "end",
+        asked_as=SpanPatterns(
+            lambda k: [
+                rf"(?:two|2) (?:\w+ ){{0,2}}?(?:responses?|answers?|versions?|replies|critiques){IN}{{0,60}}?{STARS}",
+                rf"(?:separat|divid)\w*{IN}{{0,60}}?{STARS}",
+                STARS,
+                r"separat\w*",
+            ],
+            more=lambda k: [
+                r"(?:exactly (?:two|2)|(?:two|2) different) (?:\w+ )?(?:responses?|answers?|versions?|movies|critiques)"
+            ],
+        ),
+    ),
     "combination:repeat_prompt": Check(
         "The request repeated before the answer",
         _repeats,
         _repeats_so_far,
         "length",
         (("prompt_to_repeat", "text"),),
+        asked_as=SpanPatterns(
+            lambda k: [r"\brepeat(?:s|ing)?\b", r"start with|word for word"],
+            more=lambda k: [
+                rf"(?:do not|don't|not) (?:\w+ )?(?:say|output|change|add|include)\b{IN}{{0,60}}(?:before|word|just)"
+            ],
+        ),
     ),
-    "startend:end_checker": Check("A given last phrase", _ends, only_at_end, "end", (("end_phrase", "text"),)),
-    "startend:quotation": Check("The whole answer in double quotation marks", _quoted, _quoted_so_far, "end"),
+    "startend:end_checker": Check(
+        "A given last phrase",
+        _ends,
+        only_at_end,
+        "end",
+        (("end_phrase", "text"),),
+        asked_as=SpanPatterns(
+            lambda k: [
+                r"(?:end\w*|finish\w*|last|conclu\w*|final\w*|exact|phrase|clos\w+|sign)\b[^.!?]{0,120}?"
+                + literal_pattern(k["end_phrase"]),
+                literal_pattern(k["end_phrase"]),
+            ],
+            more=lambda k: [
+                rf"(?:no (?:other )?words?|nothing(?: else)?) (?:should|must|may|can|comes?|follows?)\b{IN}*"
+            ],
+        ),
+    ),
+    "startend:quotation": Check(
+        "The whole answer in double quotation marks",
+        _quoted,
+        _quoted_so_far,
+        "end",
+        asked_as=SpanPatterns(
+            lambda k: after_patterns(r"wrap\w*|put|place\w*|enclos\w*|surround\w*|around|inside|with|in", [QUOTES])
+        ),
+    ),
     "change_case:capital_word_frequency": count_check(
         "How many words are in capital letters",
         lambda answer, kwargs: count_capital_words(answer),
@@ -343,8 +535,31 @@ IFEVAL: dict[str, Check] = {
         "capital_frequency",
         certain=_capitals_done,
         goes_with_length=True,
+        asked_as=SpanPatterns(
+            lambda k: [
+                rf"(?:{UPPER_CASE}){IN}{{0,60}}?{number_pattern(k['capital_frequency'], -1, 1)}"
+                rf"|(?:at least )?{number_pattern(k['capital_frequency'], -1, 1)}{IN}{{0,50}}?(?:{UPPER_CASE})",
+                UPPER_CASE,
+            ],
+            unlike=lambda k: [r"less than|at most|no more than|\blimit"] if k["capital_relation"] == "at least" else [],
+            more=lambda k: [rf"limit{IN}*words"] if k["capital_relation"] == "less than" else [],
+        ),
     ),
-    "change_case:english_capital": Check("English in capital letters only", _capital, _has_lower, "length"),
-    "change_case:english_lowercase": Check("English in small letters only", _lowercase, _has_upper, "length"),
-    "punctuation:no_comma": Check("No comma", _no_comma, until_broken(_no_comma), "length"),
+    "change_case:english_capital": Check(
+        "English in capital letters only",
+        _capital,
+        _has_lower,
+        "length",
+        asked_as=SpanPatterns(lambda k: [rf"{ENGLISH}(?:{UPPER_CASE})(?: and in english)?", r"lower[\s-]?case"]),
+    ),
+    "change_case:english_lowercase": Check(
+        "English in small letters only", _lowercase, _has_upper, "length", asked_as=SpanPatterns(lambda k: [LOWER_CASE])
+    ),
+    "punctuation:no_comma": Check(
+        "No comma",
+        _no_comma,
+        until_broken(_no_comma),
+        "length",
+        asked_as=SpanPatterns(lambda k: [r"\bcommas?\b"], rf"{NOT}|\ballowed"),
+    ),
 }

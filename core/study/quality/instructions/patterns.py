@@ -1,7 +1,7 @@
 """Builds regular expressions for the words of requests: amounts, lists of words, letters, languages.
 
-Each function makes patterns (ignoring case) from the kwargs of an instruction; ``request_spans.py`` says which belong
-to which instruction. No pattern crosses the end of a sentence. Guarded by
+Each function makes patterns (ignoring case) from the kwargs of an instruction; ``Check.asked_as`` says which belong to
+which instruction. No pattern crosses the end of a sentence. Guarded by
 tests/core/test_quality_instructions_spans.py.
 """
 
@@ -9,9 +9,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 Keys = Callable[[Mapping[str, Any]], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class SpanPatterns:
+    """The patterns by which one kind of instruction is found in a prompt."""
+
+    keys: Keys
+    """Made with its kwargs, the surest first."""
+    need: str = ""
+    """Pattern that the clause must hold."""
+    more: Keys = lambda kwargs: ()
+    """Kept as well, where a key was found."""
+    unlike: Keys = lambda kwargs: ()
+    """Patterns that the clause must not hold."""
+
 
 IN = r"[^.!?\n]"
 """Any character inside a sentence."""
@@ -56,6 +72,8 @@ UPPER_CASE = (
 HIGHLIGHT = r"(?:highlight\w*|itali[cs]\w*|\bbold\w*|emphasi[sz]e\w*|\*[^*\n]+\*)"
 BRACKETED = r"(?:,? (?:which should be |that are )?(?:represented|wrapped|indicated|marked|with)[^.!?,\n:]*?brackets?)?"
 STARS = r"(?:\(?\*{6,}\)?|(?:6|six) (?:asteri[sc]ks?|stars)(?: \w+)?(?::? ?\(?\*{6,}\)?)?)"
+BULLETS = r"bullets?(?: points?)?"
+MARKED = "in the form of|indicated by|such as|like|format|to indicate"
 QUOTES = r"(?:double[\s-])?(?:quotation|quotations|quote)s?(?: marks?)?"
 _LANGUAGES: dict[str, str] = dict(
     re.findall(
