@@ -1,4 +1,6 @@
-"""Modules of this package as processes of their own, whether it is a checkout's ``core`` or the installed ``heed``.
+"""Builds the command that starts a module of Heed in its own process.
+
+It works in a checkout, where the package is ``core``, and installed, where it is ``heed``.
 
 Guarded by tests/core/test_processes.py.
 """

@@ -1,5 +1,6 @@
-"""The house rules as tests. Each rule is a function from sources to complaints, and is also shown a source
-that breaks it: a rule that cannot fail guards nothing. To add one: a function, a line in RULES.
+"""The house rules as tests: each is a function from sources to complaints, and is shown a source that breaks it.
+
+A rule that cannot fail guards nothing. To add one: a function, a line in RULES.
 """
 
 import ast
@@ -86,6 +87,9 @@ COMMANDS = (
     "core/study/quality/instructions/span_coverage.py",
 )
 """Modules that are a command for people, and may print."""
+
+UNTESTED = {"core/errors.py", "core/progress.py", "core/version.py"}
+"""Classes, types and constants: their tests are those of all that uses them."""
 
 LONGEST = 60
 """Lines of a function."""
@@ -263,6 +267,19 @@ def guards_exist(files: Sources) -> list[str]:
     ]
 
 
+def modules_have_their_tests(files: Sources) -> list[str]:
+    """The tests of ``core/charts/overlays.py`` are test_charts_overlays.py, or its docstring or package names others."""
+    there = {f.name for f in (ROOT / "tests").rglob("test_*.py")}
+    named = {path for path, text in files.items() if "test_" in (ast.get_docstring(tree_of(text)) or "")}
+    return [
+        f"{path} names no test: give it tests/core/{found}, or name the file in its docstring"
+        for path in files
+        if not path.endswith(("__init__.py", "__main__.py")) and path not in UNTESTED | named
+        if (found := f"test_{re.sub(r'^core/(study/(?=.*/))?', '', path).replace('/', '_')}") not in there
+        if f"{path.rpartition('/')[0]}/__init__.py" not in named
+    ]
+
+
 def pages_touch_no_model(files: Sources) -> list[str]:
     pages = {p: t for p, t in files.items() if p.startswith("pages/") or p == "app.py"}
     found = _importing(pages, ("torch", "transformers", "tokenizers", "safetensors"))
@@ -361,6 +378,7 @@ RULES = [
     (core_imports_itself_by_dots, ("core",), "core/text/x.py", "def f():\n    import heed"),
     (public_names_are_unique, ("core", "pages"), "core/text/read.py", ""),
     (guards_exist, ("core", "pages", "scripts", "benchmarks"), "core/x.py", "# see tests/core/test_of_nothing.py"),
+    (modules_have_their_tests, ("core",), "core/charts/x.py", "# tests/core/test_charts_study.py"),
     (pages_touch_no_model, ("app.py", "pages"), "pages/x.py", "import torch"),
     (pages_touch_no_model, ("app.py", "pages"), "app.py", "model.hf.config"),
     (no_claim_of_a_cause, CODE, "pages/x.py", "st.write(f'Blue, because of {word}')"),
@@ -412,7 +430,7 @@ def test_a_circle_is_found():
 
 def test_rules_let_good_code_pass():
     good = (
-        '"""What it does, because somebody asked."""\nimport numpy as np\nfrom ..errors import HeedError\n\n\n'
+        '"""Does it, because somebody asked. Guarded by tests/test_architecture.py."""\nimport numpy as np\nfrom ..errors import HeedError\n\n\n'
         'def f(x):\n    """Ignored by the rule."""\n    return np.abs(x, trust_remote_code=False)\n'
     )
     for rule in dict.fromkeys(rule for rule, *_ in RULES if rule is not permissions_are_used):

@@ -1,4 +1,7 @@
-"""Restricts an Importance to some of its rows and columns; what is cut away is added to ``removed``."""
+"""Restricts an Importance to some of its rows and columns; what is cut away is added to ``removed``.
+
+Guarded by tests/core/test_importance.py.
+"""
 
 from __future__ import annotations
 

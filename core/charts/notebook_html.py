@@ -38,7 +38,7 @@ _FIT = (
 
 
 class ShadedWord(NamedTuple):
-    """A word on its shade."""
+    """A word of a shaded text: how strongly it is shaded, and what hovering over it says."""
 
     text: str
     gap: str

@@ -1,4 +1,4 @@
-"""Draws the association matrix as one picture, for sizes that are too slow as rectangles in a browser.
+"""Draws the heatmap of a long run as one picture, where rectangles would be too slow in a browser.
 
 A palette PNG inside the chart: 500 x 4000 cells draw in half a second. Where cells outnumber pixels, each pixel shows
 the maximum of its cells, and the subtitle says so: a mean would hide the few cells that matter. An image mark has no

@@ -1,4 +1,4 @@
-"""Importance -> what the two shaded texts need, as JSON: running texts in units, and the matrix between them.
+"""Turns an Importance into the JSON behind the two shaded texts: their units, and the matrix between them.
 
 The texts are the originals (``Tokens.sources``), cut where units begin and end, so that spaces, line breaks and
 punctuation between two words stay as they were; labels are used only where a unit has no span (markup). The

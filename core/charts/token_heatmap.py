@@ -1,4 +1,4 @@
-"""Draws the token association heatmap: the attention of each part of the answer on each part of the input.
+"""Draws the heatmap of a run: the attention of each part of the answer on each part of the input.
 
 Axes carry positions and labels are looked up, since equal words would merge otherwise. Cells are rectangles up to
 MOST_CELLS, which a browser draws in a third of a second; above that ``raster_heatmap_chart`` draws one palette picture,

@@ -1,4 +1,7 @@
-"""Fetches and converts models by name, with plain progress lines: the command ``heed models fetch``. It prints."""
+"""Fetches and converts models by name, with plain progress lines: the command ``heed models fetch``.
+
+This module prints. Guarded by tests/core/test_cli.py.
+"""
 
 from __future__ import annotations
 

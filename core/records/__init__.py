@@ -6,7 +6,8 @@ of keys that any step can read. **The row of step t is the query row of the toke
 P - 1 + t): that row predicted token t. Arrays are made read-only, so that a record can be shared.
 
 numpy only, frozen, checked when made. To add a field: say its shape in the docstring, check it in
-``__post_init__``, raise ``SCHEMA`` if the meaning of a stored record changes.
+``__post_init__``, raise ``SCHEMA`` if the meaning of a stored record changes. Guarded by
+tests/core/test_store_serialise.py (every record) and by the tests of what makes each.
 """
 
 from .comparison import STATUS, Agreement, Aligned, Comparison

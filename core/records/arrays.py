@@ -1,4 +1,4 @@
-"""What every record needs to check and freeze itself. Arrays are read-only, so that a record can be shared."""
+"""Checks and freezes the arrays of records. They are read-only, so that a record can be shared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several runs by the same words: what Compare draws."""
+"""The record of several runs compared word by word."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a method says of a run, by the units that a reader sees."""
+"""The record of one method's values for each output row and input column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What running a model again, with parts of the prompt hidden, did to the log-probability of the same answer."""
+"""The record of a knock-out: how likely the same answer was with parts of the prompt hidden."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .importance import Units
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """One answer, scored once for every way of hiding parts of the prompt. One expensive thing, many readings."""
+    """One answer, scored once for every way of hiding parts of the prompt."""
 
     trace_id: str
     units: Units

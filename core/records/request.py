@@ -1,4 +1,4 @@
-"""What was asked: the model by fingerprint, the prompt, and every setting that determines the output."""
+"""The record of what was asked: the model by fingerprint, the prompt, and every setting that determines the output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened: tokens, attention rows, log-probabilities of one run."""
+"""The record of one run: its tokens, attention rows and log-probabilities."""
 
 from __future__ import annotations
 

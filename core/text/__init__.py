@@ -1,1 +1,1 @@
-"""Knows texts: the prompt as the model reads it, and its words, sentences and segments."""
+"""Turns a prompt into what the model reads, and finds words, sentences and segments in it."""

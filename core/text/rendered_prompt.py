@@ -1,4 +1,7 @@
-"""The record of a rendered prompt."""
+"""The record of a rendered prompt: text and tokens as the model reads them.
+
+Guarded by tests/core/test_text_render.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The record of a study's findings: every table, the sentences, and the methods section."""
+"""The record of a study's findings: every table, the sentences, and the methods section.
+
+Guarded by tests/core/test_findings_analysis.py.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ processed together: ranks once, then one matrix product for all their pairs, als
 extreme, ``resample_block`` Fisher's z by stratum in each bootstrap sample. The statistic of a permutation is |mean z| /
 sqrt(its variance with tau2): with one stratum that orders as |rho| does; with several it takes heterogeneity into
 account as the interval does. Its weights are those of ``pool_strata`` before tau2, so that it needs two sums over the
-strata only.
+strata only. Guarded by tests/core/test_statistics_correlation.py.
 """
 
 from __future__ import annotations

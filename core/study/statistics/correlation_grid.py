@@ -7,7 +7,8 @@ Interval: pooled z plus and minus 1.96 times its bootstrap standard error (with 
 into a correlation. Coverage measured with 30, 60 and 120 prompts, planted 0 to 0.9, over 1,000 to 4,000 studies each:
 normal columns 94.6 to 96.7 %, tails of t with 3 degrees of freedom 93.5 to 96.5 %, yes/no quality 94.4 to 95.9 % (91.4
 to 92.8 % where the planted one is 0.9). Percentiles of the same samples do as well (93.6 to 97.4 %), but ignore tau2.
-Bonett and Wright's formula (2000), without a bootstrap, goes from 88.7 % in long tails to 98.9 % for yes/no.
+Bonett and Wright's formula (2000), without a bootstrap, goes from 88.7 % in long tails to 98.9 % for yes/no. Guarded by
+tests/core/test_statistics_correlation.py.
 """
 
 from __future__ import annotations
