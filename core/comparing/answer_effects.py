@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..records import Trace, Units
+from ..text.display_text import and_list
 
 SMALL = 0.005
 """In nats: below it an answer is called as likely as before (half a percent)."""
@@ -63,9 +64,8 @@ def sum_by_word(trace: Trace, values: np.ndarray, rows: Units) -> np.ndarray:
 def quoted_labels(labels: Sequence[str]) -> str:
     """Returns quoted labels as a list for a sentence: “one”, “word” and 3 more."""
     shown = [f"“{label.strip() or label}”" for label in labels[:QUOTED]]
-    if len(labels) > QUOTED:
-        return f"{', '.join(shown)} and {len(labels) - QUOTED} more"
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else "nothing"
+    more = [f"{len(labels) - QUOTED} more"] if len(labels) > QUOTED else []
+    return and_list([*shown, *more]) or "nothing"
 
 
 def odds_factor(nats: float) -> str:

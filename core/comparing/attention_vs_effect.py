@@ -17,6 +17,7 @@ import regex
 
 from ..importance.reading_summary import answer_mean
 from ..records import Importance, Probe, Trace
+from ..text.display_text import and_list
 
 CORNERS = ("read and mattered", "read for nothing", "mattered unread", "neither")
 READ_THRESHOLD, LOST_THRESHOLD = 1.0, 0.1
@@ -124,8 +125,7 @@ def overlap_sentence(guess: Sequence[int], best: Sequence[int], labels: Sequence
     missed = [c for c in best if c not in guess]
 
     def names(columns: Sequence[int]) -> str:
-        words = [f"“{labels[c].strip() or labels[c]}”" for c in columns]
-        return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+        return and_list([f"“{labels[c].strip() or labels[c]}”" for c in columns])
 
     which = f"the {len(best)} words" if len(best) != 1 else "the one word"
     head = f"{len(hit)} of your {len(guess)} {'is' if len(hit) == 1 else 'are'} among {which} {by}"

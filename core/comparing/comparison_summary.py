@@ -11,6 +11,7 @@ import numpy as np
 
 from ..importance.reading_summary import AT_MOST, STANDS_OUT, short_percent
 from ..records import Comparison
+from ..text.display_text import and_list
 from .attention_vs_effect import is_word
 
 
@@ -42,5 +43,4 @@ def most_read_sentence(comparison: Comparison, run: int, name: str) -> str:
     parts = [
         f"“{texts[u].strip()}” ({short_percent(part)}, {times:.1f} times an even share)" for u, part, times in found
     ]
-    listed = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
-    return f"Of the attention that {name} gave {which}, most went to {listed}."
+    return f"Of the attention that {name} gave {which}, most went to {and_list(parts)}."

@@ -18,6 +18,7 @@ from typing import Any
 import regex
 
 from ..errors import PromptError
+from ..text.display_text import and_list
 
 MOST_PROMPTS = 4
 """Most columns of Compare."""
@@ -101,7 +102,7 @@ def _same_length(words: list[list[str]]) -> bool:
     if len(counts) > 1:
         raise PromptError(
             f"Groups go together only with equally many alternatives, and here they have "
-            f"{', '.join(map(str, counts[:-1]))} and {counts[-1]}: add some, or take every combination."
+            f"{and_list(list(map(str, counts)))}: add some, or take every combination."
         )
     return bool(words)
 

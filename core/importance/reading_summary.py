@@ -1,7 +1,8 @@
 """Writes one plain sentence about what was read: at most three words, each with its share and multiple of uniform.
 
 "No word stands out" below 1.5 times uniform. Shares are means over the answer's steps (thinking and the end token left
-out), so that a one-word and a ten-word answer compare. The sentence reports attention; it never claims a cause.
+out), so that a one-word and a ten-word answer compare. The sentence reports attention; it never claims a cause. Guarded
+by tests/core/test_importance.py.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 import regex
 
 from ..records import Importance
+from ..text.display_text import and_list
 
 STANDS_OUT = 1.5
 AT_MOST = 3
@@ -88,9 +90,8 @@ def reading_sentence(importance: Importance, rows: np.ndarray, what: str, author
     else:
         parts = [f"“{r.label}” with a score of {r.share:.3g}" for r in found]
         tail = ""
-    listed = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
     most = "read most" if importance.unit == "share" else "gave the highest scores to"
-    return f"{begin}, {'the reading model' if author else 'the model'} {most} {listed}{tail}."
+    return f"{begin}, {'the reading model' if author else 'the model'} {most} {and_list(parts)}{tail}."
 
 
 def short_percent(share: float) -> str:

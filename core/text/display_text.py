@@ -57,6 +57,11 @@ def _spelled(cluster: str) -> str:
     return shown
 
 
+def and_list(parts: Sequence[str]) -> str:
+    """Returns ``parts`` as a list inside a sentence: ``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
 def decode_stream(tokenizer: Any, ids: Sequence[int]) -> str:
     """Decodes the ids generated so far for live display, never ending in half a character.
 

@@ -8,6 +8,7 @@ import streamlit as st
 from core.importance import reading_sentence, step_weights
 from core.importance.reading_summary import AT_MOST, STANDS_OUT, short_percent
 from core.records import Importance, Trace
+from core.text.display_text import and_list
 from pages.parts.text_selection import PickedWords, select_box
 
 BESIDE_GROUPS = {
@@ -55,8 +56,7 @@ def _read_where(trace: Trace, words: Importance, picked: PickedWords) -> str:
         )
     else:
         parts, tail = [f"“{label}” (score {values[i]:.3g})" for i, label in zip(found, labels, strict=True)], ""
-    listed = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
-    return f"{what} was read most while {act} {listed}.{tail}"
+    return f"{what} was read most while {act} {and_list(parts)}.{tail}"
 
 
 def run_summary(trace: Trace, words: Importance, picked: PickedWords, present: bool = False) -> str:
@@ -69,7 +69,7 @@ def run_summary(trace: Trace, words: Importance, picked: PickedWords, present: b
             select_box(trace, words, "reader")
     with column.container(key="said"):
         st.text(text)
-    if len(picked.rows):
+    if len(picked.rows) and words.shares:
         column.caption(_beside(words, picked), help=ABOUT_SHARES)
     return text
 

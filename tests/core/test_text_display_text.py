@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.text.display_text import decode_stream, graphemes, visible_text
+from core.text.display_text import and_list, decode_stream, graphemes, visible_text
 from tests.core import text_tokenizers as tokenizers
 
 FAMILY = "👨\u200d👩\u200d👧"
@@ -72,3 +72,7 @@ def test_a_stream_only_grows_and_never_shows_half_a_character(name):
 def test_a_stream_leaves_control_tokens_out():
     tokenizer = tokenizers.real("qwen")
     assert decode_stream(tokenizer, tokenizer("Hi<|im_end|>")["input_ids"]) == "Hi"
+
+
+def test_a_list_in_a_sentence_has_and_before_its_last_part():
+    assert [and_list(list("abc"[:n])) for n in range(4)] == ["", "a", "a and b", "a, b and c"]

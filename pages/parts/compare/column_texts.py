@@ -21,22 +21,23 @@ from pages.parts.compare.matched_columns import DrawnColumn, MatchedColumns, Nam
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.reader_component import text_reader
 from pages.parts.run_view import FINISHED, QUIET
+from pages.parts.summary import BESIDE_GROUPS
 from pages.parts.text_selection import rows_of_answer
 from pages.parts.whatif.whatif_state import with_hint
 
 HEIGHT = 300
 HINT = "Click a word: what did each column read of it?"
-BESIDE_NAMES = {
-    "sink": ("sink", "The first token of the prompt: a fixed place that soaks up attention whatever the text says."),
-    "markup": ("markup", "The chat template's own tokens."),
-    "own output": ("own output", "What the model itself wrote before."),
-    "added system message": ("added system message", "A system message that the chat template added by itself."),
+ABOUT_BESIDE = {
+    "sink": BESIDE_GROUPS["sink"][1],
+    "markup": BESIDE_GROUPS["template"][1],
+    "own output": BESIDE_GROUPS["output"][1],
+    "added system message": "A system message that the chat template added by itself.",
 }
 ABOUT_TEXTS = "\n\n".join(
     [
         "Means over the steps of the answer. For shares these parts make up the whole.",
         "**words without partner**: words of this prompt that no other column has.",
-        *(f"**{label}**: {about}" for label, about in BESIDE_NAMES.values()),
+        *(f"**{label}**: {about}" for label, about in ABOUT_BESIDE.items()),
     ]
 )
 
@@ -108,9 +109,7 @@ def _beside(all_of: MatchedColumns, run: int) -> str:
     cells = [f"words **{short_percent(own)}**"] if share else []
     if len(all_of.drawn) > 1 and share:
         cells.append(f"words without partner **{short_percent(float(c.unaligned[run]))}**")
-    cells += [
-        f"{BESIDE_NAMES[n][0]} **{short_percent(float(s[run]))}**" for n, s in c.shares.items() if np.isfinite(s[run])
-    ]
+    cells += [f"{n} **{short_percent(float(s[run]))}**" for n, s in c.shares.items() if np.isfinite(s[run])]
     return " · ".join(cells)
 
 

@@ -14,7 +14,7 @@ import streamlit as st
 from core import store
 from core.errors import HeedError
 from core.jobs.run_jobs import Outcome, run_all_work
-from core.records import Request
+from core.records import Request, Trace
 from core.runs import Draft, draft_request, is_stored
 from pages.parts import job_progress
 from pages.parts.markdown_escape import escape_markdown
@@ -51,6 +51,14 @@ def missing_runs(
 def is_busy(key: str) -> bool:
     """True while the job of this batch waits or runs."""
     return job_progress.current_job(f"{key}_job") is not None
+
+
+def open_found(request: Request, rows: bool = True) -> Trace:
+    """The stored run of a request that ``missing_runs`` returned. Raises HeedError where it has gone meanwhile."""
+    trace = store.load_run(request, rows)
+    if trace is None:
+        raise HeedError(f"The stored run {request.id[:8]} is gone: run it again.")
+    return trace
 
 
 def run_stamps(requests: Sequence[Request]) -> tuple[tuple[Any, ...], ...]:

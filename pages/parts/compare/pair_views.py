@@ -24,8 +24,9 @@ from core.probe.answer_odds import Odds, log_odds
 from core.probe.time_estimate import estimate_time
 from core.records import NextTokens, Request, Trace
 from core.runs import Draft, draft_request
+from core.text.display_text import and_list
 from pages.parts import job_progress
-from pages.parts.compare.missing_runs import is_busy, missing_runs, run_stamps
+from pages.parts.compare.missing_runs import is_busy, missing_runs, open_found, run_stamps
 from pages.parts.compare.stability_runs import reading_draft
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.views.view_figure import ViewFigure, draw_chart
@@ -77,7 +78,7 @@ def cross_view(
         return NOTHING
     empty = [name for name, t in zip(names, traces, strict=True) if not t.answer.strip()]
     if empty:
-        st.info(f"{escape_markdown(' and '.join(empty))}: there is no answer to score under the other prompts.")
+        st.info(f"{escape_markdown(and_list(empty))}: there is no answer to score under the other prompts.")
         return NOTHING
     wanted = [[_read(d, t) for d in drafts] for t in traces]
     unique = {d.name: d for row in wanted for d in row}
@@ -138,14 +139,7 @@ def _scores(requests: list[list[Request]], traces: Sequence[Trace], names: Seque
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _odds(name: tuple, _requests: list[list[Request]]) -> Odds:
-    return log_odds([[_opened(r) for r in row] for row in _requests])
-
-
-def _opened(request: Request) -> Trace:
-    trace = store.load_run(request, rows=False)
-    if trace is None:
-        raise HeedError(f"The stored run {request.id[:8]} is gone: score the answers again.")
-    return trace
+    return log_odds([[open_found(r, rows=False) for r in row] for row in _requests])
 
 
 def _table(found: Odds, names: Sequence[str]) -> Any:

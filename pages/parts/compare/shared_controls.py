@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from core.records import Trace
+from core.text.display_text import and_list
 from pages.parts import job_progress
 from pages.parts.compare.column_runs import COLUMNS_SLOT, ColumnRun, start_missing
 from pages.parts.compare.column_state import COMPARE_LEVELS, POLICIES, SHARED, SYSTEM, TEMPLATE
@@ -117,9 +118,7 @@ def _state(missing: Sequence[ColumnRun], able: bool) -> str:
         return "A column cannot be run yet: see the message in it."
     if not missing:
         return "All of this is stored. Change a column to run something new."
-    names = [s.letter for s in missing]
-    listed = names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
-    return f"Not run yet: {listed}."
+    return f"Not run yet: {and_list([s.letter for s in missing])}."
 
 
 def added_systems(seen: Sequence[ColumnRun]) -> list[str]:
@@ -133,7 +132,7 @@ def added_systems(seen: Sequence[ColumnRun]) -> list[str]:
     ]
     without = [letter for letter, _, text in found if not text]
     if told:
-        rest = f" None was added in {' and '.join(without)}." if without else ""
+        rest = f" None was added in {and_list(without)}." if without else ""
         return ["Added by the templates: " + "; ".join(told) + "." + rest]
     return ["No template added a system message."] if policy == TEMPLATE and found else []
 

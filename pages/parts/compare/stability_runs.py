@@ -11,14 +11,12 @@ from typing import Any
 
 import streamlit as st
 
-from core import store
 from core.comparing import common_granularity
 from core.comparing.run_stability import Stability, measure_stability
-from core.errors import HeedError
 from core.importance import explain
 from core.records import Request, Trace
 from core.runs import Draft
-from pages.parts.compare.missing_runs import run_stamps
+from pages.parts.compare.missing_runs import open_found, run_stamps
 
 READS = ("system", "thinking", "date")
 """Settings that apply when an answer is scored instead of generated."""
@@ -72,14 +70,7 @@ def stability_result(
 def _result(
     name: tuple, method: str, layers: Any, heads: Any, level: str, _requests: tuple[Request, ...]
 ) -> tuple[Stability, list[str]]:
-    runs = [_opened(r) for r in _requests]
+    runs = [open_found(r) for r in _requests]
     level = common_granularity(runs, level)
     made = [explain(t, method, layers, heads, "separate", "prompt", level) for t in runs]
     return measure_stability(runs, made, rows="sentence" if level == "sentence" else "word"), [t.answer for t in runs]
-
-
-def _opened(request: Request) -> Trace:
-    trace = store.load_run(request)
-    if trace is None:
-        raise HeedError(f"The stored run {request.id[:8]} is gone: run it again.")
-    return trace
