@@ -17,10 +17,10 @@ from .plugins import PluginPage as PluginPage
 from .plugins import load_plugins as load_plugins
 from .probe.ablation import knock_out as knock_out
 from .runs import run as run
+from .study.correlate_columns import correlate as correlate
 from .study.features import FEATURES as FEATURES
 from .study.features import Feature as Feature
 from .study.features import features as features
-from .study.links import correlate as correlate
 from .study.plan import Plan as Plan
 from .study.prompt_structures import STRUCTURES as STRUCTURES
 from .study.prompt_structures import Structure as Structure

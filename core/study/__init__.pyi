@@ -1,10 +1,10 @@
+from .correlate_columns import correlate as correlate
 from .import_items import guess_mapping as guess_mapping
 from .import_items import read_items as read_items
 from .item_files import TASKS as TASKS
 from .item_files import Example as Example
 from .item_files import examples as examples
 from .item_files import suite as suite
-from .links import correlate as correlate
 from .links import link_reason as link_reason
 from .plan import Plan as Plan
 from .plan import baseline_structure as baseline_structure

@@ -14,6 +14,7 @@ are free again. New columns are added when a metric or feature appears. Guarded 
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import socket
@@ -93,6 +94,11 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 def quote_column(name: str) -> str:
     """Quotes a column's name for SQL."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def sql_number(value: float | None) -> float | None:
+    """Returns a number as the database holds it: None for what is undefined, since SQLite keeps no NaN."""
+    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def put_row(db: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> None:

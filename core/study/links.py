@@ -7,15 +7,10 @@ The reasons are declared where the columns are defined: at the feature (``linked
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from .features import get_feature
 from .quality.instructions import INSTRUCTIONS
 from .quality.metrics import MEASURES, METRICS
-from .statistics.correlation import correlate_table
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FACTS = {"output_tokens": "length", "strict": "instructions", "loose": "instructions"}
 """{column that is neither metric nor feature: what it measures}, of the tables of runs and of instructions."""
@@ -46,12 +41,3 @@ def _declared(column: str) -> tuple[str, Mapping[str, str]]:
         return METRICS[column].measures, METRICS[column].linked
     feature = get_feature(column)
     return FACTS.get(column, ""), feature.linked if feature is not None else {}
-
-
-def correlate(table: pd.DataFrame, features: Sequence[str], metrics: Sequence[str], **settings: Any) -> pd.DataFrame:
-    """Returns rank correlations of features with metrics over a study's runs, as ``statistics.correlate_table``.
-
-    ``settings``: those of ``correlate_table``. Pairs that are linked by construction are shown and left out of the
-    family of tests, unless ``linked`` says otherwise. Raises StudyError, one sentence.
-    """
-    return correlate_table(table, features, metrics, **{"linked": link_reason, **settings})

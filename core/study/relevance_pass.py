@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import sqlite3
 from collections.abc import Mapping
 
@@ -49,7 +48,9 @@ def fill_relevance(db: sqlite3.Connection, prompts: Mapping[str, str], cancelled
         found = compute(
             [row["answer"] for row in rows], [prompts[row["prompt_id"]] for row in rows], [row["task"] for row in rows]
         )
-        values = [(_number(a), _number(b)) for a, b in zip(found[RANK], found[COSINE], strict=True)]
+        values = [
+            (database.sql_number(a), database.sql_number(b)) for a, b in zip(found[RANK], found[COSINE], strict=True)
+        ]
         whys = list(zip(found["why_rank"], found["why_cosine"], strict=True))
     except Exception as error:
         LOG.warning("Relevance was not computed: %s", error_reason(error))
@@ -66,7 +67,3 @@ def fill_relevance(db: sqlite3.Connection, prompts: Mapping[str, str], cancelled
                 f"UPDATE runs SET {RANK} = ?, {COSINE} = ?, why = ? WHERE cell = ?",
                 [*pair, json.dumps(told), row["cell"]],
             )
-
-
-def _number(value: float) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)

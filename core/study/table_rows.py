@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import error_reason
 from ..records import Answered, Digest, Instruction, Item, Request
+from .database import sql_number
 from .features import digest_features, effect_features, feature_columns, span_features
 
 LOG = logging.getLogger("heed")
@@ -62,7 +62,7 @@ def run_values(record: Answered, digest: Digest, effects: Mapping[str, float]) -
             found[name], said = None, f"it failed ({error_reason(error)})"
         if found[name] is None:
             why[name] = said
-    return {name: _number(value) for name, value in found.items()}, why
+    return {name: sql_number(value) for name, value in found.items()}, why
 
 
 def _fill(found: Values, why: dict[str, str], name: str, make: Callable[[], Mapping[str, float]]) -> None:
@@ -91,8 +91,8 @@ def instruction_rows(record: Answered, digest: Digest, effects: Mapping[str, flo
                 "message": place[0],
                 "start": place[1],
                 "end": place[2],
-                "share": _number(share.get("share")),
-                "multiple": _number(share.get("multiple")),
+                "share": sql_number(share.get("share")),
+                "multiple": sql_number(share.get("multiple")),
                 "masked": _per_token(effects.get(f"masked_total_{name}"), tokens),
                 "removed": _per_token(effects.get(f"removed_total_{name}"), tokens),
                 "strict": None if verdict.strict is None else float(verdict.strict),
@@ -112,9 +112,4 @@ def _spared(digest: Digest, name: str) -> Mapping[str, float]:
 
 
 def _per_token(total: float | None, tokens: int) -> float | None:
-    return _number(total / tokens) if total is not None and tokens else None
-
-
-def _number(value: float | None) -> float | None:
-    """Returns None for what is undefined: SQLite keeps no NaN."""
-    return None if value is None or not math.isfinite(value) else float(value)
+    return sql_number(total / tokens) if total is not None and tokens else None

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..links import link_reason
+from .record import STRATA
 
 if TYPE_CHECKING:
     import pandas as pd
 
-STRATA = ("task", "model", "structure")
 BEFORE = ("prompt_tokens",)
 AFTER = ("output_tokens", "mean_logprob")
 ALPHA = 0.05

@@ -67,7 +67,7 @@ def _joined(said: str, why: str) -> str:
 def forest_of_pair(runs: pd.DataFrame, feature: str, metric: str, estimand: str) -> pd.DataFrame:
     """Returns the forest table of any pair, in the findings' strata; without position controls and failed runs."""
     from ..statistics import forest
-    from .correlations import STRATA
+    from .record import STRATA
 
     own = runs[~runs["control"] & (runs["error"] == "")]
     strata = [s for s in STRATA if s in own and (estimand == "between" or s != "structure")]

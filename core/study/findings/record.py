@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 NEEDED_COLUMNS = ("prompt_id", "task", "structure", "model")
 """Columns without which a table of runs cannot be read."""
+STRATA = ("task", "model", "structure")
+"""Columns whose values two runs share if they are compared directly."""
 
 
 @dataclass(frozen=True, eq=False)

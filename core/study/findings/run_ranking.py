@@ -18,6 +18,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from .record import STRATA
+
 ORDERS = {
     "feature": "By the feature",
     "typical": "Typical",
@@ -30,7 +32,6 @@ ORDER_DESCRIPTIONS = {
     "extreme": "Runs far out in the way the correlation says come first.",
     "counter": "Runs far out the other way come first: high in one, low in the other.",
 }
-STRATA = ("task", "model", "structure")
 
 
 def order_runs(table: pd.DataFrame, feature: str, metric: str, rho: float, kind: str = "feature") -> list[str]:
