@@ -22,9 +22,13 @@ bench: dev       ## what capturing, comparing and knocking out cost, in time and
 	@exec $(PYTHON) -m benchmarks.run
 
 EXAMPLE = $(firstword $(wildcard docs/example-study/runs.parquet docs/example-study/runs.csv))
+FEATURES = share_instruction,share_context,share_question,multiple_instruction,sink,lookback,entropy,gini,content_share
+FEATURES := $(FEATURES),masked_instruction,removed_instruction,masked_context
+METRICS = correct,followed,instructions_loose,token_f1,rouge_l,relevance_rank
 
 calibrate: dev   ## do the statistics of Findings tell the truth where it is known? Writes docs/calibration.md
-	@exec $(PYTHON) -m core.study.statistics.calibration --save docs/calibration.md $(addprefix --table ,$(EXAMPLE)) $(ARGS)
+	@exec $(PYTHON) -m core.study.statistics.calibration --save docs/calibration.md \
+	    $(if $(EXAMPLE),--table $(EXAMPLE) --features $(FEATURES) --metrics $(METRICS)) $(ARGS)
 
 docs: dev        ## the documentation as a site, in site/
 	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet && echo "site/index.html"

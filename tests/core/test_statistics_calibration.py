@@ -70,9 +70,11 @@ def test_the_command_says_and_keeps_what_it_found(tmp_path, monkeypatch, capsys)
     assert calibration.main(["--studies", "2", "--save", str(tmp_path / "said.md")]) in (0, 1)
     said = capsys.readouterr().out
     assert said == (tmp_path / "said.md").read_text() and said.count("| study |") == 3 and "Everything as asked" in said
-    assert (
-        calibration.main(["--table", str(tmp_path / "none.csv")]) == 1 and "cannot be read" in capsys.readouterr().out
-    )
+    named = ["--table", str(tmp_path / "none.csv"), "--features", "x", "--metrics", "y"]
+    assert calibration.main(named) == 1 and "cannot be read" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        calibration.main(named[:4])
+    assert "needs --features and --metrics" in capsys.readouterr().err
     (tmp_path / "x.csv").write_text("prompt_id,z\n1,2\n")
     with pytest.raises(StudyError, match="none of the columns"):
         calibration.read_shipped(tmp_path / "x.csv", ["a"], ["b"])

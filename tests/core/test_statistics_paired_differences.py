@@ -1,7 +1,6 @@
 """Tests of differences by prompt: planted effects, nulls, hand-made tables, equality with exact tests."""
 
 import itertools
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from scipy import stats
 from core.errors import StudyError
 from core.study.statistics import paired_differences
 from core.study.statistics.multiple_testing import q_values
+from core.study.statistics.paired_differences import net_terms
 from core.study.statistics.sign_flip import (
     bootstrap_interval,
     expanded_tail,
@@ -22,8 +22,37 @@ from core.study.statistics.sign_flip import (
     share_interval,
 )
 
-paired = partial(paired_differences.paired_differences_table, flips=999, resamples=299)
-against_control = partial(paired_differences.against_control, flips=999, resamples=299)
+
+def paired(table, value, base="base", by=("task", "model")):
+    """Each level minus ``base``, by prompt, for each combination of ``by``; q over all rows."""
+    values = [value] if isinstance(value, str) else list(value)
+    design = paired_differences.paired_design(table, "structure", "prompt_id", by, None, flips=999, resamples=299)
+    means = paired_differences.cell_means(table, values, design)
+    found = [
+        paired_differences.signed_contrast(means, design, [(level, False, 1), (base, False, -1)]).assign(level=level)
+        for level in paired_differences.design_levels(means, design)
+        if level != base
+    ]
+    if not found:
+        return pd.DataFrame(columns=["level", "difference", "p"])
+    out = pd.concat(found, ignore_index=True).rename(columns={"first": "mean", "rest": "base_mean"})
+    return out.assign(q=q_values(out["p"].to_numpy(float)))
+
+
+def against_control(table, value, base="base"):
+    """{level: its difference to its own control}, {level: that minus the same of ``base``}, as two tables."""
+    design = paired_differences.paired_design(
+        table, "structure", "prompt_id", ("task", "model"), None, flips=999, resamples=299
+    )
+    means = paired_differences.cell_means(table, [value], design)
+    tables = []
+    for terms in (lambda level: [(level, False, 1), (level, True, -1)], lambda level: net_terms(level, base)):
+        rows = [
+            paired_differences.signed_contrast(means, design, terms(level)).assign(level=level)
+            for level in paired_differences.design_levels(means, design)
+        ]
+        tables.append(pd.concat(rows).set_index("level") if rows else pd.DataFrame())
+    return tables
 
 
 def runs(
@@ -49,47 +78,47 @@ def test_by_hand():
             "y": [1.0, 2.0, 4.0, 5.0, 6.0, 100.0],
         }
     )
-    row = paired(table, "y", base="base", by=()).iloc[0]
+    row = paired(table, "y", by=()).iloc[0]
     assert (row["difference"], row["n"], row["mean"], row["base_mean"]) == (1.5, 2, 4.5, 3.0)
     assert row["p"] == 0.5, "two of four flips are as extreme"
 
 
 def test_a_planted_difference_is_found_and_a_null_is_not():
     table = runs(effect=0.6, seed=1)
-    row = paired(table, "y", base="base").iloc[0]
+    row = paired(table, "y").iloc[0]
     assert row["low"] < 0.6 < row["high"] and row["p"] < 0.01 and row["low"] > 0
-    row = paired(runs(seed=2), "y", base="base").iloc[0]
+    row = paired(runs(seed=2), "y").iloc[0]
     assert row["low"] < 0 < row["high"] and row["p"] > 0.05
 
 
 def test_only_what_is_more_than_place_is_a_claim_about_structure():
     table = runs(place=1.0, words=0.5, seed=3)
-    assert paired(table, "y", base="base").iloc[0]["p"] <= 0.001, "place alone moves the value"
-    got = against_control(table, "y", base="base").set_index("level")
-    assert got.loc["s", "control_p"] < 0.01 and abs(got.loc["s", "control_difference"] - 0.5) < 0.3
-    assert got.loc["s", "net_p"] > 0.05 and got.loc["s", "net_low"] < 0 < got.loc["s", "net_high"]
-    assert np.isnan(got.loc["base", "net_p"]) and got.loc["base", "control_n"] == 40
-    real = against_control(runs(place=1.0, effect=0.8, seed=9), "y", base="base").set_index("level")
-    assert real.loc["s", "net_low"] < 0.8 < real.loc["s", "net_high"] and real.loc["s", "net_p"] < 0.01
+    assert paired(table, "y").iloc[0]["p"] <= 0.001, "place alone moves the value"
+    own, net = against_control(table, "y")
+    assert own.loc["s", "p"] < 0.01 and abs(own.loc["s", "difference"] - 0.5) < 0.3
+    assert net.loc["s", "p"] > 0.05 and net.loc["s", "low"] < 0 < net.loc["s", "high"]
+    assert abs(net.loc["base", "difference"]) < 1e-12 and own.loc["base", "n"] == 40
+    _, real = against_control(runs(place=1.0, effect=0.8, seed=9), "y")
+    assert real.loc["s", "low"] < 0.8 < real.loc["s", "high"] and real.loc["s", "p"] < 0.01
 
 
 def test_a_structure_without_its_control_is_asked_nothing():
     table = runs()
     table = table[~(table["control"] & (table["structure"] == "s"))]
-    got = against_control(table, "y", base="base").set_index("level")
-    assert "s" not in got.index and got.loc["base", "control_n"] == 40
+    own, net = against_control(table, "y")
+    assert "s" not in {*own.index, *net.index} and own.loc["base", "n"] == 40
 
 
 def test_runs_of_the_control_never_stand_for_the_structure():
     table = runs()
     table.loc[table["control"], "y"] = 1000.0
-    assert abs(paired(table, "y", base="base").iloc[0]["difference"]) < 1
+    assert abs(paired(table, "y").iloc[0]["difference"]) < 1
 
 
 def test_many_runs_of_a_prompt_are_no_more_prompts():
     once, thrice = runs(seeds=1, seed=5), runs(seeds=1, seed=5)
     thrice = pd.concat([thrice.assign(seed=k) for k in range(3)], ignore_index=True)
-    a, b = (paired(t, "y", base="base").iloc[0] for t in (once, thrice))
+    a, b = (paired(t, "y").iloc[0] for t in (once, thrice))
     assert a[["difference", "low", "high", "p", "n"]].tolist() == pytest.approx(
         b[["difference", "low", "high", "p", "n"]].tolist()
     )
@@ -99,20 +128,20 @@ def test_runs_are_matched_by_model_where_it_is_not_held():
     table = runs(models=("a", "b"), seed=6)
     table.loc[table["model"] == "b", "y"] += 50
     lost = table[~((table["model"] == "b") & (table["structure"] == "s") & table["prompt_id"].isin(["t-0", "t-1"]))]
-    row = paired(lost, "y", base="base", by=("task",)).iloc[0]
+    row = paired(lost, "y", by=("task",)).iloc[0]
     assert row["n"] == 40 and abs(row["difference"]) < 1, "an unmatched run of another model would add 25"
 
 
 def test_undefined_is_left_out_by_column():
     table = runs(seed=7).assign(z=np.nan)
     table.loc[table["prompt_id"] == "t-3", "y"] = np.nan
-    got = paired(table, ["y", "z", "never made"], base="base")
+    got = paired(table, ["y", "z", "never made"])
     assert got["value"].tolist() == ["y"] and got["n"].tolist() == [39]
 
 
 def test_strata_stay_apart_and_q_is_over_all_rows():
     table = runs(tasks=("t", "u"), models=("m", "k"), effect=1.0)
-    got = paired(table, "y", base="base")
+    got = paired(table, "y")
     assert len(got) == 4 and set(got["n"]) == {40}
     assert got["q"].tolist() == pytest.approx(q_values(got["p"].to_numpy()).tolist())
     assert (got["q"] >= got["p"] - 1e-12).all()
@@ -124,9 +153,13 @@ def test_a_column_that_is_not_there_is_named():
 
 
 def test_nothing_to_compare_is_an_empty_table():
-    got = paired(runs(structures=("base",)), "y", base="base")
+    table = runs(structures=("s",))
+    design = paired_differences.paired_design(table, "structure", "prompt_id", ("task", "model"), None)
+    means = paired_differences.cell_means(table, ["y"], design)
+    got = paired_differences.signed_contrast(means, design, [("s", False, 1), ("base", False, -1)])
     assert got.empty and "difference" in got.columns
-    assert against_control(runs().iloc[:0], "y", base="base").empty
+    none = paired_differences.cell_means(table.iloc[:0], ["y"], design)
+    assert paired_differences.design_levels(none, design) == []
 
 
 def test_for_yes_and_no_it_is_mcnemars_exact_test():

@@ -1,9 +1,6 @@
 from .auroc_interval import auroc as auroc
 from .correlation import correlate_table as correlate_table
 from .multiple_testing import q_values as q_values
-from .paired_differences import against_control as against_control
-from .paired_differences import paired_differences_table as paired_differences_table
-from .power import sample_gate as sample_gate
 from .power import smallest_rho as smallest_rho
 from .prediction import predict_outcome as predict_outcome
 from .stratum_forest import forest as forest

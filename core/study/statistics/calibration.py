@@ -2,8 +2,9 @@
 
 Planted correlations: the mean error of estimates, the coverage of the 95 % interval, and how often it excludes 0. Null
 studies: how many of them report any discovery at q = 0.05, with clustered runs, strata that differ, ties and undefined
-values. ``--table PATH`` adds the same for a real table of runs whose quality is permuted between prompts. The last
-lines count runs as if they were prompts, to show the errors that these limits are there to catch.
+values. ``--table PATH`` adds the same for a real table of runs whose quality is permuted between prompts; ``make
+calibrate`` names its columns. The last lines count runs as if they were prompts, to show the errors that these limits
+are there to catch.
 
 Guarded by tests/core/test_statistics_calibration.py, which runs a small version.
 """
@@ -210,14 +211,6 @@ def read_shipped(path: Path, features: Sequence[str], metrics: Sequence[str]) ->
     return ShippedTable(table, *have)
 
 
-FEATURES = (
-    *("share_instruction", "share_context", "share_question", "multiple_instruction", "sink", "lookback", "entropy"),
-    *("gini", "content_share", "masked_instruction", "removed_instruction", "masked_context"),
-)
-METRICS = ("correct", "followed", "instructions_loose", "token_f1", "rouge_l", "relevance_rank")
-"""Columns of a real table that are used where it has them."""
-
-
 def write_calibration(studies: int, real: ShippedTable | None, of_real: int, say: Say) -> bool:
     """Passes the tables as Markdown to ``say``, line by line; returns whether all results are as required."""
     start = time.monotonic()
@@ -265,10 +258,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--studies", type=int, default=1000, help="made-up studies a line")
     parser.add_argument("--table", type=Path, help="a table of runs (CSV, Parquet) whose quality is exchanged too")
     parser.add_argument("--table-studies", type=int, default=200)
-    parser.add_argument("--features", default=",".join(FEATURES), help="columns of the table, with commas")
-    parser.add_argument("--metrics", default=",".join(METRICS))
+    parser.add_argument("--features", default="", help="columns of the table to relate, with commas")
+    parser.add_argument("--metrics", default="", help="columns of the table that are quality, with commas")
     parser.add_argument("--save", type=Path, help="write the report here too")
     asked = parser.parse_args(arguments)
+    if asked.table and not (asked.features and asked.metrics):
+        parser.error("--table needs --features and --metrics: the names of its columns, with commas between them.")
     lines: list[str] = []
 
     def say(line: str) -> None:

@@ -6,11 +6,12 @@ over prompts. Comparing the plain means of two groups of runs would count a prom
 the prompts that failed under one level stand in for the others.
 
 A structure also moves words to another place, and attention depends on place. Its *position control* is the same layout
-with a neutral filler in place of the instruction. ``against_control`` therefore gives structure minus its own control,
-and ``net``: that difference minus the same difference of the baseline (a difference in differences by prompt).
+with a neutral filler in place of the instruction. So a structure is compared with its own control, and ``net_terms``
+gives that difference minus the same difference of the baseline (a difference in differences by prompt).
 
-To add a comparison: one line in the callers of ``signed_contrast``: a list of (level, control, sign). Intervals and
-p-values: see ``core.study.statistics.sign_flip``. Guarded by tests/core/test_statistics_paired_differences.py.
+A comparison is a list of (level, whether its control, sign) for ``signed_contrast``; no level is known here by name.
+``core.study.findings.structure_effects`` makes the table of all comparisons. Intervals and p-values: see
+``core.study.statistics.sign_flip``. Guarded by tests/core/test_statistics_paired_differences.py.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ import numpy as np
 import pandas as pd
 
 from ...errors import StudyError
-from .multiple_testing import q_values
 from .sign_flip import FLIPS, RESAMPLES, mean_tests
 
 Term = tuple[str, bool, int]
@@ -41,83 +41,6 @@ class PairedDesign:
     flips: int = FLIPS
     resamples: int = RESAMPLES
     seed: int = 0
-
-
-def paired_differences_table(
-    table: pd.DataFrame,
-    value: str | Sequence[str],
-    factor: str = "structure",
-    base: str = "instruction_first",
-    cluster: str = "prompt_id",
-    by: Sequence[str] = ("task", "model"),
-    *,
-    match: Sequence[str] | None = None,
-    flips: int = FLIPS,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Returns each level of ``factor`` minus ``base``, by prompt, for each combination of ``by``.
-
-    ``table`` has one row per run; rows whose column ``control`` is true are left out. ``match``: columns in which two
-    runs must agree to be subtracted; by default model and ``factor:*`` where they are neither ``by`` nor ``factor``.
-    Returns a row per value x combination x level: value, the columns of ``by``, level, mean and base_mean (of the
-    prompts that have both, in the value's unit), difference, low, high (95 %, cluster bootstrap), p (sign flips), q
-    (Benjamini-Hochberg over all rows returned), n (prompts that have both). Raises StudyError for an unknown column.
-    """
-    values = [value] if isinstance(value, str) else list(value)
-    design = paired_design(table, factor, cluster, by, match, flips, resamples, seed)
-    means = cell_means(table, values, design)
-    found = []
-    for level in design_levels(means, design):
-        if level != base:
-            found.append(signed_contrast(means, design, [(level, False, 1), (base, False, -1)]).assign(level=level))
-    columns = ["value", *design.by, "level", "mean", "base_mean", "difference", "low", "high", "p", "q", "n"]
-    out = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
-    out = out.rename(columns={"first": "mean", "rest": "base_mean"})
-    return out.assign(q=q_values(out["p"].to_numpy(float)))[columns]
-
-
-def against_control(
-    table: pd.DataFrame,
-    value: str | Sequence[str],
-    by: Sequence[str] = ("task", "model"),
-    *,
-    factor: str = "structure",
-    base: str = "instruction_first",
-    cluster: str = "prompt_id",
-    match: Sequence[str] | None = None,
-    flips: int = FLIPS,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Returns each level minus its own position control, and that difference minus the baseline's, by prompt.
-
-    Rows of ``table`` with a true ``control`` are the controls of their level. Returns a row per value x combination of
-    ``by`` x level: value, by, level, mean and control_mean (of the prompts that have both), control_difference,
-    control_low, control_high, control_p, control_q, control_n; net_difference, net_low, net_high, net_p, net_q, net_n
-    (NaN for the baseline itself, and where a control is missing; n = prompts that have all four). Both q form one
-    family. Raises StudyError for an unknown column.
-    """
-    values = [value] if isinstance(value, str) else list(value)
-    design = paired_design(table, factor, cluster, by, match, flips, resamples, seed)
-    means = cell_means(table, values, design)
-    keys, found = ["value", *design.by, "level"], []
-    for level in design_levels(means, design):
-        own: list[Term] = [(level, False, 1), (level, True, -1)]
-        one = (
-            signed_contrast(means, design, own)
-            .assign(level=level)
-            .rename(columns={"first": "mean", "rest": "control_mean"})
-        )
-        one = one.rename(columns={c: f"control_{c}" for c in TERM_ENDINGS})
-        net = signed_contrast(means, design, net_terms(level, base)) if level != base else one[keys[:-1]].iloc[:0]
-        net = net.drop(columns=["first", "rest"], errors="ignore").rename(columns={c: f"net_{c}" for c in TERM_ENDINGS})
-        found.append(one.merge(net, on=keys[:-1], how="left"))
-    names = [f"{kind}_{c}" for kind in ("control", "net") for c in ("difference", "low", "high", "p", "q", "n")]
-    out = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=keys)
-    out = out.reindex(columns=[*keys, "mean", "control_mean", *names])
-    both = q_values(out[["control_p", "net_p"]].to_numpy(float))
-    return out.assign(control_q=both[:, 0], net_q=both[:, 1])
 
 
 TERM_ENDINGS = ("difference", "low", "high", "p", "n")

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy import optimize, stats
 
 from ...errors import StudyError
-from . import table_columns
 
 PROMPTS = 30
 OF_EACH = 10
@@ -35,16 +33,6 @@ class SampleGate:
 
     def __bool__(self) -> bool:
         return self.passed
-
-
-def sample_gate(table: pd.DataFrame, metric: str, cluster: str = "prompt_id") -> SampleGate:
-    """Returns the gate of a column of a table of runs. Raises StudyError for unknown columns."""
-    table_columns.check_table(table)
-    (name,), (by,) = (
-        table_columns.check_columns(table, metric, "metrics"),
-        table_columns.check_columns(table, cluster, "cluster"),
-    )
-    return judge_sample(table_columns.float_columns(table, [name])[:, 0], pd.factorize(table[by])[0])
 
 
 def judge_sample(values: np.ndarray, prompts: np.ndarray) -> SampleGate:
