@@ -23,8 +23,8 @@ from pages.parts.compare.compare_address import columns_query, query_columns
 from pages.parts.compare.presets import PRESETS
 from pages.parts.compare.shared_controls import letter_note
 from pages.parts.compare.view_switch import COMPARE_VIEWS
-from pages.parts.compare.views.outputs_view import diff_markdown
 from pages.parts.run_settings import RunSettings
+from pages.parts.two_answers import diff_markdown
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
 

@@ -205,6 +205,7 @@ def test_a_point_that_was_knocked_out_needs_no_second_job(opened):
 def test_the_answer_without_them_is_a_run_of_its_own(opened, trace):
     app = finish(pick(opened, "sky").button(key="whatif:write").click().run())
     assert "**The answer without them**" in texts(app)
+    assert "orange-background[**−** " in texts(app) and "what only the answer without them has" in texts(app)
     others = [r.id for r in store.find_runs() if r.id != trace.id]
     made = next(
         t

@@ -15,6 +15,7 @@ from core.text.deletion import delete_spans, removable_spans
 from pages.parts import job_progress
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.run_cache import open_trace
+from pages.parts.two_answers import two_answers
 from pages.parts.whatif.whatif_jobs import probe_waiting
 from pages.parts.whatif.whatif_state import WhatIf
 
@@ -33,7 +34,7 @@ def answer_without(here: WhatIf) -> None:
         st.caption(escape_markdown(f"The answer without them cannot be written. {error}"))
         return
     if other is not None:
-        _beside(here.trace, other, here.key)
+        _beside(here.trace, other)
         return
 
     def start() -> None:
@@ -72,40 +73,14 @@ def draft_of(request: Request) -> Draft:
     return Draft(request.model.name, prompt, None, request.text is not None, settings)
 
 
-def _beside(old: Trace, new: Trace, key: str) -> None:
-    from core.comparing import word_diff
-
+def _beside(old: Trace, new: Trace) -> None:
     st.markdown("**The answer without them**")
-    pieces = word_diff(old.answer, new.answer)
-    left, right = st.columns(2)
     name = f"written by {old.request.author}" if old.request.author else "given" if old.request.scored else "written"
-    with left.container(border=True):
-        st.caption(escape_markdown(f"With everything ({name})"))
-        st.markdown(_marked([(p.kind, p.a) for p in pieces]) or "*The answer is empty.*")
-    with right.container(border=True):
-        st.caption("Without them")
-        st.markdown(_marked([(p.kind, p.b) for p in pieces]) or "*The answer is empty.*")
-    if old.answer == new.answer:
-        st.caption("Word for word the same answer.")
+    captions = (f"With everything ({name})", "Without them")
+    two_answers((old.answer, new.answer), captions, ("the answer with everything", "the answer without them"))
     with st.container(horizontal=True):
         st.page_link(
             "pages/explore.py", label="Open on Explore", icon=":material/visibility:", query_params={"run": new.id}
         )
         both = {"runs": f"{old.id},{new.id}"}
         st.page_link("pages/compare.py", label="Compare the two", icon=":material/compare:", query_params=both)
-
-
-def _marked(pieces: list[tuple[str, str]]) -> str:
-    """Markdown in which words that differ have a coloured background; Markdown inside the texts is escaped."""
-    lines = [""]
-    for kind, text in pieces:
-        for i, part in enumerate(text.split("\n")):
-            if i:
-                lines.append("")
-            word = escape_markdown(part)
-            if not word:
-                continue
-            space = " " if part[:1].isspace() or (lines[-1] and lines[-1][-1:] == " ") else ""
-            lines[-1] += f"{space}{word if kind == 'same' else f':orange-background[{word}]'}"
-            lines[-1] += " " if part[-1:].isspace() else ""
-    return "  \n".join(lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import Any
 
 import streamlit as st
@@ -10,12 +9,11 @@ import streamlit as st
 from core import store
 from core.charts.text_labels import significant_digits
 from core.comparing import answer_table as numbers
-from core.comparing import word_diff
 from pages.parts.compare.matched_columns import MatchedColumns
 from pages.parts.compare.views.chart_views import SHOWN_COLUMNS, comparison_head
 from pages.parts.compare.views.column_picker import pick_pair
-from pages.parts.markdown_escape import escape_markdown
 from pages.parts.run_view import FINISHED
+from pages.parts.two_answers import two_answers
 from pages.parts.views.view_figure import ViewFigure
 
 COLUMN_TITLES = {
@@ -63,39 +61,9 @@ def _difference(all_of: MatchedColumns) -> None:
     pair = pick_pair(all_of, SHOWN_COLUMNS)
     if pair is None:
         return
-    one, other = (all_of.traces[i].answer for i in pair)
-    pieces = word_diff(one, other)
-    for i, side, place in zip(pair, ("a", "b"), st.columns(2), strict=True):
-        with place.container(border=True):
-            st.caption(escape_markdown(all_of.names[i]))
-            sign = "−" if side == "a" else "+"
-            text = diff_markdown(
-                [(p.kind != "same", getattr(p, side)) for p in pieces], sign, "orange" if side == "a" else "blue"
-            )
-            st.markdown(text or "*The answer is empty.*")
-    a, b = (all_of.letters[i] for i in pair)
-    same = one == other
-    st.caption(
-        "Word for word the same answer."
-        if same
-        else f"On orange ground after − what only {a} wrote, on blue ground after + what only {b} wrote."
+    a, b = pair
+    two_answers(
+        (all_of.traces[a].answer, all_of.traces[b].answer),
+        (all_of.names[a], all_of.names[b]),
+        (all_of.letters[a], all_of.letters[b]),
     )
-
-
-def diff_markdown(pieces: list[tuple[bool, str]], sign: str, colour: str) -> str:
-    """Markdown in which changed pieces have a coloured background and a sign in front.
-
-    Markdown inside the texts is escaped; line breaks stay.
-    """
-    joined = [(c, "".join(t for _, t in run)) for c, run in groupby((p for p in pieces if p[1]), key=lambda p: p[0])]
-    lines = [""]
-    for changed, text in joined:
-        for i, part in enumerate(text.split("\n")):
-            if i:
-                lines.append("")
-            word = escape_markdown(part)
-            if word:
-                space = " " if part[:1].isspace() and lines[-1] else ""
-                lines[-1] += space + (f":{colour}-background[**{sign}** {word}]" if changed else word)
-            lines[-1] += " " if part[-1:].isspace() and lines[-1] else ""
-    return "  \n".join(lines)
