@@ -79,11 +79,6 @@ def has_groups(text: str) -> bool:
         return True
 
 
-def escape_braces(text: str) -> str:
-    """Returns ``text`` with its braces doubled: ``expand_pairs`` of it gives back ``text``."""
-    return text.replace("{", "{{").replace("}", "}}")
-
-
 def _combinations(words: list[list[str]]) -> list[tuple[str, ...]]:
     """Returns all combinations. Raises PromptError where there are too many."""
     count = prod(len(w) for w in words)

@@ -44,11 +44,6 @@ def pilot_work(what: StudyName, items: int = 10, workers: int | None = None) -> 
     )
 
 
-def score_work(what: StudyName) -> Work:
-    """Returns the job that computes features and metrics of all finished runs anew."""
-    return lambda progress, cancelled: _with(what, lambda study: study.score(progress, cancelled), cancelled)
-
-
 def encoder_work(what: StudyName | None = None) -> Work:
     """Returns the job that fetches the encoder for relevance scores, and computes those of a study if one is named."""
 
@@ -73,15 +68,6 @@ def open_work(what: StudyName, cell: str) -> Work:
         return make_run(request, progress, cancelled)
 
     return do
-
-
-def study_job_key(what: StudyName) -> str:
-    """Returns the key under which a study's job is queued, so that one runs at a time per study."""
-    study = Study(what)
-    try:
-        return f"study {study.id}"
-    finally:
-        study.close()
 
 
 def _with(what: StudyName, do: Callable[[Study], Any], cancelled: IsCancelled) -> str:

@@ -33,8 +33,6 @@ TASK_WORDS = {
 }
 CAUSAL = "causal"
 """Group of the features that come from ablation."""
-LEAST = ("masked", "removed", "share_", "lookback", "sink", "entropy")
-"""Prefixes of the features that are shown at first."""
 
 
 def task_label(task: str) -> str:

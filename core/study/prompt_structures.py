@@ -161,11 +161,6 @@ def check_template(text: str) -> set[str]:
     return fields
 
 
-def example_count(name: str, templates: Mapping[str, str] | None = None) -> int:
-    """Returns how many held-out examples a structure shows at most."""
-    return get_structure(name, templates).shots
-
-
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}\n]*)\}|[{}]")
 _ROLE = re.compile(r"(system|user)[ \t]*:[ \t]*", re.IGNORECASE)
 

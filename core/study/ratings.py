@@ -125,12 +125,6 @@ def ratings_of(db: sqlite3.Connection, rater: str) -> dict[str, float]:
     return {str(cell): float(rating) for cell, rating in rows}
 
 
-def all_raters(db: sqlite3.Connection) -> list[str]:
-    """Returns the names of all raters."""
-    _made(db)
-    return [str(name) for (name,) in db.execute("SELECT DISTINCT rater FROM ratings ORDER BY rater")]
-
-
 def rating_table(db: sqlite3.Connection, prompts: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Returns one row per run and rater.
 

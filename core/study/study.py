@@ -234,20 +234,6 @@ class Study:
         self._late(progress, cancelled)
         return len(done)
 
-    def rate_column(self) -> None:
-        """Copies the mean ratings into the runs' column ``rating``."""
-        items = self.items()
-        with database.transaction(self.db):
-            database.add_columns(self.db, ["rating"])
-            for row in database.query_rows(
-                self.db,
-                "SELECT runs.cell, prompt_id, avg(r.rating) AS mean "
-                "FROM runs LEFT JOIN ratings r USING (cell) GROUP BY 1",
-            ):
-                given = items[row["prompt_id"]].rating if row["prompt_id"] in items else None
-                value = given if row["mean"] is None else row["mean"]
-                self.db.execute("UPDATE runs SET rating = ? WHERE cell = ?", [value, row["cell"]])
-
     def relevance(self, progress: Progress = no_progress, cancelled: IsCancelled = never_cancelled) -> None:
         """Computes the relevance of all answers anew, e.g. once the encoder has been fetched."""
         self._late(progress, cancelled)

@@ -124,8 +124,6 @@ def test_measuring_anew_gives_the_same_and_takes_corrected_references(made, mode
 def test_ratings_are_put_into_the_table(made):
     cell = made.table()["cell"][0]
     made.db.executemany("INSERT INTO ratings VALUES (?, ?, ?, 0)", [(cell, "a", 2), (cell, "b", 5)])
-    made.rate_column()
-    assert made.table()["rating"].dropna().tolist() == [3.5]
     made.score()
     assert made.table()["rating"].dropna().tolist() == [3.5]
 

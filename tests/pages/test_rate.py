@@ -76,7 +76,7 @@ def test_ratings_are_the_metric_and_the_items_own_comes_back(study):
 def test_a_press_on_a_card_that_is_gone_does_nothing(study):
     rating_desk.press_button(study.db, "Ann", "5", "gone", {})
     rating_desk.press_button(study.db, "Ann", "everything", rating_desk.rating_desk(study.db, "Ann", {}).now.key, {})
-    assert ratings.all_raters(study.db) == []
+    assert ratings.ratings_of(study.db, "Ann") == {}
 
 
 def card_alone(folder):
