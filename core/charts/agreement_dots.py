@@ -14,7 +14,7 @@ from typing import Any
 import altair as alt
 
 from ..records import Agreement, Comparison
-from .axis_labels import AxisLabels, with_labels
+from .axis_labels import AxisLabels, row_axis, with_labels
 from .column_captions import caption_lines, check_names
 from .matrix_layout import exact_number
 from .panels import LISTED, inline_data
@@ -43,7 +43,8 @@ def agreement_chart(
     low = -1.05 if any(r["x"] is not None and r["x"] < 0 for r in records) else -0.03
     x = alt.X("x:Q", scale=alt.Scale(domain=[low, 1.03], nice=False), title="agreement", axis=alt.Axis(tickCount=8))
     words = AxisLabels(rows)
-    y = _rows_axis(words, len(rows), sorted(set(range(len(rows))) - {r["place"] for r in records}))
+    heads = sorted(set(range(len(rows))) - {r["place"] for r in records})
+    y = row_axis(words, heads, labelLimit=320, grid=True)
     base = alt.Chart(inline_data(records)).encode(x=x, y=y, tooltip=_tooltip())
     color = alt.Color(
         "kind:N",
@@ -113,23 +114,6 @@ def _spoken(comparison: Comparison, names: Sequence[str]) -> list[str]:
         f"{names[g.a]} and {names[g.b]}, {MEASURE_NAMES.get(g.measure, g.measure)}: {_number(g.value)}."
         for g in comparison.agreements
     ]
-
-
-def _rows_axis(labels: AxisLabels, count: int, heads: list[int]) -> alt.Y:
-    places = list(range(count))
-    bold: Any = {"condition": {"test": f"indexof({heads}, datum.value) >= 0", "value": "bold"}, "value": "normal"}
-    axis = alt.Axis(
-        title=None,
-        values=places,
-        labelExpr=labels.at(),
-        labelFontWeight=bold,
-        labelLimit=320,
-        ticks=False,
-        domain=False,
-        grid=True,
-        labelOverlap=False,
-    )
-    return alt.Y("place:O", sort=None, scale=alt.Scale(domain=places or [0]), axis=axis)
 
 
 def _tooltip() -> list[alt.Tooltip]:

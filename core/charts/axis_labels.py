@@ -6,9 +6,9 @@ Guarded by tests/core/test_charts_axis_labels.py: every chart with words that me
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import altair as alt
 
@@ -43,6 +43,15 @@ class AxisLabels:
         place = f"(datum.value - {shift:g})" if shift else "datum.value"
         every = f"max(1, ceil({need * (columns or len(self.texts)):g} / (width > 0 ? width : {pixels:g})))"
         return f"{place} % {every} == 0 ? {self.at(place)} : ''"
+
+
+def row_axis(labels: AxisLabels, headings: Sequence[int], scale: Mapping[str, Any] | None = None, **look: Any) -> alt.Y:
+    """Returns the y channel of labelled rows, field ``place``: a row for each label, those at ``headings`` bold."""
+    places = list(range(len(labels.texts)))
+    bold: Any = {"condition": {"test": f"indexof({headings}, datum.value) >= 0", "value": "bold"}, "value": "normal"}
+    fixed: dict[str, Any] = {"title": None, "ticks": False, "domain": False, "labelOverlap": False}
+    axis = alt.Axis(values=places, labelExpr=labels.at(), labelFontWeight=bold, **fixed, **look)
+    return alt.Y("place:O", sort=None, scale=alt.Scale(domain=places, **(scale or {})), axis=axis)
 
 
 def with_labels(chart: Chart, *labels: AxisLabels) -> Chart:

@@ -15,7 +15,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from .axis_labels import AxisLabels, with_labels
+from .axis_labels import AxisLabels, row_axis, with_labels
 from .matrix_layout import exact_number
 from .panels import LISTED, inline_data
 from .text_labels import GREY, OKABE_ITO, STRETCH, significant_digits, title_block, visible_label
@@ -27,6 +27,8 @@ LONGEST = 46
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 ROW_COLUMNS = ("group", "row", "series", "value", "low", "high")
 UNDEFINED = "undefined"
+ROW_SCALE = {"paddingInner": 0, "paddingOuter": 0}
+ROW_LOOK = {"labelLimit": 230, "labelFontSize": 12, "grid": False, "labelFlush": False, "labelBound": False}
 
 
 def interval_rows_chart(
@@ -65,7 +67,7 @@ def interval_rows_chart(
     words = AxisLabels(labels)
     lines_of_a_row = alt.Scale(domain=list(range(len(names))), paddingInner=0.1, paddingOuter=0.25)
     base = alt.Chart(inline_data(records)).encode(
-        y=_axis(words, len(labels), heads),
+        y=row_axis(words, heads, ROW_SCALE, **ROW_LOOK),
         yOffset=alt.YOffset("line:N", sort=None, scale=lines_of_a_row),
         tooltip=_tooltip(series_title, tips or {}),
     )
@@ -173,26 +175,6 @@ def _domain(records: Sequence[Mapping[str, Any]], line_at: float | None) -> list
     low, high = (min(found), max(found)) if found else (0.0, 1.0)
     room = 0.04 * (high - low) or 0.1
     return [low - room, high + room]
-
-
-def _axis(labels: AxisLabels, count: int, heads: list[int]) -> alt.Y:
-    places = list(range(count))
-    bold: Any = {"condition": {"test": f"indexof({heads}, datum.value) >= 0", "value": "bold"}, "value": "normal"}
-    axis = alt.Axis(
-        title=None,
-        values=places,
-        labelExpr=labels.at(),
-        labelFontWeight=bold,
-        labelLimit=230,
-        labelFontSize=12,
-        ticks=False,
-        domain=False,
-        grid=False,
-        labelOverlap=False,
-        labelFlush=False,
-        labelBound=False,
-    )
-    return alt.Y("place:O", sort=None, scale=alt.Scale(domain=places or [0], paddingInner=0, paddingOuter=0), axis=axis)
 
 
 def _look(names: AxisLabels, count: int, title: str) -> tuple[alt.Color, alt.Shape]:
