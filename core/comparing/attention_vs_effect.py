@@ -120,7 +120,7 @@ def strongest(values: np.ndarray, columns: np.ndarray, k: int = GUESSES) -> list
 
 
 def overlap_sentence(guess: Sequence[int], best: Sequence[int], labels: Sequence[str], by: str) -> str:
-    """Returns e.g. '2 of your 3 are among the three that were read most: “sky” and “word” (the third is “color”).'"""
+    """Returns e.g. "2 of your 3 are among the 3 words read most: “sky” and “word”. You did not pick “color”."."""
     hit = [c for c in guess if c in best]
     missed = [c for c in best if c not in guess]
 
