@@ -22,7 +22,7 @@ def cross_scores_sentence(odds: np.ndarray, names: Sequence[str]) -> str:
     likelier than its own, the one that does so most; otherwise the one that comes closest.
     """
     if len(names) < 2:
-        return "There is only one prompt, so there is nothing to cross."
+        return "There is only one prompt, and no other prompt to score under."
     out = []
     for i, name in enumerate(names):
         others = [j for j in range(len(names)) if j != i and np.isfinite(odds[i, j])]

@@ -327,5 +327,6 @@ def _notes(runs: Sequence[Trace], answer: np.ndarray) -> tuple[str, ...]:
         out.append(f"{empty} of {len(runs)} runs have no answer and are left out.")
     if len(counts) and counts.min() < len(runs) - empty:
         lacking = int((counts < len(runs) - empty).sum())
-        out.append(f"{lacking} {'word is' if lacking == 1 else 'words are'} not in every run: each counts where it is.")
+        what = "word is not in every run: it is" if lacking == 1 else "words are not in every run: each is"
+        out.append(f"{lacking} {what} averaged over the runs that have it.")
     return tuple(out)

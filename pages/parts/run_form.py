@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.records import Request
 from core.runs import Draft
-from pages.parts.run_settings import MOST_NEW_TOKENS, MOST_SEED, RUN_MODES, RunSettings
+from pages.parts.run_settings import ABOUT_TOP_P, MOST_NEW_TOKENS, MOST_SEED, RUN_MODES, RunSettings
 
 TURN_ROLES = ("user", "assistant")
 SYSTEMS = {"keep": "Keep the template's", "replace": "Replace by mine", "none": "None"}
@@ -111,7 +111,7 @@ def _settings() -> None:
     state = st.session_state
     first, second = st.columns(2)
     if state.mode == "Given answer":
-        about = "Another model or a person. The page then says “as read by” the model in the side."
+        about = "Another model or a person. The page then says “as read by” the model picked in the sidebar."
         st.text_input("Who wrote it", key="author", placeholder="This model", max_chars=80, help=about, **KEPT_STATE)
         st.checkbox("The prompt is raw text", key="raw_given", **KEPT_STATE)
     else:
@@ -133,8 +133,7 @@ def _settings() -> None:
             **KEPT_STATE,
         )
     if state.mode != "Given answer" and state.temperature > 0:
-        about = "Sample from the likeliest tokens up to this sum."
-        first.number_input("Top-p", 0.01, 1.0, step=0.05, key="top_p", help=about, **KEPT_STATE)
+        first.number_input("Top-p", 0.01, 1.0, step=0.05, key="top_p", help=ABOUT_TOP_P, **KEPT_STATE)
         second.number_input(
             "Seed", -MOST_SEED, MOST_SEED, key="seed", help="The same seed writes the same answer.", **KEPT_STATE
         )

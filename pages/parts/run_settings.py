@@ -16,6 +16,7 @@ from core.text import segment_marks
 
 RUN_MODES = ("Chat", "Raw", "Given answer")
 SKY = "Answer in one word: What color is the sky?"
+ABOUT_TOP_P = "Sample only from the likeliest tokens whose probabilities add up to this."
 MOST_NEW_TOKENS = 100_000
 MOST_SEED = 2**53 - 1
 """The limits of every form: one that is narrower would silently change what a stored run was asked with. Numbers above

@@ -43,8 +43,8 @@ ABOUT_QUESTIONS = {
     "mean": "The mean over prompts with its 95 % interval.",
     "difference": "The structure minus the baseline structure, prompt by prompt.",
     "control": "The structure minus the same layout with a neutral filler where the instruction stands.",
-    "net": "What of the change is left beyond the place: both structures minus their own position control, a layout "
-    "with a neutral filler of equal length where the instruction stands.",
+    "net": "The change that remains after subtracting the effect of position: both structures minus their own position "
+    "control, a layout with a neutral filler of equal length where the instruction stands.",
 }
 SCHEMES = {"leave one task out": "A task it never saw", "prompts in folds": "New prompts of known tasks"}
 NO_CAUSE = "What goes together need not be a cause: changing the feature on purpose, by a knock-out, would test that."
@@ -91,12 +91,12 @@ def structure_figure(
         "difference": f"Each point is how much “{label}” changes against “{words}” when the same prompts are laid out "
         "in another way; an interval that crosses the dashed line is no difference found.",
         "control": f"Each point is “{label}” minus that of the same layout with a filler in the instruction's place.",
-        "net": f"Each point is how much of the change of “{label}” is left once the place alone is taken away; an "
+        "net": f"Each point is the change of “{label}” that remains after subtracting the effect of position; an "
         "interval that crosses the dashed line is no difference found.",
     }[ask]
     kind = str(own["kind"].iloc[0])
     not_said = {
-        "attention": "A share of attention says where was read, not what it did to the answer.",
+        "attention": "A share of attention says what was read, not what it did to the answer.",
         "causal": "A knock-out says what the same answer loses without a part, not whether the answer was good.",
     }.get(kind, "It holds for these prompts and these models, and says nothing of why.")
     frame = own[["task", "structure", "model", *kept, "verdict", "why"]]

@@ -45,12 +45,12 @@ def count_sample(runs: pd.DataFrame) -> SampleSize:
     if prompts < PROMPTS:
         sentences.append(
             f"With {prompts} prompts there is no verdict: from {PROMPTS} on (and {OF_EACH} of each class for yes "
-            "and no) a question is judged, below there are points only."
+            "and no) a question is judged; with fewer, only the points are shown."
         )
     else:
         sentences.append(
-            f"A question is judged from {PROMPTS} prompts on, and {OF_EACH} of each class for yes and no; below there "
-            "are points only."
+            f"A question is judged from {PROMPTS} prompts on, and {OF_EACH} of each class for yes and no; with "
+            "fewer, only the points are shown."
         )
     if failed.any():
         count = int(failed.sum())

@@ -21,7 +21,7 @@ from pages.parts.findings.findings_figure import kept_figure, show_figure
 from pages.parts.findings.picked_run import picked_run
 from pages.parts.markdown_escape import escape_markdown
 
-METRIC_KINDS = {"outcome": "Outcomes", "other": "Proxies"}
+METRIC_KINDS = {"outcome": "Outcomes", "other": "Other metrics"}
 COLOURS = {"task": "Task", "model": "Model", "structure": "Structure"}
 PickedPair = tuple[str, str, str]
 """(estimand, feature, metric)"""

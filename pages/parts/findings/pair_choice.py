@@ -70,7 +70,7 @@ def grid_table(found: pd.DataFrame, features: Sequence[str], metrics: Sequence[s
         )
         st.caption(
             "q counts the whole grid of the plan. The post-treatment column also holds the answer's length and its "
-            "log-probability fixed, which the answer itself brings along: it may hide as well as reveal."
+            "log-probability fixed: both are produced by the answer, so controlling for them can also hide a real link."
         )
 
 

@@ -13,12 +13,12 @@ from core.study.study import StudyInfo
 from pages.parts.rate import rating_desk
 
 AGREEMENT_COLUMNS = {
-    "first": "One",
-    "second": "Other",
+    "first": "First rater",
+    "second": "Second rater",
     "n": "Rated by both",
     "equal": "Equal",
     "near": "At most 1 apart",
-    "difference": "Other minus one",
+    "difference": "Second minus first, mean",
     "kappa": "Weighted kappa",
     "why": "Why there is no kappa",
 }
@@ -75,4 +75,7 @@ def _pairs(table: pd.DataFrame) -> None:
         if not why
         else f"All raters together: no alpha yet ({why})."
     )
-    st.caption("Kappa is weighted by the square of the difference: 1 is perfect, 0 is chance, given their habits.")
+    st.caption(
+        "Kappa is weighted by the square of the difference: 1 is perfect agreement, 0 is what their rating frequencies "
+        "alone would give."
+    )

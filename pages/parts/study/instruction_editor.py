@@ -51,7 +51,7 @@ def confirmed_instructions(items: Sequence[Item], token: str) -> tuple[Item, ...
                 "kind": st.column_config.SelectboxColumn(
                     "Instruction", options=list(INSTRUCTIONS), required=True, format_func=kind_words, width="medium"
                 ),
-                "settings": st.column_config.TextColumn("Settings", help="JSON, e.g. {count: 3} with quoted names"),
+                "settings": st.column_config.TextColumn("Settings", help='JSON, e.g. {"count": 3}'),
                 "words": st.column_config.TextColumn("Words that ask for it", width="large"),
             },
         )

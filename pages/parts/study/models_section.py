@@ -11,7 +11,7 @@ from core.importance import METHODS, study_methods
 from core.models.catalogue import CATALOGUE
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import TYPED, fetch_sentence, model_option
-from pages.parts.run_settings import MOST_NEW_TOKENS
+from pages.parts.run_settings import ABOUT_TOP_P, MOST_NEW_TOKENS
 from pages.parts.study.study_form import KEPT_FIELDS, field_key, get_field, put_field
 
 ABOUT_EFFECTS = (
@@ -74,8 +74,7 @@ def settings_section() -> None:
     if get_field("temperature") > 0:
         about = "Each seed is one more answer to every prompt."
         third.text_input("Seeds", key=field_key("seeds"), placeholder="0, 1, 2", help=about, **KEPT_FIELDS)
-        about = "Sample from the likeliest tokens up to this sum."
-        st.number_input("Top-p", 0.01, 1.0, step=0.05, key=field_key("top_p"), help=about, **KEPT_FIELDS)
+        st.number_input("Top-p", 0.01, 1.0, step=0.05, key=field_key("top_p"), help=ABOUT_TOP_P, **KEPT_FIELDS)
     else:
         third.text_input(
             "Seeds", "none: greedy", disabled=True, key=field_key("greedy"), help="Greedy answers have no seed."
