@@ -80,7 +80,8 @@ def end_tokens(hf: Any, tokenizer: Any) -> list[int]:
     """Returns the ids that end an answer: of the generation config, the config, the tokenizer and the chat template."""
     ends: list[int] = []
     config = hf.config.get_text_config()
-    for value in (hf.generation_config.eos_token_id, config.eos_token_id, tokenizer.eos_token_id, _turn_end(tokenizer)):
+    own = getattr(config, "eos_token_id", None)  # some configurations have none
+    for value in (hf.generation_config.eos_token_id, own, tokenizer.eos_token_id, _turn_end(tokenizer)):
         for token in value if isinstance(value, (list, tuple)) else [value]:
             if isinstance(token, int) and 0 <= token < config.vocab_size and token not in ends:
                 ends.append(token)

@@ -20,7 +20,7 @@ from typing import Any
 from ..errors import HeedError
 from ..settings import models_home, models_path
 
-CHUNK = 1 << 20
+READ_BYTES = 1 << 20
 CONVERTER = 1
 """Version of the conversion: raise it when conversion changes, so that old results are made again."""
 
@@ -118,7 +118,7 @@ def hash_file(path: Path, progress: Callable[[int], None] | None = None) -> str:
     """Returns the sha256 (hex) of a file; ``progress`` gets the bytes read so far."""
     digest, done = hashlib.sha256(), 0
     with open(path, "rb") as file:
-        while chunk := file.read(CHUNK):
+        while chunk := file.read(READ_BYTES):
             digest.update(chunk)
             done += len(chunk)
             if progress:

