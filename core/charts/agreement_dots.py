@@ -2,7 +2,7 @@
 
 A value says little by itself: texts read from left to right make any two columns agree. The two ticks show how much of
 it the place of a word, and its number of tokens, already give. Undefined is written out, never drawn as 0. Guarded by
-tests/core/test_charts_compared.py.
+tests/core/test_charts_agreement_dots.py.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 One colour scale for all, so that equal colours are equal shares; one per column on request. A word that a run does not
 have is left empty, a word that differs is marked and written as it stands in that run. Above MOST_CELLS the answer
 becomes one row for each run, broken into lines of words like a text, and the figure says so. Guarded by
-tests/core/test_charts_compared.py.
+tests/core/test_charts_aligned_heatmaps.py.
 """
 
 from __future__ import annotations

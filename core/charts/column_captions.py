@@ -1,7 +1,7 @@
 """Captions and word labels for figures over several runs: which weights, which run, which method.
 
 A column is named by the page (``names``); its letter or name is on every grid, bar and tooltip, and the lines under the
-title give its weights and run. Guarded by tests/core/test_charts_compared.py.
+title give its weights and run. Guarded by tests/core/test_charts_column_captions.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Draws the next-token probabilities behind several prompts as grouped bars.
 
 The tokens are the union of each prompt's best, likeliest first (by the largest probability that any prompt gives).
-Guarded by tests/core/test_charts_compared.py.
+Guarded by tests/core/test_charts_next_token_bars.py.
 """
 
 from __future__ import annotations

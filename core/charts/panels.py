@@ -3,7 +3,8 @@
 A concatenation of charts would give each grid its own width, which neither Streamlit nor a phone can stretch, and its
 own legend. So all grids are in one view: x counts columns (quantitative, one per word), y counts pixels, and every row
 of labels is an axis of its own, moved to where its grid is; axes take the page's colours in light and dark, which text
-marks do not. Labels are looked up by position, so equal words stay two. Guarded by tests/core/test_charts_compared.py.
+marks do not. Labels are looked up by position, so equal words stay two. Guarded by
+tests/core/test_charts_aligned_heatmaps.py.
 """
 
 from __future__ import annotations

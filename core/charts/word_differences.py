@@ -2,7 +2,8 @@
 
 A difference is column B less column A: above 0, B read more of the word. Blue and orange (which colour-blind readers
 can distinguish) with the middle at 0 and the same length to both sides, so that equal depths are equal differences.
-Words that only one of the two has are no difference and are left empty. Guarded by tests/core/test_charts_compared.py.
+Words that only one of the two has are no difference and are left empty. Guarded by
+tests/core/test_charts_word_differences.py.
 """
 
 from __future__ import annotations

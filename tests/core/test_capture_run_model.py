@@ -14,7 +14,7 @@ from core.models import load_model
 from core.records import MAX, MEAN, ModelKey
 from tests.core import models_made_up as made_up
 from tests.core import tiny
-from tests.core.fresh import run
+from tests.core.run_unstored import run
 
 
 @pytest.fixture(scope="module")

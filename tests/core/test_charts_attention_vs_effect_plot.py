@@ -12,7 +12,7 @@ from core.charts.attention_vs_effect_plot import attention_vs_effect_chart, corn
 from core.comparing.attention_vs_effect import CORNERS, corner_of
 from core.records import Probe
 from tests.core import charts_made_up as made
-from tests.core.test_charts_compared import encodings, rows_with
+from tests.core.comparisons_made_up import encodings, rows_with
 
 pytestmark = pytest.mark.slow
 

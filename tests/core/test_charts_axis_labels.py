@@ -28,7 +28,7 @@ from core.charts.study_scatter import scatter_chart
 from core.charts.token_heatmap import heatmap
 from core.charts.word_differences import difference_chart, gained_lost_chart
 from core.records import Aligned, Importance, NextTokens, Probe, Units
-from tests.core import charts_made_up, compared_made_up
+from tests.core import charts_made_up, comparisons_made_up
 from tests.core.study_made_up import runs_table
 from tests.core.test_charts_stability_charts import made as stability
 
@@ -64,7 +64,7 @@ def comparison(words):
     n = len(words)
     values = np.stack([np.linspace(0, 0.1, n), np.linspace(0.1, 0, n)])
     full = {"values": values, "uniform": np.full((2, n), 0.05), "alone": np.full((2, n), np.nan)}
-    return compared_made_up.comparison(
+    return comparisons_made_up.comparison(
         units=Aligned(words, (words, words), np.tile(np.arange(n), (2, 1))),
         status=np.full((2, n), "matched"),
         pieces=np.ones((2, n)),

@@ -12,7 +12,7 @@ from core.charts.notebook_html import STRONGEST, comparison_html, importance_htm
 from core.records import Probe
 from scripts.browser import find
 from tests.core import charts_made_up as made
-from tests.core import compared_made_up as compared
+from tests.core import comparisons_made_up as compared
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from core.comparing.similarity import (
     top_overlap,
 )
 from core.importance import explain
-from tests.core.compare_made_up import trace
+from tests.core.traces_made_up import trace
 
 SHARES = st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.25, 0.4]), min_size=2, max_size=12)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from core.comparing import DiffPiece, answer_table, word_diff
 from core.errors import MethodError
-from tests.core.compare_made_up import FAMILY, PIECES, trace
+from tests.core.traces_made_up import FAMILY, PIECES, trace
 
 TEXTS = st.one_of(st.text(max_size=40), st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
 

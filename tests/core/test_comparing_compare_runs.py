@@ -14,9 +14,9 @@ from core.comparing import common_granularity, side_by_side
 from core.errors import MethodError
 from core.importance import explain
 from core.records import Segment
-from tests.core.compare_made_up import NAMES, PROMPTS, reduced, trace, unproven
 from tests.core.test_importance import made as hand_made
 from tests.core.text_tokenizers import real
+from tests.core.traces_made_up import NAMES, PROMPTS, reduced, trace, unproven
 
 SKY = "Answer in one word: What color is the sky?"
 LINEAR = ("mean-attention", "last-layer")

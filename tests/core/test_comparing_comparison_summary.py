@@ -5,7 +5,7 @@ import pytest
 
 from core.comparing import compare
 from core.comparing.comparison_summary import most_read, most_read_sentence
-from tests.core.compare_made_up import trace
+from tests.core.traces_made_up import trace
 
 
 def test_parts_are_of_what_went_to_the_words():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.comparing import compare, rank_changes, tidy_comparison
-from tests.core.compare_made_up import trace
+from tests.core.traces_made_up import trace
 
 
 @pytest.fixture(scope="module")

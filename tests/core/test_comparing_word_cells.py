@@ -6,7 +6,7 @@ import pytest
 from core.comparing import run_cells, side_by_side, word_cells_of
 from core.errors import MethodError
 from core.importance import explain
-from tests.core.compare_made_up import FAMILY, reduced, trace, unproven
+from tests.core.traces_made_up import FAMILY, reduced, trace, unproven
 
 ANSWER = f"The sky is\nunbelievably blue {FAMILY}."
 

@@ -8,7 +8,7 @@ from core.errors import Cancelled, CaptureError, MethodError, ModelError
 from core.probe import hide_units, variant_scoring
 from core.text.deletion import delete_spans
 from tests.core import probe_made_up as made
-from tests.core.fresh import run
+from tests.core.run_unstored import run
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from core import knock_out
 from core.errors import Cancelled
 from core.probe import ablate_segments
 from tests.core import probe_made_up as made
-from tests.core.fresh import run
+from tests.core.run_unstored import run
 
 SAID = [
     {"role": "system", "content": "[[instruction: Be brief.]]"},

@@ -12,7 +12,7 @@ from core.errors import HeedError
 from core.records import Answered, Instruction
 from core.study.quality import METRICS, answered_of_trace, score, score_answered
 from core.study.quality.metrics import EVIDENCE_KINDS, outcome_metrics, rank_metrics
-from tests.core.compare_made_up import trace
+from tests.core.traces_made_up import trace
 
 OUTCOMES = (
     "correct followed instructions_strict instructions_loose exact_match contains token_f1 chrf bleu rouge_l rating"

@@ -25,7 +25,7 @@ from core.study.filler import neutral_filler
 from core.study.function_words import is_content
 from core.text.token_groups import segment_share
 from tests.core import probe_made_up as made
-from tests.core.fresh import run
+from tests.core.run_unstored import run
 
 SAID = [
     {"role": "system", "content": "[[instruction: Be brief.]]"},
