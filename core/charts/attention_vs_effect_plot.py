@@ -30,9 +30,9 @@ from .text_labels import (
 
 CORNER_SENTENCES = {
     CORNERS[0]: "read and mattered: read above uniform, and the answer was less likely without it",
-    CORNERS[1]: "read for nothing: read above uniform, and hiding it cost nothing",
+    CORNERS[1]: "read for nothing: read above uniform, and the answer was about as likely without it",
     CORNERS[2]: "mattered unread: its influence may have passed through other tokens",
-    CORNERS[3]: "neither: read below uniform, and hiding it cost nothing",
+    CORNERS[3]: "neither: read below uniform, and the answer was about as likely without it",
 }
 MOST_LABELS = 14
 """Most points with a label."""

@@ -17,7 +17,7 @@ from .interval_rows import interval_rows_chart
 from .text_labels import significant_digits
 
 POOLED = "All strata, pooled"
-GATED = "hollow: fewer prompts than the gate asks for, no verdict"
+GATED = "hollow: too few prompts for a verdict"
 
 
 def forest_chart(

@@ -103,7 +103,7 @@ def missing_edits_sentence(edits: tuple[Edit, ...], n: int) -> str:
         found = f"Only {len(edits)} of {n} edits were found" if edits else "No edit was found"
         return f"{found}: the rules keep a prompt's meaning, so write your own into the table."
     if none and n >= len(_KINDS):
-        return f"Nothing of the kind {kinds} could be changed here without another meaning: add your own to the table."
+        return f"Nothing of the kind {kinds} could be changed here with the meaning kept: add your own to the table."
     return ""
 
 

@@ -9,10 +9,17 @@ import streamlit as st
 
 from core.records import Request
 from core.runs import Draft
-from pages.parts.run_settings import ABOUT_TOP_P, MOST_NEW_TOKENS, MOST_SEED, RUN_MODES, RunSettings
+from pages.parts.run_settings import RUN_MODES, RunSettings
+from pages.parts.settings_fields import (
+    answer_field,
+    author_fields,
+    sampling_fields,
+    stop_field,
+    system_fields,
+    thinking_field,
+)
 
 TURN_ROLES = ("user", "assistant")
-SYSTEMS = {"keep": "Keep the template's", "replace": "Replace by mine", "none": "None"}
 MARKS_HELP = (
     "Mark a part as [[instruction: …]], [[context: …]], [[example: …]] or [[question: …]] to follow it by name."
 )
@@ -58,7 +65,7 @@ def _prompt() -> None:
         label, key="prompt", height=92, placeholder="Write what the model should read", help=MARKS_HELP, **KEPT_STATE
     )
     if state.mode == "Given answer":
-        st.text_area("The answer to score", key="answer", height=80, placeholder="Paste an answer", **KEPT_STATE)
+        answer_field(str, **KEPT_STATE)
 
 
 def mode_switch() -> None:
@@ -70,20 +77,6 @@ def mode_switch() -> None:
 def _chat() -> bool:
     state = st.session_state
     return state.mode == "Chat" or (state.mode == "Given answer" and not state.raw_given)
-
-
-def _system() -> None:
-    st.segmented_control(
-        "System message",
-        list(SYSTEMS),
-        key="system",
-        required=True,
-        format_func=lambda k: SYSTEMS[k],
-        help="Some chat templates add a system message by themselves: keep it, replace it by your own, or take it out.",
-        **KEPT_STATE,
-    )
-    if st.session_state.system == "replace":
-        st.text_area("Your system message", key="system_text", height=80, **KEPT_STATE)
 
 
 def _turns() -> None:
@@ -108,50 +101,21 @@ def _turns() -> None:
 
 
 def _settings() -> None:
-    state = st.session_state
-    first, second = st.columns(2)
-    if state.mode == "Given answer":
-        about = "Another model or a person. The page then says “as read by” the model picked in the sidebar."
-        st.text_input("Who wrote it", key="author", placeholder="This model", max_chars=80, help=about, **KEPT_STATE)
-        st.checkbox("The prompt is raw text", key="raw_given", **KEPT_STATE)
+    given = st.session_state.mode == "Given answer"
+    if given:
+        author_fields(str, "picked in the sidebar", **KEPT_STATE)
     else:
-        first.number_input(
-            "New tokens",
-            1,
-            MOST_NEW_TOKENS,
-            key="new_tokens",
-            help="The longest answer, in tokens.",
-            **KEPT_STATE,
-        )
-        second.number_input(
-            "Temperature",
-            0.0,
-            10.0,
-            step=0.1,
-            key="temperature",
-            help="0 is greedy: always the likeliest token.",
-            **KEPT_STATE,
-        )
-    if state.mode != "Given answer" and state.temperature > 0:
-        first.number_input("Top-p", 0.01, 1.0, step=0.05, key="top_p", help=ABOUT_TOP_P, **KEPT_STATE)
-        second.number_input(
-            "Seed", -MOST_SEED, MOST_SEED, key="seed", help="The same seed writes the same answer.", **KEPT_STATE
-        )
-    if not _chat() and state.mode == "Given answer":
+        sampling_fields(str, *st.columns(2), **KEPT_STATE)
+    if given and not _chat():
         return
     with st.popover(_more_label(), icon=":material/tune:", width="stretch", help="System message, earlier turns, stop"):
         if _chat():
-            _system()
+            system_fields(str, **KEPT_STATE)
             _turns()
-        if state.mode != "Given answer":
-            st.text_area("Stop at (one text a line)", key="stop", height=68, **KEPT_STATE)
+        if not given:
+            stop_field(str, **KEPT_STATE)
         if _chat():
-            st.toggle(
-                "Let the model think first",
-                key="thinking",
-                help="For models whose template knows thinking.",
-                **KEPT_STATE,
-            )
+            thinking_field(str, **KEPT_STATE)
 
 
 def _more_label() -> str:

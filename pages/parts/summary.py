@@ -15,7 +15,7 @@ BESIDE_GROUPS = {
     "sink": ("Sink", "The first token of the prompt: a fixed place that soaks up attention whatever the text says."),
     "template": ("Markup", "The chat template's own tokens."),
     "system": ("System message", "Your system message, or the one that the template added."),
-    "query": ("Query token itself", "The token that did the reading; it also counts where it stands."),
+    "query": ("Query token itself", "The token before the written one, whose row this is; its own group has it too."),
     "output": ("Earlier output", "What the model itself wrote before."),
 }
 ABOUT_SHARES = "\n\n".join(

@@ -189,8 +189,8 @@ def prediction_figure(table: pd.DataFrame, outcome: str, scheme: str, within: bo
     names: Mapping[str, str] = {m: model_label(m) for m in own["model"].unique()}
     said_of = f"tried on: {SCHEMES.get(scheme, scheme).lower()}"
     chart = prediction_chart(own, outcome=column_label(outcome), scheme=said_of, names=names, within=within)
-    said = "Each point says how often a run that succeeded is ranked above one that did not, for prompts that were not "
-    said += "learned from; 0.5 is chance."
+    said = "Each point says how often a run that succeeded is ranked above one that did not, for prompts held out "
+    said += "from training; 0.5 is chance."
     if within:
         said += " Only runs of the same task and structure are compared."
     not_said = "Success that can be told from importance need not come from it: the baselines below know no importance."

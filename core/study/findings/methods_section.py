@@ -92,8 +92,8 @@ def _correlations(plan: Plan | None, permutations: int, resamples: int) -> str:
         "of the feature against changes of quality from one structure to another. Intervals draw prompts again "
         f"({resamples} times); p moves whole prompts within strata, or structure labels within a prompt, at least "
         f"{permutations} times. Controlled columns hold the length of the prompt; post-treatment columns also the "
-        "length and the log-probability of the answer, which come after reading: they may hide what they stand "
-        "between. Pairs that are linked by construction are shown and are no part of the family. q: "
+        "length and the log-probability of the answer: both are produced by the answer, so controlling for them can "
+        "also hide a real link. Pairs that are linked by construction are shown and are no part of the family. q: "
         f"Benjamini-Hochberg over the whole grid. {named}All other pairs are exploratory."
     )
 

@@ -77,7 +77,7 @@ def check_runs(table: pd.DataFrame, name: str = "The table") -> pd.DataFrame:
     if missing:
         raise StudyError(
             f"{name} has no column {missing[0]}: a runs table has prompt_id, task, structure, model, then metrics and "
-            "features, as the download CSV of a study has."
+            "features, as in the CSV that Study and Findings offer."
         )
     if not len(table):
         raise StudyError(f"{name} has no run: open a table with at least one row.")

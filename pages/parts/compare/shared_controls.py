@@ -19,8 +19,8 @@ from pages.parts.model_picker import fetch_sentence
 
 KEEP_NAMES: dict[str, Any] = {"persist_state": "session"}
 ABOUT_SYSTEM = (
-    "Some chat templates add a system message by themselves, each another one. One message for all columns keeps the "
-    "prompts comparable; left empty, no column has one. “Each template's own” lets every template add what it likes."
+    "Some chat templates add a system message by themselves, each a different one. One message for all columns keeps "
+    "the prompts comparable; left empty, no column has one. “Each template's own” leaves every template as it is."
 )
 ABOUT_SAME = (
     "Every column reads one column's answer, word for word, instead of writing its own. Then the difference can be "

@@ -83,8 +83,8 @@ def _label(known: Any) -> str:
 def _upload() -> None:
     file = st.file_uploader("A table of runs (CSV or Parquet)", type=["csv", "parquet"], key="findings_upload")
     st.caption(
-        "One row a run with the columns prompt_id, task, structure and model, then metrics and features: what the "
-        "download CSV below gives. The file stays in this session."
+        "One row a run with the columns prompt_id, task, structure and model, then metrics and features, as in "
+        "the CSV of runs that this page offers. The file stays in this session."
     )
     state: Any = st.session_state
     if file is None or state.get("findings_uploaded") == file.file_id:

@@ -69,10 +69,10 @@ def _study(where: DeltaGenerator) -> StudyInfo | None:
 
 def _rater(who: DeltaGenerator) -> str:
     """Draws the box for the rater's name and returns it; "" with a message where it is empty."""
-    hint = "Ratings are kept by it"
+    hint = "Your ratings are kept under it"
     name = who.text_input("Your name", key="rate_name", placeholder=hint, max_chars=ratings.LONGEST_NAME)
     if not name.strip():
-        st.info("Write your name to begin: ratings are kept by it, so that several people can rate and be compared.")
+        st.info("Write your name to begin: it keeps your ratings apart from those of others, to compare them.")
         return ""
     return ratings.check_rater(name)
 

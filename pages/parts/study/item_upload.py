@@ -74,7 +74,7 @@ def own_items() -> OwnItems:
         read = _read(file)
     except HeedError as error:
         st.error(escape_markdown(str(error)), icon=":material/error:")
-        return OwnItems(problem=f"{file.name} cannot be read yet: see what it says there.")
+        return OwnItems(problem=f"{file.name} cannot be read yet: see the message at the file.")
     if not read.items:
         return OwnItems(problem=f"No line of {file.name} could be read: change the columns, or the file.")
     return _made(file, read)
