@@ -19,7 +19,7 @@ from typing import Any
 
 from .checks import short_repr
 from .errors import HeedError
-from .importance import DEFAULT_METHOD, METHODS, SINKS, explain_by
+from .importance import DEFAULT_METHOD, SINKS, explain_by, offered_methods
 from .models import CATALOGUE, DEFAULT_MODEL, model_status
 from .plugins import load_plugins
 from .processes import PACKAGE, command_text, module_environment
@@ -66,8 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_run(part: argparse.ArgumentParser) -> None:
     part.add_argument("prompt", help="the user's message; - reads it from standard input")
     part.add_argument("--model", default=DEFAULT_MODEL, help="catalogue name, hub id, folder or .gguf [%(default)s]")
-    methods = [name for name, method in METHODS.items() if method.from_rows]
-    part.add_argument("--method", choices=methods, default=DEFAULT_METHOD, help="[%(default)s]")
+    part.add_argument("--method", choices=offered_methods(), default=DEFAULT_METHOD, help="[%(default)s]")
     part.add_argument("--layers", type=int, nargs="+", metavar="N", help="only these, by a method that takes some")
     part.add_argument("--heads", type=int, nargs="+", metavar="N", help="only these of each layer")
     about = "the first token: drop leaves it out and scales the rest to 1, separate leaves it out, keep shows it"

@@ -17,7 +17,7 @@ from core.processes import module_environment
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r"```python\n# (\w+)\.py\n(.*?)```", GUIDE, re.DOTALL))
-KINDS = ("method", "metric", "feature", "structure", "instruction", "chart", "page", "model")
+KINDS = ("method", "hidden_words", "metric", "feature", "structure", "instruction", "chart", "page", "model")
 
 PREPARE = """
 import json, sys
@@ -33,6 +33,13 @@ CHECKS = {
     np.testing.assert_allclose(heat.values[:, list(heat.columns.labels).index("red")], expected, atol=1e-4)
     assert "median-head" in core.Plan("x", models=("m",), suites=("fact",), methods=("median-head",)).methods
     assert "sink@median-head" in __import__("core.study.features").study.features.feature_columns(["median-head"])
+    """,
+    "hidden_words": """
+    from tests.core.test_importance_methods import probe
+    heat = core.explain(trace, "hidden-words", granularity="word", given={"probe": probe()})
+    assert heat.unit == "nats" and dict(zip(heat.columns.labels, heat.values[0]))["red"] == 2
+    from core.importance import offered_methods
+    assert "hidden-words" not in offered_methods(trace) and "hidden-words" in offered_methods(trace, ["probe"])
     """,
     "metric": """
     assert core.score(trace, ["capitals"])["capitals"].value == 0
@@ -141,7 +148,39 @@ def test_every_page_offers_what_plugins_bring(loaded):
     assert not app.exception
     assert "Median head" in app.multiselect(key="study_methods").options
     assert "Question first" in str(app.main)
+    assert "Hidden words" not in app.multiselect(key="study_methods").options
     assert any("TinyLlama" in option for option in app.multiselect(key="study_models").options)
+
+
+def test_a_method_that_reads_a_probe_is_offered_beside_one(loaded):
+    from core import store
+    from tests.pages.made_up import run
+    from tests.pages.test_one_line_method import probe_of
+
+    trace = run()
+    asked = store.save_run(trace)
+    assert "Hidden words" not in visit(run=asked).selectbox(key="method").options
+    store.save_probe(probe_of(trace))
+    app = visit(run=asked)
+    app = app.selectbox(key="method").set_value("hidden-words").run()
+    assert not app.exception and not app.warning and not app.error
+
+
+def test_what_plugins_bring_after_the_pages_were_imported_is_used(loaded):
+    """The form's first methods and the structures that fit any item are asked for when they are needed."""
+    from pages.parts.study import start_box, study_form
+
+    assert "whole" not in start_box.structures_of_whole_prompts() and study_form.FORM_DEFAULTS
+    own = """
+def register(heed):
+    mean = heed.METHODS["mean-attention"].function
+    heed.METHODS["own"] = heed.Method("Own", mean, "share", "The mean again.", in_studies=True)
+    heed.STRUCTURES["whole"] = heed.Structure("Whole", "All of it.", "Please: {prompt}")
+"""
+    (loaded / "plugins" / "own.py").write_text(own)
+    app = visit("study")
+    assert not app.exception and "own" in app.multiselect(key="study_methods").value
+    assert "whole" in start_box.structures_of_whole_prompts()
 
 
 def test_a_page_of_a_plugin_has_an_address(loaded):

@@ -156,14 +156,17 @@ def _names(columns: Units, own: np.ndarray) -> tuple[str, ...]:
 
 
 def _groups(importance: Importance, kinds: np.ndarray, values: np.ndarray, steps: np.ndarray) -> dict[str, float]:
-    """Returns shares outside the user's units; scores have no total, so there they are shares of the plain mean."""
+    """Returns shares outside the user's units; scores have no total, so there they are shares of the plain mean.
+
+    NaN where a method read no rows.
+    """
     beside = {name: float(_mean(share[:, None], steps)[0]) for name, share in importance.shares.items()}
     if not importance.sums_to_one:
         return {
-            SINK_GROUP: beside["sink"],
-            MARKUP_GROUP: beside["template"],
-            OUTPUT_GROUP: beside["output"],
-            ADDED_GROUP: beside["system"] if (kinds == ADDED_TEXT).any() else 0.0,
+            SINK_GROUP: beside.get("sink", np.nan),
+            MARKUP_GROUP: beside.get("template", np.nan),
+            OUTPUT_GROUP: beside.get("output", np.nan),
+            ADDED_GROUP: beside.get("system", np.nan) if (kinds == ADDED_TEXT).any() else 0.0,
         }
     removed = float(_mean(importance.removed[:, None], steps)[0])
     return {

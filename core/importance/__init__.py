@@ -10,6 +10,9 @@ from .methods import (
     MethodInput,
     default_study_methods,
     get_method,
+    keeps_heads,
+    method_problem,
+    offered_methods,
     study_methods,
 )
 from .reading_summary import ReadWord, answer_mean, answer_rows, reading_sentence, standing_out, step_weights
@@ -30,6 +33,9 @@ __all__ = [
     "explain_by",
     "get_method",
     "group_rows",
+    "keeps_heads",
+    "method_problem",
+    "offered_methods",
     "read_by_head",
     "reading_sentence",
     "standing_out",

@@ -1,4 +1,7 @@
-"""Computes each head's share of attention on picked words: the one view that keeps every head apart."""
+"""Computes each head's share of attention on picked words: the one view that keeps every head apart.
+
+Guarded by tests/core/test_importance.py.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import numpy as np
 
 from ..errors import MethodError
 from ..records import Trace
+from .methods import keeps_heads
 from .uniform import uniform_keys
 
 
@@ -16,8 +20,8 @@ def read_by_head(trace: Trace, keys: np.ndarray, steps: np.ndarray) -> tuple[np.
     NaN where a layer has no attention or fewer heads. Raises MethodError when single heads were not kept.
     """
     rows = trace.rows
-    if rows is None or (rows.heads < 0).any():
-        raise MethodError("This run does not keep single heads: press Run to compute it again with every head.")
+    if rows is None or not keeps_heads(trace):
+        raise MethodError("This run does not keep single heads: run it again with every head kept.")
     if len(steps) == 0 or not keys.any():
         raise MethodError("Pick at least one output word and one input word.")
     picked = np.flatnonzero(keys)

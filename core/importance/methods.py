@@ -11,7 +11,7 @@ heads are the two other reductions that published tools draw.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any, Literal
@@ -31,7 +31,7 @@ NEEDS = {
     "rows": "the attention rows of the run",
     "values": "what each key writes, by head",
     "gradients": "a backward pass",
-    "probe": "a Probe of this run (knock_out)",
+    "probe": "a Probe of this run (its words hidden one at a time)",
     "weights": "weights of heads that were learned before",
 }
 """What a method may need, in words. Rows lie in the Trace; the rest comes as ``explain(..., given={need: record})``."""
@@ -95,6 +95,13 @@ class Method:
     in_studies: bool = False
     """Whether studies use it unless the plan names other methods."""
 
+    def __post_init__(self) -> None:
+        unknown = [need for need in self.needs if need not in NEEDS]
+        if unknown:
+            raise MethodError(f"{self.label} needs {short_repr(unknown[0])}: a method needs {', '.join(NEEDS)}.")
+        if self.picks and "rows" not in self.needs:
+            raise MethodError(f"{self.label} picks layers and heads, so it needs rows: name them in needs.")
+
     @property
     def linear(self) -> bool:
         """Whether values are shares, which add up: over tokens to words, over all keys to one."""
@@ -153,9 +160,50 @@ def get_method(name: str) -> Method:
     return METHODS[name]
 
 
+def keeps_heads(trace: Trace) -> bool:
+    """Returns whether the run keeps the rows of single heads, so that heads can be picked."""
+    return trace.rows is not None and bool((trace.rows.heads >= 0).all())
+
+
+def method_problem(trace: Trace, name: str, have: Collection[str] = ()) -> str:
+    """Returns why a method cannot read ``trace``, as a sentence; "" where it can. ``have``: needs that are brought."""
+    method = get_method(name)
+    missing = [need for need in method.needs if need != "rows" and need not in have]
+    if missing:
+        what = NEEDS.get(missing[0], missing[0])
+        return f"{method.label} needs {what}, which is not there: make it first, or choose another method."
+    if "rows" not in method.needs:
+        return ""
+    if trace.model.attention == "none":
+        return f"{trace.model.label} has no attention, so there is no share of it to show."
+    if trace.rows is None and trace.request.keep == "none":
+        return "This run was asked to keep no attention rows: run it again with every head kept to read them."
+    if trace.rows is None:
+        return "The attention rows of this run are not stored any more: run it again to compute them."
+    if trace.rows.packed.shape[0] == 0:
+        return "No attention was captured in this run: try another model."
+    if method.reduction is None and not keeps_heads(trace):
+        return (
+            f"{method.label} needs every head, and this run keeps only each layer's mean and maximum: run it again "
+            "with every head kept, or choose another method."
+        )
+    return ""
+
+
+def offered_methods(trace: Trace | None = None, have: Collection[str] = ()) -> tuple[str, ...]:
+    """Returns the names of the methods that can read ``trace``, in the order of METHODS.
+
+    ``have``: needs whose records are there beside it. Without a trace, the methods for which any run with every head
+    is enough.
+    """
+    if trace is None:
+        return tuple(name for name, method in METHODS.items() if method.from_rows)
+    return tuple(name for name in METHODS if not method_problem(trace, name, have))
+
+
 def study_methods() -> tuple[str, ...]:
     """Returns the names of the methods available to studies: those that need only stored rows and no picked heads."""
-    return tuple(name for name, method in METHODS.items() if method.from_rows and not method.picks)
+    return tuple(name for name in offered_methods() if not METHODS[name].picks)
 
 
 def default_study_methods() -> tuple[str, ...]:
@@ -172,22 +220,22 @@ def pick_maps(trace: Trace, name: str, layers: Sequence[int] | None, heads: Head
     method = get_method(name)
     layers, heads = _listed("layers", layers), _listed("heads", heads)
     if method.picks and layers is None and heads is None:
-        raise MethodError(f"{name} needs layers=[...], heads=[...] or both, e.g. heads=[(3, 1), (7, 5)].")
+        raise MethodError(f"{name} needs layers, heads or both, such as layers 3 and 7 or head 1 of layer 3.")
     if "rows" not in method.needs:
         if layers is not None or heads is not None:
             raise MethodError(f"{name} reads no layers or heads: call it without layers and heads.")
         return np.zeros(0, int)
-    rows = _rows(trace)
+    problem = method_problem(trace, name, method.needs)
+    if problem or trace.rows is None:
+        raise MethodError(problem)
+    rows, reduced = trace.rows, not keeps_heads(trace)
     if method.layers == "last":
         if layers is not None:
             raise MethodError(f"{name} reads the last layer only: use {PICKED_METHOD} to choose layers.")
         layers = [int(rows.layers.max())]
-    reduced = bool((rows.heads < 0).any())
     if reduced and heads is not None:
-        raise MethodError("This run keeps only each layer's mean and maximum: run it with keep='all' to pick heads.")
-    if reduced and method.reduction is None:
         raise MethodError(
-            f"{name} needs every head, and this run keeps only each layer's mean and maximum: run it with keep='all'."
+            "This run keeps only each layer's mean and maximum: run it again with every head kept to pick heads."
         )
     wanted = np.isin(rows.layers, _known("layer", layers, rows.layers)) & _head_mask(rows, heads)
     if reduced:
@@ -209,30 +257,17 @@ def method_weights(
     Raises MethodError as ``pick_maps`` and where something that the method needs was not ``given``.
     """
     method, brought = get_method(name), dict(given or {})
-    missing = [need for need in method.needs if need != "rows" and need not in brought]
-    if missing:
-        raise MethodError(
-            f"{method.label} needs {NEEDS.get(missing[0], missing[0])}: compute it first, then call explain with "
-            f"given={{{missing[0]!r}: ...}}."
-        )
+    problem = method_problem(trace, name, brought)
+    if problem:
+        raise MethodError(problem)
     maps = pick_maps(trace, name, layers, heads)
     weights = np.asarray(method.function(MethodInput(trace, maps, brought)), np.float32)
     expected = (trace.steps, max(len(trace.tokens) - 1, 0))
     if weights.shape != expected:
         raise MethodError(f"{method.label} gave an array of shape {weights.shape}, expected {expected} [step, key].")
+    if not np.isfinite(weights).all():
+        raise MethodError(f"{method.label} gave values that are no finite numbers: give 0 where there is nothing.")
     return weights, maps
-
-
-def _rows(trace: Trace) -> Rows:
-    if trace.model.attention == "none":
-        raise MethodError(f"{trace.model.label} has no attention, so there is no share of it to show.")
-    if trace.rows is None and trace.request.keep == "none":
-        raise MethodError("This run was asked to keep no attention rows: run it again with keep='all' to read them.")
-    if trace.rows is None:
-        raise MethodError("The attention rows of this run are not stored any more: press Run to compute them again.")
-    if trace.rows.packed.shape[0] == 0:
-        raise MethodError("No attention was captured in this run: try another model.")
-    return trace.rows
 
 
 def _known(what: str, asked: Sequence[int] | None, have: np.ndarray) -> np.ndarray:

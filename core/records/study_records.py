@@ -1,4 +1,4 @@
-"""What a study is made of: an Item to ask about, what is Answered to it, and the Digest that is kept of each run."""
+"""The records of a study: an Item to ask about, what is Answered to it, and the Digest that is kept of each run."""
 
 from __future__ import annotations
 
@@ -124,6 +124,8 @@ class Digest:
     scale: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     """float32 [M] what a weight of 1 in ``rows`` stands for: 1 for shares, the largest value for larger scores. Digests
     of 0.3.0 have none: 1."""
+    negative: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0), bool))
+    """bool [M, T, K] the weight in ``rows`` counts as below 0 (methods that give nats). Older digests have none: no."""
 
     def __post_init__(self) -> None:
         n = len(self.texts)
@@ -137,6 +139,7 @@ class Digest:
             mass=frozen_array(self.mass, np.float32, 2, "mass"),
             uniform=frozen_array(self.uniform, np.float32, 3, "uniform"),
             rows=frozen_array(self.rows, np.uint16, 3, "rows"),
+            negative=frozen_array(self.negative if self.negative.size else np.zeros(self.rows.shape), bool, 3, "sign"),
             heads=frozen_array(self.heads, np.float16, 4, "heads"),
             lookback=frozen_array(self.lookback, np.float16, 2, "lookback"),
             scale=frozen_array(self.scale if len(self.scale) else np.ones(len(self.methods)), np.float32, 1, "scale"),
@@ -151,6 +154,7 @@ class Digest:
         check_shape("uniform", self.uniform.shape, (len(self.methods), t, g))
         check_shape("scale", self.scale.shape, (len(self.methods),))
         check_shape("rows", self.rows.shape, (len(self.methods), t, max(n - 1, 0)))
+        check_shape("negative", self.negative.shape, self.rows.shape)
         check_shape("heads", (self.heads.shape[:2], self.heads.shape[3]), ((len(SLICES), len(self.layers)), g))
 
     @property

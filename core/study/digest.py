@@ -63,12 +63,13 @@ def make_digest(trace: Trace, methods: Sequence[str] | None = None) -> Digest:
         member=member[: trace.prompt_length],
         mass=np.full((trace.steps, len(trace.groups)), np.nan) if mass is None else mass,
         methods=methods,
-        uniform=np.stack([u for _, u, _ in read]) if read else np.zeros((0, trace.steps, len(trace.groups))),
-        rows=np.stack([r for r, _, _ in read]) if read else np.zeros((0, trace.steps, keys)),
+        uniform=np.stack([u for _, u, _, _ in read]) if read else np.zeros((0, trace.steps, len(trace.groups))),
+        rows=np.stack([r for r, _, _, _ in read]) if read else np.zeros((0, trace.steps, keys)),
         heads=heads,
         lookback=lookback,
         layers=trace.model.attention_layers,
-        scale=np.array([s for _, _, s in read], np.float32),
+        scale=np.array([s for _, _, s, _ in read], np.float32),
+        negative=np.stack([n for _, _, _, n in read]) if read else np.zeros((0, trace.steps, keys)),
     )
 
 
@@ -96,18 +97,23 @@ def _lookback(trace: Trace) -> np.ndarray:
     return prompt / np.maximum(prompt + own, 1e-12)
 
 
-def _rows_of_method(trace: Trace, name: str, member: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Returns (uint16 [T, K] packed rows, float64 [T, G] uniform, value of a packed 1) of one method."""
+def _rows_of_method(trace: Trace, name: str, member: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
+    """Returns (uint16 [T, K] packed rows, float64 [T, G] uniform, value of a packed 1, bool [T, K] below 0)."""
     weights, maps = method_weights(trace, name)
-    if weights.size and float(weights.min()) < -1e-6:
-        raise MethodError(f"{METHODS[name].label} gives values below 0, which a study cannot keep: leave it out.")
+    gives = METHODS[name].gives
+    if gives == "nats":
+        sign, weights = weights < 0, np.abs(weights)
+    elif float(weights.min(initial=0.0)) < -1e-6:
+        raise MethodError(f"{METHODS[name].label} gives values below 0, which no {gives} is: let it give nats.")
+    else:
+        sign, weights = np.zeros(weights.shape, bool), np.maximum(weights, 0)
     scale = max(1.0, float(weights.max(initial=0.0)))
     keys = uniform_of(trace, maps).astype(np.float64)
     groups = keys @ member
     own = np.arange(trace.steps)
     groups[:, GROUPS.index("query")] = keys[own, own + trace.prompt_length - 1]
-    packed = np.floor(np.sqrt(np.maximum(weights, 0) / np.float32(scale)) * SCALE + 0.5).astype(np.uint16)
-    return packed, groups, scale
+    packed = np.floor(np.sqrt(weights / np.float32(scale)) * SCALE + 0.5).astype(np.uint16)
+    return packed, groups, scale, sign
 
 
 def _content(trace: Trace) -> np.ndarray:
@@ -122,12 +128,16 @@ def _content(trace: Trace) -> np.ndarray:
 
 
 def kept_weights(found: Digest, method: str = DEFAULT_METHOD) -> np.ndarray:
-    """Returns float64 [T, K]: share (or score) of each key at each step, within 1.6e-5 (of the scale) of the run's."""
+    """Returns float64 [T, K]: value of each key at each step, within 1.6e-5 (of the scale) of the run's."""
     at = found.methods.index(method)
-    return (found.rows[at].astype(np.float64) / SCALE) ** 2 * float(found.scale[at])
+    size = (found.rows[at].astype(np.float64) / SCALE) ** 2 * float(found.scale[at])
+    return np.where(found.negative[at], -size, size)
 
 
-_ARRAYS = ("content", "ids", "logprobs", "entropy", "member", "mass", "uniform", "rows", "heads", "lookback", "scale")
+_ARRAYS = (
+    *("content", "ids", "logprobs", "entropy", "member", "mass", "uniform", "rows", "heads", "lookback", "scale"),
+    "negative",
+)
 
 
 def pack_digest(found: Digest) -> bytes:

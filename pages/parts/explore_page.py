@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core import store
 from core.errors import HeedError
 from core.records import Trace
 from pages.parts import job_progress
 from pages.parts.findings.back_link import back_link
-from pages.parts.frame import cache_line, example_ids, page_frame, restore_example
+from pages.parts.frame import cache_line, example_ids, page_frame, stored_id
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import pick_model
 from pages.parts.run_cache import open_trace
@@ -72,9 +71,7 @@ def _shown(shipped: list[str]) -> tuple[Trace | None, str]:
     if asked is None:
         return None, ""
     try:
-        run_id = store.full_run_id(asked)
-        if run_id is None and asked in shipped:
-            run_id = restore_example(asked)
+        run_id = stored_id(asked)
         trace = None if run_id is None else open_trace(run_id, job_progress.last_request())
     except HeedError as error:
         st.session_state.broken = (asked, str(error))

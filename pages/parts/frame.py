@@ -88,3 +88,12 @@ def restore_example(example: str) -> str:
     """Imports the example runs again, where somebody deleted one; returns the id ``example``."""
     store.import_examples(APP_FOLDER / "examples")
     return example
+
+
+def stored_id(asked: str) -> str | None:
+    """The id of the stored run that ``asked`` names (its id or a prefix); a deleted example is imported again."""
+    found, start = store.full_run_id(asked), asked.strip().lower()
+    if found is None and start and any(example.startswith(start) for example in example_ids()):
+        restore_example(start)
+        return store.full_run_id(asked)
+    return found

@@ -28,7 +28,7 @@ RUN_POLL = 0.4
 """Seconds between two polls of a job."""
 RUN = "job"
 """The slot of the run on Explore."""
-LOST = "The work was lost when the dashboard restarted: press Run again."
+LOST = "The work was lost when the dashboard restarted: start it again."
 
 
 def session_name() -> str:

@@ -1,4 +1,4 @@
-"""Draws a run without attention rows: they were evicted to make room, or the model has no attention."""
+"""Draws a run without attention rows: never kept, evicted to make room, or of a model that has no attention."""
 
 from __future__ import annotations
 
@@ -34,10 +34,13 @@ def without_rows(trace: Trace) -> None:
             "sure it was of each token, and the prompt as it was read are below."
         )
     else:
-        st.info(
+        asked_none = "This run was asked to keep no attention rows: press Run to compute it again with them."
+        evicted = (
             "The attention rows of this run are not stored any more (they made room for newer runs): press Run to "
-            "compute them again. Shares per role and log-probabilities were kept."
+            "compute them again."
         )
+        kept = "Shares per role and log-probabilities were kept."
+        st.info(f"{asked_none if trace.request.keep == 'none' else evicted} {kept}")
     steps = trace.answer_steps if len(trace.answer_steps) else np.arange(trace.steps)
     if trace.mass.size and len(steps):
         st.altair_chart(_shares(trace, steps), width="stretch", key="kept_shares")

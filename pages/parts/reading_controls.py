@@ -7,8 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from core.importance import DEFAULT_METHOD, METHODS
+from core.importance import DEFAULT_METHOD, METHODS, keeps_heads
 from core.records import Trace
+from pages.parts.run_cache import about_methods, readable_methods
 
 SINKS = {"drop": "Left out, rest scaled to 1", "separate": "Left out", "keep": "Shown"}
 LEVEL_NAMES = {"word": "Words", "token": "Tokens", "sentence": "Sentences", "segment": "Segments", "role": "Roles"}
@@ -60,13 +61,20 @@ def current_choices(trace: Trace) -> Choices:
         state.setdefault(name, value)
     if state.level not in levels:
         state.level = levels[0]
+    if state.method not in readable_methods(trace):
+        state.method = DEFAULT_METHOD
     picked = METHODS[state.method].picks
     layers = tuple(n for n in state.get("layers") or () if n in trace.model.attention_layers) if picked else None
-    heads = tuple(n for n in state.get("heads") or () if n < trace.model.heads) if picked else None
+    heads = tuple(n for n in state.get("heads") or () if n in _pickable_heads(trace)) if picked else None
     if picked and not layers and not heads:
         layers = (trace.model.attention_layers[-1],)
     strength, proven = float(state.strength), trace.tokens.proven
     return Choices(state.method, layers or None, heads or None, state.sink, state.level, strength, proven)
+
+
+def _pickable_heads(trace: Trace) -> range:
+    """The heads that can be picked: none where the run keeps only each layer's mean and maximum."""
+    return range(trace.model.heads if keeps_heads(trace) else 0)
 
 
 def reading_controls(trace: Trace) -> None:
@@ -75,10 +83,10 @@ def reading_controls(trace: Trace) -> None:
     method, level, sink, strength = st.columns([1.25, 1, 1.4, 0.9])
     method.selectbox(
         "Method",
-        list(METHODS),
+        readable_methods(trace) or (DEFAULT_METHOD,),
         key="method",
         format_func=lambda m: METHODS[m].label,
-        help="\n\n".join(f"**{m.label}**: {m.about}" for m in METHODS.values()),
+        help=about_methods(trace),
         persist_state="session",
     )
     level.selectbox(
@@ -99,13 +107,19 @@ def reading_controls(trace: Trace) -> None:
 
 def _picker(trace: Trace) -> None:
     state = st.session_state
-    have = {"layers": list(trace.model.attention_layers), "heads": list(range(trace.model.heads))}
+    have = {"layers": list(trace.model.attention_layers), "heads": list(_pickable_heads(trace))}
     for name, known in have.items():
         state[name] = [n for n in state.get(name) or () if n in known]
     layers, heads = st.columns(2)
     layers.multiselect("Layers", have["layers"], key="layers", placeholder="All layers", persist_state="session")
     heads.multiselect(
-        "Heads (of each of these layers)", have["heads"], key="heads", placeholder="All heads", persist_state="session"
+        "Heads (of each of these layers)",
+        have["heads"],
+        key="heads",
+        placeholder="All heads",
+        help=None if have["heads"] else "This run keeps each layer's mean and maximum, not its single heads.",
+        disabled=not have["heads"],
+        persist_state="session",
     )
     if not state.layers and not state.heads:
         st.caption(f"Nothing is picked yet: the last layer, {have['layers'][-1]}, is read.")

@@ -41,7 +41,7 @@ FINISHED = {
     "end": "ended by itself",
     "stop": "stopped at your stop text",
     "length": "cut off by the token limit",
-    "given": "given, only read",
+    "given": "given, not generated",
 }
 QUIET = {"sentence": False, "beside": {}, "caption": ""}
 """Parts that the reader component leaves out, since the page draws them itself."""
@@ -68,7 +68,12 @@ def run_view(trace: Trace, present: bool = False) -> None:
 
 def _whole(trace: Trace, present: bool) -> None:
     chosen = current_choices(trace)
-    words = importance(trace, chosen.method, **chosen.picked, columns=chosen.texts, rows=chosen.texts)
+    try:
+        words = importance(trace, chosen.method, **chosen.picked, columns=chosen.texts, rows=chosen.texts)
+    except HeedError:
+        if not present:
+            reading_controls(trace)  # the way back to another method
+        raise
     picked = _texts(trace, words, chosen, present)
     sentence = run_summary(trace, words, picked, present)
     guess_first.guess_result(trace, chosen)

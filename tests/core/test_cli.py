@@ -82,6 +82,14 @@ def test_every_method_that_needs_nothing_more_can_be_picked(folder, capsys, monk
     added = Method("Added", flat.function, gives=flat.gives, about="The mean again.")
     monkeypatch.setitem(METHODS, "added", added)
     assert ask(folder, "--method", "added") == 0
+    below = Method("Below", lambda source: 0.1 - flat.function(source), gives="nats", about="Of both signs.")
+    monkeypatch.setitem(METHODS, "below", below)
+    for name in ("below.png", "below.html"):
+        assert ask(folder, "--method", "below", "--out", name) == 0
+    monkeypatch.setitem(METHODS, "needy", Method("Needy", flat.function, "nats", "x", needs=("probe",)))
+    with pytest.raises(SystemExit):
+        ask(folder, "--method", "needy")
+    assert "invalid choice: 'needy'" in capsys.readouterr().err
     assert ask(folder, "--method", "picked-heads", "--layers", "1", "--heads", "0", "1", "--out", "picked.svg") == 0
     assert ask(folder, "--method", "picked-heads", "--layers", "9") == 1
     assert capsys.readouterr().err.count("\n") == 1

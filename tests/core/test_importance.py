@@ -243,7 +243,7 @@ def test_an_answer_of_another_is_read():
         ({"granularity": "letter"}, "word"),
         ({"layers": [7]}, "layer 7"),
         ({"heads": [9]}, "head 9"),
-        ({"method": "picked-heads"}, "layers="),
+        ({"method": "picked-heads"}, "needs layers, heads or both"),
         ({"method": "picked-heads", "heads": [(0, 5)]}, r"\(0, 5\)"),
         ({"method": "picked-heads", "layers": []}, "at least one"),
         ({"method": "last-layer", "layers": [0]}, "picked-heads"),
@@ -274,10 +274,10 @@ def test_only_a_trace_is_explained():
 
 
 def test_rows_that_were_not_kept():
-    with pytest.raises(MethodError, match="press Run"):
+    with pytest.raises(MethodError, match="run it again to compute them"):
         explain(dataclasses.replace(TRACE, rows=None))
     asked = dataclasses.replace(TRACE, rows=None, request=dataclasses.replace(TRACE.request, keep="none"))
-    with pytest.raises(MethodError, match="keep='all'"):
+    with pytest.raises(MethodError, match="asked to keep no attention rows: run it again"):
         explain(asked)
 
 

@@ -7,9 +7,19 @@ import pandas as pd
 import pytest
 
 from core import explain
+from core.comparing import side_by_side
 from core.errors import MethodError, PromptError
-from core.importance import METHODS, Method, MethodInput, default_study_methods, study_methods
+from core.importance import (
+    METHODS,
+    Method,
+    MethodInput,
+    default_study_methods,
+    method_problem,
+    offered_methods,
+    study_methods,
+)
 from core.records import MAX, MEAN, Importance, Probe, Rows, Units
+from core.study.digest import kept_weights, make_digest, pack_digest, unpack_digest
 from core.study.features import feature_columns, features
 from core.study.plan import Plan
 from core.study.study import Study
@@ -42,7 +52,7 @@ def reduced():
 def test_a_stored_reduction_stands_in_only_where_it_gives_the_same(median):
     for name in ("mean-attention", "last-layer", "max-heads"):
         np.testing.assert_allclose(explain(reduced(), name).values, explain(TRACE, name).values, atol=1e-4)
-    with pytest.raises(MethodError, match=r"median-head needs every head.*keep='all'"):
+    with pytest.raises(MethodError, match=r"Median head needs every head.*with every head kept"):
         explain(reduced(), "median-head")
 
 
@@ -118,6 +128,62 @@ def test_scores_above_one_are_kept_and_below_zero_refused(monkeypatch):
     monkeypatch.setitem(METHODS, "low", Method("Low", lambda s: -s.rows.weights(s.maps).mean(0), "score", "x"))
     with pytest.raises(MethodError, match="below 0"):
         features(GROUPED, explain(GROUPED, "low"))
+
+
+def signed(source: MethodInput) -> np.ndarray:
+    """Every other key counts as below 0."""
+    weights = source.rows.weights(source.maps).mean(0)
+    return 3 * np.where(np.arange(weights.shape[1]) % 2, weights, -weights)
+
+
+def test_a_digest_keeps_nats_of_both_signs(monkeypatch):
+    monkeypatch.setitem(METHODS, "signed", Method("Signed", signed, "nats", "x"))
+    made = unpack_digest(pack_digest(make_digest(GROUPED, ("mean-attention", "signed"))))
+    raw = explain(GROUPED, "signed", inputs="all").values
+    assert raw.min() < -0.1 and raw.max() > 0.1
+    np.testing.assert_allclose(kept_weights(made, "signed"), raw, atol=3e-4)
+    found = features(GROUPED, explain(GROUPED, "signed"))
+    assert found["sink"] == pytest.approx(raw[:2, 0].mean(), abs=1e-3) and found["sink"] < 0
+    assert np.isnan(found["entropy"]) and np.isnan(found["gini"]), "values below 0 make no shares"
+    np.testing.assert_array_equal(kept_weights(made), kept_weights(make_digest(GROUPED)))
+
+
+def test_methods_are_offered_where_a_run_has_what_they_need(median, monkeypatch):
+    every = tuple(METHODS)
+    monkeypatch.setitem(METHODS, "left-out", Method("Left out", left_out, "nats", "x", needs=("probe",)))
+    monkeypatch.setitem(METHODS, "slopes", Method("Slopes", left_out, "nats", "x", needs=("rows", "gradients")))
+    assert offered_methods() == offered_methods(TRACE) == every
+    assert offered_methods(TRACE, {"probe": probe()}) == (*every, "left-out")
+    assert offered_methods(TRACE, ("probe", "gradients")) == tuple(METHODS)
+    assert offered_methods(reduced()) == ("mean-attention", "last-layer", "max-heads", "picked-heads")
+    assert offered_methods(dataclasses.replace(TRACE, rows=None), ("probe",)) == ("left-out",)
+    for have in ((), ("probe",)):
+        told = {name: method_problem(TRACE, name, have) for name in METHODS}
+        assert tuple(name for name, problem in told.items() if not problem) == offered_methods(TRACE, have)
+
+
+def test_a_method_that_nothing_could_read_by_is_not_made():
+    with pytest.raises(MethodError, match="Odd needs 'probes': a method needs rows, values"):
+        Method("Odd", left_out, "nats", "x", needs=("probes",))
+    with pytest.raises(MethodError, match="Odd picks layers and heads, so it needs rows"):
+        Method("Odd", left_out, "nats", "x", needs=("probe",), picks=True)
+
+
+def test_values_that_are_no_numbers_are_told(monkeypatch):
+    monkeypatch.setitem(METHODS, "odd", Method("Odd", lambda s: np.full((3, 6), np.nan), "score", "x"))
+    with pytest.raises(MethodError, match="Odd gave values that are no finite numbers"):
+        explain(TRACE, "odd")
+
+
+def test_methods_without_rows_are_compared(monkeypatch):
+    monkeypatch.setitem(METHODS, "left-out", Method("Left out", left_out, "nats", "x", needs=("probe",)))
+    made = [
+        explain(TRACE, m, sink="separate", granularity="word", given={"probe": probe()})
+        for m in ("left-out", "mean-attention")
+    ]
+    found = side_by_side([TRACE, TRACE], made)
+    assert np.isnan(found.shares["sink"][0]) and np.isfinite(found.shares["sink"][1])
+    assert found.values[0, list(found.units.labels).index("red")] == 2 and found.agreements
 
 
 def test_a_study_reads_by_a_method_of_ones_own(median, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from core.records import Message, Rows, Segment, Trace
+from core.records import MAX, MEAN, Message, Rows, Segment, Trace
 from tests.core import charts_made_up as made
 
 HOSTILE = (
@@ -85,6 +85,18 @@ def attentionless() -> Trace:
 def evicted() -> Trace:
     """A run whose attention rows were evicted."""
     return replace(run("Where did the rows go?"), rows=None)
+
+
+def reduced() -> Trace:
+    """A run that keeps each layer's mean and maximum in place of its heads."""
+    trace = run("How much is kept?")
+    assert trace.rows is not None
+    weights = trace.rows.weights().reshape(4, 3, trace.steps, -1)
+    kept = np.concatenate([weights.mean(1), weights.max(1)])
+    places = {"layers": np.tile(np.arange(4), 2), "heads": np.repeat([MEAN, MAX], 4)}
+    packed = np.round(65535 * np.sqrt(kept)).astype(np.uint16)
+    rows = Rows(trace.rows.queries, packed=packed, sums=kept.sum(-1), **places)
+    return replace(trace, rows=rows, request=replace(trace.request, keep="reduced"))
 
 
 def short() -> Trace:

@@ -371,6 +371,17 @@ def test_a_file_opens_again(visit, keep):
     assert all(store.full_run_id(r.id) for r in runs)
 
 
+@pytest.mark.parametrize("length", [64, 12])
+def test_a_link_to_a_deleted_example_brings_it_back(visit, length):
+    visit("compare")
+    shipped = [r.id for r in store.find_runs()][:2]
+    store.delete_runs(shipped)
+    app = fine(visit("compare", runs=",".join(run[:length] for run in shipped)))
+    assert not app.warning and [c.run for c in app.session_state["columns"]] == shipped
+    store.delete_runs(shipped)
+    assert not visit(run=shipped[0][:length]).error and store.full_run_id(shipped[0])
+
+
 @pytest.mark.parametrize("page", ["compare", "runs"])
 @pytest.mark.parametrize("data", [b"", b"{}", b"\x00\xff", b'{"format": "heed-comparison", "version": 1}', b"[" * 5000])
 def test_a_file_of_something_else_is_one_sentence(visit, page, data):

@@ -117,7 +117,11 @@ def test_odd_runs_are_drawn_or_told(visit, keep, make, view):
 def test_runs_without_rows_say_so_and_offer_what_there_is(visit, keep):
     assert "has no attention" in texts(fine(visit(run=keep(made_up.attentionless()))))
     shown = fine(visit(run=keep(made_up.evicted())))
-    assert "press Run to compute them again" in texts(shown)
+    assert "press Run to compute them again" in texts(shown) and "made room for newer runs" in texts(shown)
+    never = made_up.evicted()
+    never = replace(never, request=replace(never.request, keep="none"))
+    told = texts(fine(visit(run=keep(never))))
+    assert "asked to keep no attention rows" in told and "made room" not in told
     assert shown.get("vega_lite_chart") and made_up.evicted().answer in [t.value for t in shown.text]
 
 

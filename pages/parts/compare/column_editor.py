@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -27,8 +28,17 @@ from pages.parts.compare.column_state import (
 )
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import TYPED, model_option
-from pages.parts.run_form import MARKS_HELP, SYSTEMS, TURN_ROLES
-from pages.parts.run_settings import MOST_NEW_TOKENS, MOST_SEED, RUN_MODES, RunSettings
+from pages.parts.run_cache import about_methods, readable_methods
+from pages.parts.run_form import MARKS_HELP, TURN_ROLES
+from pages.parts.run_settings import RUN_MODES, RunSettings
+from pages.parts.settings_fields import (
+    answer_field,
+    author_fields,
+    sampling_fields,
+    stop_field,
+    system_fields,
+    thinking_field,
+)
 
 FIELD_NAMES = tuple(f.name for f in fields(RunSettings) if f.name != "turns")
 READING_FIELDS = ("method", "layers", "heads")
@@ -56,8 +66,13 @@ def _button(text: str, icon: str, about: str, act: Callable[[int], None], key: s
     st.button(text, key=key, help=about, icon=sign, type="tertiary", on_click=act, args=(uid,))
 
 
-def column_editor(column: Column, policy: str, layers: tuple[int, ...], heads: int) -> Column:
-    """Draws the editor and returns the edited column. ``layers`` and ``heads``: those that its model has."""
+def column_editor(
+    column: Column, policy: str, layers: tuple[int, ...], heads: int, trace: Trace | None = None
+) -> Column:
+    """Draws the editor and returns the edited column.
+
+    ``layers`` and ``heads``: those that its model has. ``trace``: its run, which decides what methods are offered.
+    """
     _prepare(column)
     about = escape_markdown(column_summary(edited_column(column), short=len(current_columns()) > 2))
     with st.expander(f"Edit · {about}", expanded=column.open, icon=":material/edit:", key=f"edit_{column.uid}"):
@@ -67,15 +82,11 @@ def column_editor(column: Column, policy: str, layers: tuple[int, ...], heads: i
         what = "Raw text, read as it stands" if raw else "Your message"
         st.text_area(what, key=_key(column, "prompt"), height=110, help=MARKS_HELP)
         if mode == "Given answer":
-            st.text_area("The answer to score", key=_key(column, "answer"), height=80)
-            about = "Another model or a person. The page then says “as read by” the model of this column."
-            st.text_input(
-                "Who wrote it", key=_key(column, "author"), placeholder="This model", max_chars=80, help=about
-            )
-            st.checkbox("The prompt is raw text", key=_key(column, "raw_given"))
+            answer_field(partial(_key, column))
+            author_fields(partial(_key, column), "of this column")
         with st.popover("Settings", icon=":material/tune:", width="stretch"):
             turns = _settings(column, policy, mode or "Chat", raw)
-        _method(column, layers, heads)
+        _method(column, layers, heads, trace)
     now = edited_column(column, turns)
     if now != column:
         update_column(now)
@@ -122,36 +133,16 @@ def _model(column: Column) -> None:
 
 def _settings(column: Column, policy: str, mode: str, raw: bool) -> tuple[tuple[str, str], ...]:
     """Draws the settings that seldom change; returns the earlier turns."""
+    key = partial(_key, column)
     if mode != "Given answer":
-        st.number_input(
-            "New tokens",
-            1,
-            MOST_NEW_TOKENS,
-            key=_key(column, "new_tokens"),
-            help="The longest answer, in tokens.",
-        )
-        about = "0 is greedy: always the likeliest token."
-        st.number_input("Temperature", 0.0, 10.0, step=0.1, key=_key(column, "temperature"), help=about)
-        if st.session_state[_key(column, "temperature")]:
-            about = "Sample from the likeliest tokens up to this sum."
-            st.number_input("Top-p", 0.01, 1.0, step=0.05, key=_key(column, "top_p"), help=about)
-            about = "The same seed writes the same answer."
-            st.number_input("Seed", -MOST_SEED, MOST_SEED, key=_key(column, "seed"), help=about)
-        st.text_area("Stop at (one text a line)", key=_key(column, "stop"), height=68)
+        sampling_fields(key, st, st)
+        stop_field(key)
     if raw:
         st.caption("Raw text has no system message and no turns.")
         return column.filled.turns
     if policy == OWN_SYSTEM:
-        st.segmented_control(
-            "System message",
-            list(SYSTEMS),
-            key=_key(column, "system"),
-            required=True,
-            format_func=lambda k: SYSTEMS[k],
-        )
-        if st.session_state[_key(column, "system")] == "replace":
-            st.text_area("Your system message", key=_key(column, "system_text"), height=80)
-    st.toggle("Let the model think first", key=_key(column, "thinking"), help="For models with a thinking mode.")
+        system_fields(key)
+    thinking_field(key)
     return _turns(column)
 
 
@@ -180,10 +171,10 @@ def _again(column: Column, turns: tuple[tuple[str, str], ...]) -> None:
     st.rerun()
 
 
-def _method(column: Column, layers: tuple[int, ...], heads: int) -> None:
-    about = "\n\n".join(f"**{m.label}**: {m.about}" for m in METHODS.values())
+def _method(column: Column, layers: tuple[int, ...], heads: int, trace: Trace | None) -> None:
     key = _key(column, "method")
-    st.selectbox("Method", list(METHODS), key=key, format_func=lambda m: METHODS[m].label, help=about)
+    names = dict.fromkeys([*readable_methods(trace), st.session_state[key]])  # what it has stays until it is changed
+    st.selectbox("Method", names, key=key, format_func=lambda m: METHODS[m].label, help=about_methods(trace))
     if not METHODS[st.session_state[key]].picks:
         return
     for name, have, label in (("layers", layers, "Layers"), ("heads", tuple(range(heads)), "Heads")):

@@ -13,6 +13,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import HeedError
+from core.importance import keeps_heads
 from core.jobs.run_jobs import Outcome, run_all_work
 from core.models.model_key import known_ref, resolve
 from core.records import Request, Trace
@@ -50,9 +51,9 @@ class ColumnRun:
 
 
 def model_shape(column: Column, trace: Trace | None) -> tuple[tuple[int, ...], int]:
-    """(layers with attention, number of heads) of the column's model; ``((), 0)`` where unknown."""
+    """(layers with attention, number of heads) that can be picked in the column's model; ``((), 0)`` where unknown."""
     if trace is not None and trace.model.key.name == column.filled.model:
-        return trace.model.attention_layers, trace.model.heads
+        return trace.model.attention_layers, trace.model.heads if keeps_heads(trace) else 0
     try:
         ref = known_ref(resolve(column.filled.model))
     except HeedError:
@@ -111,7 +112,8 @@ def _opened(seen: ColumnRun, run: str, request: Request | None) -> ColumnRun:
         problem = f"{trace.model.label} has no attention, so it cannot stand beside the others."
         return replace(seen, problem=problem)
     if trace.rows is None:
-        problem = f"The attention rows of run {run[:8]} are not stored any more: press Compare to compute them again."
+        why = "were not kept" if trace.request.keep == "none" else "are not stored any more"
+        problem = f"The attention rows of run {run[:8]} {why}: press Compare to compute them."
         return replace(seen, missing=True, problem=problem)
     return replace(seen, trace=trace)
 

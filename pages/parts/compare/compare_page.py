@@ -88,7 +88,7 @@ def _draw() -> None:
         with job:
             shared_controls.run_button(seen)
         shared_controls.job_messages(own)
-    all_of = match_columns(seen, level)
+    seen, all_of = match_columns(seen, level)
     _address([s.column for s in own], level)
     _texts(seen, all_of, places, shared)
     if all_of is not None:
@@ -106,7 +106,7 @@ def _column(column: Column, letter: str, place: DeltaGenerator) -> ColumnRun:
     column = before.column
     with place:
         column_header(column, letter, before.trace)
-        now = column_editor(column, policy, *model_shape(column, before.trace))
+        now = column_editor(column, policy, *model_shape(column, before.trace), before.trace)
     return before if now == column else find_run(now, letter, policy, text)
 
 

@@ -6,17 +6,17 @@ Guarded by tests/pages/test_compare.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
 
 from core.comparing import WordCells, common_granularity, side_by_side, word_cells_of
-from core.errors import MethodError
-from core.importance import METHODS
+from core.errors import HeedError, MethodError
+from core.importance import METHODS, keeps_heads
 from core.records import Comparison, Importance, Trace
 from pages.parts.compare.column_runs import ColumnRun
-from pages.parts.run_cache import importance
+from pages.parts.run_cache import importance, records_stamp
 
 Name = tuple[Any, ...]
 
@@ -39,7 +39,9 @@ class DrawnColumn:
         """Cache key of this column."""
         trace, method = self.trace, self.seen.column.method
         picked = (self.reading["layers"], self.reading["heads"])
-        return (trace.id, trace.created, trace.request.segments, method, *picked, self.steps.columns.granularity)
+        records = records_stamp(trace, method)
+        granularity = self.steps.columns.granularity
+        return (trace.id, trace.created, trace.request.segments, method, *picked, granularity, records)
 
     @property
     def share(self) -> bool:
@@ -99,18 +101,27 @@ def _way(drawn: DrawnColumn) -> str:
     return f" · {'layer' + layers if picked and not drawn.reading['heads'] else method + layers}"
 
 
-def match_columns(seen: Sequence[ColumnRun], level: str) -> MatchedColumns | None:
-    """Compares the columns that have a run; None where there is none. ``level``: word, sentence or segment."""
-    there = [(s, s.trace) for s in seen if s.trace is not None]
-    if not there:
-        return None
-    level = common_granularity([t for _, t in there], level)
-    drawn = tuple(_read(s, t, level) for s, t in there)
-    return MatchedColumns(drawn, _comparison(tuple(d.name for d in drawn), False, _drawn=drawn))
+def match_columns(seen: Sequence[ColumnRun], level: str) -> tuple[list[ColumnRun], MatchedColumns | None]:
+    """Compares the columns that have a run which their method can read. ``level``: word, sentence or segment.
+
+    Returns the columns, with the problem of those that cannot be read, and the comparison; None where none can.
+    """
+    traces = [s.trace for s in seen if s.trace is not None]
+    level = common_granularity(traces, level)
+    out, drawn = [], []
+    for s in seen:
+        try:
+            drawn += [] if s.trace is None else [_read(s, s.trace, level)]
+            out.append(s)
+        except HeedError as error:
+            out.append(replace(s, trace=None, problem=str(error)))
+    if not drawn:
+        return out, None
+    return out, MatchedColumns(tuple(drawn), _comparison(tuple(d.name for d in drawn), False, _drawn=drawn))
 
 
 def _read(seen: ColumnRun, trace: Trace, level: str) -> DrawnColumn:
-    reading = seen.column.reading(trace.model.attention_layers, trace.model.heads)
+    reading = seen.column.reading(trace.model.attention_layers, trace.model.heads if keeps_heads(trace) else 0)
     method = seen.column.method
     rows = level if level in ("word", "sentence") else "word" if trace.tokens.proven else "token"
     words = importance(trace, method, **reading, sink="separate", columns=level, rows=rows)

@@ -11,7 +11,6 @@ from typing import Any
 
 import streamlit as st
 
-from core import store
 from core.errors import HeedError
 from core.importance import METHODS, PICKED_METHOD
 from core.models.catalogue import DEFAULT_MODEL
@@ -27,8 +26,8 @@ from pages.parts.compare.column_state import (
     policy_of,
     put_columns,
 )
-from pages.parts.frame import example_ids, restore_example
-from pages.parts.run_cache import open_trace
+from pages.parts.frame import example_ids, restore_example, stored_id
+from pages.parts.run_cache import open_trace, readable_methods
 from pages.parts.run_settings import SKY, RunSettings
 
 SECOND = "qwen2.5-coder-0.5b-instruct"
@@ -101,7 +100,8 @@ def preset_two_prompts() -> None:
 def preset_methods() -> None:
     """The run of the first column, read by several methods."""
     first = _first()
-    names = [m for m in METHODS if not METHODS[m].picks]
+    trace = _example(first.run) if first.run else None
+    names = [m for m in readable_methods(trace) if not METHODS[m].picks]
     put_columns([fresh_column(first, method=m, layers=(), heads=()) for m in names])
 
 
@@ -143,8 +143,8 @@ def open_runs(asked: Sequence[str], readings: Sequence[dict[str, Any]] = (), edi
     """
     found, problems = [], []
     for i, name in enumerate(asked):
-        run = store.full_run_id(name)
         try:
+            run = stored_id(name)
             trace = None if run is None else open_trace(run, job_progress.last_request())
         except HeedError as error:
             problems.append(str(error))

@@ -30,11 +30,9 @@ PACE = 1.2e-10
 """Seconds per parameter and token, measured with SmolLM2 on two cores."""
 PILOT = 10
 """Items of a pilot."""
-WRAPPING = [name for name, form in STRUCTURES.items() if "{prompt}" in form.template]
-"""Structures that take an item as one whole prompt."""
 ABOUT_RHO = (
-    "The weakest rank correlation over all prompts, taken without sign, that so many prompts detect in 80 of 100 "
-    "studies. Weaker ones may go undetected: add items."
+    "The weakest rank correlation over all prompts, positive or negative, that a study of this size finds in 80 of 100 "
+    "tries. Weaker ones may go undetected: add items."
 )
 ABOUT_PILOT = "Runs the first 10 items, taken from the tasks in turn. They count for the whole study."
 
@@ -119,6 +117,11 @@ def start_box(plan: Plan | None, problem: str, done: int) -> None:
             st.error(escape_markdown(told), icon=":material/error:")
 
 
+def structures_of_whole_prompts() -> list[str]:
+    """Structures that take an item as one whole prompt."""
+    return [name for name, form in STRUCTURES.items() if "{prompt}" in form.template]
+
+
 def _estimate(plan: Plan, done: int) -> int:
     """Draws the estimate; returns the number of runs."""
     try:
@@ -144,9 +147,8 @@ def _estimate(plan: Plan, done: int) -> int:
                 st.caption(f"{count:,} times: {escape_markdown(why)}.")
     if not found.runs:
         st.warning("None of these items fits these structures: pick others, or see why above.", icon=":material/info:")
-        st.button(
-            "Use structures that fit any item", key=field_key("wrap"), on_click=put_field, args=("structures", WRAPPING)
-        )
+        fitting = ("structures", structures_of_whole_prompts())
+        st.button("Use structures that fit any item", key=field_key("wrap"), on_click=put_field, args=fitting)
     return int(found.runs)
 
 

@@ -37,7 +37,6 @@ FORM_DEFAULTS: dict[str, Any] = {
     "temperature": 0.0,
     "top_p": 1.0,
     "seeds": "0, 1, 2",
-    "methods": list(default_study_methods()),
     "effects": True,
     "pairs": (),
     "templates": {},
@@ -45,7 +44,7 @@ FORM_DEFAULTS: dict[str, Any] = {
     "limit": ALL_ITEMS,
     "shots": 0,
 }
-"""First value of every field; its session key is ``field_key`` of the name."""
+"""First value of every field but ``methods``; its session key is ``field_key`` of the name."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,8 @@ def field_key(name: str) -> str:
 
 def prepare_study_form() -> None:
     """Sets the first values once per session; call before any widget is drawn. Copies lists: no session shares them."""
-    for name, value in FORM_DEFAULTS.items():
+    first = FORM_DEFAULTS | {"methods": list(default_study_methods())}  # plugins may have added some since the import
+    for name, value in first.items():
         st.session_state.setdefault(field_key(name), list(value) if isinstance(value, list) else value)
 
 

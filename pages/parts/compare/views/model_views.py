@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.importance import METHODS
 from core.runs import Draft
 from pages.parts.compare.column_state import apply_system_rule
 from pages.parts.compare.matched_columns import MatchedColumns
@@ -20,6 +21,9 @@ def column_stability(all_of: MatchedColumns) -> ViewFigure:
     """Draws how stable one column's attention is under small edits of its prompt, or over seeds."""
     run = pick_column(all_of, "compare_stable")
     drawn = all_of.drawn[run]
+    if not METHODS[drawn.seen.column.method].from_rows:
+        st.info("Stability reads many runs, each by its attention rows alone: choose another method in this column.")
+        return ViewFigure(None, lambda: "")
     return stability_view(
         drawn.seen.asked.draft(),
         drawn.trace,
