@@ -1,0 +1,65 @@
+"""Draws the fields of a run's settings, for the form of Explore and for each column of Compare.
+
+``key`` turns the name of a setting (a field of ``RunSettings``) into the key of its widget; ``kept`` goes to every
+widget. The keys must be in the session state before. Guarded by tests/pages/test_compare.py and
+tests/pages/test_explore.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from pages.parts.run_settings import ABOUT_TOP_P, MOST_NEW_TOKENS, MOST_SEED
+
+SYSTEMS = {"keep": "Keep the template's", "replace": "Replace by mine", "none": "None"}
+ABOUT_SYSTEM = (
+    "Some chat templates add a system message by themselves: keep it, replace it by your own, or take it out."
+)
+
+SettingKey = Callable[[str], str]
+
+
+def sampling_fields(key: SettingKey, first: Any, second: Any, **kept: Any) -> None:
+    """Draws length and sampling of an answer, by turns in the containers ``first`` and ``second``."""
+    about = "The longest answer, in tokens."
+    first.number_input("New tokens", 1, MOST_NEW_TOKENS, key=key("new_tokens"), help=about, **kept)
+    about = "0 is greedy: always the likeliest token."
+    second.number_input("Temperature", 0.0, 10.0, step=0.1, key=key("temperature"), help=about, **kept)
+    if st.session_state[key("temperature")] > 0:
+        first.number_input("Top-p", 0.01, 1.0, step=0.05, key=key("top_p"), help=ABOUT_TOP_P, **kept)
+        about = "The same seed writes the same answer."
+        second.number_input("Seed", -MOST_SEED, MOST_SEED, key=key("seed"), help=about, **kept)
+
+
+def stop_field(key: SettingKey, **kept: Any) -> None:
+    """Draws the texts at which an answer stops."""
+    st.text_area("Stop at (one text a line)", key=key("stop"), height=68, **kept)
+
+
+def answer_field(key: SettingKey, **kept: Any) -> None:
+    """Draws the answer that is given and scored."""
+    st.text_area("The answer to score", key=key("answer"), height=80, placeholder="Paste an answer", **kept)
+
+
+def author_fields(key: SettingKey, reader: str, **kept: Any) -> None:
+    """Draws who wrote a given answer and whether its prompt is raw text; ``reader`` says which model reads it."""
+    about = f"Another model or a person. The page then says “as read by” the model {reader}."
+    st.text_input("Who wrote it", key=key("author"), placeholder="This model", max_chars=80, help=about, **kept)
+    st.checkbox("The prompt is raw text", key=key("raw_given"), **kept)
+
+
+def system_fields(key: SettingKey, **kept: Any) -> None:
+    """Draws what becomes of the chat template's system message, and the text that replaces it."""
+    options: dict[str, Any] = {"required": True, "format_func": lambda k: SYSTEMS[k], "help": ABOUT_SYSTEM}
+    st.segmented_control("System message", list(SYSTEMS), key=key("system"), **options, **kept)
+    if st.session_state[key("system")] == "replace":
+        st.text_area("Your system message", key=key("system_text"), height=80, **kept)
+
+
+def thinking_field(key: SettingKey, **kept: Any) -> None:
+    """Draws whether the model thinks before it answers."""
+    about = "For models with a thinking mode."
+    st.toggle("Let the model think first", key=key("thinking"), help=about, **kept)
