@@ -15,7 +15,7 @@ import streamlit as st
 from pages.parts.run_settings import ABOUT_TOP_P, MOST_NEW_TOKENS, MOST_SEED
 
 SYSTEMS = {"keep": "Keep the template's", "replace": "Replace by mine", "none": "None"}
-ABOUT_SYSTEM = (
+ABOUT_OWN_SYSTEM = (
     "Some chat templates add a system message by themselves: keep it, replace it by your own, or take it out."
 )
 
@@ -53,7 +53,7 @@ def author_fields(key: SettingKey, reader: str, **kept: Any) -> None:
 
 def system_fields(key: SettingKey, **kept: Any) -> None:
     """Draws what becomes of the chat template's system message, and the text that replaces it."""
-    options: dict[str, Any] = {"required": True, "format_func": lambda k: SYSTEMS[k], "help": ABOUT_SYSTEM}
+    options: dict[str, Any] = {"required": True, "format_func": lambda k: SYSTEMS[k], "help": ABOUT_OWN_SYSTEM}
     st.segmented_control("System message", list(SYSTEMS), key=key("system"), **options, **kept)
     if st.session_state[key("system")] == "replace":
         st.text_area("Your system message", key=key("system_text"), height=80, **kept)
