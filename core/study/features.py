@@ -25,7 +25,7 @@ from ..importance.methods import DEFAULT_METHOD, METHODS
 from ..records import SLICES, Digest, Importance, Trace
 from .digest import answer_slices, kept_weights, make_digest
 
-SEGMENTS = ("instruction", "context", "question", "example", "check")
+FEATURE_PARTS = ("instruction", "context", "question", "example", "check")
 """Named parts of the prompt; ``check``: the spans of all its verifiable instructions together."""
 OTHERS = ("system", "template", "output")
 PART_NAMES = {
@@ -36,8 +36,8 @@ PART_NAMES = {
 }
 """Displayed names of parts whose key is no plain word."""
 EFFECT_MODES = {"masked": "hidden from attention, positions kept", "removed": "taken out of the prompt"}
-TOP = 5
-HEAD_GROUPS = ("sink", "template", "system", "user", "output", *SEGMENTS)
+TOP_INPUTS = 5
+HEAD_GROUPS = ("sink", "template", "system", "user", "output", *FEATURE_PARTS)
 """The groups of which ``head_features`` returns each head's share; lookback comes last."""
 
 BY_LENGTH = {"length": "a longer answer has more of its own words to read, which moves this share by itself"}
@@ -117,11 +117,14 @@ class MethodReading:
         return float(self.uniform[:, at].sum(1).mean() * once)
 
     def text(self) -> np.ndarray | None:
-        """Returns float64 [A, tokens of the user's text]: shares scaled to one; None where nothing of it was read."""
+        """Returns float64 [A, tokens of the user's text]: shares scaled to one.
+
+        None where nothing of it was read, and where values below 0 make no shares.
+        """
         inside = self.in_text()
         part = self.rows[:, : self.found.prompt_length][:, inside]
         total = part.sum(1, keepdims=True)
-        return part / total if inside.any() and (total > 0).all() else None
+        return part / total if inside.any() and (total > 0).all() and (part >= 0).all() else None
 
     def in_text(self) -> np.ndarray:
         """Returns bool [P]: the user's text, that is messages of the user, and named parts wherever they stand."""
@@ -200,9 +203,9 @@ def gini(reading: MethodReading) -> float:
 def top_share(reading: MethodReading) -> float:
     """Returns the share of the five most read tokens of each step, mean over the steps; undefined up to five tokens."""
     part = reading.text()
-    if part is None or part.shape[1] <= TOP:
+    if part is None or part.shape[1] <= TOP_INPUTS:
         return np.nan
-    return float(np.sort(part, axis=1)[:, -TOP:].sum(1).mean())
+    return float(np.sort(part, axis=1)[:, -TOP_INPUTS:].sum(1).mean())
 
 
 def drift(reading: MethodReading) -> float:
@@ -264,8 +267,8 @@ _TEXT = "over the user's text, shares scaled to one; mean over steps"
 _HERE = "Heed"
 
 FEATURES: dict[str, Feature] = {
-    **{f"share_{part}": _share(part) for part in (*SEGMENTS, *OTHERS)},
-    **{f"multiple_{part}": _multiple(part) for part in (*SEGMENTS, *OTHERS)},
+    **{f"share_{part}": _share(part) for part in (*FEATURE_PARTS, *OTHERS)},
+    **{f"multiple_{part}": _multiple(part) for part in (*FEATURE_PARTS, *OTHERS)},
     "sink": Feature("Sink", mean_share("sink"), "share", f"{_OWN}the first token.", "0 to 1",
                     "Xiao et al. 2024, arXiv 2309.17453", linked=BY_LENGTH),
     "entropy": Feature("Entropy of reading", entropy, "nats", f"-sum p ln p {_TEXT}.", "0 up", "Shannon 1948",
@@ -285,7 +288,7 @@ FEATURES: dict[str, Feature] = {
                         "a / (a + b), a the share per prompt token, b the share per token of the own output so far; "
                         "mean over heads and over the answer's steps after the first.",
                         "0 to 1", "Chuang et al. 2024, arXiv 2407.07071", "digest", linked=BY_LENGTH),
-    **{name: feature for mode in EFFECT_MODES for part in SEGMENTS for name, feature in _effect(mode, part).items()},
+    **{name: one for mode in EFFECT_MODES for part in FEATURE_PARTS for name, one in _effect(mode, part).items()},
 }  # fmt: skip
 """Features by name. Which columns a table has of them depends on its methods: ``feature_columns``."""
 
