@@ -79,8 +79,11 @@ SETS_HTML = re.compile(r"\.(?:(?:inner|outer)HTML\s*\+?=(?!=)|insertAdjacentHTML
 DRAWING = "core.charts.notebook_html"
 """A record draws itself in a notebook: the one import that goes back, made when it is drawn."""
 
-MAY_REPEAT = {"main"}
-"""Names that every command has."""
+MAY_REPEAT = {"main", "T"}
+"""The name that every command has; ``x.T`` transposes an array."""
+
+ALSO_WORDS = {"rating"}
+"""Keys of registries that are also the everyday name of a column of another table."""
 
 COMMANDS = (
     *("core/cli.py", "core/models/prefetch.py", "core/study/commands.py"),
@@ -256,6 +259,44 @@ def public_names_are_unique(files: Sources) -> list[str]:
     return [f"{name} stands in {', '.join(sorted(paths))}" for name, paths in where.items() if len(paths) > 1]
 
 
+def constants_of(text: str) -> list[str]:
+    """Public names that a module sets at its top."""
+    nodes = [n for n in tree_of(text).body if isinstance(n, ast.Assign | ast.AnnAssign)]
+    targets = [t for n in nodes for t in (n.targets if isinstance(n, ast.Assign) else [n.target])]
+    return [t.id for t in targets if isinstance(t, ast.Name) and not t.id.startswith("_")]
+
+
+def shared_constants_are_unique(files: Sources) -> list[str]:
+    """A constant that another file imports is the only one of its name; a file's own BATCH or LIMIT may repeat."""
+    where: dict[str, list[str]] = {}
+    for path, text in files.items():
+        for name in constants_of(text):
+            where.setdefault(name, []).append(path)
+    shared = {n.split(".")[-1] for p, text in files.items() for _, n in imported(p, text)}
+    shared |= {
+        node.attr
+        for text in files.values()
+        for node in nodes_of(text)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.attr.isupper()
+    } - MAY_REPEAT
+    return [
+        f"{name} stands in {', '.join(where[name])}" for name in sorted(shared & where.keys()) if len(where[name]) > 1
+    ]
+
+
+def statistics_know_no_column(files: Sources) -> list[str]:
+    """Statistics get the names of columns, structures and baselines from whoever calls them."""
+    from core import FEATURES, METRICS, STRUCTURES
+
+    ours = {*FEATURES, *METRICS, *STRUCTURES} - ALSO_WORDS
+    return [
+        f"{path}:{line} names {value!r}"
+        for path, text in files.items()
+        for line, value in strings(text)
+        if value in ours
+    ]
+
+
 def guards_exist(files: Sources) -> list[str]:
     """Docstrings name the test that guards a module; a name of no file guards nothing."""
     there = {f.name for f in (ROOT / "tests").rglob("test_*.py")}
@@ -359,6 +400,9 @@ def modules_say_what_they_are(files: Sources) -> list[str]:
 
 
 CODE = ("app.py", "pages", "core")
+NO_TEST = "test_" + "of_nothing.py"
+"""In two pieces, since the rule reads this file too."""
+GUARDED = ("core", "pages", "scripts", "benchmarks", "tests", "docs/**/*.md", "*.md")
 SCRIPTS = ("core/**/*.js", "core/**/*.html", "pages/**/*.js", "pages/**/*.html")
 RULES = [
     (core_knows_no_page, ("core",), "core/x.py", "def f():\n    import streamlit as st"),
@@ -377,7 +421,10 @@ RULES = [
     (core_imports_itself_by_dots, ("core",), "core/text/x.py", "from core.errors import HeedError"),
     (core_imports_itself_by_dots, ("core",), "core/text/x.py", "def f():\n    import heed"),
     (public_names_are_unique, ("core", "pages"), "core/text/read.py", ""),
-    (guards_exist, ("core", "pages", "scripts", "benchmarks"), "core/x.py", "# see tests/core/test_of_nothing.py"),
+    (shared_constants_are_unique, ("core",), "core/text/x.py", "METHODS = ()"),
+    (statistics_know_no_column, ("core/study/statistics",), "core/study/statistics/x.py", "BASE = 'instruction_first'"),
+    (guards_exist, GUARDED, "core/x.py", f"# see tests/core/{NO_TEST}"),
+    (guards_exist, GUARDED, "docs/x.md", f"`tests/core/{NO_TEST}` holds it to that."),
     (modules_have_their_tests, ("core",), "core/charts/x.py", "# tests/core/test_charts_study.py"),
     (pages_touch_no_model, ("app.py", "pages"), "pages/x.py", "import torch"),
     (pages_touch_no_model, ("app.py", "pages"), "app.py", "model.hf.config"),
@@ -398,6 +445,16 @@ RULES = [
 ]
 
 
+BESIDE = {
+    public_names_are_unique: {"core/store/read.py": ""},
+    shared_constants_are_unique: {
+        "core/importance/methods.py": "METHODS = {}",
+        "core/charts/y.py": "from ..importance.methods import METHODS",
+    },
+}
+"""What stands beside a source that breaks a rule about several files."""
+
+
 @pytest.mark.parametrize(("rule", "where"), dict.fromkeys((rule, where) for rule, where, _, _ in RULES))
 def test_rule_holds(rule, where):
     files = sources(*where)
@@ -407,7 +464,7 @@ def test_rule_holds(rule, where):
 
 @pytest.mark.parametrize(("rule", "path", "text"), [(rule, path, text) for rule, _, path, text in RULES])
 def test_rule_can_fail(rule, path, text):
-    beside = {"core/store/read.py": ""} if rule is public_names_are_unique else {}
+    beside = BESIDE.get(rule, {})
     assert rule({path: text} | beside) != []
 
 

@@ -28,7 +28,7 @@ from .text_labels import (
 )
 
 READ_NAME, UNIFORM_NAME = legend_title("share"), "uniform reading"
-WIDTH = 860
+FIGURE_WIDTH = 860
 
 
 def share_by_step_chart(
@@ -41,7 +41,7 @@ def share_by_step_chart(
     caption: Sequence[str] = (),
     title: str = "Over the answer",
     unit: str = "share",
-    width: int = WIDTH,
+    width: int = FIGURE_WIDTH,
     height: int = 300,
 ) -> alt.LayerChart:
     """Draws lines of ``shares[group][i]`` at output token ``labels[i]``, step ``steps[i]`` (from 0, as in arrays).

@@ -16,13 +16,12 @@ import numpy as np
 from ..checks import short_repr
 from ..errors import MethodError
 from ..records import Importance, Trace, Units
-from ..text.units import units
+from ..text.units import GRANULARITIES, units
 from .methods import DEFAULT_METHOD, Heads, Method, MethodInput, get_method, mean_attention, method_weights
 from .uniform import uniform_of
 
 SINKS = ("keep", "separate", "drop")
 INPUTS = ("prompt", "all")
-GRANULARITIES = ("token", "word", "sentence", "segment", "role")
 SHARE_GROUPS = ("sink", "template", "system", "user", "assistant", "query", "output")
 
 

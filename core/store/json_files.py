@@ -36,7 +36,9 @@ MAX_FILE = 512 * 2**20
 MAX_ARRAYS = 2**30
 """Most bytes of its unpacked arrays; a run with more is exported without attention rows."""
 ARRAY_DTYPES = {"float32": "<f4", "int32": "<i4", "int64": "<i8", "uint16": "<u2"}
-NO_MEMORY = "There is not enough memory to open this file: close other programs, or save the run without its rows."
+NO_MEMORY_TO_OPEN = (
+    "There is not enough memory to open this file: close other programs, or save the run without its rows."
+)
 LEFT_OUT = "The attention rows were left out of this file, which would have become too large."
 
 
@@ -59,7 +61,7 @@ def parse_json(data: bytes) -> Any:
     try:
         return json.loads(data)
     except MemoryError as error:
-        raise StoreError(NO_MEMORY) from error
+        raise StoreError(NO_MEMORY_TO_OPEN) from error
     except (ValueError, RecursionError) as error:
         raise StoreError("This file is no JSON, or was cut off: choose a file that was saved as JSON.") from error
 
@@ -74,7 +76,7 @@ def run_from_json(data: bytes) -> Trace:
     try:
         trace = _open(whole)
     except MemoryError as error:
-        raise StoreError(NO_MEMORY) from error
+        raise StoreError(NO_MEMORY_TO_OPEN) from error
     except (ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
         raise StoreError("This file does not hold a whole run: save it again where it came from.") from error
     return trace

@@ -33,7 +33,7 @@ SILENT = 600.0
 TRIES = 5
 """Times that the process may die while it holds a cell alone, before the cell counts as failed."""
 
-SCHEMA = """
+TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS plans (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL, at REAL NOT NULL, json TEXT NOT NULL, frozen TEXT NOT NULL);
@@ -71,7 +71,7 @@ def connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")
         if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'ratings'").fetchone():
-            db.executescript(SCHEMA)
+            db.executescript(TABLES)
     except sqlite3.Error as error:
         raise StoreError(
             f"The study at {path.parent} cannot be opened ({error}): check its disk and rights."

@@ -18,7 +18,7 @@ from ..errors import PromptError
 from ..records import Instruction, Item, Message, MessageSpan, Segment
 from .item_files import ITEM_PARTS, Example
 
-FIELDS = ("instruction", "context", "examples", "question", "prompt")
+PLACEHOLDERS = ("instruction", "context", "examples", "question", "prompt")
 OWN_PREFIX = "custom:"
 """Prefix of the names of the user's own structures."""
 
@@ -179,8 +179,8 @@ def _pieces(text: str) -> list[tuple[str, str]]:
                 f"A lone {m[0]} stands in the template at {around!r}: write {m[0] * 2} for the brace itself."
             )
         field = m[1].strip().lower()
-        if field not in FIELDS:
-            known = ", ".join(f"{{{f}}}" for f in FIELDS)
+        if field not in PLACEHOLDERS:
+            known = ", ".join(f"{{{f}}}" for f in PLACEHOLDERS)
             raise PromptError(
                 f"The template has an unknown placeholder {m[0]}: the placeholders are {known}; "
                 "for braces of your own write {{ and }}."

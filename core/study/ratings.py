@@ -26,7 +26,7 @@ from .quality.metric_value import UNRATED
 if TYPE_CHECKING:
     import pandas as pd
 
-SCALE = {1: "very bad", 2: "bad", 3: "in between", 4: "good", 5: "very good"}
+RATING_SCALE = {1: "very bad", 2: "bad", 3: "in between", 4: "good", 5: "very good"}
 COMMON_BLOCK = 20
 """Size of a block: all raters finish one before they get the next."""
 LONGEST_NAME = 40
@@ -100,8 +100,8 @@ def check_rater(name: str) -> str:
 
 def put_rating(db: sqlite3.Connection, card: Card, rater: str, rating: int) -> None:
     """Stores the rating (1 to 5) of ``rater`` for the runs of one card, replacing an earlier one. Raises StudyError."""
-    if isinstance(rating, bool) or rating not in SCALE:
-        raise StudyError(f"A rating is a whole number from 1 to {max(SCALE)}, not {rating!r}.")
+    if isinstance(rating, bool) or rating not in RATING_SCALE:
+        raise StudyError(f"A rating is a whole number from 1 to {max(RATING_SCALE)}, not {rating!r}.")
     name, at = check_rater(rater), time.time()
     with _writing(db):
         for cell in card.cells:

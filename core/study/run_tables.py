@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BEFORE = ("cell", "run", "prompt_id", "task", "structure", "control", "model", "seed")
 AFTER = ("prompt_tokens", "output_tokens", "finish", "truncated", "answer", "error", "why")
 _TEXTS = ("run", "finish", "answer", "error", "why")
-INSTRUCTIONS = (
+INSTRUCTION_COLUMNS = (
     *("cell", "run", "prompt_id", "task", "structure", "control", "model", "number", "id", "kwargs", "message"),
     *("start", "end", "share", "multiple", "masked", "removed", "strict", "loose", "why"),
 )
@@ -66,7 +66,7 @@ def instructions_table_of(db: sqlite3.Connection) -> pd.DataFrame:
     import pandas as pd
 
     sql = "SELECT instructions.* FROM instructions JOIN cells USING (cell) WHERE wanted ORDER BY cells.number, 8"
-    table = pd.DataFrame(database.query_rows(db, sql), columns=list(INSTRUCTIONS))
+    table = pd.DataFrame(database.query_rows(db, sql), columns=list(INSTRUCTION_COLUMNS))
     numbers = ["message", "start", "end", "share", "multiple", "masked", "removed", "strict", "loose"]
     table[numbers] = table[numbers].astype(float)
     table["control"] = table["control"].fillna(0).astype(bool)

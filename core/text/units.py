@@ -20,7 +20,7 @@ from ..records import ROLES, Segment, Span, Tokens, Units
 from .display_text import visible_text
 from .word_boundaries import sentence_spans, word_spans
 
-EMPTY = "∅"
+EMPTY_LABEL = "∅"
 """Label of a token that stands for no text at all."""
 
 
@@ -105,7 +105,7 @@ def _by_token(m: _Making) -> Shares:
     t = m.tokens
     labels = {text: visible_text(text) for text in set(t.texts)}
     return [
-        (i, UnitPart(t.roles[i], m.message[i], m.start[i], m.end[i], i, labels[t.texts[i]] or EMPTY), 1.0)
+        (i, UnitPart(t.roles[i], m.message[i], m.start[i], m.end[i], i, labels[t.texts[i]] or EMPTY_LABEL), 1.0)
         for i in m.positions
     ]
 
@@ -203,7 +203,7 @@ def _run(m: _Making, run: Sequence[int], kind: str | None) -> UnitPart:
     first, t = run[0], m.tokens
     if kind == "space":
         return UnitPart(t.roles[first], m.message[first], m.start[first], max(m.end[i] for i in run))
-    label = visible_text("".join(t.texts[i] for i in run)) or EMPTY
+    label = visible_text("".join(t.texts[i] for i in run)) or EMPTY_LABEL
     return UnitPart(t.roles[first], m.message[first], -1, -1, first, label)
 
 

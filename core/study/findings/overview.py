@@ -18,7 +18,7 @@ from ..quality.metrics import rank_metrics
 if TYPE_CHECKING:
     import pandas as pd
 
-KEYS = ("task", "structure", "model")
+ROW_KEYS = ("task", "structure", "model")
 USUAL_FEATURES = ("share_instruction", "share_check", "masked_instruction", "masked_check")
 """Features that are shown first where a table has them; metrics say it themselves (``Metric.rank``)."""
 
@@ -54,7 +54,7 @@ def overview_table(tables: dict[str, tuple[pd.DataFrame, str]], ask: Ask = "diff
     out = out.sort_values("_at", kind="stable").drop(columns="_at")
     out["task"], out["structure"] = out["task"].map(task_label), out["structure"].map(structure_label)
     out["model"] = out["model"].map(model_label)
-    return out.rename(columns={k: k.capitalize() for k in KEYS}).fillna("").reset_index(drop=True)
+    return out.rename(columns={k: k.capitalize() for k in ROW_KEYS}).fillna("").reset_index(drop=True)
 
 
 def _columns(own: pd.DataFrame, heading: str, value: str, ask: Ask) -> pd.DataFrame:
@@ -64,7 +64,7 @@ def _columns(own: pd.DataFrame, heading: str, value: str, ask: Ask) -> pd.DataFr
     percent = not own.empty and in_percent(str(own["unit"].iloc[0]))
     name, low, high, pairs = ASKS[ask]
     rows = own.to_dict("records")
-    found: dict[str, Any] = {k: own[k].to_numpy() for k in KEYS}
+    found: dict[str, Any] = {k: own[k].to_numpy() for k in ROW_KEYS}
     found[f"{heading}: {label}"] = [
         value_with_interval(r["mean"], r["mean_low"], r["mean_high"], percent) for r in rows
     ]
@@ -75,7 +75,7 @@ def _columns(own: pd.DataFrame, heading: str, value: str, ask: Ask) -> pd.DataFr
     q = f"{ASKS[ask][0].removesuffix('difference')}q"
     found[f"{heading}: q"] = [_q(r.get(q)) for r in rows]
     found[f"{heading}: prompts"] = [str(int(r[pairs] if _known(r[pairs]) else r["n"])) for r in rows]
-    return pd.DataFrame(found).set_index(list(KEYS))
+    return pd.DataFrame(found).set_index(list(ROW_KEYS))
 
 
 def _known(value: Any) -> bool:

@@ -21,14 +21,14 @@ from ...text.word_boundaries import word_spans
 ARTICLES = frozenset({"a", "an", "the"})
 
 UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
-LETTER = r"[\p{L}\p{M}\p{N}]"
+LETTER_CLASS = r"[\p{L}\p{M}\p{N}]"
 _NUMBER = (
-    rf"(?:(?<!{LETTER}|[\p{{Pe}}%.,:/])[-\u2212](?=\p{{Sc}}?\.?\d)\p{{Sc}}?)?"
-    rf"(?<!{LETTER}|\d[.:/])(?:\d{{1,3}}(?:,\d{{3}})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|(?<!\d)\.\d+)"
-    rf"(?!{LETTER}|[.:/]\d)"
+    rf"(?:(?<!{LETTER_CLASS}|[\p{{Pe}}%.,:/])[-\u2212](?=\p{{Sc}}?\.?\d)\p{{Sc}}?)?"
+    rf"(?<!{LETTER_CLASS}|\d[.:/])(?:\d{{1,3}}(?:,\d{{3}})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|(?<!\d)\.\d+)"
+    rf"(?!{LETTER_CLASS}|[.:/]\d)"
 )
 _NUMBERS = regex.compile(_NUMBER)
-_TOKEN = regex.compile(rf"(?P<number>{_NUMBER})|\d+(?:[.:/]\d+)+|{UNSPACED}\p{{M}}*|(?:(?!{UNSPACED}){LETTER})+")
+_TOKEN = regex.compile(rf"(?P<number>{_NUMBER})|\d+(?:[.:/]\d+)+|{UNSPACED}\p{{M}}*|(?:(?!{UNSPACED}){LETTER_CLASS})+")
 _DASH = regex.compile(r"[\u2012-\u2015\u2053\u2e3a\u2e3b]")
 _SIGN = regex.compile(r"[\p{P}$+<=>^`|~]")
 _SPLIT = regex.compile(rf"{UNSPACED}\p{{M}}*|(?:(?!{UNSPACED})\S)+")

@@ -20,11 +20,11 @@ import regex
 
 from ...records import Answered
 from .metric_value import NO_REFERENCE, TRUNCATED, MetricValue, defined_value, undefined_value
-from .normalise import ARTICLES, LETTER, UNSPACED, normal_tokens, normal_words, normalise, occurs_in
+from .normalise import ARTICLES, LETTER_CLASS, UNSPACED, normal_tokens, normal_words, normalise, occurs_in
 
 LONG_ANSWER = 12
 """From so many words on a reference is a whole text: another good answer does not repeat it word for word."""
-_ROUGE = regex.compile(rf"{UNSPACED}\p{{M}}*|(?:(?!{UNSPACED}){LETTER})+")
+_ROUGE = regex.compile(rf"{UNSPACED}\p{{M}}*|(?:(?!{UNSPACED}){LETTER_CLASS})+")
 
 
 def references(answered: Answered) -> list[str]:
@@ -62,7 +62,7 @@ def contains_reference(answer: str, reference: str) -> bool:
     """Returns whether ``reference`` is in ``answer`` as whole words: "5" is in "It is 5.", not in "15" or "5.5"."""
     wanted = normal_tokens(reference)
     if set(wanted) <= ARTICLES:  # a sign, or a choice such as A, which is not the article
-        edge = rf"(?<!{LETTER})", rf"(?!{LETTER})"
+        edge = rf"(?<!{LETTER_CLASS})", rf"(?!{LETTER_CLASS})"
         return regex.search(regex.escape(reference.strip()).join(edge if wanted else ("", "")), answer) is not None
     if occurs_in(wanted, normal_tokens(answer)):
         return True

@@ -67,13 +67,13 @@ PLANTED = (
     ),
 )
 WIDE = SimulatedStudy(features=10, metrics=4)
-TASKS = replace(WIDE, prompts=90, runs=2, tasks=3, models=2, shift=2)
+SEVERAL_TASKS = replace(WIDE, prompts=90, runs=2, tasks=3, models=2, shift=2)
 NULL = (
     CalibrationDesign("60 prompts x 3 runs", WIDE),
     CalibrationDesign("60 prompts x 10 runs that are nearly the same", replace(WIDE, runs=10, noise=0.1)),
     CalibrationDesign("yes/no, ties, long tails, undefined runs", replace(WIDE, awkward=True)),
-    CalibrationDesign("3 tasks x 2 models, strata shifted and stretched", TASKS, ("task", "model")),
-    CalibrationDesign("the same with ties and undefined runs", replace(TASKS, awkward=True), ("task", "model")),
+    CalibrationDesign("3 tasks x 2 models, strata shifted and stretched", SEVERAL_TASKS, ("task", "model")),
+    CalibrationDesign("the same with ties and undefined runs", replace(SEVERAL_TASKS, awkward=True), ("task", "model")),
     CalibrationDesign(
         "within prompts, structures move the features", replace(WIDE, structures=3, runs=1, tilt=1), (), "within"
     ),

@@ -27,7 +27,7 @@ from ...checks import check_choice
 from ...errors import StudyError
 from . import table_columns
 
-ESTIMANDS = ("between", "within")
+CORRELATION_LEVELS = ("between", "within")
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +95,7 @@ def read_runs(
 
     Rows without a prompt are left out. Raises StudyError for columns that are missing or hold text.
     """
-    check_choice("estimand", estimand, ESTIMANDS)
+    check_choice("estimand", estimand, CORRELATION_LEVELS)
     within = estimand == "within"
     (by,) = table_columns.check_columns(table, cluster, "cluster") or [""]
     if not by:

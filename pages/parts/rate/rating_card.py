@@ -12,7 +12,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.study.ratings import SCALE, Card
+from core.study.ratings import RATING_SCALE, Card
 
 CARD_FOLDER = Path(__file__).resolve().parent
 STOPPED = "The answer was stopped here by the token limit."
@@ -39,7 +39,7 @@ def rating_card(
         "prompt": prompt or UNKNOWN,
         "answer": card.answer,
         "note": STOPPED if card.truncated else "",
-        "scale": list(SCALE.items()),
+        "scale": list(RATING_SCALE.items()),
         "undo": undo,
         "later": later,
     }
