@@ -13,6 +13,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("core", "pages", "app.py")
@@ -67,8 +68,26 @@ def sizes(files: Files) -> dict[str, list[tuple[int, str]]]:
     return {kind: sorted(measured) for kind, measured in found.items()}
 
 
+HOMES = {
+    "method": "core/importance/methods.py",
+    "metric": "core/study/quality/metrics.py",
+    "feature": "core/study/features.py",
+    "structure": "core/study/prompt_structures.py",
+    "instruction": "core/study/quality/instructions/",
+    "model": "core/models/catalogue.py",
+    "page": "pages/parts/frame.py",
+    "chart": ("RUN_VIEWS", "COMPARE_VIEWS"),
+}
+"""{extension: the file with its dict line, the start of its path, or the names of its dicts}"""
+
+
 def naming(files: Files) -> dict[str, dict[str, list[str]]]:
-    """{extension: {entry: files of core and pages that name it}}, for every entry that ships."""
+    """{extension: {entry: files of core and pages that it touches}}, for the entries that ship.
+
+    Touched: the file with the dict line, and every file that names the entry: by its id as a string; a page by its
+    path, and its own file; a view, whose ids are everyday words, by the function that draws it. Of other entries only
+    those whose id is no everyday word ("words" is a word of other things too).
+    """
     from core import CATALOGUE, FEATURES, INSTRUCTIONS, METHODS, METRICS, STRUCTURES
 
     registries: dict[str, Iterable[str]] = {
@@ -79,25 +98,43 @@ def naming(files: Files) -> dict[str, dict[str, list[str]]]:
         "instruction": INSTRUCTIONS,
         "model": CATALOGUE,
     }
-    entries = {
-        **{
-            kind: [name for name in registry if re.search(r"[_:-]", name)]  # "words" is a word of other things too
-            for kind, registry in registries.items()
-        },
-        "page": [p for p in files if re.fullmatch(r"pages/\w+\.py", p) and "__init__" not in p],
-        "chart": [Path(p).stem for p in files if re.fullmatch(r"core/charts/\w+_chart\w*\.py", p)],
+    trees = {path: ast.parse(text) for path, text in files.items()}
+    said = {path: {n.value for n in ast.walk(t) if isinstance(n, ast.Constant)} for path, t in trees.items()}
+    used = {path: _identifiers(t) for path, t in trees.items()}
+    found = {
+        kind: {name: _touched(said, name, str(HOMES[kind])) for name in registry if re.search(r"[_:-]|\d", name)}
+        for kind, registry in registries.items()
     }
-    return {kind: {name: _files_naming(files, kind, name) for name in names} for kind, names in entries.items()}
+    pages = [p for p in files if re.fullmatch(r"pages/\w+\.py", p) and "__init__" not in p]
+    found["page"] = {p: sorted({p, *_touched(said, p, str(HOMES["page"]))}) for p in pages}
+    found["chart"] = {
+        name: _touched(used, name, home) for home, names in _views(trees).items() for name in sorted(names)
+    }
+    return found
 
 
-def _files_naming(files: Files, kind: str, name: str) -> list[str]:
-    if kind == "page":
-        return sorted({name, *(path for path, text in files.items() if f'"{name}"' in text)})
-    if kind == "chart":
-        return sorted(
-            path for path, text in files.items() if re.search(rf"\b{name}\b", text) or path.endswith(f"/{name}.py")
-        )
-    return sorted(path for path, text in files.items() if f'"{name}"' in text or f"'{name}'" in text)
+def _touched(words: dict[str, set[Any]], name: str, home: str) -> list[str]:
+    """Files with this word; features are made by families and stand in their file under no id, so ``home`` counts."""
+    named = {path for path, own in words.items() if name in own}
+    return sorted(named if any(path.startswith(home) for path in named) else {*named, home})
+
+
+def _identifiers(tree: ast.AST) -> set[str]:
+    names = {getattr(n, "id", None) or getattr(n, "name", None) or getattr(n, "attr", "") for n in ast.walk(tree)}
+    return {n for n in names if isinstance(n, str)}
+
+
+def _views(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
+    """{file with a dict of views: the functions that draw them}."""
+    found: dict[str, set[str]] = {}
+    for path, tree in trees.items():
+        for node in tree.body:
+            target = node.target if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [None])[0]
+            if getattr(target, "id", "") in HOMES["chart"] and isinstance(getattr(node, "value", None), ast.Dict):
+                names = _identifiers(node.value)
+                made = {n for t in trees.values() for n in [f.name for f in t.body if isinstance(f, ast.FunctionDef)]}
+                found[path] = names & made
+    return found
 
 
 def examples() -> dict[str, int]:
@@ -122,16 +159,20 @@ def main() -> None:
             median = statistics.median(lines for lines, _ in measured)
             longest = ", ".join(f"{name} {lines}" for lines, name in measured[:-4:-1])
             print(f"  {kind}: median {median:g} lines; longest {longest}")
-    print(
-        "\nTo add one: lines of its example in docs/extending.md, files of that example, and for comparison in how many"
-    )
-    print("and pages the entries that ship are named (their registry, defaults, primary pairs).\n")
-    print("extension     lines  files  named in: median  most")
+    print_extensions(states["now"])
+
+
+def print_extensions(files: Files) -> None:
+    """Prints a line for each kind of extension: its example's lines, and the files that one touches in Heed."""
+    print("\nTo add one from outside takes one file: its lines in docs/extending.md. Beside it, how many files of")
+    print("core and pages the entries that ship touch: the file with their dict line, and all that name them.\n")
+    print("extension     lines  entries  files: mean  most")
     lines = examples()
-    for kind, entries in naming(states["now"]).items():
-        counts = sorted(len(paths) for paths in entries.values()) or [0]
-        most = max(entries, key=lambda name: len(entries[name]), default="")
-        print(f"{kind:<12} {lines[kind]:>6} {1:>6} {statistics.median(counts):>17g} {counts[-1]:>5} ({most})")
+    for kind, entries in naming(files).items():
+        counts = [len(paths) for paths in entries.values()]
+        mean, largest = statistics.mean(counts), max(counts)
+        most = max(entries, key=lambda name: len(entries[name]))
+        print(f"{kind:<12} {lines[kind]:>6} {len(counts):>8} {mean:>12.1f} {largest:>5} ({most})")
 
 
 if __name__ == "__main__":
