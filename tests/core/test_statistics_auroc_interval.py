@@ -29,7 +29,7 @@ def test_one_block_is_the_librarys_number():
 def test_a_draw_equals_the_number_of_the_table_written_out():
     t = runs(strength=0.7, n=12)
     y, x, p = t["followed"].to_numpy() == 1, t["x"].to_numpy(), t["prompt_id"].to_numpy()
-    from core.study.statistics.sign_flip import draw_prompts
+    from core.study.statistics.prompt_means import draw_prompts
 
     got = auroc_area(x, y, p, np.zeros(12), resamples=5, seed=3)
     rows = np.repeat(np.arange(12), draw_prompts(12, 5, 3)[2].astype(int))

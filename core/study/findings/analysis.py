@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import Cancelled, StudyError
 from ...progress import IsCancelled
 from .correlations import add_verdicts, forests, relate_columns, varying_columns
-from .record import NEEDED_COLUMNS, Findings, comparison_effort
+from .record import NEEDED_COLUMNS, Findings, comparison_resamples
 from .structure_effects import ValueDescription, compare_structures
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def compute_findings(
     one model, as ``Study.heads`` does; ``plan``: names baseline and primary pairs; None for a table from elsewhere.
     ``prompts`` {prompt_id: text} for one more baseline. ``slow=False`` leaves ``prediction`` empty.
     ``progress(fraction, text, None)``. ``permutations`` and ``resamples``: those of correlations (see
-    ``comparison_effort``). Raises StudyError for a table without the columns in NEEDED_COLUMNS, Cancelled.
+    ``comparison_resamples``). Raises StudyError for a table without the columns in NEEDED_COLUMNS, Cancelled.
     """
     asked = _Asked(progress, cancelled, 0.35 if slow else 1.0)
     table = _plain(runs)
@@ -61,7 +61,7 @@ def compute_findings(
     ran = table[table["error"] == ""]
     own = ran[~ran["control"]]
     about = _about(table)
-    compared = _compared(ran, about, base, comparison_effort(permutations, resamples) | {"seed": seed}, asked)
+    compared = _compared(ran, about, base, {"resamples": comparison_resamples(permutations), "seed": seed}, asked)
     primary = tuple(plan.primary) if plan is not None else ()
     between, within = _related(own, instructions, about, primary, permutations, resamples, seed, asked)
     outcomes = [k for k, a in about.items() if a.kind == "outcome"]

@@ -61,16 +61,15 @@ def _measures() -> str:
 
 
 def _structures(found: Findings, permutations: int, resamples: int) -> str:
-    from .record import comparison_effort
+    from .record import comparison_resamples
 
-    flips, draws = comparison_effort(permutations, resamples).values()
     return (
         f"Structures. Each structure is compared with {structure_label(found.base)} on the same prompts: runs of a "
         "prompt that differ by seed are averaged, the difference is taken within the prompt (and model), and averaged "
-        f"over prompts. Intervals (95 %) are bootstrap intervals over prompts ({draws} draws) with percentiles widened "
-        "by the t-quantile (Hesterberg 2015); for yes / no scores with one answer a prompt, adjusted Wald intervals "
-        "for matched pairs (Agresti and Min 2005), and Wilson's interval for levels. p: labels change places within a "
-        f"prompt (sign flips, two-sided, {flips} or all). A structure also moves words. So it is run again with a "
+        f"over prompts. Intervals (95 %) and p are bootstrap-t over prompts ({comparison_resamples(permutations)} "
+        "draws; the wider of equal-tailed and symmetric, since effects may be skewed); for yes / no scores with one "
+        "answer a prompt, adjusted Wald intervals for matched pairs (Agresti and Min 2005) with McNemar's exact test, "
+        "and Wilson's interval for levels. A structure also moves words. So it is run again with a "
         "neutral filler of equal token length in the instruction's place (position control), and claims about "
         "attention and effects are (structure - its control) - (baseline - its control), by prompt. q: "
         "Benjamini-Hochberg (1995) over all structures, tasks and models, separately for outcomes, proxies, "

@@ -68,6 +68,6 @@ class Findings:
         return {n: getattr(self, n) for n in names} | {f"forest {f} {m}": t for (f, m), t in self.forests.items()}
 
 
-def comparison_effort(permutations: int, resamples: int) -> dict[str, int]:
-    """Returns flips and draws for comparing structures, which is cheap: 9,999 and 1,999 where the others are 999."""
-    return {"flips": 10 * permutations + 9, "resamples": 2 * resamples + 1}
+def comparison_resamples(permutations: int) -> int:
+    """Returns how often prompts are drawn again to compare structures, which is cheap: 9,999 where others are 999."""
+    return 10 * permutations + 9

@@ -8,7 +8,7 @@
 q is Benjamini-Hochberg within one kind of value and one of the three questions, over all structures, tasks and models:
 mixed families would let sure differences, such as the length of the prompt, make room for others. Below the gate (30
 prompts; of a yes / no value 10 prompts of each class) there are numbers and no verdict.
-To add a question: a line in ``QUESTIONS``. Guarded by tests/core/test_findings_analysis.py.
+To add a question: a line in ``QUESTION_PREFIXES``. Guarded by tests/core/test_findings_analysis.py.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from ..statistics.paired_differences import (
     signed_contrast,
 )
 from ..statistics.power import PROMPTS, judge_sample
-from ..statistics.sign_flip import FLIPS, RESAMPLES, bootstrap_interval, share_interval
+from ..statistics.prompt_means import MEAN_RESAMPLES, bootstrap_interval, share_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ALL_TASKS = "all tasks"
 DIFFERENCE_ENDINGS = ("difference", "low", "high", "p", "q", "pairs")
-QUESTIONS = ("", "control_", "net_")
+QUESTION_PREFIXES = ("", "control_", "net_")
 ALPHA = 0.05
 CLAIMS = {"attention": "net", "causal": "net"}
 """By kind of value: the difference that the verdict is about, if not the first."""
 EFFECT_COLUMNS = (
     *("value", "label", "unit", "kind", "task", "model", "structure", "baseline"),
     *("runs", "n", "undefined", "mean", "mean_low", "mean_high"),
-    *(f"{question}{ending}" for question in QUESTIONS for ending in DIFFERENCE_ENDINGS),
+    *(f"{question}{ending}" for question in QUESTION_PREFIXES for ending in DIFFERENCE_ENDINGS),
     *("verdict", "why"),
 )
 
@@ -64,8 +64,7 @@ def compare_structures(
     base: str,
     *,
     check: Callable[[float, str], None] = lambda fraction, text: None,
-    flips: int = FLIPS,
-    resamples: int = RESAMPLES,
+    resamples: int = MEAN_RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Returns the table described above (``EFFECT_COLUMNS``); CLAIMS says which difference the verdict is about.
@@ -80,7 +79,7 @@ def compare_structures(
         return pd.DataFrame(columns=list(EFFECT_COLUMNS))
 
     def own_design(by: tuple[str, ...]) -> PairedDesign:
-        return paired_design(table, "structure", "prompt_id", by, None, flips, resamples, seed)
+        return paired_design(table, "structure", "prompt_id", by, None, resamples, seed)
 
     parts = [_compared(own_design(("task", "model")), table, names, base, lambda f, t: check(f / 2, t))]
     if own["task"].nunique() > 1:
@@ -90,7 +89,7 @@ def compare_structures(
     for field in ("label", "unit", "kind"):
         out[field] = [getattr(values[v], field) for v in out["value"]]
     out["baseline"] = out["structure"] == base
-    for question in QUESTIONS:
+    for question in QUESTION_PREFIXES:
         out[f"{question}q"] = _families(out, f"{question}p")
     told = [_verdict(row, CLAIMS.get(str(row["kind"]), "difference")) for row in out.to_dict("records")]
     out["verdict"], out["why"] = [v for v, _ in told], [w for _, w in told]
@@ -129,7 +128,9 @@ def _compared(
             one = one.merge(got, on=["value", *by], how="left")
         found.append(one)
     return pd.concat(found, ignore_index=True).reindex(
-        columns=list(dict.fromkeys([*found[0].columns, *(f"{q}{e}" for q in QUESTIONS for e in DIFFERENCE_ENDINGS)]))
+        columns=list(
+            dict.fromkeys([*found[0].columns, *(f"{q}{e}" for q in QUESTION_PREFIXES for e in DIFFERENCE_ENDINGS)])
+        )
     )
 
 

@@ -24,9 +24,9 @@ import pandas as pd
 
 from ...errors import StudyError
 from .power import SampleGate, judge_sample
-from .sign_flip import draw_prompts
+from .prompt_means import draw_prompts
 
-RESAMPLES = 999
+AUROC_RESAMPLES = 999
 FOLDS = 3
 REPEATS = 5
 """Ways to divide the prompts into folds: a pair counts where one fold holds both, a third of the time. One bit, the
@@ -50,7 +50,7 @@ def auroc_area(
     prompts: np.ndarray,
     blocks: np.ndarray,
     *,
-    resamples: int = RESAMPLES,
+    resamples: int = AUROC_RESAMPLES,
     seed: int = 0,
 ) -> Area:
     """Returns the AUROC of ``scores`` [run] for ``good`` (bool [run]) over pairs of runs within ``blocks`` [run].
@@ -73,7 +73,7 @@ def learned_auroc(
     inside: np.ndarray,
     folds: np.ndarray,
     *,
-    resamples: int = RESAMPLES,
+    resamples: int = AUROC_RESAMPLES,
     seed: int = 0,
 ) -> tuple[Area, list[int]]:
     """Returns the AUROC of ``x`` with its direction learned on the other folds, and the directions (1 or -1 per fold).
@@ -172,7 +172,7 @@ def auroc(
     *,
     strata: Sequence[str] | None = None,
     folds: int = FOLDS,
-    resamples: int = RESAMPLES,
+    resamples: int = AUROC_RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Returns how well each feature separates runs with ``outcome`` 1 from those with 0, direction learned in folds.

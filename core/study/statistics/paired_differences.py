@@ -11,7 +11,7 @@ gives that difference minus the same difference of the baseline (a difference in
 
 A comparison is a list of (level, whether its control, sign) for ``signed_contrast``; no level is known here by name.
 ``core.study.findings.structure_effects`` makes the table of all comparisons. Intervals and p-values: see
-``core.study.statistics.sign_flip``. Guarded by tests/core/test_statistics_paired_differences.py.
+``core.study.statistics.prompt_means``. Guarded by tests/core/test_statistics_paired_differences.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from ...errors import StudyError
-from .sign_flip import FLIPS, RESAMPLES, mean_tests
+from .prompt_means import MEAN_RESAMPLES, mean_tests
 
 Term = tuple[str, bool, int]
 """(level, whether its position control, +1 or -1)"""
@@ -38,8 +38,7 @@ class PairedDesign:
     by: tuple[str, ...] = ("task", "model")
     match: tuple[str, ...] = ()
     control: str = "control"
-    flips: int = FLIPS
-    resamples: int = RESAMPLES
+    resamples: int = MEAN_RESAMPLES
     seed: int = 0
 
 
@@ -57,8 +56,7 @@ def paired_design(
     cluster: str,
     by: Sequence[str],
     match: Sequence[str] | None,
-    flips: int = FLIPS,
-    resamples: int = RESAMPLES,
+    resamples: int = MEAN_RESAMPLES,
     seed: int = 0,
 ) -> PairedDesign:
     """Returns the PairedDesign, its columns checked; ``match`` None: model and ``factor:*`` unless held fixed."""
@@ -68,7 +66,7 @@ def paired_design(
     missing = [c for c in (factor, cluster, *by, *match) if c not in table.columns]
     if missing:
         raise StudyError(f"The table has no column {missing[0]!r}: name one of {', '.join(map(str, table.columns))}.")
-    return PairedDesign(factor, cluster, tuple(by), tuple(match), flips=flips, resamples=resamples, seed=seed)
+    return PairedDesign(factor, cluster, tuple(by), tuple(match), resamples=resamples, seed=seed)
 
 
 def cell_means(table: pd.DataFrame, values: Sequence[str], design: PairedDesign) -> pd.DataFrame:
@@ -136,7 +134,6 @@ def _by_combination(pieces: list[pd.DataFrame], design: PairedDesign, binary: np
         got = mean_tests(
             sums.iloc[rows].to_numpy(),
             binary=binary,
-            flips=design.flips,
             resamples=design.resamples,
             seed=design.seed,
         )

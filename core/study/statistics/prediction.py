@@ -31,7 +31,7 @@ import pandas as pd
 from ...errors import Cancelled, StudyError
 from ...progress import IsCancelled, Progress, never_cancelled, no_progress
 from .auroc_interval import (
-    RESAMPLES,
+    AUROC_RESAMPLES,
     Area,
     auroc_area,
     learned_auroc,
@@ -45,7 +45,7 @@ from .power import SampleGate, judge_sample
 GRID = (1e-4, 1e-3, 1e-2, 1e-1)
 FOLDS, INNER = 5, 3
 LEFT_OUT, IN_FOLDS = "leave one task out", "prompts in folds"
-SCHEMES = (LEFT_OUT, IN_FOLDS)
+CROSS_VALIDATIONS = (LEFT_OUT, IN_FOLDS)
 BASE, OTHER = "base rates", "other run"
 
 PREDICTION_COLUMNS = (
@@ -84,10 +84,10 @@ def predict_outcome(
     *,
     baselines: Mapping[str, np.ndarray] | None = None,
     single: Mapping[str, np.ndarray] | None = None,
-    schemes: Sequence[str] = SCHEMES,
+    schemes: Sequence[str] = CROSS_VALIDATIONS,
     grid: Sequence[float] = GRID,
     folds: int = FOLDS,
-    resamples: int = RESAMPLES,
+    resamples: int = AUROC_RESAMPLES,
     seed: int = 0,
     progress: Progress = no_progress,
     cancelled: IsCancelled = never_cancelled,
