@@ -1,7 +1,8 @@
 """Computes importance from attention rows: methods, treatment of the sink, units, and words that stand out."""
 
+from ..text.units import GRANULARITIES
 from .by_head import read_by_head
-from .explain import GRANULARITIES, SINKS, explain, explain_by, group_rows
+from .explain import SINKS, explain, explain_by, group_rows
 from .methods import (
     DEFAULT_METHOD,
     METHODS,
