@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from core.errors import Cancelled, StudyError
+from core.study.findings import correlations
 from core.study.findings.analysis import cells_of, compute_findings
-from core.study.findings.correlations import add_verdicts, holm_p
+from core.study.findings.correlations import add_verdicts, holm_p, relate_columns
 from core.study.findings.structure_effects import ALL_TASKS, EFFECT_COLUMNS
 from core.study.plan import Plan
 from tests.core import study_made_up as made_up
@@ -113,6 +114,53 @@ def test_sentences_begin_with_outcomes_and_claim_no_cause(found):
     banned = r"\b(because|causes|caused|leads? to|due to|architectures?|sizes?|nan|inf)\b"
     assert not re.search(banned, text.replace("size was not", "")), re.search(banned, text)
     assert "Lookback ratio with chrF" in found.methods_text and "Holm" in found.methods_text
+
+
+def test_what_only_the_length_of_prompts_explains_is_no_finding():
+    """Feature and metric follow the prompt's length and nothing else, also where they bend with it."""
+    called = {"plain": 0, "controlled": 0}
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        runs = made_up.runs_table(40, tasks=("fact",))[[*table(2).columns]]
+        runs = runs[~runs["control"] & (runs["structure"] == "instruction_first")].reset_index(drop=True)
+        length = rng.uniform(-1, 1, len(runs))
+        runs["prompt_tokens"] = 100 + 80 * length
+        runs["lookback"], runs["chrf"] = length**2 + 0.1 * rng.normal(size=(2, len(runs)))
+        between = relate_columns(runs, ["lookback"], ["chrf"], "between", permutations=199, resamples=99, seed=seed)
+        row = add_verdicts(between, between.iloc[:0], [])[0].iloc[0]
+        called["plain"] += row["q"] < 0.05
+        called["controlled"] += row["verdict"] == "positive"
+        if row["verdict"] != "positive":
+            assert "does not stand with the length of the prompt held fixed (rho = " in row["why"]
+    assert called["plain"] == 6 and called["controlled"] <= 1
+
+
+def test_a_finding_that_hangs_on_the_answers_own_length_says_so():
+    row = {
+        "linked": False, "primary": False, "why": "", "i2": 0.0, "p": 0.001, "q": 0.01, "rho": 0.4, "rho_controlled": 0.38,
+        "q_controlled": 0.02, "p_controlled": 0.002, "rho_post": 0.1, "low_post": -0.1, "high_post": 0.3, "q_post": 0.4,
+    }  # fmt: skip
+    verdict, why = correlations._verdict(row)
+    assert (
+        verdict == "positive"
+        and "length and log-probability of the answer held fixed too (rho = 0.10, -0.10 to 0.30, q = 0.4)" in why
+    )
+    assert correlations._verdict(row | {"rho_post": 0.3, "q_post": 0.03}) == ("positive", "")
+    assert (
+        correlations._verdict(row | {"rho_controlled": -0.3, "low_controlled": -0.5, "high_controlled": -0.1})[0]
+        == "no correlation found"
+    )
+    named = row | {
+        "primary": True,
+        "p_primary": 0.01,
+        "p_primary_controlled": 0.06,
+        "low_controlled": 0,
+        "high_controlled": 0.5,
+    }
+    assert correlations._verdict(named)[0] == "no correlation found"
+    assert (
+        correlations._verdict({k: v for k, v in row.items() if not k.endswith(("controlled", "post"))})[0] == "positive"
+    )
 
 
 def test_two_models_are_these_two_models():

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from core.study.statistics import correlate_table
+from core.study.statistics import blocks, correlate_table
 from core.study.statistics.simulation import SimulatedStudy, simulate_runs
 
 COLUMNS = ["feature", "metric", "rho", "low", "high", "p", "q", "n"]
@@ -211,6 +211,35 @@ def test_controls_and_what_comes_after_the_answer():
     got = correlate_table(table, "x", "y", controls=["prompt_tokens", "task"], post_treatment=["output_tokens"]).iloc[0]
     assert got.rho > got.rho_controlled > 0.3 and got.p_controlled < 0.01
     assert abs(got.rho_post) < 0.3 and got.low_post < 0 < got.high_post
+
+
+def bent(prompts, seed):
+    """Feature and metric are both large for short and for long prompts, and have nothing else in common."""
+    rng = np.random.default_rng(seed)
+    length = rng.uniform(-1, 1, prompts)
+    x, y = length**2 + 0.15 * rng.normal(size=(2, prompts))
+    return pd.DataFrame({"prompt_id": np.arange(prompts), "length": length, "feature_0": x, "metric_0": y})
+
+
+@pytest.mark.parametrize("prompts", [60, 200])
+def test_a_control_is_held_fixed_also_where_the_relation_bends(prompts, monkeypatch):
+    """A straight line (the control below) leaves nearly all of it."""
+    got = [one(bent(prompts, seed), controls="length") for seed in range(40)]
+    assert all(row.p < 0.01 for row in got)
+    assert np.mean([row.p_controlled <= 0.05 for row in got]) <= 0.15
+    assert np.mean([row.low_controlled <= 0 <= row.high_controlled for row in got]) >= 0.85
+    assert abs(np.mean([row.rho_controlled for row in got])) < 0.06
+    monkeypatch.setattr(blocks, "curve_count", lambda observations: 1)
+    assert one(bent(prompts, 0), controls="length").rho_controlled > 0.5
+
+
+def test_few_observations_are_not_used_up_by_curves():
+    """12 prompts and one control: a line is fitted, and the stratum still counts."""
+    table = bent(12, 0)
+    residuals = [table[c].rank() - np.poly1d(np.polyfit(table["length"].rank(), table[c].rank(), 1))(table["length"].rank())
+                 for c in ("feature_0", "metric_0")]  # fmt: skip
+    got = one(table, controls="length")
+    assert got.rho_controlled == pytest.approx(np.corrcoef(*residuals)[0, 1])
 
 
 def test_the_same_seed_gives_the_same_numbers():

@@ -47,3 +47,27 @@ def test_perfect_correlations_come_back_as_one():
         [1, -1, 0.5], abs=0
     )
     assert np.isinf(pooling.fisher_variance(np.array([3]))).all()
+
+
+def pooled_studies(strata, tau, studies=2000, prompts=60):
+    """Pooled numbers of made-up studies whose strata differ by ``tau`` around a mean of 0."""
+    rng, v = np.random.default_rng(strata), pooling.fisher_variance(np.full((strata, studies), prompts))
+    return pooling.pool_strata(rng.normal(0, np.sqrt(tau**2 + v)), v)
+
+
+@pytest.mark.parametrize("strata", [4, 8, 16])
+@pytest.mark.parametrize("tau", [0.0, 0.3])
+def test_the_interval_covers_the_mean_of_strata_that_differ(strata, tau):
+    """With a normal quantile: 87 % for 4 and 91 % for 8 strata."""
+    got = pooled_studies(strata, tau)
+    covered = np.abs(got.z) <= got.reach()
+    assert 0.93 <= covered.mean() <= 0.98
+    assert (covered == (got.p() >= 0.05)).all()
+
+
+def test_few_strata_have_an_interval_for_themselves():
+    """Of two strata, -0.5 and 0.5, the mean is 0 and known as well as its prompts tell it."""
+    v = pooling.fisher_variance(np.array([60, 60]))
+    got = pooling.pool_strata(np.array([-0.5, 0.5]), v)
+    assert got.tau2 > 0.3 and got.z == pytest.approx(0) and got.own_se == pytest.approx(np.sqrt(v[0] / 2))
+    assert got.reach() == pytest.approx(1.959964 * got.own_se, rel=1e-4) and got.se > 3 * got.own_se

@@ -3,15 +3,17 @@
 ``statistics.correlate_table`` computes; here it is decided what is tested: every feature x every outcome and proxy that
 the table holds (one family for q), within task x model x structure, controlled for the length of the prompt, and in a
 second set of columns (ending in ``post``: after treatment) also for the length and the log-probability of the answer.
-Pairs that the plan named before Start are primary: their p gets Holm's correction over both estimands and is
-confirmatory; all else is exploratory. Guarded by tests/core/test_findings_analysis.py.
+A pair is called a finding only if it stands with and without the length of the prompt held fixed, each with its own
+correction over the family; whether it stands in the second set too is told beside, since what the answer itself makes
+can also hide a real link. Pairs that the plan named before Start are primary: their p gets Holm's correction over both
+estimands and is confirmatory; all else is exploratory. Guarded by tests/core/test_findings_analysis.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +29,8 @@ ALPHA = 0.05
 DIFFER = 0.5
 """I2 from which strata are reported to differ."""
 FORESTS = 3
+ENDINGS = ("", "_controlled", "_post")
+"""Of the columns of a correlation: as it is, with controls fixed before the answer, and with those after it too."""
 AT_ONCE = 20
 """Features that are correlated in one call."""
 
@@ -78,25 +82,30 @@ def relate_columns(
         check(at / max(len(features), 1))
         found.append(work(features=list(features[at : at + AT_ONCE])))
     out = pd.concat(found, ignore_index=True) if len(found) > 1 else found[0]
-    return out.assign(q=q_values(out["p"].to_numpy(float), ~out["linked"].to_numpy(bool)))
+    free = ~out["linked"].to_numpy(bool)
+    tested = [end for end in ENDINGS if f"p{end}" in out]
+    return out.assign(**{f"q{end}": q_values(out[f"p{end}"].to_numpy(float), free) for end in tested})
 
 
 def add_verdicts(
     between: pd.DataFrame, within: pd.DataFrame, primary: Sequence[tuple[str, str]]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Returns both tables with ``primary``, ``p_primary`` and ``verdict``; primary rows first.
+    """Returns both tables with ``primary``, ``p_primary``, its controlled forms, and ``verdict``; primary rows first.
 
-    ``p_primary``: Holm over the primary pairs of both. verdict: "positive", "negative", "no correlation found",
-    "linked", "too few prompts".
+    ``p_primary``: Holm over the primary pairs of both, also of the controlled p. verdict: "positive", "negative",
+    "no correlation found", "linked", "too few prompts".
     """
     import pandas as pd
 
     tables = [t.assign(primary=[(f, m) in set(primary) for f, m in _pairs(t)]) for t in (between, within)]
-    both = pd.concat([t["p"].where(t["primary"] & ~t["linked"].astype(bool)) for t in tables])
-    corrected = holm_p(both.to_numpy(float))
+    for end in ENDINGS:
+        own = [
+            t.get(f"p{end}", pd.Series(np.nan, t.index)).where(t["primary"] & ~t["linked"].astype(bool)) for t in tables
+        ]
+        corrected = np.split(holm_p(pd.concat(own).to_numpy(float)), [len(tables[0])])
+        tables = [t.assign(**{f"p_primary{end}": p}) for t, p in zip(tables, corrected, strict=True)]
     out = []
-    for t, p in zip(tables, np.split(corrected, [len(tables[0])]), strict=True):
-        t = t.assign(p_primary=p)
+    for t in tables:
         told = [_verdict(row) for row in t.to_dict("records")]
         t["verdict"], t["why"] = [v for v, _ in told], [w for _, w in told]
         out.append(t.sort_values("primary", ascending=False, kind="stable").reset_index(drop=True))
@@ -142,16 +151,39 @@ def _varies(table: pd.DataFrame, name: str) -> bool:
     return name in table.columns and pd.to_numeric(table[name], errors="coerce").nunique() > 1
 
 
-def _verdict(row: dict[str, object]) -> tuple[str, str]:
+def _verdict(row: Mapping[str, Any]) -> tuple[str, str]:
     why = str(row["why"] or "")
     if row["linked"]:
         return "linked", why
-    p, rho = (float(row[k]) for k in ("p", "rho"))  # type: ignore[arg-type]
-    if not np.isfinite(p):
+    if not np.isfinite(row["p"]):
         return "too few prompts", why or "There are too few prompts for a verdict."
-    decisive = float(row["p_primary" if row["primary"] else "q"])  # type: ignore[arg-type]
-    i2 = float(row["i2"])  # type: ignore[arg-type]
-    mixed = f"Strata differ (I² = {i2:.0%}): read the forest, not the pooled number alone." if i2 > DIFFER else ""
-    if not decisive < ALPHA:
-        return "no correlation found", " ".join(filter(None, (why, mixed)))
-    return ("positive" if rho > 0 else "negative"), " ".join(filter(None, (why, mixed)))
+    mixed = f"Strata differ (I² = {row['i2']:.0%}): read the forest, not the pooled number alone."
+    notes = [why, mixed if row["i2"] > DIFFER else ""]
+    found = _stands(row, "")
+    if found and not _stands(row, "_controlled"):
+        found, notes = (
+            False,
+            [*notes, f"It does not stand with the length of the prompt held fixed ({_held(row, '_controlled')})."],
+        )
+    elif found and not _stands(row, "_post"):
+        notes.append(
+            "It does not stand with length and log-probability of the answer held fixed too "
+            f"({_held(row, '_post')}); both are made by the answer, so that may also hide a real link."
+        )
+    verdict = ("positive" if row["rho"] > 0 else "negative") if found else "no correlation found"
+    return verdict, " ".join(filter(None, notes))
+
+
+def _stands(row: Mapping[str, Any], end: str) -> bool:
+    """Returns whether the corrected p is below ALPHA, in the direction of the plain rho; true if nothing was held."""
+    if f"rho{end}" not in row:
+        return True
+    return bool(row[f"p_primary{end}" if row["primary"] else f"q{end}"] < ALPHA and row[f"rho{end}"] * row["rho"] > 0)
+
+
+def _held(row: Mapping[str, Any], end: str) -> str:
+    """Returns the numbers of a correlation with controls, for a sentence."""
+    p, name = (row.get(f"p_primary{end}"), "p") if row["primary"] else (row.get(f"q{end}"), "q")
+    if not np.isfinite(row[f"rho{end}"]):
+        return "nothing is left to correlate"
+    return f"rho = {row[f'rho{end}']:.2f}, {row[f'low{end}']:.2f} to {row[f'high{end}']:.2f}, {name} = {p:.2g}"

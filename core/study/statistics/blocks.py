@@ -21,7 +21,7 @@ import numpy as np
 from . import permutation
 from .observations import Observations, RunArrays, select_observations
 from .pooling import fisher_variance, fisher_z
-from .ranks import drawn_midranks, midranks, rank_scores
+from .ranks import control_curves, curve_count, drawn_midranks, midranks, rank_scores
 
 FEWEST_PROMPTS = 5
 """Fewest prompts of a stratum that counts: with 4, Fisher's z has a variance of 1 and more."""
@@ -74,8 +74,9 @@ class GridBlock:
         """Returns float64 [k]: independent pairs behind each stratum's rho (prompts, or changes within prompts)."""
         found = []
         for _, part in self.parts:
-            controls = int((np.ptp(self.at(part)[:, self.split :], axis=0) > 0).sum())
             count = part.stop - part.start
+            curves = curve_count(count)
+            controls = sum(min(curves, len(np.unique(c)) - 1) for c in self.at(part)[:, self.split :].T)
             if self.runs.estimand == "within":
                 count = count - len(np.unique(self.cells.cluster[part])) + 1
             found.append(max(count - controls, 0))
@@ -115,7 +116,8 @@ def _sides(piece: GridBlock, part: slice, counts: np.ndarray | None = None) -> t
         counts, ranks = np.ones((1, len(values))), midranks(values)[None]
     else:
         ranks = drawn_midranks(values, counts)
-    found = rank_scores(ranks[..., : piece.split], counts, ranks[..., piece.split :], piece.within(part))
+    controls = control_curves(ranks[..., piece.split :], counts, curve_count(len(values)))
+    found = rank_scores(ranks[..., : piece.split], counts, controls, piece.within(part))
     return found[..., : len(piece.features)], found[..., len(piece.features) :]
 
 

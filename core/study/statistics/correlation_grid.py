@@ -3,8 +3,10 @@
 Steps: divide the grid into blocks that share their runs (``grid_blocks``); Spearman by stratum, pooled; the cluster
 bootstrap for the interval; permutations for p, more of them where p is small.
 
-Interval: pooled z plus and minus 1.96 times its bootstrap standard error (with tau2, if there are strata), turned back
-into a correlation. Coverage measured with 30, 60 and 120 prompts, planted 0 to 0.9, over 1,000 to 4,000 studies each:
+Interval: pooled z plus and minus its bootstrap standard error (with tau2, if there are strata) times a quantile
+(``Pooled.reach``), turned back into a correlation. Where strata differ, p is the larger one of the permutations' and
+the interval's: permutations ask whether any stratum has a correlation, and strata that differ around 0 have some.
+Coverage measured with 30, 60 and 120 prompts, planted 0 to 0.9, over 1,000 to 4,000 studies each:
 normal columns 94.6 to 96.7 %, tails of t with 3 degrees of freedom 93.5 to 96.5 %, yes/no quality 94.4 to 95.9 % (91.4
 to 92.8 % where the planted one is 0.9). Percentiles of the same samples do as well (93.6 to 97.4 %), but ignore tau2.
 Bonett and Wright's formula (2000), without a bootstrap, goes from 88.7 % in long tails to 98.9 % for yes/no. Guarded by
@@ -17,7 +19,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import stats
 
 from . import permutation, power
 from .blocks import (
@@ -57,13 +58,16 @@ class Grid:
     i2: np.ndarray
     tau: np.ndarray
     why: np.ndarray
+    least_p: np.ndarray
+    """The p of the interval where strata differ (tau2 above 0), else 0."""
     pieces: list[GridBlock] = field(default_factory=list)
 
     @classmethod
     def empty(cls, shape: tuple[int, int]) -> Grid:
         """Returns a grid of this shape with nothing computed."""
         rho, low, high, p, i2, tau = (np.full(shape, np.nan) for _ in range(6))
-        return cls(rho, low, high, p, np.zeros(shape, int), np.zeros(shape, int), i2, tau, np.full(shape, "", object))
+        n, strata = np.zeros(shape, int), np.zeros(shape, int)
+        return cls(rho, low, high, p, n, strata, i2, tau, np.full(shape, "", object), np.zeros(shape))
 
 
 def correlate_grid(
@@ -114,6 +118,7 @@ def _estimate(grid: Grid, piece: GridBlock, drawn: np.ndarray | None) -> None:
     found = pool_strata(fisher_z(rho), v, samples)
     fine = np.isfinite(v).any(0)
     grid.rho[at] = np.where(fine, z_to_correlation(found.z), np.nan)
+    grid.least_p[at] = np.where(found.tau2 > 0, found.p(), 0.0)
     grid.tau[at], grid.i2[at] = np.where(fine, np.sqrt(found.tau2), np.nan), found.i2
     if samples is not None:
         low, high = pooled_interval(found)
@@ -130,7 +135,7 @@ def why_constant(piece: GridBlock) -> str:
 
 def pooled_interval(found: Pooled) -> tuple[np.ndarray, np.ndarray]:
     """Returns (low, high) of the pooled correlation."""
-    reach = stats.norm.isf((1 - CONFIDENCE) / 2) * found.se
+    reach = found.reach(CONFIDENCE)
     return z_to_correlation(found.z - reach), z_to_correlation(found.z + reach)
 
 
@@ -153,7 +158,7 @@ def _test(grid: Grid, runs: RunArrays, effort: Effort, family: np.ndarray) -> No
         if more == count:
             break
         count = more
-    grid.p = np.where(open_, permutation.p_value(extreme, done), np.nan)
+    grid.p = np.where(open_, np.maximum(permutation.p_value(extreme, done), grid.least_p), np.nan)
 
 
 def _tests(cut: list[GridBlock], asked: np.ndarray) -> list[tuple[PermutationTest, tuple[np.ndarray, ...]]]:

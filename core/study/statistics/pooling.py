@@ -7,6 +7,10 @@ Q is not k - 1 but trace(A V), V the bootstrap covariance of the strata's z (pro
 is the textbook formula, and tests/core/test_statistics_pooling.py compares it with statsmodels.
 
 The variance of the pooled z is a'(V + tau2 I)a: the contributions of prompts and of strata. Without strata tau2 is 0.
+Where tau2 is above 0 the interval takes a t-quantile with k - 1 degrees of freedom, since tau2 is a guess from k
+strata: with normal quantiles it covered 87 to 91 % for tau = 0.3 in 4 and 8 strata, so it covers 94 to 95 %, and 97 %
+without heterogeneity (20,000 studies each; compare Hartung and Knapp 2001). From fewer than ``FEW_STRATA`` tau2 cannot
+be told at all; the interval is then for the mean of these strata themselves, without the strata's contribution.
 """
 
 from __future__ import annotations
@@ -14,6 +18,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
+
+FEW_STRATA = 4
+"""With fewer, the pooled interval is for these strata only."""
 
 CLIP = 1 - 1e-6
 """Largest |rho| whose Fisher's z is taken, since z of 1 is infinite."""
@@ -47,6 +55,30 @@ class Pooled:
     tau2: np.ndarray
     weight: np.ndarray
     """[k, ...]: the weight of each stratum, sums to 1."""
+    own_se: np.ndarray
+    """The contribution of prompts to ``se``."""
+
+    def reach(self, level: float = 0.95) -> np.ndarray:
+        """Returns half the width of the interval of ``z``."""
+        error, df = self._error()
+        return np.asarray(stats.t.isf((1 - level) / 2, df) * error)
+
+    def p(self) -> np.ndarray:
+        """Returns the two-sided p of a pooled correlation of 0: the smallest level whose interval excludes it."""
+        error, df = self._error()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(2 * stats.t.sf(np.abs(self.z) / error, df))
+
+    def _error(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns (standard error, degrees of freedom) of the interval."""
+        strata = (self.weight > 0).sum(0)
+        few = strata < FEW_STRATA
+        df = np.where((self.tau2 > 0) & ~few, np.maximum(strata - 1, 1), ENDLESS)
+        return np.where(few, self.own_se, self.se), df
+
+
+ENDLESS = 1e9
+"""Degrees of freedom at which t is the normal distribution."""
 
 
 def pool_strata(z: np.ndarray, v: np.ndarray, samples: np.ndarray | None = None) -> Pooled:
@@ -66,7 +98,7 @@ def pool_strata(z: np.ndarray, v: np.ndarray, samples: np.ndarray | None = None)
         share = w / w.sum(0)
         own = (share**2 * np.where(w > 0, v, 0)).sum(0) if samples is None else _spread(_sum(share, samples))
         se = np.sqrt(own + tau2 * (share**2).sum(0))
-    return Pooled((share * z).sum(0), se, np.where(several, q, np.nan), i2, tau2, share)
+    return Pooled((share * z).sum(0), se, np.where(several, q, np.nan), i2, tau2, share, np.sqrt(own))
 
 
 def _sum(weight: np.ndarray, samples: np.ndarray) -> np.ndarray:

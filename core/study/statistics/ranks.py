@@ -5,8 +5,10 @@ all features against all metrics are one matrix product, and a permutation only 
 given by how often each observation was drawn: midranks follow from cumulated counts, without sorting again. Ranks of
 the *resample* are taken, not those of the whole sample; otherwise intervals come out too narrow.
 
-With controls it is the partial Spearman correlation: ranks minus their linear fit on the ranks of the controls. Within
-prompts, ranks of the differences are centred by prompt once more, so that the mean over permutations is zero.
+With controls it is a partial Spearman correlation: ranks minus their fit on curves of the controls' ranks (cubic
+splines, ``control_curves``). A straight line, as in the textbook's partial rank correlation, fails where the relation
+bends: if feature and metric are both large for short and for long prompts, it holds nothing fixed. Within prompts,
+ranks of the differences are centred by prompt once more, so that the mean over permutations is zero.
 
 Guarded by tests/core/test_statistics_ranks.py (equal to scipy's spearmanr, also on repeated rows).
 """
@@ -37,6 +39,25 @@ def drawn_midranks(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
         last = np.searchsorted(ordered, values[:, d], "right")
         out[:, :, d] = (below[:, first] + below[:, last] + 1) / 2
     return out
+
+
+def curve_count(observations: int) -> int:
+    """Returns how many curves of each control are fitted to so many observations: a line, a cubic, a spline."""
+    return 1 if observations < FEW else 3 if observations < 2 * FEW else 5
+
+
+FEW = 20
+"""Observations below which a control is held fixed by a straight line only."""
+
+
+def control_curves(ranks: np.ndarray, counts: np.ndarray, curves: int) -> np.ndarray:
+    """Returns [B, n, C * curves]: the truncated power basis of a cubic spline of each control's ``ranks`` [B, n, C].
+
+    Ranks are scaled to 0..1 first; the knots lie at the thirds. ``curves``: 1 (a line), 3 (no knot) or 5.
+    """
+    u = (ranks - 0.5) / np.maximum(counts.sum(1), 1)[:, None, None]
+    basis = [u, u**2, u**3, np.maximum(u - 1 / 3, 0) ** 3, np.maximum(u - 2 / 3, 0) ** 3]
+    return np.concatenate(basis[:curves], axis=2)
 
 
 def rank_scores(ranks: np.ndarray, counts: np.ndarray, controls: np.ndarray, within: np.ndarray | None) -> np.ndarray:

@@ -58,8 +58,10 @@ def grid_table(found: pd.DataFrame, features: Sequence[str], metrics: Sequence[s
         names = {"feature": "Feature", "metric": "Metric", "rho": "Correlation", "low": "95 % from", "high": "to"}
         names |= {"n": "Prompts", "i2": "I²", "why": "Note", "verdict": "Verdict", "linked": "Linked"}
         names |= {
-            "rho_controlled": "With controls fixed before the answer",
-            "rho_post": "Post-treatment: also length and log-probability",
+            "rho_controlled": "With the prompt's length held fixed",
+            "q_controlled": "q of that",
+            "rho_post": "And the answer's length and log-probability",
+            "q_post": "q of these",
             "p_primary": "p of the pairs named before",
         }
         st.dataframe(
@@ -69,8 +71,10 @@ def grid_table(found: pd.DataFrame, features: Sequence[str], metrics: Sequence[s
             key=f"findings_all_{estimand}",
         )
         st.caption(
-            "q counts the whole grid of the plan. The post-treatment column also holds the answer's length and its "
-            "log-probability fixed: both are produced by the answer, so controlling for them can also hide a real link."
+            "q counts the whole grid of the plan. A pair is called a finding only where it also stands with the length "
+            "of the prompt held fixed, by a spline on its ranks, so that bent relations are held too. The last columns "
+            "also hold the answer's length and its log-probability: both are produced by the answer, so controlling "
+            "for them can also hide a real link."
         )
 
 
