@@ -27,8 +27,9 @@ FEATURES := $(FEATURES),masked_instruction,removed_instruction,masked_context
 METRICS = correct,followed,instructions_loose,token_f1,rouge_l,relevance_rank
 
 calibrate: dev   ## do the statistics of Findings tell the truth where it is known? Writes docs/calibration.md
-	@exec $(PYTHON) -m core.study.statistics.calibration --save docs/calibration.md \
-	    $(if $(EXAMPLE),--table $(EXAMPLE) --features $(FEATURES) --metrics $(METRICS)) $(ARGS)
+	@$(PYTHON) -m core.study.statistics.calibration --save docs/calibration.md \
+	    $(if $(EXAMPLE),--table $(EXAMPLE) --features $(FEATURES) --metrics $(METRICS)) $(ARGS); first=$$?; \
+	$(PYTHON) -m core.study.findings.hard_designs --add docs/calibration.md && exit $$first
 
 docs: dev        ## the documentation as a site, in site/
 	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet && echo "site/index.html"

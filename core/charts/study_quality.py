@@ -14,10 +14,11 @@ import pandas as pd
 
 from .interval_rows import interval_rows_chart
 
-Ask = Literal["mean", "difference", "control", "net"]
+Ask = Literal["mean", "difference", "cut", "control", "net"]
 ASKS: dict[str, tuple[str, str, str, str]] = {
     "mean": ("mean", "mean_low", "mean_high", "n"),
     "difference": ("difference", "low", "high", "pairs"),
+    "cut": ("cut_difference", "cut_low", "cut_high", "cut_pairs"),
     "control": ("control_difference", "control_low", "control_high", "control_pairs"),
     "net": ("net_difference", "net_low", "net_high", "net_pairs"),
 }
@@ -85,6 +86,7 @@ def _asked(ask: str, base: str) -> str:
     against = f"“{base}”" if base else "the baseline"
     return {
         "difference": f"difference to {against}",
+        "cut": f"difference to {against}, cut-off answers counted as not correct",
         "control": "difference to the position control",
         "net": f"difference to {against}, each beyond its position control",
     }[ask]
@@ -94,6 +96,7 @@ def _title(label: str, ask: str) -> str:
     return {
         "mean": label,
         "difference": f"{label}: change",
+        "cut": f"{label}: change, cut-off answers counted as not correct",
         "control": f"{label}: against the position control",
         "net": f"{label}: change beyond position",
     }[ask]
@@ -101,7 +104,7 @@ def _title(label: str, ask: str) -> str:
 
 def _rows(own: pd.DataFrame, ask: str, tasks: Mapping[str, str], structures: Mapping[str, str]) -> pd.DataFrame:
     value, low, high, n = ASKS[ask]
-    start = {"difference": "", "control": "control_", "net": "net_"}.get(ask, "")
+    start = {"difference": "", "cut": "cut_", "control": "control_", "net": "net_"}.get(ask, "")
     order = {name: i for i, name in enumerate((ALL_TASKS_KEY, *tasks))}
     own = own.assign(_at=own["task"].map(lambda t: order.get(t, len(order)))).sort_values("_at", kind="stable")
     return pd.DataFrame(

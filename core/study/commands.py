@@ -1,6 +1,6 @@
 """``heed study``: run a study from a shell, look how far it is, and export its tables.
 
-    heed study run plan.json [--workers N] [--pilot 10] [--retry]     also: run ID, to go on
+    heed study run plan.json [--workers N] [--pilot 10] [--retry] [--lengthen 256]     also: run ID, to go on
     heed study status [ID]
     heed study score ID                                               metrics and features anew
     heed study export ID FOLDER
@@ -48,6 +48,8 @@ def run_study_command(options: argparse.Namespace) -> int:
         signal.signal(name, lambda *_: stop.set())
     if options.retry:
         say(f"{study.retry()} failed runs are tried again")
+    if options.lengthen:
+        say(f"{study.lengthen(options.lengthen)} cut-off answers are written anew")
     say(f"{study.name} ({study.id}) in {study.folder}: {study.status().text}")
     if not encoder_is_fetched():
         say(
@@ -121,6 +123,9 @@ def add_study_commands(whole: argparse.ArgumentParser) -> None:
     running.add_argument("--workers", type=int, help="processes; by default one a model, up to the cores")
     running.add_argument("--pilot", type=int, metavar="ITEMS", help="only the first few items, of all tasks in turn")
     running.add_argument("--retry", action="store_true", help="failed runs again")
+    running.add_argument(
+        "--lengthen", type=int, metavar="TOKENS", help="let answers that were cut off go on to so many"
+    )
     running.add_argument("--every", type=float, default=5.0, help="seconds between two lines")
     running.set_defaults(do=run_study_command)
     for name, do, about in (

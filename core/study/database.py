@@ -133,6 +133,25 @@ def put_note(db: sqlite3.Connection, key: str, value: str) -> None:
     db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", [key, value])
 
 
+LONGER = "longer"
+"""The note that holds the token limit of answers that were cut off before and are written anew."""
+
+
+def longer_limit(db: sqlite3.Connection) -> int:
+    """Returns the token limit of answers that were cut off before; 0 where they were never lengthened."""
+    return int(get_note(db, LONGER) or 0)
+
+
+def cut_off_cells(db: sqlite3.Connection) -> set[str]:
+    """Returns the cells that have a stored answer which the token limit cut off."""
+    return {row["cell"] for row in db.execute("SELECT cell FROM runs WHERE truncated = 1")}
+
+
+def keep_old_run(db: sqlite3.Connection, cell: str) -> None:
+    """Marks a cell as done with the run that it had."""
+    db.execute("UPDATE cells SET state = 'done', owner = '' WHERE cell = ?", [cell])
+
+
 def claim_cells(db: sqlite3.Connection, owner: str, model: str, most: int, pilot: bool = False) -> list[dict[str, Any]]:
     """Claims the next cells of one model and one task for ``owner``; empty when none is left unclaimed.
 

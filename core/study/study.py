@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import settings
-from ..errors import Cancelled, HeedError, StoreError
+from ..checks import check_whole
+from ..errors import Cancelled, HeedError, PromptError, StoreError
 from ..processes import command_text
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import Answered, Digest, Item, Request
@@ -134,6 +135,26 @@ class Study:
             self.db.execute("UPDATE cells SET pilot = 0")
             self.db.executemany("UPDATE cells SET pilot = 1 WHERE item = ?", [(item,) for item in chosen])
         return self.run(workers, progress, cancelled, pilot=True, apart=apart)
+
+    def cut_off(self) -> tuple[int, int]:
+        """Returns (how many stored answers the token limit cut off, the largest limit so far)."""
+        return len(database.cut_off_cells(self.db)), max(self.plan.max_new_tokens, database.longer_limit(self.db))
+
+    def lengthen(self, tokens: int) -> int:
+        """Marks answers that the token limit cut off to be written anew with at most ``tokens``; returns how many.
+
+        All other cells stay as they are. An answer that cannot be made longer (it would not fit the model) keeps what
+        it had. Raises PromptError for a limit that is no longer than the last.
+        """
+        last = self.cut_off()[1]
+        if check_whole("tokens", tokens, 1, 1_000_000) <= last:
+            raise PromptError(f"Cut-off answers had up to {last} tokens: give them more than that.")
+        with database.transaction(self.db):
+            database.put_note(self.db, database.LONGER, str(tokens))
+            return self.db.execute(
+                "UPDATE cells SET state = 'waiting', owner = '', tries = 0 WHERE state = 'done' AND wanted AND cell IN "
+                "(SELECT cell FROM runs WHERE truncated = 1)"
+            ).rowcount
 
     def retry(self) -> int:
         """Marks failed cells to be run again; returns how many."""

@@ -44,6 +44,8 @@ class Worker:
         self.date = plan_store.study_date(self.db)
         self.done, self.cancelled, self.pilot, self.batch = done, cancelled, pilot, batch
         self.owner = database.worker_name()
+        self.longer = database.longer_limit(self.db)
+        self.cut_off = database.cut_off_cells(self.db) if self.longer else set()
         self.loaded: Any = None
 
     def work(self, first: int = 0) -> None:
@@ -79,6 +81,14 @@ class Worker:
                 break
             self._chunk(model, claimed)
 
+    def _fail(self, place: Mapping[str, Any], why: str) -> None:
+        """Stores why a cell could not be run; one that has a shorter answer keeps that."""
+        if place["cell"] in self.cut_off:
+            LOG.warning("An answer was not made longer: %s", why)
+            database.keep_old_run(self.db, place["cell"])
+        else:
+            cell_store.fail_cell(self.db, place, why)
+
     def _load(self, name: str) -> Any:
         """Returns the loaded model of this name, after unloading the previous one."""
         from ..models.load import load_model, unload_models
@@ -104,7 +114,7 @@ class Worker:
         """Marks all cells of a model that cannot be loaded as failed."""
         while claimed:
             for place in claimed:
-                cell_store.fail_cell(self.db, place, why)
+                self._fail(place, why)
             self.done()
             claimed = database.claim_cells(self.db, self.owner, name, 1000, self.pilot)
 
@@ -130,7 +140,7 @@ class Worker:
         except Cancelled:
             raise
         except Exception as error:
-            cell_store.fail_cell(self.db, place, failure_sentence(error))
+            self._fail(place, failure_sentence(error))
             self.done()
 
     def _asked(self, model: Any, claimed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -148,7 +158,7 @@ class Worker:
                 form, request = self._request(model, item, place)
                 ready[place["cell"]] = (place, StudyRun(place["cell"], request, form.instructions), item)
             except Exception as error:
-                cell_store.fail_cell(self.db, place, failure_sentence(error))
+                self._fail(place, failure_sentence(error))
                 self.done()
         return ready
 
@@ -171,7 +181,10 @@ class Worker:
                 "prompt_tokens": result.prompt_tokens,
                 "output_tokens": result.output_tokens,
             }
-            cell_store.write_cell(self.db, place, item, kept, facts)
+            if result.error and place["cell"] in self.cut_off:
+                self._fail(place, result.error)
+            else:
+                cell_store.write_cell(self.db, place, item, kept, facts)
             del left[result.key]
             database.refresh_claims(self.db, self.owner)
             self.done()
@@ -181,7 +194,9 @@ class Worker:
         plan, name = self.plan, place["structure"]
 
         def asked(form: LaidOutItem) -> Request:
-            return cell_request(plan, item, form, model.key, place["seed"], self.date)
+            request = cell_request(plan, item, form, model.key, place["seed"], self.date)
+            longer = place["cell"] in self.cut_off
+            return replace(request, max_new_tokens=self.longer) if longer else request
 
         form = lay_out_item(plan, item, name)
         if not place["control"]:

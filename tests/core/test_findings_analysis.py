@@ -10,6 +10,7 @@ from core.errors import Cancelled, StudyError
 from core.study.findings import correlations
 from core.study.findings.analysis import cells_of, compute_findings
 from core.study.findings.correlations import add_verdicts, holm_p, relate_columns
+from core.study.findings.outcome_prediction import correct_verdicts
 from core.study.findings.structure_effects import ALL_TASKS, EFFECT_COLUMNS
 from core.study.plan import Plan
 from tests.core import study_made_up as made_up
@@ -82,7 +83,10 @@ def test_planted_correlations_are_primary_and_told(found):
     row = only(found.correlations_between, feature="lookback", metric="chrf")
     assert row["primary"] and row["verdict"] == "positive" and row["p_primary"] >= row["p"]
     assert found.correlations_between["primary"].tolist()[:2] == [True, True]
-    assert only(found.correlations_between, feature="sink", metric="chrf")["verdict"] == "negative"
+    sink = only(found.correlations_between, feature="sink", metric="chrf")
+    assert sink["rho"] < -0.2 and sink["p_controlled"] < 0.01, (
+        "strata differ, so four of them are too few for a verdict"
+    )
     assert not found.correlations_between["metric"].isin(["words"]).any(), "descriptors are no quality"
     assert set(found.forests) == set(PRIMARY)
 
@@ -161,6 +165,23 @@ def test_a_finding_that_hangs_on_the_answers_own_length_says_so():
     assert (
         correlations._verdict({k: v for k, v in row.items() if not k.endswith(("controlled", "post"))})[0] == "positive"
     )
+
+
+def test_predictions_are_corrected_for_their_number():
+    """200 predictions from noise: some 5 intervals clear 0.5 by themselves; one real one stays."""
+    rng = np.random.default_rng(1)
+    auroc = np.r_[0.5 + 0.05 * rng.normal(size=199), 0.85]
+    rows = pd.DataFrame({"auroc": auroc, "low": auroc - 0.098, "high": auroc + 0.098})
+    rows = rows.assign(over_base=auroc - 0.5, over_low=rows.low - 0.5, over_high=rows.high - 0.5, why="")
+    rows = rows.assign(within=auroc, within_low=rows.low, within_high=rows.high)
+    rows["verdict"] = np.where(rows.low > 0.5, "above the base rates", "no separation found")
+    got = correct_verdicts(rows)
+    before = (rows["verdict"] == "above the base rates").sum()
+    assert before >= 3 and got.index[got["verdict"] == "above the base rates"].tolist() == [199]
+    taken = got[(rows["verdict"] == "above the base rates") & (got.index < 199)]
+    assert taken["why"].str.contains("after correction for the number of predictions").all()
+    few = correct_verdicts(rows.assign(verdict="too few prompts", why="12 prompts"))
+    assert few["q"].isna().all() and (few["why"] == "12 prompts").all()
 
 
 def test_two_models_are_these_two_models():

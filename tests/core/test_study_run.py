@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.errors import MethodError, StoreError
+from core.errors import MethodError, PromptError, StoreError
 from core.importance import default_study_methods
 from core.records import Instruction
 from core.study import cell_store
@@ -44,6 +44,41 @@ def made(model, home):
         assert study.run(1).over
     yield study
     study.close()
+
+
+def test_cut_off_answers_go_on_and_the_rest_stays(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("HEED_HOME", str(tmp_path))
+    study = Study(plan(model, count=2, name="Longer"))
+    try:
+        study.run(1)
+        before = study.table().set_index("cell")
+        count, last = study.cut_off()
+        assert (count, last) == (before["truncated"].sum(), 3) and count >= 2, "a random model writes on"
+        with pytest.raises(PromptError, match="up to 3 tokens: give them more"):
+            study.lengthen(3)
+        assert study.lengthen(9) == count and study.status().waiting == count
+        assert study.table().set_index("cell")["answer"].to_dict() == before["answer"].to_dict(), (
+            "nothing is lost while they wait"
+        )
+        study.run(1)
+        after = study.table().set_index("cell")
+        longer = after.loc[before.index[before["truncated"]]]
+        assert (longer["output_tokens"] > 3).all() and longer["output_tokens"].max() == 9
+        assert all(longer["answer"][c].startswith(before["answer"][c]) for c in longer.index), (
+            "greedy: the same beginning"
+        )
+        rest = before.index[~before["truncated"]]
+        pd.testing.assert_frame_equal(after.loc[rest], before.loc[rest])
+        assert study.cut_off()[1] == 9
+        assert study.lengthen(2000) > 0  # more than the model reads
+        study.run(1)
+        kept = study.table().set_index("cell")
+        assert (kept["error"] == "").all() and kept["answer"].to_dict() == after["answer"].to_dict(), (
+            "what does not fit keeps its answer"
+        )
+        assert study.status().over
+    finally:
+        study.close()
 
 
 def test_every_cell_is_a_row_with_every_column(made):

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from ...errors import Cancelled, StudyError
 from ...progress import IsCancelled
 from .correlations import add_verdicts, forests, relate_columns, varying_columns
+from .cut_off import add_cut_off, correlations_with_cut_off, cut_off_values
+from .outcome_prediction import correct_verdicts
 from .record import NEEDED_COLUMNS, Findings, comparison_resamples
 from .structure_effects import ValueDescription, compare_structures
 
@@ -41,6 +43,7 @@ def compute_findings(
     *,
     prompts: Mapping[str, str] | None = None,
     slow: bool = True,
+    prediction: pd.DataFrame | None = None,
     permutations: int = 999,
     resamples: int = 999,
     seed: int = 0,
@@ -51,7 +54,7 @@ def compute_findings(
 
     ``instructions``: the table of verified instructions; ``heads(rows, part="all")`` returns float [run, F] for rows of
     one model, as ``Study.heads`` does; ``plan``: names baseline and primary pairs; None for a table from elsewhere.
-    ``prompts`` {prompt_id: text} for one more baseline. ``slow=False`` leaves ``prediction`` empty.
+    ``prompts`` {prompt_id: text} for one more baseline. ``slow=False`` leaves ``prediction`` empty, or as it is given.
     ``progress(fraction, text, None)``. ``permutations`` and ``resamples``: those of correlations (see
     ``comparison_resamples``). Raises StudyError for a table without the columns in NEEDED_COLUMNS, Cancelled.
     """
@@ -67,9 +70,14 @@ def compute_findings(
     outcomes = [k for k, a in about.items() if a.kind == "outcome"]
     asked.tell(0.97, "Strata one by one")
     drawn = forests(own, between, primary, outcomes, seed) if len(between) else {}
-    told = _told(own, heads, prompts or _prompts(plan), about, primary, resamples, seed, asked) if slow else _no_told()
+    told = _no_told() if prediction is None else correct_verdicts(prediction)
+    if slow:
+        told = _told(own, heads, prompts or _prompts(plan), about, primary, resamples, seed, asked)
     found = Findings(*compared, between, within, drawn, told, cells_of(table), base=base, facts=_facts(table))
     return _with_words(found, plan, permutations, resamples)
+
+
+ESTIMAND_WORDS = {"between": "between prompts", "within": "within a prompt"}
 
 
 class _Asked:
@@ -82,9 +90,16 @@ class _Asked:
 
     def tell(self, fraction: float, text: str) -> None:
         """Reports ``fraction`` of the fast parts. Raises Cancelled."""
+        self.stop()
+        self._progress(fraction * self.fast, text, None)
+
+    def tell_part(self, start: float, width: float, text: str, fraction: float) -> None:
+        self.tell(start + width * fraction, text)
+
+    def stop(self) -> None:
+        """Raises Cancelled where that was asked for."""
         if self.cancelled():
             raise Cancelled("The findings were stopped.")
-        self._progress(fraction * self.fast, text, None)
 
     def tell_slow(self, fraction: float | None, text: str, _: Any = None) -> None:
         self._progress(self.fast + (1 - self.fast) * (fraction or 0), text, None)
@@ -93,7 +108,16 @@ class _Asked:
 def _compared(
     ran: pd.DataFrame, about: Mapping[str, ValueDescription], base: str, effort: Mapping[str, int], asked: _Asked
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    table = compare_structures(ran, about, base, check=lambda f, text: asked.tell(0.1 * f, text), **effort)
+    table = compare_structures(ran, about, base, check=lambda f, text: asked.tell(0.07 * f, text), **effort)
+    asked.tell(0.07, "Cut-off answers counted otherwise")
+    outcomes = {k: a for k, a in about.items() if a.kind == "outcome"}
+
+    def again(counted: pd.DataFrame) -> pd.DataFrame:
+        return compare_structures(
+            counted, outcomes, base, resamples=effort["resamples"], seed=effort["seed"], check=lambda *_: asked.stop()
+        )
+
+    table = add_cut_off(table, ran, cut_off_values(ran, about), base, again)
     kinds = (("outcome", "proxy", "descriptor"), ("attention",), ("causal",))
     first, second, third = (table[table["kind"].isin(k)].reset_index(drop=True) for k in kinds)
     return first, second, third
@@ -116,11 +140,16 @@ def _related(
         list(dict.fromkeys([*named[1], *(k for k, a in about.items() if a.kind in ("outcome", "proxy"))])),
     )
     ids = [] if instructions is None or "id" not in instructions else list(instructions["id"].dropna().unique())
-    work = partial(
-        relate_columns, own, features, metrics, ids=ids, permutations=permutations, resamples=resamples, seed=seed
-    )
-    between = work("between", check=lambda f: asked.tell(0.1 + 0.43 * f, "Correlations between prompts"))
-    within = work("within", check=lambda f: asked.tell(0.53 + 0.43 * f, "Correlations within a prompt"))
+    cut = cut_off_values(own, about)
+    work = partial(relate_columns, own, features, ids=ids, permutations=permutations, resamples=resamples, seed=seed)
+    again = partial(relate_columns, ids=ids, permutations=permutations, resamples=resamples, seed=seed, plain=True)
+    tables = []
+    for estimand, at in (("between", 0.1), ("within", 0.53)):
+        told = f"Correlations {ESTIMAND_WORDS[estimand]}"
+        found = work(metrics, estimand, check=partial(asked.tell_part, at, 0.3, told))
+        check = partial(asked.tell_part, at + 0.3, 0.13, f"{told}, cut-off answers counted otherwise")
+        tables.append(correlations_with_cut_off(found, own, cut, partial(again, estimand=estimand, check=check)))
+    between, within = tables
     return add_verdicts(between, within, primary)
 
 
@@ -230,6 +259,7 @@ def _facts(table: pd.DataFrame) -> dict[str, int]:
         **{"runs": len(table), "prompts": table["prompt_id"].nunique(), "tasks": table["task"].nunique()},
         **{"models": table["model"].nunique(), "structures": own["structure"].nunique()},
         **{"controls": int(table["control"].sum()), "failed": int((table["error"] != "").sum())},
+        **{"longest": int(np.nan_to_num(table["output_tokens"].max())) if "output_tokens" in table else 0},
         **{"truncated": int(table.loc[table["error"] == "", "truncated"].sum())},
     }
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .cache import SHIPPED, compute_opened, findings_name, write_findings
+from .cache import SHIPPED, compute_opened, findings_name, read_findings, write_findings
 from .report import report_html
 from .source import EXAMPLE, open_folder
 
@@ -28,7 +28,8 @@ def bundle_study(
 ) -> Findings:
     """Writes the folder and returns the findings.
 
-    ``study``: id of a study of this machine; ``effort`` goes to ``compute_opened``.
+    ``study``: id of a study of this machine; "": the tables in the folder are computed anew, and its predictions, which
+    take the rows of every head, stay. ``effort`` goes to ``compute_opened``.
     """
     if study:
         from ..study import Study
@@ -38,6 +39,8 @@ def bundle_study(
                 if path.name == "runs.csv":
                     path.unlink()  # runs.parquet holds the same in a third of the room
     opened = open_folder(folder, EXAMPLE)
+    if not study and (folder / SHIPPED).is_dir():
+        slow, effort["prediction"] = False, read_findings(folder / SHIPPED).prediction
     made = compute_opened(replace(opened, study=study), slow=slow, progress=progress, **effort)
     write_findings(made, folder / SHIPPED, findings_name(opened))
     (folder / "report.html").write_text(report_html(opened, made), "utf-8")

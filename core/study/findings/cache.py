@@ -21,17 +21,21 @@ from ...progress import IsCancelled
 from .source import OpenedStudy
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from .record import Findings
 
 SHIPPED = "findings"
 """Name of a folder that comes with a study, with the findings of all its runs."""
+ANALYSIS = 2
+"""Raised when the same tables give other findings, so that older ones are computed again."""
 MOST_FINDINGS = 6
 """Most stored findings of one study; older ones are deleted."""
 
 
 def findings_name(opened: OpenedStudy) -> str:
     """Returns the name under which the findings of these tables are stored: a hash of study, plan and all numbers."""
-    text = json.dumps([opened.id, opened.version, opened.plan.id if opened.plan else ""])
+    text = json.dumps([opened.id, opened.version, opened.plan.id if opened.plan else "", ANALYSIS])
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
@@ -39,12 +43,16 @@ def compute_opened(
     opened: OpenedStudy,
     *,
     slow: bool = True,
+    prediction: pd.DataFrame | None = None,
     permutations: int = 999,
     resamples: int = 999,
     progress: Callable[..., None] | None = None,
     cancelled: IsCancelled | None = None,
 ) -> Findings:
-    """Computes the findings of these tables; ``slow`` with predictions. Raises Cancelled and StudyError."""
+    """Computes the findings of these tables; ``slow`` with predictions, else with ``prediction`` where that is known.
+
+    Raises Cancelled and StudyError.
+    """
     from .analysis import compute_findings
 
     return compute_findings(
@@ -54,6 +62,7 @@ def compute_opened(
         opened.plan,
         prompts=opened.prompts(),
         slow=slow,
+        prediction=prediction,
         permutations=permutations,
         resamples=resamples,
         progress=progress,

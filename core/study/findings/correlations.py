@@ -29,8 +29,9 @@ ALPHA = 0.05
 DIFFER = 0.5
 """I2 from which strata are reported to differ."""
 FORESTS = 3
-ENDINGS = ("", "_controlled", "_post")
-"""Of the columns of a correlation: as it is, with controls fixed before the answer, and with those after it too."""
+ENDINGS = ("", "_controlled", "_post", "_cut")
+"""Of the columns of a correlation: as it is, with controls fixed before the answer, with those after it too, and with
+cut-off answers counted as not correct."""
 AT_ONCE = 20
 """Features that are correlated in one call."""
 
@@ -49,6 +50,7 @@ def relate_columns(
     estimand: str,
     *,
     ids: Sequence[str] = (),
+    plain: bool = False,
     permutations: int = 999,
     resamples: int = 999,
     seed: int = 0,
@@ -56,11 +58,12 @@ def relate_columns(
 ) -> pd.DataFrame:
     """Returns ``correlate_table``'s table for one estimand ("between" or "within"); ``ids``: the instructions verified.
 
+    ``plain``: without controls.
     Some features at a time, so that ``check(fraction)`` can show progress and cancel; q is over all of them.
     """
     import pandas as pd
 
-    from ..statistics import correlate_table, q_values
+    from ..statistics import correlate_table
 
     strata = [s for s in STRATA if s in table.columns and (estimand == "between" or s != "structure")]
     work = partial(
@@ -70,8 +73,8 @@ def relate_columns(
         cluster="prompt_id",
         strata=strata,
         estimand=estimand,
-        controls=[c for c in BEFORE if _varies(table, c)],
-        post_treatment=[c for c in AFTER if _varies(table, c)],
+        controls=[c for c in BEFORE if _varies(table, c) and not plain],
+        post_treatment=[c for c in AFTER if _varies(table, c) and not plain],
         permutations=permutations,
         resamples=resamples,
         seed=seed,
@@ -82,9 +85,16 @@ def relate_columns(
         check(at / max(len(features), 1))
         found.append(work(features=list(features[at : at + AT_ONCE])))
     out = pd.concat(found, ignore_index=True) if len(found) > 1 else found[0]
-    free = ~out["linked"].to_numpy(bool)
-    tested = [end for end in ENDINGS if f"p{end}" in out]
-    return out.assign(**{f"q{end}": q_values(out[f"p{end}"].to_numpy(float), free) for end in tested})
+    return _with_q(out)
+
+
+def _with_q(table: pd.DataFrame) -> pd.DataFrame:
+    """Adds the q of every p, each over all pairs that are not linked by construction."""
+    from ..statistics import q_values
+
+    free = ~table["linked"].to_numpy(bool)
+    tested = [end for end in ENDINGS if f"p{end}" in table]
+    return table.assign(**{f"q{end}": q_values(table[f"p{end}"].to_numpy(float), free) for end in tested})
 
 
 def add_verdicts(
@@ -98,6 +108,7 @@ def add_verdicts(
     import pandas as pd
 
     tables = [t.assign(primary=[(f, m) in set(primary) for f, m in _pairs(t)]) for t in (between, within)]
+    tables = [_with_q(t) for t in tables]
     for end in ENDINGS:
         own = [
             t.get(f"p{end}", pd.Series(np.nan, t.index)).where(t["primary"] & ~t["linked"].astype(bool)) for t in tables
@@ -164,6 +175,11 @@ def _verdict(row: Mapping[str, Any]) -> tuple[str, str]:
         found, notes = (
             False,
             [*notes, f"It does not stand with the length of the prompt held fixed ({_held(row, '_controlled')})."],
+        )
+    elif found and not _stands(row, "_cut"):
+        found, notes = (
+            False,
+            [*notes, f"It does not stand with cut-off answers counted as not correct ({_held(row, '_cut')})."],
         )
     elif found and not _stands(row, "_post"):
         notes.append(

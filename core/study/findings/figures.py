@@ -38,10 +38,17 @@ ABOUT_ESTIMANDS = {
     "within": "When the same prompt is asked in another way and the feature changes, does the quality change with it? "
     "Each prompt is compared with itself.",
 }
-QUESTIONS: dict[Ask, str] = {"mean": "Values", "difference": "Change", "net": "Change beyond position"}
+QUESTIONS: dict[Ask, str] = {
+    "mean": "Values",
+    "difference": "Change",
+    "cut": "Change, cut-off as not correct",
+    "net": "Change beyond position",
+}
 ABOUT_QUESTIONS = {
     "mean": "The mean over prompts with its 95 % interval.",
     "difference": "The structure minus the baseline structure, prompt by prompt.",
+    "cut": "The same change with every answer that the token limit cut off counted as not correct; elsewhere such "
+    "answers are left out where an outcome cannot be told, and they are the long ones.",
     "control": "The structure minus the same layout with a neutral filler where the instruction stands.",
     "net": "The change that remains after subtracting the effect of position: both structures minus their own position "
     "control, a layout with a neutral filler of equal length where the instruction stands.",
@@ -90,6 +97,8 @@ def structure_figure(
         "mean": f"Each point is the mean of “{label}” over the prompts of one task, structure and model.",
         "difference": f"Each point is how much “{label}” changes against “{words}” when the same prompts are laid out "
         "in another way; an interval that crosses the dashed line is no difference found.",
+        "cut": f"Each point is the change of “{label}” against “{words}” with every answer that was cut off by the "
+        "token limit counted as not correct.",
         "control": f"Each point is “{label}” minus that of the same layout with a filler in the instruction's place.",
         "net": f"Each point is the change of “{label}” that remains after subtracting the effect of position; an "
         "interval that crosses the dashed line is no difference found.",

@@ -48,7 +48,9 @@ def _data(plan: Plan | None, found: Findings) -> str:
         if plan.hot
         else "greedy, one answer a cell"
     )
-    return f"{text} Decoding was {way}, at most {plan.max_new_tokens} new tokens. Plan: sha256 {plan.id[:16]}."
+    longest = int(f.get("longest", 0))
+    longer = f" (answers that were cut off went on to {longest})" if longest > plan.max_new_tokens else ""
+    return f"{text} Decoding was {way}, at most {plan.max_new_tokens} new tokens{longer}. Plan: sha256 {plan.id[:16]}."
 
 
 def _measures() -> str:

@@ -38,8 +38,12 @@ ANSWER_PARTS = {WHOLE: "whole answer", FIRST_STEP: "first step", "other run": "w
 OUTCOME_COLUMNS = (
     *("model", "outcome", "scheme", "kind", "features", "label", "part", "auroc", "low", "high"),
     *("within", "within_low", "within_high", "over_base", "over_low", "over_high", "direction", "c"),
-    *("n", "runs", "positives", "negatives", "verdict", "why"),
+    *("n", "runs", "positives", "negatives", "q", "q_over", "q_within", "verdict", "why"),
 )
+ALPHA = 0.05
+INTERVALS = {"q": ("auroc", "low", "high", 0.5), "q_over": ("over_base", "over_low", "over_high", 0.0),
+             "q_within": ("within", "within_low", "within_high", 0.5)}  # fmt: skip
+"""{corrected p: the columns of an estimate and its 95 % interval, and what it is without any prediction}"""
 
 
 def predict_outcomes(
@@ -83,7 +87,38 @@ def predict_outcomes(
     out["part"] = [ANSWER_PARTS.get(f, "") for f in out["features"]]
     order = out["scheme"].map({"leave one task out": 0}).fillna(1)
     out = out.assign(order=order).sort_values("order", kind="stable")
-    return out.reindex(columns=list(OUTCOME_COLUMNS)).reset_index(drop=True)
+    return correct_verdicts(out.reindex(columns=list(OUTCOME_COLUMNS)).reset_index(drop=True))
+
+
+def correct_verdicts(table: pd.DataFrame) -> pd.DataFrame:
+    """Adds ``q``, ``q_over`` and ``q_within``, and takes back verdicts that do not stand among so many predictions.
+
+    p from the normal distribution with the interval's standard error, Benjamini-Hochberg over all rows that have enough
+    prompts. An interval that clears its bar by itself would do so in 1 of 40 predictions from noise.
+    """
+    from scipy import stats
+
+    from ..statistics import q_values
+
+    enough = (table["verdict"] != "too few prompts").to_numpy()
+    for name, (value, low, high, nothing) in INTERVALS.items():
+        error = (table[high] - table[low]).to_numpy(float) / (2 * stats.norm.isf(0.025))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            p = 2 * stats.norm.sf(np.abs(table[value].to_numpy(float) - nothing) / error)
+        table = table.assign(**{name: q_values(np.where(enough, p, np.nan))})
+    told = [_corrected(row) for row in table.to_dict("records")]
+    return table.assign(verdict=[v for v, _ in told], why=[w for _, w in told])
+
+
+def _corrected(row: Mapping[str, Any]) -> tuple[str, str]:
+    verdict, why = str(row["verdict"]), str(row["why"] or "")
+    needs = {"separates": ("q",), "above the base rates": ("q", "q_over"), "not above the base rates": ("q",),
+             "within task and structure only": ("q_within",)}.get(verdict, ())  # fmt: skip
+    failed = [name for name in needs if not row[name] < ALPHA]
+    if not failed:
+        return verdict, why
+    why = f"It does not stand after correction for the number of predictions (q = {row[failed[0]]:.2g})."
+    return ("not above the base rates" if failed == ["q_over"] else "no separation found"), why
 
 
 def _one(

@@ -34,7 +34,7 @@ def overview_table(tables: dict[str, tuple[pd.DataFrame, str]], ask: Ask = "diff
     """Returns a column with the mean and one with the change for each of ``tables``.
 
     ``tables``: {heading: (quality, attention or effects, the value)}. ``ask`` is the change that is shown:
-    "difference", "control" or "net" ("mean": the difference).
+    "difference", "cut", "control" or "net" ("mean": the difference; "cut" too where no answer was cut off).
     """
     import pandas as pd
 
@@ -42,7 +42,7 @@ def overview_table(tables: dict[str, tuple[pd.DataFrame, str]], ask: Ask = "diff
     parts = []
     for heading, (table, value) in tables.items():
         own = table[table["value"] == value]
-        parts.append(_columns(own, heading, value, change))
+        parts.append(_columns(own, heading, value, "difference" if _uncut(own, change) else change))
     if not parts:
         return pd.DataFrame()
     out = parts[0]
@@ -55,6 +55,10 @@ def overview_table(tables: dict[str, tuple[pd.DataFrame, str]], ask: Ask = "diff
     out["task"], out["structure"] = out["task"].map(task_label), out["structure"].map(structure_label)
     out["model"] = out["model"].map(model_label)
     return out.rename(columns={k: k.capitalize() for k in ROW_KEYS}).fillna("").reset_index(drop=True)
+
+
+def _uncut(own: pd.DataFrame, ask: Ask) -> bool:
+    return ask == "cut" and ("cut_difference" not in own or not own["cut_difference"].notna().any())
 
 
 def _columns(own: pd.DataFrame, heading: str, value: str, ask: Ask) -> pd.DataFrame:

@@ -81,16 +81,35 @@ def _levels(rows: pd.DataFrame, model: str, base: str) -> str:
 
 
 def _clear(r: Mapping[str, Any], question: str) -> str:
-    return f"{structure_label(r['structure'])} {_change(r, question)}"
+    return f"{structure_label(r['structure'])} {_change(r, question)}{_counted(r, question)}"
 
 
 def _open(r: Mapping[str, Any], question: str) -> str:
-    return f"{structure_label(r['structure'])} ({_range(r, question)})"
+    return f"{structure_label(r['structure'])} ({_range(r, question)}){_counted(r, question)}"
+
+
+def _counted(r: Mapping[str, Any], question: str) -> str:
+    told = "" if question else _cut_off(r)
+    return f", {told}" if told else ""
 
 
 def _change(r: Mapping[str, Any], question: str) -> str:
     scale = 100 if r["unit"] in PERCENT else 1
     return f"{_signed(scale * r[f'{question}difference'])} ({_range(r, question)})"
+
+
+def _cut_off(r: Mapping[str, Any]) -> str:
+    """Describes how far a difference depends on answers that were cut off; empty where none was."""
+    if not np.isfinite(r.get("cut_difference", np.nan)):
+        return ""
+    scale = 100 if r["unit"] in PERCENT else 1
+    cut, least, most = (_signed(scale * r[c]) for c in ("cut_difference", "least", "most"))
+    low, high = (_signed(scale * r[f"cut_{c}"]) for c in ("low", "high"))
+    turned = (r["q"] < 0.05) != (r["cut_q"] < 0.05)
+    return (
+        f"{'this depends on' if turned else 'with'} the cut-off answers{': ' if turned else ' '}counted as not correct "
+        f"{cut} ({low} to {high}), at worst {least} to {most}"
+    )
 
 
 def _range(r: Mapping[str, Any], question: str) -> str:

@@ -1,6 +1,7 @@
 """Compares prompt structures: one row per value x task x model x structure, with three differences by prompt.
 
 1. ``difference``: the structure minus the baseline structure, on the same prompts.
+   ``core.study.findings.cut_off`` adds what it is with cut-off answers counted as not correct (``cut_...``).
 2. ``control_...``: the structure minus its own position control (a filler of equal length in the instruction's place).
 3. ``net_...``: the second minus the same for the baseline. The effect of a structure on attention and on
    ablation effects is claimed from this one only, since moving words moves attention whatever they say.
@@ -45,6 +46,7 @@ EFFECT_COLUMNS = (
     *("value", "label", "unit", "kind", "task", "model", "structure", "baseline"),
     *("runs", "n", "undefined", "mean", "mean_low", "mean_high"),
     *(f"{question}{ending}" for question in QUESTION_PREFIXES for ending in DIFFERENCE_ENDINGS),
+    *("cut_off", *(f"cut_{ending}" for ending in DIFFERENCE_ENDINGS), "least", "most"),
     *("verdict", "why"),
 )
 

@@ -91,7 +91,9 @@ def _value(table: pd.DataFrame, kind: str, label: str, drawn: bool = True) -> st
 def _chart(name: str, table: pd.DataFrame, value: str, ask: Any, key: str) -> None:
     own = table[table["value"] == value]
     base = own.loc[own["baseline"].astype(bool), "structure"]
-    column = {"mean": "mean", "difference": "difference", "net": "net_difference"}[ask]
+    if ask == "cut" and not own.get("cut_difference", pd.Series(dtype=float)).notna().any():
+        ask = "difference"  # no answer was cut off, or what was cut off can be told all the same
+    column = {"mean": "mean", "difference": "difference", "cut": "cut_difference", "net": "net_difference"}[ask]
     if not own[column].notna().any():
         why = "no structure was run with a position control" if ask == "net" else "there is only one structure"
         if ask == "mean":

@@ -1,4 +1,7 @@
-"""Draws the form that extends a study by tasks, items, structures, models or seeds; only what is new is run."""
+"""Draws the forms that extend a study: more items, structures, models, seeds, or longer answers where cut off.
+
+Only what is new is run.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,9 @@ from pages.parts.study.study_form import field_key
 
 
 def extend_study(study: Study, plan: Plan) -> None:
-    """Draws the form and its button."""
+    """Draws the forms and their buttons."""
     ident = study.id
+    lengthen_answers(study)
     more = _asked(ident, plan)
     told = st.session_state.pop(field_key("extend_problem"), "")
     if told:
@@ -36,6 +40,39 @@ def extend_study(study: Study, plan: Plan) -> None:
         args=(ident, more),
         help="What is done already is kept and not run again.",
     )
+
+
+def lengthen_answers(study: Study) -> None:
+    """Draws the form that lets answers go on that the token limit cut off; nothing where none was."""
+    count, last = study.cut_off()
+    if not count:
+        return
+    ident = study.id
+    st.markdown(f"**{count:,} answers were cut off at {last:,} tokens.** What depends on their end is undefined.")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        tokens = st.number_input(
+            "New limit, tokens", last + 1, 100_000, max(256, 2 * last), key=field_key(f"longer_{ident}_{last}")
+        )
+        st.button(
+            "Let them go on",
+            key=field_key(f"lengthen_{ident}"),
+            icon=":material/play_arrow:",
+            on_click=_lengthen,
+            args=(ident, int(tokens)),
+            help="Writes these answers anew with the larger limit. All others are kept and not run again.",
+        )
+
+
+def _lengthen(ident: str, tokens: int) -> None:
+    try:
+        study = Study(ident)
+        try:
+            study.lengthen(tokens)
+        finally:
+            study.close()
+        study_progress.start_study(ident)
+    except HeedError as error:
+        st.session_state[field_key("extend_problem")] = str(error)
 
 
 def _asked(ident: str, plan: Plan) -> dict[str, Any]:

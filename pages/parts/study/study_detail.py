@@ -56,7 +56,7 @@ def study_detail(known: StudyInfo) -> None:
                 encoder_offer(known.id)
             _answers(study, known.id)
             _downloads(study, known.name)
-        with st.expander("Extend: more items, structures, models", icon=":material/add_circle:"):
+        with st.expander("Extend: more items, structures, models, longer answers", icon=":material/add_circle:"):
             extend_study.extend_study(study, plan)
     finally:
         study.close()

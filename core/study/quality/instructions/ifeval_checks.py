@@ -12,7 +12,9 @@ arXiv 2311.07911. Published numbers are only comparable if the same answer gets 
 * ``startend:end_checker`` takes double quotes off the answer, not off the phrase.
 * The language checks are met by an answer whose language cannot be detected (no letters).
 
-One departure: a keyword that is no regular expression is searched for literally, where the official code stops.
+Two departures: a keyword that is no regular expression is searched for literally, where the official code stops; and
+``keywords:letter_frequency`` counts the character that the instruction names, where the official code draws a random
+letter unless it is one from a to z (25 of 39,336 verdicts differ, all for that).
 A truncated answer is judged by each check's ``settled``. Guarded by tests/core/test_quality_instructions.py.
 """
 
