@@ -156,7 +156,7 @@ def value_with_interval(value: float, low: float = math.nan, high: float = math.
     """Formats a value with its interval: ``0.31 (0.12 to 0.48)``; "undefined" where there is none."""
 
     def one(x: float) -> str:
-        return f"{100 * x:.0f} %" if percent else significant_digits(x, 3) if abs(x) >= 1 else f"{x:.2f}"
+        return f"{round(100 * x):d} %" if percent else significant_digits(x, 3) if abs(x) >= 1 else f"{x:.2f}"
 
     if not math.isfinite(value):
         return UNDEFINED

@@ -58,6 +58,7 @@ def quality_chart(
     gone = rows["value"].isna()
     rows = rows[~gone | (ask == "mean")]
     told = [] if ask == "mean" else [_asked(ask, base)]
+    told += ["cut-off answers counted as not correct"] if ask == "cut" else []
     told += ["bars: 95 % intervals, prompts drawn as wholes"]
     told += ["hollow: too few prompts for a verdict"] if rows["faint"].any() else []
     told += lines
@@ -86,7 +87,7 @@ def _asked(ask: str, base: str) -> str:
     against = f"“{base}”" if base else "the baseline"
     return {
         "difference": f"difference to {against}",
-        "cut": f"difference to {against}, cut-off answers counted as not correct",
+        "cut": f"difference to {against}",
         "control": "difference to the position control",
         "net": f"difference to {against}, each beyond its position control",
     }[ask]
@@ -96,7 +97,7 @@ def _title(label: str, ask: str) -> str:
     return {
         "mean": label,
         "difference": f"{label}: change",
-        "cut": f"{label}: change, cut-off answers counted as not correct",
+        "cut": f"{label}: change",
         "control": f"{label}: against the position control",
         "net": f"{label}: change beyond position",
     }[ask]

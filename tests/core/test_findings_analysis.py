@@ -84,7 +84,7 @@ def test_planted_correlations_are_primary_and_told(found):
     assert row["primary"] and row["verdict"] == "positive" and row["p_primary"] >= row["p"]
     assert found.correlations_between["primary"].tolist()[:2] == [True, True]
     sink = only(found.correlations_between, feature="sink", metric="chrf")
-    assert sink["rho"] < -0.2 and sink["p_controlled"] < 0.01, (
+    assert sink["rho"] < -0.2 and sink["p_controlled"] < 0.05, (
         "strata differ, so four of them are too few for a verdict"
     )
     assert not found.correlations_between["metric"].isin(["words"]).any(), "descriptors are no quality"

@@ -11,6 +11,7 @@ from core.importance import default_study_methods
 from core.records import Instruction
 from core.study import cell_store
 from core.study.features import feature_columns
+from core.study.findings.bundle import bundle_study
 from core.study.plan import Plan
 from core.study.quality import METRICS
 from core.study.study import Study, list_studies
@@ -44,6 +45,16 @@ def made(model, home):
         assert study.run(1).over
     yield study
     study.close()
+
+
+def test_a_bundle_holds_what_predictions_from_heads_are_made_of(made, tmp_path):
+    bundle_study(tmp_path, made.id, slow=False, permutations=0, resamples=0)
+    shipped = pd.read_parquet(tmp_path / "heads-0.parquet").set_index("cell")
+    table = made.table()
+    assert list(shipped.columns) == list(made.head_names(table)) and len(shipped) == len(table)
+    want = made.heads(table)
+    got = shipped.loc[table["cell"]].to_numpy()
+    assert got.dtype == np.float16 and np.allclose(got.astype(float), want, atol=2e-3, rtol=2e-3, equal_nan=True)
 
 
 def test_cut_off_answers_go_on_and_the_rest_stays(model, tmp_path, monkeypatch):

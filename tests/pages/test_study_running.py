@@ -41,6 +41,22 @@ def test_failed_runs_tell_why_and_are_tried_again(visit, busy):
     assert jobs().all()[-1].key == f"study {made.id}" and app.button(key="study_pause")
 
 
+def test_cut_off_answers_go_on(visit, busy):
+    made = rate_made_up.study()
+    count, last = made.cut_off()
+    assert count > 0 and last == made.plan.max_new_tokens
+    app = fine(visit("study", study=made.id))
+    assert f"{count} answers were cut off at {last} tokens" in texts(app)
+    app.number_input(key=f"study_longer_{made.id}_{last}").set_value(last + 5)
+    fine(app.button(key=f"study_lengthen_{made.id}").click().run())
+    assert Study(made.id).status().waiting == count and Study(made.id).cut_off() == (count, last + 5)
+    assert jobs().all()[-1].key == f"study {made.id}"
+    with Study(made.id).db as db:
+        db.execute("UPDATE runs SET truncated = 0")
+    app = fine(visit("study", study=made.id))
+    assert not [b for b in app.button if b.key == f"study_lengthen_{made.id}"], "nothing is cut off any more"
+
+
 def test_a_study_grows_by_what_is_new(visit, busy):
     made = rate_made_up.study()
     app = fine(visit("study", study=made.id))

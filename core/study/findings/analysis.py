@@ -259,7 +259,7 @@ def _facts(table: pd.DataFrame) -> dict[str, int]:
         **{"runs": len(table), "prompts": table["prompt_id"].nunique(), "tasks": table["task"].nunique()},
         **{"models": table["model"].nunique(), "structures": own["structure"].nunique()},
         **{"controls": int(table["control"].sum()), "failed": int((table["error"] != "").sum())},
-        **{"longest": int(np.nan_to_num(table["output_tokens"].max())) if "output_tokens" in table else 0},
+        **{"longest": int(table["output_tokens"].fillna(0).max()) if "output_tokens" in table else 0},
         **{"truncated": int(table.loc[table["error"] == "", "truncated"].sum())},
     }
 

@@ -4,7 +4,9 @@
     bundle_study(Path("docs/example-study"), study="a1e1f12a8b16ef9f")
 
 Writes the tables and plan.json of the study (left as they are without one), then ``findings/`` and ``report.html``.
-With the study at hand, they include predictions from single heads. Guarded by tests/core/test_findings_cache.py.
+With the study at hand, they include predictions from single heads, and ``heads-0.parquet``, ... hold what these are
+made of: a row per run of one model, columns ``cell`` and the heads' features as float16 (``Study.head_names``).
+Guarded by tests/core/test_findings_cache.py and tests/core/test_study_run.py.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from .report import report_html
 from .source import EXAMPLE, open_folder
 
 if TYPE_CHECKING:
+    from ..study import Study
     from .record import Findings
 
 
@@ -38,6 +41,7 @@ def bundle_study(
             for path in found.export(folder):
                 if path.name == "runs.csv":
                     path.unlink()  # runs.parquet holds the same in a third of the room
+            _write_heads(found, folder)
     opened = open_folder(folder, EXAMPLE)
     if not study and (folder / SHIPPED).is_dir():
         slow, effort["prediction"] = False, read_findings(folder / SHIPPED).prediction
@@ -45,3 +49,17 @@ def bundle_study(
     write_findings(made, folder / SHIPPED, findings_name(opened))
     (folder / "report.html").write_text(report_html(opened, made), "utf-8")
     return made
+
+
+def _write_heads(study: Study, folder: Path) -> None:
+    """Writes the features of every head, a file for each model."""
+    import numpy as np
+    import pandas as pd
+
+    table = study.table()
+    for number, (_, rows) in enumerate(table[table["error"] == ""].groupby("model", sort=False)):
+        values = study.heads(rows).astype(np.float16)
+        if values.shape[1]:
+            heads = pd.DataFrame(values, columns=list(study.head_names(rows)))
+            heads.insert(0, "cell", rows["cell"].to_numpy())
+            heads.to_parquet(folder / f"heads-{number}.parquet", index=False)

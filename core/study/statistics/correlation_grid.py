@@ -4,8 +4,9 @@ Steps: divide the grid into blocks that share their runs (``grid_blocks``); Spea
 bootstrap for the interval; permutations for p, more of them where p is small.
 
 Interval: pooled z plus and minus its bootstrap standard error (with tau2, if there are strata) times a quantile
-(``Pooled.reach``), turned back into a correlation. Where strata differ, p is the larger one of the permutations' and
-the interval's: permutations ask whether any stratum has a correlation, and strata that differ around 0 have some.
+(``Pooled.reach``), turned back into a correlation. Where strata differ or controls are held, p is the larger one of the
+permutations' and the interval's: permutations ask whether any stratum has a correlation, and strata that differ around
+0 have some; and they take residuals to scatter alike everywhere, which those of ranks do not.
 Coverage measured with 30, 60 and 120 prompts, planted 0 to 0.9, over 1,000 to 4,000 studies each:
 normal columns 94.6 to 96.7 %, tails of t with 3 degrees of freedom 93.5 to 96.5 %, yes/no quality 94.4 to 95.9 % (91.4
 to 92.8 % where the planted one is 0.9). Percentiles of the same samples do as well (93.6 to 97.4 %), but ignore tau2.
@@ -59,7 +60,7 @@ class Grid:
     tau: np.ndarray
     why: np.ndarray
     least_p: np.ndarray
-    """The p of the interval where strata differ (tau2 above 0), else 0."""
+    """The p of the interval where strata differ (tau2 above 0) or controls are held, else 0."""
     pieces: list[GridBlock] = field(default_factory=list)
 
     @classmethod
@@ -118,7 +119,7 @@ def _estimate(grid: Grid, piece: GridBlock, drawn: np.ndarray | None) -> None:
     found = pool_strata(fisher_z(rho), v, samples)
     fine = np.isfinite(v).any(0)
     grid.rho[at] = np.where(fine, z_to_correlation(found.z), np.nan)
-    grid.least_p[at] = np.where(found.tau2 > 0, found.p(), 0.0)
+    grid.least_p[at] = np.where((found.tau2 > 0) | (piece.held() > 0).any(), found.p(), 0.0)
     grid.tau[at], grid.i2[at] = np.where(fine, np.sqrt(found.tau2), np.nan), found.i2
     if samples is not None:
         low, high = pooled_interval(found)

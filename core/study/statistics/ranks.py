@@ -43,7 +43,7 @@ def drawn_midranks(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 def curve_count(observations: int) -> int:
     """Returns how many curves of each control are fitted to so many observations: a line, a cubic, a spline."""
-    return 1 if observations < FEW else 3 if observations < 2 * FEW else 5
+    return 1 if observations < FEW else 3 if observations < 2 * FEW else 6
 
 
 FEW = 20
@@ -53,10 +53,10 @@ FEW = 20
 def control_curves(ranks: np.ndarray, counts: np.ndarray, curves: int) -> np.ndarray:
     """Returns [B, n, C * curves]: the truncated power basis of a cubic spline of each control's ``ranks`` [B, n, C].
 
-    Ranks are scaled to 0..1 first; the knots lie at the thirds. ``curves``: 1 (a line), 3 (no knot) or 5.
+    Ranks are scaled to 0..1 first; the knots lie at the quarters. ``curves``: 1 (a line), 3 (no knot) or 6.
     """
     u = (ranks - 0.5) / np.maximum(counts.sum(1), 1)[:, None, None]
-    basis = [u, u**2, u**3, np.maximum(u - 1 / 3, 0) ** 3, np.maximum(u - 2 / 3, 0) ** 3]
+    basis = [u, u**2, u**3, *(np.maximum(u - knot, 0) ** 3 for knot in (0.25, 0.5, 0.75))]
     return np.concatenate(basis[:curves], axis=2)
 
 

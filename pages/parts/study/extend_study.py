@@ -50,20 +50,20 @@ def lengthen_answers(study: Study) -> None:
     ident = study.id
     st.markdown(f"**{count:,} answers were cut off at {last:,} tokens.** What depends on their end is undefined.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        tokens = st.number_input(
-            "New limit, tokens", last + 1, 100_000, max(256, 2 * last), key=field_key(f"longer_{ident}_{last}")
-        )
+        key = field_key(f"longer_{ident}_{last}")
+        st.number_input("New limit, tokens", last + 1, 100_000, max(256, 2 * last), key=key)
         st.button(
             "Let them go on",
             key=field_key(f"lengthen_{ident}"),
             icon=":material/play_arrow:",
             on_click=_lengthen,
-            args=(ident, int(tokens)),
+            args=(ident, key),
             help="Writes these answers anew with the larger limit. All others are kept and not run again.",
         )
 
 
-def _lengthen(ident: str, tokens: int) -> None:
+def _lengthen(ident: str, key: str) -> None:
+    tokens = int(st.session_state[key])  # what was typed last, even if the button was pressed at once
     try:
         study = Study(ident)
         try:

@@ -1,0 +1,41 @@
+"""Runs the example study anew, hours on two cores: python -m scripts.make_example_study [--lengthen 256] [--workers 2]
+
+Runs docs/example-study/plan.json, lets answers that were cut off go on where asked, and writes tables, the features of
+every head, findings and report into docs/example-study. A second call goes on where the first was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from core.study.findings.bundle import bundle_study
+from core.study.study import Study
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "example-study"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs what is not done yet and writes the folder; 0 if nothing failed."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.make_example_study", description="The example study anew.")
+    parser.add_argument("--workers", type=int, help="processes; by default one a model")
+    parser.add_argument("--lengthen", type=int, metavar="TOKENS", help="let cut-off answers go on to so many tokens")
+    asked = parser.parse_args(arguments)
+
+    def say(fraction: float | None, text: str, stream: str | None = None) -> None:
+        sys.stdout.write(f"{text}\n")
+
+    with closing(Study(FOLDER / "plan.json")) as study:
+        status = study.run(asked.workers, say)
+        if asked.lengthen and study.cut_off()[1] < asked.lengthen:
+            study.lengthen(asked.lengthen)
+            status = study.run(asked.workers, say)
+        bundle_study(FOLDER, study.id)
+    return 1 if status.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
