@@ -70,7 +70,7 @@ def cut_off_difference(studies: int, prompts: int = 290) -> tuple[Verdicts, Verd
     for rng in _seeds(studies):
         last = np.repeat([False, True], prompts)
         own = np.tile(rng.normal(size=prompts), 2) + 0.5 * rng.normal(size=2 * prompts)
-        good = rng.normal(size=2 * prompts) - own > 0
+        good = rng.normal(size=2 * prompts) - 2 * own > 0
         table = _runs(np.where(own + 0.3 * last > 1.0, np.nan, good), np.where(last, "instruction_last", BASE))
 
         def compare(counted: pd.DataFrame) -> pd.DataFrame:

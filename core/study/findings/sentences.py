@@ -159,7 +159,8 @@ def _explored(found: Findings) -> list[str]:
         if rest.empty:
             continue
         clear = rest[rest["verdict"].isin(["positive", "negative"])]
-        out = f"Exploratory, {what}: {len(clear)} of {len(rest)} pairs of a feature and a metric have q below 0.05"
+        out = f"Exploratory, {what}: {len(clear)} of {len(rest)} pairs of a feature and a metric have q below 0.05, "
+        out += "also with the length of the prompt held fixed and with cut-off answers counted as not correct"
         if len(clear):
             order = clear.assign(size=clear["rho"].abs()).sort_values(["size"], ascending=False, kind="stable")
             r = order.iloc[0].to_dict()
