@@ -198,7 +198,8 @@ def new_page(
 
     def make(width: int = 1280, height: int = 800, dark: bool = False, **context: object) -> Page:
         scheme = "dark" if dark else "light"
-        opened.append(chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **context))
+        size = {"width": width, "height": height}
+        opened.append(chromium.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce", **context))
         page = opened[-1].new_page()
         page.set_default_timeout(30_000)
         _watch(page, console)

@@ -22,7 +22,15 @@ LARGEST = 300_000
 """Most bytes of one picture."""
 
 
-@pytest.mark.parametrize("example, look", [*(("sky", look) for look in LOOKS), ("love", "light")])
+def only_for_pictures(*cases):
+    """Cases that are run with HEED_SHOTS=1 only: other tests look at the same pages."""
+    skip = pytest.mark.skipif(os.environ.get("HEED_SHOTS") != "1", reason="HEED_SHOTS=1 makes all pictures")
+    return [pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=skip) for case in cases]
+
+
+@pytest.mark.parametrize(
+    "example, look", [("sky", "dark"), ("sky", "phone"), *only_for_pictures(("sky", "light"), ("love", "light"))]
+)
 def test_explore(server, new_page, settled, tmp_path, example, look):
     width, dark = LOOKS[look]
     page = new_page(width=width, height=844 if width < 600 else 800, dark=dark)
@@ -35,7 +43,7 @@ def test_explore(server, new_page, settled, tmp_path, example, look):
     _keep(tmp_path / "shot.png", f"explore-{example}-{look}.png")
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", ["phone", *only_for_pictures("light", "dark")])
 def test_compare(server, new_page, settled, tmp_path, look):
     width, dark = LOOKS[look]
     agent = {"user_agent": PHONE} if look == "phone" else {}
@@ -49,7 +57,7 @@ def test_compare(server, new_page, settled, tmp_path, look):
     _keep(tmp_path / "shot.png", f"compare-sky-{look}.png")
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", ["phone", *only_for_pictures("light", "dark")])
 def test_findings(server, new_page, settled, tmp_path, look):
     width, dark = LOOKS[look]
     page = new_page(width=width, height=844 if width < 600 else 800, dark=dark)
