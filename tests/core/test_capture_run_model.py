@@ -16,6 +16,8 @@ from tests.core import models_made_up as made_up
 from tests.core import tiny
 from tests.core.run_unstored import run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):

@@ -21,6 +21,8 @@ from core.study.findings.source import OpenedStudy, filter_study
 from tests.core.findings_made_up import made
 from tests.core.study_made_up import MODELS, instructions_table, runs_table, small
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def opened():

@@ -17,6 +17,8 @@ from core.study.findings.cut_off import (
 )
 from core.study.findings.structure_effects import ValueDescription, compare_structures
 
+pytestmark = pytest.mark.slow
+
 CORRECT = {"correct": ValueDescription("Correct", "0 or 1", "outcome")}
 
 

@@ -13,6 +13,8 @@ from core.models.self_check import hiding_leaks
 from core.models.token_masking import HiddenTokens, hide_tokens
 from tests.core import tiny
 
+pytestmark = pytest.mark.slow
+
 LENGTH, AT = 12, 5
 MIXERS = ("lfm2", *(family for family, settings in tiny.DISPATCH.items() if "index_topk" in settings))
 """Convolutions; and an indexer, which picks keys before any is hidden, so that a hidden one takes another's place."""

@@ -10,6 +10,8 @@ from scipy import stats
 from core.study.statistics import blocks, correlate_table
 from core.study.statistics.simulation import SimulatedStudy, simulate_runs
 
+pytestmark = pytest.mark.slow
+
 COLUMNS = ["feature", "metric", "rho", "low", "high", "p", "q", "n"]
 
 
