@@ -17,12 +17,33 @@ TYPED = "A hub id (org/name), a folder with config.json and safetensors, or a .g
 
 def model_option(name: str) -> str:
     """The option label of a model: its name, its state and the size of its download."""
-    if name not in CATALOGUE:
-        return name
-    entry, state = CATALOGUE[name], model_status(name)
+    return _labelled(name, model_status(name)) if name in CATALOGUE else name
+
+
+def _labelled(name: str, state: str) -> str:
+    entry = CATALOGUE[name]
     size = "" if state == "ready" else f", {size_text(entry.bytes)}"
     quantised = "" if entry.quantisation == "none" else f" {entry.quantisation}"
     return f"{ICON[state]} {entry.label}{quantised} ({STATE[state]}{size})"
+
+
+def model_of_option(text: str) -> str:
+    """The model's name of what a select box returned: a name, an option's label, or something typed.
+
+    A box that takes new options returns the label that the browser shows. Once a model has been fetched that label is
+    an old one, which Streamlit takes for something typed.
+    """
+    text = text.strip()
+    return next((name for name in CATALOGUE for state in STATE if text == _labelled(name, state)), text)
+
+
+def settle_models(key: str) -> None:
+    """Puts names in the place of labels in the state of a select box, before it is drawn."""
+    value = st.session_state.get(key)
+    if isinstance(value, str):
+        st.session_state[key] = model_of_option(value)
+    elif value:
+        st.session_state[key] = list(dict.fromkeys(map(model_of_option, value)))
 
 
 def fetch_sentence(name: str) -> str:
@@ -39,6 +60,7 @@ def pick_model() -> str:
         st.caption("**Model**")
         state = st.session_state
         state.setdefault("model", DEFAULT_MODEL)
+        settle_models("model")
         options = list(CATALOGUE)
         if state.model and state.model not in options:
             options.insert(0, state.model)

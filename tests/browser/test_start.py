@@ -1,6 +1,7 @@
 """Tests of a fresh server in a real browser: it draws, logs no errors, loads no torch, requests only this machine."""
 
 import os
+import re
 import socket
 import subprocess
 from pathlib import Path
@@ -8,6 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 from playwright.sync_api import expect
+
+from core.settings import models_path
+from tests.browser.pagework import given
 
 
 def libraries(pid: int) -> str:
@@ -35,6 +39,29 @@ def test_first_visit_imports_no_torch(new_server, page, settled):
     import torch
 
     assert torch.__name__ and "libtorch" in libraries(os.getpid()), "this test could not see torch"
+
+
+def test_a_model_is_the_same_after_it_was_fetched(new_server, page, settled, tmp_path):
+    """Its label in the box changes then, and the browser sends the old one with the next click."""
+    models = tmp_path / "models"
+    models.mkdir()
+    started = new_server(env={"HEED_MODELS": str(models)})
+    page.goto(started.url)
+    settled(page)
+    box = page.get_by_test_id("stSidebar").get_by_role("combobox", name="Model")
+    expect(box).to_have_value(re.compile("fetchable"))
+    for part in models_path().iterdir():
+        (models / part.name).symlink_to(part)
+    for prompt in ("Say yes.", "Say no."):
+        text = page.get_by_role("textbox", name="Your message")
+        text.fill(prompt)
+        text.blur()
+        settled(page)
+        page.get_by_role("button", name="Run", exact=True).click()
+        expect(given(page).nth(1)).to_have_text(prompt.split()[1].strip("."), timeout=90_000)
+        settled(page)
+        expect(box).to_have_value(re.compile("ready offline"))
+        expect(page.get_by_text("There is no model called")).to_have_count(0)
 
 
 def test_server_listens_on_this_machine_only(server):

@@ -7,8 +7,10 @@ import pytest
 
 from core import store
 from core.importance import METHODS
+from core.models.catalogue import CATALOGUE
 from core.records import ModelKey
 from core.store.folders import run_folder
+from pages.parts import model_picker
 from pages.parts.reading_controls import LEVEL_NAMES, SINKS
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
@@ -29,6 +31,16 @@ def test_first_visit_shows_the_example(visit):
         assert part in shown
     assert "it is not a cause" in shown and "b179c952" in shown
     assert app.segmented_control(key="chart").value == "heatmap"
+
+
+@pytest.mark.parametrize("state", model_picker.STATE)
+def test_every_label_of_a_model_is_understood(state, monkeypatch):
+    monkeypatch.setattr(model_picker, "model_status", lambda name: state)
+    labels = {model_picker.model_option(name): name for name in CATALOGUE}
+    assert len(labels) == len(CATALOGUE)
+    monkeypatch.undo()
+    assert all(model_picker.model_of_option(label) == name for label, name in labels.items())
+    assert model_picker.model_of_option(" org/name ") == "org/name"
 
 
 def test_the_second_example_is_one_click_away(visit):

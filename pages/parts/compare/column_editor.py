@@ -27,7 +27,7 @@ from pages.parts.compare.column_state import (
     update_column,
 )
 from pages.parts.markdown_escape import escape_markdown
-from pages.parts.model_picker import TYPED, model_option
+from pages.parts.model_picker import TYPED, model_of_option, model_option, settle_models
 from pages.parts.run_cache import about_methods, readable_methods
 from pages.parts.run_form import MARKS_HELP, TURN_ROLES
 from pages.parts.run_settings import RUN_MODES, RunSettings
@@ -117,7 +117,7 @@ def edited_column(column: Column, turns: tuple[tuple[str, str], ...] | None = No
     state = st.session_state
     found: dict[str, Any] = {name: state.get(_key(column, name)) for name in FIELD_NAMES}
     found = {name: getattr(column.filled, name) if value is None else value for name, value in found.items()}
-    found["model"] = str(found["model"]).strip() or DEFAULT_MODEL
+    found["model"] = model_of_option(str(found["model"])) or DEFAULT_MODEL
     read: dict[str, Any] = {name: state.get(_key(column, name), getattr(column, name)) for name in READING_FIELDS}
     read |= {name: tuple(read[name] or ()) for name in ("layers", "heads")}
     return replace(column, filled=RunSettings(**found, turns=turns), **read)
@@ -125,6 +125,7 @@ def edited_column(column: Column, turns: tuple[tuple[str, str], ...] | None = No
 
 def _model(column: Column) -> None:
     key = _key(column, "model")
+    settle_models(key)
     options = list(CATALOGUE)
     if st.session_state[key] not in options:
         options.insert(0, st.session_state[key] or DEFAULT_MODEL)

@@ -10,7 +10,7 @@ from core.errors import PromptError
 from core.importance import METHODS, study_methods
 from core.models.catalogue import CATALOGUE
 from pages.parts.markdown_escape import escape_markdown
-from pages.parts.model_picker import TYPED, fetch_sentence, model_option
+from pages.parts.model_picker import TYPED, fetch_sentence, model_of_option, model_option, settle_models
 from pages.parts.run_settings import ABOUT_TOP_P, MOST_NEW_TOKENS
 from pages.parts.study.study_form import KEPT_FIELDS, field_key, get_field, put_field
 
@@ -35,6 +35,7 @@ def families() -> dict[str, list[str]]:
 
 def models_section() -> None:
     """Draws the models' select box and the buttons that pick all sizes of one family."""
+    settle_models(field_key("models"))
     have = [*CATALOGUE, *[m for m in get_field("models") or () if m not in CATALOGUE]]
     st.multiselect(
         "Models",
@@ -61,7 +62,7 @@ def models_section() -> None:
 
 def picked_models() -> tuple[str, ...]:
     """The models that are picked, each once."""
-    return tuple(dict.fromkeys(m.strip() for m in get_field("models") or () if m.strip()))
+    return tuple(dict.fromkeys(filter(None, map(model_of_option, get_field("models") or ()))))
 
 
 def settings_section() -> None:
