@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
 
     with closing(Study(FOLDER / "plan.json")) as study:
         status = study.run(asked.workers, say)
-        if asked.lengthen and study.cut_off()[1] < asked.lengthen:
+        if any(tokens < (asked.lengthen or 0) for tokens in study.cut_off().values()):
             study.lengthen(asked.lengthen)
             status = study.run(asked.workers, say)
         bundle_study(FOLDER, study.id)

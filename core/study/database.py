@@ -142,9 +142,10 @@ def longer_limit(db: sqlite3.Connection) -> int:
     return int(get_note(db, LONGER) or 0)
 
 
-def cut_off_cells(db: sqlite3.Connection) -> set[str]:
-    """Returns the cells that have a stored answer which the token limit cut off."""
-    return {row["cell"] for row in db.execute("SELECT cell FROM runs WHERE truncated = 1")}
+def cut_off_cells(db: sqlite3.Connection) -> dict[str, int]:
+    """Returns {cell: tokens of its answer} of the planned cells whose stored answer the token limit cut off."""
+    sql = "SELECT cell, output_tokens FROM runs JOIN cells USING (cell) WHERE truncated = 1 AND wanted"
+    return {row["cell"]: int(row["output_tokens"] or 0) for row in db.execute(sql)}
 
 
 def keep_old_run(db: sqlite3.Connection, cell: str) -> None:

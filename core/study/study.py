@@ -136,25 +136,26 @@ class Study:
             self.db.executemany("UPDATE cells SET pilot = 1 WHERE item = ?", [(item,) for item in chosen])
         return self.run(workers, progress, cancelled, pilot=True, apart=apart)
 
-    def cut_off(self) -> tuple[int, int]:
-        """Returns (how many stored answers the token limit cut off, the largest limit so far)."""
-        return len(database.cut_off_cells(self.db)), max(self.plan.max_new_tokens, database.longer_limit(self.db))
+    def cut_off(self) -> dict[str, int]:
+        """Returns {cell: its tokens} of the answers that the token limit cut off."""
+        return database.cut_off_cells(self.db)
 
     def lengthen(self, tokens: int) -> int:
         """Marks answers that the token limit cut off to be written anew with at most ``tokens``; returns how many.
 
         All other cells stay as they are. An answer that cannot be made longer (it would not fit the model) keeps what
-        it had. Raises PromptError for a limit that is no longer than the last.
+        it had. Raises PromptError where none was cut off before ``tokens``.
         """
-        last = self.cut_off()[1]
-        if check_whole("tokens", tokens, 1, 1_000_000) <= last:
-            raise PromptError(f"Cut-off answers had up to {last} tokens: give them more than that.")
+        shorter = [cell for cell, had in self.cut_off().items() if had < check_whole("tokens", tokens, 1, 1_000_000)]
+        if not shorter:
+            raise PromptError(f"No answer was cut off before {tokens} tokens: give a larger limit.")
         with database.transaction(self.db):
             database.put_note(self.db, database.LONGER, str(tokens))
-            return self.db.execute(
-                "UPDATE cells SET state = 'waiting', owner = '', tries = 0 WHERE state = 'done' AND wanted AND cell IN "
-                "(SELECT cell FROM runs WHERE truncated = 1)"
-            ).rowcount
+            self.db.executemany(
+                "UPDATE cells SET state = 'waiting', owner = '', tries = 0 WHERE cell = ? AND state = 'done'",
+                [(cell,) for cell in shorter],
+            )
+        return len(shorter)
 
     def retry(self) -> int:
         """Marks failed cells to be run again; returns how many."""

@@ -45,7 +45,7 @@ class Worker:
         self.done, self.cancelled, self.pilot, self.batch = done, cancelled, pilot, batch
         self.owner = database.worker_name()
         self.longer = database.longer_limit(self.db)
-        self.cut_off = database.cut_off_cells(self.db) if self.longer else set()
+        self.cut_off = database.cut_off_cells(self.db) if self.longer else {}
         self.loaded: Any = None
 
     def work(self, first: int = 0) -> None:

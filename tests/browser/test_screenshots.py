@@ -16,57 +16,56 @@ from tests.browser.pagework import answer, opened, too_wide, whole
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs/screenshots"
 EXAMPLES = {"sky": "b4cc1cc5", "love": "b4739c46"}
-LOOKS = {"light": (1280, False), "dark": (1280, True), "phone": (390, False)}
 PHONE = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36"
 LARGEST = 300_000
 """Most bytes of one picture."""
 
 
-def only_for_pictures(*cases):
-    """Cases that are run with HEED_SHOTS=1 only: other tests look at the same pages."""
-    skip = pytest.mark.skipif(os.environ.get("HEED_SHOTS") != "1", reason="HEED_SHOTS=1 makes all pictures")
-    return [pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=skip) for case in cases]
+def pictures(page, settled, folder, name, looks, words=False):
+    """Takes a picture of an open page in each look, without loading it again; nothing may stick out."""
+    for look in looks:
+        page.emulate_media(color_scheme="dark" if look == "dark" else "light")
+        if words:
+            colour = "rgb(229, 233, 240)" if look == "dark" else "rgb(15, 23, 42)"
+            expect(answer(page).nth(1)).to_have_css("color", colour)
+        settled(page)
+        assert too_wide(page) == []
+        whole(page, folder / "shot.png", settled)
+        _keep(folder / "shot.png", f"{name}-{look}.png")
 
 
-@pytest.mark.parametrize(
-    "example, look", [("sky", "dark"), ("sky", "phone"), *only_for_pictures(("sky", "light"), ("love", "light"))]
-)
-def test_explore(server, new_page, settled, tmp_path, example, look):
-    width, dark = LOOKS[look]
-    page = new_page(width=width, height=844 if width < 600 else 800, dark=dark)
+@pytest.mark.parametrize("example, looks", [("sky", ("light", "dark")), ("love", ("light",))])
+def test_explore(server, new_page, settled, tmp_path, example, looks):
+    page = new_page()
     opened(page, f"{server.url}/explore?run={EXAMPLES[example]}", settled)
     expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
-    assert too_wide(page) == []
-    words = {word.evaluate("e => getComputedStyle(e).color") for word in answer(page).all()[:3]}
-    assert words == {"rgb(229, 233, 240)" if dark else "rgb(15, 23, 42)"}
-    whole(page, tmp_path / "shot.png", settled)
-    _keep(tmp_path / "shot.png", f"explore-{example}-{look}.png")
+    pictures(page, settled, tmp_path, f"explore-{example}", looks, words=True)
 
 
-@pytest.mark.parametrize("look", ["phone", *only_for_pictures("light", "dark")])
-def test_compare(server, new_page, settled, tmp_path, look):
-    width, dark = LOOKS[look]
-    agent = {"user_agent": PHONE} if look == "phone" else {}
-    page = new_page(width=width, height=844 if width < 600 else 800, dark=dark, **agent)
+def test_explore_on_a_phone(server, new_page, settled, tmp_path):
+    page = new_page(width=390, height=844)
+    opened(page, f"{server.url}/explore?run={EXAMPLES['sky']}", settled)
+    expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible()
+    pictures(page, settled, tmp_path, "explore-sky", ("phone",), words=True)
+
+
+@pytest.mark.parametrize("looks", [("light", "dark"), ("phone",)])
+def test_compare(server, new_page, settled, tmp_path, looks):
+    page = new_page(width=390, height=844, user_agent=PHONE) if looks == ("phone",) else new_page()
     page.goto(f"{server.url}/compare")
     expect(page.locator(".heed-reader").nth(1).locator(".word").first).to_be_visible(timeout=60_000)
     expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible(timeout=30_000)
     settled(page)
-    assert too_wide(page) == []
-    whole(page, tmp_path / "shot.png", settled)
-    _keep(tmp_path / "shot.png", f"compare-sky-{look}.png")
+    pictures(page, settled, tmp_path, "compare-sky", looks, words=True)
 
 
-@pytest.mark.parametrize("look", ["phone", *only_for_pictures("light", "dark")])
-def test_findings(server, new_page, settled, tmp_path, look):
-    width, dark = LOOKS[look]
-    page = new_page(width=width, height=844 if width < 600 else 800, dark=dark)
+@pytest.mark.parametrize("looks", [("light", "dark"), ("phone",)])
+def test_findings(server, new_page, settled, tmp_path, looks):
+    page = new_page(width=390, height=844) if looks == ("phone",) else new_page()
     page.goto(f"{server.url}/findings?study=example")
     expect(page.get_by_text("Quality by structure").first).to_be_visible(timeout=60_000)
     settled(page)
-    assert too_wide(page) == []
-    whole(page, tmp_path / "shot.png", settled)
-    _keep(tmp_path / "shot.png", f"findings-{look}.png")
+    pictures(page, settled, tmp_path, "findings", looks)
 
 
 def _keep(shot: Path, name: str) -> None:

@@ -73,6 +73,13 @@ def test_the_planted_structure_is_better_and_the_baseline_is_named(found):
     )
 
 
+def test_a_planted_negative_correlation_is_found_in_enough_prompts():
+    """Four strata whose correlations differ by chance: 26 prompts of each task were too few for a verdict."""
+    got = compute_findings(table(60, step=1.2, between=0.7), plan=plan(), permutations=99, resamples=99, slow=False)
+    row = only(got.correlations_between, feature="sink", metric="chrf")
+    assert row["verdict"] == "negative" and row["rho"] < -0.2
+
+
 def test_a_share_that_only_moved_with_its_place_is_no_claim(found):
     row = only(found.attention, value="share_instruction", task=ALL_TASKS, structure="instruction_last")
     assert row["low"] > 0.05 and row["q"] < 0.05, "the share itself is higher"
@@ -82,6 +89,7 @@ def test_a_share_that_only_moved_with_its_place_is_no_claim(found):
 def test_planted_correlations_are_primary_and_told(found):
     row = only(found.correlations_between, feature="lookback", metric="chrf")
     assert row["primary"] and row["verdict"] == "positive" and row["p_primary"] >= row["p"]
+    assert found.correlations_between["primary"].tolist()[:2] == [True, True]
     assert found.correlations_between["primary"].tolist()[:2] == [True, True]
     sink = only(found.correlations_between, feature="sink", metric="chrf")
     assert sink["rho"] < -0.2 and sink["p_controlled"] < 0.05, (

@@ -226,11 +226,11 @@ def bent(prompts, seed):
 @pytest.mark.parametrize("prompts", [60, 200])
 def test_a_control_is_held_fixed_also_where_the_relation_bends(prompts, monkeypatch):
     """A straight line (the control below) leaves nearly all of it."""
-    got = [one(bent(prompts, seed), controls="length") for seed in range(16)]
+    got = [one(bent(prompts, seed), controls="length") for seed in range(40)]
     assert all(row.p < 0.01 for row in got)
-    assert np.mean([row.p_controlled <= 0.05 for row in got]) <= 0.2
-    assert np.mean([row.low_controlled <= 0 <= row.high_controlled for row in got]) >= 0.8
-    assert abs(np.mean([row.rho_controlled for row in got])) < 0.09
+    assert np.mean([row.p_controlled <= 0.05 for row in got]) <= 0.15
+    assert np.mean([row.low_controlled <= 0 <= row.high_controlled for row in got]) >= 0.85
+    assert abs(np.mean([row.rho_controlled for row in got])) < 0.06
     monkeypatch.setattr(blocks, "curve_count", lambda observations: 1)
     assert one(bent(prompts, 0), controls="length").rho_controlled > 0.5
 

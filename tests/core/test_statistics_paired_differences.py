@@ -26,7 +26,7 @@ from core.study.statistics.prompt_means import (
 def paired(table, value, base="base", by=("task", "model")):
     """Each level minus ``base``, by prompt, for each combination of ``by``; q over all rows."""
     values = [value] if isinstance(value, str) else list(value)
-    design = paired_differences.paired_design(table, "structure", "prompt_id", by, None, resamples=999)
+    design = paired_differences.paired_design(table, "structure", "prompt_id", by, None, resamples=9999)
     means = paired_differences.cell_means(table, values, design)
     found = [
         paired_differences.signed_contrast(means, design, [(level, False, 1), (base, False, -1)]).assign(level=level)
@@ -41,7 +41,7 @@ def paired(table, value, base="base", by=("task", "model")):
 
 def against_control(table, value, base="base"):
     """{level: its difference to its own control}, {level: that minus the same of ``base``}, as two tables."""
-    design = paired_differences.paired_design(table, "structure", "prompt_id", ("task", "model"), None, resamples=999)
+    design = paired_differences.paired_design(table, "structure", "prompt_id", ("task", "model"), None, resamples=9999)
     means = paired_differences.cell_means(table, [value], design)
     tables = []
     for terms in (lambda level: [(level, False, 1), (level, True, -1)], lambda level: net_terms(level, base)):
@@ -90,7 +90,7 @@ def test_a_planted_difference_is_found_and_a_null_is_not():
 
 def test_only_what_is_more_than_place_is_a_claim_about_structure():
     table = runs(place=1.0, words=0.5, seed=3)
-    assert paired(table, "y").iloc[0]["p"] <= 0.005, "place alone moves the value"
+    assert paired(table, "y").iloc[0]["p"] <= 0.001, "place alone moves the value"
     own, net = against_control(table, "y")
     assert own.loc["s", "p"] < 0.01 and abs(own.loc["s", "difference"] - 0.5) < 0.3
     assert net.loc["s", "p"] > 0.05 and net.loc["s", "low"] < 0 < net.loc["s", "high"]

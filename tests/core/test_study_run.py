@@ -63,9 +63,11 @@ def test_cut_off_answers_go_on_and_the_rest_stays(model, tmp_path, monkeypatch):
     try:
         study.run(1)
         before = study.table().set_index("cell")
-        count, last = study.cut_off()
-        assert (count, last) == (before["truncated"].sum(), 3) and count >= 2, "a random model writes on"
-        with pytest.raises(PromptError, match="up to 3 tokens: give them more"):
+        count = len(study.cut_off())
+        assert count == before["truncated"].sum() >= 2 and set(study.cut_off().values()) == {3}, (
+            "a random model writes on"
+        )
+        with pytest.raises(PromptError, match="No answer was cut off before 3 tokens: give a larger"):
             study.lengthen(3)
         assert study.lengthen(9) == count and study.status().waiting == count
         assert study.table().set_index("cell")["answer"].to_dict() == before["answer"].to_dict(), (
@@ -80,7 +82,14 @@ def test_cut_off_answers_go_on_and_the_rest_stays(model, tmp_path, monkeypatch):
         )
         rest = before.index[~before["truncated"]]
         pd.testing.assert_frame_equal(after.loc[rest], before.loc[rest])
-        assert study.cut_off()[1] == 9
+        assert set(study.cut_off().values()) == {9}
+        study.extend(items=(item(2),))  # new ones begin with the plan's limit, and the same longer one does for them
+        study.run(1)
+        new = {cell: tokens for cell, tokens in study.cut_off().items() if tokens == 3}
+        assert new and study.lengthen(9) == len(new)
+        study.run(1)
+        after = study.table().set_index("cell")
+        assert after.loc[list(new), "output_tokens"].min() > 3
         assert study.lengthen(2000) > 0  # more than the model reads
         study.run(1)
         kept = study.table().set_index("cell")

@@ -117,7 +117,8 @@ def _compared(
             counted, outcomes, base, resamples=effort["resamples"], seed=effort["seed"], check=lambda *_: asked.stop()
         )
 
-    table = add_cut_off(table, ran, cut_off_values(ran, about), base, again)
+    own = ran[~ran["control"]].reset_index(drop=True)  # bounds are of the plain difference: no position controls
+    table = add_cut_off(table, own, cut_off_values(own, about), base, again)
     kinds = (("outcome", "proxy", "descriptor"), ("attention",), ("causal",))
     first, second, third = (table[table["kind"].isin(k)].reset_index(drop=True) for k in kinds)
     return first, second, third

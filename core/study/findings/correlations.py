@@ -19,13 +19,13 @@ import numpy as np
 
 from ..links import link_reason
 from .record import STRATA
+from .structure_effects import ALPHA
 
 if TYPE_CHECKING:
     import pandas as pd
 
 BEFORE = ("prompt_tokens",)
 AFTER = ("output_tokens", "mean_logprob")
-ALPHA = 0.05
 DIFFER = 0.5
 """I2 from which strata are reported to differ."""
 FORESTS = 3

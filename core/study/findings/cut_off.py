@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .structure_effects import ALPHA, DIFFERENCE_ENDINGS, ValueDescription
+
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .structure_effects import ValueDescription
-
 LIMIT_WORDS = "token limit"
 """In the reason of a metric that is undefined because the answer was cut off."""
-ALPHA = 0.05
-ROW_KEYS = ["value", "task", "model", "structure"]
-DIFFERENCE_COLUMNS = ("difference", "low", "high", "p", "q", "pairs")
+COMPARED = ["value", "task", "model", "structure"]
+"""What a row of a comparison is about."""
 
 
 def cut_off_rows(table: pd.DataFrame, value: str) -> np.ndarray:
@@ -72,20 +71,22 @@ def add_cut_off(
     base: str,
     compare: Callable[[pd.DataFrame], pd.DataFrame],
 ) -> pd.DataFrame:
-    """Adds to ``found``, the comparison of ``table``, what ``compare`` gives with cut-off answers counted otherwise.
+    """Adds to ``found`` what ``compare`` gives with cut-off answers counted otherwise.
 
-    Columns: ``cut_off`` (share of a row's runs), ``cut_`` + DIFFERENCE_COLUMNS (all of them counted as 0), ``least``
+    ``table``: the runs without position controls.
+
+    Columns: ``cut_off`` (share of a row's runs), ``cut_`` + DIFFERENCE_ENDINGS (all of them counted as 0), ``least``
     and ``most`` (the difference in the worst case). Verdict and ``why`` follow.
     """
     if not cut:
         return found
     ours = (table["structure"] == base).to_numpy()
-    zero = compare(count_cut_off(table, cut, 0.0)).set_index(ROW_KEYS)
-    least, most = (compare(count_cut_off(table, cut, fill)).set_index(ROW_KEYS)["difference"] for fill in (ours, ~ours))
-    keys = found.set_index(ROW_KEYS).index
+    zero = compare(count_cut_off(table, cut, 0.0)).set_index(COMPARED)
+    least, most = (compare(count_cut_off(table, cut, fill)).set_index(COMPARED)["difference"] for fill in (ours, ~ours))
+    keys = found.set_index(COMPARED).index
     has = found["value"].isin(list(cut)).to_numpy()
     found = found.assign(cut_off=np.where(has, _shares(found, table, cut), np.nan))
-    for name in DIFFERENCE_COLUMNS:
+    for name in DIFFERENCE_ENDINGS:
         found[f"cut_{name}"] = np.where(has, zero[name].reindex(keys).to_numpy(float), np.nan)
     found["least"], found["most"] = (np.where(has, one.reindex(keys).to_numpy(float), np.nan) for one in (least, most))
     told = [_verdict(row) for row in found.to_dict("records")]
@@ -94,10 +95,9 @@ def add_cut_off(
 
 def _shares(found: pd.DataFrame, table: pd.DataFrame, cut: Mapping[str, np.ndarray]) -> list[float]:
     """Returns the share of runs that were cut off in each row of ``found``."""
-    plain = ~table["control"].to_numpy(bool)
     shares = []
     for row in found.to_dict("records"):
-        here = plain & (table["model"] == row["model"]).to_numpy() & (table["structure"] == row["structure"]).to_numpy()
+        here = (table["model"] == row["model"]).to_numpy() & (table["structure"] == row["structure"]).to_numpy()
         if (table["task"] == row["task"]).any():
             here &= (table["task"] == row["task"]).to_numpy()
         known = here & (table[row["value"]].notna().to_numpy() | cut.get(row["value"], False))

@@ -15,6 +15,7 @@ import numpy as np
 from ...errors import HeedError
 from ...progress import IsCancelled
 from ..quality.metrics import outcome_metrics
+from .structure_effects import ALPHA
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +41,6 @@ OUTCOME_COLUMNS = (
     *("within", "within_low", "within_high", "over_base", "over_low", "over_high", "direction", "c"),
     *("n", "runs", "positives", "negatives", "q", "q_over", "q_within", "verdict", "why"),
 )
-ALPHA = 0.05
 INTERVALS = {"q": ("auroc", "low", "high", 0.5), "q_over": ("over_base", "over_low", "over_high", 0.0),
              "q_within": ("within", "within_low", "within_high", 0.5)}  # fmt: skip
 """{corrected p: the columns of an estimate and its 95 % interval, and what it is without any prediction}"""

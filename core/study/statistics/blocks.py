@@ -72,24 +72,14 @@ class GridBlock:
 
     def free(self) -> np.ndarray:
         """Returns float64 [k]: independent pairs behind each stratum's rho (prompts, or changes within prompts)."""
-        return np.maximum(self.pairs() - self.held(), 0)
-
-    def pairs(self) -> np.ndarray:
-        """Returns float64 [k]: what ``free`` would be without controls."""
         found = []
         for _, part in self.parts:
             count = part.stop - part.start
+            curves = curve_count(count)
+            held = sum(min(curves, len(np.unique(c)) - 1) for c in self.at(part)[:, self.split :].T)
             if self.runs.estimand == "within":
                 count = count - len(np.unique(self.cells.cluster[part])) + 1
-            found.append(count)
-        return np.array(found, float)
-
-    def held(self) -> np.ndarray:
-        """Returns float64 [k]: the curves that were fitted to hold the controls fixed in each stratum."""
-        found = []
-        for _, part in self.parts:
-            curves = curve_count(part.stop - part.start)
-            found.append(sum(min(curves, len(np.unique(c)) - 1) for c in self.at(part)[:, self.split :].T))
+            found.append(max(count - held, 0))
         return np.array(found, float)
 
 
@@ -155,8 +145,6 @@ class PermutationTest:
         self.sides = [(np.nan_to_num(x[0][:, f]), np.nan_to_num(y[0][:, m])) for x, y in sides]
         v = block_variances(piece, block_correlations(piece))[:, f][:, :, m]
         self.w = np.where(np.isfinite(v), 1 / v, 0.0)
-        # Residuals scatter less than what they are residuals of, and permuted ones do not know that.
-        self.stretch = np.sqrt((piece.pairs() - 1) / np.maximum(piece.free() - 1, 1))
         self.units = [piece.cells.unit[part] for _, part in piece.parts]
         self.observed = self.statistic([(x.T @ y)[None] for x, y in self.sides])[0]
 
@@ -183,8 +171,8 @@ class PermutationTest:
         for count in permutation.chunk_sizes(len(moves), width):
             batch = moves[start : start + count]
             rho = [
-                np.clip(stretch * self._moved(x, y, permutation.induced_permutations(batch, u)), -1, 1)
-                for (x, y), u, stretch in zip(self.sides, self.units, self.stretch, strict=True)
+                self._moved(x, y, permutation.induced_permutations(batch, u))
+                for (x, y), u in zip(self.sides, self.units, strict=True)
             ]
             found += (self.statistic(rho) >= bar).sum(0)
             start += count

@@ -119,7 +119,8 @@ def _estimate(grid: Grid, piece: GridBlock, drawn: np.ndarray | None) -> None:
     found = pool_strata(fisher_z(rho), v, samples)
     fine = np.isfinite(v).any(0)
     grid.rho[at] = np.where(fine, z_to_correlation(found.z), np.nan)
-    grid.least_p[at] = np.where((found.tau2 > 0) | (piece.held() > 0).any(), found.p(), 0.0)
+    controlled = piece.cells.values.shape[1] > piece.split
+    grid.least_p[at] = np.where((found.tau2 > 0) | controlled, found.p(), 0.0)
     grid.tau[at], grid.i2[at] = np.where(fine, np.sqrt(found.tau2), np.nan), found.i2
     if samples is not None:
         low, high = pooled_interval(found)

@@ -18,7 +18,7 @@ from core.study.plan import Plan
 from core.study.prompt_structures import STRUCTURES
 from core.study.study import Study
 from pages.parts.markdown_escape import escape_markdown
-from pages.parts.model_picker import model_option
+from pages.parts.model_picker import model_option, settle_models
 from pages.parts.study import study_progress
 from pages.parts.study.study_form import field_key
 
@@ -44,14 +44,16 @@ def extend_study(study: Study, plan: Plan) -> None:
 
 def lengthen_answers(study: Study) -> None:
     """Draws the form that lets answers go on that the token limit cut off; nothing where none was."""
-    count, last = study.cut_off()
-    if not count:
+    tokens = study.cut_off().values()
+    if not tokens:
         return
-    ident = study.id
-    st.markdown(f"**{count:,} answers were cut off at {last:,} tokens.** What depends on their end is undefined.")
+    ident, least, last = study.id, min(tokens), max(tokens)
+    at = f"{last:,}" if least == last else f"{least:,} to {last:,}"
+    some = "1 answer was" if len(tokens) == 1 else f"{len(tokens):,} answers were"
+    st.markdown(f"**{some} cut off at {at} tokens.** What depends on their end is undefined.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         key = field_key(f"longer_{ident}_{last}")
-        st.number_input("New limit, tokens", last + 1, 100_000, max(256, 2 * last), key=key)
+        st.number_input("New limit, tokens", least + 1, 100_000, max(256, 2 * last), key=key)
         st.button(
             "Let them go on",
             key=field_key(f"lengthen_{ident}"),
@@ -85,6 +87,7 @@ def _asked(ident: str, plan: Plan) -> dict[str, Any]:
             )
         )
 
+    settle_models(field_key(f"more_models_{ident}"))
     found: dict[str, Any] = {
         "structures": several(
             "Structures", "structures", [s for s in STRUCTURES if s not in plan.structures], structure_label
