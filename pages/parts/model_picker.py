@@ -87,7 +87,8 @@ def _about(name: str) -> None:
         lines = []
         if place.entry is not None:
             lines.append(f"{place.entry.licence} · {place.entry.parameters / 1e6:,.0f} M parameters")
-        lines.append(f"{_state(name)} · about {size_text(estimate_memory(name).weights)} of memory")
+        weights = estimate_memory(name).weights  # 0: not known before the hub was asked
+        lines.append(f"{_state(name)} · about {size_text(weights)} of memory" if weights else _state(name))
         if model_status(name) == "ready":
             key = resolve(name)
             ref = known_ref(key)

@@ -72,7 +72,8 @@ def _columns(own: pd.DataFrame, heading: str, value: str, ask: Ask) -> pd.DataFr
     found[f"{heading}: {label}"] = [
         value_with_interval(r["mean"], r["mean_low"], r["mean_high"], percent) for r in rows
     ]
-    found[f"{heading}: change"] = [
+    how = ", cut-off as not correct" if ask == "cut" else ""
+    found[f"{heading}: change{how}"] = [
         "baseline" if r["baseline"] and ask != "control" else value_with_interval(r[name], r[low], r[high], percent)
         for r in rows
     ]
