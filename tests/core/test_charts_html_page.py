@@ -11,23 +11,11 @@ import pytest
 from core.charts.html_page import to_html
 from core.charts.share_by_step import share_by_step_chart
 from core.charts.text_labels import caption_of
-from scripts.browser import find
 from tests.core import charts_made_up as made
 
 pytestmark = pytest.mark.slow
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server", "--no-first-run"]
 HOSTILE = "</script><script>document.title='hit'</script> <img src=x onerror=\"document.title='hit'\"> <b>&amp;</b> ]]>"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find(), args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @contextmanager

@@ -10,24 +10,12 @@ import pytest
 
 from core.charts.notebook_html import STRONGEST, comparison_html, importance_html, probe_html
 from core.records import Probe
-from scripts.browser import find
 from tests.core import charts_made_up as made
 from tests.core import comparisons_made_up as compared
 
 pytestmark = pytest.mark.slow
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server", "--no-first-run"]
 HOSTILE = "</iframe></script><script>document.title='hit'</script> <img src=x onerror=\"document.title='hit'\">"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find(), args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from core.errors import CaptureError
 from core.models import attention, self_check
 from core.models.attention_setup import install_attention
 from core.models.model_ref import end_tokens
-from core.models.self_check import attention_and_logits, check_rows, probe_ids, row_problems, small_limits
+from core.models.self_check import attention_and_logits, check_rows, hiding_leaks, probe_ids, row_problems, small_limits
 from tests.core import tiny
 
 pytestmark = pytest.mark.slow
@@ -66,11 +66,6 @@ def test_a_lost_choice_of_keys_is_noticed_however_large_the_limit(family: str, m
 def test_a_lost_window_or_chunk_is_noticed_however_large(
     family: str, limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    true = attention._allowed
-    monkeypatch.setattr(
-        attention, "_allowed", lambda layer, key: true(layer, key) | torch.ones(1, dtype=torch.bool).tril()
-    )
-
     def causal(layer: Any, key: torch.Tensor) -> torch.Tensor:
         positions = torch.arange(layer.start, layer.start + key.shape[2])
         return (positions[None] < torch.tensor(layer.limits)[:, None])[None, None]
@@ -129,6 +124,21 @@ def test_a_model_that_reads_few_tokens_is_checked_with_few() -> None:
     built = tiny.build("gpt2", max_position_embeddings=10, n_positions=10)
     assert probe_ids(built).shape == (1, 7)
     assert install_attention(built) == "dispatch"
+
+
+def test_rows_that_are_no_numbers_are_noticed() -> None:
+    """Neither path is right where both return NaN, and NaN is above no bound."""
+    built = tiny.build("llama", attn_implementation="eager")
+    built.model.layers[1].self_attn.q_proj.weight.data.fill_(float("nan"))
+    assert row_problems(built)[0] == "rows of layer 1 do not sum to 1"
+    assert install_attention(built) == "eager"
+
+
+def test_words_cannot_be_hidden_where_they_pick_the_keys() -> None:
+    """A hidden token still says through the indexer which keys are read: told only where the limit is crossed."""
+    built = tiny.build("deepseek_v32", **LARGE)
+    assert install_attention(built) == "dispatch"
+    assert hiding_leaks(built)
 
 
 def test_a_configuration_without_end_token_is_no_error() -> None:
