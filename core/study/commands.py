@@ -62,6 +62,8 @@ def run_study_command(options: argparse.Namespace) -> int:
     else:
         status = study.run(options.workers, lines, stop.is_set)
     print_status(status)
+    for why, count in study.kept_short().items():
+        say(f"  {count} could not be made longer and stayed as they are: {why}")
     if stop.is_set():
         say("Stopped. The same command goes on.")
     return 0 if status.over and not status.failed else 1

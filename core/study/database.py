@@ -148,9 +148,21 @@ def cut_off_cells(db: sqlite3.Connection) -> dict[str, int]:
     return {row["cell"]: int(row["output_tokens"] or 0) for row in db.execute(sql)}
 
 
-def keep_old_run(db: sqlite3.Connection, cell: str) -> None:
-    """Marks a cell as done with the run that it had."""
-    db.execute("UPDATE cells SET state = 'done', owner = '' WHERE cell = ?", [cell])
+NOT_LONGER = "not longer: "
+"""Notes that begin so name a cell whose answer could not be made longer; they hold the reason."""
+
+
+def keep_old_run(db: sqlite3.Connection, cell: str, why: str) -> None:
+    """Marks a cell as done with the run that it had, and notes why it got no longer one."""
+    with transaction(db):
+        db.execute("UPDATE cells SET state = 'done', owner = '' WHERE cell = ?", [cell])
+        put_note(db, NOT_LONGER + cell, why)
+
+
+def kept_short(db: sqlite3.Connection) -> dict[str, str]:
+    """Returns {cell: reason} of the answers that could not be made longer when that was last asked."""
+    found = db.execute("SELECT key, value FROM meta WHERE key LIKE ?", [f"{NOT_LONGER}%"])
+    return {row["key"].removeprefix(NOT_LONGER): row["value"] for row in found}
 
 
 def claim_cells(db: sqlite3.Connection, owner: str, model: str, most: int, pilot: bool = False) -> list[dict[str, Any]]:

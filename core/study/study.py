@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -140,17 +141,22 @@ class Study:
         """Returns {cell: its tokens} of the answers that the token limit cut off."""
         return database.cut_off_cells(self.db)
 
+    def kept_short(self) -> dict[str, int]:
+        """Returns {reason: answers} that could not be made longer when ``lengthen`` was last asked for."""
+        return dict(Counter(database.kept_short(self.db).values()))
+
     def lengthen(self, tokens: int) -> int:
         """Marks answers that the token limit cut off to be written anew with at most ``tokens``; returns how many.
 
         All other cells stay as they are. An answer that cannot be made longer (it would not fit the model) keeps what
-        it had. Raises PromptError where none was cut off before ``tokens``.
+        it had (``kept_short`` says why). Raises PromptError where none was cut off before ``tokens``.
         """
         shorter = [cell for cell, had in self.cut_off().items() if had < check_whole("tokens", tokens, 1, 1_000_000)]
         if not shorter:
             raise PromptError(f"No answer was cut off before {tokens} tokens: give a larger limit.")
         with database.transaction(self.db):
             database.put_note(self.db, database.LONGER, str(tokens))
+            self.db.execute("DELETE FROM meta WHERE key LIKE ?", [f"{database.NOT_LONGER}%"])
             self.db.executemany(
                 "UPDATE cells SET state = 'waiting', owner = '', tries = 0 WHERE cell = ? AND state = 'done'",
                 [(cell,) for cell in shorter],

@@ -85,7 +85,7 @@ class Worker:
         """Stores why a cell could not be run; one that has a shorter answer keeps that."""
         if place["cell"] in self.cut_off:
             LOG.warning("An answer was not made longer: %s", why)
-            database.keep_old_run(self.db, place["cell"])
+            database.keep_old_run(self.db, place["cell"], why)
         else:
             cell_store.fail_cell(self.db, place, why)
 

@@ -96,6 +96,11 @@ def test_cut_off_answers_go_on_and_the_rest_stays(model, tmp_path, monkeypatch):
         assert (kept["error"] == "").all() and kept["answer"].to_dict() == after["answer"].to_dict(), (
             "what does not fit keeps its answer"
         )
+        assert sum(study.kept_short().values()) == len(study.cut_off())
+        assert all("token" in why and why.endswith(".") for why in study.kept_short())
+        study.lengthen(1999)
+        assert not study.kept_short(), "asked anew"
+        study.run(1)
         assert study.status().over
     finally:
         study.close()

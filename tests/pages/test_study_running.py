@@ -46,6 +46,9 @@ def test_cut_off_answers_go_on(visit, busy):
     count, last = len(made.cut_off()), max(made.cut_off().values())
     app = fine(visit("study", study=made.id))
     assert count and f"{count} answer{'s were' if count > 1 else ' was'} cut off at {last} tokens" in texts(app)
+    database.keep_old_run(made.db, next(iter(made.cut_off())), "It has <b>too</b> many tokens.")
+    app = fine(visit("study", study=made.id))
+    assert "1 could not be made longer and stayed as they are: It has" in texts(app)
     app.number_input(key=f"study_longer_{made.id}_{last}").set_value(last + 5)
     fine(app.button(key=f"study_lengthen_{made.id}").click().run())
     assert Study(made.id).status().waiting == count and len(Study(made.id).cut_off()) == count

@@ -51,6 +51,8 @@ def lengthen_answers(study: Study) -> None:
     at = f"{last:,}" if least == last else f"{least:,} to {last:,}"
     some = "1 answer was" if len(tokens) == 1 else f"{len(tokens):,} answers were"
     st.markdown(f"**{some} cut off at {at} tokens.** What depends on their end is undefined.")
+    for why, count in study.kept_short().items():
+        st.caption(f"{count:,} could not be made longer and stayed as they are: {escape_markdown(why)}")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         key = field_key(f"longer_{ident}_{last}")
         st.number_input("New limit, tokens", least + 1, 100_000, max(256, 2 * last), key=key)
