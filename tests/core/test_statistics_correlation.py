@@ -86,6 +86,18 @@ def test_strata_are_not_mixed():
     assert mixed.rho > 0.2 and mixed.strata == 1
 
 
+def test_no_verdict_on_strata_that_differ_stands_against_its_interval():
+    """Permutations alone (p = 0.025 here) ask whether all strata are 0; the interval asks about strata like these."""
+    parts = [runs(rho=rho, seed=seed).assign(task=f"t{seed}") for seed, rho in enumerate((0.7, 0.3, 0.1, 0.5))]
+    table = pd.concat([part.assign(prompt_id=part.task + part.prompt_id.astype(str)) for part in parts])
+    got = one(table, strata="task", permutations=999, resamples=999)
+    assert got.rho > 0.3 and got.tau > 0.2 and got.low < 0 < got.high and got.p > 0.05
+    alike = pd.concat([part.assign(prompt_id=f"{i} " + part.prompt_id.astype(str), task=f"t{i}")
+                       for i, part in enumerate([runs(rho=0.4, seed=s) for s in range(4)])])  # fmt: skip
+    got = one(alike, strata="task", permutations=999, resamples=999)
+    assert got.low > 0 and got.p <= 0.002
+
+
 def test_strata_on_the_same_prompts_are_not_independent():
     """Two copies of a model give the same interval and p as one."""
     table = runs(rho=0.3)
