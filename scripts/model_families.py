@@ -22,19 +22,56 @@ from core.models.attention_setup import install_attention
 from core.models.self_check import limits, row_problems
 from tests.core import tiny
 
+TITLE = (
+    "# Model families",
+    "",
+    "Printed by `python -m scripts.model_families`: tiny random models of every family that transformers lists as",
+    "causal, checked as a real one is whenever it is loaded (`core/models/self_check.py`).",
+    "",
+)
 PATHS = {
     "dispatch": "fast: rows are taken where attention is computed, and equal eager's",
     "eager": "slow: the library's eager path returns them",
     "none": "no attention to show",
-    "refused": "refused: rows cannot be verified",
-    "not built": "not built: no tiny model from the common sizes",
+    "refused": "refused in one sentence: rows are not there, read the future (encoders) or cannot be verified",
+    "not built": "not checked: no tiny model from these sizes; a real one is checked when it is loaded",
 }
 SIZES: tuple[dict[str, Any], ...] = ({}, tiny.MOE, tiny.LATENT, tiny.GPT, tiny.EAGER["xglm"])
 """Tried one after the other for a family that is not in the tests' tables."""
 
 TINY = 30_000_000
 
-OWN = {"minimax_m3_vl_text": tiny.BLOCKS}
+LINEAR = {
+    "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+    "linear_num_value_heads": 4,
+    "linear_num_key_heads": 2,
+    "linear_key_head_dim": 8,
+    "linear_value_head_dim": 8,
+}
+MAMBA = {"mamba_n_heads": 8, "mamba_d_head": 8, "mamba_n_groups": 1, "mamba_d_state": 8, "mamba_expand": 2}
+PER_LAYER = tiny.MIXED | {
+    "vocab_size_per_layer_input": 120,
+    "hidden_size_per_layer_input": 8,
+    "num_kv_shared_layers": 0,
+}
+OWN = {
+    "bamba": MAMBA | {"attn_layer_indices": [1]},
+    "codegen": tiny.GPT | {"rotary_dim": 4},
+    "gemma3n_text": PER_LAYER | {"laurel_rank": 4, "activation_sparsity_pattern": [0.0] * 3},
+    "gemma4_text": PER_LAYER | {"global_head_dim": 8},
+    "granitemoehybrid": MAMBA
+    | tiny.MOE
+    | {"layer_types": ["mamba", "attention", "mamba"], "shared_intermediate_size": 16},
+    "jamba": tiny.MOE
+    | {"attn_layer_period": 2, "attn_layer_offset": 1, "use_mamba_kernels": False, "mamba_dt_rank": 4},
+    "lfm2_moe": tiny.MOE | {"layer_types": ["conv", "full_attention", "conv"], "num_dense_layers": 1},
+    "mamba2": {"num_heads": 8, "head_dim": 8, "state_size": 8, "n_groups": 1},
+    "minimax_m3_vl_text": tiny.BLOCKS,
+    "qwen3_5_moe_text": LINEAR | tiny.MOE | {"shared_expert_intermediate_size": 16},
+    "qwen3_5_text": LINEAR,
+    "qwen3_next": LINEAR | tiny.MOE | {"shared_expert_intermediate_size": 16},
+}
+"""Families whose sizes have names of their own."""
 
 
 def built_sizes(family: str) -> dict[str, Any] | None:
@@ -83,7 +120,7 @@ def main(names: Sequence[str]) -> int:
     counts = Counter(path for _, path, _ in rows)
     lines = [f"| {path} | {words} | {counts[path]} |" for path, words in PATHS.items() if counts[path]]
     table = [f"| {family} | {path} | {crossed} |" for family, path, crossed in rows]
-    head = ["| path | what it is | families |", "|---|---|---|", *lines, ""]
+    head = [*TITLE, "| path | what it is | families |", "|---|---|---|", *lines, ""]
     sys.stdout.write("\n".join([*head, "| family | path | limits crossed in the check |", "|---|---|---|", *table, ""]))
     return 0
 

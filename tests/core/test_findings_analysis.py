@@ -216,6 +216,19 @@ def test_a_rare_class_has_no_verdict():
     assert row["low"] < 0 < row["high"], "no difference seen is no proof of none"
 
 
+def test_a_difference_in_two_prompts_only_has_no_verdict():
+    runs = table(36, step=0)
+    last = (runs["structure"] == "instruction_last") & runs["prompt_id"].isin(["fact-001", "fact-002"])
+    runs["chrf"] = np.where(last, 0.9, 0.5)
+    got = compute_findings(runs, permutations=0, resamples=0, slow=False)
+    row = only(got.quality, value="chrf", task=ALL_TASKS, structure="instruction_last")
+    assert row["difference"] > 0 and np.isnan(row["low"]) and np.isnan(row["q"])
+    assert (row["verdict"], row["why"]) == (
+        "too few prompts",
+        "Only three prompts or fewer differ: no interval can be trusted.",
+    )
+
+
 def test_without_controls_attention_claims_nothing():
     runs = table(34)
     got = compute_findings(runs[~runs["control"]], permutations=0, resamples=0, slow=False)

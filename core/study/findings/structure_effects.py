@@ -196,6 +196,8 @@ def _verdict(row: Mapping[str, object], claim: str) -> tuple[str, str]:
         return "too few prompts", f"{int(pairs)} prompts in both: a verdict needs {PROMPTS}."
     if row["gate"]:
         return "too few prompts", str(row["gate"])
+    if not np.isfinite(_number(row[f"{question}low"])):
+        return "too few prompts", "Only three prompts or fewer differ: no interval can be trusted."
     if not _number(row[f"{question}q"]) < ALPHA:
         return "no difference found", f"q is not below {ALPHA}; the interval says what size was not ruled out."
     return ("higher" if _number(row[f"{question}difference"]) > 0 else "lower"), ""

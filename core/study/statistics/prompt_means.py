@@ -84,7 +84,7 @@ def _bootstrap_t(values: np.ndarray, resamples: int, level: float, seed: int) ->
         part = able[at : at + COLUMNS]
         t, error = _studentised(values[:, part] - mean[part], seen[:, part], resamples, seed)
         low[part], high[part] = _interval(t, mean[part], error, level)
-        p[part] = _p(t, mean[part], error)
+        p[part] = np.where(np.isfinite(low[part]), _p(t, mean[part], error), np.nan)
     return MeanTest(mean, low, high, p, n)
 
 
