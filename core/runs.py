@@ -113,6 +113,8 @@ def is_stored(request: Request, rows: bool = True) -> bool:
         return False
     if found.model.attention == "none" or request.keep == "none":
         return True
+    if request.keep == "all" and found.model.attention == "dispatch" and found.norms is None:
+        return False  # made before 0.5.0: what heads write is missing
     return has_rows(request.id) and found.request.keep in ("all", request.keep)
 
 

@@ -25,6 +25,7 @@ from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
 from ..errors import Cancelled, HeedError
 from ..models.attention import Recorder, recording
 from ..models.self_check import probe_ids
+from ..models.value_norms import norms_of_values
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import Request, Trace
 from ..text.render import render
@@ -173,6 +174,11 @@ class _Sorter:
             mine = weights[:, row : row + 1, ..., max(pad - start, 0) :]
             gather(layers, first, max(start - pad, 0), mine)
 
+    def add_norms(self, layer: int, first: int, norms: torch.Tensor) -> None:
+        """The same for what each head writes, [run, H, K]."""
+        for row, (gather, pad) in enumerate(zip(self.gathers, self.pads, strict=True)):
+            gather.add_norms(layer, max(first - pad, 0), norms[row : row + 1, :, max(pad - first, 0) :])
+
 
 def _together(
     model: Any, asked: Sequence[tuple[int, Request, RenderedPrompt]], progress: Progress, cancelled: IsCancelled
@@ -186,8 +192,12 @@ def _together(
     longest = max(map(len, prompts))
     pads = [longest - len(ids) for ids in prompts]
     raw, pace = _Raw(), _Pace(longest, limit, len(asked), progress, cancelled)
-    with model.lock, capture_errors(model.ref.label), recording(Recorder(_Sorter(gathers, pads), cancelled=cancelled)):
-        written = generate_padded(model.hf, prompts, limit, [raw], [pace])
+    sorter, heads = _Sorter(gathers, pads), all(gather.keeps_heads for gather in gathers)
+    with model.lock, capture_errors(model.ref.label):
+        values = norms_of_values(model, sorter.add_norms) if heads else None
+        recorder = Recorder(sorter, cancelled=cancelled, emit_values=values)
+        with recording(recorder):
+            written = generate_padded(model.hf, prompts, limit, [raw], [pace])
         raw.flush(written)
     seconds = (time.monotonic() - began) / len(asked)
     ends = end_ids(model.hf)

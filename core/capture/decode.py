@@ -17,7 +17,8 @@ import torch
 from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
 
 from ..errors import Cancelled, CaptureError
-from ..models.attention import Recorder, recording
+from ..models.attention import EmitValues, Recorder, recording
+from ..models.value_norms import norms_of_values
 from ..progress import IsCancelled, Progress
 from ..records import Request
 from .gather import Gather
@@ -107,7 +108,7 @@ def generate(
     with torch.no_grad(), torch.random.fork_rng(enabled=request.temperature > 0):
         if request.temperature > 0:
             torch.manual_seed(request.seed)
-        with recording(Recorder(gather, cancelled=cancelled)):
+        with recording(Recorder(gather, cancelled=cancelled, emit_values=norms_of(model, gather))):
             out = hf.generate(
                 ids,
                 attention_mask=torch.ones_like(ids),
@@ -176,7 +177,8 @@ def score_given(
     settings: dict[str, Any] = {"output_attentions": True} if model.ref.attention == "eager" else {}
     if "logits_to_keep" in inspect.signature(hf.forward).parameters:
         settings["logits_to_keep"] = steps
-    with torch.no_grad(), recording(Recorder(gather, steps, cancelled, at_once=True)):
+    recorder = Recorder(gather, steps, cancelled, at_once=True, emit_values=norms_of(model, gather))
+    with torch.no_grad(), recording(recorder):
         out = hf(input_ids=ids[:, :-1], attention_mask=torch.ones_like(ids[:, :-1]), use_cache=False, **settings)
     if model.ref.attention == "eager":
         for index, weights in enumerate(a for a in out.attentions if a is not None):
@@ -184,6 +186,11 @@ def score_given(
     logits, written = out.logits[0, -steps:], ids[0, -steps:]
     parts = [score_logits(logits[i : i + LOGITS], written[i : i + LOGITS]) for i in range(0, steps, LOGITS)]
     return Written(list(answer_ids), join_scores(parts), "given")
+
+
+def norms_of(model: Any, gather: Gather) -> EmitValues | None:
+    """Returns what passes a run's value norms to ``gather``; None where single heads are not kept."""
+    return norms_of_values(model, gather.add_norms) if gather.keeps_heads else None
 
 
 def check_length(model: Any, prompt: int, new: int) -> None:

@@ -42,12 +42,13 @@ class Gather:
         self._straight: torch.Tensor | None = None
         self.groups = group_names(segments)
         self._prompt = len(prompt)
-        self._keep = keep
+        self._keep, self.keeps_heads = keep, keep == "all"
         keys = self._prompt + max(steps, 1)
         self._member = torch.from_numpy(group_membership(prompt, len(prompt), segments, keys)).to(device)
         self._packed: dict[int, list[tuple[int, np.ndarray]]] = {}
         self._sums: dict[int, list[np.ndarray]] = {}
         self._mass: dict[int, list[np.ndarray]] = {}
+        self._norms: dict[int, list[tuple[int, np.ndarray]]] = {}
 
     def __call__(self, layers: Sequence[int], first: int, start: int, weights: torch.Tensor) -> None:
         """Adds one block: ``weights`` float32 [layer, 1, H, R, K] of rows ``first`` ..; keys begin at ``start``."""
@@ -69,6 +70,10 @@ class Gather:
             block = self._block(layer, first, part.shape, start)
             pack_weights(part, block[..., start : start + keys])
             self._packed.setdefault(layer, []).append((first, block.numpy()))
+
+    def add_norms(self, layer: int, first: int, norms: torch.Tensor) -> None:
+        """Adds what one layer writes for the keys from ``first`` on: float32 [1, H, K], see ``value_norms``."""
+        self._norms.setdefault(layer, []).append((first, norms[0].cpu().numpy()))
 
     def _block(self, layer: int, first: int, shape: torch.Size, start: int) -> torch.Tensor:
         """Returns zeros, uint16 [H, R, from the first key on], for one layer's rows."""
@@ -127,4 +132,22 @@ class Gather:
         for i, layer in enumerate(layers):
             if layer in found:
                 out[i, : found[layer].shape[0]] = found[layer]
+        return out
+
+    def norms(self, layers: Sequence[int], steps: int) -> np.ndarray | None:
+        """Returns float16 [attention layer, head, key] for ``layers`` in order; None where heads are not kept.
+
+        Without keys where what heads write is not known.
+        """
+        if not self.keeps_heads or not layers:
+            return None
+        if set(layers) - set(self._norms):
+            heads = max((block.shape[0] for blocks in self._mass.values() for block in blocks), default=0)
+            return np.zeros((len(layers), heads, 0), np.float16)
+        heads = max(blocks[0][1].shape[0] for blocks in self._norms.values())
+        out = np.full((len(layers), heads, self._prompt + steps - 1), np.nan, np.float16)
+        for i, layer in enumerate(layers):
+            for first, block in self._norms[layer]:
+                part = np.minimum(block, np.finfo(np.float16).max)[:, : out.shape[2] - first]
+                out[i, : len(part), first : first + part.shape[1]] = part
         return out

@@ -6,7 +6,10 @@ does. To add one: a function here, a line in ``METHODS``, a row in the golden ta
 docs/extending.md has a complete example.
 
 Averaging heads is the common baseline (Abnar & Zuidema 2020 call it raw attention); the last layer and the maximum over
-heads are the two other reductions that published tools draw.
+heads are the two other reductions that published tools draw. Weighting by what is written (Kobayashi et al. 2020) takes
+out sinks: tokens that are read with large weights because next to nothing stands in them. The products are summed over
+heads and layers first and each step is scaled to one after: scaled head by head, heads that write nothing would count
+as much as the rest, and the sinks come back.
 """
 
 from __future__ import annotations
@@ -29,12 +32,14 @@ Heads = Sequence[int] | Sequence[tuple[int, int]]
 
 NEEDS = {
     "rows": "the attention rows of the run",
-    "values": "what each key writes, by head",
+    "values": "how much each head writes for a token",
     "gradients": "a backward pass",
     "probe": "a Probe of this run (its words hidden one at a time)",
     "weights": "weights of heads that were learned before",
 }
-"""What a method may need, in words. Rows lie in the Trace; the rest comes as ``explain(..., given={need: record})``."""
+"""What a method may need, in words. Rows and values lie in the Trace; the rest comes as ``explain(..., given=...)``."""
+IN_RUN = ("rows", "values")
+"""Needs that a run itself holds."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class MethodInput:
     """int [maps]: indices in ``trace.rows`` of the picked layers and heads; empty for a method that needs no rows."""
     given: Mapping[str, Any] = field(default_factory=dict)
     """{need: record} of everything that the method needs beside the rows."""
+    steps: Any = field(default_factory=lambda: slice(None))
+    """The steps that are wanted, where not all are: a slice or an index array."""
 
     @property
     def rows(self) -> Rows:
@@ -53,13 +60,19 @@ class MethodInput:
         assert self.trace.rows is not None
         return self.trace.rows
 
+    def norms(self, maps: np.ndarray) -> np.ndarray:
+        """Returns float32 [map, key] of ``maps``: what each head would write for a key with all its attention."""
+        assert self.trace.norms is not None
+        places = np.searchsorted(self.trace.model.attention_layers, self.rows.layers[maps])
+        return self.trace.norms[places, self.rows.heads[maps]].astype(np.float32)
+
 
 def mean_attention(source: MethodInput) -> np.ndarray:
     """Returns float32 [step, key]: the mean over the picked maps."""
     rows, maps = source.rows, source.maps
-    total = np.zeros(rows.packed.shape[1:], np.float32)
+    total = np.zeros_like(rows.packed[0][source.steps], np.float32)
     for first in range(0, len(maps), CHUNK):
-        total += rows.weights(maps[first : first + CHUNK]).sum(0)
+        total += rows.weights(maps[first : first + CHUNK], source.steps).sum(0)
     return total / np.float32(len(maps))
 
 
@@ -70,6 +83,43 @@ def strongest_head(source: MethodInput) -> np.ndarray:
     for first in range(0, len(maps), CHUNK):
         np.maximum(best, rows.weights(maps[first : first + CHUNK]).max(0), out=best)
     return best
+
+
+def written_lengths(source: MethodInput) -> np.ndarray:
+    """Returns float32 [step, key]: weight times the length of what is written, mean over the picked maps."""
+    rows, maps = source.rows, source.maps
+    total = np.zeros_like(rows.packed[0][source.steps], np.float32)
+    for first in range(0, len(maps), CHUNK):
+        part = maps[first : first + CHUNK]
+        total += np.einsum("msk,mk->sk", rows.weights(part, source.steps), source.norms(part))
+    return total / np.float32(len(maps))
+
+
+def value_weighted(source: MethodInput) -> np.ndarray:
+    """Returns float32 [step, key]: ``written_lengths``, each step scaled to one."""
+    total = written_lengths(source)
+    return total / np.maximum(total.sum(1, keepdims=True), np.float32(1e-30))
+
+
+def excess(source: MethodInput) -> np.ndarray:
+    """Returns float32 [step, key]: what a head reads above its own median over the answer's steps, mean over maps.
+
+    A key of the answer itself has its median over the steps that could read it.
+    """
+    trace, rows, maps = source.trace, source.rows, source.maps
+    usual = trace.answer_steps if len(trace.answer_steps) else np.arange(trace.steps)
+    p, own = trace.prompt_length, np.arange(trace.prompt_length, len(trace.tokens) - 1)
+    total = np.zeros(rows.packed.shape[1:], np.float32)
+    for first in range(0, len(maps), CHUNK):
+        weights = rows.weights(maps[first : first + CHUNK])
+        median = np.zeros((len(weights), weights.shape[2]), np.float32)
+        median[:, :p] = np.median(weights[:, usual, :p], axis=1)
+        for key in own:
+            able = usual[usual > key - p]
+            if len(able):
+                median[:, key] = np.median(weights[:, able, key], axis=1)
+        total += np.maximum(weights - median[:, None], 0).sum(0)
+    return total / np.float32(len(maps))
 
 
 @dataclass(frozen=True)
@@ -108,9 +158,9 @@ class Method:
         return self.gives == "share"
 
     @property
-    def from_rows(self) -> bool:
+    def from_run(self) -> bool:
         """Whether a stored run is enough: nothing else has to be computed or supplied."""
-        return set(self.needs) <= {"rows"}
+        return set(self.needs) <= set(IN_RUN)
 
 
 METHODS: dict[str, Method] = {
@@ -121,6 +171,19 @@ METHODS: dict[str, Method] = {
         "The average over every head of every layer.",
         reduction=MEAN,
         in_studies=True,
+    ),
+    "value-weighted": Method(
+        "Value-weighted",
+        value_weighted,
+        "share",
+        "The average over every head, each weight times the length of what the head writes for that token.",
+        needs=("rows", "values"),
+    ),
+    "excess": Method(
+        "Above the usual",
+        excess,
+        "score",
+        "What each head reads more than at its median step of this answer: what is special about a word, as a score.",
     ),
     "last-layer": Method(
         "Last layer",
@@ -137,6 +200,13 @@ METHODS: dict[str, Method] = {
         "score",
         "For each token the largest weight that any head gives it: a score.",
         reduction=MAX,
+    ),
+    "value-written": Method(
+        "Value-weighted, not scaled",
+        written_lengths,
+        "score",
+        "Each weight times the length of what the head writes, before each step is scaled to one: a score.",
+        needs=("rows", "values"),
     ),
     "picked-heads": Method(
         "Picked heads",
@@ -168,7 +238,7 @@ def keeps_heads(trace: Trace) -> bool:
 def method_problem(trace: Trace, name: str, have: Collection[str] = ()) -> str:
     """Returns why a method cannot read ``trace``, as a sentence; "" where it can. ``have``: needs that are brought."""
     method = get_method(name)
-    missing = [need for need in method.needs if need != "rows" and need not in have]
+    missing = [need for need in method.needs if need not in IN_RUN and need not in have]
     if missing:
         what = NEEDS.get(missing[0], missing[0])
         return f"{method.label} needs {what}, which is not there: make it first, or choose another method."
@@ -187,6 +257,17 @@ def method_problem(trace: Trace, name: str, have: Collection[str] = ()) -> str:
             f"{method.label} needs every head, and this run keeps only each layer's mean and maximum: run it again "
             "with every head kept, or choose another method."
         )
+    return _norms_problem(trace, method) if "values" in method.needs else ""
+
+
+def _norms_problem(trace: Trace, method: Method) -> str:
+    if trace.norms is None and trace.model.attention == "dispatch":
+        return f"This run was made before Heed kept how much each head writes: run it again to use {method.label}."
+    if trace.norms is None or not trace.norms.shape[2]:
+        return (
+            f"How much each head of {trace.model.label} writes is not known (it runs on the slow path, or something "
+            "stands between its heads and what they write): choose another method."
+        )
     return ""
 
 
@@ -197,7 +278,7 @@ def offered_methods(trace: Trace | None = None, have: Collection[str] = ()) -> t
     is enough.
     """
     if trace is None:
-        return tuple(name for name, method in METHODS.items() if method.from_rows)
+        return tuple(name for name, method in METHODS.items() if method.from_run)
     return tuple(name for name in METHODS if not method_problem(trace, name, have))
 
 

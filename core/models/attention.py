@@ -42,6 +42,9 @@ CELLS = 1 << 19
 Emit = Callable[[list[int], int, int, torch.Tensor], None]
 """emit(layers, first_row, first_key, weights [layer, batch, head, row, key] float32); one call: layers of one shape."""
 
+EmitValues = Callable[[int, int, torch.Tensor], None]
+"""emit_values(layer, first_key, values [batch, shared head, key, d])."""
+
 
 @dataclass
 class _Pending:
@@ -56,6 +59,9 @@ class _Pending:
     limits: list[int] = field(default_factory=list)
     """Per pending row: how many keys of the whole run it may attend to."""
     key: torch.Tensor | None = None
+    value: torch.Tensor | None = None
+    valued: int = 0
+    """Tokens whose values were already passed on."""
     start: int = 0
     """Position of the first key in ``key``."""
     settings: tuple[float, float | None, torch.Tensor | None] = (1.0, None, None)
@@ -65,11 +71,20 @@ class _Pending:
 class Recorder:
     """Keeps the last ``first`` query rows of the first forward pass and every row after it.
 
-    ``emit`` receives each layer's rows in order. ``cancelled`` is called at every layer. ``at_once``: there is only one
-    pass, so a large layer's rows are computed while its keys are still in the processor's cache.
+    ``emit`` receives each layer's rows in order, and ``emit_values`` its value vectors, each key once. ``cancelled`` is
+    called at every layer. ``at_once``: there is only one pass, so a large layer's rows are computed while its keys are
+    still in the processor's cache.
     """
 
-    def __init__(self, emit: Emit, first: int = 1, cancelled: IsCancelled | None = None, at_once: bool = False) -> None:
+    def __init__(
+        self,
+        emit: Emit,
+        first: int = 1,
+        cancelled: IsCancelled | None = None,
+        at_once: bool = False,
+        emit_values: EmitValues | None = None,
+    ) -> None:
+        self._emit_values = emit_values
         self._emit = emit
         self._first = first
         self._cancelled = cancelled
@@ -77,9 +92,19 @@ class Recorder:
         self._layers: dict[int, _Pending] = {}
 
     def take(
-        self, module: Any, query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, settings: dict[str, Any]
+        self,
+        module: Any,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        mask: torch.Tensor | None,
+        settings: dict[str, Any],
+        out: torch.Tensor,
     ) -> None:
-        """Takes query [B, H, Q, d] and key [B, H_kv, K, d] of one layer; called by the attention function."""
+        """Takes query [B, H, Q, d], key and value [B, H_kv, K, d] of one layer and its output [B, Q, H, d].
+
+        Called by the attention function.
+        """
         if self._cancelled is not None and self._cancelled():
             raise Cancelled("Stopped.")
         index = module.layer_idx
@@ -106,7 +131,7 @@ class Recorder:
         layer.queries.append(query)
         layer.masks.append(mask)
         layer.limits += range(layer.seen - steps + 1, layer.seen + 1)
-        layer.key, layer.start = key, start
+        layer.key, layer.value, layer.start = key, value, start
         if self._at_once and _cells(layer) >= CELLS:
             self._flush([index])
 
@@ -134,9 +159,12 @@ class Recorder:
         scale, cap, sinks = one.settings
         weights = softmax_rows(query, key, scale, allowed, cap, sinks)
         self._emit(layers, one.emitted, one.start, weights.unflatten(0, (len(layers), -1)))
-        for layer in pending:
+        for index, layer in zip(layers, pending, strict=True):
+            if self._emit_values is not None and layer.value is not None:
+                first, layer.valued = max(layer.valued, layer.start), layer.limits[-1]
+                self._emit_values(index, first, layer.value[:, :, first - layer.start : layer.valued - layer.start])
             layer.emitted += len(layer.limits)
-            layer.queries, layer.masks, layer.limits, layer.key = [], [], [], None
+            layer.queries, layer.masks, layer.limits, layer.key, layer.value = [], [], [], None, None
 
 
 def _cells(layer: _Pending) -> int:
@@ -315,5 +343,5 @@ def attention_forward(
         out = sdpa_attention_forward(module, query, key, value, attention_mask, **kw)[0]
     recorder = _active.get()
     if recorder is not None:
-        recorder.take(module, query, key, attention_mask, kw)
+        recorder.take(module, query, key, value, attention_mask, kw, out)
     return out, None

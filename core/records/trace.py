@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -177,6 +177,10 @@ class Trace:
     fewer heads."""
     finish: Literal["end", "stop", "length", "given"]
     rows: Rows | None = None
+    norms: np.ndarray | None = field(default=None, metadata={"added": "0.5.0"})
+    """float16 [attention layer, head, key] length of what a head would write for a key that it gave all its attention
+    (core/models/value_norms.py); NaN where a layer has fewer heads; no keys where it is not known for this model, None
+    where the run was made before 0.5.0 or does not keep heads."""
     rendered: str = ""
     """The prompt as the model read it, markup included."""
     notes: tuple[str, ...] = ()
@@ -210,6 +214,10 @@ class Trace:
         check_shape(
             "mass", self.mass.shape[:1] + self.mass.shape[2:], (len(self.model.attention_layers), t, len(self.groups))
         )
+        if self.norms is not None:
+            set_fields(self, norms=frozen_array(self.norms, np.float16, 3, "norms"))
+            keys = max(len(self.tokens) - 1, 0) if self.norms.shape[2] else 0
+            check_shape("norms", self.norms.shape, (*self.mass.shape[:2], keys))
         if self.rows is not None:
             check_shape("rows", self.rows.packed.shape[1:], (t, max(len(self.tokens) - 1, 0)))
 

@@ -35,7 +35,7 @@ MAX_FILE = 512 * 2**20
 """Most bytes of a file that is opened."""
 MAX_ARRAYS = 2**30
 """Most bytes of its unpacked arrays; a run with more is exported without attention rows."""
-ARRAY_DTYPES = {"float32": "<f4", "int32": "<i4", "int64": "<i8", "uint16": "<u2"}
+ARRAY_DTYPES = {"float32": "<f4", "float16": "<f2", "int32": "<i4", "int64": "<i8", "uint16": "<u2"}
 NO_MEMORY_TO_OPEN = (
     "There is not enough memory to open this file: close other programs, or save the run without its rows."
 )

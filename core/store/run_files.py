@@ -37,7 +37,7 @@ RECORD, ARRAYS, ROWS, MANIFEST, USED = "trace.json", "arrays.safetensors", "rows
 FOLDER_FORMAT = "heed-run-folder"
 PROBE = "probe-"
 """Prefix of the files that are dropped together with the rows."""
-_KINDS = (("F32", "<f4"), ("I32", "<i4"), ("I64", "<i8"), ("U16", "<u2"), ("U8", "u1"))
+_KINDS = (("F32", "<f4"), ("F16", "<f2"), ("I32", "<i4"), ("I64", "<i8"), ("U16", "<u2"), ("U8", "u1"))
 TENSOR_DTYPES = {name: np.dtype(kind) for name, kind in _KINDS}
 """The dtypes that records hold, by their name in a safetensors file."""
 SEARCHED = 20_000

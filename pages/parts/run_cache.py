@@ -67,7 +67,7 @@ def about_methods(trace: Trace | None) -> str:
 
 def records_stamp(trace: Trace, method: str) -> int | None:
     """Part of a cache key: changes with the records that ``method`` reads beside the rows; None where it reads none."""
-    return None if get_method(method).from_rows else store.run_stamp(trace.id)
+    return None if get_method(method).from_run else store.run_stamp(trace.id)
 
 
 def importance(
@@ -100,7 +100,7 @@ def _importance(
     _trace: Trace,
 ) -> Importance:
     if rows == "token":
-        given = {} if get_method(method).from_rows else stored_records(_trace)
+        given = {} if get_method(method).from_run else stored_records(_trace)
         return explain(_trace, method, layers, heads, sink, inputs, columns, given)  # type: ignore[arg-type]
     found = _importance(name, method, layers, heads, sink, inputs, columns, "token", _trace=_trace)
     return group_rows(found, units(_trace.tokens, rows, range(_trace.prompt_length, len(_trace.tokens))))

@@ -84,6 +84,7 @@ def trace(
         mass=rng.random((layers, heads, steps, len(groups))),
         finish="length",
         rows=None if keep == "none" else rows(prompt, steps, layers, heads, rng),
+        norms=rng.random((layers, heads, n - 1)).astype(np.float16) if keep == "all" else None,
         rendered=f"<user>{text}",
         notes=("made up",),
         created="2026-11-21T12:00:00+00:00",

@@ -27,6 +27,10 @@ HEADS = {
 }
 
 
+NORMS = np.array([[[0.5, 4, 8, 2, 1, 1], [0.25, 2, 2, 2, 4, 8]], [[1, 1, 16, 1, 1, 1], [0, 2, 4, 8, 2, 1]]], np.float16)
+"""Exact in 16 bits; little behind the first token, as behind a sink."""
+
+
 def pack(heads):
     weights = np.array(list(heads.values()), np.float64)
     return Rows(
@@ -80,12 +84,26 @@ def made(heads=HEADS, windows=(None, None), author=""):
         mass=np.zeros((2, 2, T, 1)),
         finish="end",
         rows=pack(heads),
+        norms=NORMS,
     )
 
 
 TRACE = made()
 A = np.array(list(HEADS.values()))
+WRITTEN = A * NORMS.reshape(4, 1, 6)
+
+
+def above_median(rows):
+    """Each weight less its median over the answer's two steps, or over the one of them that could read the key."""
+    usual = np.stack([rows[:2, k].mean() if k < P else rows[1, k] if k == P else 0 for k in range(6)])
+    return np.maximum(rows - usual, 0)
+
+
 GOLDEN = {
+    ("value-weighted", None, None): WRITTEN.mean(0) / WRITTEN.mean(0).sum(1, keepdims=True),
+    ("value-weighted", (1,), ((1, 0),)): WRITTEN[2] / WRITTEN[2].sum(1, keepdims=True),
+    ("value-written", (0,), None): WRITTEN[:2].mean(0),
+    ("excess", None, None): np.mean([above_median(rows) for rows in A], axis=0),
     ("mean-attention", None, None): A.mean(0),
     ("mean-attention", (1,), None): A[2:].mean(0),
     ("last-layer", None, None): A[2:].mean(0),

@@ -103,6 +103,7 @@ def trace(
         mass=np.zeros((2, heads, t, 1)),
         finish="end",
         rows=rows(weights, p) if t else None,
+        norms=rng.uniform(0.8, 1.2, (2, heads, max(p + t - 1, 0))).astype(np.float16) if t else None,
         rendered=read.text,
         seconds=0.5,
     )
@@ -129,4 +130,4 @@ def reduced(tr: Trace) -> Trace:
     full = tr.rows.weights().reshape(2, -1, steps, keys)
     both = np.stack([full.mean(1), full.max(1)], axis=1)
     made = replace(rows(both.astype(np.float64), tr.prompt_length), heads=np.tile([MEAN, MAX], 2))
-    return replace(tr, rows=made, request=replace(tr.request, keep="reduced"))
+    return replace(tr, rows=made, norms=None, request=replace(tr.request, keep="reduced"))

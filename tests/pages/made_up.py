@@ -31,7 +31,9 @@ def run(question: str = made.QUESTION, answer: str = made.ANSWER, seed: int = 0,
         mine[0] = False
         mass[..., g] = weights[..., mine].sum(-1)
     mass[..., 5] = weights[..., output].sum(-1)
-    return replace(base, rows=rows, groups=GROUPS, mass=mass, rendered="".join(base.input_tokens), **changes)
+    norms = np.random.default_rng(seed).uniform(0.8, 1.2, (4, 3, len(roles))).astype(np.float16)
+    found = {"rows": rows, "norms": norms, "groups": GROUPS, "mass": mass, "rendered": "".join(base.input_tokens)}
+    return replace(base, **found | changes)
 
 
 def _rows(trace: Trace, seed: int) -> Rows:
@@ -79,7 +81,7 @@ def attentionless() -> Trace:
     """A run of a model without attention."""
     trace = run("Does a mamba look?")
     model = replace(trace.model, attention="none", attention_layers=(), windows=(), label="Mamba *130m*")
-    return replace(trace, model=model, rows=None, mass=np.zeros((0, 3, trace.steps, len(GROUPS))))
+    return replace(trace, model=model, rows=None, norms=None, mass=np.zeros((0, 3, trace.steps, len(GROUPS))))
 
 
 def evicted() -> Trace:
@@ -96,7 +98,7 @@ def reduced() -> Trace:
     places = {"layers": np.tile(np.arange(4), 2), "heads": np.repeat([MEAN, MAX], 4)}
     packed = np.round(65535 * np.sqrt(kept)).astype(np.uint16)
     rows = Rows(trace.rows.queries, packed=packed, sums=kept.sum(-1), **places)
-    return replace(trace, rows=rows, request=replace(trace.request, keep="reduced"))
+    return replace(trace, rows=rows, norms=None, request=replace(trace.request, keep="reduced"))
 
 
 def short() -> Trace:

@@ -35,7 +35,8 @@ def test_on_compare(visit, keep):
     app = fine(visit("compare", runs=f"{keep(made_up.run('One'))},{keep(made_up.run('Two'))}", method="median-head"))
     assert {c.method for c in app.session_state.columns} == {"median-head"}
     app = fine(app.button(key="preset_methods").click().run())
-    assert "median-head" in [c.method for c in app.session_state.columns]
+    box = app.selectbox(key=f"c{app.session_state.columns[0].uid}_method")
+    assert "Median head" in box.options
 
 
 def test_on_study(visit):
@@ -118,11 +119,10 @@ def test_a_method_of_any_kind_draws_every_view_of_compare(visit, keep, kind):
         app = fine(app.segmented_control(key="compare_view").set_value(view).run())
         assert not app.warning and len([c for c in app.caption if "tokens in" in c.value]) == 2
     app = fine(app.button(key="preset_methods").click().run())
-    shown = [c.method for c in app.session_state.columns]
-    assert ("kind" in shown) != METHODS["kind"].picks and not app.warning
+    assert "Kind" in app.selectbox(key=f"c{app.session_state.columns[0].uid}_method").options and not app.warning
 
 
-@pytest.mark.parametrize("need", ["probe", "values", "gradients", "weights"])
+@pytest.mark.parametrize("need", ["probe", "gradients", "weights"])
 def test_a_method_whose_record_is_not_there_is_not_offered(visit, keep, monkeypatch, need):
     monkeypatch.setitem(METHODS, "left-out", Method("Left out", hidden, "nats", "x", needs=(need,)))
     one, two = keep(made_up.run("One")), keep(made_up.run("Two"))
@@ -139,6 +139,18 @@ def test_a_method_whose_record_is_not_there_is_not_offered(visit, keep, monkeypa
     assert not app.warning and len([c for c in app.caption if "tokens in" in c.value]) == 2
     app = fine(app.button(key="preset_methods").click().run())
     assert "left-out" not in [c.method for c in app.session_state.columns]
+
+
+def test_a_run_from_before_value_norms_says_how_to_get_them(visit, keep):
+    app = fine(visit(run=keep(made_up.run(norms=None))))
+    box = app.selectbox(key="method")
+    assert "Value-weighted" not in box.options
+    assert (
+        "**Value-weighted**: not here. This run was made before Heed kept how much each head writes: run it" in box.help
+    )
+    app = fine(visit(run=keep(made_up.run("Two"))))
+    app = fine(app.selectbox(key="method").set_value("value-weighted").run())
+    assert not app.warning
 
 
 def test_heads_are_not_offered_where_only_reductions_were_kept(visit, keep, median):

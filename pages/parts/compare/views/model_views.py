@@ -21,7 +21,7 @@ def column_stability(all_of: MatchedColumns) -> ViewFigure:
     """Draws how stable one column's attention is under small edits of its prompt, or over seeds."""
     run = pick_column(all_of, "compare_stable")
     drawn = all_of.drawn[run]
-    if not METHODS[drawn.seen.column.method].from_rows:
+    if not METHODS[drawn.seen.column.method].from_run:
         st.info("Stability reads many runs, each by its attention rows alone: choose another method in this column.")
         return ViewFigure(None, lambda: "")
     return stability_view(
