@@ -11,6 +11,8 @@ const NAMES = {
   assistant: "assistant messages", output: "earlier output", query: "the reading token itself",
 };
 
+const SUNK = "a sink of this run, left out: nearly every step reads it, and next to nothing stands in it";
+
 function floats(base64) {
   const text = atob(base64);
   const bytes = new Uint8Array(text.length);
@@ -354,7 +356,10 @@ class Reader {
   // Marked words of the input, and the signed colour under the answer: set by the page, whatever is picked.
   light() {
     const { data } = this, marks = new Set(data.marks ?? []);
-    this.words.input.forEach((word, k) => word.classList.toggle("marked", marks.has(k)));
+    this.words.input.forEach((word, k) => {
+      word.classList.toggle("marked", marks.has(k));
+      word.classList.toggle("sunk", this.isSink(k));
+    });
     this.tint = data.tint ? floats(data.tint.values) : null;
     this.words.answer.forEach((word, k) => {
       const v = this.tint ? this.tint[k] : NaN;
@@ -424,6 +429,11 @@ class Reader {
     this.tip.hidden = true;
   }
 
+  // Whether a word of the input is a sink of this run, so that its share stands with the sinks and not at the word.
+  isSink(k) {
+    return this.data.sinks.words.includes(k);
+  }
+
   isWhole() {
     const { side, start, end } = this.selection, [a, b] = this.data.whole;
     return side === "answer" && start === a && end === b;
@@ -441,6 +451,7 @@ class Reader {
 
   value(k) {
     if (this.data.unit === "none") return "";  // nothing may be read off these texts (yet)
+    if (this.selection.side === "answer" && this.isSink(k)) return SUNK;
     const share = this.data.unit === "share";
     let whose = this.whose();
     if (this.selection.side === "input" && this.matrix.weight[k] > 1.5) whose = whose.replace("step's", "word's") + " (mean over its steps)";
@@ -463,6 +474,7 @@ class Reader {
     const picked = `“${this.name(side, start, end)}”`;
     const among = this.data.input.own ? "your words " : "what is shown ";
     const where = (this.isWhole() ? "Over the whole answer" : `At ${picked}`) + `, of ${among}`;
+    if (side === "input" && end === start + 1 && this.isSink(start)) return `${picked} is ${SUNK}.`;
     if (at < 0 || !(top > 0)) return side === "input" ? `${picked} was not read.` : `${where}nothing was read.`;
     const most = `“${this.name(other, at, at + 1)}” (${this.value(at)})`;
     const verb = this.data.unit === "share" ? "was read most" : "has the highest score";
@@ -474,7 +486,8 @@ class Reader {
   besideText() {
     const { side, start, end } = this.selection;
     if (side !== "answer" || !this.matrix.beside.length) return "";
-    const parts = this.matrix.besides(start, end).map(([n, v]) => `${NAMES[n] ?? n} ${amountText(v, "share")}`);
+    const sinks = this.data.sinks.all > 1 ? `${this.data.sinks.all} sinks` : NAMES.sink;
+    const parts = this.matrix.besides(start, end).map(([n, v]) => `${n === "sink" ? sinks : NAMES[n] ?? n} ${amountText(v, "share")}`);
     const whose = this.data.unit === "share" ? `Of ${this.whose(false)}` : "Mean attention, beside the score";
     return `${whose}: ${parts.join(", ")} (groups overlap).`;
   }

@@ -77,6 +77,7 @@ def shaded_texts_data(
         "beside": {name: _floats(share) for name, share in _beside(importance, picked).items()},
         "whole": _whole(tokens, importance.rows),
         "unit": importance.unit,
+        "sinks": {"all": len(importance.sinks), "words": _sunk(importance, columns)},
         "rest": importance.unit == "share" and _dropped(importance),
         "caption": " · ".join(caption_of(importance)),
     }
@@ -84,6 +85,15 @@ def shaded_texts_data(
     data["version"] = _digest(sorted(data.items()))
     data |= text_overlays(columns, len(importance.rows), len(importance.columns), beside_text, marks, tint)
     return data | {"strength": float(strength), "maximum": maximum, "present": bool(present), "sentence": sentence}
+
+
+def _sunk(importance: Importance, columns: np.ndarray) -> list[int]:
+    """Places among ``columns`` whose every token is a sink that was left out: their own share is not in ``values``."""
+    if importance.parameters.get("sink", "keep") == "keep":
+        return []
+    units = importance.columns
+    rest = units.unit[(units.weight > 0) & ~np.isin(units.token, importance.sinks)]
+    return np.flatnonzero(~np.isin(columns, rest)).tolist()
 
 
 def _digest(value: Any) -> str:

@@ -39,7 +39,7 @@ class RunUnits:
     pieces: np.ndarray
     """int [S]: number of tokens in the unit."""
     sunk: np.ndarray
-    """bool [S]: the unit has no token but the sink, so its own share is not known."""
+    """bool [S]: the unit has no token but sinks, so its own share is not known."""
     groups: dict[str, float]
 
 
@@ -53,7 +53,7 @@ def units_of_run(trace: Trace, importance: Importance) -> RunUnits:
     texts = unit_texts(trace, columns, own)
     some = columns.weight > 0
     pieces = np.bincount(columns.unit[some], minlength=len(columns))
-    apart = np.bincount(columns.unit[some & (columns.token > 0)], minlength=len(columns))
+    apart = np.bincount(columns.unit[some & ~np.isin(columns.token, importance.sinks)], minlength=len(columns))
     return RunUnits(
         columns=own,
         texts=texts,

@@ -1,13 +1,14 @@
 """Turns a Trace into an Importance: reduces heads per token, then treats the sink, then sums to units.
 
-Always in that order. The sink is the first token of the prompt: a fixed position that absorbs attention whatever the
-text says (Xiao et al. 2024). ``keep`` shows it, ``separate`` leaves it out of the values and counts it as removed,
-``drop`` also scales the rest of each row back to one. Scores (methods that are not linear) have no total to scale to:
-there ``drop`` only leaves the sink out. Guarded by tests/core/test_importance.py (known numbers, conservation).
+Always in that order. Sinks are tokens that absorb attention whatever the text says: the first one, and others that
+``sinks`` finds. ``keep`` shows them, ``separate`` leaves them out of the values and counts them as removed, ``drop``
+also scales the rest of each row back to one. Scores (methods that are not linear) have no total to scale to: there
+``drop`` only leaves sinks out. Guarded by tests/core/test_importance.py (known numbers, conservation).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -16,8 +17,10 @@ import numpy as np
 from ..checks import short_repr
 from ..errors import MethodError
 from ..records import Importance, Trace, Units
+from ..text.display_text import and_list, visible_text
 from ..text.units import GRANULARITIES, units
 from .methods import DEFAULT_METHOD, Heads, Method, MethodInput, get_method, mean_attention, method_weights
+from .sinks import find_sinks
 from .uniform import uniform_of
 
 SINKS = ("keep", "separate", "drop")
@@ -38,11 +41,11 @@ def explain(
     """Returns the importance of every input for every output token, by one method.
 
     ``values`` float32 [step, input]: for ``inputs="prompt"`` the prompt's tokens (or words, sentences, segments,
-    roles), for ``"all"`` also the earlier output. ``sink``, the first token: ``"keep"`` shows it, ``"separate"`` leaves
-    it out, ``"drop"`` also scales the rest of each row back to 1 (shares only). ``removed`` [step] is what of the
-    step's whole attention is not in ``values``: with ``"keep"`` and ``"separate"``, ``values.sum(1) + removed == 1``
-    for shares; with ``"drop"`` each row is scaled by 1 / (1 - its sink share) and ``removed`` stays in shares of the
-    whole.
+    roles), for ``"all"`` also the earlier output. ``sink``, the first token and others like it (``find_sinks``):
+    ``"keep"`` shows them, ``"separate"`` leaves them out, ``"drop"`` also scales the rest of each row back to 1 (shares
+    only). ``removed`` [step] is what of the step's whole attention is not in ``values``: with ``"keep"`` and
+    ``"separate"``, ``values.sum(1) + removed == 1`` for shares; with ``"drop"`` each row is scaled by
+    1 / (1 - its sinks' share) and ``removed`` stays in shares of the whole.
     ``given``: {need: record} of what a method needs beside the run's rows (``METHODS[method].needs``).
     Raises MethodError for unknown names, for what the trace did not keep, and for what is needed and not given.
     """
@@ -54,11 +57,13 @@ def explain(
     chosen = get_method(method)
     weights, maps = method_weights(trace, method, layers, heads, given)
     uniform = uniform_of(trace, maps)
-    shares = group_shares(trace, weights) if chosen.linear else _mean_shares(trace, maps)
+    sinks = find_sinks(trace)
+    shares = group_shares(trace, weights, sinks) if chosen.linear else _mean_shares(trace, maps, sinks)
     keys = trace.prompt_length if inputs == "prompt" else len(trace.tokens) - 1
     whole = np.ones(trace.steps, np.float32) if chosen.linear else weights.sum(1)
-    values, removed = _treat_sink(weights, whole, sink, keys, chosen)
-    expected, _ = _treat_sink(uniform, np.ones(trace.steps, np.float32), sink, keys, get_method(DEFAULT_METHOD))
+    gone = list(sinks) if sink != "keep" else []
+    values, removed = _without(gone, weights, whole, sink, keys, chosen)
+    expected, _ = _without(gone, uniform, np.ones(trace.steps, np.float32), sink, keys, get_method(DEFAULT_METHOD))
     columns = units(trace.tokens, granularity, range(keys), trace.request.segments)
     return Importance(
         trace_id=trace.id,
@@ -73,8 +78,9 @@ def explain(
         shares=shares,
         parameters=_parameters(layers, heads, sink, inputs, granularity),
         model=trace.model.caption,
-        notes=_notes(trace, sink),
+        notes=_notes(trace, sink, sinks),
         tokens=trace.tokens,
+        sinks=sinks,
     )
 
 
@@ -107,49 +113,54 @@ def _check(what: str, value: str, known: tuple[str, ...]) -> None:
         raise MethodError(f"{what} must be one of {', '.join(known)}, not {value!r}.")
 
 
-def _treat_sink(
-    weights: np.ndarray, whole: np.ndarray, sink: str, keys: int, method: Method
+def _without(
+    sinks: list[int], weights: np.ndarray, whole: np.ndarray, sink: str, keys: int, method: Method
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns (values [step, keys], removed [step]) of rows whose true total is ``whole``."""
     values = weights[:, :keys].copy()
-    if sink != "keep":
-        values[:, 0] = 0
+    values[:, sinks] = 0
     removed = whole - values.sum(1)
     if method.gives != "nats":
         removed = np.maximum(removed, 0)
     if sink == "drop" and method.linear:
-        values /= np.maximum(1 - weights[:, :1], np.float32(1e-12))
+        values /= np.maximum(1 - weights[:, sinks].sum(1, keepdims=True), np.float32(1e-12))
     return values, removed
 
 
-def _mean_shares(trace: Trace, maps: np.ndarray) -> dict[str, np.ndarray]:
+def _mean_shares(trace: Trace, maps: np.ndarray, sinks: Sequence[int]) -> dict[str, np.ndarray]:
     """Returns ``group_shares`` of the mean over the maps that a method read; {} for a method that read no rows."""
-    return group_shares(trace, mean_attention(MethodInput(trace, maps))) if len(maps) else {}
+    return group_shares(trace, mean_attention(MethodInput(trace, maps)), sinks) if len(maps) else {}
 
 
-def group_shares(trace: Trace, weights: np.ndarray) -> dict[str, np.ndarray]:
+def group_shares(trace: Trace, weights: np.ndarray, sinks: Sequence[int] = (0,)) -> dict[str, np.ndarray]:
     """Returns {group: float32 [step]} shares, displayed beside the importance; all but ``query`` are disjoint.
 
-    ``weights`` float32 [step, key] are linear. ``template`` is the markup without the sink, ``query`` the token from
+    ``weights`` float32 [step, key] are linear. ``template`` is the markup without sinks, ``query`` the token from
     which attention is read, ``output`` everything written earlier (the query token too, after the first step).
     """
     p = trace.prompt_length
     roles = np.array(trace.tokens.roles[:p])
-    out = {"sink": weights[:, 0], "output": weights[:, p:].sum(1)}
+    out = {"sink": weights[:, list(sinks)].sum(1), "output": weights[:, p:].sum(1)}
     out["query"] = weights[np.arange(trace.steps), np.arange(trace.steps) + p - 1]
     for role in ("template", "system", "user", "assistant"):
-        picked = np.flatnonzero(roles == role)
-        out[role] = weights[:, picked[picked > 0]].sum(1)
+        out[role] = weights[:, np.setdiff1d(np.flatnonzero(roles == role), sinks)].sum(1)
     return {name: out[name] for name in SHARE_GROUPS}
 
 
-def _notes(trace: Trace, sink: str) -> tuple[str, ...]:
-    if trace.tokens.message[0] >= 0 and sink != "keep":
+def _notes(trace: Trace, sink: str, sinks: Sequence[int]) -> tuple[str, ...]:
+    if sink == "keep":
+        return ()
+    notes = []
+    if trace.tokens.message[0] >= 0:
         word = trace.tokens.texts[0].strip()
-        return (
-            f"The first token is a word of the text (“{word}”): its share is partly the word's, partly the sink's.",
+        notes.append(
+            f"The first token is a word of the text (“{word}”): its share is partly the word's, partly the sink's."
         )
-    return ()
+    words = Counter(visible_text(trace.tokens.texts[at].strip(" ")) for at in sinks if at)
+    if words:
+        names = and_list([f"“{word}”" + (f" ({count} times)" if count > 1 else "") for word, count in words.items()])
+        notes.append(f"Left out with the first token, as sinks of this run: {names}.")
+    return tuple(notes)
 
 
 def group_rows(importance: Importance, rows: Units) -> Importance:

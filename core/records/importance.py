@@ -107,9 +107,13 @@ class Importance:
     tokens: Tokens | None = field(default=None, metadata={"added": "0.4.0"})
     """Tokens and texts of the run, in which the units stand; None: only the units' labels are known."""
 
+    sinks: tuple[int, ...] = field(default=(0,), metadata={"added": "0.5.0"})
+    """Positions of the run's sinks in the prompt; the first token is always one."""
+
     def __post_init__(self) -> None:
         set_fields(
             self,
+            sinks=tuple(self.sinks),
             values=frozen_array(self.values, np.float32, 2, "values"),
             removed=frozen_array(self.removed, np.float32, 1, "removed"),
             uniform=frozen_array(self.uniform, np.float32, 2, "uniform"),

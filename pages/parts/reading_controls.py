@@ -14,9 +14,9 @@ from pages.parts.run_cache import about_methods, readable_methods
 SINKS = {"drop": "Left out, rest scaled to 1", "separate": "Left out", "keep": "Shown"}
 LEVEL_NAMES = {"word": "Words", "token": "Tokens", "sentence": "Sentences", "segment": "Segments", "role": "Roles"}
 ABOUT_SINK = (
-    "The sink is the first token of the prompt: it soaks up attention whatever the text says. Left out, the rest can "
-    "be scaled to 1 (shares of what remains) or stay as it is (shares of all attention). Its own share always stands "
-    "below the texts."
+    "Sinks are tokens that soak up attention whatever the text says: the first one, and in long texts others, which "
+    "are underlined with dots. Left out, the rest can be scaled to 1 (shares of what remains) or stay as it is "
+    "(shares of all attention). Their own share always stands below the texts."
 )
 ABOUT_LEVEL = "How fine both texts and charts are cut. Going up sums the shares of the input."
 ABOUT_STRENGTH = "How strongly shares are shaded in the two texts; it never changes a number."

@@ -12,7 +12,7 @@ from core.text.display_text import and_list
 from pages.parts.text_selection import PickedWords, select_box
 
 BESIDE_GROUPS = {
-    "sink": ("Sink", "The first token of the prompt: a fixed place that soaks up attention whatever the text says."),
+    "sink": ("Sink", "The first token and others that soak up attention whatever the text says (dotted underline)."),
     "template": ("Markup", "The chat template's own tokens."),
     "system": ("System message", "Your system message, or the one that the template added."),
     "query": ("Query token itself", "The token before the written one, whose row this is; its own group has it too."),

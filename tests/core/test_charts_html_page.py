@@ -83,6 +83,26 @@ def test_shares_without_the_sink_say_so(browser, tmp_path):
         assert page.locator(".beside").text_content().startswith("Of this step's attention: all that is shown here")
 
 
+def test_a_sink_among_the_words_says_so_and_shows_no_false_zero(browser, tmp_path):
+    tr, imp = known()
+    at = int(imp.columns.tokens_of(1)[0])
+    sunk = replace(imp, parameters={"sink": "drop"}, sinks=(0, at), shares={"sink": np.full(3, 0.4)})
+    sunk = replace(sunk, values=sunk.values * [1, 0, 1])
+    with opened(browser, tmp_path, to_html(tr, sunk)) as (page, problems):
+        given = page.locator(".panel.input .word")
+        assert given.nth(1).get_attribute("class").split()[-1] == "sunk" and page.locator(".sunk").count() == 1
+        given.nth(1).hover()
+        tip = page.locator(".heed-reader .tip").inner_text()
+        assert (
+            tip.split("\n")[1].startswith("a sink of this run, left out: nearly every step reads it") and "%" not in tip
+        )
+        given.nth(1).click()
+        assert said(page).startswith("“color” is a sink of this run, left out")
+        page.keyboard.press("Escape")
+        assert "2 sinks 40.0 %" in page.locator(".beside").text_content()
+        assert problems == []
+
+
 def test_drag_takes_a_span_and_keyboard_alone_is_enough(browser, tmp_path):
     tr = made.trace()
     with opened(browser, tmp_path, to_html(tr, made.importance(tr))) as (page, problems):
