@@ -116,11 +116,11 @@ def heat_data(importance: Importance, prompt_length: int) -> dict[str, Any]:
         "steps": step_names(importance, prompt_length),
         "rowSpans": [[int(a), int(b)] for a, b in zip(first, last, strict=True)],
         "unit": importance.unit,
-        "legend": legend_title(importance.unit),
+        "legend": legend_title(importance.unit, importance.method),
         "maximum": high,
         "palette": list(VIRIDIS),
         "description": f"Heatmap of {rows} pieces of the answer on {columns} pieces of input: "
-        f"{legend_title(importance.unit)}. Arrow keys move from cell to cell.",
+        f"{legend_title(importance.unit, importance.method)}. Arrow keys move from cell to cell.",
     }
 
 

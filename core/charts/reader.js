@@ -174,7 +174,7 @@ class Reader {
     this.bar = element("span", "bar");
     this.low = element("span", "", "0");
     this.high = element("span");
-    this.scaleName = element("span", "name", data.unit === "share" ? "share of attention" : "score");
+    this.scaleName = element("span", "name", data.unit === "share" ? `share of ${data.noun}` : "score");
     this.legend.append(this.scaleName, this.low, this.bar, this.high);
     this.said = element("p", "said");
     this.said.setAttribute("aria-live", "polite");
@@ -442,7 +442,8 @@ class Reader {
   // Whose attention the numbers are shares of; ``rest`` is set where the sink was dropped and the rest scaled to one.
   whose(rest = this.data.rest) {
     const { side, start, end } = this.selection;
-    const what = rest ? "attention outside the sink" : "attention";
+    const { noun, sinks } = this.data;
+    const what = rest ? `${noun} outside the ${sinks.all > 1 ? "sinks" : "sink"}` : noun;
     if (this.isWhole()) return `the answer's ${what} (mean over its steps)`;
     if (side === "input") return `this step's ${what}`;
     const steps = Math.round(this.matrix.steps(start, end));

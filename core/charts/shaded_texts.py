@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..importance import share_noun
 from ..records import Importance, Source, Tokens, Units
 from .overlays import Lines, Tint, text_overlays
 from .text_labels import caption_of, plain_text, token_range, visible_label
@@ -77,6 +78,7 @@ def shaded_texts_data(
         "beside": {name: _floats(share) for name, share in _beside(importance, picked).items()},
         "whole": _whole(tokens, importance.rows),
         "unit": importance.unit,
+        "noun": share_noun(importance.method),
         "sinks": {"all": len(importance.sinks), "words": _sunk(importance, columns)},
         "rest": importance.unit == "share" and _dropped(importance),
         "caption": " · ".join(caption_of(importance)),

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import regex
 
+from ..importance import share_noun
 from ..records import Importance, Units
 from ..text import display_text
 
@@ -94,9 +95,9 @@ def value_text(value: float, unit: str) -> str:
     return percent_text(value) if unit == "share" else significant_digits(value)
 
 
-def legend_title(unit: str) -> str:
-    """Returns the legend's title for values of this unit."""
-    return {"share": "share of attention", "nats": "log-probability (nats)"}.get(unit, "score")
+def legend_title(unit: str, method: str = "") -> str:
+    """Returns the legend's title for values of this unit, by this method."""
+    return {"share": f"share of {share_noun(method)}", "nats": "log-probability (nats)"}.get(unit, "score")
 
 
 def settings_line(importance: Importance) -> str:

@@ -85,11 +85,11 @@ def _cells(importance: Importance, layout: MatrixLayout) -> list[dict[str, Any]]
 
 
 def _tooltip(importance: Importance, rows_title: str, columns_title: str) -> list[alt.Tooltip]:
-    share = importance.unit == "share"
+    share, read = importance.unit == "share", legend_title(importance.unit, importance.method)
     return [
         alt.Tooltip("output:N", title=rows_title),
         alt.Tooltip("input:N", title=columns_title),
-        alt.Tooltip("value:Q", title=legend_title(importance.unit), format=".3~p" if share else ".4~g"),
+        alt.Tooltip("value:Q", title=read, format=".3~p" if share else ".4~g"),
         alt.Tooltip("times:Q", title="times uniform reading", format=".3~r"),
         alt.Tooltip("step:N", title=importance.row_axis),
     ]

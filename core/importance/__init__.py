@@ -14,6 +14,7 @@ from .methods import (
     keeps_heads,
     method_problem,
     offered_methods,
+    share_noun,
     study_methods,
 )
 from .reading_summary import ReadWord, answer_mean, answer_rows, reading_sentence, standing_out, step_weights
@@ -39,6 +40,7 @@ __all__ = [
     "offered_methods",
     "read_by_head",
     "reading_sentence",
+    "share_noun",
     "standing_out",
     "step_weights",
     "study_methods",

@@ -142,6 +142,8 @@ class Method:
     """``last``: only the last layer that has attention; no layers can be picked."""
     picks: bool = False
     """Whether layers and heads must be picked."""
+    noun: str = "attention"
+    """What a share is a share of, in sentences."""
     in_studies: bool = False
     """Whether studies use it unless the plan names other methods."""
 
@@ -178,6 +180,7 @@ METHODS: dict[str, Method] = {
         "share",
         "The average over every head, each weight times the length of what the head writes for that token.",
         needs=("rows", "values"),
+        noun="value-weighted attention",
     ),
     "excess": Method(
         "Above the usual",
@@ -228,6 +231,11 @@ def get_method(name: str) -> Method:
     if not isinstance(name, str) or name not in METHODS:
         raise MethodError(f"There is no method {name!r}: the methods are {', '.join(METHODS)}.")
     return METHODS[name]
+
+
+def share_noun(name: str) -> str:
+    """Returns what the shares of a method are shares of, such as "attention"; also for a method not known here."""
+    return METHODS[name].noun if name in METHODS else "attention"
 
 
 def keeps_heads(trace: Trace) -> bool:

@@ -14,6 +14,7 @@ import regex
 
 from ..records import Importance
 from ..text.display_text import and_list
+from .methods import share_noun
 
 STANDS_OUT = 1.5
 AT_MOST = 3
@@ -86,7 +87,9 @@ def reading_sentence(importance: Importance, rows: np.ndarray, what: str, author
         return f"{begin}, no word stands out: none of your words got {STANDS_OUT} times its uniform share."
     if importance.unit == "share":
         parts = [f"“{r.label}” with {short_percent(r.share)} ({r.multiple:.1f} × uniform)" for r in found]
-        tail = " of its attention" + (" outside the sink" if importance.parameters.get("sink") == "drop" else "")
+        tail = f" of its {share_noun(importance.method)}"
+        if importance.parameters.get("sink") == "drop":
+            tail += f" outside the {'sinks' if len(importance.sinks) > 1 else 'sink'}"
     else:
         parts = [f"“{r.label}” with a score of {r.share:.3g}" for r in found]
         tail = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from core.importance import reading_sentence, step_weights
+from core.importance import reading_sentence, share_noun, step_weights
 from core.importance.reading_summary import AT_MOST, STANDS_OUT, short_percent
 from core.records import Importance, Trace
 from core.text.display_text import and_list
@@ -79,10 +79,10 @@ def _beside(words: Importance, picked: PickedWords) -> str:
     mean = {name: float(weight @ share[picked.rows]) for name, share in words.shares.items()}
     own = mean.get("user", 0.0) + mean.get("assistant", 0.0)
     cells = [f"your words **{short_percent(own)}**"]
-    cells += [
-        f"{BESIDE_GROUPS[n][0]} **{short_percent(mean[n])}**"
-        for n in BESIDE_GROUPS
-        if mean.get(n, 0) > 0 or n != "system"
-    ]
-    whose = "Of all attention" if words.unit == "share" else "Mean attention of all heads, beside the score"
+    names = {n: label for n, (label, _) in BESIDE_GROUPS.items()}
+    if len(words.sinks) > 1:
+        names["sink"] = f"{len(words.sinks)} sinks"
+    cells += [f"{names[n]} **{short_percent(mean[n])}**" for n in BESIDE_GROUPS if mean.get(n, 0) > 0 or n != "system"]
+    whole = f"Of all {share_noun(words.method)}"
+    whose = whole if words.unit == "share" else "Mean attention of all heads, beside the score"
     return f"{whose}: " + " · ".join(cells)

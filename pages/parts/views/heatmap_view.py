@@ -33,10 +33,10 @@ def heatmap_view(trace: Trace, words: Importance, chosen: Choices, picked: Picke
     level, shown = drawable_of(trace, chosen, only, earlier)
     small = fits_as_cells(shown)
     if level != chosen.level or not small:
-        picture = "" if small else ", as one picture in which each dot is the strongest of its cells"
-        st.info(
-            f"Too many cells for {LEVEL_NAMES[chosen.level].lower()}: shown by {LEVEL_NAMES[level].lower()}{picture}."
-        )
+        finer = "" if level == chosen.level else f" for {LEVEL_NAMES[chosen.level].lower()}"
+        coarse = "" if level == chosen.level else f"shown by {LEVEL_NAMES[level].lower()}"
+        picture = "" if small else "drawn as one picture in which each dot is the strongest of its cells"
+        st.info(f"Too many cells{finer}: {', '.join(filter(None, (coarse, picture)))}.")
     if not small:
         chart = raster_heatmap_chart(shown, prompt_length=trace.prompt_length)
         draw_chart(chart, "overview")
