@@ -28,6 +28,7 @@ BELOW = {
     "capture": {"checks", "errors", "models", "progress", "records", "settings", "text"},
     "importance": {"checks", "errors", "records", "text"},
     "probe": {"capture", "checks", "errors", "models", "progress", "records", "text"},
+    "trust": {"errors", "importance", "records"},
     "comparing": {"checks", "errors", "importance", "records", "text"},
     "charts": {"comparing", "importance", "records", "text"},
     "store": {"errors", "records", "settings", "text"},
@@ -62,6 +63,7 @@ NUMPY_ONLY = (
     "core/records",
     "core/settings",
     "core/comparing",
+    "core/trust",
     "core/study/statistics",
     "core/study/findings",
 )

@@ -15,6 +15,7 @@ from core.records import Importance, Trace
 from pages.parts.compare.compare_address import edit_query
 from pages.parts.download_buttons import run_downloads
 from pages.parts.markdown_escape import escape_markdown
+from pages.parts.method_check import method_check
 from pages.parts.no_rows import without_rows
 from pages.parts.reader_component import text_reader
 from pages.parts.reading_controls import Choices, current_choices, reading_controls
@@ -87,6 +88,7 @@ def _whole(trace: Trace, present: bool) -> None:
         figure = draw(trace, words, chosen, picked)
         st.caption(NOT_SAID)
     run_downloads(trace, words, chosen, figure, sentence)
+    method_check(trace, chosen)
     _rendered(trace, chosen)
 
 

@@ -65,6 +65,16 @@ def test_only_the_copied_token_has_an_effect(copier):
         assert effect[token, step] > 1 and np.abs(others).max() < 1e-6
 
 
+@pytest.mark.parametrize("method", ["mean-attention", "value-weighted", "value-written"])
+def test_methods_of_attention_find_the_copied_token(copier, method):
+    trace, at = copied(copier)
+    found = explain(trace, method, inputs="all").values
+    assert (found.argmax(1) == at).all()
+    assert np.allclose(found.max(1), found.sum(1), rtol=1e-3), "and nothing else"
+    if method == "value-written":
+        assert np.ptp(found.max(1)) < 1e-3, "every token is written alike"
+
+
 def test_only_the_copied_words_have_an_effect(copier):
     trace, at = copied(copier)
     probe = knock_out(copier, trace)

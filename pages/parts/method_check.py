@@ -1,0 +1,119 @@
+"""Checks the methods on one run: hides random halves of the prompt and sets beside it what each method predicts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core import store
+from core.errors import HeedError
+from core.importance import METHODS
+from core.jobs.probe_jobs import probe_work
+from core.probe.time_estimate import estimate_time
+from core.records import Probe, Trace
+from core.trust import MASKS, RankScore, check_masks, run_scores
+from pages.parts import job_progress
+from pages.parts.markdown_escape import escape_markdown
+from pages.parts.reading_controls import Choices
+from pages.parts.run_cache import importance, readable_methods
+
+SLOT = "method_check"
+SENTENCES = 6
+"""Sentences of the user's that are needed; with fewer, words are hidden."""
+BASELINE_LABELS = {
+    "length": "How long each is (uniform reading)",
+    "recency": "How late each stands",
+    "random": "Random numbers",
+}
+ABOUT = (
+    f"Hides a random half of your sentences (or words) {MASKS} times and reads how likely the same answer still is. A "
+    "method is right about this run where the halves that it calls important are those that the answer needs: its "
+    "rank correlation with the answer's log-probability, with a 95 % interval. Only what goes beyond length, place and "
+    "chance counts. One run proves nothing about others."
+)
+
+
+def method_check(trace: Trace, chosen: Choices) -> None:
+    """Draws the check in an expander: its button with the time it takes, the running job, or the scores."""
+    with st.expander("Which method is right about this run?", icon=":material/fact_check:"):
+        st.caption(ABOUT)
+        try:
+            _check(trace, chosen)
+        except HeedError as error:
+            st.warning(escape_markdown(str(error)), icon=":material/info:")
+
+
+def _check(trace: Trace, chosen: Choices) -> None:
+    level = _level(trace)
+    masks = check_masks(importance(trace, chosen.method, **chosen.picked, columns=level, rows="token"))
+    slot = f"{SLOT} {trace.id}"
+    _, _, problem = job_progress.take_result(slot)
+    if job_progress.current_job(slot) is not None:
+        job_progress.watch_job(slot)
+        return
+    if problem:
+        st.error(escape_markdown(problem), icon=":material/error:")
+    probe = store.load_probe(trace, level, "mask", masks)
+    if probe is None:
+        st.button(
+            f"Hide halves of the {level}s",
+            icon=":material/play_arrow:",
+            key="method_check_button",
+            help=f"{estimate_time(trace, len(masks) + 1).text}; kept with the run",
+            on_click=_start,
+            args=(trace, level, masks, slot),
+        )
+        return
+    _scores(trace, chosen, level, probe)
+
+
+def _level(trace: Trace) -> str:
+    sentences = importance(trace, next(iter(METHODS)), columns="sentence", rows="token")
+    own = [s.origin == "user" for s in trace.tokens.sources] + [False]
+    return "sentence" if np.array(own)[sentences.columns.message].sum() >= SENTENCES else "word"
+
+
+def _start(trace: Trace, level: str, masks: np.ndarray, slot: str) -> None:
+    try:
+        name = f"{slot} {level}"
+        job_progress.begin_job(name, probe_work(trace.request, level, "mask", masks), trace.request.model.device, slot)
+    except HeedError as error:
+        st.session_state.error = str(error)
+
+
+def _scores(trace: Trace, chosen: Choices, level: str, probe: Probe) -> None:
+    names = [name for name in readable_methods(trace) if not METHODS[name].picks]
+    read = {name: importance(trace, name, sink="separate", columns=level, rows="token") for name in names}
+    if METHODS[chosen.method].picks:
+        settings = chosen.picked | {"sink": "separate"}
+        read[chosen.method] = importance(trace, chosen.method, **settings, columns=level, rows="token")
+    found = run_scores(read, probe, trace.answer_steps)
+    labels = {name: METHODS[name].label for name in read} | BASELINE_LABELS
+    st.text(check_sentence(labels[chosen.method], found[chosen.method], found, level))
+    rows = [(labels[name], one.score, interval_text(one.interval)) for name, one in found.items()]
+    table = pd.DataFrame(rows, columns=["Predicts by", "Rank correlation", "95 % interval"])
+    st.dataframe(
+        table.sort_values("Rank correlation", ascending=False, kind="stable"),
+        hide_index=True,
+        key="method_check_scores",
+        column_config={"Rank correlation": st.column_config.NumberColumn(format="%.2f")},
+    )
+
+
+def check_sentence(label: str, own: RankScore, found: dict[str, RankScore], level: str) -> str:
+    """Returns what the check says of the chosen method, in one sentence."""
+    best = max(("length", "recency"), key=lambda name: found[name].score)
+    base = {"length": "how long each is", "recency": "how late each stands"}[best]
+    low, high = own.beyond(found[best])
+    told = "better than" if low > 0 else "worse than" if high < 0 else "not told apart from"
+    return (
+        f"Over {MASKS} random halves of your {level}s, “{label}” agrees with what the answer needs by "
+        f"{own.score:.2f} ({interval_text(own.interval)}); {base} alone by {found[best].score:.2f}: {told} that "
+        f"(difference {interval_text((low, high))})."
+    )
+
+
+def interval_text(interval: tuple[float, float]) -> str:
+    """Formats an interval with two decimals."""
+    return f"{interval[0]:.2f} to {interval[1]:.2f}".replace("-", "−")
