@@ -113,12 +113,13 @@ def norms_of_values(model: Any, emit: Callable[[int, int, torch.Tensor], None]) 
 def written_norms(value: torch.Tensor, gram: torch.Tensor) -> torch.Tensor:
     """Returns ||W_o^h v_j||, float32 [B, H, K], of values [B, H_kv, K, d]; heads share them where H_kv < H."""
     batch, shared, keys, width = value.shape
-    heads = len(gram)
-    grams = gram.reshape(shared, heads // shared, width, width)
+    heads, each = len(gram), len(gram) // shared
+    side_by_side = gram.reshape(shared, each, width, width).transpose(1, 2).reshape(shared, width, each * width)
     out = torch.empty((batch, heads, keys), dtype=torch.float32, device=value.device)
     size = max(1, CHUNK // max(batch * heads * width, 1))
     for first in range(0, keys, size):
-        part = value[:, :, None, first : first + size].float()
-        squares = ((part @ grams) * part).sum(-1)
+        part = value[:, :, first : first + size].float()
+        turned = torch.matmul(part, side_by_side).unflatten(-1, (each, width))
+        squares = torch.einsum("bskgd,bskd->bsgk", turned, part)
         out[..., first : first + size] = squares.clamp_(min=0).sqrt_().reshape(batch, heads, -1)
     return out
