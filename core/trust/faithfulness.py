@@ -62,8 +62,8 @@ def half_masks(able: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
     places = np.flatnonzero(able)
     if len(places) < FEWEST_UNITS:
         raise MethodError(
-            f"The prompt has {len(places)} parts that can be hidden, and at least {FEWEST_UNITS} are needed: choose "
-            "smaller parts, such as words."
+            f"The prompt has {len(places)} parts that can be hidden, and at least {FEWEST_UNITS} are needed: take a "
+            "longer prompt, or smaller parts of it."
         )
     rng = np.random.default_rng([seed, len(places), count])
     masks = np.zeros((count, len(able)), bool)

@@ -41,7 +41,7 @@ def method_check(trace: Trace, chosen: Choices) -> None:
         try:
             _check(trace, chosen)
         except HeedError as error:
-            st.warning(escape_markdown(str(error)), icon=":material/info:")
+            st.caption(f":material/info: {escape_markdown(str(error))}")
 
 
 def _check(trace: Trace, chosen: Choices) -> None:

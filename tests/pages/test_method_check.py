@@ -1,5 +1,7 @@
 """Tests the check of methods on one run: what it offers, what it says of known numbers, and that it only starts once."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -11,9 +13,17 @@ from core.trust import MASKS, check_masks
 from core.trust.faithfulness import unit_values
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
-from tests.pages.test_study import busy
 
-assert busy
+
+@pytest.fixture
+def busy():
+    """Blocks the queue of the processor, so that a started check waits and no model is loaded."""
+    free = threading.Event()
+    jobs().submit("something else", lambda progress, cancelled: free.wait(30), "cpu")
+    yield
+    for job in jobs().all():
+        job.cancel()
+    free.set()
 
 
 def checked(trace, level, truth):
@@ -69,4 +79,4 @@ def test_many_sentences_are_hidden_in_place_of_words_and_the_job_starts(visit, k
 
 def test_too_few_words_are_told(visit, keep):
     app = fine(visit(run=keep(made_up.run("Say it", "Yes"))))
-    assert [w.value for w in app.warning if "2 parts that can be hidden, and at least 4 are needed" in w.value]
+    assert "2 parts that can be hidden, and at least 4 are needed: take a longer" in texts(app) and not app.warning
