@@ -122,6 +122,22 @@ def excess(source: MethodInput) -> np.ndarray:
     return total / np.float32(len(maps))
 
 
+def leave_one_out(source: MethodInput) -> np.ndarray:
+    """Returns float32 [step, key]: nats that a step loses without the unit of a key, split evenly over its tokens.
+
+    What cannot be hidden has 0. Raises MethodError for a Probe that hides several units at once.
+    """
+    probe = source.given["probe"]
+    if probe.masks.shape[0] != probe.masks.shape[1] or not np.array_equal(probe.masks, np.eye(len(probe.masks))):
+        raise MethodError("Leaving out needs a Probe that hides each part alone: call knock_out, not hide_units.")
+    units = probe.units
+    size = np.bincount(units.unit, units.weight, len(units))
+    lost = np.nan_to_num(probe.effect) / np.maximum(size, 1e-12)[:, None]
+    out = np.zeros((len(source.trace.tokens) - 1, source.trace.steps), np.float32)
+    np.add.at(out, units.token, (lost[units.unit] * units.weight[:, None]).astype(np.float32))
+    return out.T
+
+
 @dataclass(frozen=True)
 class Method:
     """One method: its function and what people and programs must know to use it."""
@@ -210,6 +226,13 @@ METHODS: dict[str, Method] = {
         "score",
         "Each weight times the length of what the head writes, before each step is scaled to one: a score.",
         needs=("rows", "values"),
+    ),
+    "leave-one-out": Method(
+        "Leaving out",
+        leave_one_out,
+        "nats",
+        "What the answer loses without each word alone, from a stored knock-out of every word (What if makes it).",
+        needs=("probe",),
     ),
     "picked-heads": Method(
         "Picked heads",

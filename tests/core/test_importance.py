@@ -15,7 +15,7 @@ from core.charts.crop import crop_importance
 from core.errors import MethodError
 from core.importance import METHODS, explain, group_rows, read_by_head, reading_sentence, standing_out
 from core.importance.explain import SINKS
-from core.records import Message, ModelKey, ModelRef, Request, Rows, Source, Tokens, Trace
+from core.records import Message, ModelKey, ModelRef, Probe, Request, Rows, Source, Tokens, Trace
 from core.text.units import units
 
 P, T = 4, 3
@@ -99,7 +99,13 @@ def above_median(rows):
     return np.maximum(rows - usual, 0)
 
 
+WORDS = units(TRACE.tokens, "word", range(P))
+LOST = np.array([[0.5, 0.0, -0.25], [1.0, 2.0, 0.0], [0.25, 0.5, 4.0], [0.0, 0.0, 1.0]], np.float32)
+"""Nats that each of the three steps loses without one of the four words."""
+PROBE = Probe(TRACE.id, WORDS, np.eye(4, dtype=bool), -LOST, np.zeros(T), "mask")
+
 GOLDEN = {
+    ("leave-one-out", None, None): np.hstack([LOST.T, np.zeros((T, 2))]),
     ("value-weighted", None, None): WRITTEN.mean(0) / WRITTEN.mean(0).sum(1, keepdims=True),
     ("value-weighted", (1,), ((1, 0),)): WRITTEN[2] / WRITTEN[2].sum(1, keepdims=True),
     ("value-written", (0,), None): WRITTEN[:2].mean(0),
@@ -117,14 +123,33 @@ GOLDEN = {
 @pytest.mark.parametrize(("case", "expected"), GOLDEN.items(), ids=str)
 def test_golden_numbers(case, expected):
     method, layers, heads = case
-    heat = explain(TRACE, method, layers=layers, heads=heads, inputs="all")
+    heat = explain(TRACE, method, layers=layers, heads=heads, inputs="all", given={"probe": PROBE})
     assert heat.values.dtype == np.float32
     assert np.allclose(heat.values, expected, atol=5e-5)
-    assert np.allclose(explain(TRACE, method, layers=layers, heads=heads).values, expected[:, :P], atol=5e-5)
+    assert np.allclose(
+        explain(TRACE, method, layers=layers, heads=heads, given={"probe": PROBE}).values, expected[:, :P], atol=5e-5
+    )
 
 
 def test_every_method_has_a_golden_row():
     assert {case[0] for case in GOLDEN} == set(METHODS)
+
+
+def test_a_part_that_was_left_out_is_spread_over_its_tokens_and_comes_back_whole():
+    """A sentence of two tokens loses 3 nats: 1.5 at each, 3 again by sentence; what cannot be hidden has 0."""
+    sentences = units(TRACE.tokens, "sentence", range(P))
+    lost = np.where(sentences.message[:, None] >= 0, 3.0, np.nan) * np.ones(T)
+    probe = Probe(TRACE.id, sentences, np.eye(len(sentences), dtype=bool), -lost, np.zeros(T), "mask")
+    by_token = explain(TRACE, "leave-one-out", given={"probe": probe}).values
+    assert np.allclose(by_token, [0, 1.5, 1.5, 0])
+    whole = explain(TRACE, "leave-one-out", granularity="sentence", given={"probe": probe}).values
+    assert (
+        np.allclose(whole, np.nan_to_num(lost).T)
+        and explain(TRACE, "leave-one-out", given={"probe": probe}).unit == "nats"
+    )
+    both = Probe(TRACE.id, WORDS, np.ones((2, 4), bool), np.zeros((2, T)), np.zeros(T), "mask")
+    with pytest.raises(MethodError, match="hides each part alone: call knock_out"):
+        explain(TRACE, "leave-one-out", given={"probe": both})
 
 
 def test_what_is_not_shown_is_removed():
@@ -172,8 +197,9 @@ def test_a_learned_sink_is_removed_mass():
 @pytest.mark.parametrize("method", METHODS)
 def test_going_up_loses_nothing(method, sink, inputs, granularity):
     layers = (0, 1) if method == "picked-heads" else None
-    fine = explain(TRACE, method, layers=layers, sink=sink, inputs=inputs)
-    heat = explain(TRACE, method, layers=layers, sink=sink, inputs=inputs, granularity=granularity)
+    asked = {"layers": layers, "sink": sink, "inputs": inputs, "given": {"probe": PROBE}}
+    fine = explain(TRACE, method, **asked)
+    heat = explain(TRACE, method, **asked, granularity=granularity)
     assert np.allclose(heat.values.sum(1), fine.values.sum(1), atol=1e-5)
     assert np.allclose(heat.uniform.sum(1), fine.uniform.sum(1), atol=1e-5)
     assert np.allclose(heat.removed, fine.removed)

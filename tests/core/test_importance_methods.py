@@ -149,14 +149,15 @@ def test_a_digest_keeps_nats_of_both_signs(monkeypatch):
 
 
 def test_methods_are_offered_where_a_run_has_what_they_need(median, monkeypatch):
-    every = tuple(METHODS)
+    every = offered_methods()
+    assert set(METHODS) - set(every) == {"leave-one-out"}
     monkeypatch.setitem(METHODS, "left-out", Method("Left out", left_out, "nats", "x", needs=("probe",)))
     monkeypatch.setitem(METHODS, "slopes", Method("Slopes", left_out, "nats", "x", needs=("rows", "gradients")))
     assert offered_methods() == offered_methods(TRACE) == every
-    assert offered_methods(TRACE, {"probe": probe()}) == (*every, "left-out")
+    assert set(offered_methods(TRACE, {"probe": probe()})) == {*every, "leave-one-out", "left-out"}
     assert offered_methods(TRACE, ("probe", "gradients")) == tuple(METHODS)
     assert offered_methods(reduced()) == ("mean-attention", "last-layer", "max-heads", "picked-heads")
-    assert offered_methods(dataclasses.replace(TRACE, rows=None), ("probe",)) == ("left-out",)
+    assert offered_methods(dataclasses.replace(TRACE, rows=None), ("probe",)) == ("leave-one-out", "left-out")
     for have in ((), ("probe",)):
         told = {name: method_problem(TRACE, name, have) for name in METHODS}
         assert tuple(name for name, problem in told.items() if not problem) == offered_methods(TRACE, have)

@@ -7,7 +7,7 @@ import pytest
 import regex
 
 from core import store
-from core.importance import METHODS
+from core.importance import METHODS, offered_methods
 from core.records import Message, ModelKey
 from pages.parts.compare.column_state import (
     OWN_SYSTEM,
@@ -106,7 +106,7 @@ def test_every_view_for_one_two_and_four_columns(visit, keep, view, count):
         assert "needs a second column" in texts(app)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", offered_methods())
 def test_every_method_in_one_column_beside_the_mean(visit, keep, method):
     app = visit("compare", runs=two(keep))
     app = fine(app.selectbox(key=f"c{uids(app)[1]}_method").set_value(method).run())

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from core import store
-from core.importance import METHODS
+from core.importance import METHODS, offered_methods
 from core.models.catalogue import CATALOGUE
 from core.records import ModelKey
 from core.store.folders import run_folder
@@ -102,7 +102,7 @@ def test_a_click_in_the_input_says_where_it_was_read(visit, keep):
     assert sentence(app).startswith("“sky” was read")
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", offered_methods())
 def test_every_method_granularity_and_sink_draws_everywhere(visit, keep, method):
     app = visit(run=keep(made_up.marked()))
     app.session_state["method"] = method
