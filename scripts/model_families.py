@@ -34,6 +34,7 @@ PATHS = {
     "eager": "slow: the library's eager path returns them",
     "none": "no attention to show",
     "refused": "refused in one sentence: rows are not there, read the future (encoders) or cannot be verified",
+    "failed": "failed: the library's own code raises on a tiny model",
     "not built": "not checked: no tiny model from these sizes; a real one is checked when it is loaded",
 }
 SIZES: tuple[dict[str, Any], ...] = ({}, tiny.MOE, tiny.LATENT, tiny.GPT, tiny.EAGER["xglm"])
@@ -85,13 +86,13 @@ def built_sizes(family: str) -> dict[str, Any] | None:
             hf = tiny.build(family, **room)
             hf(input_ids=torch.arange(3, 9)[None])
             return room
-        except Exception:
-            continue
+        except Exception as error:  # the next sizes may fit; what none of them fits is listed as not built
+            sys.stderr.write(f"{family} {sorted(sizes)[:3]}: {type(error).__name__}\n")
     return None
 
 
 def family_path(family: str) -> tuple[str, str]:
-    """Returns (one of ``PATHS``, the limits that were crossed)."""
+    """Returns (one of ``PATHS``, with the error behind "failed"; the limits that were crossed)."""
     sizes = built_sizes(family)
     if sizes is None:
         return "not built", ""
@@ -101,8 +102,8 @@ def family_path(family: str) -> tuple[str, str]:
         path = install_attention(hf)
         if path == "eager" and row_problems(tiny.build(family, **sizes, attn_implementation="eager")):
             path = "refused"
-    except Exception:
-        path = "refused"
+    except Exception as error:
+        return f"failed: {type(error).__name__}", crossed
     return path, crossed
 
 
@@ -117,7 +118,7 @@ def main(names: Sequence[str]) -> int:
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             rows.append((family, *family_path(family)))
         sys.stderr.write(f"{' | '.join(rows[-1])}\n")
-    counts = Counter(path for _, path, _ in rows)
+    counts = Counter(path.partition(":")[0] for _, path, _ in rows)
     lines = [f"| {path} | {words} | {counts[path]} |" for path, words in PATHS.items() if counts[path]]
     table = [f"| {family} | {path} | {crossed} |" for family, path, crossed in rows]
     head = [*TITLE, "| path | what it is | families |", "|---|---|---|", *lines, ""]

@@ -17,7 +17,7 @@ from .methods import (
     share_noun,
     study_methods,
 )
-from .reading_summary import ReadWord, answer_mean, answer_rows, reading_sentence, standing_out, step_weights
+from .reading_summary import ReadWord, answer_mean, answer_rows, own_units, reading_sentence, standing_out, step_weights
 
 __all__ = [
     "DEFAULT_METHOD",
@@ -38,6 +38,7 @@ __all__ = [
     "keeps_heads",
     "method_problem",
     "offered_methods",
+    "own_units",
     "read_by_head",
     "reading_sentence",
     "share_noun",

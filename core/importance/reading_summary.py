@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import regex
 
-from ..records import Importance
+from ..records import Importance, Tokens, Units
 from ..text.display_text import and_list
 from .methods import share_noun
 
@@ -68,8 +68,13 @@ def standing_out(
 
 def own_columns(importance: Importance) -> np.ndarray:
     """Returns int [C]: the columns that lie in a text of the user."""
-    own = [s.origin == "user" for s in importance.known_tokens.sources] + [False]
-    return np.flatnonzero(np.array(own)[importance.columns.message])
+    return own_units(importance.known_tokens, importance.columns)
+
+
+def own_units(tokens: Tokens, units: Units) -> np.ndarray:
+    """Returns int [C]: the units that lie in a text of the user."""
+    own = [s.origin == "user" for s in tokens.sources] + [False]
+    return np.flatnonzero(np.array(own)[units.message])
 
 
 def reading_sentence(importance: Importance, rows: np.ndarray, what: str, author: str | None = None) -> str:

@@ -18,9 +18,8 @@ import numpy as np
 from scipy import stats
 
 from ..errors import MethodError
-from ..importance import answer_mean, answer_rows
-from ..importance.reading_summary import own_columns
-from ..records import Importance, Probe
+from ..importance import answer_mean, answer_rows, own_units
+from ..records import Importance, Probe, Tokens, Units
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,16 +84,14 @@ def baseline_values(importance: Importance, seed: int = 0) -> dict[str, np.ndarr
     return {"length": length, "recency": np.arange(len(units), dtype=float), "random": rng.random(len(units))}
 
 
-def hidable(importance: Importance) -> np.ndarray:
-    """Returns bool [unit]: the units that stand in the user's own text."""
-    able = np.zeros(len(importance.columns), bool)
-    able[own_columns(importance)] = True
-    return able
+def check_masks(tokens: Tokens, units: Units) -> np.ndarray:
+    """Returns the masks by which one run is checked, bool [``MASKS``, unit]: the same for every method and visit.
 
-
-def check_masks(importance: Importance) -> np.ndarray:
-    """Returns the masks by which one run is checked, bool [``MASKS``, unit]: the same for every method and visit."""
-    return half_masks(hidable(importance), MASKS)
+    They hide halves of the ``units`` that stand in the user's own text.
+    """
+    able = np.zeros(len(units), bool)
+    able[own_units(tokens, units)] = True
+    return half_masks(able, MASKS)
 
 
 def run_scores(importances: Mapping[str, Importance], probe: Probe, steps: np.ndarray) -> dict[str, RankScore]:

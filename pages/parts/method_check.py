@@ -8,10 +8,11 @@ import streamlit as st
 
 from core import store
 from core.errors import HeedError
-from core.importance import METHODS
+from core.importance import METHODS, own_units
 from core.jobs.probe_jobs import probe_work
 from core.probe.time_estimate import estimate_time
 from core.records import Probe, Trace
+from core.text.units import units
 from core.trust import MASKS, RankScore, check_masks, run_scores
 from pages.parts import job_progress
 from pages.parts.markdown_escape import escape_markdown
@@ -46,7 +47,7 @@ def method_check(trace: Trace, chosen: Choices) -> None:
 
 def _check(trace: Trace, chosen: Choices) -> None:
     level = _level(trace)
-    masks = check_masks(importance(trace, chosen.method, **chosen.picked, columns=level, rows="token"))
+    masks = check_masks(trace.tokens, units(trace.tokens, level, range(trace.prompt_length), trace.request.segments))
     slot = f"{SLOT} {trace.id}"
     _, _, problem = job_progress.take_result(slot)
     if job_progress.current_job(slot) is not None:
@@ -69,9 +70,8 @@ def _check(trace: Trace, chosen: Choices) -> None:
 
 
 def _level(trace: Trace) -> str:
-    sentences = importance(trace, next(iter(METHODS)), columns="sentence", rows="token")
-    own = [s.origin == "user" for s in trace.tokens.sources] + [False]
-    return "sentence" if np.array(own)[sentences.columns.message].sum() >= SENTENCES else "word"
+    sentences = units(trace.tokens, "sentence", range(trace.prompt_length), trace.request.segments)
+    return "sentence" if len(own_units(trace.tokens, sentences)) >= SENTENCES else "word"
 
 
 def _start(trace: Trace, level: str, masks: np.ndarray, slot: str) -> None:
@@ -83,13 +83,9 @@ def _start(trace: Trace, level: str, masks: np.ndarray, slot: str) -> None:
 
 
 def _scores(trace: Trace, chosen: Choices, level: str, probe: Probe) -> None:
-    names = [name for name in readable_methods(trace) if not METHODS[name].picks]
-    read = {name: importance(trace, name, sink="separate", columns=level, rows="token") for name in names}
-    if METHODS[chosen.method].picks:
-        settings = chosen.picked | {"sink": "separate"}
-        read[chosen.method] = importance(trace, chosen.method, **settings, columns=level, rows="token")
-    found = run_scores(read, probe, trace.answer_steps)
-    labels = {name: METHODS[name].label for name in read} | BASELINE_LABELS
+    picked = chosen.method, chosen.layers, chosen.heads
+    found = _run_scores((trace.id, store.run_stamp(trace.id), level, *picked), trace, probe, chosen)
+    labels = {name: METHODS[name].label for name in found if name in METHODS} | BASELINE_LABELS
     st.text(check_sentence(labels[chosen.method], found[chosen.method], found, level))
     rows = [(labels[name], one.score, interval_text(one.interval)) for name, one in found.items()]
     table = pd.DataFrame(rows, columns=["Predicts by", "Rank correlation", "95 % interval"])
@@ -99,6 +95,18 @@ def _scores(trace: Trace, chosen: Choices, level: str, probe: Probe) -> None:
         key="method_check_scores",
         column_config={"Rank correlation": st.column_config.NumberColumn(format="%.2f")},
     )
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _run_scores(name: tuple, _trace: Trace, _probe: Probe, _chosen: Choices) -> dict[str, RankScore]:
+    """The scores of every method, kept between reruns by ``name``: reading a long run by each takes seconds."""
+    trace, chosen, level = _trace, _chosen, _probe.units.granularity
+    names = [name for name in readable_methods(trace) if not METHODS[name].picks]
+    read = {name: importance(trace, name, sink="separate", columns=level, rows="token") for name in names}
+    if METHODS[chosen.method].picks:
+        settings = chosen.picked | {"sink": "separate"}
+        read[chosen.method] = importance(trace, chosen.method, **settings, columns=level, rows="token")
+    return run_scores(read, _probe, trace.answer_steps)
 
 
 def check_sentence(label: str, own: RankScore, found: dict[str, RankScore], level: str) -> str:

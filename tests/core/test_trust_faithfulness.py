@@ -11,9 +11,9 @@ from core.importance import explain_by
 from core.trust.faithfulness import (
     BASELINES,
     baseline_values,
+    check_masks,
     datamodelling_scores,
     half_masks,
-    hidable,
     unit_values,
 )
 from tests.core import traces_made_up as made_up
@@ -69,10 +69,8 @@ def test_half_of_what_can_be_hidden_is_hidden() -> None:
 def test_units_are_the_columns_of_the_picture() -> None:
     trace = made_up.trace("One is red. Two is blue. Three is green. Which one is blue?")
     found = explain_by(trace, columns="sentence", sink="separate")
-    values, able = unit_values(found), hidable(found)
-    assert values == pytest.approx(found.values[: len(trace.answer_steps)].mean(0)) or values.shape == (
-        len(found.columns),
-    )
+    values, able = unit_values(found), check_masks(trace.tokens, found.columns).any(0)
+    assert values == pytest.approx(found.values[trace.answer_steps].mean(0))
     assert able.sum() == 4 and all("<|" not in found.columns.labels[c] for c in np.flatnonzero(able))
     base = baseline_values(found)
     assert tuple(base) == BASELINES and base["length"].sum() == pytest.approx(trace.prompt_length)

@@ -29,7 +29,7 @@ def busy():
 def checked(trace, level, truth):
     """Stores a probe in which every unit that is left adds its ``truth`` [unit] to the answer's log-probability."""
     read = explain(trace, sink="separate", granularity=level)
-    masks = check_masks(read)
+    masks = check_masks(trace.tokens, read.columns)
     logprobs = np.zeros((MASKS, trace.steps), np.float32)
     logprobs[:, trace.answer_steps[0]] = ~masks @ truth(read)
     base = np.zeros(trace.steps, np.float32)
