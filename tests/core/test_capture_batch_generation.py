@@ -53,6 +53,7 @@ def test_a_batch_is_what_single_runs_are(models, family, keep):
         np.testing.assert_allclose(batched.entropy, alone.entropy, atol=1e-4)
         np.testing.assert_array_equal(batched.alternative_ids[:, 0], alone.alternative_ids[:, 0])
         np.testing.assert_allclose(batched.mass, alone.mass, atol=1e-5)
+        np.testing.assert_allclose(batched.norms, alone.norms, rtol=2e-3)  # 16 bits
         np.testing.assert_allclose(explain(batched).values, explain(alone).values, atol=4e-5)
         np.testing.assert_allclose(batched.mass[..., :6].sum(-1), 1, atol=1e-5)
 
@@ -71,6 +72,7 @@ def test_each_ends_where_it_would_alone(models):
     for i, alone in enumerate(singles):
         assert got[i].token_ids.tolist() == alone.token_ids.tolist() and got[i].finish == alone.finish
         np.testing.assert_allclose(got[i].mass, alone.mass, atol=1e-5)
+        np.testing.assert_allclose(got[i].norms, alone.norms, rtol=2e-3)
 
 
 def test_what_cannot_share_a_batch_goes_alone_and_a_bad_one_leaves_the_rest(models):

@@ -89,6 +89,18 @@ def test_rows_that_were_not_kept_are_made(folder):
     assert few.id == request.id and is_stored(few.request)
 
 
+def test_a_run_from_before_value_norms_is_made_again_when_asked_for(folder):
+    model = load_model(folder)
+    made = run(model, PROMPT, max_new_tokens=2)
+    assert made.norms.shape == (*made.mass.shape[:2], len(made.tokens) - 1)
+    store.delete_runs([made.id])
+    store.save_run(replace(made, norms=None))
+    assert stored_run(made.request) is None and store.load_run(made.id).norms is None, "it still opens"
+    again = run(model, PROMPT, max_new_tokens=2)
+    assert np.array_equal(again.norms, made.norms) and is_stored(made.request)
+    assert np.array_equal(store.load_run(made.id).norms, made.norms), "and takes the old one's place"
+
+
 def test_segments_and_author_are_those_that_were_asked(folder, never):
     model = load_model(folder)
     run(model, "One two three", answer="four", author="Ada")
