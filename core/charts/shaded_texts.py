@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..importance import share_noun
+from ..importance import only_sinks, share_noun
 from ..records import Importance, Source, Tokens, Units
 from .overlays import Lines, Tint, text_overlays
 from .text_labels import caption_of, plain_text, token_range, visible_label
@@ -93,9 +93,7 @@ def _sunk(importance: Importance, columns: np.ndarray) -> list[int]:
     """Places among ``columns`` whose every token is a sink that was left out: their own share is not in ``values``."""
     if importance.parameters.get("sink", "keep") == "keep":
         return []
-    units = importance.columns
-    rest = units.unit[(units.weight > 0) & ~np.isin(units.token, importance.sinks)]
-    return np.flatnonzero(~np.isin(columns, rest)).tolist()
+    return np.flatnonzero(only_sinks(importance)[columns]).tolist()
 
 
 def _digest(value: Any) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import MethodError
+from ..importance import only_sinks
 from ..records import Importance, Trace, Units
 from ..text.display_text import BROKEN
 
@@ -53,7 +54,6 @@ def units_of_run(trace: Trace, importance: Importance) -> RunUnits:
     texts = unit_texts(trace, columns, own)
     some = columns.weight > 0
     pieces = np.bincount(columns.unit[some], minlength=len(columns))
-    apart = np.bincount(columns.unit[some & ~np.isin(columns.token, importance.sinks)], minlength=len(columns))
     return RunUnits(
         columns=own,
         texts=texts,
@@ -62,7 +62,7 @@ def units_of_run(trace: Trace, importance: Importance) -> RunUnits:
         values=values[own],
         uniform=uniform[own],
         pieces=pieces[own],
-        sunk=apart[own] == 0,
+        sunk=only_sinks(importance)[own],
         groups=_groups(importance, kinds, values, steps),
     )
 

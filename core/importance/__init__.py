@@ -18,6 +18,7 @@ from .methods import (
     study_methods,
 )
 from .reading_summary import ReadWord, answer_mean, answer_rows, own_units, reading_sentence, standing_out, step_weights
+from .sinks import find_sinks, only_sinks, sinks_word
 
 __all__ = [
     "DEFAULT_METHOD",
@@ -33,15 +34,18 @@ __all__ = [
     "default_study_methods",
     "explain",
     "explain_by",
+    "find_sinks",
     "get_method",
     "group_rows",
     "keeps_heads",
     "method_problem",
     "offered_methods",
+    "only_sinks",
     "own_units",
     "read_by_head",
     "reading_sentence",
     "share_noun",
+    "sinks_word",
     "standing_out",
     "step_weights",
     "study_methods",

@@ -15,6 +15,7 @@ import regex
 from ..records import Importance, Tokens, Units
 from ..text.display_text import and_list
 from .methods import share_noun
+from .sinks import sinks_word
 
 STANDS_OUT = 1.5
 AT_MOST = 3
@@ -94,7 +95,7 @@ def reading_sentence(importance: Importance, rows: np.ndarray, what: str, author
         parts = [f"“{r.label}” with {short_percent(r.share)} ({r.multiple:.1f} × uniform)" for r in found]
         tail = f" of its {share_noun(importance.method)}"
         if importance.parameters.get("sink") == "drop":
-            tail += f" outside the {'sinks' if len(importance.sinks) > 1 else 'sink'}"
+            tail += f" outside the {sinks_word(importance)}"
     else:
         parts = [f"“{r.label}” with a score of {r.share:.3g}" for r in found]
         tail = ""

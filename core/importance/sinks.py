@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..records import Trace
+from ..records import Importance, Trace
 from .methods import MethodInput, keeps_heads, mean_attention, written_lengths
 
 READ, OFTEN, LITTLE = 2.0, 0.9, 1 / 3
@@ -50,3 +50,15 @@ def _absorbs(trace: Trace) -> np.ndarray:
     behind = written_lengths(source)[:, :p].sum(0) / np.maximum(read.sum(0), np.float32(1e-12))
     uniform = 1 / (p + steps[:, None])
     return ((read >= READ * uniform).mean(0) >= OFTEN) & (behind < LITTLE * np.median(behind))
+
+
+def only_sinks(importance: Importance) -> np.ndarray:
+    """Returns bool [column]: every token of it is a sink, so that where sinks are left out its share is not known."""
+    units = importance.columns
+    rest = units.unit[(units.weight > 0) & ~np.isin(units.token, importance.sinks)]
+    return ~np.isin(np.arange(len(units)), rest)
+
+
+def sinks_word(importance: Importance) -> str:
+    """Returns "sink", or "sinks" where the run has several."""
+    return "sinks" if len(importance.sinks) > 1 else "sink"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from core.importance import reading_sentence, share_noun, step_weights
+from core.importance import only_sinks, reading_sentence, share_noun, sinks_word, step_weights
 from core.importance.reading_summary import AT_MOST, STANDS_OUT, short_percent
 from core.records import Importance, Trace
 from core.text.display_text import and_list
@@ -43,6 +43,9 @@ def _read_where(trace: Trace, words: Importance, picked: PickedWords) -> str:
     what = f"“{names[0]}”" if len(names) == 1 else f"“{names[0]} … {names[-1]}”"
     found = [i for i in np.argsort(-values, kind="stable") if times[i] >= STANDS_OUT][:AT_MOST]
     act = "reading" if trace.request.author else "writing"
+    if words.parameters.get("sink") != "keep" and only_sinks(words)[columns].all():
+        its = "is a sink of this run" if len(names) == 1 else "are sinks of this run"
+        return f"{what} {its}, left out: nearly every step reads it, and next to nothing stands in it."
     if not found:
         return f"{what} was read about evenly: no word of the answer gave it {STANDS_OUT} times its uniform share."
     labels = [words.rows.labels[picked.rows[i]].strip() for i in found]
@@ -51,9 +54,8 @@ def _read_where(trace: Trace, words: Importance, picked: PickedWords) -> str:
             f"“{label}” ({short_percent(values[i])}, {times[i]:.1f} × uniform)"
             for i, label in zip(found, labels, strict=True)
         ]
-        tail = " Shares are of that word's attention" + (
-            " outside the sink." if words.parameters.get("sink") == "drop" else "."
-        )
+        outside = f" outside the {sinks_word(words)}" if words.parameters.get("sink") == "drop" else ""
+        tail = f" Shares are of that word's {share_noun(words.method)}{outside}."
     else:
         parts, tail = [f"“{label}” (score {values[i]:.3g})" for i, label in zip(found, labels, strict=True)], ""
     return f"{what} was read most while {act} {and_list(parts)}.{tail}"

@@ -3,15 +3,18 @@
 from dataclasses import replace
 from itertools import product
 
+import numpy as np
 import pytest
 
 from core import store
-from core.importance import METHODS, offered_methods
+from core.importance import METHODS, explain_by, offered_methods, own_units
 from core.models.catalogue import CATALOGUE
 from core.records import ModelKey
 from core.store.folders import run_folder
 from pages.parts import model_picker
 from pages.parts.reading_controls import LEVEL_NAMES, SINKS
+from pages.parts.summary import summary_sentence
+from pages.parts.text_selection import PickedWords
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
 
@@ -241,3 +244,19 @@ def test_hostile_text_stays_text(visit, keep, text, view):
     for element in (*app.markdown, *app.caption, *app.info, *app.warning, *app.error):
         assert "<script" not in element.value and ":material/star:" not in element.value
         assert "**bold**" not in element.value and "\u202e" not in element.value
+
+
+def test_a_picked_sink_is_not_said_to_be_read_about_evenly():
+    trace = made_up.run()
+    words = explain_by(trace, sink="drop")
+    own = int(own_units(trace.tokens, words.columns)[1])
+    picked = PickedWords(np.arange(len(words.rows)), np.array([own]), "x")
+    assert "is a sink" not in summary_sentence(trace, words, picked)
+    tokens = tuple(int(t) for t in words.columns.tokens_of(own))
+    sunk = replace(words, sinks=(0, *tokens))
+    said = summary_sentence(trace, sunk, picked)
+    assert said.endswith(
+        "is a sink of this run, left out: nearly every step reads it, and next to nothing stands in it."
+    )
+    kept = replace(sunk, parameters={**words.parameters, "sink": "keep"})
+    assert "is a sink" not in summary_sentence(trace, kept, picked)
