@@ -174,7 +174,8 @@ class Scorer:
         first = min(job.length for job in batch) - 1 - start  # of the rows that predict an answer token
         settings: dict[str, Any] = {"past_key_values": cache} if cache is not None else {}
         if self._keeps:
-            settings["logits_to_keep"] = total - start - first
+            # places, not a number: a slice of the batch is no whole array, and the output layer would copy its weights
+            settings["logits_to_keep"] = torch.arange(first, total - start, device=device)
         keys = torch.from_numpy(hidden).to(device)
         with torch.no_grad(), hide_tokens(self._hf, HiddenTokens(keys, self._cancelled)):
             out = self._hf(
