@@ -2,6 +2,7 @@ from .catalogue import CATALOGUE as CATALOGUE
 from .catalogue import DEFAULT_MODEL as DEFAULT_MODEL
 from .fetch_process import fetch as fetch
 from .load import Model as Model
+from .load import in_bfloat16 as in_bfloat16
 from .load import load_model as load_model
 from .load import loaded_models as loaded_models
 from .memory_estimate import estimate_memory as estimate_memory

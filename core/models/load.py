@@ -289,3 +289,19 @@ def offline() -> Iterator[None]:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
+
+
+def in_bfloat16(model: Model) -> Model | None:
+    """Returns the same model loaded in bfloat16, for work that needs no more; None where that would not be faster.
+
+    Processors with AMX or AVX-512 BF16 multiply two to four times faster in it.
+    """
+    import torch
+
+    quick = any(getattr(torch.cpu, name, bool)() for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"))
+    if model.key.device != "cpu" or model.key.dtype != "float32" or not quick:
+        return None
+    try:
+        return load_model(model.key, dtype="bfloat16")
+    except ModelError:
+        return None

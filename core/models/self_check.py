@@ -20,6 +20,7 @@ import torch
 from ..errors import CaptureError, is_out_of_memory
 from .attention import Recorder, recording
 from .token_masking import HiddenTokens, hide_tokens
+from .upcasting import HALF, Float32
 
 TOKENS, NEW = 24, 3
 """Tokens that are read in one pass, and generated after them."""
@@ -189,7 +190,21 @@ def probe_ids(hf: Any, tokens: int = TOKENS) -> torch.Tensor:
 
 
 def row_problems(hf: Any) -> list[str]:
-    """Returns what is wrong with this model's rows, in words for the log; empty when nothing is."""
+    """Returns what is wrong with this model's rows, in words for the log; empty when nothing is.
+
+    Computed in float32 whatever the weights are stored in; where a family cannot be, in its own precision.
+    """
+    if hf.dtype in HALF:
+        try:
+            with Float32():
+                return _with_small_limits(hf)
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            if is_out_of_memory(error):
+                raise
+    return _with_small_limits(hf)
+
+
+def _with_small_limits(hf: Any) -> list[str]:
     try:
         with small_limits(hf) as tokens:
             return _problems(hf, probe_ids(hf, tokens))

@@ -17,6 +17,7 @@ from core.models import attention, self_check
 from core.models.attention_setup import install_attention
 from core.models.model_ref import end_tokens
 from core.models.self_check import attention_and_logits, check_rows, hiding_leaks, probe_ids, row_problems, small_limits
+from core.models.upcasting import Float32
 from tests.core import tiny
 
 pytestmark = pytest.mark.slow
@@ -147,3 +148,35 @@ def test_a_configuration_without_end_token_is_no_error() -> None:
         config=SimpleNamespace(get_text_config=lambda: config), generation_config=SimpleNamespace(eos_token_id=None)
     )
     assert end_tokens(hf, SimpleNamespace(eos_token_id=7, chat_template=None)) == [7]
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2", "gpt2", "gemma2", "mixtral", "deepseek_v32"])
+def test_half_precision_is_checked_in_float32(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inside ``Float32`` a model of half-precision weights computes what the same model widened does, to 1e-4."""
+    built = tiny.build(family).to(torch.bfloat16)
+    assert install_attention(built) == "dispatch"
+    ids = probe_ids(built)
+    with Float32():
+        rows, logits = attention_and_logits(built, ids)
+    assert built.dtype == torch.bfloat16 and next(built.parameters()).dtype == torch.bfloat16
+    coarse = attention_and_logits(built, ids)[1]
+    wide = tiny.build(family).to(torch.bfloat16).float()
+    assert install_attention(wide) == "dispatch"
+    expected_rows, expected = attention_and_logits(wide, ids)
+    assert (logits - expected).abs().max() < 1e-4 < (coarse - expected).abs().max()
+    for layer, row in expected_rows.items():
+        assert (rows[layer] - row).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("wrong", [0.02, 1.0])
+def test_a_small_fault_is_noticed_in_half_precision_too(wrong: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that differ by a fiftieth hide in the rounding of bfloat16, and are seen in float32."""
+    built = tiny.build("llama").to(torch.bfloat16)
+    assert install_attention(built) == "dispatch" and not row_problems(built)
+    right = attention.softmax_rows
+
+    def faulty(query: Any, key: Any, scale: float, *rest: Any) -> Any:
+        return right(query, key, scale * (1 + wrong), *rest)
+
+    monkeypatch.setattr(attention, "softmax_rows", faulty)
+    assert row_problems(built)
