@@ -5,9 +5,9 @@ from .charts.run_charts import ChartView as ChartView
 from .comparing.compare_runs import compare as compare
 from .errors import HeedError as HeedError
 from .importance.explain import explain as explain
+from .importance.method_input import MethodInput as MethodInput
 from .importance.methods import METHODS as METHODS
 from .importance.methods import Method as Method
-from .importance.methods import MethodInput as MethodInput
 from .models.catalogue import CATALOGUE as CATALOGUE
 from .models.catalogue import Entry as Entry
 from .models.catalogue import Hub as Hub

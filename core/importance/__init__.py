@@ -3,12 +3,12 @@
 from ..text.units import GRANULARITIES
 from .by_head import read_by_head
 from .explain import SINKS, explain, explain_by, group_rows
+from .method_input import MethodInput
 from .methods import (
     DEFAULT_METHOD,
     METHODS,
     PICKED_METHOD,
     Method,
-    MethodInput,
     default_study_methods,
     get_method,
     keeps_heads,

@@ -19,7 +19,9 @@ from ..errors import MethodError
 from ..records import Importance, Trace, Units
 from ..text.display_text import and_list, visible_text
 from ..text.units import GRANULARITIES, units
-from .methods import DEFAULT_METHOD, Heads, Method, MethodInput, get_method, mean_attention, method_weights
+from .attention_methods import mean_attention
+from .method_input import MethodInput
+from .methods import DEFAULT_METHOD, Heads, Method, get_method, method_weights
 from .sinks import find_sinks
 from .uniform import uniform_of
 

@@ -1,21 +1,15 @@
-"""The methods that turn attention rows into importance per step and key: ``METHODS``, one entry per method.
+"""The methods that give importance per step and key: ``METHODS``, one entry per method.
 
 Every page, every study and the shell take them from here. A method declares what it *needs* and what it *gives* and is
-one pure function ``(MethodInput) -> float32 [step, key]``. It does not deal with sinks, units or charts: ``explain``
-does. To add one: a function here, a line in ``METHODS``, a row in the golden table of tests/core/test_importance.py;
-docs/extending.md has a complete example.
-
-Averaging heads is the common baseline (Abnar & Zuidema 2020 call it raw attention); the last layer and the maximum over
-heads are the two other reductions that published tools draw. Weighting by what is written (Kobayashi et al. 2020) takes
-out sinks: tokens that are read with large weights because next to nothing stands in them. The products are summed over
-heads and layers first and each step is scaled to one after: scaled head by head, heads that write nothing would count
-as much as the rest, and the sinks come back.
+one pure function ``(MethodInput) -> float32 [step, key]`` (attention_methods.py, record_methods.py). It does not deal
+with sinks, units or charts: ``explain`` does. To add one: a function, a line in ``METHODS``, a row in the golden table
+of tests/core/test_importance.py; docs/extending.md has a complete example.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, Literal
 
@@ -24,118 +18,27 @@ import numpy as np
 from ..checks import as_list, short_repr
 from ..errors import MethodError
 from ..records import MAX, MEAN, Rows, Trace
-
-CHUNK = 16
-"""Maps decoded together: keeps memory at a few MB whatever the model."""
+from .attention_methods import excess, learned_heads, mean_attention, strongest_head, value_weighted, written_lengths
+from .method_input import MethodInput
+from .record_methods import attributed, leave_one_out, surrogate
 
 Heads = Sequence[int] | Sequence[tuple[int, int]]
 
 NEEDS = {
     "rows": "the attention rows of the run",
     "values": "how much each head writes for a token",
-    "gradients": "a backward pass",
-    "probe": "a Probe of this run (its words hidden one at a time)",
-    "weights": "weights of heads that were learned before",
+    "weights": "weights of heads learned for this model",
+    "probe": "every word of this run hidden alone",
+    "masks": "parts of this run hidden at random",
+    "input-x-gradient": "a backward pass",
+    "attention-x-gradient": "a backward pass",
+    "integrated-gradients": "a backward pass at each of 16 points",
+    "rollout": "a pass that reads the attention of every token",
 }
-"""What a method may need, in words. Rows and values lie in the Trace; the rest comes as ``explain(..., given=...)``."""
+"""What a method may need, in words. Rows and values lie in the Trace; the rest comes as ``explain(..., given=...)``:
+HeadWeights, a Probe of each unit alone, a Probe of random masks, Attributions."""
 IN_RUN = ("rows", "values")
 """Needs that a run itself holds."""
-
-
-@dataclass(frozen=True)
-class MethodInput:
-    """The inputs of a method."""
-
-    trace: Trace
-    maps: np.ndarray
-    """int [maps]: indices in ``trace.rows`` of the picked layers and heads; empty for a method that needs no rows."""
-    given: Mapping[str, Any] = field(default_factory=dict)
-    """{need: record} of everything that the method needs beside the rows."""
-    steps: Any = field(default_factory=lambda: slice(None))
-    """The steps that are wanted, where not all are: a slice or an index array."""
-
-    @property
-    def rows(self) -> Rows:
-        """The rows of the run; only for methods that need them."""
-        assert self.trace.rows is not None
-        return self.trace.rows
-
-    def norms(self, maps: np.ndarray) -> np.ndarray:
-        """Returns float32 [map, key] of ``maps``: what each head would write for a key with all its attention."""
-        assert self.trace.norms is not None
-        places = np.searchsorted(self.trace.model.attention_layers, self.rows.layers[maps])
-        return self.trace.norms[places, self.rows.heads[maps]].astype(np.float32)
-
-
-def mean_attention(source: MethodInput) -> np.ndarray:
-    """Returns float32 [step, key]: the mean over the picked maps."""
-    rows, maps = source.rows, source.maps
-    total = np.zeros_like(rows.packed[0][source.steps], np.float32)
-    for first in range(0, len(maps), CHUNK):
-        total += rows.weights(maps[first : first + CHUNK], source.steps).sum(0)
-    return total / np.float32(len(maps))
-
-
-def strongest_head(source: MethodInput) -> np.ndarray:
-    """Returns float32 [step, key]: for every key the largest weight of any picked map; does not sum to 1."""
-    rows, maps = source.rows, source.maps
-    best = np.zeros(rows.packed.shape[1:], np.float32)
-    for first in range(0, len(maps), CHUNK):
-        np.maximum(best, rows.weights(maps[first : first + CHUNK]).max(0), out=best)
-    return best
-
-
-def written_lengths(source: MethodInput) -> np.ndarray:
-    """Returns float32 [step, key]: weight times the length of what is written, mean over the picked maps."""
-    rows, maps = source.rows, source.maps
-    total = np.zeros_like(rows.packed[0][source.steps], np.float32)
-    for first in range(0, len(maps), CHUNK):
-        part = maps[first : first + CHUNK]
-        total += np.einsum("msk,mk->sk", rows.weights(part, source.steps), source.norms(part))
-    return total / np.float32(len(maps))
-
-
-def value_weighted(source: MethodInput) -> np.ndarray:
-    """Returns float32 [step, key]: ``written_lengths``, each step scaled to one."""
-    total = written_lengths(source)
-    return total / np.maximum(total.sum(1, keepdims=True), np.float32(1e-30))
-
-
-def excess(source: MethodInput) -> np.ndarray:
-    """Returns float32 [step, key]: what a head reads above its own median over the answer's steps, mean over maps.
-
-    A key of the answer itself has its median over the steps that could read it.
-    """
-    trace, rows, maps = source.trace, source.rows, source.maps
-    usual = trace.answer_steps if len(trace.answer_steps) else np.arange(trace.steps)
-    p, own = trace.prompt_length, np.arange(trace.prompt_length, len(trace.tokens) - 1)
-    total = np.zeros(rows.packed.shape[1:], np.float32)
-    for first in range(0, len(maps), CHUNK):
-        weights = rows.weights(maps[first : first + CHUNK])
-        median = np.zeros((len(weights), weights.shape[2]), np.float32)
-        median[:, :p] = np.median(weights[:, usual, :p], axis=1)
-        for key in own:
-            able = usual[usual > key - p]
-            if len(able):
-                median[:, key] = np.median(weights[:, able, key], axis=1)
-        total += np.maximum(weights - median[:, None], 0).sum(0)
-    return total / np.float32(len(maps))
-
-
-def leave_one_out(source: MethodInput) -> np.ndarray:
-    """Returns float32 [step, key]: nats that a step loses without the unit of a key, split evenly over its tokens.
-
-    What cannot be hidden has 0. Raises MethodError for a Probe that hides several units at once.
-    """
-    probe = source.given["probe"]
-    if probe.masks.shape[0] != probe.masks.shape[1] or not np.array_equal(probe.masks, np.eye(len(probe.masks))):
-        raise MethodError("Leaving out needs a Probe that hides each part alone: call knock_out, not hide_units.")
-    units = probe.units
-    size = np.bincount(units.unit, units.weight, len(units))
-    lost = np.nan_to_num(probe.effect) / np.maximum(size, 1e-12)[:, None]
-    out = np.zeros((len(source.trace.tokens) - 1, source.trace.steps), np.float32)
-    np.add.at(out, units.token, (lost[units.unit] * units.weight[:, None]).astype(np.float32))
-    return out.T
 
 
 @dataclass(frozen=True)
@@ -227,12 +130,56 @@ METHODS: dict[str, Method] = {
         "Each weight times the length of what the head writes, before each step is scaled to one: a score.",
         needs=("rows", "values"),
     ),
+    "learned-heads": Method(
+        "Learned heads",
+        learned_heads,
+        "share",
+        "Attention of the heads that predict, on other prompts, what answers lose when sentences are hidden.",
+        needs=("rows", "values", "weights"),
+        noun="the attention of learned heads",
+    ),
     "leave-one-out": Method(
         "Leaving out",
         leave_one_out,
         "nats",
-        "What the answer loses without each word alone, from a stored knock-out of every word (What if makes it).",
+        "What the answer loses without each word alone (What if hides them).",
         needs=("probe",),
+    ),
+    "surrogate": Method(
+        "Linear surrogate",
+        surrogate,
+        "nats",
+        "A sparse linear model of what the answer loses when sentences are hidden at random (after ContextCite).",
+        needs=("masks",),
+    ),
+    "input-x-gradient": Method(
+        "Input × gradient",
+        attributed("input-x-gradient"),
+        "nats",
+        "How the answer's log-probability changes with each word's embedding, to first order, for the whole answer.",
+        needs=("input-x-gradient",),
+    ),
+    "attention-x-gradient": Method(
+        "Attention × gradient",
+        attributed("attention-x-gradient"),
+        "nats",
+        "Each weight of attention times the slope of the answer's log-probability by it, for the whole answer.",
+        needs=("attention-x-gradient",),
+    ),
+    "integrated-gradients": Method(
+        "Integrated gradients",
+        attributed("integrated-gradients"),
+        "nats",
+        "Slopes collected on the way from your words at zero to your words as they are, for the whole answer.",
+        needs=("integrated-gradients",),
+    ),
+    "rollout": Method(
+        "Rollout",
+        attributed("rollout"),
+        "share",
+        "Mean attention followed back through all layers; it takes every head to write as much as it reads.",
+        needs=("rollout",),
+        noun="rolled-out attention",
     ),
     "picked-heads": Method(
         "Picked heads",
@@ -272,7 +219,7 @@ def method_problem(trace: Trace, name: str, have: Collection[str] = ()) -> str:
     missing = [need for need in method.needs if need not in IN_RUN and need not in have]
     if missing:
         what = NEEDS.get(missing[0], missing[0])
-        return f"{method.label} needs {what}, which is not there: make it first, or choose another method."
+        return f"{method.label} needs {what}: make it first, or choose another method."
     if "rows" not in method.needs:
         return ""
     if trace.model.attention == "none":

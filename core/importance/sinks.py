@@ -21,7 +21,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..records import Importance, Trace
-from .methods import MethodInput, keeps_heads, mean_attention, written_lengths
+from .attention_methods import mean_attention, written_lengths
+from .method_input import MethodInput
+from .methods import keeps_heads
 
 READ, OFTEN, LITTLE = 2.0, 0.9, 1 / 3
 STEPS = 64

@@ -1,4 +1,4 @@
-"""Jobs that ablate words of a stored run's prompt, or compute next tokens, and store the result.
+"""Jobs that ablate words of a stored run's prompt, attribute its answer, or compute next tokens, and store the result.
 
 Only the run's tokens are needed, so a run whose attention rows were dropped is probed as it is; one that is no longer
 stored is captured again first. A cancelled or failed probe stores nothing. Model libraries are imported when a job
@@ -16,7 +16,7 @@ from ..errors import Cancelled
 from ..progress import IsCancelled, Progress
 from ..records import NextTokens, Request, Trace
 from ..runs import Draft, capture_and_save, prepare
-from ..store import load_probe, load_run, save_probe
+from ..store import load_attribution, load_probe, load_run, save_attribution, save_probe
 from .job import Work
 
 Asked = tuple[str, str, str, np.ndarray | None]
@@ -43,6 +43,23 @@ def probe_work(what: Draft | Request, units: str = "word", mode: str = "mask", m
             _stop(cancelled)
             save_probe(probe)
         return trace.id, units, mode, asked
+
+    return do
+
+
+def attribution_work(what: Draft | Request, kind: str) -> Work:
+    """Returns the job that attributes a run's whole answer by ``kind``; its result is the run's id."""
+
+    def do(progress: Progress, cancelled: IsCancelled) -> str:
+        from ..probe import attribute
+
+        model, request = prepare(what, progress, cancelled)
+        trace = _trace(model, request, progress, cancelled)
+        if load_attribution(trace.id, kind) is None:
+            found = attribute(model, trace, kind, progress=progress, cancelled=cancelled)
+            _stop(cancelled)
+            save_attribution(found)
+        return trace.id
 
     return do
 

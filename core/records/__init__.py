@@ -10,7 +10,9 @@ numpy only, frozen, checked when made. To add a field: say its shape in the docs
 tests/core/test_store_serialise.py (every record) and by the tests of what makes each.
 """
 
+from .attribution import ATTRIBUTIONS, Attribution
 from .comparison import STATUS, Agreement, Aligned, Comparison
+from .head_weights import HeadWeights
 from .importance import Importance, Units
 from .probe import NextTokens, Probe
 from .request import SCHEMA, Message, MessageSpan, ModelKey, ModelRef, Request, Segment, Span
@@ -18,6 +20,7 @@ from .study_records import SLICES, Answered, Digest, Instruction, Item
 from .trace import FINISH, MAX, MEAN, PARTS, ROLES, SCALE, SEGMENTS, TOP, Rows, Source, Tokens, Trace
 
 __all__ = [
+    "ATTRIBUTIONS",
     "FINISH",
     "MAX",
     "MEAN",
@@ -32,8 +35,10 @@ __all__ = [
     "Agreement",
     "Aligned",
     "Answered",
+    "Attribution",
     "Comparison",
     "Digest",
+    "HeadWeights",
     "Importance",
     "Instruction",
     "Item",

@@ -7,7 +7,9 @@ from .csv_tables import tidy_csv as tidy_csv
 from .example_runs import import_examples as import_examples
 from .json_files import run_from_json as run_from_json
 from .json_files import run_to_json as run_to_json
+from .probe_files import load_attribution as load_attribution
 from .probe_files import load_probe as load_probe
+from .probe_files import save_attribution as save_attribution
 from .probe_files import save_probe as save_probe
 from .query import count_found as count_found
 from .query import find_runs as find_runs

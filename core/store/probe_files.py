@@ -1,8 +1,8 @@
-"""Stores and loads probes (results of ablation) in the folder of their run, listed in its manifest.
+"""Stores and loads what is made beside a run, probes and attributions, in its folder and listed in its manifest.
 
     runs/<id>/probe-<key>.json, probe-<key>.safetensors
 
-So a deleted run takes its probes along, they count as its bytes, and they are dropped with its rows when space runs
+So a deleted run takes them along, they count as its bytes, and they are dropped with its rows when space runs
 out: they can be computed again. ``key`` is a hash of the settings (units, mode, masks; for named segments also where
 they stand, since a run keeps its id when they are renamed). A damaged probe is dropped and computed again, the run
 stays. Guarded by tests/core/test_store_probe_files.py.
@@ -19,7 +19,7 @@ import numpy as np
 
 from .. import settings
 from ..errors import MethodError, StoreError
-from ..records import Probe, Trace, Units
+from ..records import Attribution, Probe, Trace, Units
 from ..text.units import units as units_of
 from . import run_files
 from .folders import run_folder, runs_folder
@@ -33,20 +33,39 @@ LOG = logging.getLogger("heed")
 
 def save_probe(probe: Probe) -> str:
     """Stores ``probe`` in the folder of its run; returns its key. Raises StoreError when that run is not stored."""
-    root = runs_folder()
     key = _key(probe.units, probe.mode, None if probe.parameters.get("each") else probe.masks)
-    plain, arrays = to_plain(probe)
+    return _write(probe, key, masks=np.packbits(probe.masks, axis=1))
+
+
+def save_attribution(found: Attribution) -> str:
+    """Stores ``found`` in the folder of its run, one a kind; returns its key. Raises StoreError as ``save_probe``."""
+    return _write(found, _attribution_key(found.kind))
+
+
+def load_attribution(run_id: str, kind: str) -> Attribution | None:
+    """Returns the stored attribution of a run, or None."""
+    found = _read(run_id, _attribution_key(kind)) if is_id(run_id) else None
+    return found if isinstance(found, Attribution) and found.kind == kind else None
+
+
+def _attribution_key(kind: str) -> str:
+    return run_files.PROBE + sha256(json.dumps(["attribution", kind]).encode()).hexdigest()[:32]
+
+
+def _write(record: Probe | Attribution, key: str, **packed: np.ndarray) -> str:
+    """Writes both files of ``record``; ``packed`` replaces arrays of it."""
+    root = runs_folder()
+    plain, arrays = to_plain(record)
     from_plain(plain, arrays)  # fails now rather than as damage later
-    arrays["masks"] = np.packbits(probe.masks, axis=1)
     contents = {
         f"{key}.json": json.dumps(plain, allow_nan=False).encode(),
-        f"{key}.safetensors": run_files.pack_arrays(arrays),
+        f"{key}.safetensors": run_files.pack_arrays(arrays | packed),
     }
     try:
         with store_lock(root):
-            run_files.add_files(root / probe.trace_id, contents)
+            run_files.add_files(root / record.trace_id, contents)
     except (FileNotFoundError, run_files.Damaged) as error:
-        raise StoreError(f"The run {probe.trace_id[:8]} is no longer stored: run it again, then hide words.") from error
+        raise StoreError(f"The run {record.trace_id[:8]} is no longer stored: run it again first.") from error
     except OSError as error:
         raise StoreError(settings.unwritable_sentence(root, error)) from error
     return key
@@ -72,7 +91,7 @@ def load_probe(run: str | Trace, units: str, mode: str, masks: np.ndarray | None
             return None
     key = _key(named or units, mode, None if masks is None else np.atleast_2d(np.asarray(masks)))
     probe = _read(run_id, key)
-    if probe is None or (named is not None and not _same_units(probe.units, named)):
+    if not isinstance(probe, Probe) or (named is not None and not _same_units(probe.units, named)):
         return None
     return probe
 
@@ -92,17 +111,19 @@ def _same_units(stored: Units, asked: Units) -> bool:
     )
 
 
-def _open(plain: bytes, packed: bytes) -> Probe:
-    """Reads a probe; masks are stored as bits, since thousands of words ablated one by one are millions of entries."""
+def _open(plain: bytes, packed: bytes) -> Probe | Attribution:
+    """Reads a record; masks are stored as bits, since thousands of words ablated one by one are millions of entries."""
     arrays = run_files.unpack_arrays(packed)
     fields = json.loads(plain)
+    if fields.get("record") == Attribution.__name__:
+        return from_plain(fields, arrays)
     arrays["masks"] = np.unpackbits(arrays["masks"], axis=1, count=len(fields["fields"]["units"]["labels"])).astype(
         bool
     )
     return from_plain(fields, arrays)
 
 
-def _read(run_id: str, key: str) -> Probe | None:
+def _read(run_id: str, key: str) -> Probe | Attribution | None:
     folder = run_folder(run_id)
     names = (f"{key}.json", f"{key}.safetensors")
     try:
@@ -110,15 +131,17 @@ def _read(run_id: str, key: str) -> Probe | None:
         if found is None:
             return None
         record = _open(*found)
-        if not isinstance(record, Probe) or record.trace_id != run_id:
-            raise run_files.Damaged("it holds another probe than its name says")
+        if not isinstance(record, (Probe, Attribution)) or record.trace_id != run_id:
+            raise run_files.Damaged("it holds another record than its name says")
         return record
     except FileNotFoundError:
         return None
     except (StoreError, ValueError, TypeError, LookupError, RecursionError) as error:
-        LOG.warning("A probe of run %s is damaged and was dropped: %s", run_id, error)
+        LOG.warning("A record beside run %s is damaged and was dropped: %s", run_id, error)
         with suppress(StoreError, OSError), store_lock(folder.parent):
             run_files.drop_files(folder, names)
         return None
     except OSError as error:
-        raise StoreError(f"A probe of run {run_id[:8]} cannot be read ({error.strerror}): check {folder}.") from error
+        raise StoreError(
+            f"A record beside run {run_id[:8]} cannot be read ({error.strerror}): check {folder}."
+        ) from error

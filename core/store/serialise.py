@@ -30,7 +30,7 @@ RECORDS = {
     name: getattr(records, name)
     for name in (
         *("Importance", "Message", "ModelKey", "ModelRef", "Request", "Rows"),
-        *("Segment", "Source", "Tokens", "Trace", "Units", "Probe"),
+        *("Segment", "Source", "Tokens", "Trace", "Units", "Probe", "Attribution"),
     )
 }
 """Every record that can be written, by name."""

@@ -15,7 +15,21 @@ from core.charts.crop import crop_importance
 from core.errors import MethodError
 from core.importance import METHODS, explain, group_rows, read_by_head, reading_sentence, standing_out
 from core.importance.explain import SINKS
-from core.records import Message, ModelKey, ModelRef, Probe, Request, Rows, Source, Tokens, Trace
+from core.importance.surrogate import fit_surrogate
+from core.records import (
+    ATTRIBUTIONS,
+    Attribution,
+    HeadWeights,
+    Message,
+    ModelKey,
+    ModelRef,
+    Probe,
+    Request,
+    Rows,
+    Source,
+    Tokens,
+    Trace,
+)
 from core.text.units import units
 
 P, T = 4, 3
@@ -104,7 +118,28 @@ LOST = np.array([[0.5, 0.0, -0.25], [1.0, 2.0, 0.0], [0.25, 0.5, 4.0], [0.0, 0.0
 """Nats that each of the three steps loses without one of the four words."""
 PROBE = Probe(TRACE.id, WORDS, np.eye(4, dtype=bool), -LOST, np.zeros(T), "mask")
 
+LEARNED = HeadWeights("f" * 64, (0, 1), (1, 0), (0.25, 0.75), "attention")
+LEARNED_WRITTEN = HeadWeights("f" * 64, (0, 1), (1, 0), (0.25, 0.75), "written")
+MASKS = np.array([[False, bool(i & 1), bool(i & 2), False] for i in range(4)] * 3)
+LINEAR = Probe(TRACE.id, WORDS, MASKS, -(~MASKS @ [0, -3.0, 1.0, 0])[:, None] * [0.5, 0.5, 0] * -1, np.zeros(T), "mask")
+"""An answer of two steps that loses 3 nats more where “red” is there, and 1 less where “sky” is."""
+SLOPES = np.array([[0.5, -1, 2, 0, 0.25, 0]], np.float32)
+ROLLED = np.array([[0.5, 0.25, 0.25, 0, 0, 0], [0.2, 0.2, 0.2, 0.2, 0.2, 0], [1, 0, 0, 0, 0, 0]], np.float32)
+GIVEN = {
+    "probe": PROBE,
+    "weights": LEARNED,
+    "masks": LINEAR,
+    "rollout": Attribution(TRACE.id, "rollout", [(0, 1), (1, 2), (2, 3)], ROLLED),
+} | {kind: Attribution(TRACE.id, kind, [(0, 2)], SLOPES) for kind in ATTRIBUTIONS if kind != "rollout"}
+EVENLY = np.vstack([SLOPES / 2, SLOPES / 2, np.zeros((1, 6))])
+"""One target of two steps: half of it at each, nothing at the end token."""
+
 GOLDEN = {
+    ("learned-heads", None, None): 0.25 * A[1] + 0.75 * A[2],
+    ("rollout", None, None): ROLLED,
+    ("input-x-gradient", None, None): EVENLY,
+    ("attention-x-gradient", None, None): EVENLY,
+    ("integrated-gradients", None, None): EVENLY,
     ("leave-one-out", None, None): np.hstack([LOST.T, np.zeros((T, 2))]),
     ("value-weighted", None, None): WRITTEN.mean(0) / WRITTEN.mean(0).sum(1, keepdims=True),
     ("value-weighted", (1,), ((1, 0),)): WRITTEN[2] / WRITTEN[2].sum(1, keepdims=True),
@@ -123,16 +158,34 @@ GOLDEN = {
 @pytest.mark.parametrize(("case", "expected"), GOLDEN.items(), ids=str)
 def test_golden_numbers(case, expected):
     method, layers, heads = case
-    heat = explain(TRACE, method, layers=layers, heads=heads, inputs="all", given={"probe": PROBE})
+    heat = explain(TRACE, method, layers=layers, heads=heads, inputs="all", given=GIVEN)
     assert heat.values.dtype == np.float32
     assert np.allclose(heat.values, expected, atol=5e-5)
     assert np.allclose(
-        explain(TRACE, method, layers=layers, heads=heads, given={"probe": PROBE}).values, expected[:, :P], atol=5e-5
+        explain(TRACE, method, layers=layers, heads=heads, given=GIVEN).values, expected[:, :P], atol=5e-5
     )
 
 
 def test_every_method_has_a_golden_row():
-    assert {case[0] for case in GOLDEN} == set(METHODS)
+    assert {case[0] for case in GOLDEN} | {"surrogate"} == set(METHODS)
+
+
+def test_a_surrogate_of_a_linear_answer_is_its_weights():
+    """ContextCite's penalty shrinks them by a hundredth or so; without it they are exact."""
+    values = explain(TRACE, "surrogate", given=GIVEN).values
+    assert np.allclose(values[0], [0, -1.5, 0.5, 0], atol=0.03) and np.allclose(values[0], values[1])
+    assert not values[2].any(), "the end token is no part of the answer"
+    exact = fit_surrogate(MASKS[:, 1:3], LINEAR.logprobs.sum(1), 2, penalty=1e-9)
+    assert np.allclose(exact.weights, [-3, 1], atol=1e-4) and exact.fit > 0.999
+    with pytest.raises(MethodError, match="at least 8 random masks"):
+        few = Probe(TRACE.id, WORDS, MASKS[:4], LINEAR.logprobs[:4], np.zeros(T), "mask")
+        explain(TRACE, "surrogate", given={"masks": few})
+
+
+def test_learned_heads_weigh_what_is_written_where_they_were_learned_so():
+    found = explain(TRACE, "learned-heads", inputs="all", given={"weights": LEARNED_WRITTEN}).values
+    raw = 0.25 * WRITTEN[1] + 0.75 * WRITTEN[2]
+    assert np.allclose(found, raw / raw.sum(1, keepdims=True), atol=5e-5) and np.allclose(found.sum(1), 1, atol=1e-5)
 
 
 def test_a_part_that_was_left_out_is_spread_over_its_tokens_and_comes_back_whole():
@@ -197,7 +250,7 @@ def test_a_learned_sink_is_removed_mass():
 @pytest.mark.parametrize("method", METHODS)
 def test_going_up_loses_nothing(method, sink, inputs, granularity):
     layers = (0, 1) if method == "picked-heads" else None
-    asked = {"layers": layers, "sink": sink, "inputs": inputs, "given": {"probe": PROBE}}
+    asked = {"layers": layers, "sink": sink, "inputs": inputs, "given": GIVEN}
     fine = explain(TRACE, method, **asked)
     heat = explain(TRACE, method, **asked, granularity=granularity)
     assert np.allclose(heat.values.sum(1), fine.values.sum(1), atol=1e-5)

@@ -18,7 +18,7 @@ from core.importance import (
     offered_methods,
     study_methods,
 )
-from core.records import MAX, MEAN, Importance, Probe, Rows, Units
+from core.records import ATTRIBUTIONS, MAX, MEAN, Importance, Probe, Rows, Units
 from core.study.digest import kept_weights, make_digest, pack_digest, unpack_digest
 from core.study.features import feature_columns, features
 from core.study.plan import Plan
@@ -82,7 +82,7 @@ def left_out(source: MethodInput) -> np.ndarray:
 def test_what_a_method_needs_beside_rows_is_asked_for(monkeypatch):
     asked = Method("Left out", left_out, "nats", "What hiding it cost.", needs=("probe",))
     monkeypatch.setitem(METHODS, "left-out", asked)
-    with pytest.raises(MethodError, match="Left out needs a Probe of this run"):
+    with pytest.raises(MethodError, match="Left out needs every word of this run hidden alone: make it first"):
         explain(TRACE, "left-out")
     for trace in (TRACE, dataclasses.replace(TRACE, rows=None)):  # needs no rows
         found = explain(trace, "left-out", granularity="word", given={"probe": probe()})
@@ -150,12 +150,13 @@ def test_a_digest_keeps_nats_of_both_signs(monkeypatch):
 
 def test_methods_are_offered_where_a_run_has_what_they_need(median, monkeypatch):
     every = offered_methods()
-    assert set(METHODS) - set(every) == {"leave-one-out"}
+    asking = {"learned-heads": "weights", "leave-one-out": "probe", "surrogate": "masks"} | {k: k for k in ATTRIBUTIONS}
+    assert set(METHODS) - set(every) == set(asking)
     monkeypatch.setitem(METHODS, "left-out", Method("Left out", left_out, "nats", "x", needs=("probe",)))
-    monkeypatch.setitem(METHODS, "slopes", Method("Slopes", left_out, "nats", "x", needs=("rows", "gradients")))
+    monkeypatch.setitem(METHODS, "slopes", Method("Slopes", left_out, "nats", "x", needs=("rows", "rollout")))
     assert offered_methods() == offered_methods(TRACE) == every
     assert set(offered_methods(TRACE, {"probe": probe()})) == {*every, "leave-one-out", "left-out"}
-    assert offered_methods(TRACE, ("probe", "gradients")) == tuple(METHODS)
+    assert offered_methods(TRACE, asking.values()) == tuple(METHODS)
     assert offered_methods(reduced()) == ("mean-attention", "last-layer", "max-heads", "picked-heads")
     assert offered_methods(dataclasses.replace(TRACE, rows=None), ("probe",)) == ("leave-one-out", "left-out")
     for have in ((), ("probe",)):
