@@ -28,7 +28,9 @@ BELOW = {
     "capture": {"checks", "errors", "models", "progress", "records", "settings", "text"},
     "importance": {"checks", "errors", "records", "text"},
     "probe": {"capture", "checks", "errors", "models", "progress", "records", "text"},
-    "trust": {"errors", "importance", "records"},
+    "trust": {
+        *("capture", "checks", "errors", "importance", "probe", "progress", "records", "settings", "text"),
+    },
     "comparing": {"checks", "errors", "importance", "records", "text"},
     "charts": {"comparing", "importance", "records", "text"},
     "store": {"errors", "records", "settings", "text"},
@@ -43,7 +45,7 @@ BELOW = {
         *("charts", "errors", "importance", "progress", "study", "study/quality", "study/statistics", "version"),
     },
     "jobs": {
-        *("errors", "models", "probe", "progress", "records", "runs", "store", "study", "study/quality"),
+        *("errors", "models", "probe", "progress", "records", "runs", "store", "study", "study/quality", "trust"),
     },
     "cli": {
         *("charts", "checks", "errors", "importance", "models", "plugins", "processes", "records", "runs", "settings"),

@@ -4,7 +4,7 @@ The linear datamodelling score (Park et al. 2023; for contexts Cohen-Wang et al.
 prompt's units, read the log-probability of the same answer each time, and rank-correlate it with the sum of the
 importance that was left. 1: the importance orders all these prompts as the model does; 0: it says nothing. Only the
 difference to what needs no model counts: how long a unit is (which is what uniform reading gives), how late it stands,
-and chance.
+how rare its words are, and chance.
 
 Pure numpy: the model has run before (``core.probe.hide_units``). Guarded by tests/core/test_trust_faithfulness.py.
 """
@@ -45,7 +45,7 @@ def _middle(draws: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-BASELINES = ("length", "recency", "random")
+BASELINES = ("length", "recency", "rarity", "random")
 MASKS = 32
 """Random halves by which one run is checked."""
 FEWEST_UNITS = 4
@@ -77,11 +77,18 @@ def unit_values(importance: Importance) -> np.ndarray:
 
 
 def baseline_values(importance: Importance, seed: int = 0) -> dict[str, np.ndarray]:
-    """Returns {name of BASELINES: float64 [unit]}: number of tokens, place in the text, and random numbers."""
+    """Returns {name of BASELINES: float64 [unit]}: what needs no model.
+
+    ``length``: the number of tokens. ``recency``: the place in the text. ``rarity``: mean over tokens of log(1 + id),
+    as the ids of byte-pair vocabularies are in order of how common a piece is. ``random``: numbers drawn with ``seed``.
+    """
     units = importance.columns
     length = np.bincount(units.unit, units.weight, len(units))
+    rare = np.log1p(importance.known_tokens.ids[units.token].astype(float))
+    rarity = np.bincount(units.unit, units.weight * rare, len(units)) / np.maximum(length, 1e-12)
     rng = np.random.default_rng([seed, len(units)])
-    return {"length": length, "recency": np.arange(len(units), dtype=float), "random": rng.random(len(units))}
+    drawn = rng.random(len(units))
+    return {"length": length, "recency": np.arange(len(units), dtype=float), "rarity": rarity, "random": drawn}
 
 
 def check_masks(tokens: Tokens, units: Units) -> np.ndarray:

@@ -18,6 +18,7 @@ LINKS = (
         (
             ("pages/explore.py", "Explore", ":material/visibility:"),
             ("pages/compare.py", "Compare", ":material/compare:"),
+            ("pages/trust.py", "Trust", ":material/fact_check:"),
         ),
     ),
     (

@@ -17,14 +17,13 @@ from core.trust import MASKS, RankScore, check_masks, run_scores
 from pages.parts import job_progress
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.reading_controls import Choices
-from pages.parts.run_cache import importance, readable_methods
+from pages.parts.run_cache import SENTENCES, importance, readable_methods
 
 SLOT = "method_check"
-SENTENCES = 6
-"""Sentences of the user's that are needed; with fewer, words are hidden."""
 BASELINE_LABELS = {
     "length": "How long each is (uniform reading)",
     "recency": "How late each stands",
+    "rarity": "How rare its words are",
     "random": "Random numbers",
 }
 ABOUT = (

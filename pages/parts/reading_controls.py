@@ -7,9 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from core.importance import DEFAULT_METHOD, METHODS, keeps_heads
+from core.importance import METHODS, keeps_heads
 from core.records import Trace
-from pages.parts.run_cache import about_methods, readable_methods
+from pages.parts.run_cache import about_methods, first_picture, readable_methods
 
 SINKS = {"drop": "Left out, rest scaled to 1", "separate": "Left out", "keep": "Shown"}
 LEVEL_NAMES = {"word": "Words", "token": "Tokens", "sentence": "Sentences", "segment": "Segments", "role": "Roles"}
@@ -57,12 +57,16 @@ def current_choices(trace: Trace) -> Choices:
     """The controls' current values, needed before they are drawn further down the page."""
     state = st.session_state
     levels = _levels(trace)
-    for name, value in {"method": DEFAULT_METHOD, "sink": "drop", "level": levels[0], "strength": 1.0}.items():
+    for name, value in {"sink": "drop", "level": levels[0], "strength": 1.0}.items():
         state.setdefault(name, value)
+    first = first_picture(trace)
+    if state.get("method", state.get("method_first")) == state.get("method_first"):
+        state.method = first  # not chosen by the visitor: each model begins with its own
+    state.method_first = first
     if state.level not in levels:
         state.level = levels[0]
     if state.method not in readable_methods(trace):
-        state.method = DEFAULT_METHOD
+        state.method = first
     picked = METHODS[state.method].picks
     layers = tuple(n for n in state.get("layers") or () if n in trace.model.attention_layers) if picked else None
     heads = tuple(n for n in state.get("heads") or () if n in _pickable_heads(trace)) if picked else None
@@ -83,7 +87,7 @@ def reading_controls(trace: Trace) -> None:
     method, level, sink, strength = st.columns([1.25, 1, 1.4, 0.9])
     method.selectbox(
         "Method",
-        readable_methods(trace) or (DEFAULT_METHOD,),
+        readable_methods(trace) or (first_picture(trace),),
         key="method",
         format_func=lambda m: METHODS[m].label,
         help=about_methods(trace),

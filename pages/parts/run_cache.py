@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import product
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from core import store
-from core.importance import METHODS, explain, get_method, group_rows, method_problem, offered_methods
-from core.records import Importance, Request, Trace
+from core.errors import HeedError
+from core.importance import (
+    DEFAULT_METHOD,
+    METHODS,
+    explain,
+    get_method,
+    group_rows,
+    method_problem,
+    offered_methods,
+    own_units,
+)
+from core.importance.surrogate import random_masks
+from core.records import ATTRIBUTIONS, Importance, Request, Trace
 from core.text.units import units
+from core.trust import FEWEST_UNITS, MASKS
+from core.trust.league import first_method
+from core.trust.league_files import head_weights, load_league
+from core.trust.verdicts import PASSES
 
 PROBED = ("word", "token", "sentence", "segment")
 """Units of a probe that methods are given, the first that is stored."""
+SENTENCES = 6
+"""Sentences of the user's from which on sentences are hidden at random; with fewer, words are."""
 
 
 def open_trace(run_id: str, request: Request | None = None) -> Trace | None:
@@ -36,18 +55,56 @@ def _open(run_id: str, changed: int, asked: tuple | None, _request: Request | No
 
 
 def stored_records(trace: Trace) -> dict[str, Any]:
-    """{need: record} of what a method may need and is stored beside the run: a Probe of its words hidden one by one."""
+    """{need: record} of what methods may need beside the rows and is here: learned weights, probes, attributions."""
+    learned = head_weights(trace.request.model.fingerprint)
+    found: dict[str, Any] = {} if learned is None else {"weights": learned}
     stamp = store.run_stamp(trace.id)
-    if stamp is None or all("probe" not in method.needs for method in METHODS.values()):
-        return {}
-    return _records(trace.id, stamp, trace.request.segments, _trace=trace)
+    if stamp is None:
+        return found
+    return found | _records(trace.id, stamp, trace.request.segments, _trace=trace)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _records(run_id: str, stamp: int, segments: Any, _trace: Trace) -> dict[str, Any]:
     probes = (store.load_probe(_trace, units, mode) for units, mode in product(PROBED, ("mask", "remove")))
-    found = next((probe for probe in probes if probe is not None), None)
-    return {} if found is None else {"probe": found}
+    masks = next(iter(random_halves(_trace)), None)
+    made: dict[str, Any] = {"probe": next((probe for probe in probes if probe is not None), None)}
+    made["masks"] = None if masks is None else store.load_probe(_trace, *masks)
+    made |= {kind: store.load_attribution(run_id, kind) for kind in ATTRIBUTIONS}
+    return {need: record for need, record in made.items() if record is not None}
+
+
+def random_halves(trace: Trace) -> list[tuple[str, str, np.ndarray]]:
+    """(units, mode, masks) of the random masks to which a surrogate of this run is fitted; empty where it is too short.
+
+    Sentences, or words where there are too few sentences. Others than those by which methods are checked on this run.
+    """
+    return _random_halves((trace.id, trace.request.segments), trace)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _random_halves(name: tuple, _trace: Trace) -> list[tuple[str, str, np.ndarray]]:
+    for level, fewest in (("sentence", SENTENCES), ("word", FEWEST_UNITS)):
+        with suppress(HeedError):
+            cut = units(_trace.tokens, level, range(_trace.prompt_length), _trace.request.segments)
+            able = np.zeros(len(cut), bool)
+            able[own_units(_trace.tokens, cut)] = True
+            if able.sum() >= fewest:
+                return [(level, "mask", random_masks(able, MASKS))]
+    return []
+
+
+def first_picture(trace: Trace) -> str:
+    """The method with which a run of this model is shown first: what its league says, else the mean of all heads.
+
+    A league is measured on prompts of several sentences, and says nothing of how words of one sentence are read: heads
+    that look for a sentence rest on the sink where there is none to look for.
+    """
+    if not any(level == "sentence" for level, _, _ in random_halves(trace)):
+        return DEFAULT_METHOD
+    free = [name for name in readable_methods(trace) if name not in PASSES and METHODS[name].linear]
+    free = [name for name in free if not METHODS[name].picks]
+    return first_method(load_league(trace.request.model.fingerprint), free, DEFAULT_METHOD)
 
 
 def readable_methods(trace: Trace | None) -> tuple[str, ...]:

@@ -12,10 +12,13 @@ from core.charts.shaded_texts import shaded_texts_data
 from core.errors import HeedError
 from core.importance import DEFAULT_METHOD
 from core.records import Importance, Trace
+from core.trust.league_files import load_league
+from core.trust.verdicts import verdict
 from pages.parts.compare.compare_address import edit_query
 from pages.parts.download_buttons import run_downloads
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.method_check import method_check
+from pages.parts.more_methods import more_methods
 from pages.parts.no_rows import without_rows
 from pages.parts.reader_component import text_reader
 from pages.parts.reading_controls import Choices, current_choices, reading_controls
@@ -86,8 +89,11 @@ def _whole(trace: Trace, present: bool) -> None:
         figure = ViewFigure(None, lambda: "")
     else:
         figure = draw(trace, words, chosen, picked)
+        league = load_league(trace.request.model.fingerprint)
+        st.caption(f":material/fact_check: {escape_markdown(verdict(league, chosen.method))} [Trust](trust)")
         st.caption(NOT_SAID)
     run_downloads(trace, words, chosen, figure, sentence)
+    more_methods(trace)
     method_check(trace, chosen)
     _rendered(trace, chosen)
 

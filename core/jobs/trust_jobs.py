@@ -1,0 +1,26 @@
+"""The job that measures which methods are right about a model, and keeps its league.
+
+Model libraries are imported when a job runs. Guarded by tests/core/test_jobs_trust_jobs.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..progress import IsCancelled, Progress
+from ..runs import loading_progress
+from ..trust.trust_prompts import TrustPrompt
+from .job import Work
+
+
+def league_work(model: str, prompts: Sequence[TrustPrompt]) -> Work:
+    """Returns the job that measures ``model`` (a name) on ``prompts``; its result is the model's fingerprint."""
+
+    def do(progress: Progress, cancelled: IsCancelled) -> str:
+        from ..models import in_bfloat16, load_model
+        from ..trust.measure_league import measure_league
+
+        loaded = load_model(model, progress=loading_progress(progress), cancelled=cancelled)
+        return measure_league(loaded, prompts, in_bfloat16(loaded), progress=progress, cancelled=cancelled).fingerprint
+
+    return do

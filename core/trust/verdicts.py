@@ -1,0 +1,118 @@
+"""Says in words what a league shows about a method: better than what needs no model, or not told apart from it.
+
+Guarded by tests/core/test_trust_league.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..importance import METHODS
+from .faithfulness import BASELINES
+from .league import LEAST, League, Standing
+
+BASELINE_WORDS = {
+    "length": "how long each sentence is",
+    "recency": "how late each stands",
+    "rarity": "how rare its words are",
+    "random": "random numbers",
+}
+PASSES = {
+    "leave-one-out": "one pass for each sentence",
+    "surrogate": "32 passes",
+    "input-x-gradient": "one backward pass",
+    "attention-x-gradient": "one backward pass",
+    "integrated-gradients": "16 backward passes",
+    "rollout": "one pass",
+}
+"""What a method costs beyond the run; all others nothing."""
+UNKNOWN = "Which method is right about this model has not been measured: the page Trust measures it."
+
+
+def told_apart(found: Standing) -> str:
+    """Returns "better than", "worse than" or "not told apart from"."""
+    if found.prompts < LEAST:
+        return "not told apart from"
+    return (
+        "better than"
+        if found.difference_low > 0
+        else "worse than"
+        if found.difference_high < 0
+        else "not told apart from"
+    )
+
+
+def other_words(name: str) -> str:
+    """Returns what a method or baseline is called inside a sentence."""
+    return BASELINE_WORDS.get(name) or (f"“{METHODS[name].label}”" if name in METHODS else name)
+
+
+def interval_words(low: float, high: float) -> str:
+    """Formats an interval with two decimals."""
+    return f"{low:.2f} to {high:.2f}".replace("-", "−")
+
+
+def verdict(league: League | None, method: str) -> str:
+    """Returns the sentence that stands beside a picture made with ``method``."""
+    if league is None:
+        return UNKNOWN
+    found = league.part("report").standing(method)
+    if found is None:
+        return f"“{METHODS[method].label}” has not been measured on this model."
+    if found.prompts < LEAST:
+        return f"“{METHODS[method].label}” was measured on {found.prompts} prompts only, too few for a verdict."
+    return (
+        f"On {found.prompts} prompts “{METHODS[method].label}” told what this model’s answers lose without sentences "
+        f"{told_apart(found)} {other_words(found.against)}: {_number(found.mean)} against "
+        f"{_number(found.against_mean)} (difference {interval_words(found.difference_low, found.difference_high)}; "
+        "1 is perfect, 0 says nothing)."
+    )
+
+
+def league_sentence(league: League) -> str:
+    """Returns what a reported league says: its best method, the best without an extra pass, and the best baseline."""
+    if not league.methods or league.prompts < LEAST:
+        return f"Only {league.prompts} prompts were measured, too few to tell methods apart."
+    best = league.methods[0]
+    free = next((name for name in league.methods if name not in PASSES), None)
+    found = league.standing(best)
+    assert found is not None
+    said = (
+        f"On {league.prompts} prompts “{METHODS[best].label}” tells best what this model’s answers lose without "
+        f"sentences ({_number(found.mean)})"
+    )
+    second = league.standing(free) if free is not None and free != best else None
+    if free is not None and second is not None:
+        said += f"; of the methods that cost no extra pass, “{METHODS[free].label}” ({_number(second.mean)})"
+    base = other_words(found.against)
+    return f"{said}. {base[0].upper()}{base[1:]} alone: {_number(found.against_mean)}."
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
+
+
+def league_rows(league: League, measure: str, names: Sequence[str]) -> list[dict[str, object]]:
+    """Returns a row for each of ``names`` that was measured: Method, Mean, interval, Verdict, prompts and cost."""
+    rows: list[dict[str, object]] = []
+    for name in names:
+        found = league.standing(name, measure)
+        if found is None:
+            continue
+        known = name in METHODS
+        said = f"{told_apart(found)} {other_words(found.against)}" if known and found.against else ""
+        rows.append(
+            {
+                "method": name,
+                "label": METHODS[name].label if known else BASELINE_WORDS[name].capitalize(),
+                "baseline": name in BASELINES,
+                "mean": found.mean,
+                "low": found.low,
+                "high": found.high,
+                "difference": interval_words(found.difference_low, found.difference_high) if said else "",
+                "verdict": said if found.prompts >= LEAST else f"only {found.prompts} prompts" if known else "",
+                "prompts": found.prompts,
+                "cost": PASSES.get(name, "none") if known else "",
+            }
+        )
+    return sorted(rows, key=lambda row: -float(row["mean"]))  # type: ignore[arg-type]

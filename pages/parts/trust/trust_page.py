@@ -1,0 +1,197 @@
+"""Draws the page Trust: the league of the chosen model, or the button that measures it."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core.charts.interval_rows import interval_rows_chart
+from core.errors import HeedError
+from core.jobs.trust_jobs import league_work
+from core.models.catalogue import CATALOGUE
+from core.models.model_key import known_ref, resolve
+from core.records import ModelKey
+from core.trust.faithfulness import BASELINES
+from core.trust.league import LONG, MEASURES, League
+from core.trust.league_files import load_league
+from core.trust.measure_sets import part_of_set, set_seconds
+from core.trust.trust_prompts import COLUMNS, KINDS, TrustPrompt, built_in_prompts, read_prompts
+from core.trust.verdicts import league_rows, league_sentence
+from pages.parts import job_progress
+from pages.parts.markdown_escape import escape_markdown
+
+SLOT = "trust"
+ABOUT = (
+    "A method is right about a model where the sentences that it calls important are those that the answer needs. "
+    "Each prompt is answered once; then random halves of its sentences are hidden, and the same answer is scored "
+    "again and again. A method’s number is the rank correlation of what it predicts with what the answer really lost: "
+    "1 is perfect, 0 says nothing. Only what goes beyond the length, the place and the rarity of sentences counts."
+)
+KIND_LABELS = {
+    None: "All kinds",
+    "needle": "Needle among similar facts",
+    "two-hop": "Two sentences needed",
+    "instruction": "Instruction among distractors",
+    "summary": "Summary",
+    "article": "Article and question",
+    "short": f"Up to {LONG} tokens",
+    "long": f"Over {LONG} tokens",
+}
+SIZES = {"A part, 60 prompts": 60, "All, 226 prompts": None, "My own prompts": 0}
+ABOUT_MEASURES = {
+    "hidden": "Halves of the sentences are hidden from attention; everything else stays in its place.",
+    "removed": "The same halves are taken out of the text, and the prompt is read anew.",
+    "leaving_out": "Agreement with hiding each sentence alone (blank for leaving out itself).",
+    "deletion": "Log-probability lost when the first 1, 3 and 5 sentences are hidden, less what random ones cost.",
+    "insertion": "Log-probability when the first 1, 3 and 5 sentences alone are left, less that of random ones.",
+    "evidence": "How often the sentences that hold the answer come first, where the answer was right.",
+}
+
+
+def trust_page(model: str) -> None:
+    """Draws the page for ``model``, a name as ``load_model`` takes it."""
+    st.header("Which method is right about this model?", anchor=False)
+    st.caption(ABOUT)
+    _, _, problem = job_progress.take_result(SLOT)
+    if problem:
+        st.error(escape_markdown(problem), icon=":material/error:")
+    try:
+        key = resolve(model)
+    except HeedError as error:
+        st.info(escape_markdown(str(error)), icon=":material/info:")
+        return
+    league = load_league(key.fingerprint)
+    if league is not None:
+        _league(league)
+    busy = job_progress.current_job(SLOT) is not None
+    if busy:
+        job_progress.watch_job(SLOT)
+    else:
+        _measure(model, key, league)
+
+
+def _league(league: League) -> None:
+    reported = league.part("report")
+    st.subheader(league_sentence(reported), anchor=False)
+    left, right = st.columns(2)
+    there = [k for k in KIND_LABELS if k is None or reported.part("report", k).prompts]
+    own = [k for k in sorted(reported.scores.kind.unique()) if k not in KINDS]
+    kind = left.selectbox("Prompts", [*there, *own], format_func=lambda k: KIND_LABELS.get(k, str(k)), key="trust_kind")
+    measures = [name for name in MEASURES if reported.scores[name].notna().any()]
+    measure = right.selectbox("Measure", measures, format_func=MEASURES.__getitem__, key="trust_measure")
+    st.caption(ABOUT_MEASURES[measure])
+    part = reported if kind is None else reported.part("report", kind)
+    rows = league_rows(part, measure, [*part.methods, *BASELINES])
+    if not rows:
+        st.info("Nothing was measured for this choice: take other prompts or another measure.", icon=":material/info:")
+        return
+    table = pd.DataFrame(rows)
+    _chart(table, measure, part)
+    _table(table, measure)
+    st.caption(escape_markdown(_origin(league)))
+
+
+def _chart(table: pd.DataFrame, measure: str, part: League) -> None:
+    drawn = table.rename(columns={"label": "row", "mean": "value"})
+    drawn = drawn.assign(group=["What needs no model" if b else "Methods" for b in drawn.baseline], series="")
+    drawn = drawn.sort_values("baseline", kind="stable")
+    chart = interval_rows_chart(
+        drawn[["group", "row", "series", "value", "low", "high"]],
+        title=f"{MEASURES[measure]}, mean of {part.prompts} prompts with 95 % interval",
+        axis="share of prompts"
+        if measure == "evidence"
+        else "nats"
+        if measure in ("deletion", "insertion")
+        else "rank correlation",
+        line_at=None if measure == "evidence" else 0.0,
+        percent=measure == "evidence",
+    )
+    st.altair_chart(chart, key="trust_chart")
+
+
+def _table(table: pd.DataFrame, measure: str) -> None:
+    shown = table[["label", "mean", "verdict", "difference", "prompts", "cost"]]
+    names = [
+        "Method",
+        "Mean",
+        "Beside the best that needs no model",
+        "Difference, 95 %",
+        "Prompts",
+        "Cost beyond the run",
+    ]
+    form = "%.0f %%" if measure == "evidence" else "%.2f"
+    if measure == "evidence":
+        shown = shown.assign(mean=shown["mean"] * 100)
+    st.dataframe(
+        shown.set_axis(names, axis=1),
+        hide_index=True,
+        key="trust_table",
+        column_config={"Mean": st.column_config.NumberColumn(format=form)},
+    )
+    csv = table.drop(columns="baseline").to_csv(index=False).encode()
+    st.download_button(
+        "Table (CSV)", csv, f"trust-{measure}.csv", "text/csv", icon=":material/download:", key="trust_csv"
+    )
+
+
+def _origin(league: League) -> str:
+    came = "Shipped with Heed" if league.facts.get("shipped") else "Measured here"
+    counts = league.scores.drop_duplicates("prompt").groupby("split").size()
+    told = f"{came}: {int(counts.get('report', 0))} prompts reported"
+    if league.weights is not None:
+        used = int((league.weights.weights > 0).sum())
+        told += (
+            f"; weights of {used} heads learned from {league.weights.prompts} other prompts; the first picture was "
+            f"chosen on {int(counts.get('choose', 0))} more"
+        )
+    return f"{told}. Answers were scored in {league.facts.get('scored_in', 'float32')}."
+
+
+def _measure(model: str, key: ModelKey, league: League | None) -> None:
+    """Draws what to measure, the time that it takes, and the button."""
+    title = "Measure this model" if league is None else "Measure again on this machine"
+    if league is None:
+        st.info("Nothing is known about this model yet.", icon=":material/help:")
+    with st.expander(title, expanded=league is None, icon=":material/science:"):
+        size = st.segmented_control("Prompts", list(SIZES), default=next(iter(SIZES)), key="trust_size")
+        prompts: tuple[TrustPrompt, ...] = part_of_set(built_in_prompts(), SIZES[size or next(iter(SIZES))] or None)
+        if size == "My own prompts":
+            prompts = _own_prompts()
+        ref = known_ref(key)
+        parameters = ref.parameters if ref is not None else CATALOGUE[model].parameters if model in CATALOGUE else None
+        if prompts:
+            st.caption(
+                f"{len(prompts)} prompts, {set_seconds(prompts, parameters, key.device)}. Kept prompt by prompt: a "
+                "stopped measurement goes on where it was."
+            )
+        st.button(
+            "Measure",
+            icon=":material/play_arrow:",
+            key="trust_button",
+            disabled=not prompts,
+            on_click=_start,
+            args=(model, key, prompts),
+            type="primary",
+        )
+
+
+def _own_prompts() -> tuple[TrustPrompt, ...]:
+    st.caption(
+        f"JSON lines or CSV with the columns {', '.join(COLUMNS)}; only prompt is needed. evidence is a sentence of "
+        "the prompt that holds the answer, question the sentence that asks and is never hidden."
+    )
+    file = st.file_uploader("Prompts", type=["jsonl", "csv"], key="trust_file")
+    if file is None:
+        return ()
+    try:
+        return part_of_set(read_prompts(file.getvalue(), file.name), None)
+    except HeedError as error:
+        st.error(escape_markdown(str(error)), icon=":material/error:")
+        return ()
+
+
+def _start(model: str, key: ModelKey, prompts: tuple[TrustPrompt, ...]) -> None:
+    try:
+        job_progress.begin_job(f"{SLOT} {key.fingerprint}", league_work(model, prompts), key.device, SLOT)
+    except HeedError as error:
+        st.session_state.error = str(error)

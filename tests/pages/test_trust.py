@@ -1,0 +1,109 @@
+"""Tests the page Trust, the verdict and the first picture on Explore, and methods that run the model again."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from core import store
+from core.importance import METHODS
+from core.jobs import jobs
+from core.models.model_key import resolve
+from core.records import ATTRIBUTIONS, Attribution, HeadWeights
+from core.trust.league import League, score_prompts
+from core.trust.league_files import league_folder, load_league, save_league
+from core.trust.measurement import with_learned
+from core.trust.verdicts import UNKNOWN, verdict
+from tests.core.test_trust_head_fit import planted
+from tests.pages import made_up
+from tests.pages.conftest import fine, texts
+
+DEFAULT = "smollm2-135m-instruct"
+
+
+@pytest.fixture
+def busy():
+    """Blocks the queue of the processor, so that what is started waits and no model is loaded."""
+    free = threading.Event()
+    jobs().submit("something else", lambda progress, cancelled: free.wait(30), "cpu")
+    yield
+    for job in jobs().all():
+        job.cancel()
+    free.set()
+
+
+def league(fingerprint: str, trace=None) -> League:
+    """A league in which learned heads are right, kept as measured here; weights for the heads of ``trace``."""
+    heads = HeadWeights(
+        "f" * 64, np.arange(24) // 8, np.arange(24) % 8, np.eye(24)[3] * 0.5 + np.eye(24)[11] * 0.5, "attention"
+    )
+    made = [planted(i, split=("report", "choose")[i % 2]) for i in range(30)]
+    weights = heads
+    if trace is not None:
+        layers, numbers = trace.rows.layers, trace.rows.heads
+        weights = HeadWeights(
+            fingerprint, layers, numbers, np.full(len(layers), 1 / len(layers)), "attention", prompts=9
+        )
+    found = League(score_prompts([with_learned(one, heads) for one in made]), "Model M", fingerprint, weights)
+    save_league(found, league_folder(fingerprint))
+    return found
+
+
+def test_the_page_shows_the_league_of_the_model_and_every_measure(visit) -> None:
+    own = league(resolve(DEFAULT).fingerprint)
+    app = fine(visit("trust"))
+    assert "On 15 prompts “Leaving out” tells best" in app.subheader[0].value
+    table = next(d.value for d in app.dataframe if "Method" in d.value.columns)
+    assert table.Method[0] == "Leaving out" and "Random numbers" in set(table.Method)
+    row = table[table.Method == "Learned heads"].iloc[0]
+    assert row.Mean == pytest.approx(own.part().wide("hidden")["learned-heads"].mean(), abs=1e-3)
+    assert row.iloc[2].startswith("better than")
+    for measure in app.selectbox(key="trust_measure").options:
+        assert measure
+    for measure in ("removed", "deletion", "insertion", "evidence", "leaving_out"):
+        fine(app.selectbox(key="trust_measure").set_value(measure).run())
+    fine(app.selectbox(key="trust_kind").set_value("needle").run())
+    assert "Measured here: 15 prompts reported; weights of 2 heads" in texts(app)
+
+
+def test_a_model_of_which_nothing_is_known_can_be_measured_once(visit, busy, monkeypatch) -> None:
+    monkeypatch.setattr("core.trust.league_files.SHIPPED", league_folder("none"))
+    app = fine(visit("trust"))
+    assert "Nothing is known about this model yet" in texts(app) and "60 prompts, roughly" in texts(app)
+    app.button(key="trust_button").click().run()
+    waiting = [job for job in jobs().all() if job.key.startswith("trust")]
+    assert len(waiting) == 1 and not [b for b in app.button if b.key == "trust_button"]
+    fine(visit("trust"))
+    assert len([job for job in jobs().all() if job.key.startswith("trust")]) == 1
+
+
+def test_the_verdict_stands_below_the_picture_and_the_best_method_comes_first(visit, keep) -> None:
+    trace = made_up.run("One is red. Two is blue. Three is green. Four is pink. Five is gold. Which is red?")
+    fingerprint = trace.request.model.fingerprint
+    app = fine(visit(run=keep(trace)))
+    assert UNKNOWN.split(":")[0] in texts(app) and app.selectbox(key="method").value == "mean-attention"
+    league(fingerprint, trace)
+    app = fine(visit(run=trace.id))
+    assert app.selectbox(key="method").value == "learned-heads"
+    assert verdict(load_league(fingerprint), "learned-heads")[:60] in texts(app)
+    app = fine(app.selectbox(key="method").set_value("mean-attention").run())
+    app = fine(app.run())
+    assert app.selectbox(key="method").value == "mean-attention", "what the visitor chose stays"
+
+
+def test_methods_that_run_the_model_again_are_offered_with_their_time_and_join_the_list(visit, keep, busy) -> None:
+    trace = made_up.run()
+    app = fine(visit(run=keep(trace)))
+    offered = {b.key for b in app.button if str(b.key).startswith("more_")}
+    assert {f"more_{kind}" for kind in ATTRIBUTIONS} | {"more_leave-one-out"} <= offered
+    app.button(key="more_rollout").click().run()
+    assert len([job for job in jobs().all() if job.key.startswith("more_methods")]) == 1
+    keys = len(trace.tokens) - 1
+    store.save_attribution(Attribution(trace.id, "input-x-gradient", [(0, trace.steps)], np.ones((1, keys))))
+    app = fine(visit(run=trace.id))
+    assert "more_input-x-gradient" not in {b.key for b in app.button}
+    app = fine(app.selectbox(key="method").set_value("input-x-gradient").run())
+    assert METHODS["input-x-gradient"].label in app.selectbox(key="method").options
+    assert store.load_attribution(trace.id, "rollout") is None and store.load_attribution("x", "rollout") is None
