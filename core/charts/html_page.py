@@ -32,7 +32,16 @@ NOT_SAID = (
     "This is direct reading by the answer's tokens: how attention was spread when each of them was written. "
     "It does not show what passed through other tokens on the way, and it is not a cause."
 )
+NATS_NOT_SAID = (
+    "These are nats of the answer's log-probability: the model was run again for them. What was computed for the whole "
+    "answer at once is spread evenly over its words."
+)
 KEYS = "Arrow keys step through the answer, Escape shows the whole answer; in the heatmap they move from cell to cell."
+
+
+def caveat(unit: str) -> str:
+    """Returns what a picture of values in ``unit`` does not say."""
+    return NATS_NOT_SAID if unit == "nats" else NOT_SAID
 
 
 def to_html(
@@ -42,7 +51,7 @@ def to_html(
     *,
     words: Importance | None = None,
     sentence: str = "",
-    not_said: str = NOT_SAID,
+    not_said: str | None = None,
     title: str = "What the model read while it answered",
     inputs: str = "own",
     over: Mapping[str, Any] | None = None,
@@ -67,7 +76,7 @@ def to_html(
 <div class="heat" id="heat"></div>
 {"".join(f"<figure>{html_picture(chart)}</figure>" for chart in charts)}
 <h2>What this does not say</h2>
-<p>{html_text(not_said)}</p>
+<p>{html_text(caveat(importance.unit) if not_said is None else not_said)}</p>
 <h2>Settings</h2>
 <dl>
 {_settings(trace, importance)}

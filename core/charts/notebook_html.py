@@ -22,7 +22,7 @@ from .crop import crop_importance
 from .drawable import any_size_heatmap
 from .effect_heatmap import HIDDEN, effect_heatmap, variant_names
 from .html_document import html_document, html_picture, html_text
-from .html_page import KEYS, NOT_SAID, heat_data, page_script, page_style, reader_data
+from .html_page import KEYS, caveat, heat_data, page_script, page_style, reader_data
 from .text_labels import legend_title, settings_line, value_text
 from .token_heatmap import fits_as_cells
 from .word_differences import difference_chart
@@ -65,7 +65,7 @@ def importance_html(importance: Importance) -> str:
 <div class="heed-reader" id="reader"></div>
 <p class="keys">{KEYS}</p>
 {heat}
-<p class="sub">{html_text(NOT_SAID)}</p>"""
+<p class="sub">{html_text(caveat(importance.unit))}</p>"""
     page = html_document("What the model read", body, page_style() + _FRAME_STYLE, page_script(), data)
     style = f"width:100%;height:{480 + min(20 * len(rows), 400)}px;border:0"
     return f'<iframe title="What was read" srcdoc="{escape(page)}" onload="{escape(_FIT)}" style="{style}"></iframe>'

@@ -32,7 +32,7 @@ function plainDigits(x) {
 }
 
 export function amountText(value, unit) {
-  return unit === "share" ? `${digits(100 * value)} %` : `score ${digits(value)}`;
+  return unit === "share" ? `${digits(100 * value)} %` : unit === "nats" ? `${digits(value)} nats` : `score ${digits(value)}`;
 }
 
 export function timesText(value, uniform) {
@@ -174,7 +174,7 @@ class Reader {
     this.bar = element("span", "bar");
     this.low = element("span", "", "0");
     this.high = element("span");
-    this.scaleName = element("span", "name", data.unit === "share" ? `share of ${data.noun}` : "score");
+    this.scaleName = element("span", "name", data.unit === "share" ? `share of ${data.noun}` : data.unit === "nats" ? "nats of the answer" : "score");
     this.legend.append(this.scaleName, this.low, this.bar, this.high);
     this.said = element("p", "said");
     this.said.setAttribute("aria-live", "polite");
@@ -478,7 +478,7 @@ class Reader {
     if (side === "input" && end === start + 1 && this.isSink(start)) return `${picked} is ${SUNK}.`;
     if (at < 0 || !(top > 0)) return side === "input" ? `${picked} was not read.` : `${where}nothing was read.`;
     const most = `“${this.name(other, at, at + 1)}” (${this.value(at)})`;
-    const verb = this.data.unit === "share" ? "was read most" : "has the highest score";
+    const verb = this.data.unit === "share" ? "was read most" : this.data.unit === "nats" ? "has the most nats" : "has the highest score";
     if (side === "input") return `${picked} ${verb} at ${most}.`;
     if (top < STANDS_OUT * this.view.uniform[at]) return `${where}none stands out; ${most} ${verb}.`;
     return `${where}${most} ${verb}.`;

@@ -54,10 +54,16 @@ def answer_rows(importance: Importance) -> np.ndarray:
 def standing_out(
     importance: Importance, rows: np.ndarray, at_most: int = AT_MOST, least: float = STANDS_OUT
 ) -> list[ReadWord]:
-    """Returns the user's words read at least ``least`` times uniform over ``rows``, strongest share first."""
+    """Returns the user's words read at least ``least`` times uniform over ``rows``, strongest share first.
+
+    For nats uniform is the mean of what is above 0.
+    """
     if len(rows) == 0:
         return []
     values, uniform = answer_mean(importance, rows)
+    if importance.unit == "nats":  # no share of anything: against an even part of all that is above 0
+        own = np.maximum(values[own_columns(importance)], 0)
+        uniform = np.full(len(values), own.mean() if len(own) else 0.0)
     found = []
     for column in own_columns(importance):
         label = importance.columns.labels[column]
@@ -96,6 +102,9 @@ def reading_sentence(importance: Importance, rows: np.ndarray, what: str, author
         tail = f" of its {share_noun(importance.method)}"
         if importance.parameters.get("sink") == "drop":
             tail += f" outside the {sinks_word(importance)}"
+    elif importance.unit == "nats":
+        parts = [f"“{r.label}” with {r.share:.3g}" for r in found]
+        return f"Over {what}, the most nats of log-probability are put down to {and_list(parts)}."
     else:
         parts = [f"“{r.label}” with a score of {r.share:.3g}" for r in found]
         tail = ""

@@ -29,10 +29,14 @@ class TimeEstimate:
     @property
     def text(self) -> str:
         """For display: "about 12 s", or a range that is marked as a guess."""
+        return self.short if self.measured else f"{self.short} (a guess from the model's size, until it was done once)"
+
+    @property
+    def short(self) -> str:
+        """For display where it is said elsewhere that a range is a guess."""
         if self.measured:
             return f"about {duration_text(self.seconds)}"
-        low, high = duration_text(self.seconds / 2), duration_text(self.seconds * 2)
-        return f"roughly {low} to {high} (a guess from the model's size, until it was done once)"
+        return f"roughly {duration_text(self.seconds / 2)} to {duration_text(self.seconds * 2)}"
 
 
 def duration_text(seconds: float) -> str:

@@ -21,7 +21,8 @@ BACKWARD = 3
 """A backward pass with its forward pass costs about as much as three forward passes."""
 POINTS = 16
 ABOUT = (
-    "These methods run the model again on this prompt. The result is kept with the run, and the method joins the list."
+    "These methods run the model again on this prompt. The result is kept with the run, and the method joins the list. "
+    "Times are estimates."
 )
 
 
@@ -43,7 +44,7 @@ def more_methods(trace: Trace) -> None:
             return
         for name in missing:
             text, button = st.columns([4, 1], vertical_alignment="center")
-            time = estimate_time(trace, _passes(trace, name)).text
+            time = estimate_time(trace, _passes(trace, name)).short
             text.markdown(f"**{METHODS[name].label}** · {METHODS[name].about} Takes {time}.")
             button.button("Compute", key=f"more_{name}", on_click=_start, args=(trace, name, slot), width="stretch")
 

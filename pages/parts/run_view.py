@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import streamlit as st
 
-from core.charts.html_page import NOT_SAID
+from core.charts.html_page import caveat
 from core.charts.shaded_texts import shaded_texts_data
 from core.errors import HeedError
 from core.importance import DEFAULT_METHOD
@@ -91,7 +91,7 @@ def _whole(trace: Trace, present: bool) -> None:
         figure = draw(trace, words, chosen, picked)
         league = load_league(trace.request.model.fingerprint)
         st.caption(f":material/fact_check: {escape_markdown(verdict(league, chosen.method))} [Trust](trust)")
-        st.caption(NOT_SAID)
+        st.caption(caveat(words.unit))
     run_downloads(trace, words, chosen, figure, sentence)
     more_methods(trace)
     method_check(trace, chosen)

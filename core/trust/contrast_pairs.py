@@ -1,0 +1,150 @@
+"""Why this word rather than that one: how high methods rank the words that decide, on pairs with the evidence marked.
+
+A pair is the beginning of a sentence, the word that goes on rightly, a word that does not, and the evidence: the words
+of the beginning that make the first right ("This goose" -> is / are, evidence "goose"). The patterns are those of
+eleven subsets of BLiMP (Warstadt et al. 2020) on which Yin & Neubig (2022) and Ferrando et al. (2023) report; the
+sentences in data/minimal_pairs.json were written for this project. The measure is theirs: the mean of 1 / (rank of the
+evidence among the words of the beginning), for the log-odds of the right word over the wrong one where a method can be
+asked for them.
+
+Needs a model. Guarded by tests/core/test_trust_contrast_pairs.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..capture import capture
+from ..capture.build_request import make_request
+from ..errors import MethodError, PromptError
+from ..importance import METHODS, explain, offered_methods, own_units
+from ..probe import attribute, knock_out
+from ..progress import Progress, no_progress
+from ..records import ATTRIBUTIONS, HeadWeights, Trace
+from .trust_prompts import DATA
+
+FIELDS = ("subset", "prefix", "target", "foil", "evidence")
+CONTRASTED = ("leave-one-out", "input-x-gradient", "integrated-gradients", "attention-x-gradient")
+"""Methods that are asked for the log-odds; the others read the step that wrote the right word."""
+
+
+@dataclass(frozen=True)
+class ContrastPair:
+    """One beginning and the two words."""
+
+    subset: str
+    prefix: str
+    target: str
+    foil: str
+    evidence: str
+
+    def __post_init__(self) -> None:
+        if self.evidence not in self.prefix or not self.evidence or self.target == self.foil:
+            raise PromptError(
+                f"“{self.prefix}”: the evidence must stand in the beginning, and the two words must differ."
+            )
+
+
+def read_pairs(path: Path | None = None) -> list[ContrastPair]:
+    """Reads pairs from JSON (a list) or JSON lines with FIELDS; None: those that ship. Raises PromptError."""
+    text = (path or DATA / "minimal_pairs.json").read_text(encoding="utf-8")
+    try:
+        rows = (
+            json.loads(text)
+            if text.lstrip().startswith("[")
+            else [json.loads(t) for t in text.splitlines() if t.strip()]
+        )
+        return [ContrastPair(*(str(row[name]) for name in FIELDS)) for row in rows]
+    except (ValueError, KeyError, TypeError) as error:
+        raise PromptError(f"{path} has no pairs ({error}): give {', '.join(FIELDS)} for each.") from None
+
+
+def first_token(model: Any, word: str) -> int:
+    """Returns the id of the first token of ``word`` inside a sentence."""
+    return int(model.tokenizer.encode(" " + word, add_special_tokens=False)[0])
+
+
+def pair_ranks(model: Any, pair: ContrastPair, weights: HeadWeights | None = None) -> dict[str, float]:
+    """Returns {method: 1 / rank of the evidence}, "random" (its expectation) and "right" (1 where the model is).
+
+    Raises MethodError where both words begin with the same token.
+    """
+    target, foil = first_token(model, pair.target), first_token(model, pair.foil)
+    if target == foil:
+        raise MethodError(f"“{pair.target}” and “{pair.foil}” begin with the same token of this model.")
+    traces = [
+        capture(model, make_request(model.key, pair.prefix, answer=[token], raw=True)) for token in (target, foil)
+    ]
+    trace = traces[0]
+    probes = [knock_out(model, one, "word") for one in traces]
+    words = probes[0].units
+    own = own_units(trace.tokens, words)
+    evidence = np.isin(own, _holding(trace, words, pair.evidence, own))
+    given: dict[str, Any] = {} if weights is None else {"weights": weights}
+    values = {}
+    for kind in ATTRIBUTIONS:
+        try:
+            given[kind] = attribute(model, trace, kind, [(0, 1)], against=foil if kind in CONTRASTED else None)
+        except MethodError:
+            continue
+    for name in offered_methods(trace, given):
+        if not METHODS[name].picks:
+            found = explain(trace, name, sink="separate", granularity="word", given=given)
+            values[name] = found.values[0].astype(float)
+    values["leave-one-out"] = probes[0].effect[:, 0] - probes[1].effect[:, 0]
+    ranks = {name: _reciprocal(value[own], evidence) for name, value in values.items()}
+    count = len(own)
+    ranks["random"] = (
+        float(np.mean(1 / np.arange(1, count + 1))) if evidence.sum() == 1 else _random(count, int(evidence.sum()))
+    )
+    ranks["right"] = float(traces[0].logprobs[0] > traces[1].logprobs[0])
+    return ranks
+
+
+def _holding(trace: Trace, words: Any, part: str, own: np.ndarray) -> np.ndarray:
+    """Returns int [n]: the words that overlap ``part`` of the user's text."""
+    text = trace.tokens.sources[int(words.message[own[0]])].text
+    at = text.index(part)
+    return own[(words.start[own] < at + len(part)) & (words.end[own] > at)]
+
+
+def _reciprocal(values: np.ndarray, evidence: np.ndarray) -> float:
+    """Returns 1 / rank of the first evidence; ties share the mean of their ranks."""
+    best = np.nanmax(np.where(evidence, np.nan_to_num(values), -np.inf))
+    others = np.nan_to_num(values)
+    return float(1 / (1 + (others > best + 1e-12).sum() + ((abs(others - best) <= 1e-12).sum() - 1) / 2))
+
+
+def _random(count: int, marked: int) -> float:
+    """Returns the expectation of 1 / (rank of the first of ``marked``) in a random order of ``count``."""
+    rng = np.random.default_rng(0)
+    return float(np.mean([1 / (1 + rng.permutation(count)[:marked].min()) for _ in range(2000)]))
+
+
+def contrast_table(
+    model: Any, pairs: Iterable[ContrastPair], weights: HeadWeights | None = None, progress: Progress = no_progress
+) -> pd.DataFrame:
+    """Returns the mean reciprocal rank by subset (rows, "all" last) and method (columns), and "right" and "pairs"."""
+    listed: Sequence[ContrastPair] = list(pairs)
+    rows = []
+    for i, pair in enumerate(listed):
+        progress(i / len(listed), f"Pair {i + 1} of {len(listed)}", None)
+        try:
+            rows.append({"subset": pair.subset, "pairs": 1} | pair_ranks(model, pair, weights))
+        except MethodError:
+            continue
+    table = pd.DataFrame(rows)
+    if table.empty:
+        raise MethodError("No pair could be measured: this model begins both words of each with the same token.")
+    means = table.groupby("subset").mean(numeric_only=True)
+    means["pairs"] = table.groupby("subset").size()
+    means.loc["all"] = table.mean(numeric_only=True)
+    means.loc["all", "pairs"] = len(table)
+    return means
