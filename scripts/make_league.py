@@ -16,7 +16,7 @@ from typing import Any
 
 from core.models import in_bfloat16, load_model
 from core.trust.league import League
-from core.trust.league_files import SHIPPED, league_folder, save_league
+from core.trust.league_files import SHIPPED_LEAGUES, league_folder, save_league
 from core.trust.measure_league import league_of, measure_league
 from core.trust.measurement import read_measurement
 from core.trust.trust_prompts import built_in_prompts
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     model = load_model(asked.model)
     league = _kept(model) if asked.kept else measure_league(model, scorer=in_bfloat16(model), progress=_say)
-    save_league(league, SHIPPED / model.key.fingerprint[:16])
+    save_league(league, SHIPPED_LEAGUES / model.key.fingerprint[:16])
     _print(league)
     return 0
 

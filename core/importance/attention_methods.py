@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from .method_input import CHUNK, MethodInput
+from .method_input import MAPS_AT_ONCE, MethodInput
 
 
 def mean_attention(source: MethodInput) -> np.ndarray:
     """Returns float32 [step, key]: the mean over the picked maps."""
     rows, maps = source.rows, source.maps
     total = np.zeros_like(rows.packed[0][source.steps], np.float32)
-    for first in range(0, len(maps), CHUNK):
-        total += rows.weights(maps[first : first + CHUNK], source.steps).sum(0)
+    for first in range(0, len(maps), MAPS_AT_ONCE):
+        total += rows.weights(maps[first : first + MAPS_AT_ONCE], source.steps).sum(0)
     return total / np.float32(len(maps))
 
 
@@ -28,8 +28,8 @@ def strongest_head(source: MethodInput) -> np.ndarray:
     """Returns float32 [step, key]: for every key the largest weight of any picked map; does not sum to 1."""
     rows, maps = source.rows, source.maps
     best = np.zeros(rows.packed.shape[1:], np.float32)
-    for first in range(0, len(maps), CHUNK):
-        np.maximum(best, rows.weights(maps[first : first + CHUNK]).max(0), out=best)
+    for first in range(0, len(maps), MAPS_AT_ONCE):
+        np.maximum(best, rows.weights(maps[first : first + MAPS_AT_ONCE]).max(0), out=best)
     return best
 
 
@@ -37,8 +37,8 @@ def written_lengths(source: MethodInput) -> np.ndarray:
     """Returns float32 [step, key]: weight times the length of what is written, mean over the picked maps."""
     rows, maps = source.rows, source.maps
     total = np.zeros_like(rows.packed[0][source.steps], np.float32)
-    for first in range(0, len(maps), CHUNK):
-        part = maps[first : first + CHUNK]
+    for first in range(0, len(maps), MAPS_AT_ONCE):
+        part = maps[first : first + MAPS_AT_ONCE]
         total += np.einsum("msk,mk->sk", rows.weights(part, source.steps), source.norms(part))
     return total / np.float32(len(maps))
 
@@ -58,8 +58,8 @@ def excess(source: MethodInput) -> np.ndarray:
     usual = trace.answer_steps if len(trace.answer_steps) else np.arange(trace.steps)
     p, own = trace.prompt_length, np.arange(trace.prompt_length, len(trace.tokens) - 1)
     total = np.zeros(rows.packed.shape[1:], np.float32)
-    for first in range(0, len(maps), CHUNK):
-        weights = rows.weights(maps[first : first + CHUNK])
+    for first in range(0, len(maps), MAPS_AT_ONCE):
+        weights = rows.weights(maps[first : first + MAPS_AT_ONCE])
         median = np.zeros((len(weights), weights.shape[2]), np.float32)
         median[:, :p] = np.median(weights[:, usual, :p], axis=1)
         for key in own:
@@ -80,8 +80,8 @@ def learned_heads(source: MethodInput) -> np.ndarray:
     used = source.maps[share > 0]
     share = share[share > 0]
     total = np.zeros_like(rows.packed[0][source.steps], np.float32)
-    for first in range(0, len(used), CHUNK):
-        part, by = used[first : first + CHUNK], share[first : first + CHUNK]
+    for first in range(0, len(used), MAPS_AT_ONCE):
+        part, by = used[first : first + MAPS_AT_ONCE], share[first : first + MAPS_AT_ONCE]
         if learned.reads == "written":
             total += np.einsum("msk,mk->sk", rows.weights(part, source.steps), source.norms(part) * by[:, None])
         else:

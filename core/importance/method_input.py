@@ -1,4 +1,7 @@
-"""What a method is given: a run, the picked layers and heads, and the records that it needs beside the run."""
+"""What a method is given: a run, the picked layers and heads, and the records that it needs beside the run.
+
+Guarded by tests/core/test_importance_methods.py.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 
 from ..records import Rows, Trace
 
-CHUNK = 16
+MAPS_AT_ONCE = 16
 """Maps decoded together: keeps memory at a few MB whatever the model."""
 
 

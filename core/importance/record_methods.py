@@ -1,7 +1,6 @@
 """The methods that read a record beside the run: words hidden, a surrogate, a backward pass, attention rolled out.
 
-Functions ``(MethodInput) -> float32 [step, key]``, named in ``METHODS``. Guarded by tests/core/test_importance.py and
-tests/core/test_importance_record_methods.py.
+Functions ``(MethodInput) -> float32 [step, key]``, named in ``METHODS``. Guarded by tests/core/test_importance.py.
 """
 
 from __future__ import annotations

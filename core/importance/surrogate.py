@@ -5,7 +5,7 @@ behind each of these prompts, and a Lasso predicts the score from what was left.
 parts. As there, what was left is standardised, the score is taken per answer token, and the penalty is 0.01; other than
 there, the score is the log-probability and not its logit, in nats like every other number of Heed.
 
-Pure numpy and scikit-learn. Guarded by tests/core/test_importance_surrogate.py: an exactly linear model is found.
+Pure numpy and scikit-learn. Guarded by tests/core/test_importance.py: an exactly linear model is found.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ import torch
 from ..errors import CaptureError, is_out_of_memory
 from .attention import Recorder, recording
 from .token_masking import HiddenTokens, hide_tokens
-from .upcasting import HALF, Float32
+from .upcasting import HALF_PRECISION, Float32
 
 TOKENS, NEW = 24, 3
 """Tokens that are read in one pass, and generated after them."""
@@ -194,7 +194,7 @@ def row_problems(hf: Any) -> list[str]:
 
     Computed in float32 whatever the weights are stored in; where a family cannot be, in its own precision.
     """
-    if hf.dtype in HALF:
+    if hf.dtype in HALF_PRECISION:
         try:
             with Float32():
                 return _with_small_limits(hf)

@@ -14,7 +14,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
 
-HALF = (torch.bfloat16, torch.float16)
+HALF_PRECISION = (torch.bfloat16, torch.float16)
 _DTYPE: Any = torch.Tensor.dtype.__get__
 _SAME = {
     getattr(torch.Tensor, name).__get__ for name in ("shape", "device", "ndim", "grad", "requires_grad", "is_leaf")
@@ -30,7 +30,7 @@ class Float32(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is _DTYPE:
             found = func(*args)
-            return torch.float32 if found in HALF else found
+            return torch.float32 if found in HALF_PRECISION else found
         if func in _SAME:
             return func(*args, **kwargs)
         return func(*tree_map(_widened, args), **tree_map(_widened, kwargs))
@@ -40,5 +40,5 @@ def _widened(value: Any) -> Any:
     """Returns float32 for a half-precision tensor or dtype; everything else as it is."""
     if isinstance(value, torch.Tensor):
         with torch._C.DisableTorchFunction():
-            return value.float() if value.dtype in HALF else value
-    return torch.float32 if isinstance(value, torch.dtype) and value in HALF else value
+            return value.float() if value.dtype in HALF_PRECISION else value
+    return torch.float32 if isinstance(value, torch.dtype) and value in HALF_PRECISION else value

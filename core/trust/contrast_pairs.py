@@ -66,22 +66,23 @@ def read_pairs(path: Path | None = None) -> list[ContrastPair]:
         raise PromptError(f"{path} has no pairs ({error}): give {', '.join(FIELDS)} for each.") from None
 
 
-def first_token(model: Any, word: str) -> int:
-    """Returns the id of the first token of ``word`` inside a sentence."""
-    return int(model.tokenizer.encode(" " + word, add_special_tokens=False)[0])
+def _answers(model: Any, pair: ContrastPair) -> tuple[list[int], list[int]]:
+    """Returns the ids of both words up to the first token in which they differ."""
+    words = [model.tokenizer.encode(" " + word, add_special_tokens=False) for word in (pair.target, pair.foil)]
+    shared = next((i for i, (x, y) in enumerate(zip(*words, strict=False)) if x != y), None)
+    if shared is None:
+        raise MethodError(f"“{pair.target}” and “{pair.foil}” begin alike for this model: they cannot be told apart.")
+    return words[0][: shared + 1], words[1][: shared + 1]
 
 
 def pair_ranks(model: Any, pair: ContrastPair, weights: HeadWeights | None = None) -> dict[str, float]:
     """Returns {method: 1 / rank of the evidence}, "random" (its expectation) and "right" (1 where the model is).
 
-    Raises MethodError where both words begin with the same token.
+    The words are compared at the first token in which they differ. Raises MethodError where there is none.
     """
-    target, foil = first_token(model, pair.target), first_token(model, pair.foil)
-    if target == foil:
-        raise MethodError(f"“{pair.target}” and “{pair.foil}” begin with the same token of this model.")
-    traces = [
-        capture(model, make_request(model.key, pair.prefix, answer=[token], raw=True)) for token in (target, foil)
-    ]
+    answers = _answers(model, pair)
+    step, foil = len(answers[0]) - 1, answers[1][-1]
+    traces = [capture(model, make_request(model.key, pair.prefix, answer=ids, raw=True)) for ids in answers]
     trace = traces[0]
     probes = [knock_out(model, one, "word") for one in traces]
     words = probes[0].units
@@ -91,20 +92,22 @@ def pair_ranks(model: Any, pair: ContrastPair, weights: HeadWeights | None = Non
     values = {}
     for kind in ATTRIBUTIONS:
         try:
-            given[kind] = attribute(model, trace, kind, [(0, 1)], against=foil if kind in CONTRASTED else None)
+            given[kind] = attribute(
+                model, trace, kind, [(step, step + 1)], against=foil if kind in CONTRASTED else None
+            )
         except MethodError:
             continue
     for name in offered_methods(trace, given):
         if not METHODS[name].picks:
             found = explain(trace, name, sink="separate", granularity="word", given=given)
-            values[name] = found.values[0].astype(float)
-    values["leave-one-out"] = probes[0].effect[:, 0] - probes[1].effect[:, 0]
+            values[name] = found.values[step].astype(float)
+    values["leave-one-out"] = probes[0].effect[:, step] - probes[1].effect[:, step]
     ranks = {name: _reciprocal(value[own], evidence) for name, value in values.items()}
     count = len(own)
     ranks["random"] = (
         float(np.mean(1 / np.arange(1, count + 1))) if evidence.sum() == 1 else _random(count, int(evidence.sum()))
     )
-    ranks["right"] = float(traces[0].logprobs[0] > traces[1].logprobs[0])
+    ranks["right"] = float(traces[0].logprobs[step] > traces[1].logprobs[step])
     return ranks
 
 
@@ -142,7 +145,7 @@ def contrast_table(
             continue
     table = pd.DataFrame(rows)
     if table.empty:
-        raise MethodError("No pair could be measured: this model begins both words of each with the same token.")
+        raise MethodError("No pair could be measured: this model cannot tell the words of any apart.")
     means = table.groupby("subset").mean(numeric_only=True)
     means["pairs"] = table.groupby("subset").size()
     means.loc["all"] = table.mean(numeric_only=True)

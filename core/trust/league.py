@@ -20,9 +20,9 @@ from scipy import stats
 from ..importance import METHODS
 from ..records import HeadWeights
 from .faithfulness import BASELINES, datamodelling_scores
-from .measurement import TOPS, PromptMeasurement, top_masks
+from .measurement import TOP_UNITS, PromptMeasurement, top_masks
 
-MEASURES = {
+LEAGUE_MEASURES = {
     "hidden": "Rank correlation, sentences hidden",
     "removed": "Rank correlation, sentences removed",
     "leaving_out": "Rank correlation with leaving out",
@@ -40,7 +40,7 @@ LEAST = 10
 
 
 def score_prompts(measured: Sequence[PromptMeasurement]) -> pd.DataFrame:
-    """Returns a row for each prompt and method or baseline: prompt, kind, split, tokens, right, method, MEASURES."""
+    """Returns a row for each prompt and method or baseline: prompt, kind, split, tokens, right, method, measures."""
     rows = []
     for one in measured:
         halves, alone = one.halves, one.alone
@@ -65,17 +65,17 @@ def score_prompts(measured: Sequence[PromptMeasurement]) -> pd.DataFrame:
                     "method": name,
                     **{mode: found[name].score for mode, found in by.items()},
                     "leaving_out": np.nan if name == "leave-one-out" else _rank(value[one.able], lost),
-                    "deletion": -tops[: len(TOPS)].mean(),
-                    "insertion": tops[len(TOPS) :].mean(),
+                    "deletion": -tops[: len(TOP_UNITS)].mean(),
+                    "insertion": tops[len(TOP_UNITS) :].mean(),
                     "evidence": _evidence_first(one, value),
                 }
             )
-    columns = ["prompt", "kind", "split", "tokens", "right", "method", *MEASURES]
+    columns = ["prompt", "kind", "split", "tokens", "right", "method", *LEAGUE_MEASURES]
     return pd.DataFrame(rows, columns=columns)
 
 
 def _tops(one: PromptMeasurement, value: np.ndarray) -> np.ndarray:
-    """Returns float64 [2 x TOPS]: log-probability with the first units hidden, then with these alone; NaN unscored."""
+    """Returns float64 [2 x TOP_UNITS]: log-probability with the first units hidden, then with these alone."""
     return one.logprob_of(top_masks(value, one.able))
 
 

@@ -22,7 +22,7 @@ from .league import League
 from .trust_prompts import DATA
 
 LOG = logging.getLogger("heed")
-SHIPPED = DATA / "leagues"
+SHIPPED_LEAGUES = DATA / "leagues"
 SCORES, FACTS, HEADS = "scores.csv", "league.json", "heads.json"
 
 
@@ -33,7 +33,7 @@ def league_folder(fingerprint: str) -> Path:
 
 def load_league(fingerprint: str) -> League | None:
     """Returns the league of a model, or None where nothing is known about it."""
-    for folder, shipped in ((league_folder(fingerprint), False), (SHIPPED / fingerprint[:16], True)):
+    for folder, shipped in ((league_folder(fingerprint), False), (SHIPPED_LEAGUES / fingerprint[:16], True)):
         try:
             changed = (folder / FACTS).stat().st_mtime_ns
         except OSError:

@@ -2,7 +2,7 @@
 
 ``scorer`` may be the same model in bfloat16: on processors that have it the variants are scored several times faster
 (on 8 prompts of two models log-probabilities under halves differ by 0.1 to 0.2 nats where they spread over 6 to 12).
-Guarded by tests/core/test_trust_measurement.py.
+Guarded by tests/core/test_trust_league.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..capture import capture
 from ..capture.build_request import make_request
 from ..errors import MethodError
 from ..importance import METHODS, explain_by, find_sinks, offered_methods, own_units
-from ..importance.method_input import CHUNK, MethodInput
+from ..importance.method_input import MAPS_AT_ONCE, MethodInput
 from ..importance.surrogate import fit_surrogate, random_masks
 from ..probe import attribute, hide_units
 from ..progress import IsCancelled, never_cancelled
@@ -170,8 +170,8 @@ def _by_head(trace: Trace, units: Units) -> tuple[np.ndarray, np.ndarray, np.nda
     )
     known = trace.norms is not None and trace.norms.shape[2] > 0
     read, written = [], []
-    for first in range(0, len(source.maps), CHUNK):
-        part = source.maps[first : first + CHUNK]
+    for first in range(0, len(source.maps), MAPS_AT_ONCE):
+        part = source.maps[first : first + MAPS_AT_ONCE]
         mean = trace.rows.weights(part, trace.answer_steps, np.arange(p)).mean(1)
         mean[:, sinks] = 0
         read.append(units.sum(mean))

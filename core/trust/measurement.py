@@ -4,7 +4,7 @@ Everything that needed the model is kept as ``PromptMeasurement``: every hidden 
 of each sentence by each method, and what every single head read there. All measures of faithfulness, and the weights of
 heads, are computed from these afterwards, so that a new method costs only the variants that it alone asks for.
 
-Pure numpy. Guarded by tests/core/test_trust_measurement.py.
+Pure numpy. Guarded by tests/core/test_trust_head_fit.py.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .faithfulness import MASKS, half_masks
 from .trust_prompts import TrustPrompt
 
 LEARNED = "learned-heads"
-TOPS = (1, 3, 5)
+TOP_UNITS = (1, 3, 5)
 """How many of the units that a method calls most important are hidden, and are kept alone."""
 
 
@@ -94,10 +94,10 @@ class PromptMeasurement:
 
 
 def top_masks(values: np.ndarray, able: np.ndarray) -> np.ndarray:
-    """Returns bool [2 x TOPS, U]: the first 1, 3, 5 units by ``values`` hidden, then all but these hidden."""
+    """Returns bool [2 x TOP_UNITS, U]: the first 1, 3, 5 units by ``values`` hidden, then all but these hidden."""
     order = np.flatnonzero(able)[np.argsort(-values[able], kind="stable")]
-    hidden = np.zeros((len(TOPS), len(able)), bool)
-    for row, count in zip(hidden, TOPS, strict=True):
+    hidden = np.zeros((len(TOP_UNITS), len(able)), bool)
+    for row, count in zip(hidden, TOP_UNITS, strict=True):
         row[order[:count]] = True
     return np.concatenate([hidden, able & ~hidden])
 

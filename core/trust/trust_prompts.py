@@ -9,7 +9,7 @@
 Every prompt belongs to one split: ``fit`` (weights of heads are fitted on it), ``choose`` (the method of the first
 picture is chosen on it) or ``report`` (what is told about methods comes from it). Generated kinds come from a fixed
 seed; texts lie in data/ and were written for this project, about people and places that do not exist. A set of one's
-own is read by ``read_prompts``. Guarded by tests/core/test_trust_prompts.py.
+own is read by ``read_own_prompts``. Guarded by tests/core/test_trust_prompts.py.
 """
 
 from __future__ import annotations
@@ -330,7 +330,7 @@ COLUMNS = ("prompt", "kind", "evidence", "question", "answer")
 """What a set of one's own may give for each prompt; only ``prompt`` is needed."""
 
 
-def read_prompts(data: bytes, name: str) -> tuple[TrustPrompt, ...]:
+def read_own_prompts(data: bytes, name: str) -> tuple[TrustPrompt, ...]:
     """Reads a set of one's own: JSON lines or CSV (by the ending of ``name``) with COLUMNS.
 
     ``evidence``: a sentence of the prompt, or a list of them (in CSV one a line). ``answer``: words that a right answer

@@ -11,7 +11,7 @@ import pytest
 from core import settings
 from core.errors import Cancelled, MethodError
 from core.trust.head_fit import fit_heads
-from core.trust.league import MEASURES, League, first_method, score_prompts
+from core.trust.league import LEAGUE_MEASURES, League, first_method, score_prompts
 from core.trust.league_files import head_weights, league_folder, load_league, save_league
 from core.trust.measurement import read_measurement, with_learned
 from core.trust.trust_prompts import TrustPrompt
@@ -102,7 +102,7 @@ def test_a_league_comes_back_from_its_files(league: League, tmp_path: Path, monk
     found = load_league(F)
     assert found.model == "Model M" and found.facts == {"scored_in": "float32", "shipped": False}
     assert league_sentence(found.part()) == league_sentence(league.part())
-    for measure in MEASURES:
+    for measure in LEAGUE_MEASURES:
         np.testing.assert_allclose(found.wide(measure), league.wide(measure), atol=6e-4)
     assert head_weights(F).weights.sum() == pytest.approx(1)
     assert load_league("0" * 64) is None

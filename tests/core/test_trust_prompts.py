@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import PromptError
 from core.trust.measure_sets import part_of_set, set_seconds
-from core.trust.trust_prompts import COUNTS, KINDS, TrustPrompt, built_in_prompts, read_prompts
+from core.trust.trust_prompts import COUNTS, KINDS, TrustPrompt, built_in_prompts, read_own_prompts
 
 
 def test_there_are_as_many_of_each_kind_and_split_as_said_and_none_twice() -> None:
@@ -65,11 +65,11 @@ def test_a_part_of_the_set_has_all_kinds_and_splits() -> None:
 def test_own_sets_are_read_from_csv_and_json_lines() -> None:
     line = {"prompt": "A is B. C is D. What is A?", "evidence": "A is B.", "question": "What is A?", "answer": "b"}
     bare = {"prompt": "Say something."}
-    found = read_prompts("\n".join(map(json.dumps, [line, bare, line])).encode(), "x.jsonl")
+    found = read_own_prompts("\n".join(map(json.dumps, [line, bare, line])).encode(), "x.jsonl")
     assert [p.evidence for p in found] == [("A is B.",), ()] and found[0].answered("It is B") is True
     assert found[1].answered("whatever") is None and found[0].kind == "own"
     table = 'prompt,answer,evidence\n"A is B. C is D.",b,"A is B.\nC is D."\n'
-    assert read_prompts(table.encode(), "x.CSV")[0].evidence == ("A is B.", "C is D.")
+    assert read_own_prompts(table.encode(), "x.CSV")[0].evidence == ("A is B.", "C is D.")
 
 
 @pytest.mark.parametrize(
@@ -87,4 +87,4 @@ def test_own_sets_are_read_from_csv_and_json_lines() -> None:
 )
 def test_bad_sets_are_told_with_their_line(data: bytes, name: str, told: str) -> None:
     with pytest.raises(PromptError, match=told):
-        read_prompts(data, name)
+        read_own_prompts(data, name)

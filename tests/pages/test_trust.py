@@ -69,7 +69,7 @@ def test_the_page_shows_the_league_of_the_model_and_every_measure(visit) -> None
 
 
 def test_a_model_of_which_nothing_is_known_can_be_measured_once(visit, busy, monkeypatch) -> None:
-    monkeypatch.setattr("core.trust.league_files.SHIPPED", league_folder("none"))
+    monkeypatch.setattr("core.trust.league_files.SHIPPED_LEAGUES", league_folder("none"))
     app = fine(visit("trust"))
     assert "Nothing is known about this model yet" in texts(app) and "60 prompts, roughly" in texts(app)
     app.button(key="trust_button").click().run()

@@ -12,10 +12,10 @@ from core.models.catalogue import CATALOGUE
 from core.models.model_key import known_ref, resolve
 from core.records import ModelKey
 from core.trust.faithfulness import BASELINES
-from core.trust.league import LONG, MEASURES, League
+from core.trust.league import LEAGUE_MEASURES, LONG, League
 from core.trust.league_files import load_league
 from core.trust.measure_sets import part_of_set, set_seconds
-from core.trust.trust_prompts import COLUMNS, KINDS, TrustPrompt, built_in_prompts, read_prompts
+from core.trust.trust_prompts import COLUMNS, KINDS, TrustPrompt, built_in_prompts, read_own_prompts
 from core.trust.verdicts import league_rows, league_sentence
 from pages.parts import job_progress
 from pages.parts.markdown_escape import escape_markdown
@@ -77,8 +77,8 @@ def _league(league: League) -> None:
     there = [k for k in KIND_LABELS if k is None or reported.part("report", k).prompts]
     own = [k for k in sorted(reported.scores.kind.unique()) if k not in KINDS]
     kind = left.selectbox("Prompts", [*there, *own], format_func=lambda k: KIND_LABELS.get(k, str(k)), key="trust_kind")
-    measures = [name for name in MEASURES if reported.scores[name].notna().any()]
-    measure = right.selectbox("Measure", measures, format_func=MEASURES.__getitem__, key="trust_measure")
+    measures = [name for name in LEAGUE_MEASURES if reported.scores[name].notna().any()]
+    measure = right.selectbox("Measure", measures, format_func=LEAGUE_MEASURES.__getitem__, key="trust_measure")
     st.caption(ABOUT_MEASURES[measure])
     part = reported if kind is None else reported.part("report", kind)
     rows = league_rows(part, measure, [*part.methods, *BASELINES])
@@ -97,7 +97,7 @@ def _chart(table: pd.DataFrame, measure: str, part: League) -> None:
     drawn = drawn.sort_values("baseline", kind="stable")
     chart = interval_rows_chart(
         drawn[["group", "row", "series", "value", "low", "high"]],
-        title=f"{MEASURES[measure]}, mean of {part.prompts} prompts with 95 % interval",
+        title=f"{LEAGUE_MEASURES[measure]}, mean of {part.prompts} prompts with 95 % interval",
         axis="share of prompts"
         if measure == "evidence"
         else "nats"
@@ -184,7 +184,7 @@ def _own_prompts() -> tuple[TrustPrompt, ...]:
     if file is None:
         return ()
     try:
-        return part_of_set(read_prompts(file.getvalue(), file.name), None)
+        return part_of_set(read_own_prompts(file.getvalue(), file.name), None)
     except HeedError as error:
         st.error(escape_markdown(str(error)), icon=":material/error:")
         return ()
