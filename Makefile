@@ -4,7 +4,7 @@
 
 PYTHON = .venv/bin/python
 
-.PHONY: run demo test check bench calibrate docs lint format venv dev torch-cpu clean
+.PHONY: run demo test check bench calibrate calibrate-heads docs lint format venv dev torch-cpu clean
 
 run: venv        ## start the dashboard and print its address
 	@exec $(PYTHON) -m core app
@@ -30,6 +30,9 @@ calibrate: dev   ## do the statistics of Findings tell the truth where it is kno
 	@$(PYTHON) -m core.study.statistics.calibration --save docs/calibration.md \
 	    $(if $(EXAMPLE),--table $(EXAMPLE) --features $(FEATURES) --metrics $(METRICS)) $(ARGS); first=$$?; \
 	$(PYTHON) -m core.study.findings.hard_designs --add docs/calibration.md && exit $$first
+
+calibrate-heads: dev   ## measure MODEL=... for the page Trust and learn weights of its heads: hours
+	@$(PYTHON) -m scripts.make_league $(MODEL) $(ARGS)
 
 docs: dev        ## the documentation as a site, in site/
 	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet && echo "site/index.html"

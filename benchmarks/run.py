@@ -4,7 +4,8 @@ Machines are noisy, so every figure is a ratio of neighbours: the two sides run 
 then A; what is printed is the median of the pairs' ratios with their quartiles. Plain means the library's own
 ``generate`` and forward pass on sdpa over a second copy of the same weights. Nothing here is a test.
 
-    python -m benchmarks.run [--pairs 15] [--only generate|score|memory|cached|stability|knockout|study] [--full]
+    python -m benchmarks.run [--pairs 15] [--only generate|score|memory|cached|stability|knockout|study|attributing]
+                                [--full]
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from benchmarks.attributing import attributing
 from benchmarks.knockout import knockout
 from benchmarks.stability import stability
 from benchmarks.studying import study
@@ -205,7 +207,8 @@ def main() -> None:
     """Runs the benchmarks that were asked for and prints a line each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=PAIRS)
-    parser.add_argument("--only", choices=("generate", "score", "memory", "cached", "stability", "knockout", "study"))
+    parts = ("generate", "score", "memory", "cached", "stability", "knockout", "study", "attributing")
+    parser.add_argument("--only", choices=parts)
     parser.add_argument("--full", action="store_true", help="knockout: time Captum at 64 x 64 too, many minutes")
     asked = parser.parse_args()
     say(f"Heed {__version__}: median ratio [quartiles], median seconds")
@@ -221,6 +224,8 @@ def main() -> None:
         knockout(bench, say, asked.full)
     if bench is not None and asked.only in (None, "study"):
         study(bench.model, say)
+    if bench is not None and asked.only in (None, "attributing"):
+        attributing(bench.model, compare, say, min(asked.pairs, 5))
     if asked.only in (None, "memory"):
         memory()
 
