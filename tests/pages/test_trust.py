@@ -107,3 +107,13 @@ def test_methods_that_run_the_model_again_are_offered_with_their_time_and_join_t
     app = fine(app.selectbox(key="method").set_value("input-x-gradient").run())
     assert METHODS["input-x-gradient"].label in app.selectbox(key="method").options
     assert store.load_attribution(trace.id, "rollout") is None and store.load_attribution("x", "rollout") is None
+
+
+def test_compare_says_what_is_known_of_each_columns_method(visit) -> None:
+    from core.models.catalogue import CATALOGUE
+
+    for name in list(CATALOGUE)[:2]:
+        league(resolve(name).fingerprint)
+    app = fine(visit("compare"))
+    told = [c.value for c in app.caption if "[Trust](trust)" in str(c.value)]
+    assert len(told) == 1 and "A, B: " in told[0] and "On 15 prompts “Mean of all heads”" in told[0]

@@ -13,10 +13,13 @@ from core.charts.aligned_heatmaps import heatmaps
 from core.charts.text_labels import significant_digits
 from core.charts.word_differences import difference_chart
 from core.comparing import tidy_comparison
+from core.trust.league_files import load_league
+from core.trust.verdicts import verdict
 from pages.parts.compare.column_texts import mark_unit, marked_unit
 from pages.parts.compare.matched_columns import MatchedColumns, Name
 from pages.parts.compare.views.column_picker import pick_pair, totals_sentence
 from pages.parts.frame import is_phone
+from pages.parts.markdown_escape import escape_markdown
 from pages.parts.views.view_figure import ViewFigure, draw_chart
 
 SHOWN_COLUMNS = "compare_pair"
@@ -39,7 +42,17 @@ def heatmaps_view(all_of: MatchedColumns, shared: bool) -> ViewFigure:
     _draw(all_of, chart, "compare_heat")
     if shared and not same:
         st.caption("Shares and scores cannot have one colour scale: each column has its own here.")
+    st.caption(f":material/fact_check: {escape_markdown(_verdicts(all_of))} [Trust](trust)")
     return ViewFigure(chart, lambda: comparison_csv(all_of))
+
+
+def _verdicts(all_of: MatchedColumns) -> str:
+    """What is known of the method of each column on its model, each said once."""
+    said: dict[str, list[str]] = {}
+    for drawn in all_of.drawn:
+        told = verdict(load_league(drawn.trace.request.model.fingerprint), drawn.seen.column.method)
+        said.setdefault(told, []).append(drawn.seen.letter)
+    return " ".join(f"{', '.join(letters)}: {told}" for told, letters in said.items())
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
