@@ -136,7 +136,7 @@ METHODS: dict[str, Method] = {
         "share",
         "Attention of the heads that predict, on other prompts, what answers lose when sentences are hidden.",
         needs=("rows", "values", "weights"),
-        noun="the attention of learned heads",
+        noun="attention in learned heads",
     ),
     "leave-one-out": Method(
         "Leaving out",
