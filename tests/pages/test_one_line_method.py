@@ -122,7 +122,7 @@ def test_a_method_of_any_kind_draws_every_view_of_compare(visit, keep, kind):
     assert "Kind" in app.selectbox(key=f"c{app.session_state.columns[0].uid}_method").options and not app.warning
 
 
-@pytest.mark.parametrize("need", ["probe", "gradients", "weights"])
+@pytest.mark.parametrize("need", ["probe", "rollout", "weights"])
 def test_a_method_whose_record_is_not_there_is_not_offered(visit, keep, monkeypatch, need):
     monkeypatch.setitem(METHODS, "left-out", Method("Left out", hidden, "nats", "x", needs=(need,)))
     one, two = keep(made_up.run("One")), keep(made_up.run("Two"))
