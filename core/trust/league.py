@@ -179,14 +179,15 @@ def _interval(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def first_method(league: League | None, names: Sequence[str], default: str) -> str:
+def first_method(league: League | None, names: Sequence[str], default: str, tokens: int = 0) -> str:
     """Returns the method of the first picture: the best of ``names`` on the prompts kept for choosing.
 
-    Only where its difference to ``default`` has an interval above 0 there; otherwise ``default``.
+    Only where its difference to ``default`` has an interval above 0 there, among prompts as long as a run of
+    ``tokens`` (short or long); otherwise ``default``.
     """
     if league is None:
         return default
-    choosing = league.part("choose")
+    choosing = league.part("choose", "long" if tokens > LONG else "short")
     found = [(choosing.standing(name, against=(default,)), name) for name in names if name != default]
     better = [(s.mean, name) for s, name in found if s is not None and s.prompts >= LEAST and s.difference_low > 0]
     return max(better)[1] if better else default

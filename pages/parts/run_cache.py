@@ -104,7 +104,7 @@ def first_picture(trace: Trace) -> str:
         return DEFAULT_METHOD
     free = [name for name in readable_methods(trace) if name not in PASSES and METHODS[name].linear]
     free = [name for name in free if not METHODS[name].picks]
-    return first_method(load_league(trace.request.model.fingerprint), free, DEFAULT_METHOD)
+    return first_method(load_league(trace.request.model.fingerprint), free, DEFAULT_METHOD, len(trace.tokens))
 
 
 def readable_methods(trace: Trace | None) -> tuple[str, ...]:

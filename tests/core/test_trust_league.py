@@ -73,6 +73,7 @@ def test_the_first_picture_is_chosen_on_prompts_of_its_own_and_only_if_it_is_bet
     assert first_method(league, names, "mean-attention") == "learned-heads"
     assert first_method(league, ("mean-attention", "excess"), "mean-attention") == "mean-attention"
     assert first_method(None, names, "mean-attention") == "mean-attention"
+    assert first_method(league, names, "mean-attention", 501) == "mean-attention", "nothing long was measured"
     only = League(league.scores[league.scores.split == "report"], "", F)
     assert first_method(only, names, "mean-attention") == "mean-attention", "nothing was kept for choosing"
 
