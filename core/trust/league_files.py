@@ -1,9 +1,10 @@
 """Keeps measured prompts and the league of each model: those that ship with Heed, and those that were measured here.
 
-    HEED_HOME/trust/<fingerprint>/<set>/<prompt>.npz, scores.csv, league.json, heads.json
+    HEED_HOME/trust/<fingerprint>/<prompt>.npz, scores.csv, league.json, heads.json
     core/trust/data/leagues/<fingerprint>/ (scores.csv, league.json, heads.json)
 
-What was measured here comes before what was shipped. Guarded by tests/core/test_trust_league.py.
+What was measured here comes before what was shipped, where it has enough prompts for a verdict.
+Guarded by tests/core/test_trust_league.py.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pandas as pd
 from .. import settings
 from ..errors import StoreError
 from ..records import HeadWeights
-from .league import League
+from .league import LEAST, League
 from .trust_prompts import DATA
 
 LOG = logging.getLogger("heed")
@@ -31,8 +32,9 @@ def league_folder(fingerprint: str) -> Path:
     return settings.home_path() / "trust" / fingerprint[:16]
 
 
-def load_league(fingerprint: str) -> League | None:
-    """Returns the league of a model, or None where nothing is known about it."""
+def load_leagues(fingerprint: str) -> list[League]:
+    """Returns what is known about a model: the league measured here, then the one that ships, where there are such."""
+    leagues = []
     for folder, shipped in ((league_folder(fingerprint), False), (SHIPPED_LEAGUES / fingerprint[:16], True)):
         try:
             changed = (folder / FACTS).stat().st_mtime_ns
@@ -40,8 +42,14 @@ def load_league(fingerprint: str) -> League | None:
             continue
         found = _read(folder, changed, shipped)
         if found is not None and found.fingerprint == fingerprint:
-            return found
-    return None
+            leagues.append(found)
+    return leagues
+
+
+def load_league(fingerprint: str) -> League | None:
+    """Returns the first league of a model that has enough prompts for a verdict, else the first; None without any."""
+    leagues = load_leagues(fingerprint)
+    return next((one for one in leagues if one.part().prompts >= LEAST), leagues[0] if leagues else None)
 
 
 @lru_cache(maxsize=8)
@@ -68,10 +76,12 @@ def save_league(league: League, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         league.scores.round(3).to_csv(folder / SCORES, index=False, lineterminator="\n", encoding="utf-8")
-        if league.weights is not None:
+        if league.weights is None:
+            (folder / HEADS).unlink(missing_ok=True)  # those of an earlier league are not this one's
+        else:
             (folder / HEADS).write_text(league.weights.to_json() + "\n", encoding="utf-8")
         facts = {"model": league.model, "fingerprint": league.fingerprint} | league.facts
         facts.pop("shipped", None)
         (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
-        raise StoreError(settings.unwritable_sentence(folder, error)) from error
+        raise StoreError(settings.unwritable_sentence(folder, error, what="measurements")) from error

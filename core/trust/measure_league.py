@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import Cancelled, HeedError, MethodError
+from .. import settings
+from ..errors import Cancelled, HeedError, MethodError, StoreError
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import HeadWeights
 from .head_fit import fit_heads
@@ -56,7 +57,7 @@ def measure_league(
             done += 1
             try:
                 measured.append(_measured(model, prompt, scorer, weights, folder, cancelled))
-            except Cancelled:
+            except (Cancelled, StoreError):
                 raise
             except HeedError as error:
                 problem = str(error)
@@ -97,7 +98,10 @@ def _measured(
         except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             LOG.warning("A kept measurement cannot be read and is made again: %s", error)
     found = measure_prompt(model, prompt, scorer, full=prompt.split == FULL, weights=weights, cancelled=cancelled)
-    save_measurement(found, path)
+    try:
+        save_measurement(found, path)
+    except OSError as error:
+        raise StoreError(settings.unwritable_sentence(folder, error, what="measurements")) from error
     return found
 
 

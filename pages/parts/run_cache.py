@@ -122,9 +122,12 @@ def about_methods(trace: Trace | None) -> str:
     return "\n\n".join(f"**{METHODS[name].label}**: {about}" for name, about in lines.items())
 
 
-def records_stamp(trace: Trace, method: str) -> int | None:
+def records_stamp(trace: Trace, method: str) -> tuple | None:
     """Part of a cache key: changes with the records that ``method`` reads beside the rows; None where it reads none."""
-    return None if get_method(method).from_run else store.run_stamp(trace.id)
+    if get_method(method).from_run:
+        return None
+    learned = head_weights(trace.request.model.fingerprint)
+    return store.run_stamp(trace.id), "" if learned is None else learned.created
 
 
 def importance(

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from core import settings
-from core.errors import Cancelled, MethodError
+from core.errors import Cancelled, MethodError, StoreError
 from core.trust.head_fit import fit_heads
 from core.trust.league import LEAGUE_MEASURES, League, first_method, score_prompts
-from core.trust.league_files import head_weights, league_folder, load_league, save_league
+from core.trust.league_files import head_weights, league_folder, load_league, load_leagues, save_league
 from core.trust.measurement import read_measurement, with_learned
 from core.trust.trust_prompts import TrustPrompt
 from core.trust.verdicts import UNKNOWN, league_rows, league_sentence, verdict
@@ -110,6 +110,33 @@ def test_a_league_comes_back_from_its_files(league: League, tmp_path: Path, monk
     (league_folder(F) / "league.json").write_text("{")
     assert load_league(F) is None, "damaged: as if there were none"
     assert settings.home_path() == tmp_path
+
+
+def test_an_own_league_that_is_too_small_does_not_hide_the_shipped_one_and_keeps_no_old_weights(
+    league: League, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEED_HOME", str(tmp_path))
+    monkeypatch.setattr("core.trust.league_files.SHIPPED_LEAGUES", tmp_path / "shipped")
+    save_league(league, tmp_path / "shipped" / F[:16])
+    save_league(league, league_folder(F))
+    assert load_league(F).facts["shipped"] is False and len(load_leagues(F)) == 2
+    few = League(league.scores[league.scores.prompt.isin(league.scores.prompt.unique()[:4])], "Own", F)
+    save_league(few, league_folder(F))
+    own, shipped = load_leagues(F)
+    assert own.model == "Own" and own.weights is None, "weights of an earlier league are not this one's"
+    assert load_league(F).facts == shipped.facts and head_weights(F) is not None
+
+
+def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.trust import measure_league as module
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "measure_prompt", lambda *_, **__: planted(1))
+    monkeypatch.setattr(module, "save_measurement", full)
+    with pytest.raises(StoreError, match="is full, so measurements cannot be kept"):
+        module.measure_league(object(), PROMPTS, folder=tmp_path)
 
 
 PROMPTS = tuple(

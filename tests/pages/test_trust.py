@@ -75,8 +75,13 @@ def test_a_model_of_which_nothing_is_known_can_be_measured_once(visit, busy, mon
     app.button(key="trust_button").click().run()
     waiting = [job for job in jobs().all() if job.key.startswith("trust")]
     assert len(waiting) == 1 and not [b for b in app.button if b.key == "trust_button"]
-    fine(visit("trust"))
-    assert len([job for job in jobs().all() if job.key.startswith("trust")]) == 1
+    app = fine(visit("trust"))
+    app.button(key="trust_button").click().run()
+    assert len([job for job in jobs().all() if job.key.startswith("trust")]) == 1, "the same set is one job for both"
+    app = fine(visit("trust"))
+    app.segmented_control(key="trust_size").set_value("All built-in prompts").run()
+    app.button(key="trust_button").click().run()
+    assert len([job for job in jobs().all() if job.key.startswith("trust")]) == 2, "another set is another job"
 
 
 def test_the_verdict_stands_below_the_picture_and_the_best_method_comes_first(visit, keep) -> None:

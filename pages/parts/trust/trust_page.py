@@ -13,7 +13,7 @@ from core.models.model_key import known_ref, resolve
 from core.records import ModelKey
 from core.trust.faithfulness import BASELINES
 from core.trust.league import LEAGUE_MEASURES, LONG, League
-from core.trust.league_files import load_league
+from core.trust.league_files import load_leagues
 from core.trust.measure_sets import part_of_set, set_seconds
 from core.trust.trust_prompts import COLUMNS, KINDS, TrustPrompt, built_in_prompts, read_own_prompts
 from core.trust.verdicts import league_rows, league_sentence
@@ -37,7 +37,9 @@ KIND_LABELS = {
     "short": f"Up to {LONG} tokens",
     "long": f"Over {LONG} tokens",
 }
-SIZES = {"A part, 60 prompts": 60, "All, 226 prompts": None, "My own prompts": 0}
+PART = 60
+SIZES = {"A part of them": PART, "All built-in prompts": None, "My own prompts": 0}
+ORIGINS = ("Measured here", "Shipped with Heed")
 ABOUT_MEASURES = {
     "hidden": "Halves of the sentences are hidden from attention; everything else stays in its place.",
     "removed": "The same halves are taken out of the text, and the prompt is read anew.",
@@ -53,6 +55,7 @@ def trust_page(model: str) -> None:
     st.header("Which method is right about this model?", anchor=False)
     st.caption(ABOUT)
     _, _, problem = job_progress.take_result(SLOT)
+    problem = problem or st.session_state.pop("trust_error", "")
     if problem:
         st.error(escape_markdown(problem), icon=":material/error:")
     try:
@@ -60,11 +63,17 @@ def trust_page(model: str) -> None:
     except HeedError as error:
         st.info(escape_markdown(str(error)), icon=":material/info:")
         return
-    league = load_league(key.fingerprint)
+    leagues = load_leagues(key.fingerprint)
+    league = leagues[0] if leagues else None
+    if len(leagues) > 1:
+        own = st.segmented_control("League", ORIGINS, default=ORIGINS[0], key="trust_league", required=True)
+        league = leagues[ORIGINS.index(own)]
     if league is not None:
         _league(league)
-    busy = job_progress.current_job(SLOT) is not None
-    if busy:
+    job = job_progress.current_job(SLOT)
+    if job is not None:
+        if key.fingerprint not in job.key:
+            st.caption("Another model is being measured:")
         job_progress.watch_job(SLOT)
     else:
         _measure(model, key, league)
@@ -97,7 +106,8 @@ def _chart(table: pd.DataFrame, measure: str, part: League) -> None:
     drawn = drawn.sort_values("baseline", kind="stable")
     chart = interval_rows_chart(
         drawn[["group", "row", "series", "value", "low", "high"]],
-        title=f"{LEAGUE_MEASURES[measure]}, mean of {part.prompts} prompts with 95 % interval",
+        title=LEAGUE_MEASURES[measure],
+        lines=(f"mean of {part.prompts} prompts, 95 % interval",),
         axis="share of prompts"
         if measure == "evidence"
         else "nats"
@@ -135,7 +145,7 @@ def _table(table: pd.DataFrame, measure: str) -> None:
 
 
 def _origin(league: League) -> str:
-    came = "Shipped with Heed" if league.facts.get("shipped") else "Measured here"
+    came = ORIGINS[bool(league.facts.get("shipped"))]
     counts = league.scores.drop_duplicates("prompt").groupby("split").size()
     told = f"{came}: {int(counts.get('report', 0))} prompts reported"
     if league.weights is not None:
@@ -191,7 +201,8 @@ def _own_prompts() -> tuple[TrustPrompt, ...]:
 
 
 def _start(model: str, key: ModelKey, prompts: tuple[TrustPrompt, ...]) -> None:
+    name = " ".join([SLOT, key.fingerprint, *(prompt.id for prompt in prompts)])  # another set is another job
     try:
-        job_progress.begin_job(f"{SLOT} {key.fingerprint}", league_work(model, prompts), key.device, SLOT)
+        job_progress.begin_job(name, league_work(model, prompts), key.device, SLOT)
     except HeedError as error:
-        st.session_state.error = str(error)
+        st.session_state.trust_error = str(error)
