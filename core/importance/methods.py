@@ -37,6 +37,15 @@ NEEDS = {
 }
 """What a method may need, in words. Rows and values lie in the Trace; the rest comes as ``explain(..., given=...)``:
 HeadWeights, a Probe of each unit alone, a Probe of random masks, Attributions."""
+NEED_COSTS = {
+    "probe": "one pass for each part",
+    "masks": "32 passes",
+    "input-x-gradient": "one backward pass",
+    "attention-x-gradient": "one backward pass",
+    "integrated-gradients": "16 backward passes",
+    "rollout": "one pass",
+}
+"""What a need costs beyond the run, in words; all others nothing."""
 IN_RUN = ("rows", "values")
 """Needs that a run itself holds."""
 
@@ -77,6 +86,11 @@ class Method:
     def linear(self) -> bool:
         """Whether values are shares, which add up: over tokens to words, over all keys to one."""
         return self.gives == "share"
+
+    @property
+    def cost(self) -> str:
+        """What it costs beyond the run, in words; "" for nothing."""
+        return ", ".join(NEED_COSTS[need] for need in self.needs if need in NEED_COSTS)
 
     @property
     def from_run(self) -> bool:

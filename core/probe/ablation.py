@@ -101,17 +101,22 @@ def _probe(
     )
 
 
-def _check(model: Any, trace: Any, mode: str) -> None:
+def check_run(model: Any, trace: Any, what: str) -> None:
+    """Raises MethodError unless ``trace`` is a run of the loaded ``model``; ``what`` needs it, in words."""
     check_model(model)
     if not isinstance(trace, Trace):
-        raise MethodError(f"Knocking out needs the trace that run gave, not {short_repr(trace)}.")
-    if mode not in PROBE_MODES:
-        raise MethodError(f"mode must be one of {', '.join(PROBE_MODES)}, not {short_repr(mode)}.")
+        raise MethodError(f"{what} needs the trace that run gave, not {short_repr(trace)}.")
     if trace.request.model.fingerprint != model.key.fingerprint:
         raise MethodError(
             f"This run was made by {trace.model.caption}, so {model.ref.caption} cannot score it: "
             "load the model that made it."
         )
+
+
+def _check(model: Any, trace: Any, mode: str) -> None:
+    check_run(model, trace, "Knocking out")
+    if mode not in PROBE_MODES:
+        raise MethodError(f"mode must be one of {', '.join(PROBE_MODES)}, not {short_repr(mode)}.")
     if trace.steps == 0:
         raise MethodError("This run has no output to score: run it again with more new tokens.")
     if mode == "mask" and model.ref.attention == "none":

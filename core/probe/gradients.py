@@ -28,13 +28,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..capture.run_model import capture_errors, check_model
+from ..capture.run_model import capture_errors
 from ..checks import short_repr
 from ..errors import Cancelled, MethodError
-from ..models.attention import Recorder, recording, softmax_rows
-from ..models.attention import _allowed as allowed_keys
+from ..models.attention import Recorder, recording
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import ATTRIBUTIONS, Attribution, Trace
+from .ablation import check_run
 
 POINTS = 16
 """Points of integrated gradients between zero and the embeddings (Gauss-Legendre)."""
@@ -60,7 +60,6 @@ def attribute(
     of the span) less that of this id. Raises MethodError, CaptureError, Cancelled.
     """
     began = time.monotonic()
-    check_model(model)
     picked = _checked(model, trace, kind, spans, against)
     notes: tuple[str, ...] = ()
     with model.lock, capture_errors(model.ref.label):
@@ -93,15 +92,9 @@ def _stop(cancelled: IsCancelled) -> None:
 
 
 def _checked(model: Any, trace: Any, kind: str, spans: Any, against: int | None) -> list[tuple[int, int]]:
-    if not isinstance(trace, Trace):
-        raise MethodError(f"An attribution needs the trace that run gave, not {short_repr(trace)}.")
+    check_run(model, trace, "An attribution")
     if kind not in ATTRIBUTIONS:
         raise MethodError(f"kind must be one of {', '.join(ATTRIBUTIONS)}, not {short_repr(kind)}.")
-    if trace.request.model.fingerprint != model.key.fingerprint:
-        raise MethodError(
-            f"This run was made by {trace.model.caption}, so {model.ref.caption} cannot read it: load the model that "
-            "made it."
-        )
     if kind in ("attention-x-gradient", "rollout") and model.ref.attention != "dispatch":
         raise MethodError(f"{kind} needs the fast path, and {model.ref.label} runs on another: choose another method.")
     if kind == "rollout" and len(trace.tokens) > ROLLOUT_TOKENS:
@@ -192,22 +185,25 @@ def _integrated(target: _Target, points: int) -> tuple[np.ndarray, float]:
 
 
 class _WithGradient(Recorder):
-    """Keeps what each layer attended with and to, and its output, so that a backward pass reaches the weights."""
+    """Keeps each layer's rows, values and output, so that a backward pass reaches the weights of attention."""
 
     def __init__(self, first: int) -> None:
-        super().__init__(lambda *_: None, first)
+        super().__init__(self._keep, first)
+        self._rows: list[torch.Tensor] = []
         self.kept: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+        """(rows [1, H, row, K], values [1, shared head, K, d], output [1, Q, H, d]) of each layer."""
+
+    def _keep(self, layers: list[int], first: int, start: int, weights: torch.Tensor) -> None:
+        self._rows.extend(weights)
 
     def take(self, module: Any, query: Any, key: Any, value: Any, mask: Any, settings: Any, out: torch.Tensor) -> None:
-        """Keeps (weights [1, H, row, K], value, output); called by the attention function."""
+        """Called by the attention function."""
         with torch.no_grad():
             super().take(module, query.detach(), key.detach(), value.detach(), mask, settings, out)
-            layer = self._layers.pop(module.layer_idx)
-            assert layer.key is not None
-            scale, cap, sinks = layer.settings
-            weights = softmax_rows(layer.queries[0], layer.key, scale, allowed_keys(layer, layer.key), cap, sinks)
+            self.finish()
         out.retain_grad()
-        self.kept.append((weights, value.detach()[:, :, : weights.shape[-1]], out))
+        rows = self._rows.pop()
+        self.kept.append((rows, value.detach()[:, :, : rows.shape[-1]], out))
 
 
 def _attention_x_gradient(target: _Target, points: int) -> tuple[np.ndarray, float]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import comb
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +104,7 @@ def pair_ranks(model: Any, pair: ContrastPair, weights: HeadWeights | None = Non
             values[name] = found.values[step].astype(float)
     values["leave-one-out"] = probes[0].effect[:, step] - probes[1].effect[:, step]
     ranks = {name: _reciprocal(value[own], evidence) for name, value in values.items()}
-    count = len(own)
-    ranks["random"] = (
-        float(np.mean(1 / np.arange(1, count + 1))) if evidence.sum() == 1 else _random(count, int(evidence.sum()))
-    )
+    ranks["random"] = _random(len(own), int(evidence.sum()))
     ranks["right"] = float(traces[0].logprobs[step] > traces[1].logprobs[step])
     return ranks
 
@@ -127,8 +125,8 @@ def _reciprocal(values: np.ndarray, evidence: np.ndarray) -> float:
 
 def _random(count: int, marked: int) -> float:
     """Returns the expectation of 1 / (rank of the first of ``marked``) in a random order of ``count``."""
-    rng = np.random.default_rng(0)
-    return float(np.mean([1 / (1 + rng.permutation(count)[:marked].min()) for _ in range(2000)]))
+    first = [comb(count - rank, marked - 1) / rank for rank in range(1, count - marked + 2)]
+    return sum(first) / comb(count, marked)
 
 
 def contrast_table(

@@ -17,29 +17,16 @@ BASELINE_WORDS = {
     "rarity": "how rare its words are",
     "random": "random numbers",
 }
-PASSES = {
-    "leave-one-out": "one pass for each sentence",
-    "surrogate": "32 passes",
-    "input-x-gradient": "one backward pass",
-    "attention-x-gradient": "one backward pass",
-    "integrated-gradients": "16 backward passes",
-    "rollout": "one pass",
-}
-"""What a method costs beyond the run; all others nothing."""
 UNKNOWN = "Which method is right about this model has not been measured: the page Trust measures it."
 
 
 def told_apart(found: Standing) -> str:
     """Returns "better than", "worse than" or "not told apart from"."""
-    if found.prompts < LEAST:
-        return "not told apart from"
-    return (
-        "better than"
-        if found.difference_low > 0
-        else "worse than"
-        if found.difference_high < 0
-        else "not told apart from"
-    )
+    if found.prompts >= LEAST and found.difference_low > 0:
+        return "better than"
+    if found.prompts >= LEAST and found.difference_high < 0:
+        return "worse than"
+    return "not told apart from"
 
 
 def other_words(name: str) -> str:
@@ -74,7 +61,7 @@ def league_sentence(league: League) -> str:
     if not league.methods or league.prompts < LEAST:
         return f"Only {league.prompts} prompts were measured, too few to tell methods apart."
     best = league.methods[0]
-    free = next((name for name in league.methods if name not in PASSES), None)
+    free = next((name for name in league.methods if not METHODS[name].cost), None)
     found = league.standing(best)
     assert found is not None
     said = (
@@ -112,7 +99,7 @@ def league_rows(league: League, measure: str, names: Sequence[str]) -> list[dict
                 "difference": interval_words(found.difference_low, found.difference_high) if said else "",
                 "verdict": said if found.prompts >= LEAST else f"only {found.prompts} prompts" if known else "",
                 "prompts": found.prompts,
-                "cost": PASSES.get(name, "none") if known else "",
+                "cost": METHODS[name].cost or "none" if known else "",
             }
         )
     return sorted(rows, key=lambda row: -float(row["mean"]))  # type: ignore[arg-type]

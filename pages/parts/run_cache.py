@@ -28,7 +28,6 @@ from core.text.units import units
 from core.trust import FEWEST_UNITS, MASKS
 from core.trust.league import first_method
 from core.trust.league_files import head_weights, load_league
-from core.trust.verdicts import PASSES
 
 PROBED = ("word", "token", "sentence", "segment")
 """Units of a probe that methods are given, the first that is stored."""
@@ -102,8 +101,8 @@ def first_picture(trace: Trace) -> str:
     """
     if not any(level == "sentence" for level, _, _ in random_halves(trace)):
         return DEFAULT_METHOD
-    free = [name for name in readable_methods(trace) if name not in PASSES and METHODS[name].linear]
-    free = [name for name in free if not METHODS[name].picks]
+    known = {name: METHODS[name] for name in readable_methods(trace)}
+    free = [name for name, method in known.items() if method.linear and not method.cost and not method.picks]
     return first_method(load_league(trace.request.model.fingerprint), free, DEFAULT_METHOD, len(trace.tokens))
 
 

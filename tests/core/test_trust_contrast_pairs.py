@@ -28,7 +28,9 @@ def test_reciprocal_ranks() -> None:
     assert _reciprocal(values, first == 1) == 1 and _reciprocal(values, first == 0) == 1 / 4
     assert _reciprocal(values, first == 2) == 1 / 2.5, "ties share their ranks"
     assert _reciprocal(values, (first == 0) | (first == 1)) == 1
-    assert _random(4, 1) == pytest.approx(np.mean([1, 1 / 2, 1 / 3, 1 / 4]), abs=0.02) and _random(3, 3) == 1
+    assert _random(4, 1) == pytest.approx(np.mean([1, 1 / 2, 1 / 3, 1 / 4])) and _random(3, 3) == 1
+    drawn = [1 / (1 + np.random.default_rng(i).permutation(6)[:2].min()) for i in range(4000)]
+    assert _random(6, 2) == pytest.approx(np.mean(drawn), abs=0.02)
 
 
 def test_pairs_of_ones_own_are_read_and_bad_ones_told(tmp_path: Path) -> None:
