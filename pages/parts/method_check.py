@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import store
 from core.errors import HeedError
-from core.importance import METHODS, own_units
+from core.importance import METHODS
 from core.jobs.probe_jobs import probe_work
 from core.probe.time_estimate import estimate_time
 from core.records import Probe, Trace
@@ -17,7 +17,7 @@ from core.trust import MASKS, RankScore, check_masks, run_scores
 from pages.parts import job_progress
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.reading_controls import Choices
-from pages.parts.run_cache import SENTENCES, importance, readable_methods
+from pages.parts.run_cache import hidable_units, importance, readable_methods
 
 SLOT = "method_check"
 BASELINE_LABELS = {
@@ -45,7 +45,8 @@ def method_check(trace: Trace, chosen: Choices) -> None:
 
 
 def _check(trace: Trace, chosen: Choices) -> None:
-    level = _level(trace)
+    found = hidable_units(trace)
+    level = "word" if found is None else found[0]
     masks = check_masks(trace.tokens, units(trace.tokens, level, range(trace.prompt_length), trace.request.segments))
     slot = f"{SLOT} {trace.id}"
     _, _, problem = job_progress.take_result(slot)
@@ -66,11 +67,6 @@ def _check(trace: Trace, chosen: Choices) -> None:
         )
         return
     _scores(trace, chosen, level, probe)
-
-
-def _level(trace: Trace) -> str:
-    sentences = units(trace.tokens, "sentence", range(trace.prompt_length), trace.request.segments)
-    return "sentence" if len(own_units(trace.tokens, sentences)) >= SENTENCES else "word"
 
 
 def _start(trace: Trace, level: str, masks: np.ndarray, slot: str) -> None:

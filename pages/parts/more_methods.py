@@ -14,7 +14,7 @@ from core.text.units import units
 from core.trust import MASKS
 from pages.parts import job_progress
 from pages.parts.markdown_escape import escape_markdown
-from pages.parts.run_cache import random_halves, readable_methods
+from pages.parts.run_cache import readable_methods, surrogate_masks
 
 SLOT = "more_methods"
 BACKWARD = 3
@@ -57,7 +57,7 @@ def _passes(trace: Trace, name: str) -> int:
     if need == "probe":
         return len(own_units(trace.tokens, units(trace.tokens, _level(trace), range(trace.prompt_length)))) + 1
     if need == "masks":
-        return MASKS + 1 if random_halves(trace) else 0
+        return MASKS + 1 if surrogate_masks(trace) else 0
     costs = {"input-x-gradient": BACKWARD, "attention-x-gradient": BACKWARD, "rollout": 1}
     return costs.get(need, BACKWARD * POINTS if need == "integrated-gradients" else 0)
 
@@ -70,8 +70,9 @@ def _work(trace: Trace, name: str) -> Work:
     for need in METHODS[name].needs:
         if need in ATTRIBUTIONS:
             return attribution_work(trace.request, need)
-    if "masks" in METHODS[name].needs:
-        return probe_work(trace.request, *random_halves(trace)[0])
+    masks = surrogate_masks(trace)
+    if "masks" in METHODS[name].needs and masks is not None:
+        return probe_work(trace.request, *masks)
     return probe_work(trace.request, _level(trace))
 
 

@@ -66,31 +66,37 @@ def stored_records(trace: Trace) -> dict[str, Any]:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _records(run_id: str, stamp: int, segments: Any, _trace: Trace) -> dict[str, Any]:
     probes = (store.load_probe(_trace, units, mode) for units, mode in product(PROBED, ("mask", "remove")))
-    masks = next(iter(random_halves(_trace)), None)
+    masks = surrogate_masks(_trace)
     made: dict[str, Any] = {"probe": next((probe for probe in probes if probe is not None), None)}
     made["masks"] = None if masks is None else store.load_probe(_trace, *masks)
     made |= {kind: store.load_attribution(run_id, kind) for kind in ATTRIBUTIONS}
     return {need: record for need, record in made.items() if record is not None}
 
 
-def random_halves(trace: Trace) -> list[tuple[str, str, np.ndarray]]:
-    """(units, mode, masks) of the random masks to which a surrogate of this run is fitted; empty where it is too short.
+def hidable_units(trace: Trace) -> tuple[str, np.ndarray] | None:
+    """(granularity, bool [unit]: in the user's own text) of what is hidden at random; None where there is too little.
 
-    Sentences, or words where there are too few sentences. Others than those by which methods are checked on this run.
+    Sentences, or words where there are too few sentences.
     """
-    return _random_halves((trace.id, trace.request.segments), trace)
+    return _hidable_units((trace.id, trace.request.segments), trace)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _random_halves(name: tuple, _trace: Trace) -> list[tuple[str, str, np.ndarray]]:
+def _hidable_units(name: tuple, _trace: Trace) -> tuple[str, np.ndarray] | None:
     for level, fewest in (("sentence", SENTENCES), ("word", FEWEST_UNITS)):
         with suppress(HeedError):
             cut = units(_trace.tokens, level, range(_trace.prompt_length), _trace.request.segments)
             able = np.zeros(len(cut), bool)
             able[own_units(_trace.tokens, cut)] = True
             if able.sum() >= fewest:
-                return [(level, "mask", random_masks(able, MASKS))]
-    return []
+                return level, able
+    return None
+
+
+def surrogate_masks(trace: Trace) -> tuple[str, str, np.ndarray] | None:
+    """(units, mode, masks) of the probe to which a surrogate is fitted: others than those that check the methods."""
+    found = hidable_units(trace)
+    return None if found is None else (found[0], "mask", random_masks(found[1], MASKS))
 
 
 def first_picture(trace: Trace) -> str:
@@ -99,7 +105,8 @@ def first_picture(trace: Trace) -> str:
     A league is measured on prompts of several sentences, and says nothing of how words of one sentence are read: heads
     that look for a sentence rest on the sink where there is none to look for.
     """
-    if not any(level == "sentence" for level, _, _ in random_halves(trace)):
+    hidable = hidable_units(trace)
+    if hidable is None or hidable[0] != "sentence":
         return DEFAULT_METHOD
     known = {name: METHODS[name] for name in readable_methods(trace)}
     free = [name for name, method in known.items() if method.linear and not method.cost and not method.picks]

@@ -25,6 +25,7 @@ from pages.parts.reading_controls import Choices, current_choices, reading_contr
 from pages.parts.run_cache import importance
 from pages.parts.summary import run_summary
 from pages.parts.text_selection import PickedWords, picked_words
+from pages.parts.trust.verdict_line import show_verdict
 from pages.parts.views.chart_view import own_views
 from pages.parts.views.heads_view import heads_view
 from pages.parts.views.heatmap_view import heatmap_view
@@ -89,8 +90,7 @@ def _whole(trace: Trace, present: bool) -> None:
         figure = ViewFigure(None, lambda: "")
     else:
         figure = draw(trace, words, chosen, picked)
-        league = load_league(trace.request.model.fingerprint)
-        st.caption(f":material/fact_check: {escape_markdown(verdict(league, chosen.method))} [Trust](trust)")
+        show_verdict(verdict(load_league(trace.request.model.fingerprint), chosen.method))
         st.caption(caveat(words.unit))
     run_downloads(trace, words, chosen, figure, sentence)
     more_methods(trace)

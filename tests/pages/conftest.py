@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core import store
-from core.jobs import Jobs
+from core.jobs import Jobs, jobs
 from core.records import Trace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,6 +50,17 @@ def keep() -> Callable[..., str]:
         return store.save_run(trace)
 
     return put
+
+
+@pytest.fixture
+def busy() -> Iterator[None]:
+    """Blocks the queue of the processor, so that what is started waits and no model is loaded."""
+    free = threading.Event()
+    jobs().submit("something else", lambda progress, cancelled: free.wait(30), "cpu")
+    yield
+    for job in jobs().all():
+        job.cancel()
+    free.set()
 
 
 def texts(app: AppTest) -> str:

@@ -1,7 +1,5 @@
 """Tests the check of methods on one run: what it offers, what it says of known numbers, and that it only starts once."""
 
-import threading
-
 import numpy as np
 import pytest
 
@@ -13,17 +11,6 @@ from core.trust import MASKS, check_masks
 from core.trust.faithfulness import unit_values
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
-
-
-@pytest.fixture
-def busy():
-    """Blocks the queue of the processor, so that a started check waits and no model is loaded."""
-    free = threading.Event()
-    jobs().submit("something else", lambda progress, cancelled: free.wait(30), "cpu")
-    yield
-    for job in jobs().all():
-        job.cancel()
-    free.set()
 
 
 def checked(trace, level, truth):

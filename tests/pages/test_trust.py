@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
 
@@ -21,17 +19,6 @@ from tests.pages import made_up
 from tests.pages.conftest import fine, texts
 
 DEFAULT = "smollm2-135m-instruct"
-
-
-@pytest.fixture
-def busy():
-    """Blocks the queue of the processor, so that what is started waits and no model is loaded."""
-    free = threading.Event()
-    jobs().submit("something else", lambda progress, cancelled: free.wait(30), "cpu")
-    yield
-    for job in jobs().all():
-        job.cancel()
-    free.set()
 
 
 def league(fingerprint: str, trace=None) -> League:
@@ -120,5 +107,5 @@ def test_compare_says_what_is_known_of_each_columns_method(visit) -> None:
     for name in list(CATALOGUE)[:2]:
         league(resolve(name).fingerprint)
     app = fine(visit("compare"))
-    told = [c.value for c in app.caption if "[Trust](trust)" in str(c.value)]
+    told = [c.value for c in app.caption if "On 15 prompts" in str(c.value)]
     assert len(told) == 1 and "A, B: " in told[0] and "On 15 prompts “Mean of all heads”" in told[0]

@@ -19,7 +19,7 @@ from pages.parts.compare.column_texts import mark_unit, marked_unit
 from pages.parts.compare.matched_columns import MatchedColumns, Name
 from pages.parts.compare.views.column_picker import pick_pair, totals_sentence
 from pages.parts.frame import is_phone
-from pages.parts.markdown_escape import escape_markdown
+from pages.parts.trust.verdict_line import show_verdict
 from pages.parts.views.view_figure import ViewFigure, draw_chart
 
 SHOWN_COLUMNS = "compare_pair"
@@ -42,7 +42,7 @@ def heatmaps_view(all_of: MatchedColumns, shared: bool) -> ViewFigure:
     _draw(all_of, chart, "compare_heat")
     if shared and not same:
         st.caption("Shares and scores cannot have one colour scale: each column has its own here.")
-    st.caption(f":material/fact_check: {escape_markdown(_verdicts(all_of))} [Trust](trust)")
+    show_verdict(_verdicts(all_of))
     return ViewFigure(chart, lambda: comparison_csv(all_of))
 
 
