@@ -28,8 +28,8 @@ from ..errors import MethodError, PromptError
 from ..importance import METHODS, explain, offered_methods, own_units
 from ..probe import attribute, knock_out
 from ..progress import Progress, no_progress
-from ..records import ATTRIBUTIONS, HeadWeights, Trace
-from .trust_prompts import DATA
+from ..records import ATTRIBUTIONS, HeadWeights
+from .trust_prompts import DATA, units_holding
 
 FIELDS = ("subset", "prefix", "target", "foil", "evidence")
 CONTRASTED = ("leave-one-out", "input-x-gradient", "integrated-gradients", "attention-x-gradient")
@@ -88,7 +88,7 @@ def pair_ranks(model: Any, pair: ContrastPair, weights: HeadWeights | None = Non
     probes = [knock_out(model, one, "word") for one in traces]
     words = probes[0].units
     own = own_units(trace.tokens, words)
-    evidence = np.isin(own, _holding(trace, words, pair.evidence, own))
+    evidence = units_holding(words, trace.tokens, (pair.evidence,))[own]
     given: dict[str, Any] = {} if weights is None else {"weights": weights}
     values = {}
     for kind in ATTRIBUTIONS:
@@ -107,13 +107,6 @@ def pair_ranks(model: Any, pair: ContrastPair, weights: HeadWeights | None = Non
     ranks["random"] = _random(len(own), int(evidence.sum()))
     ranks["right"] = float(traces[0].logprobs[step] > traces[1].logprobs[step])
     return ranks
-
-
-def _holding(trace: Trace, words: Any, part: str, own: np.ndarray) -> np.ndarray:
-    """Returns int [n]: the words that overlap ``part`` of the user's text."""
-    text = trace.tokens.sources[int(words.message[own[0]])].text
-    at = text.index(part)
-    return own[(words.start[own] < at + len(part)) & (words.end[own] > at)]
 
 
 def _reciprocal(values: np.ndarray, evidence: np.ndarray) -> float:

@@ -8,7 +8,7 @@ Guarded by tests/core/test_trust_league.py.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -22,11 +22,11 @@ from ..importance.method_input import MAPS_AT_ONCE, MethodInput
 from ..importance.surrogate import fit_surrogate, random_masks
 from ..probe import attribute, hide_units
 from ..progress import IsCancelled, never_cancelled
-from ..records import ATTRIBUTIONS, HeadWeights, Trace, Units
+from ..records import ATTRIBUTIONS, HeadWeights, Importance, Trace, Units
 from ..text.units import units as units_of
-from .faithfulness import MASKS, baseline_values, half_masks, unit_values
+from .faithfulness import MASKS, baseline_values, unit_values
 from .measurement import PromptMeasurement, top_masks, with_learned
-from .trust_prompts import TrustPrompt
+from .trust_prompts import TrustPrompt, units_holding
 
 LEVEL = "sentence"
 LEAVING_OUT, SURROGATE = "leave-one-out", "surrogate"
@@ -60,13 +60,10 @@ def measure_prompt(
     if not len(trace.answer_steps):
         raise MethodError("The model gave no answer to this prompt.")
     units = units_of(trace.tokens, LEVEL, range(trace.prompt_length))
-    evidence, question = (_holding(units, trace, parts) for parts in (prompt.evidence, (prompt.question,)))
+    evidence, question = (units_holding(units, trace.tokens, parts) for parts in (prompt.evidence, (prompt.question,)))
     able = np.zeros(len(units), bool)
     able[own_units(trace.tokens, units)] = True
     able &= ~question
-    halves = half_masks(able, MASKS)
-    drawn = random_masks(able, MASKS)
-    alone = np.eye(len(able), dtype=bool)[able]
     values = _method_values(trace)
     layers, heads, read, written = _by_head(trace, units)
     found = PromptMeasurement(
@@ -74,6 +71,7 @@ def measure_prompt(
         units.labels, able, evidence, question, np.zeros((0, len(able)), bool), np.zeros(0, bool), np.zeros(0), np.nan,
         values, layers, heads, read, written, {"run": ran, "variant": np.nan},
     )  # fmt: skip
+    halves, alone, drawn = found.halves, found.alone, random_masks(able, MASKS)
     model = scorer or model
     if not full:
         return score_variants(model, trace, found, halves, "mask", cancelled)
@@ -83,7 +81,7 @@ def measure_prompt(
     lost, fitted = np.zeros(len(able)), np.zeros(len(able))
     lost[able] = np.nan_to_num(found.base - found.logprob_of(alone))
     fitted[able] = fit_surrogate(drawn[:, able], found.logprob_of(drawn), len(trace.answer_steps)).weights
-    more = {LEAVING_OUT: lost, SURROGATE: fitted} | _attributed(model, prompt, trace, units, cancelled)
+    more = {LEAVING_OUT: lost, SURROGATE: fitted} | _attributed(model, prompt, trace, cancelled)
     found = with_learned(replace(found, values=dict(found.values) | more), weights)
     return score_tops(model, trace, found, cancelled) if _takes_part(prompt, "tops") else found
 
@@ -123,40 +121,27 @@ def score_variants(
     )
 
 
-def _holding(units: Units, trace: Trace, parts: Sequence[str]) -> np.ndarray:
-    """Returns bool [U]: units of the user's text that overlap one of ``parts`` (exact pieces of it)."""
-    out = np.zeros(len(units), bool)
-    for message, source in enumerate(trace.tokens.sources):
-        for part in filter(None, parts) if source.origin == "user" else ():
-            at = source.text.find(part)
-            if at >= 0:
-                out |= (units.message == message) & (units.start < at + len(part)) & (units.end > at)
-    return out
-
-
 def _method_values(trace: Trace) -> dict[str, np.ndarray]:
     names = [name for name in offered_methods(trace) if not METHODS[name].picks]
-    read = {name: explain_by(trace, name, columns=LEVEL, rows="token", sink="separate") for name in names}
+    read = {name: _by_sentence(trace, name) for name in names}
     values = {name: unit_values(one) for name, one in read.items()}
     return values | baseline_values(next(iter(read.values())))
 
 
-def _attributed(
-    model: Any, prompt: TrustPrompt, trace: Trace, units: Units, cancelled: IsCancelled
-) -> dict[str, np.ndarray]:
-    """Returns {kind: float64 [U]} of what takes a backward pass or a pass of its own; sinks are left out of rollout."""
+def _by_sentence(trace: Trace, name: str, given: dict[str, Any] | None = None) -> Importance:
+    """Returns a method's importance of each sentence; sinks are left out of what is read, not of nats."""
+    sink = "keep" if METHODS[name].gives == "nats" else "separate"
+    return explain_by(trace, name, columns=LEVEL, rows="token", sink=sink, given=given)
+
+
+def _attributed(model: Any, prompt: TrustPrompt, trace: Trace, cancelled: IsCancelled) -> dict[str, np.ndarray]:
+    """Returns {kind: float64 [U]} of what takes a backward pass or a pass of its own."""
     out = {}
     for kind in ATTRIBUTIONS:
-        if not _takes_part(prompt, kind):
-            continue
-        try:
-            by_step = attribute(model, trace, kind, cancelled=cancelled).by_step(trace.steps)
-        except MethodError:
-            continue  # not for this model, or not at this length
-        values = by_step[trace.answer_steps, : trace.prompt_length].mean(0)
-        if kind == "rollout":
-            values[list(find_sinks(trace))] = 0
-        out[kind] = units.sum(values).astype(np.float64)
+        if _takes_part(prompt, kind):
+            with suppress(MethodError):  # not for this model, or not at this length
+                given = {kind: attribute(model, trace, kind, cancelled=cancelled)}
+                out[kind] = unit_values(_by_sentence(trace, kind, given))
     return out
 
 

@@ -26,8 +26,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
+
 from ..checks import short_repr
 from ..errors import PromptError
+from ..records import Tokens, Units
 
 KINDS = ("needle", "two-hop", "instruction", "summary", "article")
 SPLITS = ("fit", "choose", "report")
@@ -80,6 +83,17 @@ class TrustPrompt:
     def answered(self, answer: str) -> bool | None:
         """Returns whether ``answer`` is right; None where that cannot be told."""
         return bool(re.search(self.right, answer)) if self.right else None
+
+
+def units_holding(units: Units, tokens: Tokens, parts: Sequence[str]) -> np.ndarray:
+    """Returns bool [unit]: the units of the user's text that overlap one of ``parts``, exact pieces of it."""
+    out = np.zeros(len(units), bool)
+    for message, source in enumerate(tokens.sources):
+        for part in filter(None, parts) if source.origin == "user" else ():
+            at = source.text.find(part)
+            if at >= 0:
+                out |= (units.message == message) & (units.start < at + len(part)) & (units.end > at)
+    return out
 
 
 def said(answer: str) -> str:
