@@ -45,7 +45,7 @@ def save_attribution(found: Attribution) -> str:
 def load_attribution(run_id: str, kind: str) -> Attribution | None:
     """Returns the stored attribution of a run, or None."""
     found = _read(run_id, _attribution_key(kind)) if is_id(run_id) else None
-    return found if isinstance(found, Attribution) and found.kind == kind else None
+    return found if isinstance(found, Attribution) else None
 
 
 def _attribution_key(kind: str) -> str:

@@ -176,6 +176,7 @@ def test_a_model_is_measured_prompt_by_prompt_and_goes_on_where_it_was(
         assert sorted(set(asked) - {"stopped"}) == sorted(p.id for p in PROMPTS) and len(asked) == len(PROMPTS) + 1
         assert league.facts["left_out"] == 1 and load_league(model.key.fingerprint).prompts == 13
         assert league.weights is not None and league.weights.prompts == 10
+        assert league.part("choose").wide("hidden")["learned-heads"].notna().all(), "fitted first, then read there"
         prompt = next(p for p in PROMPTS if p.split == "report")
         one = read_measurement(league_folder(model.key.fingerprint) / f"{prompt.id}.npz")
         assert (

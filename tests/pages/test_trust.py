@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from core import store
-from core.importance import METHODS
+from core.charts.html_page import NATS_NOT_SAID, NOT_SAID
+from core.importance import METHODS, explain
 from core.jobs import jobs
 from core.models.model_key import resolve
 from core.records import ATTRIBUTIONS, Attribution, HeadWeights
@@ -14,6 +17,7 @@ from core.trust.league import League, score_prompts
 from core.trust.league_files import league_folder, load_league, save_league
 from core.trust.measurement import with_learned
 from core.trust.verdicts import UNKNOWN, verdict
+from pages.parts.run_cache import importance
 from tests.core.test_trust_head_fit import planted
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
@@ -85,6 +89,23 @@ def test_the_verdict_stands_below_the_picture_and_the_best_method_comes_first(vi
     assert app.selectbox(key="method").value == "mean-attention", "what the visitor chose stays"
 
 
+def test_weights_that_were_learned_anew_are_read_at_once(visit, keep) -> None:
+    trace = made_up.run("One is red. Two is blue. Three is green. Four is pink. Five is gold. Which is red?")
+    first = league(trace.request.model.fingerprint, trace)
+    keep(trace)
+
+    def shown() -> np.ndarray:
+        given = importance(trace, "learned-heads", columns="token", rows="token")
+        return given.values
+
+    before = shown()
+    one = np.eye(len(first.weights.weights))[0]
+    anew = replace(first, weights=replace(first.weights, weights=one, created="later"))
+    save_league(anew, league_folder(trace.request.model.fingerprint))
+    own = explain(trace, "learned-heads", given={"weights": anew.weights}).values
+    assert not np.allclose(before, own) and np.allclose(shown(), own)
+
+
 def test_methods_that_run_the_model_again_are_offered_with_their_time_and_join_the_list(visit, keep, busy) -> None:
     trace = made_up.run()
     app = fine(visit(run=keep(trace)))
@@ -98,6 +119,12 @@ def test_methods_that_run_the_model_again_are_offered_with_their_time_and_join_t
     assert "more_input-x-gradient" not in {b.key for b in app.button}
     app = fine(app.selectbox(key="method").set_value("input-x-gradient").run())
     assert METHODS["input-x-gradient"].label in app.selectbox(key="method").options
+    assert NATS_NOT_SAID in texts(app) and NOT_SAID not in texts(app)
+    assert "no word stands out" in texts(app), "all words are put down the same"
+    uneven = np.where(np.arange(keys) == trace.prompt_length - 4, 5.0, -1.0)[None]
+    store.save_attribution(Attribution(trace.id, "input-x-gradient", [(0, trace.steps)], uneven))
+    app = fine(visit(run=trace.id).selectbox(key="method").set_value("input-x-gradient").run())
+    assert "the most nats of log-probability are put down to" in texts(app)
     assert store.load_attribution(trace.id, "rollout") is None and store.load_attribution("x", "rollout") is None
 
 
