@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from functools import cache
 from pathlib import Path
 
 import streamlit as st
@@ -36,7 +38,7 @@ LINKS = (
 def page_frame(title: str, *, bare: bool = False) -> None:
     """Draws the frame. Call first on every page. ``bare``: no sidebar. Stops the page where nothing can be stored."""
     side = "collapsed" if bare else "auto"
-    st.set_page_config(f"{title} · Heed", str(APP_FOLDER / "pages/parts/icon.png"), "wide", side)  # type: ignore[arg-type]
+    st.set_page_config(f"{title} · Heed", _icon(), "wide", side)  # type: ignore[arg-type]
     st.html(f"<style>{(APP_FOLDER / 'pages/parts/frame.css').read_text('utf-8')}</style>")
     if not bare:
         with st.sidebar:
@@ -48,6 +50,13 @@ def page_frame(title: str, *, bare: bool = False) -> None:
         st.error(escape_markdown(problem), icon=":material/folder_off:")
     if problems:
         st.stop()
+
+
+@cache
+def _icon() -> str:
+    """The browser tab's icon as a data address: a file that Streamlit serves is gone when the next run starts (404)."""
+    picture = (APP_FOLDER / "pages/parts/icon.png").read_bytes()
+    return "data:image/png;base64," + base64.b64encode(picture).decode()
 
 
 def _navigation() -> None:
