@@ -1,6 +1,9 @@
-"""Runs the example study anew, hours on two cores: python -m scripts.make_example_study [--lengthen 256] [--workers 2]
+"""Runs the example study anew, hours on two cores.
 
-Runs docs/example-study/plan.json, lets answers that were cut off go on where asked, and writes tables, the features of
+python -m scripts.make_example_study [--lengthen 256] [--read-again] [--workers 2]
+
+Runs docs/example-study/plan.json, lets answers that were cut off go on or reads finished ones again for the features
+that they lack where asked (by every method that studies use by default), and writes tables, the features of
 every head, findings and report into docs/example-study. A second call goes on where the first was stopped.
 """
 
@@ -12,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from core.importance import default_study_methods
 from core.study.findings.bundle import bundle_study
 from core.study.study import Study
 
@@ -23,6 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m scripts.make_example_study", description="The example study anew.")
     parser.add_argument("--workers", type=int, help="processes; by default one a model")
     parser.add_argument("--lengthen", type=int, metavar="TOKENS", help="let cut-off answers go on to so many tokens")
+    parser.add_argument("--read-again", action="store_true", help="finished answers once more, for features they lack")
     asked = parser.parse_args(arguments)
 
     def say(fraction: float | None, text: str, stream: str | None = None) -> None:
@@ -32,6 +37,10 @@ def main(arguments: Sequence[str]) -> int:
         status = study.run(asked.workers, say)
         if any(tokens < (asked.lengthen or 0) for tokens in study.cut_off().values()):
             study.lengthen(asked.lengthen)
+            status = study.run(asked.workers, say)
+        if asked.read_again:
+            study.extend(methods=default_study_methods())
+            study.read_again()
             status = study.run(asked.workers, say)
         bundle_study(FOLDER, study.id)
     return 1 if status.failed else 0

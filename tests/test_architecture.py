@@ -39,7 +39,7 @@ BELOW = {
     "study/statistics": {"checks", "errors", "progress"},
     "study": {
         *("capture", "checks", "errors", "importance", "models", "plugins", "probe", "processes", "progress"),
-        *("records", "settings", "store", "study/quality", "study/statistics", "text"),
+        *("records", "settings", "store", "study/quality", "study/statistics", "text", "trust"),
     },
     "study/findings": {
         *("charts", "errors", "importance", "progress", "study", "study/quality", "study/statistics", "version"),

@@ -48,6 +48,8 @@ NEED_COSTS = {
 """What a need costs beyond the run, in words; all others nothing."""
 IN_RUN = ("rows", "values")
 """Needs that a run itself holds."""
+IN_STUDY = (*IN_RUN, "weights")
+"""Needs that a study has of every run: weights of heads belong to the model."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,7 @@ METHODS: dict[str, Method] = {
         "Attention of the heads that predict, on other prompts, what answers lose when sentences are hidden.",
         needs=("rows", "values", "weights"),
         noun="attention in learned heads",
+        in_studies=True,
     ),
     "leave-one-out": Method(
         "Leaving out",
@@ -275,8 +278,8 @@ def offered_methods(trace: Trace | None = None, have: Collection[str] = ()) -> t
 
 
 def study_methods() -> tuple[str, ...]:
-    """Returns the names of the methods available to studies: those that need only stored rows and no picked heads."""
-    return tuple(name for name in offered_methods() if not METHODS[name].picks)
+    """Returns the names of the methods available to studies: all whose needs are IN_STUDY and that pick no heads."""
+    return tuple(name for name, method in METHODS.items() if set(method.needs) <= set(IN_STUDY) and not method.picks)
 
 
 def default_study_methods() -> tuple[str, ...]:

@@ -126,6 +126,14 @@ class Digest:
     of 0.3.0 have none: 1."""
     negative: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0), bool))
     """bool [M, T, K] the weight in ``rows`` counts as below 0 (methods that give nats). Older digests have none: no."""
+    spread: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0), np.float16))
+    """float16 [slice, L, H] 2-Renyi entropy of a head's row in nats, mean over the steps of that part of the answer.
+
+    NaN where a layer has fewer heads or the part has no step. Without entries where heads were not kept (before 0.5.0).
+    """
+    before: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float16))
+    """float16 [L, T] share on the token just before, by the head of each layer that reads it most over the answer.
+    Without entries before 0.5.0."""
 
     def __post_init__(self) -> None:
         n = len(self.texts)
@@ -142,6 +150,8 @@ class Digest:
             negative=frozen_array(self.negative if self.negative.size else np.zeros(self.rows.shape), bool, 3, "sign"),
             heads=frozen_array(self.heads, np.float16, 4, "heads"),
             lookback=frozen_array(self.lookback, np.float16, 2, "lookback"),
+            spread=frozen_array(self.spread, np.float16, 3, "spread"),
+            before=frozen_array(self.before, np.float16, 2, "before"),
             scale=frozen_array(self.scale if len(self.scale) else np.ones(len(self.methods)), np.float32, 1, "scale"),
             **{k: tuple(getattr(self, k)) for k in ("texts", "roles", "parts", "groups", "methods", "layers")},
         )

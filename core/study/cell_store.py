@@ -89,8 +89,21 @@ def cell_record(item: Item, kept: KeptCell, rating: float | None) -> Answered:
     return table_rows.answered_of_digest(item, kept.request, kept.digest, told, rating)
 
 
-def recompute_cell(db: sqlite3.Connection, place: Mapping[str, Any], item: Item) -> None:
-    """Computes the rows of one finished cell anew from its stored contents, with the item as it is now."""
+def replace_digest(db: sqlite3.Connection, place: Mapping[str, Any], item: Item, found: Digest) -> None:
+    """Stores a new digest of a finished cell, computes its rows anew, and marks it as done."""
+    with database.transaction(db):
+        db.execute("UPDATE kept SET digest = ? WHERE cell = ?", [pack_digest(found), place["cell"]])
+    recompute_cell(db, place, item, time.time())
+    with database.transaction(db):
+        database.drop_notes(db, database.AGAIN + place["cell"])
+        _state(db, place["cell"], "done")
+
+
+def recompute_cell(db: sqlite3.Connection, place: Mapping[str, Any], item: Item, finished: float | None = None) -> None:
+    """Computes the rows of one finished cell anew from its stored contents, with the item as it is now.
+
+    ``finished``: when it was finished; None: as it says.
+    """
     old = db.execute("SELECT * FROM runs WHERE cell = ?", [place["cell"]]).fetchone()
     kept = read_cell(db, place["cell"])
     if old is None or kept is None or kept.digest is None:
@@ -100,7 +113,7 @@ def recompute_cell(db: sqlite3.Connection, place: Mapping[str, Any], item: Item)
     row, told = cell_rows(place, item, kept, facts, _rating(db, place["cell"], item))
     late = {name: old[name] for name, metric in METRICS.items() if metric.late and name in set(old.keys())}
     with database.transaction(db):
-        _rows(db, row | late | {"finished": old["finished"]}, told)
+        _rows(db, row | late | {"finished": old["finished"] if finished is None else finished}, told)
 
 
 def read_cell(db: sqlite3.Connection, cell: str) -> KeptCell | None:

@@ -1,6 +1,7 @@
 """``heed study``: run a study from a shell, look how far it is, and export its tables.
 
-    heed study run plan.json [--workers N] [--pilot 10] [--retry] [--lengthen 256]     also: run ID, to go on
+    heed study run plan.json [--workers N] [--pilot 10] [--retry] [--lengthen 256] [--read-again]
+                                          also: run ID, to go on
     heed study status [ID]
     heed study score ID                                               metrics and features anew
     heed study export ID FOLDER
@@ -50,6 +51,8 @@ def run_study_command(options: argparse.Namespace) -> int:
         say(f"{study.retry()} failed runs are tried again")
     if options.lengthen:
         say(f"{study.lengthen(options.lengthen)} cut-off answers are written anew")
+    if options.read_again:
+        say(f"{study.read_again():,} runs are read again, one pass each")
     say(f"{study.name} ({study.id}) in {study.folder}: {study.status().text}")
     if not encoder_is_fetched():
         say(
@@ -64,6 +67,8 @@ def run_study_command(options: argparse.Namespace) -> int:
     print_status(status)
     for why, count in study.kept_short().items():
         say(f"  {count} could not be made longer and stayed as they are: {why}")
+    for why, count in study.not_read_again().items():
+        say(f"  {count} could not be read again and stayed as they are: {why}")
     if stop.is_set():
         say("Stopped. The same command goes on.")
     return 0 if status.over and not status.failed else 1
@@ -127,6 +132,9 @@ def add_study_commands(whole: argparse.ArgumentParser) -> None:
     running.add_argument("--retry", action="store_true", help="failed runs again")
     running.add_argument(
         "--lengthen", type=int, metavar="TOKENS", help="let answers that were cut off go on to so many"
+    )
+    running.add_argument(
+        "--read-again", action="store_true", help="finished answers once more, for features that they lack"
     )
     running.add_argument("--every", type=float, default=5.0, help="seconds between two lines")
     running.set_defaults(do=run_study_command)

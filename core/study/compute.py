@@ -7,16 +7,15 @@ run that fails keeps its reason and leaves the others alone. Guarded by tests/co
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from ..errors import Cancelled, HeedError, error_reason
-from ..importance.methods import METHODS, default_study_methods
+from ..errors import Cancelled, CaptureError, HeedError, error_reason
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
-from ..records import Digest, Instruction, MessageSpan, Request, Trace
+from ..records import Digest, Instruction, MessageSpan, ModelKey, Request, Trace
 from .digest import make_digest
 
 PART_SPANS = {"mask": "masked", "remove": "removed"}
@@ -64,16 +63,15 @@ def compute_runs(
     """Yields a StudyResult for each of ``asked``, as they finish. Raises Cancelled; earlier results stay valid."""
     from ..capture.batch_generation import capture_all
 
-    methods = default_study_methods() if methods is None else tuple(methods)
-    keep: Literal["all", "reduced"] = "all" if any(METHODS[m].reduction is None for m in methods) else "reduced"
-    requests = [replace(a.request, keep=keep) for a in asked]
+    given = study_records(model.key)
+    requests = [replace(a.request, keep="all") for a in asked]  # the entropy of heads' rows needs every head
     for place, trace in capture_all(model, requests, batch=batch, progress=progress, cancelled=cancelled):
         one = asked[place]
         if isinstance(trace, HeedError):
             yield StudyResult(one.key, one.request.id, error=str(trace))
             continue
         try:
-            yield _result(model, one, trace, effects, methods, cancelled)
+            yield _result(model, one, trace, effects, methods, given, cancelled)
         except Cancelled:
             raise
         except HeedError as error:
@@ -84,13 +82,45 @@ def compute_runs(
             )
 
 
+def read_again(
+    model: Any, request: Request, found: Digest, methods: Sequence[str], cancelled: IsCancelled = never_cancelled
+) -> Digest:
+    """Returns a new digest of a finished run: the answer that it holds is read in one pass, not written again.
+
+    For methods that were added to a plan, and for what digests of older versions lack. Raises CaptureError and
+    PromptError where the model cannot read it.
+    """
+    from ..capture.run_model import capture
+
+    ids = tuple(found.ids[found.prompt_length :].tolist())
+    trace = capture(model, replace(request, answer=None, answer_ids=ids, keep="all"), cancelled=cancelled)
+    made = make_digest(trace, methods, study_records(request.model))
+    if made.ids.tolist() != found.ids.tolist():
+        raise CaptureError("The prompt is tokenised otherwise than when this run was made: run the study anew.")
+    return replace(made, run=found.run, answer=found.answer, finish=found.finish, parts=found.parts)
+
+
+def study_records(model: ModelKey) -> dict[str, Any]:
+    """Returns what methods may need beside a run in a study: the weights learned for its model's heads, or nothing."""
+    from ..trust.league_files import head_weights
+
+    learned = head_weights(model.fingerprint)
+    return {} if learned is None else {"weights": learned}
+
+
 def _result(
-    model: Any, one: StudyRun, trace: Trace, effects: bool, methods: Sequence[str], cancelled: IsCancelled
+    model: Any,
+    one: StudyRun,
+    trace: Trace,
+    effects: bool,
+    methods: Sequence[str] | None,
+    given: Mapping[str, Any],
+    cancelled: IsCancelled,
 ) -> StudyResult:
     from ..capture.batch_generation import near_ties
 
     began = time.monotonic()
-    found = make_digest(trace, methods)
+    found = make_digest(trace, methods, given)
     lost: dict[str, float] = {}
     if effects and len(trace.answer_steps):
         from ..probe.segment_ablation import ablate_segments

@@ -152,17 +152,27 @@ NOT_LONGER = "not longer: "
 """Notes that begin so name a cell whose answer could not be made longer; they hold the reason."""
 
 
-def keep_old_run(db: sqlite3.Connection, cell: str, why: str) -> None:
-    """Marks a cell as done with the run that it had, and notes why it got no longer one."""
+AGAIN, NOT_AGAIN = "read again: ", "not read again: "
+"""Notes that begin so name a cell whose answer is to be read once more, or that could not be; those hold the reason."""
+
+
+def keep_old_run(db: sqlite3.Connection, cell: str, why: str, note: str = NOT_LONGER) -> None:
+    """Marks a cell as done with the run that it had, and notes why it got no longer or newer one."""
     with transaction(db):
         db.execute("UPDATE cells SET state = 'done', owner = '' WHERE cell = ?", [cell])
-        put_note(db, NOT_LONGER + cell, why)
+        drop_notes(db, AGAIN + cell)
+        put_note(db, note + cell, why)
 
 
-def kept_short(db: sqlite3.Connection) -> dict[str, str]:
-    """Returns {cell: reason} of the answers that could not be made longer when that was last asked."""
-    found = db.execute("SELECT key, value FROM meta WHERE key LIKE ?", [f"{NOT_LONGER}%"])
-    return {row["key"].removeprefix(NOT_LONGER): row["value"] for row in found}
+def cell_notes(db: sqlite3.Connection, kind: str) -> dict[str, str]:
+    """Returns {cell: text} of the notes on cells that begin with ``kind``: AGAIN, NOT_AGAIN, NOT_LONGER."""
+    found = db.execute("SELECT key, value FROM meta WHERE key LIKE ?", [f"{kind}%"])
+    return {row["key"].removeprefix(kind): row["value"] for row in found}
+
+
+def drop_notes(db: sqlite3.Connection, beginning: str) -> None:
+    """Deletes all notes whose key begins so."""
+    db.execute("DELETE FROM meta WHERE key LIKE ?", [f"{beginning}%"])
 
 
 def claim_cells(db: sqlite3.Connection, owner: str, model: str, most: int, pilot: bool = False) -> list[dict[str, Any]]:
@@ -187,6 +197,30 @@ def claim_cells(db: sqlite3.Connection, owner: str, model: str, most: int, pilot
             [(owner, time.time(), row["cell"]) for row in taken],
         )
     return [dict(row) for row in taken]
+
+
+def cells_lacking(db: sqlite3.Connection, model: str, columns: Iterable[str]) -> list[str]:
+    """Returns the finished cells of a model that read attention and lack a value in one of the columns of features.
+
+    ``columns``: one of each method of the plan; the entropy of heads is always among those that are looked at.
+    """
+    wanted = ["head_entropy", *columns]
+    add_columns(db, ["lookback", *wanted])
+    read = " OR ".join(f"{quote_column(name)} IS NOT NULL" for name in ("lookback", *wanted))
+    lacks = " OR ".join(f"{quote_column(name)} IS NULL" for name in wanted)
+    sql = (
+        "SELECT cell FROM runs JOIN cells USING (cell) WHERE state = 'done' AND wanted AND cells.model = ? AND "
+        f"error = '' AND ({read}) AND ({lacks}) ORDER BY number"
+    )
+    return [row["cell"] for row in db.execute(sql, [model])]
+
+
+def wait_again(db: sqlite3.Connection, cells: Iterable[str]) -> None:
+    """Marks finished cells as waiting."""
+    db.executemany(
+        "UPDATE cells SET state = 'waiting', owner = '', tries = 0 WHERE cell = ? AND state = 'done'",
+        [(cell,) for cell in cells],
+    )
 
 
 def release_claims(db: sqlite3.Connection, owner: str) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -20,7 +20,8 @@ import safetensors.numpy as safetensors
 from safetensors import SafetensorError
 
 from ..errors import MethodError, StoreError
-from ..importance.methods import DEFAULT_METHOD, METHODS, default_study_methods, method_weights
+from ..importance.method_input import MAPS_AT_ONCE
+from ..importance.methods import DEFAULT_METHOD, IN_RUN, METHODS, default_study_methods, get_method, method_weights
 from ..importance.uniform import uniform_of
 from ..records import SCALE, Digest, Trace
 from ..text.token_groups import GROUPS, group_membership
@@ -31,16 +32,19 @@ PROMPT = ("sink", "template", "system", "user", "assistant")
 """The groups that make up the prompt."""
 
 
-def make_digest(trace: Trace, methods: Sequence[str] | None = None) -> Digest:
+def make_digest(trace: Trace, methods: Sequence[str] | None = None, given: Mapping[str, Any] | None = None) -> Digest:
     """Returns the Digest of ``trace`` with the rows of ``methods`` (None: those that studies use by default).
 
-    Raises MethodError where a method cannot read this run. A run without attention (a model that has none) keeps no
-    methods, and its features are undefined.
+    ``given``: records that methods need beside the run, as for ``explain``. A method that needs another one is left out
+    (learned heads of a model that has none) and its features are undefined, as all are for a model without attention.
+    Raises MethodError where a method cannot read this run otherwise.
     """
+    given = dict(given or {})
     methods = tuple(default_study_methods() if methods is None else methods)
     methods = methods if trace.rows is not None and trace.model.attention != "none" else ()
+    methods = tuple(name for name in methods if set(get_method(name).needs) <= {*IN_RUN, *given})
     member = group_membership(trace.tokens, trace.prompt_length, trace.request.segments, max(len(trace.tokens) - 1, 1))
-    read = [_rows_of_method(trace, name, member) for name in methods]
+    read = [_rows_of_method(trace, name, member, given) for name in methods]
     keys = max(len(trace.tokens) - 1, 0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a head that a layer lacks, a part without steps: NaN
@@ -70,6 +74,8 @@ def make_digest(trace: Trace, methods: Sequence[str] | None = None) -> Digest:
         layers=trace.model.attention_layers,
         scale=np.array([s for _, _, s, _ in read], np.float32),
         negative=np.stack([n for _, _, _, n in read]) if read else np.zeros((0, trace.steps, keys)),
+        spread=_spread(trace),
+        before=_token_before(trace),
     )
 
 
@@ -80,8 +86,9 @@ def answer_slices(steps: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 def _mean(mass: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Returns float [L, H, G]: the mean of ``mass`` [L, H, T, G] over ``steps``; NaN where there is none."""
-    return mass[:, :, steps].mean(axis=2, dtype=np.float64) if len(steps) else np.full_like(mass[:, :, 0], np.nan)
+    """Returns float [L, H, ...]: the mean of ``mass`` [L, H, T, ...] over ``steps``; NaN where there is none."""
+    some = mass[:, :, steps].mean(axis=2, dtype=np.float64) if len(steps) else None
+    return np.full((*mass.shape[:2], *mass.shape[3:]), np.nan) if some is None else some
 
 
 def _lookback(trace: Trace) -> np.ndarray:
@@ -97,9 +104,42 @@ def _lookback(trace: Trace) -> np.ndarray:
     return prompt / np.maximum(prompt + own, 1e-12)
 
 
-def _rows_of_method(trace: Trace, name: str, member: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
+def _spread(trace: Trace) -> np.ndarray:
+    """Returns float64 [slice, L, H]: each head's 2-Renyi entropy -ln(sum a^2), mean over the steps of each part.
+
+    As in Ostmeier et al. 2026 (arXiv 2602.13699). The row of the first step is read before a word is written: what the
+    prompt alone says. Without entries where the run does not keep its heads.
+    """
+    rows = trace.rows
+    if rows is None or not trace.mass.size or not (rows.heads >= 0).all():
+        return np.zeros((0, 0, 0))
+    by_step = np.full(trace.mass.shape[:3], np.nan)
+    places = np.searchsorted(trace.model.attention_layers, rows.layers)
+    for first in range(0, len(places), MAPS_AT_ONCE):
+        maps = np.arange(first, min(first + MAPS_AT_ONCE, len(places)))
+        squares = np.square(rows.weights(maps)).sum(-1, dtype=np.float64)
+        by_step[places[maps], rows.heads[maps]] = -np.log(np.maximum(squares, 1e-12))
+    return np.stack([_mean(by_step, steps) for steps in answer_slices(trace.answer_steps)])
+
+
+def _token_before(trace: Trace) -> np.ndarray:
+    """Returns float64 [L, T]: the share on the token just before, by each layer's head that reads it most.
+
+    Which head that is, is decided over the answer's steps after the first (Vazhentsev et al. 2025, arXiv 2505.20045).
+    """
+    steps = trace.answer_steps[trace.answer_steps > 0]
+    if not trace.mass.size or not len(steps):
+        return np.zeros((0, 0))
+    shares = np.nan_to_num(trace.mass[..., GROUPS.index("query")].astype(np.float64), nan=-1.0)
+    head = shares[:, :, steps].mean(-1).argmax(1)
+    return np.maximum(shares[np.arange(len(head)), head], 0.0)
+
+
+def _rows_of_method(
+    trace: Trace, name: str, member: np.ndarray, given: Mapping[str, Any]
+) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
     """Returns (uint16 [T, K] packed rows, float64 [T, G] uniform, value of a packed 1, bool [T, K] below 0)."""
-    weights, maps = method_weights(trace, name)
+    weights, maps = method_weights(trace, name, given=given)
     gives = METHODS[name].gives
     if gives == "nats":
         sign, weights = weights < 0, np.abs(weights)
@@ -136,7 +176,7 @@ def kept_weights(found: Digest, method: str = DEFAULT_METHOD) -> np.ndarray:
 
 _ARRAYS = (
     *("content", "ids", "logprobs", "entropy", "member", "mass", "uniform", "rows", "heads", "lookback", "scale"),
-    "negative",
+    *("negative", "spread", "before"),
 )
 
 

@@ -39,6 +39,8 @@ EFFECT_MODES = {"masked": "hidden from attention, positions kept", "removed": "t
 TOP_INPUTS = 5
 HEAD_GROUPS = ("sink", "template", "system", "user", "output", *FEATURE_PARTS)
 """The groups of which ``head_features`` returns each head's share; lookback comes last."""
+RAUQ_ALPHA = 0.2
+"""Weight of a token's own probability in RAUQ, as in its paper."""
 
 BY_LENGTH = {"length": "a longer answer has more of its own words to read, which moves this share by itself"}
 BY_LIKELIHOOD = {"likelihood": "the effect is a difference to the same log-probability of the answer"}
@@ -229,6 +231,36 @@ def lookback_ratio(found: Digest) -> float:
     return float(known.mean()) if known.size else np.nan
 
 
+def head_entropy(part: str) -> Callable[[Digest], float]:
+    """Makes a feature's function: the 2-Renyi entropy of heads' rows over a part of the answer, mean over all heads."""
+
+    def value(found: Digest) -> float:
+        known = found.spread[SLICES.index(part)].astype(np.float64) if found.spread.size else np.zeros(0)
+        known = known[np.isfinite(known)]
+        return float(known.mean()) if known.size else np.nan
+
+    return value
+
+
+def rauq(found: Digest) -> float:
+    """Returns how unsure the answer is, carried on along the token just before (RAUQ, the largest of middle layers).
+
+    c_1 = p_1 and c_t = RAUQ_ALPHA p_t + (1 - RAUQ_ALPHA) a_t c_(t-1), a_t the share on the token just before; the mean
+    of -ln c_t over the answer, and the largest over the middle third of the layers.
+    """
+    steps, layers = found.answer_steps, len(found.before)
+    if not layers or len(steps) < 2:
+        return np.nan
+    chances = np.exp(found.logprobs[steps].astype(np.float64))
+    shares = found.before[layers // 3 : -(-2 * layers // 3) + 1][:, steps].astype(np.float64)
+    sure = np.full(len(shares), chances[0])
+    total = np.log(np.maximum(sure, 1e-30))
+    for chance, share in zip(chances[1:], shares[:, 1:].T, strict=True):
+        sure = RAUQ_ALPHA * chance + (1 - RAUQ_ALPHA) * share * sure
+        total += np.log(np.maximum(sure, 1e-30))
+    return float((-total / len(steps)).max())
+
+
 def _part(segment: str) -> str:
     return PART_NAMES.get(segment, segment)
 
@@ -265,6 +297,7 @@ def _effect(mode: str, part: str) -> dict[str, Feature]:
 _OWN = "Mean over the answer's steps of the attention share on "
 _TEXT = "over the user's text, shares scaled to one; mean over steps"
 _HERE = "Heed"
+_HEADS = "Ostmeier et al. 2026, arXiv 2602.13699"
 
 FEATURES: dict[str, Feature] = {
     **{f"share_{part}": _share(part) for part in (*FEATURE_PARTS, *OTHERS)},
@@ -288,6 +321,17 @@ FEATURES: dict[str, Feature] = {
                         "a / (a + b), a the share per prompt token, b the share per token of the own output so far; "
                         "mean over heads and over the answer's steps after the first.",
                         "0 to 1", "Chuang et al. 2024, arXiv 2407.07071", "digest", linked=BY_LENGTH),
+    "head_entropy": Feature("Entropy of heads", head_entropy("all"), "nats",
+                            "2-Renyi entropy -ln(sum a^2) of each head's row; mean over heads and the answer's steps.",
+                            "0 up", _HEADS, "digest", linked=BY_LENGTH),
+    "prompt_entropy": Feature("Entropy of heads, prompt alone", head_entropy("first step"), "nats",
+                              "2-Renyi entropy -ln(sum a^2) of each head's row that wrote the answer's first token, "
+                              "with nothing of the answer to read; mean over heads.", "0 up", _HEADS, "digest"),
+    "rauq": Feature("RAUQ", rauq, "nats",
+                    "Mean of -ln c over the answer, c = 0.2 p + 0.8 a c of the token before, p the token's probability "
+                    "and a the share on the token just before; largest over the middle third of the layers.",
+                    "0 up; higher: less sure", "Vazhentsev et al. 2025, arXiv 2505.20045", "digest",
+                    linked=BY_LENGTH | {"likelihood": "it is made of the probabilities of the answer's tokens"}),
     **{name: one for mode in EFFECT_MODES for part in FEATURE_PARTS for name, one in _effect(mode, part).items()},
 }  # fmt: skip
 """Features by name. Which columns a table has of them depends on its methods: ``feature_columns``."""
@@ -410,3 +454,13 @@ def head_features(found: Digest, part: str = "all") -> tuple[tuple[str, ...], np
     out = [shares[..., group_places(found, name)].sum(-1) for name in HEAD_GROUPS]
     last = found.lookback.astype(np.float32) if part != "first step" else np.full(shares.shape[:2], np.nan, np.float32)
     return (*HEAD_GROUPS, "lookback"), np.stack([*out, last])
+
+
+def head_entropies(found: Digest, part: str = "all") -> np.ndarray:
+    """Returns float32 [L, H]: the 2-Renyi entropy of each head's rows, mean over a part of the answer (of SLICES).
+
+    NaN for heads that a layer lacks, and for all heads of runs of before 0.5.0.
+    """
+    if not found.spread.size:
+        return np.full(found.heads.shape[1:3], np.nan, np.float32)
+    return found.spread[SLICES.index(part)].astype(np.float32)

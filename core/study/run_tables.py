@@ -7,16 +7,16 @@ Guarded by tests/core/test_study_run.py.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import MethodError
 from ..importance.methods import default_study_methods
-from ..records import Item
+from ..records import Digest, Item
 from . import cell_store, database
-from .features import feature_columns, head_features
+from .features import feature_columns, head_entropies, head_features
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ def runs_table_of(db: sqlite3.Connection, items: Mapping[str, Item], methods: Se
     from .quality import METRICS
 
     names = [*METRICS, *feature_columns([*default_study_methods(), *methods])]
-    have = "(state IN ('done', 'failed') OR truncated = 1)"  # a cut-off answer stands until its longer one is there
+    have = "(state IN ('done', 'failed') OR error = '')"  # an answer stands until its longer one is there
     sql = f"SELECT runs.* FROM runs JOIN cells USING (cell) WHERE wanted AND {have} ORDER BY number"
     found = pd.DataFrame(database.query_rows(db, sql))
     for name in [*BEFORE, *AFTER]:
@@ -80,16 +80,26 @@ def head_features_table(db: sqlite3.Connection, rows: pd.DataFrame, part: str = 
 
     Raises MethodError for rows of two models.
     """
+    return _of_digests(db, rows, lambda digest: head_features(digest, part)[1])
+
+
+def head_entropies_table(db: sqlite3.Connection, rows: pd.DataFrame, part: str = "all") -> np.ndarray:
+    """Returns float32 [len(rows), layers x heads]: ``head_entropies``; NaN without a digest. Raises MethodError."""
+    return _of_digests(db, rows, lambda digest: head_entropies(digest, part))
+
+
+def _of_digests(db: sqlite3.Connection, rows: pd.DataFrame, values: Callable[[Digest], np.ndarray]) -> np.ndarray:
+    """Returns float32 [len(rows), columns]: the values of each run's digest in one row; NaN without a digest."""
     _one_model(rows)
     found = [
-        None if digest is None else head_features(digest, part)[1].ravel()
+        None if digest is None else values(digest).ravel()
         for _, digest in cell_store.read_digests(db, list(rows["cell"]))
     ]
-    width = max((len(values) for values in found if values is not None), default=0)
+    width = max((len(one) for one in found if one is not None), default=0)
     out = np.full((len(found), width), np.nan, np.float32)
-    for i, values in enumerate(found):
-        if values is not None and len(values) == width:
-            out[i] = values
+    for i, one in enumerate(found):
+        if one is not None and len(one) == width:
+            out[i] = one
     return out
 
 

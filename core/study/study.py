@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any
 from .. import settings
 from ..checks import check_whole
 from ..errors import Cancelled, HeedError, PromptError, StoreError
+from ..importance.methods import IN_RUN, METHODS
 from ..processes import command_text
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import Answered, Digest, Item, Request
 from . import cell_store, database, plan_store, run_tables
+from .features import column_name
 from .plan import Plan
 from .relevance_pass import fill_relevance, lacks_relevance
 from .study_status import Status, status_of
@@ -143,7 +145,7 @@ class Study:
 
     def kept_short(self) -> dict[str, int]:
         """Returns {reason: answers} that could not be made longer when ``lengthen`` was last asked for."""
-        return dict(Counter(database.kept_short(self.db).values()))
+        return dict(Counter(database.cell_notes(self.db, database.NOT_LONGER).values()))
 
     def lengthen(self, tokens: int) -> int:
         """Marks answers that the token limit cut off to be written anew with at most ``tokens``; returns how many.
@@ -156,12 +158,47 @@ class Study:
             raise PromptError(f"No answer was cut off before {tokens} tokens: give a larger limit.")
         with database.transaction(self.db):
             database.put_note(self.db, database.LONGER, str(tokens))
-            self.db.execute("DELETE FROM meta WHERE key LIKE ?", [f"{database.NOT_LONGER}%"])
-            self.db.executemany(
-                "UPDATE cells SET state = 'waiting', owner = '', tries = 0 WHERE cell = ? AND state = 'done'",
-                [(cell,) for cell in shorter],
-            )
+            database.drop_notes(self.db, database.NOT_LONGER)
+            database.wait_again(self.db, shorter)
         return len(shorter)
+
+    def outdated(self) -> list[str]:
+        """Returns the cells whose runs lack features that reading their answers again would add.
+
+        Those are runs of older versions of Heed, and runs from before a method was added to the plan or heads were
+        learned for their model.
+        """
+        from .compute import study_records
+
+        found: list[str] = []
+        done = "FROM cells JOIN kept USING (cell) WHERE state = 'done' AND wanted AND model = ?"
+        for model in self.plan.models:
+            first = self.db.execute(f"SELECT request {done} LIMIT 1", [model]).fetchone()
+            if first is not None:
+                have = study_records(cell_store.request_from_text(first["request"]).model)
+                able = [m for m in self.plan.methods if m in METHODS and set(METHODS[m].needs) <= {*IN_RUN, *have}]
+                found += database.cells_lacking(self.db, model, [column_name("sink", m) for m in able])
+        return found
+
+    def read_again(self) -> int:
+        """Marks runs that lack features to be read again by the next ``run``, one pass each; returns how many.
+
+        Answers, effects and metrics stay as they are, and so does a run that cannot be read again (``not_read_again``
+        says why). Raises PromptError where no run lacks any.
+        """
+        cells = self.outdated()
+        if not cells:
+            raise PromptError("No run of this study lacks features that reading it again would add.")
+        with database.transaction(self.db):
+            database.drop_notes(self.db, database.NOT_AGAIN)
+            for cell in cells:
+                database.put_note(self.db, database.AGAIN + cell, "")
+            database.wait_again(self.db, cells)
+        return len(cells)
+
+    def not_read_again(self) -> dict[str, int]:
+        """Returns {reason: runs} that could not be read again when that was last asked for."""
+        return dict(Counter(database.cell_notes(self.db, database.NOT_AGAIN).values()))
 
     def retry(self) -> int:
         """Marks failed cells to be run again; returns how many."""
@@ -215,6 +252,13 @@ class Study:
     def head_names(self, rows: pd.DataFrame) -> tuple[str, ...]:
         """Returns the names of the columns of ``heads``: ``NAME L.H``, NAME one of HEAD_GROUPS or ``lookback``."""
         return run_tables.head_feature_names(self.db, rows)
+
+    def head_entropies(self, rows: pd.DataFrame, part: str = "all") -> np.ndarray:
+        """Returns float32 [len(rows), layers x heads]: 2-Renyi entropy of heads, of runs of one model.
+
+        NaN where it is not known: ``read_again`` adds them to runs of older versions.
+        """
+        return run_tables.head_entropies_table(self.db, rows, part)
 
     def digest(self, cell: str) -> Digest:
         """Returns the digest of a run. Raises StoreError where it is not done."""

@@ -46,6 +46,7 @@ class Worker:
         self.owner = database.worker_name()
         self.longer = database.longer_limit(self.db)
         self.cut_off = database.cut_off_cells(self.db) if self.longer else {}
+        self.again = set(database.cell_notes(self.db, database.AGAIN))
         self.loaded: Any = None
 
     def work(self, first: int = 0) -> None:
@@ -82,8 +83,11 @@ class Worker:
             self._chunk(model, claimed)
 
     def _fail(self, place: Mapping[str, Any], why: str) -> None:
-        """Stores why a cell could not be run; one that has a shorter answer keeps that."""
-        if place["cell"] in self.cut_off:
+        """Stores why a cell could not be run; one that has an answer keeps that."""
+        if place["cell"] in self.again:
+            LOG.warning("A run was not read again: %s", why)
+            database.keep_old_run(self.db, place["cell"], why, database.NOT_AGAIN)
+        elif place["cell"] in self.cut_off:
             LOG.warning("An answer was not made longer: %s", why)
             database.keep_old_run(self.db, place["cell"], why)
         else:
@@ -119,8 +123,13 @@ class Worker:
             claimed = database.claim_cells(self.db, self.owner, name, 1000, self.pilot)
 
     def _chunk(self, model: Any, claimed: Sequence[Mapping[str, Any]]) -> None:
-        """Runs one batch; where it fails as a whole, one cell at a time."""
-        left = self._asked(model, claimed)
+        """Runs one batch; where it fails as a whole, one cell at a time. Finished answers are only read again."""
+        for place in claimed:
+            if place["cell"] in self.again:
+                self._read_again(model, place)
+        left = self._asked(model, [place for place in claimed if place["cell"] not in self.again])
+        if not left:
+            return
         try:
             self._compute(model, left, self.batch)
         except Cancelled:
@@ -142,6 +151,27 @@ class Worker:
         except Exception as error:
             self._fail(place, failure_sentence(error))
             self.done()
+
+    def _read_again(self, model: Any, place: Mapping[str, Any]) -> None:
+        """Reads the answer of a finished cell again and computes its rows anew; keeps all as it was if that fails."""
+        from .compute import read_again
+
+        if self.cancelled():
+            raise Cancelled("Stopped.")
+        try:
+            if place["tries"] >= database.TRIES:
+                raise HeedError(f"The process ended {place['tries']} times while it ran this: it may lack memory.")
+            kept = cell_store.read_cell(self.db, place["cell"])
+            if kept is None or kept.digest is None:
+                raise HeedError("This run has no answer that could be read again.")
+            made = read_again(model, kept.request, kept.digest, self.plan.methods, self.cancelled)
+            cell_store.replace_digest(self.db, place, self.items[place["item"]], made)
+        except Cancelled:
+            raise
+        except Exception as error:
+            self._fail(place, failure_sentence(error))
+        database.refresh_claims(self.db, self.owner)
+        self.done()
 
     def _asked(self, model: Any, claimed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Returns {cell: (its place, its StudyRun, its item)} of those that can be run."""

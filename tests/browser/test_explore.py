@@ -34,7 +34,9 @@ def write(page, text, settled, tokens=None):
 def test_the_walk_of_a_lecturer(server, page, settled, console, tmp_path):
     foreign = local_only(page)
     report("first page of a started server", f"{opened(page, server.url, settled):.2f} s")
-    expect(page.locator("link[rel*='icon']")).to_have_attribute("href", re.compile("^data:image/png"))  # no file to miss
+    expect(page.locator("link[rel*='icon']")).to_have_attribute(
+        "href", re.compile("^data:image/png")
+    )  # no file to miss
     expect(sentence(page)).to_contain_text("While writing the whole answer, the model read most “sky” with")
     answer(page).get_by_text("beautiful", exact=True).click()
     expect(sentence(page)).to_contain_text("While writing “beautiful”")

@@ -8,7 +8,8 @@ import pytest
 
 from core import explain
 from core.errors import MethodError, PromptError, StoreError
-from core.records import SLICES, Instruction, Segment
+from core.importance import default_study_methods
+from core.records import SLICES, HeadWeights, Instruction, Segment
 from core.study import features as measured
 from core.study.compute import StudyRun, ablated_parts, compute_runs
 from core.study.digest import kept_weights, make_digest, pack_digest, unpack_digest
@@ -18,6 +19,7 @@ from core.study.features import (
     digest_features,
     feature_columns,
     features,
+    head_entropies,
     head_features,
     span_features,
 )
@@ -132,6 +134,45 @@ def test_heads_hold_group_shares_of_every_part(trace):
         np.testing.assert_allclose(heads[names.index("context")], context, atol=1e-3)
         assert (heads[names.index("example")] == 0).all()
     assert np.isnan(head_features(found, "first step")[1][-1]).all()
+
+
+def test_the_entropy_of_heads_is_minus_ln_of_summed_squares(trace):
+    raw, found = trace.attention.astype(np.float64), make_digest(trace)
+    expected = -np.log((raw**2).sum(-1))
+    for part, steps in zip(SLICES, measured.answer_slices(trace.answer_steps), strict=True):
+        np.testing.assert_allclose(head_entropies(found, part), expected[:, :, steps].mean(-1), atol=4e-3)
+    read = features(trace)
+    assert read["head_entropy"] == pytest.approx(expected[:, :, trace.answer_steps].mean(), abs=2e-3)
+    assert read["prompt_entropy"] == pytest.approx(expected[:, :, trace.answer_steps[0]].mean(), abs=2e-3)
+    reduced = make_digest(replace(trace, rows=None))
+    assert np.isnan(head_entropies(reduced)).all() and np.isnan(digest_features(reduced)["head_entropy"])
+
+
+def test_rauq_is_worked_out_step_by_step(trace):
+    raw, p = trace.attention.astype(np.float64), trace.prompt_length
+    steps, chance = trace.answer_steps, np.exp(trace.logprobs.astype(np.float64))
+    layers, by_layer = raw.shape[0], []
+    for layer in range(layers // 3, int(np.ceil(2 * layers / 3)) + 1)[: layers - layers // 3]:
+        before = np.array([[raw[layer, h, t, p + t - 1] for t in steps] for h in range(raw.shape[1])])
+        head = before[:, 1:].mean(1).argmax()
+        sure = [chance[steps[0]]]
+        for place in range(1, len(steps)):
+            sure.append(0.2 * chance[steps[place]] + 0.8 * before[head, place] * sure[-1])
+        by_layer.append(-np.log(sure).mean())
+    assert features(trace)["rauq"] == pytest.approx(max(by_layer), rel=2e-3)
+    single = make_digest(trace)
+    parts = tuple("answer" if i == trace.prompt_length else "end" for i in range(len(single.parts)))
+    assert np.isnan(digest_features(replace(single, parts=parts))["rauq"]), "one token has no token before"
+
+
+def test_learned_heads_of_a_model_that_has_none_are_left_out(trace):
+    weights = HeadWeights("f" * 64, (0, 1), (1, 0), (0.25, 0.75), "attention")
+    assert "learned-heads" in default_study_methods()
+    assert "learned-heads" not in make_digest(trace).methods
+    read = digest_features(make_digest(trace, given={"weights": weights}))
+    raw = trace.attention.astype(np.float64)[:, :, trace.answer_steps]
+    expected = 0.25 * raw[0, 1, :, 0].mean() + 0.75 * raw[1, 0, :, 0].mean()
+    assert read["sink@learned-heads"] == pytest.approx(expected, abs=4e-5)
 
 
 def test_a_digest_comes_back_as_it_was(trace):

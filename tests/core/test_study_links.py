@@ -6,6 +6,7 @@ import pytest
 
 from core import correlate
 from core.records import SCALE, SLICES, Digest
+from core.study.digest import answer_slices
 from core.study.features import (
     FEATURES,
     EffectReading,
@@ -93,7 +94,9 @@ def evenly_read(steps):
         content=np.arange(PROMPT) % 2 == 0, ids=np.zeros(total), logprobs=np.full(steps, -1.0),
         entropy=np.full(steps, 1.0), groups=names, member=member, mass=uniform[0], methods=("mean-attention",),
         uniform=uniform, rows=np.round(np.sqrt(rows[None]) * SCALE), heads=np.zeros((len(SLICES), 1, 1, len(names))),
-        lookback=np.full((1, 1), 0.5), layers=(0,),
+        lookback=np.full((1, 1), 0.5), layers=(0,), before=1 / readable[None],
+        spread=np.array([np.log(readable[part]).mean() if len(part) else np.nan for part in answer_slices(np.arange(steps))])
+        .reshape(-1, 1, 1),
     )  # fmt: skip
 
 

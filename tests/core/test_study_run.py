@@ -54,6 +54,9 @@ def test_a_bundle_holds_what_predictions_from_heads_are_made_of(made, tmp_path):
     assert list(shipped.columns) == list(made.head_names(table)) and len(shipped) == len(table)
     want = made.heads(table)
     got = shipped.loc[table["cell"]].to_numpy()
+    spread = pd.read_parquet(tmp_path / "head-entropies-0.parquet").set_index("cell").loc[table["cell"]]
+    assert list(spread.columns) == [f"{layer}.{head}" for layer in range(2) for head in range(spread.shape[1] // 2)]
+    assert np.allclose(spread.to_numpy(float), made.head_entropies(table), atol=4e-3)
     assert got.dtype == np.float16 and np.allclose(got.astype(float), want, atol=2e-3, rtol=2e-3, equal_nan=True)
 
 
@@ -102,6 +105,48 @@ def test_cut_off_answers_go_on_and_the_rest_stays(model, tmp_path, monkeypatch):
         assert not study.kept_short(), "asked anew"
         study.run(1)
         assert study.status().over
+    finally:
+        study.close()
+
+
+def test_finished_answers_are_read_again_for_what_they_lack(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("HEED_HOME", str(tmp_path))
+    study = Study(plan(model, count=2, name="Again", methods=("mean-attention",), effects=True))
+    try:
+        study.run(1)
+        before = study.table().set_index("cell")
+        assert study.outdated() == []
+        with pytest.raises(PromptError, match="No run of this study lacks features"):
+            study.read_again()
+        study.extend(methods=("value-weighted",))
+        assert sorted(study.outdated()) == sorted(before.index)
+        assert study.read_again() == len(before) and study.status().waiting == len(before)
+        assert list(study.table()["cell"]) == list(before.index), "nothing is lost while they wait"
+        study.run(1)
+        after = study.table().set_index("cell")
+        pd.testing.assert_frame_equal(after[before.columns], before, atol=5e-3, rtol=5e-3)
+        assert after["sink@value-weighted"].notna().all() and study.outdated() == []
+        np.testing.assert_allclose(study.head_entropies(after.reset_index()).mean(1), after["head_entropy"], atol=2e-3)
+    finally:
+        study.close()
+
+
+def test_a_run_that_cannot_be_read_again_stays(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("HEED_HOME", str(tmp_path))
+    study = Study(plan(model, count=1, name="Gone", methods=("mean-attention",)))
+    try:
+        study.run(1)
+        before = study.table()
+        study.extend(methods=("last-layer",))
+        study.read_again()
+        with monkeypatch.context() as patch:
+            patch.setattr("core.capture.run_model.render", lambda *_, **__: 1 / 0)
+            study.run(1)
+        pd.testing.assert_frame_equal(study.table()[before.columns], before)
+        assert study.status().over and list(study.not_read_again()) == ["This run failed (division by zero)."]
+        assert study.read_again() == len(before) and study.not_read_again() == {}
+        study.run(1)
+        assert study.table()["sink@last-layer"].notna().all() and study.outdated() == []
     finally:
         study.close()
 

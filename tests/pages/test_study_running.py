@@ -6,6 +6,7 @@ from core.jobs import jobs
 from core.study import Study, cell_store, database, list_studies
 from core.study.study_status import Status
 from pages.parts.study.study_progress import study_phase
+from tests.core import study_tiny
 from tests.pages import rate_made_up
 from tests.pages.conftest import fine, texts
 from tests.pages.test_study import busy
@@ -39,6 +40,40 @@ def test_failed_runs_tell_why_and_are_tried_again(visit, busy):
     assert "3 runs failed" in app.warning[0].value and len(app.warning) == 1
     app = fine(app.button(key="study_retry").click().run())
     assert jobs().all()[-1].key == f"study {made.id}" and app.button(key="study_pause")
+
+
+@pytest.fixture
+def read_study(tmp_path):
+    """A finished study of a tiny model, read by one method."""
+    made = Study(study_tiny.plan(study_tiny.model(tmp_path), count=2, methods=("mean-attention",)))
+    assert made.run(1).over
+    yield made
+    made.close()
+
+
+def test_answers_are_read_again_for_a_method_added_later(visit, busy, read_study):
+    made = read_study
+    app = fine(visit("study", study=made.id))
+    again, count = f"study_again_{made.id}", len(made.table())
+    assert not [b for b in app.button if b.key == again], "nothing lacks anything"
+    made.extend(methods=("value-weighted",))
+    app = fine(visit("study", study=made.id))
+    assert f"{count} runs lack features" in texts(app)
+    fine(app.button(key=again).click().run())
+    assert Study(made.id).status().waiting == count and jobs().all()[-1].key == f"study {made.id}"
+    database.keep_old_run(made.db, made.table()["cell"][0], "It <b>failed</b>.", database.NOT_AGAIN)
+    app = fine(visit("study", study=made.id))
+    assert "1 could not be read again and stayed as they are: It" in texts(app)
+
+
+def test_a_method_added_to_a_study_reads_its_answers_again(visit, busy, read_study):
+    made = read_study
+    app = fine(visit("study", study=made.id))
+    app.multiselect(key=f"study_more_methods_{made.id}").set_value(["excess"]).run()
+    fine(app.button(key=f"study_extend_{made.id}").click().run())
+    study = Study(made.id)
+    assert "excess" in study.plan.methods and study.status().waiting == len(made.table())
+    assert jobs().all()[-1].key == f"study {made.id}"
 
 
 def test_cut_off_answers_go_on(visit, busy):

@@ -41,6 +41,7 @@ def compute_findings(
     heads: Callable[..., np.ndarray] | None = None,
     plan: Plan | None = None,
     *,
+    entropies: Callable[..., np.ndarray] | None = None,
     prompts: Mapping[str, str] | None = None,
     slow: bool = True,
     prediction: pd.DataFrame | None = None,
@@ -53,7 +54,8 @@ def compute_findings(
     """Returns the Findings of the table ``runs``.
 
     ``instructions``: the table of verified instructions; ``heads(rows, part="all")`` returns float [run, F] for rows of
-    one model, as ``Study.heads`` does; ``plan``: names baseline and primary pairs; None for a table from elsewhere.
+    one model, as ``Study.heads`` does, ``entropies`` as ``Study.head_entropies``; ``plan``: names baseline and primary
+    pairs; None for a table from elsewhere.
     ``prompts`` {prompt_id: text} for one more baseline. ``slow=False`` leaves ``prediction`` empty, or as it is given.
     ``progress(fraction, text, None)``. ``permutations`` and ``resamples``: those of correlations (see
     ``comparison_resamples``). Raises StudyError for a table without the columns in NEEDED_COLUMNS, Cancelled.
@@ -72,7 +74,7 @@ def compute_findings(
     drawn = forests(own, between, primary, outcomes, seed) if len(between) else {}
     told = _no_told() if prediction is None else correct_verdicts(prediction)
     if slow:
-        told = _told(own, heads, prompts or _prompts(plan), about, primary, resamples, seed, asked)
+        told = _told(own, heads, entropies, prompts or _prompts(plan), about, primary, resamples, seed, asked)
     found = Findings(*compared, between, within, drawn, told, cells_of(table), base=base, facts=_facts(table))
     return _with_words(found, plan, permutations, resamples)
 
@@ -157,6 +159,7 @@ def _related(
 def _told(
     own: pd.DataFrame,
     heads: Callable[..., np.ndarray] | None,
+    entropies: Callable[..., np.ndarray] | None,
     prompts: Mapping[str, str] | None,
     about: Mapping[str, ValueDescription],
     primary: Sequence[tuple[str, str]],
@@ -171,6 +174,7 @@ def _told(
         heads,
         prompts,
         {k: a.label for k, a in about.items()},
+        entropies=entropies,
         first=[f for f, _ in primary if f in own.columns],
         resamples=resamples,
         seed=seed,

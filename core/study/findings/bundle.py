@@ -5,7 +5,8 @@
 
 Writes the tables and plan.json of the study (left as they are without one), then ``findings/`` and ``report.html``.
 With the study at hand, they include predictions from single heads, and ``heads-0.parquet``, ... hold what these are
-made of: a row per run of one model, columns ``cell`` and the heads' features as float16 (``Study.head_names``).
+made of: a row per run of one model, columns ``cell`` and the heads' features as float16 (``Study.head_names``);
+``head-entropies-0.parquet``, ... the same for ``Study.head_entropies``, columns ``LAYER.HEAD``.
 Guarded by tests/core/test_findings_cache.py and tests/core/test_study_run.py.
 """
 
@@ -56,10 +57,14 @@ def _write_heads(study: Study, folder: Path) -> None:
     import numpy as np
     import pandas as pd
 
-    table = study.table()
-    for number, (_, rows) in enumerate(table[table["error"] == ""].groupby("model", sort=False)):
+    runs = study.table()
+    for number, (_, rows) in enumerate(runs[runs["error"] == ""].groupby("model", sort=False)):
         values = study.heads(rows).astype(np.float16)
         if values.shape[1]:
-            heads = pd.DataFrame(values, columns=list(study.head_names(rows)))
-            heads.insert(0, "cell", rows["cell"].to_numpy())
-            heads.to_parquet(folder / f"heads-{number}.parquet", index=False)
+            names = list(study.head_names(rows))
+            entropies = study.head_entropies(rows).astype(np.float16)
+            places = [name.partition(" ")[2] for name in names[: entropies.shape[1]]]
+            for kind, numbers, columns in (("heads", values, names), ("head-entropies", entropies, places)):
+                table = pd.DataFrame(numbers, columns=columns)
+                table.insert(0, "cell", rows["cell"].to_numpy())
+                table.to_parquet(folder / f"{kind}-{number}.parquet", index=False)

@@ -60,6 +60,7 @@ def compute_opened(
         opened.instructions,
         opened.heads if opened.study else None,
         opened.plan,
+        entropies=opened.head_entropies if opened.study else None,
         prompts=opened.prompts(),
         slow=slow,
         prediction=prediction,

@@ -24,18 +24,27 @@ if TYPE_CHECKING:
 
 MOST_OUTCOMES = 2
 """Most yes / no outcomes that are predicted: the first, by rank, that vary."""
-SINGLE = ("share_instruction", "share_check", "lookback", "sink", "entropy", "masked_instruction", "masked_check")
+SINGLE = (
+    *("share_instruction", "share_check", "share_instruction@learned-heads", "share_check@learned-heads", "lookback"),
+    *("sink", "entropy", "head_entropy", "prompt_entropy", "rauq", "masked_instruction", "masked_check"),
+)
 WHOLE, FIRST_STEP = "heads", "heads, first step"
+SPREAD, FIRST_SPREAD = "entropy of heads", "entropy of heads, first step"
 PREDICTOR_LABELS = {
-    WHOLE: "All heads",
-    FIRST_STEP: "All heads, first answer step only",
+    WHOLE: "All heads: shares and lookback",
+    FIRST_STEP: "All heads: shares, first answer step only",
+    SPREAD: "All heads: entropy",
+    FIRST_SPREAD: "All heads: entropy, first answer step only",
     "base rates": "Baseline: rates of task and structure",
     "other run": "Baseline: all heads of another prompt's run",
     "length": "Baseline: length of prompt and answer",
     "log-probability": "Baseline: log-probability of the answer",
     "prompt embedding": "Baseline: embedding of the prompt",
 }
-ANSWER_PARTS = {WHOLE: "whole answer", FIRST_STEP: "first step", "other run": "whole answer"}
+ANSWER_PARTS = {
+    **{WHOLE: "whole answer", FIRST_STEP: "first step", "other run": "whole answer"},
+    **{SPREAD: "whole answer", FIRST_SPREAD: "first step"},
+}
 OUTCOME_COLUMNS = (
     *("model", "outcome", "scheme", "kind", "features", "label", "part", "auroc", "low", "high"),
     *("within", "within_low", "within_high", "over_base", "over_low", "over_high", "direction", "c"),
@@ -52,6 +61,7 @@ def predict_outcomes(
     prompts: Mapping[str, str] | None,
     labels: Mapping[str, str],
     *,
+    entropies: Heads | None = None,
     first: Sequence[str] = (),
     resamples: int = 999,
     seed: int = 0,
@@ -60,8 +70,8 @@ def predict_outcomes(
 ) -> pd.DataFrame:
     """Returns a row per model x outcome x scheme x set of columns (``OUTCOME_COLUMNS``), leave-one-task-out first.
 
-    ``table``: runs that did not fail, no controls. ``first``: features to test before those in SINGLE; ``labels``
-    {column: plain words}. Raises Cancelled.
+    ``table``: runs that did not fail, no controls. ``heads`` and ``entropies`` as in ``compute_findings``. ``first``:
+    features to test before those in SINGLE; ``labels`` {column: plain words}. Raises Cancelled.
     """
     import pandas as pd
 
@@ -79,7 +89,9 @@ def predict_outcomes(
 
         sets = {"resamples": resamples, "seed": seed, "progress": tell, "cancelled": cancelled}
         own = None if vectors is None else vectors[rows]
-        found.append(_one(table[rows], outcome, heads, own, first, sets).assign(model=model, outcome=outcome))
+        found.append(
+            _one(table[rows], outcome, heads, entropies, own, first, sets).assign(model=model, outcome=outcome)
+        )
     if not found:
         return pd.DataFrame(columns=list(OUTCOME_COLUMNS))
     out = pd.concat(found, ignore_index=True)
@@ -125,6 +137,7 @@ def _one(
     rows: pd.DataFrame,
     outcome: str,
     heads: Heads | None,
+    entropies: Heads | None,
     vectors: np.ndarray | None,
     first: Sequence[str],
     sets: Mapping[str, Any],
@@ -139,7 +152,7 @@ def _one(
     if vectors is not None:
         baselines["prompt embedding"] = vectors
     return predict_outcome(
-        _of_heads(rows, heads),
+        _of_heads(rows, heads, entropies),
         rows[outcome].to_numpy(float),
         rows["prompt_id"].to_numpy(),
         rows["task"].to_numpy(),
@@ -150,13 +163,17 @@ def _one(
     )
 
 
-def _of_heads(rows: pd.DataFrame, heads: Heads | None) -> dict[str, np.ndarray]:
+def _of_heads(rows: pd.DataFrame, heads: Heads | None, entropies: Heads | None) -> dict[str, np.ndarray]:
     if heads is None or rows.empty:
         return {}
     whole = np.asarray(heads(rows), float)
     if not np.isfinite(whole).any():
         return {}
-    return {WHOLE: whole, FIRST_STEP: np.asarray(heads(rows, part="first step"), float)}
+    found = {WHOLE: whole, FIRST_STEP: np.asarray(heads(rows, part="first step"), float)}
+    if entropies is not None:
+        both = {SPREAD: entropies(rows), FIRST_SPREAD: entropies(rows, part="first step")}
+        found |= {name: np.asarray(v, float) for name, v in both.items() if np.isfinite(v).any()}
+    return found
 
 
 def prompt_vectors(table: pd.DataFrame, prompts: Mapping[str, str] | None) -> np.ndarray | None:

@@ -59,6 +59,13 @@ class OpenedStudy:
         with closing(Study(self.study)) as study:
             return study.heads(rows, part)
 
+    def head_entropies(self, rows: pd.DataFrame, part: str = "all") -> Any:
+        """Returns float32 [run, head] of single heads, as ``Study.head_entropies``."""
+        from ..study import Study
+
+        with closing(Study(self.study)) as study:
+            return study.head_entropies(rows, part)
+
     def prompts(self) -> dict[str, str] | None:
         """Returns {prompt_id: the item's own words}; None without the study or its texts."""
         from ..study import Study

@@ -1,4 +1,4 @@
-"""Draws the forms that extend a study: more items, structures, models, seeds, or longer answers where cut off.
+"""Draws the forms that extend a study: more items, structures, models, seeds, methods, or longer answers where cut off.
 
 Only what is new is run.
 """
@@ -6,11 +6,13 @@ Only what is new is run.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 
 from core.errors import HeedError
+from core.importance import study_methods
 from core.models.catalogue import CATALOGUE
 from core.study.column_labels import structure_label, task_label
 from core.study.item_files import TASKS
@@ -20,6 +22,7 @@ from core.study.study import Study
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import model_option, settle_models
 from pages.parts.study import study_progress
+from pages.parts.study.models_section import ABOUT_LEARNED, method_option
 from pages.parts.study.study_form import field_key
 
 
@@ -27,6 +30,7 @@ def extend_study(study: Study, plan: Plan) -> None:
     """Draws the forms and their buttons."""
     ident = study.id
     lengthen_answers(study)
+    read_answers_again(study)
     more = _asked(ident, plan)
     told = st.session_state.pop(field_key("extend_problem"), "")
     if told:
@@ -66,17 +70,47 @@ def lengthen_answers(study: Study) -> None:
         )
 
 
-def _lengthen(ident: str, key: str) -> None:
-    tokens = int(st.session_state[key])  # what was typed last, even if the button was pressed at once
+def read_answers_again(study: Study) -> None:
+    """Draws the button that reads answers again for features that they lack; nothing where none lacks any."""
+    for why, count in study.not_read_again().items():
+        st.caption(f"{count:,} could not be read again and stayed as they are: {escape_markdown(why)}")
+    count = len(study.outdated())
+    if not count:
+        return
+    some = "1 run lacks" if count == 1 else f"{count:,} runs lack"
+    st.markdown(f"**{some} features** that this version of Heed, or a method of this study, adds.")
+    st.button(
+        "Read them again",
+        key=field_key(f"again_{study.id}"),
+        icon=":material/refresh:",
+        on_click=_read_again,
+        args=(study.id,),
+        help="One pass over each prompt with the answer that it has. Answers and verdicts stay as they are.",
+    )
+
+
+def _read_again(ident: str) -> None:
+    _start(ident, lambda study: study.read_again())
+
+
+def _start(ident: str, change: Callable[[Study], object]) -> bool:
+    """Changes the study and runs what is then to be done; returns whether that began. Keeps the reason if not."""
     try:
         study = Study(ident)
         try:
-            study.lengthen(tokens)
+            change(study)
         finally:
             study.close()
         study_progress.start_study(ident)
     except HeedError as error:
         st.session_state[field_key("extend_problem")] = str(error)
+        return False
+    return True
+
+
+def _lengthen(ident: str, key: str) -> None:
+    tokens = int(st.session_state[key])  # what was typed last, even if the button was pressed at once
+    _start(ident, lambda study: study.lengthen(tokens))
 
 
 def _asked(ident: str, plan: Plan) -> dict[str, Any]:
@@ -98,6 +132,13 @@ def _asked(ident: str, plan: Plan) -> dict[str, Any]:
             "Models", "models", [m for m in CATALOGUE if m not in plan.models], model_option, accept_new_options=True
         ),
         "suites": several("Tasks", "suites", [t for t in TASKS if t not in plan.suites], task_label),
+        "methods": several(
+            "Attention methods",
+            "methods",
+            [m for m in study_methods() if m not in plan.methods],
+            method_option,
+            help="Answers that are there already are read again, one pass each. " + ABOUT_LEARNED,
+        ),
     }
     every = [*plan.structures, *found["structures"]]
     left = [s for s in every if s not in plan.controls]
@@ -112,15 +153,12 @@ def _asked(ident: str, plan: Plan) -> dict[str, Any]:
 
 
 def _add(ident: str, more: dict[str, Any]) -> None:
-    try:
-        study = Study(ident)
-        try:
-            study.extend(**more)
-        finally:
-            study.close()
-        study_progress.start_study(ident)
-    except HeedError as error:
-        st.session_state[field_key("extend_problem")] = str(error)
+    def extend(study: Study) -> None:
+        study.extend(**more)
+        if "methods" in more and study.outdated():
+            study.read_again()
+
+    if not _start(ident, extend):
         return
     for name in list(st.session_state):
         if str(name).startswith(field_key("more_")) and str(name).endswith(ident):

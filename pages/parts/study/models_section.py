@@ -18,6 +18,7 @@ ABOUT_EFFECTS = (
     "Hides and takes out each part of the prompt and measures what the answer loses: the effect that stands beside "
     "attention in every table. It takes about as long again as the answers."
 )
+ABOUT_LEARNED = "“Learned heads” stays empty for models that have none: the page Trust learns them."
 SEEDS = 100
 """Most seeds of a study."""
 
@@ -84,12 +85,17 @@ def settings_section() -> None:
         "Attention methods",
         study_methods(),
         key=field_key("methods"),
-        format_func=lambda m: METHODS[m].label if m in METHODS else m,
+        format_func=method_option,
         placeholder="No attention",
-        help="Each is a set of columns in the table; it adds no run.",
+        help="Each is a set of columns in the table; it adds no run. " + ABOUT_LEARNED,
         **KEPT_FIELDS,
     )
     st.toggle("Measure what each part contributes", key=field_key("effects"), help=ABOUT_EFFECTS, **KEPT_FIELDS)
+
+
+def method_option(name: str) -> str:
+    """Returns how a method is called in the forms of a study."""
+    return METHODS[name].label if name in METHODS else name
 
 
 def picked_seeds() -> tuple[int, ...]:
