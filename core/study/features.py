@@ -249,7 +249,9 @@ def rauq(found: Digest) -> float:
     of -ln c_t over the answer, and the largest over the middle third of the layers.
     """
     steps, layers = found.answer_steps, len(found.before)
-    if not layers or len(steps) < 2:
+    if len(steps) == 1 and found.spread.size:
+        return float(-found.logprobs[steps[0]])
+    if not layers or not len(steps):
         return np.nan
     chances = np.exp(found.logprobs[steps].astype(np.float64))
     shares = found.before[layers // 3 : -(-2 * layers // 3) + 1][:, steps].astype(np.float64)

@@ -31,8 +31,11 @@ LEAGUE_MEASURES = {
     "evidence": "Evidence first",
 }
 """``hidden``, ``removed``: linear datamodelling scores. ``deletion``: log-probability lost when the first 1, 3 and 5
-units are hidden, mean over the three, less what random ones cost. ``insertion``: the same for the log-probability when
-they alone are left. ``evidence``: 1 where the units with the evidence come first (right answers only)."""
+units are hidden, less what random ones cost, as the area under that curve (mean height from 0 to 5 units).
+``insertion``: the same for the log-probability when they alone are left. ``evidence``: 1 where the units with the
+evidence come first (right answers only)."""
+CURVES = ("deletion", "insertion")
+"""Measures that are areas; the points of their curves are columns of their own (``curve_column``)."""
 RESAMPLES = 999
 
 LEAST = 10
@@ -65,13 +68,27 @@ def score_prompts(measured: Sequence[PromptMeasurement]) -> pd.DataFrame:
                     "method": name,
                     **{mode: found[name].score for mode, found in by.items()},
                     "leaving_out": np.nan if name == "leave-one-out" else _rank(value[one.able], lost),
-                    "deletion": -tops[: len(TOP_UNITS)].mean(),
-                    "insertion": tops[len(TOP_UNITS) :].mean(),
                     "evidence": _evidence_first(one, value),
+                    **_curves({"deletion": -tops[: len(TOP_UNITS)], "insertion": tops[len(TOP_UNITS) :]}),
                 }
             )
-    columns = ["prompt", "kind", "split", "tokens", "right", "method", *LEAGUE_MEASURES]
+    points = [curve_column(measure, count) for measure in CURVES for count in TOP_UNITS]
+    columns = ["prompt", "kind", "split", "tokens", "right", "method", *LEAGUE_MEASURES, *points]
     return pd.DataFrame(rows, columns=columns)
+
+
+def curve_column(measure: str, count: int) -> str:
+    """Returns the column of a curve's point: ``deletion_3``."""
+    return f"{measure}_{count}"
+
+
+def _curves(found: dict[str, np.ndarray]) -> dict[str, float]:
+    """Returns the areas and the points of curves, each given as its heights at TOP_UNITS; it begins at 0."""
+    out = {}
+    for measure, heights in found.items():
+        out[measure] = float(np.trapezoid([0.0, *heights], [0, *TOP_UNITS])) / TOP_UNITS[-1]
+        out |= {curve_column(measure, count): float(h) for count, h in zip(TOP_UNITS, heights, strict=True)}
+    return out
 
 
 def _tops(one: PromptMeasurement, value: np.ndarray) -> np.ndarray:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from ..importance import METHODS
 from .faithfulness import BASELINES
-from .league import LEAST, League, Standing
+from .league import LEAST, League, Standing, curve_column
+from .measurement import TOP_UNITS
 
 BASELINE_WORDS = {
     "length": "how long each sentence is",
@@ -77,6 +78,19 @@ def league_sentence(league: League) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.2f}".replace("-", "−")
+
+
+def curve_rows(league: League, measure: str, names: Sequence[str]) -> list[dict[str, object]]:
+    """Returns the points of the curves of ``measure`` (label, count, value, low, high); none where none are known."""
+    rows: list[dict[str, object]] = []
+    for name in names:
+        for count in TOP_UNITS:
+            column = curve_column(measure, count)
+            found = league.standing(name, column, ()) if column in league.scores else None
+            if found is not None:
+                label = METHODS[name].label if name in METHODS else BASELINE_WORDS[name].capitalize()
+                rows.append({"label": label, "count": count, "value": found.mean, "low": found.low, "high": found.high})
+    return rows
 
 
 def league_rows(league: League, measure: str, names: Sequence[str]) -> list[dict[str, object]]:

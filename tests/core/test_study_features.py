@@ -160,9 +160,11 @@ def test_rauq_is_worked_out_step_by_step(trace):
             sure.append(0.2 * chance[steps[place]] + 0.8 * before[head, place] * sure[-1])
         by_layer.append(-np.log(sure).mean())
     assert features(trace)["rauq"] == pytest.approx(max(by_layer), rel=2e-3)
-    single = make_digest(trace)
-    parts = tuple("answer" if i == trace.prompt_length else "end" for i in range(len(single.parts)))
-    assert np.isnan(digest_features(replace(single, parts=parts))["rauq"]), "one token has no token before"
+    parts = tuple("answer" if i == trace.prompt_length else "end" for i in range(len(trace.tokens)))
+    alone = make_digest(trace, ())
+    assert digest_features(replace(alone, parts=parts, before=np.zeros((0, 0))))["rauq"] == pytest.approx(
+        -trace.logprobs[0]
+    ), "one token has no token before"
 
 
 def test_learned_heads_of_a_model_that_has_none_are_left_out(trace):

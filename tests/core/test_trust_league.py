@@ -11,11 +11,11 @@ import pytest
 from core import settings
 from core.errors import Cancelled, MethodError, StoreError
 from core.trust.head_fit import fit_heads
-from core.trust.league import LEAGUE_MEASURES, League, first_method, score_prompts
+from core.trust.league import CURVES, LEAGUE_MEASURES, League, curve_column, first_method, score_prompts
 from core.trust.league_files import head_weights, league_folder, load_league, load_leagues, save_league
-from core.trust.measurement import read_measurement, with_learned
+from core.trust.measurement import TOP_UNITS, read_measurement, with_learned
 from core.trust.trust_prompts import TrustPrompt
-from core.trust.verdicts import UNKNOWN, league_rows, league_sentence, verdict
+from core.trust.verdicts import UNKNOWN, curve_rows, league_rows, league_sentence, verdict
 from tests.core import probe_made_up as made
 from tests.core.test_trust_head_fit import planted
 
@@ -45,6 +45,21 @@ def test_what_is_true_comes_first_chance_in_the_middle_and_the_inverse_last(leag
     assert report.standing("leave-one-out", "leaving_out") is None, "not against itself"
     assert report.standing("learned-heads", "leaving_out").mean > 0.9
     assert report.standing("nothing") is None
+
+
+def test_deletion_and_insertion_are_areas_under_their_curves(league: League) -> None:
+    report = league.part("report")
+    table = report.scores[report.scores.method == "learned-heads"].iloc[0]
+    for measure in CURVES:
+        one, three, five = (table[curve_column(measure, n)] for n in TOP_UNITS)
+        assert table[measure] == pytest.approx((one / 2 + one + three + three + five) / 5)
+    rows = curve_rows(report, "deletion", ["learned-heads", "random"])
+    assert [row["count"] for row in rows] == [*TOP_UNITS, *TOP_UNITS]
+    assert rows[0]["value"] == pytest.approx(report.wide("deletion_1")["learned-heads"].mean())
+    assert [row["value"] for row in rows[3:]] == [0, 0, 0], "random is what they are measured from"
+    assert (
+        curve_rows(League(report.scores.drop(columns=["deletion_1"]), "", F), "deletion", ["random"])[0]["count"] == 3
+    )
 
 
 def test_an_interval_is_that_of_the_mean_over_prompts(league: League) -> None:

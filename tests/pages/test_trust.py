@@ -55,6 +55,8 @@ def test_the_page_shows_the_league_of_the_model_and_every_measure(visit) -> None
         assert measure
     for measure in ("removed", "deletion", "insertion", "evidence", "leaving_out"):
         fine(app.selectbox(key="trust_measure").set_value(measure).run())
+        drawn = len(app.get("vega_lite_chart")) + len(app.get("arrow_vega_lite_chart"))
+        assert drawn == (2 if measure in ("deletion", "insertion") else 1), "areas have their curves below"
     fine(app.selectbox(key="trust_kind").set_value("needle").run())
     assert "Measured here: 15 prompts reported; weights of 2 heads" in texts(app)
 

@@ -6,17 +6,18 @@ import pandas as pd
 import streamlit as st
 
 from core.charts.interval_rows import interval_rows_chart
+from core.charts.removal_curves import removal_curves_chart
 from core.errors import HeedError
 from core.jobs.trust_jobs import league_work
 from core.models.catalogue import CATALOGUE
 from core.models.model_key import known_ref, resolve
 from core.records import ModelKey
 from core.trust.faithfulness import BASELINES
-from core.trust.league import LEAGUE_MEASURES, LONG, League
+from core.trust.league import CURVES, LEAGUE_MEASURES, LONG, League
 from core.trust.league_files import load_leagues
 from core.trust.measure_sets import part_of_set, set_seconds
 from core.trust.trust_prompts import COLUMNS, KINDS, TrustPrompt, built_in_prompts, read_own_prompts
-from core.trust.verdicts import league_rows, league_sentence
+from core.trust.verdicts import curve_rows, league_rows, league_sentence
 from pages.parts import job_progress
 from pages.parts.markdown_escape import escape_markdown
 
@@ -44,8 +45,10 @@ ABOUT_MEASURES = {
     "hidden": "Halves of the sentences are hidden from attention; everything else stays in its place.",
     "removed": "The same halves are taken out of the text, and the prompt is read anew.",
     "leaving_out": "Agreement with hiding each sentence alone (blank for leaving out itself).",
-    "deletion": "Log-probability lost when the first 1, 3 and 5 sentences are hidden, less what random ones cost.",
-    "insertion": "Log-probability when the first 1, 3 and 5 sentences alone are left, less that of random ones.",
+    "deletion": "Log-probability lost when the first sentences are hidden, less what random ones cost: the mean height "
+    "of the curve from 0 to 5 sentences (its area by its width).",
+    "insertion": "Log-probability when the first sentences alone are left, less that of random ones: the mean height "
+    "of the curve from 0 to 5 sentences (its area by its width).",
     "evidence": "How often the sentences that hold the answer come first, where the answer was right.",
 }
 
@@ -96,6 +99,8 @@ def _league(league: League) -> None:
         return
     table = pd.DataFrame(rows)
     _chart(table, measure, part)
+    if measure in CURVES:
+        _curves(table, measure, part)
     _table(table, measure)
     st.caption(escape_markdown(_origin(league)))
 
@@ -117,6 +122,22 @@ def _chart(table: pd.DataFrame, measure: str, part: League) -> None:
         percent=measure == "evidence",
     )
     st.altair_chart(chart, key="trust_chart")
+
+
+def _curves(table: pd.DataFrame, measure: str, part: League) -> None:
+    """Draws the curves behind the areas, of the methods with the largest."""
+    names = list(table.loc[~table.baseline, "method"])
+    points = pd.DataFrame(curve_rows(part, measure, names))
+    if points.empty:
+        return
+    done = "hidden" if measure == "deletion" else "left alone"
+    chart = removal_curves_chart(
+        points,
+        title=f"The first 1, 3 and 5 sentences {done}",
+        lines=("nats beyond what random sentences do (dashed); 95 % intervals",),
+        axis="nats lost" if measure == "deletion" else "nats kept",
+    )
+    st.altair_chart(chart, key="trust_curves")
 
 
 def _table(table: pd.DataFrame, measure: str) -> None:
