@@ -47,16 +47,20 @@ def probe_work(what: Draft | Request, units: str = "word", mode: str = "mask", m
     return do
 
 
-def attribution_work(what: Draft | Request, kind: str) -> Work:
-    """Returns the job that attributes a run's whole answer by ``kind``; its result is the run's id."""
+def attribution_work(what: Draft | Request, kind: str, step: int | None = None, against: int = 0) -> Work:
+    """Returns the job that attributes a run's whole answer by ``kind``; its result is the run's id.
+
+    With ``step``: the log-odds of the token written there over the token ``against``.
+    """
 
     def do(progress: Progress, cancelled: IsCancelled) -> str:
         from ..probe import attribute
 
         model, request = prepare(what, progress, cancelled)
         trace = _trace(model, request, progress, cancelled)
-        if load_attribution(trace.id, kind) is None:
-            found = attribute(model, trace, kind, progress=progress, cancelled=cancelled)
+        if load_attribution(trace.id, kind, step, against) is None:
+            target: dict[str, Any] = {} if step is None else {"spans": [(step, step + 1)], "against": against}
+            found = attribute(model, trace, kind, **target, progress=progress, cancelled=cancelled)
             _stop(cancelled)
             save_attribution(found)
         return trace.id

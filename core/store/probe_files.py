@@ -38,18 +38,24 @@ def save_probe(probe: Probe) -> str:
 
 
 def save_attribution(found: Attribution) -> str:
-    """Stores ``found`` in the folder of its run, one a kind; returns its key. Raises StoreError as ``save_probe``."""
-    return _write(found, _attribution_key(found.kind))
+    """Stores ``found`` in the folder of its run; returns its key. Raises StoreError as ``save_probe``.
+
+    One a kind, and one more for each kind, step and other word that the written word is compared with.
+    """
+    against = found.parameters.get("against")
+    return _write(found, _attribution_key(found.kind, None if against is None else (int(found.spans[0, 0]), against)))
 
 
-def load_attribution(run_id: str, kind: str) -> Attribution | None:
-    """Returns the stored attribution of a run, or None."""
-    found = _read(run_id, _attribution_key(kind)) if is_id(run_id) else None
+def load_attribution(run_id: str, kind: str, step: int | None = None, against: int = 0) -> Attribution | None:
+    """Returns the stored attribution of a run, or None; with ``step`` that of its word over the token ``against``."""
+    key = _attribution_key(kind, None if step is None else (step, against))
+    found = _read(run_id, key) if is_id(run_id) else None
     return found if isinstance(found, Attribution) else None
 
 
-def _attribution_key(kind: str) -> str:
-    return run_files.PROBE + sha256(json.dumps(["attribution", kind]).encode()).hexdigest()[:32]
+def _attribution_key(kind: str, contrast: tuple[int, int] | None) -> str:
+    asked = ["attribution", kind, *([] if contrast is None else [int(n) for n in contrast])]
+    return run_files.PROBE + sha256(json.dumps(asked).encode()).hexdigest()[:32]
 
 
 def _write(record: Probe | Attribution, key: str, **packed: np.ndarray) -> str:

@@ -27,6 +27,7 @@ from pages.parts.summary import run_summary
 from pages.parts.text_selection import PickedWords, picked_words
 from pages.parts.trust.verdict_line import show_verdict
 from pages.parts.views.chart_view import own_views
+from pages.parts.views.contrast_view import contrast_view
 from pages.parts.views.heads_view import heads_view
 from pages.parts.views.heatmap_view import heatmap_view
 from pages.parts.views.steps_view import steps_view
@@ -39,6 +40,7 @@ RUN_VIEWS: dict[str, tuple[str, Callable[..., ViewFigure] | None]] = {
     "over": ("Over the answer", steps_view),
     "heads": ("Layers and heads", heads_view),
     "table": ("Table", table_view),
+    "contrast": ("This word or that", contrast_view),
     "whatif": ("What if", None),
 }
 """{name: (label, function that draws it; None: the what-if, which draws its own texts)}"""
@@ -90,8 +92,9 @@ def _whole(trace: Trace, present: bool) -> None:
         figure = ViewFigure(None, lambda: "")
     else:
         figure = draw(trace, words, chosen, picked)
-        show_verdict(verdict(load_league(trace.request.model.fingerprint), chosen.method))
-        st.caption(caveat(words.unit))
+        if not _open("contrast"):  # which has a method of its own
+            show_verdict(verdict(load_league(trace.request.model.fingerprint), chosen.method))
+            st.caption(caveat(words.unit))
     run_downloads(trace, words, chosen, figure, sentence)
     more_methods(trace)
     method_check(trace, chosen)
