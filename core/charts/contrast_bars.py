@@ -39,16 +39,7 @@ def contrast_bars_chart(
         raise ValueError(f"values has shape {found.shape}, expected {(len(labels),)}.")
     shown = np.sort(np.argsort(-np.abs(found), kind="stable")[:most])
     one, two = (f"for “{visible_label(name)}”" for name in (word, other))
-    records = [
-        {
-            "place": place,
-            "label": visible_label(labels[i]),
-            "value": exact_number(found[i]),
-            "way": one if found[i] >= 0 else two,
-            "said": f"{'+' if found[i] >= 0 else '−'}{significant_digits(abs(float(found[i])))} nats",
-        }
-        for place, i in enumerate(shown.tolist())
-    ]
+    records = [_record(place, labels[i], float(found[i]), one, two) for place, i in enumerate(shown.tolist())]
     words = AxisLabels([visible_label(labels[i], 40) for i in shown])
     places = list(range(len(records)))
     axis = alt.Axis(
@@ -81,3 +72,9 @@ def contrast_bars_chart(
         description=" ".join([f"{title}: nats of log-odds by input word.", *(f"{line}." for line in lines)]),
         autosize=STRETCH,
     )
+
+
+def _record(place: int, label: str, value: float, one: str, two: str) -> dict[str, object]:
+    sign, way = ("+", one) if value >= 0 else ("−", two)
+    said = f"{sign}{significant_digits(abs(value))} nats"
+    return {"place": place, "label": visible_label(label), "value": exact_number(value), "way": way, "said": said}

@@ -44,7 +44,7 @@ def test_it_begins_at_the_closest_call_and_starts_one_job(visit, keep, busy):
     assert [o.split(" (")[1] for o in other.options] == ["30.0 %)", "10.00 %)"]
     fine(app.button(key="contrast_compute").click().run())
     job = jobs().all()[-1]
-    assert job.key.startswith("contrast") and job.key.endswith("input-x-gradient 3 900")
+    assert job.key.startswith("contrast") and job.key.endswith("attention-x-gradient 3 900")
     assert not [b for b in app.button if b.key == "contrast_compute"], "it runs"
 
 
@@ -56,14 +56,16 @@ def test_a_stored_contrast_is_drawn_and_told(visit, keep):
     values = np.zeros((1, keys), np.float32)
     values[0, own[1]], values[0, own[3]] = 2.0, -1.5
     for step, size in ((3, 1.0), (5, 2.0)):
-        made = Attribution(trace.id, "input-x-gradient", [(step, step + 1)], values * size, parameters={"against": 900})
+        made = Attribution(
+            trace.id, "attention-x-gradient", [(step, step + 1)], values * size, parameters={"against": 900}
+        )
         store.save_attribution(made)
     app = opened(visit, trace.id)
     said = texts(app)
     assert "1.3 times as likely as “if”" in said and "(+2.00)" in said and "(−1.50)" in said
     app = fine(app.selectbox(key="contrast_step").set_value(5).run())
     assert "6.0 times as likely as “if”" in texts(app) and "(+4.00)" in texts(app)
-    assert store.load_attribution(trace.id, "input-x-gradient") is None, "the whole answer is another one"
+    assert store.load_attribution(trace.id, "attention-x-gradient") is None, "the whole answer is another one"
 
 
 def test_a_run_without_other_words_says_so(visit, keep):

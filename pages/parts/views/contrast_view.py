@@ -15,16 +15,20 @@ from core.importance import METHODS, explain
 from core.importance.reading_summary import own_columns
 from core.jobs.probe_jobs import attribution_work
 from core.probe.time_estimate import estimate_time
-from core.records import ATTRIBUTIONS, Attribution, Importance, Trace
+from core.records import Attribution, Importance, Trace
+from core.trust.league_files import load_league
+from core.trust.verdicts import verdict
 from pages.parts import job_progress
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.more_methods import BACKWARD, POINTS
 from pages.parts.reading_controls import Choices
 from pages.parts.text_selection import PickedWords
+from pages.parts.trust.verdict_line import show_verdict
 from pages.parts.views.view_figure import ViewFigure, draw_chart
 
 SLOT = "contrast"
-KINDS = tuple(kind for kind in ATTRIBUTIONS if kind != "rollout")
+KINDS = ("attention-x-gradient", "input-x-gradient", "integrated-gradients")
+"""In the order in which they are offered: the first is the one that leagues put first."""
 ABOUT = (
     "At each step the model could have written another word. This puts the difference between the two (their "
     "log-odds) down to the words that it read. Pick a word here, or click it in the answer above."
@@ -90,7 +94,7 @@ def _choice(trace: Trace, steps: list[int], words: Importance, picked: PickedWor
     )
     able = [k for k in KINDS if k != "attention-x-gradient" or trace.model.attention == "dispatch"]
     kind = third.selectbox(
-        "Method",
+        "Method of this view",
         able,
         key="contrast_kind",
         format_func=lambda k: METHODS[k].label,
@@ -140,6 +144,7 @@ def _drawn(trace: Trace, found: Attribution, step: int, place: int, chosen: Choi
     lines = [trace.model.caption, f"{METHODS[found.kind].label} · nats of log-odds · run {trace.id[:8]}"]
     chart = contrast_bars_chart(labels, values, word, other, caption=lines)
     draw_chart(chart, "contrast_bars")
+    show_verdict(verdict(load_league(trace.request.model.fingerprint), found.kind))
     for note in found.notes:
         st.caption(escape_markdown(note))
 
