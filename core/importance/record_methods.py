@@ -10,9 +10,9 @@ from collections.abc import Callable
 import numpy as np
 
 from ..errors import MethodError
-from ..records import Units
+from ..records import Probe, Trace, Units
 from .method_input import MethodInput
-from .surrogate import fit_surrogate
+from .surrogate import Surrogate, fit_surrogate
 
 
 def leave_one_out(source: MethodInput) -> np.ndarray:
@@ -34,9 +34,16 @@ def surrogate(source: MethodInput) -> np.ndarray:
     probe, steps = source.given["masks"], source.trace.answer_steps
     able = probe.masks.any(0)
     weights = np.zeros((len(probe.units), source.trace.steps))
-    fitted = fit_surrogate(probe.masks[:, able], probe.logprobs[:, steps].sum(1, dtype=np.float64), len(steps))
+    fitted = surrogate_of(probe, source.trace)
     weights[np.ix_(able, steps)] = fitted.weights[:, None] / max(len(steps), 1)
     return _over_tokens(weights, probe.units, source)
+
+
+def surrogate_of(probe: Probe, trace: Trace) -> Surrogate:
+    """Returns the linear model of a run's answer, fitted to a Probe of random masks; its units are those it hides."""
+    steps = trace.answer_steps
+    scores = probe.logprobs[:, steps].sum(1, dtype=np.float64)
+    return fit_surrogate(probe.masks[:, probe.masks.any(0)], scores, len(steps))
 
 
 def _over_tokens(effect: np.ndarray, units: Units, source: MethodInput) -> np.ndarray:

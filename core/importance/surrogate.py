@@ -18,6 +18,7 @@ from ..errors import MethodError
 
 PENALTY = 0.01
 FEWEST_MASKS = 8
+FOLDS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,10 @@ class Surrogate:
     """Log-probability of the answer with nothing left, by the linear model."""
     fit: float
     """R² on the masks it was fitted to."""
+    held_out: float
+    """R² on masks that were left out of the fit, a fifth at a time; 0 is what the mean score alone would reach."""
+    masks: int
+    """Number of masks."""
 
 
 def random_masks(able: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
@@ -43,17 +48,33 @@ def fit_surrogate(masks: np.ndarray, logprob: np.ndarray, steps: int, penalty: f
 
     Variants without a value are left out. Raises MethodError with fewer than ``FEWEST_MASKS`` others.
     """
-    from sklearn.linear_model import Lasso
-
     fine = np.isfinite(logprob)
     if fine.sum() < FEWEST_MASKS:
         raise MethodError(f"A surrogate needs at least {FEWEST_MASKS} random masks; this one has {int(fine.sum())}.")
     steps = max(steps, 1)
     left, score = (~masks[fine]).astype(float), logprob[fine] / steps
-    centre, spread, level = left.mean(0), left.std(0), score.mean()
+    weights, intercept = _lasso(left, score, penalty)
+    folds = np.arange(len(score)) % FOLDS
+    guessed = np.zeros(len(score))
+    for fold in range(FOLDS):
+        some, level = _lasso(left[folds != fold], score[folds != fold], penalty)
+        guessed[folds == fold] = level + left[folds == fold] @ some
+    fit, held_out = (_explained(score, guess) for guess in (intercept + left @ weights, guessed))
+    return Surrogate(weights * steps, intercept * steps, fit, held_out, len(score))
+
+
+def _lasso(left: np.ndarray, score: np.ndarray, penalty: float) -> tuple[np.ndarray, float]:
+    """Returns (float64 [unit] weights, intercept) of the scores, fitted to standardised columns."""
+    from sklearn.linear_model import Lasso
+
+    centre, spread, level = left.mean(0), left.std(0), float(score.mean())
     x = np.divide(left - centre, spread, out=np.zeros_like(left), where=spread > 0)
     model = Lasso(alpha=penalty, fit_intercept=False, max_iter=10_000).fit(x, score - level)
-    weights = np.divide(model.coef_, spread, out=np.zeros(len(spread)), where=spread > 0) * steps
-    intercept = level * steps - centre @ weights
-    fit = model.score(x, score - level) if score.std() > 0 else 0.0
-    return Surrogate(weights, float(intercept), float(fit))
+    weights = np.divide(model.coef_, spread, out=np.zeros(len(spread)), where=spread > 0)
+    return weights, level - float(centre @ weights)
+
+
+def _explained(score: np.ndarray, guess: np.ndarray) -> float:
+    """Returns R²; 0 where all scores are the same."""
+    total = float(np.square(score - score.mean()).sum())
+    return 1 - float(np.square(score - guess).sum()) / total if total > 0 else 0.0

@@ -33,6 +33,8 @@ PROBED = ("word", "token", "sentence", "segment")
 """Units of a probe that methods are given, the first that is stored."""
 SENTENCES = 6
 """Sentences of the user's from which on sentences are hidden at random; with fewer, words are."""
+MASK_COUNTS = (16, 32, 64, 128, 256)
+"""How many random masks a surrogate of a run may be fitted to; the stored one with most is used."""
 
 
 def open_trace(run_id: str, request: Request | None = None) -> Trace | None:
@@ -66,9 +68,9 @@ def stored_records(trace: Trace) -> dict[str, Any]:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _records(run_id: str, stamp: int, segments: Any, _trace: Trace) -> dict[str, Any]:
     probes = (store.load_probe(_trace, units, mode) for units, mode in product(PROBED, ("mask", "remove")))
-    masks = surrogate_masks(_trace)
     made: dict[str, Any] = {"probe": next((probe for probe in probes if probe is not None), None)}
-    made["masks"] = None if masks is None else store.load_probe(_trace, *masks)
+    found = (store.load_probe(_trace, *masks) for n in MASK_COUNTS[::-1] if (masks := surrogate_masks(_trace, n)))
+    made["masks"] = next((probe for probe in found if probe is not None), None)
     made |= {kind: store.load_attribution(run_id, kind) for kind in ATTRIBUTIONS}
     return {need: record for need, record in made.items() if record is not None}
 
@@ -93,10 +95,10 @@ def _hidable_units(name: tuple, _trace: Trace) -> tuple[str, np.ndarray] | None:
     return None
 
 
-def surrogate_masks(trace: Trace) -> tuple[str, str, np.ndarray] | None:
+def surrogate_masks(trace: Trace, count: int = MASKS) -> tuple[str, str, np.ndarray] | None:
     """(units, mode, masks) of the probe to which a surrogate is fitted: others than those that check the methods."""
     found = hidable_units(trace)
-    return None if found is None else (found[0], "mask", random_masks(found[1], MASKS))
+    return None if found is None else (found[0], "mask", random_masks(found[1], count))
 
 
 def first_picture(trace: Trace) -> str:

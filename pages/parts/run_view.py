@@ -18,7 +18,7 @@ from pages.parts.compare.compare_address import edit_query
 from pages.parts.download_buttons import run_downloads
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.method_check import method_check
-from pages.parts.more_methods import more_methods
+from pages.parts.more_methods import SURROGATE, more_methods, surrogate_sentence
 from pages.parts.no_rows import without_rows
 from pages.parts.reader_component import text_reader
 from pages.parts.reading_controls import Choices, current_choices, reading_controls
@@ -95,6 +95,8 @@ def _whole(trace: Trace, present: bool) -> None:
         if not _open("contrast"):  # which has a method of its own
             show_verdict(verdict(load_league(trace.request.model.fingerprint), chosen.method))
             st.caption(caveat(words.unit))
+        if chosen.method == SURROGATE:
+            st.caption(surrogate_sentence(trace))
     run_downloads(trace, words, chosen, figure, sentence)
     more_methods(trace)
     method_check(trace, chosen)

@@ -177,6 +177,9 @@ def test_a_surrogate_of_a_linear_answer_is_its_weights():
     assert not values[2].any(), "the end token is no part of the answer"
     exact = fit_surrogate(MASKS[:, 1:3], LINEAR.logprobs.sum(1), 2, penalty=1e-9)
     assert np.allclose(exact.weights, [-3, 1], atol=1e-4) and exact.fit > 0.999
+    assert exact.held_out > 0.99 and exact.masks == len(MASKS)
+    noise = fit_surrogate(np.random.default_rng(0).random((40, 6)) < 0.5, np.random.default_rng(1).normal(size=40), 1)
+    assert noise.held_out < 0.2 and noise.fit > noise.held_out, "what does not go with the masks is not predicted"
     with pytest.raises(MethodError, match="at least 8 random masks"):
         few = Probe(TRACE.id, WORDS, MASKS[:4], LINEAR.logprobs[:4], np.zeros(T), "mask")
         explain(TRACE, "surrogate", given={"masks": few})

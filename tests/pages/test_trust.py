@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,12 +13,13 @@ from core.charts.html_page import NATS_NOT_SAID, NOT_SAID
 from core.importance import METHODS, explain
 from core.jobs import jobs
 from core.models.model_key import resolve
-from core.records import ATTRIBUTIONS, Attribution, HeadWeights
+from core.records import ATTRIBUTIONS, Attribution, HeadWeights, Probe
+from core.text.units import units
 from core.trust.league import League, score_prompts
 from core.trust.league_files import league_folder, load_league, save_league
 from core.trust.measurement import with_learned
 from core.trust.verdicts import UNKNOWN, verdict
-from pages.parts.run_cache import importance
+from pages.parts.run_cache import MASK_COUNTS, importance, surrogate_masks
 from tests.core.test_trust_head_fit import planted
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
@@ -106,6 +108,28 @@ def test_weights_that_were_learned_anew_are_read_at_once(visit, keep) -> None:
     save_league(anew, league_folder(trace.request.model.fingerprint))
     own = explain(trace, "learned-heads", given={"weights": anew.weights}).values
     assert not np.allclose(before, own) and np.allclose(shown(), own)
+
+
+def test_the_number_of_masks_is_picked_and_the_fit_is_told(visit, keep, busy) -> None:
+    trace = made_up.run("One is red. Two is blue. Three is green. Four is pink. Five is gold. Which is red?")
+    app = fine(visit(run=keep(trace)))
+    counts = app.segmented_control(key="surrogate_count")
+    assert counts.options == [str(n) for n in MASK_COUNTS] and counts.value == 32
+    app = fine(counts.set_value(64).run())
+    app.button(key="more_surrogate").click().run()
+    assert jobs().all()[-1].key.endswith("surrogate 64")
+    level, mode, masks = surrogate_masks(trace, 64)
+    cut = units(trace.tokens, level, range(trace.prompt_length))
+    each = np.linspace(0.1, 1.5, masks.shape[1])
+    lost = np.tile((masks @ each)[:, None] / trace.steps, trace.steps)
+    base = np.full(trace.steps, -1.0)
+    store.save_probe(Probe(trace.id, cut, masks, base - lost, base, mode))
+    app = fine(visit(run=trace.id))
+    assert app.segmented_control(key="surrogate_count").options == ["128", "256"], "fewer would be no gain"
+    app = fine(app.selectbox(key="method").set_value("surrogate").run())
+    assert re.search(
+        r"fitted to 64 random masks: R² (0\.9\d|1\.00) on these, (0\.9\d|1\.00) on masks left out", texts(app)
+    )
 
 
 def test_methods_that_run_the_model_again_are_offered_with_their_time_and_join_the_list(visit, keep, busy) -> None:
