@@ -1,4 +1,4 @@
-"""What methods that run the model again cost, beside one forward pass over the same tokens and beside Captum.
+"""What methods that run the model again cost, beside one forward pass over the same tokens, Captum and inseq.
 
 python -m benchmarks.run --only attributing
 """
@@ -6,6 +6,7 @@ python -m benchmarks.run --only attributing
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -15,17 +16,18 @@ from core.capture import capture
 from core.capture.build_request import make_request
 from core.importance import own_units
 from core.importance.surrogate import random_masks
-from core.probe import attribute, hide_units
+from core.probe import attribute, hide_units, knock_out
 from core.records import Trace
 from core.text.units import units
 
 PROMPT = " ".join(f"Fact {i} says that the lamp of room {i} is kept in hall {i + 7}." for i in range(24))
+SHORT = " ".join(PROMPT.split(". ")[:2]) + "."
 QUESTION = " Where is the lamp of room 5 kept? Answer in one sentence."
 MASKS = 32
 
 
 def attributing(model: Any, compare: Callable[..., float], say: Callable[..., None], pairs: int) -> None:
-    """Prints the ratio of each attribution to one forward pass over prompt and answer, and to Captum's own loop."""
+    """Prints the ratio of each attribution to one forward pass over prompt and answer, and to what others take."""
     trace = capture(model, make_request(model.key, PROMPT + QUESTION, max_new_tokens=32))
     say(f"Attributing, {trace.prompt_length} + {trace.steps} tokens; beside one forward pass (target: at most 4)")
     ids = torch.tensor(trace.token_ids[None, :-1].copy())
@@ -43,10 +45,51 @@ def attributing(model: Any, compare: Callable[..., float], say: Callable[..., No
     say(f"{MASKS} masks of {int(able.sum())} sentences for a surrogate; beside one scoring (target: at most 12)")
     both = [lambda m=m: hide_units(model, trace, m, "sentence") for m in (masks, scored)]
     compare("  surrogate", *both, pairs)
-    say("The whole answer in one backward pass; beside Captum's InputXGradient token by token of the answer")
-    compare(
-        "  input-x-gradient", lambda: attribute(model, trace, "input-x-gradient"), lambda: by_captum(model, trace), 1
-    )
+    beside_others(model, compare, say)
+
+
+def beside_others(model: Any, compare: Callable[..., float], say: Callable[..., None]) -> None:
+    """Prints ratios to the time that Captum's own loop and inseq take for the same work, a short prompt."""
+    trace = capture(model, make_request(model.key, SHORT + QUESTION, max_new_tokens=6))
+    say(f"{trace.prompt_length} + {trace.steps} tokens, every token of the answer; beside others on the same work")
+    ours = {
+        "input-x-gradient": lambda: attribute(model, trace, "input-x-gradient"),
+        "leave-one-out": lambda: knock_out(model, trace, "token"),
+    }
+    compare("  input-x-gradient, Captum", ours["input-x-gradient"], lambda: by_captum(model, trace), 1)
+    compare("  leave-one-out, Captum", ours["leave-one-out"], lambda: left_out_by_captum(model, trace), 1)
+    if find_spec("inseq") is None:
+        say("  inseq is not installed here: pip install inseq (it pins other versions; use a venv of its own)")
+        return
+    for name, method in (("input-x-gradient", "input_x_gradient"), ("leave-one-out", "occlusion")):
+        compare(f"  {name}, inseq", ours[name], inseq_run(model, trace, method), 1)
+
+
+def left_out_by_captum(model: Any, trace: Trace) -> np.ndarray:
+    """Returns float32 [key]: Captum's FeatureAblation of the answer's log-probability, a token at a time."""
+    from captum.attr import FeatureAblation
+
+    ids = torch.tensor(trace.token_ids[None].copy())
+    p = trace.prompt_length
+
+    def score(some: torch.Tensor) -> torch.Tensor:
+        logits = model.hf(input_ids=some[:, :-1], use_cache=False).logits[:, p - 1 :]
+        picked = torch.log_softmax(logits.float(), -1).gather(-1, ids[:, p:].expand(len(some), -1)[..., None])
+        return picked[..., 0].sum(-1)
+
+    mask = torch.arange(ids.shape[1])[None].clamp(max=p)  # the answer is one group
+    with torch.no_grad():
+        found = FeatureAblation(score).attribute(ids, baselines=0, feature_mask=mask)
+    return np.asarray(found[0, :-1].numpy(), np.float32)
+
+
+def inseq_run(model: Any, trace: Trace, method: str) -> Callable[[], Any]:
+    """Returns the function that attributes the same answer with inseq."""
+    import inseq
+
+    made = inseq.load_model(model.hf, method, tokenizer=model.tokenizer)
+    prompt, whole = ("".join(trace.tokens.texts[:n]) for n in (trace.prompt_length, len(trace.tokens)))
+    return lambda: made.attribute(prompt, whole, show_progress=False)
 
 
 def by_captum(model: Any, trace: Trace) -> np.ndarray:
