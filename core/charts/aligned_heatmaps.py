@@ -222,7 +222,7 @@ def _viridis(low: float, high: float) -> alt.Scale:
 
 
 def _legend(unit: str, name: str = "") -> alt.Legend:
-    number = ".2~p" if unit == "share" else ".3~g"
+    number = ".2~p" if unit == "share" else ".3~r"
     return alt.Legend(
         title=legend_title(unit) + name, format=number, gradientLength=200, tickCount=4, titleLimit=320, **BELOW
     )
@@ -232,7 +232,7 @@ def _tooltip(unit: str, names: Sequence[str]) -> list[alt.Tooltip]:
     return [
         alt.Tooltip("word:N", title="input"),
         alt.Tooltip("output:N", title="output"),
-        alt.Tooltip("value:Q", title=f"{legend_title(unit)}, this cell", format=".3~p" if unit == "share" else ".4~g"),
+        alt.Tooltip("value:Q", title=f"{legend_title(unit)}, this cell", format=".3~p" if unit == "share" else ".4~r"),
         alt.Tooltip("times:Q", title="times uniform reading", format=".3~r"),
         *(alt.Tooltip(f"c{run}:N", title=name) for run, name in enumerate(names)),
     ]

@@ -65,7 +65,7 @@ def effect_bars(
         "change:Q",
         title=name,
         scale=alt.Scale(domain=[-extent, extent], nice=False),
-        axis=alt.Axis(format="+~g", tickCount=6),
+        axis=alt.Axis(format="+~f", tickCount=6),
     )
     color = alt.Color(
         "way:N",

@@ -144,7 +144,7 @@ def _encode(scales: dict[str, Any]) -> dict[str, Any]:
     x_scale = alt.Scale(type="log", domain=[start, end], nice=False, clamp=True)
     y_scale = alt.Scale(domain=scales["y"], nice=False, zero=False)
     x_axis = alt.Axis(values=ticks, labelExpr=text, grid=False, labelOverlap="greedy")
-    y_axis = alt.Axis(format="+~g", tickCount=8, grid=False)
+    y_axis = alt.Axis(format="+~f", tickCount=8, grid=False)
     return {
         "x": alt.X("x:Q", title="read: attention share, in multiples of uniform reading", scale=x_scale, axis=x_axis),
         "y": alt.Y("y:Q", title="mattered: log-probability lost when hidden (nats)", scale=y_scale, axis=y_axis),

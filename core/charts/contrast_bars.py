@@ -49,7 +49,7 @@ def contrast_bars_chart(
         y=alt.Y("place:O", sort=None, scale=alt.Scale(domain=places or [0], paddingInner=0.25), axis=axis)
     )
     bars = base.mark_bar().encode(
-        x=alt.X("value:Q", title="nats of log-odds", axis=alt.Axis(format="+~g", tickCount=6)),
+        x=alt.X("value:Q", title="nats of log-odds", axis=alt.Axis(format="+~f", tickCount=6)),
         color=alt.Color(
             "way:N",
             scale=alt.Scale(domain=[one, two], range=[BLUE, ORANGE]),

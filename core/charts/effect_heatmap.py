@@ -47,7 +47,7 @@ def effect_heatmap(
     ]
     most = max((abs(cell["value"]) for cell in cells), default=0) or 1
     scale = alt.Scale(scheme="blueorange", domain=[-most, most], domainMid=0)
-    legend = alt.Legend(title="nats lost", format=".2~g", gradientLength=200, tickCount=4, **BELOW)
+    legend = alt.Legend(title="nats lost", format=".2~r", gradientLength=200, tickCount=4, **BELOW)
     tooltip = [
         alt.Tooltip("hidden:N", title="without"),
         alt.Tooltip("output:N", title="answer"),

@@ -59,7 +59,7 @@ def interval_rows_chart(
     labels, heads, places = _places(table)
     records = _records(table, places, names, percent, tips or {})
     step = LINE * max(len(names), 1) + ROOM
-    form = ".0%" if percent else "~g"
+    form = ".0%" if percent else "~f"
     span = list(domain) if domain else _domain(records, line_at)
     x = alt.X(
         "value:Q", title=axis, scale=alt.Scale(domain=span, nice=not domain), axis=alt.Axis(format=form, tickCount=6)

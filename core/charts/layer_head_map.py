@@ -57,7 +57,7 @@ def layers_heads_chart(
     color = alt.Color(
         "value:Q",
         scale=alt.Scale(scheme="viridis", domain=[exact_number(low), exact_number(float(high))], clamp=True),
-        legend=alt.Legend(title=legend_title(unit), format=".2~p" if unit == "share" else ".3~g", gradientLength=140),
+        legend=alt.Legend(title=legend_title(unit), format=".2~p" if unit == "share" else ".3~r", gradientLength=140),
     )
     rects = rects.encode(x=x, y=y, color=color, tooltip=_tooltip(unit))
     if select:
@@ -98,7 +98,7 @@ def _axis(field: str, names: list[int], pixels: float) -> Any:
 
 
 def _tooltip(unit: str) -> list[alt.Tooltip]:
-    number = ".3~p" if unit == "share" else ".4~g"
+    number = ".3~p" if unit == "share" else ".4~r"
     return [
         alt.Tooltip("layer:O"),
         alt.Tooltip("head:O"),

@@ -136,7 +136,7 @@ def value_colour(importance: Importance, scale: Scale, domain: tuple[float, floa
     low, high = colour_domain(importance, scale, domain)
     legend = alt.Legend(
         title=legend_title(importance.unit),
-        format=".2~p" if importance.unit == "share" else ".3~g",
+        format=".2~p" if importance.unit == "share" else ".3~r",
         gradientLength=160,
         tickCount=4,
     )

@@ -139,7 +139,7 @@ def _records(
 
 
 def _axis(unit: str) -> alt.Axis:
-    return alt.Axis(format="~p" if unit == "share" else "~g", tickCount=8)
+    return alt.Axis(format="~p" if unit == "share" else "~f", tickCount=8)
 
 
 def _tooltip(read: str) -> list[alt.Tooltip]:

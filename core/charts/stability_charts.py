@@ -224,7 +224,7 @@ def _dots(base: alt.Chart, stability: Stability, row: float, look: dict[str, Any
     most = {"expr": f"pow(0.9 * min({max(row, 6):.4g}, width / {max(len(stability.units), 1)}), 2)"}
     percent = stability.unit == "share"
     legend = alt.Legend(
-        title="standard deviation", format=".2~p" if percent else ".3~g", symbolFillColor="white", **look
+        title="standard deviation", format=".2~p" if percent else ".3~r", symbolFillColor="white", **look
     )
     size = alt.Size(
         "spread:Q", scale=alt.Scale(domain=[0, exact_number(_most(stability.spread))], range=[0, most]), legend=legend
@@ -240,7 +240,7 @@ def _most(values: np.ndarray) -> float:
 
 
 def _colour(stability: Stability, look: dict[str, Any]) -> alt.Fill:
-    form = ".2~p" if stability.unit == "share" else ".3~g"
+    form = ".2~p" if stability.unit == "share" else ".3~r"
     length = {"gradientLength": 120} if look else {}  # on a phone both legends stand beside each other
     legend = alt.Legend(title=f"mean {stability.unit}", format=form, tickCount=3, **length, **look)
     low = min(0.0, float(np.nanmin(stability.mean))) if np.isfinite(stability.mean).any() else 0.0
@@ -281,11 +281,11 @@ def _axis(title: str, labels: AxisLabels, pixels: float, look: dict[str, Any], a
 
 
 def _format(stability: Stability) -> str:
-    return "~p" if stability.unit == "share" else "~g"
+    return "~p" if stability.unit == "share" else "~f"
 
 
 def _tips(stability: Stability) -> list[alt.Tooltip]:
-    form = ".3~p" if stability.unit == "share" else ".4~g"
+    form = ".3~p" if stability.unit == "share" else ".4~r"
     return [
         alt.Tooltip("output:N", title="Answer"),
         alt.Tooltip("input:N", title="Your word"),

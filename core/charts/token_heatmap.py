@@ -89,7 +89,7 @@ def _tooltip(importance: Importance, rows_title: str, columns_title: str) -> lis
     return [
         alt.Tooltip("output:N", title=rows_title),
         alt.Tooltip("input:N", title=columns_title),
-        alt.Tooltip("value:Q", title=read, format=".3~p" if share else ".4~g"),
+        alt.Tooltip("value:Q", title=read, format=".3~p" if share else ".4~r"),
         alt.Tooltip("times:Q", title="times uniform reading", format=".3~r"),
         alt.Tooltip("step:N", title=importance.row_axis),
     ]

@@ -135,7 +135,7 @@ def signed_amount(value: float, unit: str) -> str:
 
 def _diverging(extent: float, unit: str) -> alt.Fill:
     name = "difference of shares" if unit == "share" else "difference of scores"
-    number = "+.2~p" if unit == "share" else "+.3~g"
+    number = "+.2~p" if unit == "share" else "+.3~r"
     scale = alt.Scale(scheme="blueorange", domain=[-extent, extent], domainMid=0, clamp=True)
     return alt.Fill(
         "difference:Q",
@@ -145,7 +145,7 @@ def _diverging(extent: float, unit: str) -> alt.Fill:
 
 
 def _tooltip(unit: str, names: Sequence[str], a: int, b: int) -> list[alt.Tooltip]:
-    number = ".3~p" if unit == "share" else ".4~g"
+    number = ".3~p" if unit == "share" else ".4~r"
     return [
         alt.Tooltip("word:N", title="input"),
         alt.Tooltip("output:N", title="output"),
@@ -218,7 +218,7 @@ def _bars(
     select: str | None,
 ) -> alt.LayerChart:
     extent = 1.3 * (max((abs(r["difference"]) for r in records), default=0) or 1)
-    number = "+.2~p" if unit == "share" else "+.3~g"
+    number = "+.2~p" if unit == "share" else "+.3~r"
     name = f"difference of {unit}s"
     x = alt.X(
         "difference:Q",

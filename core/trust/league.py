@@ -20,15 +20,15 @@ from scipy import stats
 from ..importance import METHODS
 from ..records import HeadWeights
 from .faithfulness import BASELINES, datamodelling_scores
-from .measurement import TOP_UNITS, PromptMeasurement, top_masks
+from .measurement import NO_TOPS, TOP_UNITS, PromptMeasurement, top_masks
 
 LEAGUE_MEASURES = {
     "hidden": "Rank correlation, sentences hidden",
     "removed": "Rank correlation, sentences removed",
     "leaving_out": "Rank correlation with leaving out",
-    "deletion": "Lost without the first sentences (nats)",
-    "insertion": "Kept by the first sentences alone (nats)",
-    "evidence": "Evidence first",
+    "deletion": "Lost without the top sentences (nats)",
+    "insertion": "Kept by the top sentences alone (nats)",
+    "evidence": "Evidence on top",
 }
 """``hidden``, ``removed``: linear datamodelling scores. ``deletion``: log-probability lost when the first 1, 3 and 5
 units are hidden, less what random ones cost, as the area under that curve (mean height from 0 to 5 units).
@@ -58,6 +58,8 @@ def score_prompts(measured: Sequence[PromptMeasurement]) -> pd.DataFrame:
         chance = _tops(one, one.values["random"])
         for name, value in one.values.items():
             tops = _tops(one, value) - chance
+            if name in NO_TOPS:  # what other methods happened to hide too is no sample of prompts
+                tops = np.full(len(tops), np.nan)
             rows.append(
                 {
                     "prompt": one.prompt.id,

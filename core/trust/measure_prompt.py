@@ -25,15 +25,13 @@ from ..progress import IsCancelled, never_cancelled
 from ..records import ATTRIBUTIONS, HeadWeights, Importance, Trace, Units
 from ..text.units import units as units_of
 from .faithfulness import MASKS, baseline_values, unit_values
-from .measurement import PromptMeasurement, top_masks, with_learned
+from .measurement import NO_TOPS, PromptMeasurement, top_masks, with_learned
 from .trust_prompts import TrustPrompt, units_holding
 
 LEVEL = "sentence"
 LEAVING_OUT, SURROGATE = "leave-one-out", "surrogate"
 EVERY = {"integrated-gradients": 4, "removed": 2, "tops": 2}
 """Measured on every second or fourth prompt only: integrated gradients cost as much as all else together."""
-NO_TOPS = ("value-written", "length", "recency", "rarity")
-"""What has no top units hidden: baselines but chance, and what orders units as another method does."""
 
 
 def measure_prompt(

@@ -24,6 +24,8 @@ from .trust_prompts import TrustPrompt
 LEARNED = "learned-heads"
 TOP_UNITS = (1, 3, 5)
 """How many of the units that a method calls most important are hidden, and are kept alone."""
+NO_TOPS = ("value-written", "length", "recency", "rarity")
+"""What has no top units hidden: baselines but chance, and what orders units as another method does."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -72,8 +72,7 @@ def league_sentence(league: League) -> str:
     second = league.standing(free) if free is not None and free != best else None
     if free is not None and second is not None:
         said += f"; of the methods that cost no extra pass, “{METHODS[free].label}” ({_number(second.mean)})"
-    base = other_words(found.against)
-    return f"{said}. {base[0].upper()}{base[1:]} alone: {_number(found.against_mean)}."
+    return f"{said}. The best that needs no model, {other_words(found.against)}: {_number(found.against_mean)}."
 
 
 def _number(value: float) -> str:

@@ -53,6 +53,8 @@ def test_deletion_and_insertion_are_areas_under_their_curves(league: League) -> 
     for measure in CURVES:
         one, three, five = (table[curve_column(measure, n)] for n in TOP_UNITS)
         assert table[measure] == pytest.approx((one / 2 + one + three + three + five) / 5)
+    for name in ("length", "recency", "rarity"):
+        assert report.standing(name, "deletion") is None, "their top units are hidden only where others' are the same"
     rows = curve_rows(report, "deletion", ["learned-heads", "random"])
     assert [row["count"] for row in rows] == [*TOP_UNITS, *TOP_UNITS]
     assert rows[0]["value"] == pytest.approx(report.wide("deletion_1")["learned-heads"].mean())

@@ -29,7 +29,7 @@ ABOUT = (
     "1 is perfect, 0 says nothing. Only what goes beyond the length, the place and the rarity of sentences counts."
 )
 KIND_LABELS = {
-    None: "All kinds",
+    "all": "All kinds",
     "needle": "Needle among similar facts",
     "two-hop": "Two sentences needed",
     "instruction": "Instruction among distractors",
@@ -45,11 +45,11 @@ ABOUT_MEASURES = {
     "hidden": "Halves of the sentences are hidden from attention; everything else stays in its place.",
     "removed": "The same halves are taken out of the text, and the prompt is read anew.",
     "leaving_out": "Agreement with hiding each sentence alone (blank for leaving out itself).",
-    "deletion": "Log-probability lost when the first sentences are hidden, less what random ones cost: the mean height "
-    "of the curve from 0 to 5 sentences (its area by its width).",
-    "insertion": "Log-probability when the first sentences alone are left, less that of random ones: the mean height "
-    "of the curve from 0 to 5 sentences (its area by its width).",
-    "evidence": "How often the sentences that hold the answer come first, where the answer was right.",
+    "deletion": "Log-probability lost when the sentences that a method ranks highest are hidden, less what random ones "
+    "cost: the mean height of the curve from 0 to 5 sentences (its area by its width).",
+    "insertion": "Log-probability when the sentences that a method ranks highest are left alone, less that of random "
+    "ones: the mean height of the curve from 0 to 5 sentences (its area by its width).",
+    "evidence": "How often a method ranks the sentences that hold the answer highest, where the answer was right.",
 }
 
 
@@ -86,13 +86,13 @@ def _league(league: League) -> None:
     reported = league.part("report")
     st.subheader(league_sentence(reported), anchor=False)
     left, right = st.columns(2)
-    there = [k for k in KIND_LABELS if k is None or reported.part("report", k).prompts]
+    there = [k for k in KIND_LABELS if k == "all" or reported.part("report", k).prompts]
     own = [k for k in sorted(reported.scores.kind.unique()) if k not in KINDS]
-    kind = left.selectbox("Prompts", [*there, *own], format_func=lambda k: KIND_LABELS.get(k, str(k)), key="trust_kind")
+    kind = left.selectbox("Prompts", [*there, *own], format_func=lambda k: KIND_LABELS.get(k, k), key="trust_kind")
     measures = [name for name in LEAGUE_MEASURES if reported.scores[name].notna().any()]
     measure = right.selectbox("Measure", measures, format_func=LEAGUE_MEASURES.__getitem__, key="trust_measure")
     st.caption(ABOUT_MEASURES[measure])
-    part = reported if kind is None else reported.part("report", kind)
+    part = reported if kind == "all" else reported.part("report", kind)
     rows = league_rows(part, measure, [*part.methods, *BASELINES])
     if not rows:
         st.info("Nothing was measured for this choice: take other prompts or another measure.", icon=":material/info:")
@@ -133,7 +133,7 @@ def _curves(table: pd.DataFrame, measure: str, part: League) -> None:
     done = "hidden" if measure == "deletion" else "left alone"
     chart = removal_curves_chart(
         points,
-        title=f"The first 1, 3 and 5 sentences {done}",
+        title=f"The top 1, 3 and 5 sentences {done}",
         lines=("nats beyond what random sentences do (dashed); 95 % intervals",),
         axis="nats lost" if measure == "deletion" else "nats kept",
     )

@@ -78,7 +78,7 @@ def _bars(frame: pd.DataFrame, words: Importance, picked: PickedWords) -> Any:
     names = [f"{i + 1}. {visible_label(label)}" for i, label in enumerate(frame["Input"])]
     data = [{"name": n, "value": float(v)} for n, v in zip(names, frame["value"], strict=True)]
     x = alt.X(
-        "value:Q", title="share of attention" if share else "score", axis=alt.Axis(format="~p" if share else "~g")
+        "value:Q", title="share of attention" if share else "score", axis=alt.Axis(format="~p" if share else "~f")
     )
     title = title_block(f"Inputs read most while writing {visible_label(picked.name, 60)}", caption_of(words))
     return (
