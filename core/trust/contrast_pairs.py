@@ -13,7 +13,8 @@ Needs a model. Guarded by tests/core/test_trust_contrast_pairs.py.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import comb
 from pathlib import Path
@@ -32,6 +33,14 @@ from ..records import ATTRIBUTIONS, HeadWeights
 from .trust_prompts import DATA, units_holding
 
 FIELDS = ("subset", "prefix", "target", "foil", "evidence")
+BLIMP = ("UID", "one_prefix_prefix", "one_prefix_word_good", "one_prefix_word_bad")
+BLIMP_EVIDENCE = {
+    r"determiner_noun_agreement_.*1": r"\b([Tt]h(?:is|at|ese|ose))\b",
+    r"distractor_agreement_relational_noun": r"(\S+) (?:of|about)\b",
+    r"distractor_agreement_relative_clause": r"(\S+) (?:who|that|which)\b",
+    r"(?:ir)?regular_plural_subject_verb_agreement_1": r"(\S+)$",
+}
+"""{subset: what decides}: the demonstrative, the noun before "of" or before a relative clause, the last word."""
 CONTRASTED = ("leave-one-out", "input-x-gradient", "integrated-gradients", "attention-x-gradient")
 """Methods that are asked for the log-odds; the others read the step that wrote the right word."""
 
@@ -54,7 +63,11 @@ class ContrastPair:
 
 
 def read_pairs(path: Path | None = None) -> list[ContrastPair]:
-    """Reads pairs from JSON (a list) or JSON lines with FIELDS; None: those that ship. Raises PromptError."""
+    """Reads pairs from JSON (a list) or JSON lines with FIELDS; None: those that ship. Raises PromptError.
+
+    The published files of BLiMP have no evidence: it is found by a rule for subsets on agreement (BLIMP_EVIDENCE), and
+    rows in which the rule finds none are left out; for other subsets add a field ``evidence``.
+    """
     text = (path or DATA / "minimal_pairs.json").read_text(encoding="utf-8")
     try:
         rows = (
@@ -62,9 +75,22 @@ def read_pairs(path: Path | None = None) -> list[ContrastPair]:
             if text.lstrip().startswith("[")
             else [json.loads(t) for t in text.splitlines() if t.strip()]
         )
-        return [ContrastPair(*(str(row[name]) for name in FIELDS)) for row in rows]
+        rows = [_of_blimp(row) if BLIMP[1] in row else row for row in rows]
+        return [ContrastPair(*(str(row[name]) for name in FIELDS)) for row in rows if row["evidence"]]
     except (ValueError, KeyError, TypeError) as error:
         raise PromptError(f"{path} has no pairs ({error}): give {', '.join(FIELDS)} for each.") from None
+
+
+def _of_blimp(row: Mapping[str, str]) -> dict[str, str]:
+    """Returns FIELDS of a published row. Raises PromptError for a subset whose evidence no rule finds."""
+    subset, prefix, *words = (row[name].strip() for name in BLIMP)
+    rule = next((rule for name, rule in BLIMP_EVIDENCE.items() if re.fullmatch(name, subset)), None)
+    if "evidence" not in row and rule is None:
+        raise PromptError(f"The subset {subset} needs a field evidence: no rule finds what decides in its sentences.")
+    found = list(re.finditer(rule, prefix)) if rule else []
+    evidence = row.get("evidence") or (found[-1 if "determiner" in subset else 0].group(1) if found else "")
+    good, bad = (word.split()[0] for word in words)  # "works with": the first word decides
+    return dict(zip(FIELDS, (subset, prefix, good, bad, evidence), strict=True))
 
 
 def _answers(model: Any, pair: ContrastPair) -> tuple[list[int], list[int]]:

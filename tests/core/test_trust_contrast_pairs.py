@@ -45,6 +45,34 @@ def test_pairs_of_ones_own_are_read_and_bad_ones_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_published_files_of_blimp_are_read_and_their_evidence_found(tmp_path: Path) -> None:
+    rows = [
+        (
+            "determiner_noun_agreement_with_adj_irregular_1",
+            "The cook that left saw those old",
+            "geese",
+            "goose",
+            "those",
+        ),
+        ("distractor_agreement_relational_noun", "The story of two rivers", "has won", "have won", "story"),
+        ("distractor_agreement_relative_clause", "The owls that a man sees", "fly", "flies", "owls"),
+        ("irregular_plural_subject_verb_agreement_1", "Some geese", "haven't", "hasn't", "geese"),
+        ("determiner_noun_agreement_1", "A cook saw old", "geese", "goose", ""),
+    ]
+    names = ("UID", "one_prefix_prefix", "one_prefix_word_good", "one_prefix_word_bad")
+    file = tmp_path / "blimp.jsonl"
+    file.write_text("\n".join(json.dumps(dict(zip(names, row, strict=False))) for row in rows))
+    pairs = read_pairs(file)
+    assert [pair.evidence for pair in pairs] == ["those", "story", "owls", "geese"], "a row without any is left out"
+    assert (pairs[1].target, pairs[1].foil) == ("has", "have") and pairs[0].subset.endswith("irregular_1")
+    other = {"UID": "passive_1", "one_prefix_prefix": "a b", "one_prefix_word_good": "c", "one_prefix_word_bad": "d"}
+    file.write_text(json.dumps(other))
+    with pytest.raises(PromptError, match="passive_1 needs a field evidence"):
+        read_pairs(file)
+    file.write_text(json.dumps(other | {"evidence": "a"}))
+    assert read_pairs(file)[0].evidence == "a"
+
+
 def test_a_copy_model_owes_its_word_to_the_one_that_it_copies(tmp_path: Path) -> None:
     """It repeats the byte ``BACK`` places before; that byte is the only evidence, and every contrast finds it."""
     with made.made_up.alone(tmp_path):
