@@ -110,6 +110,15 @@ def test_weights_that_were_learned_anew_are_read_at_once(visit, keep) -> None:
     assert not np.allclose(before, own) and np.allclose(shown(), own)
 
 
+def test_a_long_run_of_which_nothing_is_known_begins_value_weighted(visit, keep) -> None:
+    long = made_up.run("One is red. " * 160 + "Which is red?")
+    assert visit(run=keep(long)).selectbox(key="method").value == "value-weighted"
+    bare = replace(long, norms=None, request=replace(long.request, date="2026-01-01"))
+    assert visit(run=keep(bare)).selectbox(key="method").value == "mean-attention", "what heads write is not known"
+    short = made_up.run("One is red. " * 20 + "Which is red?")
+    assert visit(run=keep(short)).selectbox(key="method").value == "mean-attention"
+
+
 def test_the_number_of_masks_is_picked_and_the_fit_is_told(visit, keep, busy) -> None:
     trace = made_up.run("One is red. Two is blue. Three is green. Four is pink. Five is gold. Which is red?")
     app = fine(visit(run=keep(trace)))
