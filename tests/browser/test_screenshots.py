@@ -1,4 +1,4 @@
-"""Makes the screenshots of README and docs: Explore, Compare and Findings, light, dark and on a phone.
+"""Makes the screenshots of README and docs: Explore, Compare, Trust and Findings, light, dark and on a phone.
 
 Written into docs/screenshots where one is missing, or all of them with HEED_SHOTS=1, so that a run of the tests
 leaves the checkout as it was.
@@ -66,6 +66,16 @@ def test_findings(server, new_page, settled, tmp_path, looks):
     expect(page.get_by_text("Quality by structure").first).to_be_visible(timeout=60_000)
     settled(page)
     pictures(page, settled, tmp_path, "findings", looks)
+
+
+@pytest.mark.parametrize("looks", [("light", "dark"), ("phone",)])
+def test_trust(server, new_page, settled, tmp_path, looks):
+    page = new_page(width=390, height=844) if looks == ("phone",) else new_page()
+    page.goto(f"{server.url}/trust")
+    expect(page.get_by_text("tells best what this model").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible(timeout=30_000)
+    settled(page)
+    pictures(page, settled, tmp_path, "trust", looks)
 
 
 def _keep(shot: Path, name: str) -> None:
