@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -39,16 +39,18 @@ def compare(
     *,
     layers: Sequence[int] | None = None,
     heads: Heads | None = None,
+    sink: Literal["separate", "drop"] = "separate",
 ) -> Comparison:
     """Compares the runs ``traces`` by the same words, with one method for all.
 
     ``values[run, unit]``: mean over the answer's steps of the share, NaN where no other run has the word;
-    ``unaligned[run]`` and ``groups`` hold the rest, so that a run's parts sum to 1 for methods that sum to one. Raises
-    MethodError for anything but traces, and for methods, layers or heads that a run does not have.
+    ``unaligned[run]`` and ``groups`` hold the rest, so that a run's parts sum to 1 for methods that sum to one. With
+    ``sink="drop"`` (as pages show it) shares are of what lies outside the sink, and the parts but the sink sum to 1.
+    Raises MethodError for anything but traces, and for methods, layers or heads that a run does not have.
     """
     runs = check_traces(traces)
     used = common_granularity(runs, granularity)
-    made = [explain(t, method, layers, heads, sink="separate", inputs="prompt", granularity=used) for t in runs]
+    made = [explain(t, method, layers, heads, sink=sink, inputs="prompt", granularity=used) for t in runs]
     found = side_by_side(runs, made)
     return found if used == granularity else replace(found, notes=(TOKENS_ONLY.format(granularity), *found.notes))
 
@@ -68,15 +70,17 @@ def common_granularity(traces: Sequence[Trace], granularity: str) -> str:
 
 
 def side_by_side(traces: Sequence[Trace], importances: Sequence[Importance], *, agreement: bool = True) -> Comparison:
-    """Compares runs by one importance each, from ``explain(..., sink="separate", inputs="prompt")``.
+    """Compares runs by one importance each, from ``explain(..., sink="separate" or "drop", inputs="prompt")``.
 
-    Methods, layers and heads may differ between runs; the granularity must be one. Raises MethodError otherwise.
+    Methods, layers and heads may differ between runs; granularity and sink must be one. Raises MethodError otherwise.
     ``agreement=False`` skips the agreement measures, for callers that do not show them.
     """
     runs, importances = check_traces(traces), list(importances)
     if len(runs) != len(importances):
         raise MethodError(f"A comparison needs one importance a run, not {len(importances)} for {len(runs)} runs.")
     granularity = one_granularity(importances)
+    if len({str(i.parameters.get("sink")) for i in importances}) > 1:
+        raise MethodError("All runs must be compared with sinks treated alike: all separate, or all dropped.")
     sides = [units_of_run(t, i) for t, i in zip(runs, importances, strict=True)]
     if granularity in BY_NAME:
         table = align_labels([s.names for s in sides])
@@ -181,7 +185,7 @@ def _parameters(importances: Sequence[Importance], granularity: str) -> dict[str
         "methods": [i.method for i in importances],
         "layers": [i.parameters.get("layers") for i in importances],
         "heads": [i.parameters.get("heads") for i in importances],
-        "sink": "separate",
+        "sink": importances[0].parameters.get("sink"),
         "inputs": "prompt",
         "granularity": granularity,
     }

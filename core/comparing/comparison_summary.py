@@ -1,7 +1,5 @@
-"""Writes one plain sentence per run about which of the compared words it read most, on a scale that runs share.
+"""Writes one plain sentence per run about which of the compared words it read most, as Explore says it of one run.
 
-Shares of all attention do not compare in a sentence: one model gives half of it to the sink, another a tenth. So here
-the total of the compared words is 100 %, and "an even share" is the uniform share among the tokens of these words.
 Guarded by tests/core/test_comparing_comparison_summary.py.
 """
 
@@ -9,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..importance.methods import share_noun
 from ..importance.reading_summary import AT_MOST, STANDS_OUT, short_percent
 from ..records import Comparison
 from ..text.display_text import and_list
@@ -16,31 +15,29 @@ from .attention_vs_effect import is_word
 
 
 def most_read(comparison: Comparison, run: int) -> list[tuple[int, float, float]]:
-    """Returns (unit, part, multiple) of the words that stand out, strongest first.
+    """Returns (unit, share, multiple of uniform) of the words that stand out, strongest first.
 
-    ``part`` of what the run read of all compared words, and ``multiple`` of an even share; at least 1.5 times, at most
-    three words.
+    At least 1.5 times uniform, at most three words.
     """
-    values, even = comparison.values[run], comparison.uniform[run]
-    whole, expected = np.nansum(values), np.nansum(even)
-    if not whole > 0 or not expected > 0:
-        return []
-    part, multiple = values / whole, np.divide(values / whole, even / expected, where=even > 0, out=np.zeros(len(even)))
+    values, even = np.nan_to_num(comparison.values[run]), np.nan_to_num(comparison.uniform[run])
+    multiple = np.divide(values, even, out=np.zeros(len(even)), where=even > 0)
     texts = comparison.units.texts[run]
     found = [u for u in range(len(values)) if multiple[u] >= STANDS_OUT and is_word(texts[u])]
-    return [(u, float(part[u]), float(multiple[u])) for u in sorted(found, key=lambda u: -part[u])[:AT_MOST]]
+    return [(u, float(values[u]), float(multiple[u])) for u in sorted(found, key=lambda u: -values[u])[:AT_MOST]]
 
 
 def most_read_sentence(comparison: Comparison, run: int, name: str) -> str:
-    """Returns e.g. 'Of the attention that A gave the shared words, most went to “sky” (18.7 %, 3.2 times…'."""
+    """Returns e.g. 'A read most “sky” with 6.3 % (2.5 × uniform) of its attention outside the sink.'"""
     if not np.isfinite(comparison.values[run]).any():
         return f"{name} read none of the words that it shares with another column."
     found = most_read(comparison, run)
-    which = "the shared words" if len(comparison.values) > 1 else "these words"
+    which = "shared word" if len(comparison.values) > 1 else "word"
     if not found:
-        return f"Of the attention that {name} gave {which}, none got {STANDS_OUT} times an even share."
+        return f"{name}: no {which} stands out, none got {STANDS_OUT} times its uniform share."
     texts = comparison.units.texts[run]
-    parts = [
-        f"“{texts[u].strip()}” ({short_percent(part)}, {times:.1f} times an even share)" for u, part, times in found
-    ]
-    return f"Of the attention that {name} gave {which}, most went to {and_list(parts)}."
+    parts = [f"“{texts[u].strip()}” with {short_percent(share)} ({times:.1f} × uniform)" for u, share, times in found]
+    methods = comparison.parameters.get("methods") or [comparison.method] * (run + 1)
+    outside = " outside the sink" if comparison.parameters.get("sink") == "drop" else ""
+    of = f" of its {share_noun(methods[run])}{outside}"
+    most = "read most of the shared words" if len(comparison.values) > 1 else "read most"
+    return f"{name} {most} {and_list(parts)}{of}."

@@ -18,6 +18,8 @@ from ..records import Importance, Trace, Units
 from ..text.display_text import BROKEN
 
 OWN_TEXT, ADDED_TEXT, MARKUP = 0, 1, 2
+LEFT_OUT = ("separate", "drop")
+"""How sinks may be treated in a comparison: left out, or left out and the rest scaled to one."""
 SINK_GROUP, MARKUP_GROUP, OUTPUT_GROUP, ADDED_GROUP = "sink", "markup", "own output", "added system message"
 
 
@@ -45,7 +47,10 @@ class RunUnits:
 
 
 def units_of_run(trace: Trace, importance: Importance) -> RunUnits:
-    """Returns the units of ``trace``, from ``explain(..., sink="separate", inputs="prompt")``. Raises MethodError."""
+    """Returns the units of ``trace``, from ``explain(..., sink=SINK, inputs="prompt")``, SINK one of LEFT_OUT.
+
+    Raises MethodError for any other importance.
+    """
     _check(trace, importance)
     columns, steps = importance.columns, trace.answer_steps
     kinds = unit_kinds(trace, columns)
@@ -71,9 +76,9 @@ def _check(trace: Trace, importance: Importance) -> None:
     if importance.trace_id != trace.id or importance.row_axis != "step" or len(importance.rows) != trace.steps:
         raise MethodError("Every run needs its own importance, in the same order, with one row a step.")
     asked = importance.parameters
-    if asked.get("sink") != "separate" or asked.get("inputs") != "prompt":
+    if asked.get("sink") not in LEFT_OUT or asked.get("inputs") != "prompt":
         raise MethodError(
-            "A comparison needs importance made by explain(..., sink='separate', inputs='prompt'), not "
+            "A comparison needs importance made by explain(..., sink='separate' or 'drop', inputs='prompt'), not "
             f"sink={asked.get('sink')!r}, inputs={asked.get('inputs')!r}."
         )
 
@@ -158,7 +163,8 @@ def _names(columns: Units, own: np.ndarray) -> tuple[str, ...]:
 def _groups(importance: Importance, kinds: np.ndarray, values: np.ndarray, steps: np.ndarray) -> dict[str, float]:
     """Returns shares outside the user's units; scores have no total, so there they are shares of the plain mean.
 
-    NaN where a method read no rows.
+    NaN where a method read no rows. With the rest scaled to one the sink's is the share of all attention, and the
+    others are of what lies outside the sink, as the values are.
     """
     beside = {name: float(_mean(share[:, None], steps)[0]) for name, share in importance.shares.items()}
     if not importance.sums_to_one:
@@ -169,9 +175,13 @@ def _groups(importance: Importance, kinds: np.ndarray, values: np.ndarray, steps
             ADDED_GROUP: beside.get("system", np.nan) if (kinds == ADDED_TEXT).any() else 0.0,
         }
     removed = float(_mean(importance.removed[:, None], steps)[0])
+    sunk, output = removed - beside["output"], beside["output"]
+    if importance.parameters.get("sink") == "drop":
+        outside = np.maximum(1 - importance.shares["sink"], 1e-12)
+        output = float(_mean((importance.shares["output"] / outside)[:, None], steps)[0])
     return {
-        SINK_GROUP: max(removed - beside["output"], 0.0) if len(steps) else np.nan,
+        SINK_GROUP: max(sunk, 0.0) if len(steps) else np.nan,
         MARKUP_GROUP: float(values[kinds == MARKUP].sum()) if len(steps) else np.nan,
-        OUTPUT_GROUP: beside["output"],
+        OUTPUT_GROUP: output,
         ADDED_GROUP: float(values[kinds == ADDED_TEXT].sum()) if len(steps) else np.nan,
     }

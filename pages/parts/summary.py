@@ -15,15 +15,11 @@ BESIDE_GROUPS = {
     "sink": ("Sink", "The first token and others that soak up attention whatever the text says (dotted underline)."),
     "template": ("Markup", "The chat template's own tokens."),
     "system": ("System message", "Your system message, or the one that the template added."),
-    "query": ("Query token itself", "The token before the written one, whose row this is; its own group has it too."),
     "output": ("Earlier output", "What the model itself wrote before."),
 }
 ABOUT_SHARES = "\n\n".join(
     [f"**{label}**: {about}" for label, about in BESIDE_GROUPS.values()]
-    + [
-        "Groups overlap: the query token is also part of another group. "
-        "Shading and sentence follow the sink setting below."
-    ]
+    + ["Together they are all attention. Shading and sentence follow the sink setting below."]
 )
 
 
@@ -72,13 +68,14 @@ def run_summary(trace: Trace, words: Importance, picked: PickedWords, present: b
     with column.container(key="said"):
         st.text(text)
     if len(picked.rows) and words.shares:
-        column.caption(_beside(words, picked), help=ABOUT_SHARES)
+        column.caption(beside_line(words, picked.rows), help=ABOUT_SHARES)
     return text
 
 
-def _beside(words: Importance, picked: PickedWords) -> str:
-    weight = step_weights(words, picked.rows)
-    mean = {name: float(weight @ share[picked.rows]) for name, share in words.shares.items()}
+def beside_line(words: Importance, rows: np.ndarray) -> str:
+    """The shares of all attention while ``rows`` were written: your words, sinks, markup, ...; together they make 1."""
+    weight = step_weights(words, rows)
+    mean = {name: float(weight @ share[rows]) for name, share in words.shares.items()}
     own = mean.get("user", 0.0) + mean.get("assistant", 0.0)
     cells = [f"your words **{short_percent(own)}**"]
     names = {n: label for n, (label, _) in BESIDE_GROUPS.items()}

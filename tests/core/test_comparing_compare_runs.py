@@ -70,6 +70,21 @@ def test_known_numbers():
     assert list(frame.columns) == ["run", "group", "share"] and len(frame) == 6
 
 
+def test_outside_the_sink_the_parts_make_one_and_are_those_of_explore():
+    runs = [trace("What color is the sky ?", seed=1), trace("What colour is the big sky ?", seed=2)]
+    found = compare(runs, sink="drop")
+    rest = sum(share for name, share in found.shares.items() if name != "sink")
+    assert np.allclose(np.nansum(found.values, 1) + found.unaligned + rest, 1, atol=1e-5)
+    plain = compare(runs)
+    assert np.allclose(found.shares["sink"], plain.shares["sink"]) and found.parameters["sink"] == "drop"
+    alone = explain(runs[0], sink="drop", granularity="word")
+    at = found.units.column[0, 0]
+    assert found.values[0, 0] == pytest.approx(alone.values[runs[0].answer_steps, at].mean())
+    made = [explain(t, sink=s, inputs="prompt", granularity="word") for t, s in zip(runs, ("drop", "separate"))]
+    with pytest.raises(MethodError, match="sinks treated alike"):
+        side_by_side(runs, made)
+
+
 def test_two_tokenizers_one_prompt():
     a, b = trace(SKY, "Blue", "smollm2"), trace(SKY, "Blue", "qwen", seed=1)
     c = compare([a, b])

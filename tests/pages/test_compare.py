@@ -59,12 +59,19 @@ def show(app, view):
     return fine(app.segmented_control(key="compare_view").set_value(view).run())
 
 
+def test_explore_and_compare_say_the_same_of_a_word(visit):
+    said = regex.findall(r"“sky” with [\d.]+ % \([\d.]+ × uniform\)", texts(fine(visit("compare"))))
+    assert len(said) == 2, "a sentence a column"
+    run = query(fine(visit("compare")), "runs").split(",")[0]
+    assert said[0] in texts(fine(visit(run=run)))
+
+
 def test_first_visit_shows_the_sky_on_two_models(visit):
     app = fine(visit("compare"))
     assert headers(app) == ["**A · SmolLM2 135M Instruct**", "**B · Qwen2.5 Coder 0.5B Instruct**"]
     shown = texts(app)
-    assert "17 words are the same in every column" in shown and "words without partner **0 %**" in shown
-    assert "sink **" in shown and "markup **" in shown and "own output **" in shown
+    assert "17 words are the same in every column" in shown and "Words without partner" not in shown
+    assert shown.count("Of all attention: your words **") == 2 and "Sink **" in shown and "Earlier output **" in shown
     assert app.segmented_control(key="compare_policy").value == SHARED
     assert app.text_input(key="compare_system").value == SYSTEM
     assert app.get("vega_lite_chart") and not app.warning

@@ -110,7 +110,7 @@ def test_each_templates_own_says_which_column_got_what(visit, models):
     assert app.segmented_control(key="compare_policy").value == TEMPLATE
     shown = texts(app)
     assert "Added by the templates: Column B" in shown and "Be brief." in shown and "None was added in A." in shown
-    assert "added system message **" in shown
+    assert "System message **" in shown
     app = compare(fine(app.segmented_control(key="compare_policy").set_value("shared").run()))
     assert "Added by the templates" not in texts(app) and len(drawn(app)) == 2 and not app.warning
 

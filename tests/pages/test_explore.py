@@ -1,5 +1,6 @@
 """Tests of Explore without a browser: the page for every kind of run, and messages for bad input."""
 
+import re
 from dataclasses import replace
 from itertools import product
 
@@ -30,8 +31,11 @@ def test_first_visit_shows_the_example(visit):
     assert app.text_area(key="prompt").value == "Answer in one word: What color is the sky?"
     assert "the model read most “sky” with" in sentence(app) and "× uniform" in sentence(app)
     shown = texts(app)
-    for part in ("your words **", "Sink **", "Markup **", "Query token itself **", "Earlier output **"):
-        assert part in shown
+    line = next(part for part in shown.splitlines() if part.startswith("Of all attention: your words **"))
+    for part in ("Sink **", "Markup **", "System message **", "Earlier output **"):
+        assert part in line
+    parts = [float(number) for number in re.findall(r"\*\*([\d.]+) %\*\*", line)]
+    assert sum(parts) == pytest.approx(100, abs=0.3), "the parts are disjoint"
     assert "it is not a cause" in shown and "b179c952" in shown
     assert app.segmented_control(key="chart").value == "heatmap"
 

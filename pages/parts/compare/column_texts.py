@@ -21,25 +21,13 @@ from pages.parts.compare.matched_columns import DrawnColumn, MatchedColumns, Nam
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.reader_component import text_reader
 from pages.parts.run_view import FINISHED, QUIET
-from pages.parts.summary import BESIDE_GROUPS
+from pages.parts.summary import ABOUT_SHARES, beside_line
 from pages.parts.text_selection import rows_of_answer
 from pages.parts.whatif.whatif_state import with_hint
 
 HEIGHT = 300
 HINT = "Click a word: what did each column read of it?"
-ABOUT_BESIDE = {
-    "sink": BESIDE_GROUPS["sink"][1],
-    "markup": BESIDE_GROUPS["template"][1],
-    "own output": BESIDE_GROUPS["output"][1],
-    "added system message": "A system message that the chat template added by itself.",
-}
-ABOUT_TEXTS = "\n\n".join(
-    [
-        "Means over the steps of the answer. For shares these parts make up the whole.",
-        "**words without partner**: words of this prompt that no other column has.",
-        *(f"**{label}**: {about}" for label, about in ABOUT_BESIDE.items()),
-    ]
-)
+ABOUT_TEXTS = ABOUT_SHARES + "\n\n**Words without partner**: words of this prompt that no other column has."
 
 
 def shade_scale(all_of: MatchedColumns, shared: bool) -> list[float | None]:
@@ -102,15 +90,12 @@ def _finish(trace: Trace) -> str:
 
 
 def _beside(all_of: MatchedColumns, run: int) -> str:
-    """The line of shares: words, words without partner, sink, markup and so on; together they make 1."""
-    c = all_of.comparison
-    own = float(np.nansum(c.values[run]))
-    share = all_of.drawn[run].share
-    cells = [f"words **{short_percent(own)}**"] if share else []
-    if len(all_of.drawn) > 1 and share:
-        cells.append(f"words without partner **{short_percent(float(c.unaligned[run]))}**")
-    cells += [f"{n} **{short_percent(float(s[run]))}**" for n, s in c.shares.items() if np.isfinite(s[run])]
-    return " · ".join(cells)
+    """The line of shares of all attention, as on Explore, and the share on words without partner."""
+    drawn, alone = all_of.drawn[run], float(all_of.comparison.unaligned[run])
+    line = beside_line(drawn.steps, drawn.trace.answer_steps) if drawn.steps.shares else ""
+    if len(all_of.drawn) > 1 and drawn.share and alone > 0:
+        line += f". Words without partner: **{short_percent(alone)}** of the attention outside the sink"
+    return line
 
 
 def marked_unit(all_of: MatchedColumns) -> int | None:

@@ -30,7 +30,7 @@ class DrawnColumn:
     reading: dict[str, Any]
     """Layers and heads, as ``importance`` takes them."""
     words: Importance
-    """For the two texts: rows and columns in the page's granularity, sink separate."""
+    """For the two texts: rows and columns in the page's granularity, sink left out, rest scaled to 1."""
     steps: Importance
     """For the comparison: one row for each generated token."""
 
@@ -124,8 +124,8 @@ def _read(seen: ColumnRun, trace: Trace, level: str) -> DrawnColumn:
     reading = seen.column.reading(trace.model.attention_layers, trace.model.heads if keeps_heads(trace) else 0)
     method = seen.column.method
     rows = level if level in ("word", "sentence") else "word" if trace.tokens.proven else "token"
-    words = importance(trace, method, **reading, sink="separate", columns=level, rows=rows)
-    steps = importance(trace, method, **reading, sink="separate", columns=level, rows="token")
+    words = importance(trace, method, **reading, sink="drop", columns=level, rows=rows)
+    steps = importance(trace, method, **reading, sink="drop", columns=level, rows="token")
     return DrawnColumn(seen, trace, reading, words, steps)
 
 

@@ -175,7 +175,9 @@ def _origin(league: League) -> str:
             f"; weights of {used} heads learned from {league.weights.prompts} other prompts; the first picture was "
             f"chosen on {int(counts.get('choose', 0))} more"
         )
-    return f"{told}. Answers were scored in {league.facts.get('scored_in', 'float32')}."
+    seconds = league.facts.get("variant_seconds")
+    cost = f"; one pass took {seconds:.2g} s there" if seconds else ""
+    return f"{told}. Answers were scored in {league.facts.get('scored_in', 'float32')}{cost}."
 
 
 def _measure(model: str, key: ModelKey, league: League | None) -> None:
