@@ -15,7 +15,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from ..comparing.attention_vs_effect import CORNERS, LOST_THRESHOLD, READ_THRESHOLD
+from ..comparing.attention_vs_effect import CORNERS, LOST_THRESHOLD, READ_THRESHOLD, corner_of
 from .matrix_layout import exact_number
 from .panels import BELOW, inline_data
 from .text_labels import (
@@ -28,12 +28,10 @@ from .text_labels import (
     visible_label,
 )
 
-CORNER_SENTENCES = {
-    CORNERS[0]: "read and mattered: read above uniform, and the answer was less likely without it",
-    CORNERS[1]: "read for nothing: read above uniform, and the answer was about as likely without it",
-    CORNERS[2]: "mattered unread: its influence may have passed through other tokens",
-    CORNERS[3]: "neither: read below uniform, and the answer was about as likely without it",
-}
+ABOUT_FIELDS = (
+    "helped: the answer was less likely without it · hindered: likelier without it",
+    "between the dashed lines: about as likely · right: read more than uniform",
+)
 MOST_LABELS = 14
 """Most points with a label."""
 TICKS = (0.001, 0.01, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128)
@@ -42,11 +40,7 @@ PICKED_RING = "#D55E00"
 
 def corner_names(x: np.ndarray, y: np.ndarray, threshold: float = LOST_THRESHOLD) -> list[str]:
     """Returns [point]: one of CORNERS; empty where a number is undefined."""
-    out = []
-    for read, lost in zip(np.asarray(x, float), np.asarray(y, float), strict=True):
-        known = math.isfinite(read) and math.isfinite(lost)
-        out.append(CORNERS[2 * (read < READ_THRESHOLD) + (lost <= threshold)] if known else "")
-    return out
+    return [corner_of(a, b, threshold) for a, b in zip(np.asarray(x, float), np.asarray(y, float), strict=True)]
 
 
 def attention_vs_effect_chart(
@@ -63,7 +57,7 @@ def attention_vs_effect_chart(
     select: str | None = "word",
     width: int = 880,
     height: int = 420,
-    title: str = "Read × mattered",
+    title: str = "Read × effect",
 ) -> alt.LayerChart:
     """Plots ``x[i]`` times uniform and ``y[i]`` nats lost for the input unit ``units[i]`` with label ``labels[i]``.
 
@@ -93,7 +87,7 @@ def attention_vs_effect_chart(
         }
         for i in there
     ]
-    lines = [*caption, *CORNER_SENTENCES.values()]
+    lines = [*caption, *ABOUT_FIELDS]
     if len(there) < len(labels):
         out = f"{len(labels) - len(there)} of {len(labels)} are not drawn"
         lines.append(f"{out}: they cannot be hidden, or no token of the answer could read them")
@@ -127,13 +121,14 @@ def _range(x: np.ndarray) -> tuple[float, float]:
 
 def _scales(floor: float, top: float, y: np.ndarray, threshold: float, unread: bool) -> dict[str, Any]:
     """Returns the limits of both axes, with room for the corners' names."""
-    low, high = min(float(y.min(initial=0)), threshold, 0.0), max(float(y.max(initial=0)), threshold, 0.0)
+    low, high = min(float(y.min(initial=0)), -threshold), max(float(y.max(initial=0)), threshold)
     span = (high - low) or 1.0
     return {
         "x": [exact_number(floor), exact_number(top)],
         "y": [exact_number(low - 0.16 * span), exact_number(high + 0.16 * span)],
         "floor": floor,
         "unread": unread,
+        "hindered": bool((y < -threshold).any()),
     }
 
 
@@ -147,7 +142,7 @@ def _encode(scales: dict[str, Any]) -> dict[str, Any]:
     y_axis = alt.Axis(format="+~f", tickCount=8, grid=False)
     return {
         "x": alt.X("x:Q", title="read: attention share, in multiples of uniform reading", scale=x_scale, axis=x_axis),
-        "y": alt.Y("y:Q", title="mattered: log-probability lost when hidden (nats)", scale=y_scale, axis=y_axis),
+        "y": alt.Y("y:Q", title="effect: log-probability lost without it (nats)", scale=y_scale, axis=y_axis),
     }
 
 
@@ -163,7 +158,7 @@ def _layers(
         alt.Chart(alt.InlineData(values=[{"x": READ_THRESHOLD}]))
         .mark_rule(color=GREY, strokeDash=[4, 3])
         .encode(x=both["x"]),
-        alt.Chart(alt.InlineData(values=[{"y": threshold}]))
+        alt.Chart(alt.InlineData(values=[{"y": threshold}, {"y": -threshold}]))
         .mark_rule(color=GREY, strokeDash=[4, 3])
         .encode(y=both["y"]),
     ]
@@ -186,8 +181,9 @@ def _layers(
 
 def _corners(scales: dict[str, Any]) -> list[alt.Chart]:
     """Writes the four corners' names, each in its corner of the plot."""
-    places = [("width", "right", -8, 16, CORNERS[0], 0), ("width", "right", -8, -8, CORNERS[1], "height"),
-              (0, "left", 8, 16, CORNERS[2], 0), (0, "left", 8, -8, CORNERS[3], "height")]  # fmt: skip
+    low = 2 if scales["hindered"] else 1  # what lies at the bottom: what hindered, or what made no difference
+    places = [("width", "right", -8, 16, CORNERS[0], 0), ("width", "right", -8, -8, CORNERS[low], "height"),
+              (0, "left", 8, 16, CORNERS[3], 0), (0, "left", 8, -8, CORNERS[3 + low], "height")]  # fmt: skip
     out = []
     for x, align, dx, dy, name, y in places:
         mark = alt.Chart(alt.InlineData(values=[{"name": name}]))

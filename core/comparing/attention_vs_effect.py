@@ -1,9 +1,8 @@
 """Compares each input unit's attention share with its ablation effect (the log-probability lost without it).
 
 x is a multiple of the uniform share, y nats: two different questions about the same word, neither the truth about the
-other. A unit with much attention and no effect may be redundant; one with an effect and little attention may have
-passed its influence through other tokens. Leave-one-out does not see what stands twice. Guarded by
-tests/core/test_comparing_attention_vs_effect.py.
+other. A unit without which the answer is likelier hindered it; one with much attention and no effect may stand twice,
+which leaving out one at a time does not see. Guarded by tests/core/test_comparing_attention_vs_effect.py.
 """
 
 from __future__ import annotations
@@ -19,10 +18,13 @@ from ..importance.reading_summary import answer_mean
 from ..records import Importance, Probe, Trace
 from ..text.display_text import and_list
 
-CORNERS = ("read and mattered", "read for nothing", "mattered unread", "neither")
+CORNERS = (
+    *("read and helped", "read, no difference", "read and hindered"),
+    *("helped, read little", "read little, no difference", "hindered, read little"),
+)
 READ_THRESHOLD, LOST_THRESHOLD = 1.0, 0.1
-"""Where the quadrants meet: the uniform share, and a loss in nats over the answer that makes it a tenth less likely.
-Every word has some tiny effect, which is not what people mean by mattering."""
+"""Where the fields meet: the uniform share, and a change in nats over the answer that makes it a tenth less likely, or
+likelier. Every word has some tiny effect, which is no difference that people mean."""
 FEWEST_POINTS = 3
 """Below so many points there is no rank correlation."""
 GUESSES = 3
@@ -48,7 +50,7 @@ class AttentionVsEffect:
     why: str = ""
     """Why ``spearman`` is undefined, as a sentence."""
     threshold: float = LOST_THRESHOLD
-    """Nats (or nats per step) from which on a unit counts as having mattered."""
+    """Nats (or nats per step) from which on a unit counts as having helped or hindered."""
 
     def members(self, corner: str) -> np.ndarray:
         """Returns int [m]: the columns in a corner, largest loss first."""
@@ -79,7 +81,8 @@ def corner_of(read: float, lost: float, threshold: float = LOST_THRESHOLD) -> st
     """Returns the corner of one point; empty where a number is undefined."""
     if not (math.isfinite(read) and math.isfinite(lost)):
         return ""
-    return CORNERS[(0 if lost > threshold else 1) if read >= READ_THRESHOLD else (2 if lost > threshold else 3)]
+    way = 0 if lost > threshold else 2 if lost < -threshold else 1
+    return CORNERS[way + (0 if read >= READ_THRESHOLD else 3)]
 
 
 def rank_agreement(a: np.ndarray, b: np.ndarray) -> tuple[float, int, str]:
@@ -99,9 +102,9 @@ def rank_agreement(a: np.ndarray, b: np.ndarray) -> tuple[float, int, str]:
 def agreement_sentence(found: AttentionVsEffect, noun: str = "words") -> str:
     """Returns a sentence with the rank correlation and what it does and does not mean."""
     if not math.isfinite(found.spearman):
-        return f"Rank agreement of reading and mattering: undefined. {found.why}"
+        return f"Rank agreement of reading and effect: undefined. {found.why}"
     return (
-        f"Rank agreement of reading and mattering: Spearman {found.spearman:+.2f} over {found.n} {noun}. +1: what was "
+        f"Rank agreement of reading and effect: Spearman {found.spearman:+.2f} over {found.n} {noun}. +1: what was "
         f"read more also cost more when it was missing; 0: the two orders have nothing in common; -1: opposite orders. "
         "It says nothing about how attention and effect come about, a word that stands twice can be missed without "
         "loss, and a high number does not make attention a faithful account of the answer."

@@ -25,10 +25,10 @@ def points(**more):
     return attention_vs_effect_chart(X, Y, WORDS, **more)
 
 
-def test_four_corners_are_those_of_the_numbers():
-    assert corner_names(X, Y) == [*CORNERS[:3], CORNERS[3], CORNERS[2], ""]
+def test_fields_are_those_of_the_numbers():
     assert corner_names(X, Y) == [corner_of(x, y) for x, y in zip(X, Y, strict=True)]
-    assert corner_names([2.0, 0.5], [0.05, 0.05], threshold=0.1) == [CORNERS[1], CORNERS[3]]
+    assert corner_names([2.0, 2.0, 2.0, 0.5, 0.5, 0.5], [3, 0.05, -1, 3, -0.05, -1]) == list(CORNERS)
+    assert corner_names([2.0, 0.5], [0.2, -0.2], threshold=0.25) == [CORNERS[1], CORNERS[4]]
 
 
 def test_points_hold_numbers_and_names():
@@ -36,11 +36,25 @@ def test_points_hold_numbers_and_names():
     assert "markup" not in found, "an undefined number has no place"
     assert (found["sky"]["x"], found["sky"]["y"], found["sky"]["unit"]) == (2.0, 3.0, 7)
     assert (found["sky"]["read"], found["sky"]["lost"]) == ("2.00 × uniform", "+3.00 nats")
-    assert found["the"]["corner"] == "read for nothing"
+    assert found["the"]["corner"] == "read and hindered"
     assert found["the"]["lost"] == "-1.00 nats"
     lines = points().to_dict()["title"]["subtitle"]
     assert any(line.startswith("1 of 6 are not drawn") for line in lines)
-    assert any(line.startswith("mattered unread: its influence may have passed through other tokens") for line in lines)
+    assert "helped: the answer was less likely without it · hindered: likelier without it" in lines
+    assert not any("influence" in line or "passed" in line for line in lines), "only what was measured"
+
+
+def test_the_bottom_is_named_by_what_lies_there():
+    def names(y):
+        chart = attention_vs_effect_chart(np.array([2.0, 0.5]), np.array(y), ["a", "b"]).to_dict()
+        return {r["name"] for t in chart["datasets"].values() for r in t if set(r) == {"name"}} | {
+            layer["data"]["values"][0]["name"]
+            for layer in chart["layer"]
+            if "name" in (layer.get("data", {}).get("values") or [{}])[0]
+        }
+
+    assert names([1.0, -1.0]) == {CORNERS[0], CORNERS[2], CORNERS[3], CORNERS[5]}
+    assert names([1.0, 0.0]) == {CORNERS[0], CORNERS[1], CORNERS[3], CORNERS[4]}
 
 
 def test_what_was_not_read_at_all_stands_at_the_left_edge():
@@ -56,7 +70,7 @@ def test_what_was_not_read_at_all_stands_at_the_left_edge():
 def test_lines_stand_at_one_and_at_the_threshold():
     tables = [t for t in points(threshold=0.25).to_dict()["datasets"].values() if len(t) == 1]
     assert [{"x": 1.0}] in tables
-    assert [{"y": 0.25}] in tables
+    assert [{"y": 0.25}, {"y": -0.25}] in list(points(threshold=0.25).to_dict()["datasets"].values())
 
 
 def test_picked_points_are_ringed_and_a_click_names_the_unit():

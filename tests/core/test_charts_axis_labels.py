@@ -159,7 +159,7 @@ CHARTS = {
     "spread": lambda words: spread_heatmap(moving(words), width=3000),
     "intervals": lambda words: interval_chart(moving(words), width=3000, first=words[0]),
     "effects": lost,
-    "read and mattered": lambda words: attention_vs_effect_chart(np.ones(len(words)), np.ones(len(words)), words),
+    "read and helped": lambda words: attention_vs_effect_chart(np.ones(len(words)), np.ones(len(words)), words),
     "correlations": correlated,
     "rows": rows,
     "cells": cells,

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from core.comparing.attention_vs_effect import (
-    CORNERS,
     agreement_sentence,
     compare_with_effect,
     corner_of,
@@ -49,15 +48,16 @@ def test_points_are_multiples_of_uniform_and_nats_of_the_answer(tr):
 
 def test_the_four_corners(tr):
     found, _ = both(tr)
-    assert found.corner == (CORNERS[0], CORNERS[2], CORNERS[1], CORNERS[3])
-    assert found.members("mattered unread").tolist() == [1]
-    assert corner_of(1.0, 0.11) == "read and mattered" and corner_of(1.0, 0.09) == "read for nothing"
+    assert found.members("helped, read little").tolist() == [1]
+    assert corner_of(1.0, 0.11) == "read and helped" and corner_of(1.0, 0.09) == "read, no difference"
+    assert corner_of(1.0, -0.11) == "read and hindered" and corner_of(0.9, -0.11) == "hindered, read little"
+    assert corner_of(0.9, -0.09) == "read little, no difference"
     assert corner_of(math.nan, 1) == "" and corner_of(2, math.nan) == ""
 
 
 def test_columns_keep_their_numbers(tr):
     found, _ = both(tr, columns=np.array([2, 0]))
-    assert found.columns.tolist() == [2, 0] and found.members("read and mattered").tolist() == [0]
+    assert found.columns.tolist() == [2, 0] and found.members("read and helped").tolist() == [0]
 
 
 def test_rank_agreement_is_spearmans(tr):

@@ -79,7 +79,7 @@ def test_only_the_copied_words_have_an_effect(copier):
     trace, at = copied(copier)
     probe = knock_out(copier, trace)
     heat = explain(trace, granularity="word")
-    assert probe.units.labels == heat.columns.labels, "x and y of read x mattered share an index"
+    assert probe.units.labels == heat.columns.labels, "x and y of read x effect share an index"
     has = np.abs(probe.effect).max(1) > 1
     copied_words = {int(u) for u, t in zip(probe.units.unit, probe.units.token, strict=True) if t in at}
     assert set(np.flatnonzero(has)) == copied_words

@@ -24,15 +24,13 @@ from pages.parts.whatif.effect_view import effect_csv
 from pages.parts.whatif.whatif_files import whatif_files
 from pages.parts.whatif.whatif_state import MODE_NAMES, NOUNS, WhatIf
 
-ABOUT_CORNERS = {
-    "read and mattered": "read more than uniform, and the answer was less likely without it",
-    "read for nothing": "read more than uniform, and the answer was about as likely without it: it may stand twice, or "
-    "be a place where attention rests",
-    "mattered unread": "read less than uniform, and the answer was less likely without it: its influence may have "
-    "passed through other tokens",
-    "neither": "read less than uniform, and the answer was about as likely without it",
-}
+ABOUT_WAYS = (
+    "The answer was less likely without it.",
+    "The answer was about as likely without it. What stands twice can be missed without loss.",
+    "The answer was likelier without it.",
+)
 ROLE_MARKS = {"system": "system message", "user": "your words", "assistant": "earlier turns", "template": "markup"}
+WAY_NAMES = ("Helped", "No difference", "Hindered")
 NAMED = 12
 """Most words listed for a corner of the plot."""
 
@@ -98,7 +96,7 @@ def _points(here: WhatIf, probe: Probe) -> None:
         f"{MODE_NAMES[here.mode].lower()}. Click a point: its {here.level} is marked in the text and the answer is "
         "tinted by its effect."
     )
-    name = f"heed-{trace.id[:8]}-read-mattered"
+    name = f"heed-{trace.id[:8]}-read-effect"
     whatif_files(_chart(here, found), lambda: _csv(here, found, per_token), name, f"{here.key}_points")
     with st.expander("Every number of the knock-outs", icon=":material/table:"):
         _numbers(here, probe)
@@ -114,7 +112,7 @@ def _chart(here: WhatIf, found: AttentionVsEffect, picked: Sequence[int] = ()) -
         f"{NOUNS[here.level]} · run {trace.id[:8]}",
     ]
     labels = [here.units.labels[c] for c in columns]
-    lines.append(f"mattered: more than {significant_digits(found.threshold)} nats lost")
+    lines.append(f"no difference: less than {significant_digits(found.threshold)} nats either way")
     return attention_vs_effect_chart(
         found.read,
         found.lost,
@@ -131,17 +129,17 @@ ABOUT_MEAN = "Nats a token of the answer, in place of the sum over all of it: to
 
 
 def _corners(here: WhatIf, found: AttentionVsEffect) -> None:
-    """Draws the four corners of the plot, each with its count and its words."""
-    for pair in (CORNERS[:2], CORNERS[2:]):
-        for column, corner in zip(st.columns(2), pair, strict=True):
-            mine = found.members(corner)
-            words = ", ".join(f"“{visible_label(here.units.labels[c], 24)}”" for c in mine[:NAMED])
-            more = f" and {len(mine) - NAMED} more" if len(mine) > NAMED else ""
-            with column.container(border=True):
-                st.markdown(f"**{corner.capitalize()}** · {len(mine)}")
-                st.caption(ABOUT_CORNERS[corner])
+    """Draws what helped, made no difference, and hindered: each with its words, those that were read first."""
+    for column, way, about in zip(st.columns(3), range(3), ABOUT_WAYS, strict=True):
+        with column.container(border=True):
+            st.markdown(f"**{WAY_NAMES[way]}** · {sum(len(found.members(CORNERS[at])) for at in (way, way + 3))}")
+            st.caption(about)
+            for label, corner in (("Read more than uniform", CORNERS[way]), ("Read less", CORNERS[way + 3])):
+                mine = found.members(corner)
+                words = ", ".join(f"“{visible_label(here.units.labels[c], 24)}”" for c in mine[:NAMED])
+                more = f" and {len(mine) - NAMED} more" if len(mine) > NAMED else ""
                 if len(mine):
-                    st.markdown(escape_markdown(words) + more)
+                    st.markdown(f"{label}: {escape_markdown(words)}{more}")
     missing = sum(1 for c in found.corner if not c)
     if missing:
         st.caption(f"{missing} of {len(found.corner)} have no point: they cannot be removed, or were never readable.")
@@ -165,7 +163,7 @@ def _numbers(here: WhatIf, probe: Probe) -> None:
 
 def _csv(here: WhatIf, found: AttentionVsEffect, per_token: bool) -> str:
     facts: dict[str, Any] = {
-        **csv_head(here.trace, here.chosen, "read x mattered", sink=here.chosen.sink),
+        **csv_head(here.trace, here.chosen, "read x effect", sink=here.chosen.sink),
         "mode": MODE_NAMES[here.mode],
         "granularity": here.level,
         "lost": "nats a token" if per_token else "nats over the answer",
