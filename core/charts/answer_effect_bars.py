@@ -1,8 +1,8 @@
 """Draws the effect of an ablation on each word of the same answer, as bars to both sides of 0.
 
-A bar is the change in log-probability (with the part hidden, less with nothing hidden): below 0 the word became less
-likely. A word's log-probability is the sum over its tokens, and a token that two words share is split between them by
-its characters. Guarded by tests/core/test_charts_attention_vs_effect_plot.py.
+A bar is the log-probability that a word loses (with nothing hidden, less with the part hidden), as everywhere else:
+above 0 the word is less likely without it. A word's log-probability is the sum over its tokens, and a token that two
+words share is split between them by its characters. Guarded by tests/core/test_charts_attention_vs_effect_plot.py.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def effect_bars(
     select: str | None = None,
     title: str | None = None,
 ) -> alt.LayerChart:
-    """Draws a bar per word of the answer for ``probe``'s ``variant``: the sum of its tokens' changes (or their mean).
+    """Draws a bar per word of the answer for ``probe``'s ``variant``: the sum of what its tokens lose (or the mean).
 
     ``hidden`` names what was ablated (by default the labels of the variant's units). ``select`` names a point selection
     over the field ``word``. Raises IndexError for a variant that the probe does not have.
@@ -54,15 +54,15 @@ def effect_bars(
     records = _records(probe, variant, trace, words, per)
     gone = hidden if hidden is not None else _hidden(probe, variant)
     lines = [probe.model or trace.model.caption, *caption, f"{MODE_SENTENCES[probe.mode]} · run {probe.trace_id[:8]}"]
-    if records and not any(r["change"] is not None for r in records):
+    if records and not any(r["lost"] is not None for r in records):
         lines.append("this variant cannot be made, so there is nothing to draw")
-    extent = 1.15 * (max((abs(r["change"]) for r in records if r["change"] is not None), default=0) or 1)
+    extent = 1.15 * (max((abs(r["lost"]) for r in records if r["lost"] is not None), default=0) or 1)
     labels = AxisLabels([r["label"] for r in records])
     span = alt.Scale(domain=[-0.5, max(len(records), 1) - 0.5], nice=False)
     x = alt.X("a:Q", scale=span, axis=_axis(labels, len(records), width))
-    name = "change in log-probability (nats)" + ("" if per == "sum" else ", mean over tokens")
+    name = "log-probability lost without it (nats)" + ("" if per == "sum" else ", mean over tokens")
     y = alt.Y(
-        "change:Q",
+        "lost:Q",
         title=name,
         scale=alt.Scale(domain=[-extent, extent], nice=False),
         axis=alt.Axis(format="+~f", tickCount=6),
@@ -72,15 +72,15 @@ def effect_bars(
         scale=alt.Scale(domain=[LESS, MORE], range=[ORANGE, BLUE]),
         legend=alt.Legend(title="without it", **BELOW),
     )
-    base = alt.Chart(inline_data(records)).transform_filter("datum.change !== null")
+    base = alt.Chart(inline_data(records)).transform_filter("datum.lost !== null")
     base = base.transform_calculate(a="datum.word - 0.4", b="datum.word + 0.4")
     bars = base.mark_rect().encode(x=x, x2="b:Q", y=y, y2=alt.datum(0), color=color, tooltip=_tooltip())
     if select:
         bars = bars.add_params(alt.selection_point(name=select, fields=["word"], empty=False))
-    zero = alt.Chart(alt.InlineData(values=[{"change": 0}])).mark_rule(color=GREY).encode(y=alt.Y("change:Q"))
+    zero = alt.Chart(alt.InlineData(values=[{"lost": 0}])).mark_rule(color=GREY).encode(y=alt.Y("lost:Q"))
     title = title or f"The same answer without {gone}"
-    total = sum(r["change"] for r in records if r["change"] is not None)
-    said = f"{title}: change in log-probability of {len(records)} words, {total:+.3g} nats in all."
+    total = sum(r["lost"] for r in records if r["lost"] is not None)
+    said = f"{title}: log-probability lost by {len(records)} words, {total:+.3g} nats in all."
     chart = with_labels(alt.layer(bars, zero), labels)
     return chart.properties(
         width=width,
@@ -104,16 +104,16 @@ def _records(probe: Probe, variant: int, trace: Trace, words: Units, per: str) -
     scale = np.divide(1, steps, where=steps > 0, out=np.zeros(len(steps))) if per == "mean" else np.ones(len(steps))
     out: list[dict[str, Any]] = []
     for u in np.flatnonzero(steps > 0).tolist():
-        change = float((after[u] - before[u]) * scale[u])
-        sign = "-" if change < 0 else "+"
+        lost = float((before[u] - after[u]) * scale[u])
+        sign = "-" if lost < 0 else "+"
         out.append(
             {
                 "word": len(out),
                 "unit": u,
                 "label": visible_label(words.labels[u]),
-                "change": exact_number(change),
-                "way": LESS if change < 0 else MORE,
-                "said": f"{sign}{significant_digits(abs(change))} nats" if math.isfinite(change) else "not known",
+                "lost": exact_number(lost),
+                "way": LESS if lost > 0 else MORE,
+                "said": f"{sign}{significant_digits(abs(lost))} nats" if math.isfinite(lost) else "not known",
                 "before": f"{significant_digits(float(before[u]))} nats",
                 "after": f"{significant_digits(float(after[u]))} nats",
             }
@@ -145,7 +145,7 @@ def _axis(labels: AxisLabels, count: int, width: int) -> alt.Axis:
 def _tooltip() -> list[alt.Tooltip]:
     names = {
         "label": "word of the answer",
-        "said": "change",
+        "said": "lost",
         "before": "log-probability before",
         "after": "and without it",
     }

@@ -109,15 +109,15 @@ def probe(trace, logprobs):
     return Probe(trace.id, units, masks, logprobs, np.full(trace.steps, -1.0), "mask", model=trace.model.caption)
 
 
-def test_bars_are_changes_of_log_probability():
+def test_bars_are_what_the_words_of_the_answer_lose():
     tr = made.trace("What color", "sky blue")
     chart = effect_bars(probe(tr, [[-3.0, -0.5], [np.nan, np.nan]]), 0, tr)
-    bars = rows_with(chart, "change")
-    assert [(b["label"], b["change"], b["way"]) for b in bars] == [
-        ("sky", -2.0, "less likely"),
-        ("blue", 0.5, "likelier"),
+    bars = rows_with(chart, "lost")
+    assert [(b["label"], b["lost"], b["way"]) for b in bars] == [
+        ("sky", 2.0, "less likely"),
+        ("blue", -0.5, "likelier"),
     ]
-    assert (bars[0]["before"], bars[0]["after"], bars[0]["said"]) == ("-1.00 nats", "-3.00 nats", "-2.00 nats")
+    assert (bars[0]["before"], bars[0]["after"], bars[0]["said"]) == ("-1.00 nats", "-3.00 nats", "+2.00 nats")
     low, high = encodings(chart, "y")[0]["scale"]["domain"]
     assert low == -high
     assert "“What”" in chart.to_dict()["title"]["text"]
@@ -130,8 +130,8 @@ def test_a_word_of_two_tokens_has_their_sum_or_their_mean():
     start[-2:], end[-2:] = (0, 1), (1, 3)  # both tokens belong to "sky"
     tr = replace(tr, tokens=replace(tr.tokens, start=start, end=end))
     made_up = probe(tr, [[-3.0, -2.0]])
-    assert [b["change"] for b in rows_with(effect_bars(made_up, 0, tr), "change")] == [-3.0]
-    assert [b["change"] for b in rows_with(effect_bars(made_up, 0, tr, per="mean"), "change")] == [-1.5]
+    assert [b["lost"] for b in rows_with(effect_bars(made_up, 0, tr), "lost")] == [3.0]
+    assert [b["lost"] for b in rows_with(effect_bars(made_up, 0, tr, per="mean"), "lost")] == [1.5]
 
 
 def test_a_variant_that_cannot_be_made_says_so():
