@@ -22,8 +22,17 @@ def most_read(comparison: Comparison, run: int) -> list[tuple[int, float, float]
     values, even = np.nan_to_num(comparison.values[run]), np.nan_to_num(comparison.uniform[run])
     multiple = np.divide(values, even, out=np.zeros(len(even)), where=even > 0)
     texts = comparison.units.texts[run]
-    found = [u for u in range(len(values)) if multiple[u] >= STANDS_OUT and is_word(texts[u])]
-    return [(u, float(values[u]), float(multiple[u])) for u in sorted(found, key=lambda u: -values[u])[:AT_MOST]]
+    found = [u for u in range(len(values)) if multiple[u] >= STANDS_OUT]
+    ranked = sorted(found, key=lambda u: -values[u])
+    words = [u for u in ranked if is_word(texts[u])][:AT_MOST]
+    return [(u, float(values[u]), float(multiple[u])) for u in words]
+
+
+def _marks_between(comparison: Comparison, run: int, least: float) -> bool:
+    """Returns whether punctuation that stands out was read more than ``least``."""
+    values, even, texts = comparison.values[run], comparison.uniform[run], comparison.units.texts[run]
+    return any(values[u] > least and values[u] >= STANDS_OUT * even[u] and not is_word(texts[u])
+               for u in range(len(values)) if texts[u].strip())  # fmt: skip
 
 
 def most_read_sentence(comparison: Comparison, run: int, name: str) -> str:
@@ -40,4 +49,5 @@ def most_read_sentence(comparison: Comparison, run: int, name: str) -> str:
     outside = " outside the sink" if comparison.parameters.get("sink") == "drop" else ""
     of = f" of its {share_noun(methods[run])}{outside}"
     most = "read most of the shared words" if len(comparison.values) > 1 else "read most"
-    return f"{name} {most} {and_list(parts)}{of}."
+    aside = ", punctuation aside" if _marks_between(comparison, run, found[-1][1]) else ""
+    return f"{name} {most} {and_list(parts)}{of}{aside}."

@@ -7,6 +7,7 @@ by tests/core/test_importance.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,8 +57,20 @@ def standing_out(
 ) -> list[ReadWord]:
     """Returns the user's words read at least ``least`` times uniform over ``rows``, strongest share first.
 
-    For nats uniform is the mean of what is above 0.
+    Punctuation is no word. For nats uniform is the mean of what is above 0.
     """
+    return [r for r in _standing_out(importance, rows, least) if _WORD.search(r.label)][:at_most]
+
+
+def marks_between(importance: Importance, rows: np.ndarray, found: Sequence[ReadWord]) -> bool:
+    """Returns whether punctuation was read more than the last of ``found`` (what ``standing_out`` gave)."""
+    return bool(found) and any(
+        r.share > found[-1].share for r in _standing_out(importance, rows, STANDS_OUT) if not _WORD.search(r.label)
+    )
+
+
+def _standing_out(importance: Importance, rows: np.ndarray, least: float) -> list[ReadWord]:
+    """Returns all units of the user's text read at least ``least`` times uniform, strongest share first."""
     if len(rows) == 0:
         return []
     values, uniform = answer_mean(importance, rows)
@@ -68,9 +81,9 @@ def standing_out(
     for column in own_columns(importance):
         label = importance.columns.labels[column]
         multiple = float(values[column] / uniform[column]) if uniform[column] > 0 else 0.0
-        if multiple >= least and _WORD.search(label):
+        if multiple >= least:
             found.append(ReadWord(int(column), label, float(values[column]), multiple))
-    return sorted(found, key=lambda r: -r.share)[:at_most]
+    return sorted(found, key=lambda r: -r.share)
 
 
 def own_columns(importance: Importance) -> np.ndarray:
@@ -104,10 +117,13 @@ def reading_sentence(importance: Importance, rows: np.ndarray, what: str, author
             tail += f" outside the {sinks_word(importance)}"
     elif importance.unit == "nats":
         parts = [f"“{r.label}” with {r.share:.3g}" for r in found]
-        return f"Over {what}, the most nats of log-probability are put down to {and_list(parts)}."
+        aside = ", punctuation aside" if marks_between(importance, rows, found) else ""
+        return f"Over {what}, the most nats of log-probability are put down to {and_list(parts)}{aside}."
     else:
         parts = [f"“{r.label}” with a score of {r.share:.3g}" for r in found]
         tail = ""
+    if marks_between(importance, rows, found):
+        tail += ", punctuation aside"
     most = "read most" if importance.unit == "share" else "gave the highest scores to"
     return f"{begin}, {'the reading model' if author else 'the model'} {most} {and_list(parts)}{tail}."
 
