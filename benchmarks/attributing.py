@@ -53,7 +53,9 @@ def beside_others(model: Any, compare: Callable[..., float], say: Callable[..., 
     trace = capture(model, make_request(model.key, SHORT + QUESTION, max_new_tokens=6))
     say(f"{trace.prompt_length} + {trace.steps} tokens, every token of the answer; beside others on the same work")
     ours = {
-        "input-x-gradient": lambda: attribute(model, trace, "input-x-gradient"),
+        "input-x-gradient": lambda: attribute(
+            model, trace, "input-x-gradient", [(t, t + 1) for t in range(trace.steps)]
+        ),
         "leave-one-out": lambda: knock_out(model, trace, "token"),
     }
     compare("  input-x-gradient, Captum", ours["input-x-gradient"], lambda: by_captum(model, trace), 1)

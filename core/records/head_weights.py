@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -49,6 +50,13 @@ class HeadWeights:
             raise ValueError(f"reads must be attention or written, not {self.reads!r}.")
         if not np.isfinite(self.weights).all() or (self.weights < 0).any() or abs(self.weights.sum() - 1) > 1e-6:
             raise ValueError("The weights of heads must be at least 0 and add up to 1.")
+
+    @property
+    def id(self) -> str:
+        """Hash (12 hex digits) of what decides their result: model, heads, weights to six digits, what they weigh."""
+        used = np.flatnonzero(self.weights)
+        each = [f"{self.layers[i]}.{self.heads[i]}={self.weights[i]:.6g}" for i in used]
+        return hashlib.sha256(" ".join([self.fingerprint, self.reads, *each]).encode()).hexdigest()[:12]
 
     def of(self, layers: np.ndarray, heads: np.ndarray) -> np.ndarray:
         """Returns float32 [map]: the weight of each (layer, head); 0 where none was learned."""

@@ -134,6 +134,8 @@ class Digest:
     before: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float16))
     """float16 [L, T] share on the token just before, by the head of each layer that reads it most over the answer.
     Without entries before 0.5.0."""
+    learned: str = ""
+    """Id of the weights of heads that a method read the run by; "" where none did."""
 
     def __post_init__(self) -> None:
         n = len(self.texts)

@@ -9,7 +9,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import StoreError
@@ -55,6 +55,7 @@ def write_cell(
             },
         )
         _rows(db, row, told)
+        database.drop_notes(db, database.AGAIN + kept.cell)
         _state(db, kept.cell, "failed" if row["error"] else "done")
 
 
@@ -63,6 +64,7 @@ def fail_cell(db: sqlite3.Connection, place: Mapping[str, Any], why: str) -> Non
     row = _place(place) | {"error": why, "answer": "", "why": "{}", "run": "", "finished": time.time()}
     with database.transaction(db):
         _rows(db, row, [])
+        database.drop_notes(db, database.AGAIN + place["cell"])
         _state(db, place["cell"], "failed")
 
 
@@ -77,6 +79,8 @@ def cell_rows(
     found, why = table_rows.run_values(record, kept.digest, kept.effects)
     row |= {"finish": kept.digest.finish, "truncated": int(kept.digest.truncated), "answer": kept.digest.answer}
     row |= found | {"why": json.dumps(why)}
+    if kept.digest.learned:
+        row[database.LEARNED_WEIGHTS] = database.weights_number(kept.digest.learned)
     which = {k: row[k] for k in ("cell", "run", "prompt_id", "task", "structure", "control", "model")}
     return row, [which | one for one in table_rows.instruction_rows(record, kept.digest, kept.effects)]
 
@@ -90,30 +94,38 @@ def cell_record(item: Item, kept: KeptCell, rating: float | None) -> Answered:
 
 
 def replace_digest(db: sqlite3.Connection, place: Mapping[str, Any], item: Item, found: Digest) -> None:
-    """Stores a new digest of a finished cell, computes its rows anew, and marks it as done."""
+    """Stores a new digest of a finished cell, computes its rows anew, and marks it as done: all of it or nothing."""
+    old = db.execute("SELECT * FROM runs WHERE cell = ?", [place["cell"]]).fetchone()
+    kept = read_cell(db, place["cell"])
+    if old is None or kept is None:
+        return
+    row, told = _rows_anew(db, place, item, old, replace(kept, digest=found))
     with database.transaction(db):
         db.execute("UPDATE kept SET digest = ? WHERE cell = ?", [pack_digest(found), place["cell"]])
-    recompute_cell(db, place, item, time.time())
-    with database.transaction(db):
+        _rows(db, row | {"finished": time.time()}, told)
         database.drop_notes(db, database.AGAIN + place["cell"])
         _state(db, place["cell"], "done")
 
 
-def recompute_cell(db: sqlite3.Connection, place: Mapping[str, Any], item: Item, finished: float | None = None) -> None:
-    """Computes the rows of one finished cell anew from its stored contents, with the item as it is now.
-
-    ``finished``: when it was finished; None: as it says.
-    """
+def recompute_cell(db: sqlite3.Connection, place: Mapping[str, Any], item: Item) -> None:
+    """Computes the rows of one finished cell anew from its stored contents, with the item as it is now."""
     old = db.execute("SELECT * FROM runs WHERE cell = ?", [place["cell"]]).fetchone()
     kept = read_cell(db, place["cell"])
     if old is None or kept is None or kept.digest is None:
         return
+    row, told = _rows_anew(db, place, item, old, kept)
+    with database.transaction(db):
+        _rows(db, row | {"finished": old["finished"]}, told)
+
+
+def _rows_anew(
+    db: sqlite3.Connection, place: Mapping[str, Any], item: Item, old: sqlite3.Row, kept: KeptCell
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Returns the rows of a cell computed anew; facts, and metrics that are computed later, stay as in ``old``."""
     names = ("error", "seconds", "near_ties", "prompt_tokens", "output_tokens")
     facts = {name: old[name] for name in names}
     row, told = cell_rows(place, item, kept, facts, _rating(db, place["cell"], item))
-    late = {name: old[name] for name, metric in METRICS.items() if metric.late and name in set(old.keys())}
-    with database.transaction(db):
-        _rows(db, row | late | {"finished": old["finished"] if finished is None else finished}, told)
+    return row | {name: old[name] for name, metric in METRICS.items() if metric.late and name in set(old.keys())}, told
 
 
 def read_cell(db: sqlite3.Connection, cell: str) -> KeptCell | None:

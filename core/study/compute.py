@@ -92,8 +92,13 @@ def read_again(
     """
     from ..capture.run_model import capture
 
+    if request.model.fingerprint != model.key.fingerprint:
+        raise CaptureError(
+            f"The files of {request.model.name} have changed since this run was made: its answer cannot be read again."
+        )
     ids = tuple(found.ids[found.prompt_length :].tolist())
-    trace = capture(model, replace(request, answer=None, answer_ids=ids, keep="all"), cancelled=cancelled)
+    asked = replace(request, model=model.key, answer=None, answer_ids=ids, keep="all")
+    trace = capture(model, asked, cancelled=cancelled)
     made = make_digest(trace, methods, study_records(request.model))
     if made.ids.tolist() != found.ids.tolist():
         raise CaptureError("The prompt is tokenised otherwise than when this run was made: run the study anew.")

@@ -20,7 +20,7 @@ import secrets
 import socket
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -152,8 +152,10 @@ NOT_LONGER = "not longer: "
 """Notes that begin so name a cell whose answer could not be made longer; they hold the reason."""
 
 
+LEARNED_WEIGHTS = "learned_weights"
+"""The column of ``runs`` that tells by which weights of heads a run was read; no feature."""
 AGAIN, NOT_AGAIN = "read again: ", "not read again: "
-"""Notes that begin so name a cell whose answer is to be read once more, or that could not be; those hold the reason."""
+"""Notes that begin so name a cell whose answer is to be read once more (by these methods), or could not be (why)."""
 
 
 def keep_old_run(db: sqlite3.Connection, cell: str, why: str, note: str = NOT_LONGER) -> None:
@@ -199,20 +201,33 @@ def claim_cells(db: sqlite3.Connection, owner: str, model: str, most: int, pilot
     return [dict(row) for row in taken]
 
 
-def cells_lacking(db: sqlite3.Connection, model: str, columns: Iterable[str]) -> list[str]:
+def cells_lacking(db: sqlite3.Connection, model: str, columns: Iterable[str], learned: str = "") -> list[str]:
     """Returns the finished cells of a model that read attention and lack a value in one of the columns of features.
 
     ``columns``: one of each method of the plan; the entropy of heads is always among those that are looked at.
+    ``learned``: id of the weights of heads that there are now; cells read by others count as well. Reads only.
     """
+    known = {row["name"] for row in db.execute("PRAGMA table_info(runs)")}
     wanted = ["head_entropy", *columns]
-    add_columns(db, ["lookback", *wanted])
-    read = " OR ".join(f"{quote_column(name)} IS NOT NULL" for name in ("lookback", *wanted))
-    lacks = " OR ".join(f"{quote_column(name)} IS NULL" for name in wanted)
+    read = " OR ".join(f"{_value(name, known)} IS NOT NULL" for name in ("lookback", *wanted))
+    lacks = " OR ".join(f"{_value(name, known)} IS NULL" for name in wanted)
+    if learned and any(name.endswith("@learned-heads") for name in wanted):
+        lacks += f" OR {_value(LEARNED_WEIGHTS, known)} IS NOT {weights_number(learned)}"
     sql = (
         "SELECT cell FROM runs JOIN cells USING (cell) WHERE state = 'done' AND wanted AND cells.model = ? AND "
         f"error = '' AND ({read}) AND ({lacks}) ORDER BY number"
     )
     return [row["cell"] for row in db.execute(sql, [model])]
+
+
+def weights_number(ident: str) -> int:
+    """Returns the id of weights of heads as the number that a row of ``runs`` holds; exact as a float."""
+    return int(ident[:12], 16)
+
+
+def _value(name: str, known: Collection[str]) -> str:
+    """Returns a column for SQL, NULL where the table does not have it: looking must not change a table."""
+    return quote_column(name) if name in known else "NULL"
 
 
 def wait_again(db: sqlite3.Connection, cells: Iterable[str]) -> None:

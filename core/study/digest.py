@@ -76,6 +76,7 @@ def make_digest(trace: Trace, methods: Sequence[str] | None = None, given: Mappi
         negative=np.stack([n for _, _, _, n in read]) if read else np.zeros((0, trace.steps, keys)),
         spread=_spread(trace),
         before=_token_before(trace),
+        learned=given["weights"].id if any("weights" in METHODS[name].needs for name in methods) else "",
     )
 
 
@@ -127,7 +128,7 @@ def _token_before(trace: Trace) -> np.ndarray:
 
     Which head that is, is decided over the answer's steps after the first (Vazhentsev et al. 2025, arXiv 2505.20045).
     """
-    steps = trace.answer_steps[trace.answer_steps > 0]
+    steps = trace.answer_steps[1:]
     if not trace.mass.size or not len(steps):
         return np.zeros((0, 0))
     shares = np.nan_to_num(trace.mass[..., GROUPS.index("query")].astype(np.float64), nan=-1.0)

@@ -40,7 +40,7 @@ TOP_INPUTS = 5
 HEAD_GROUPS = ("sink", "template", "system", "user", "output", *FEATURE_PARTS)
 """The groups of which ``head_features`` returns each head's share; lookback comes last."""
 RAUQ_ALPHA = 0.2
-"""Weight of a token's own probability in RAUQ, as in its paper."""
+"""Weight of a token's own probability in RAUQ, as in its paper (lm-polygraph takes 0.5 for instruct models)."""
 
 BY_LENGTH = {"length": "a longer answer has more of its own words to read, which moves this share by itself"}
 BY_LIKELIHOOD = {"likelihood": "the effect is a difference to the same log-probability of the answer"}

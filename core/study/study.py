@@ -159,6 +159,8 @@ class Study:
         with database.transaction(self.db):
             database.put_note(self.db, database.LONGER, str(tokens))
             database.drop_notes(self.db, database.NOT_LONGER)
+            for cell in shorter:
+                database.drop_notes(self.db, database.AGAIN + cell)  # written anew, they will have every feature
             database.wait_again(self.db, shorter)
         return len(shorter)
 
@@ -177,7 +179,8 @@ class Study:
             if first is not None:
                 have = study_records(cell_store.request_from_text(first["request"]).model)
                 able = [m for m in self.plan.methods if m in METHODS and set(METHODS[m].needs) <= {*IN_RUN, *have}]
-                found += database.cells_lacking(self.db, model, [column_name("sink", m) for m in able])
+                learned = have["weights"].id if "weights" in have else ""
+                found += database.cells_lacking(self.db, model, [column_name("sink", m) for m in able], learned)
         return found
 
     def read_again(self) -> int:
@@ -192,7 +195,7 @@ class Study:
         with database.transaction(self.db):
             database.drop_notes(self.db, database.NOT_AGAIN)
             for cell in cells:
-                database.put_note(self.db, database.AGAIN + cell, "")
+                database.put_note(self.db, database.AGAIN + cell, " ".join(self.plan.methods))
             database.wait_again(self.db, cells)
         return len(cells)
 

@@ -46,7 +46,6 @@ class Worker:
         self.owner = database.worker_name()
         self.longer = database.longer_limit(self.db)
         self.cut_off = database.cut_off_cells(self.db) if self.longer else {}
-        self.again = set(database.cell_notes(self.db, database.AGAIN))
         self.loaded: Any = None
 
     def work(self, first: int = 0) -> None:
@@ -84,7 +83,7 @@ class Worker:
 
     def _fail(self, place: Mapping[str, Any], why: str) -> None:
         """Stores why a cell could not be run; one that has an answer keeps that."""
-        if place["cell"] in self.again:
+        if self._is_read_again(place):
             LOG.warning("A run was not read again: %s", why)
             database.keep_old_run(self.db, place["cell"], why, database.NOT_AGAIN)
         elif place["cell"] in self.cut_off:
@@ -124,10 +123,10 @@ class Worker:
 
     def _chunk(self, model: Any, claimed: Sequence[Mapping[str, Any]]) -> None:
         """Runs one batch; where it fails as a whole, one cell at a time. Finished answers are only read again."""
-        for place in claimed:
-            if place["cell"] in self.again:
-                self._read_again(model, place)
-        left = self._asked(model, [place for place in claimed if place["cell"] not in self.again])
+        again = [place for place in claimed if self._is_read_again(place)]
+        for place in again:
+            self._read_again(model, place)
+        left = self._asked(model, [place for place in claimed if place not in again])
         if not left:
             return
         try:
@@ -152,6 +151,10 @@ class Worker:
             self._fail(place, failure_sentence(error))
             self.done()
 
+    def _is_read_again(self, place: Mapping[str, Any]) -> bool:
+        """Looked up for each cell: another process may ask for it while this one works."""
+        return database.get_note(self.db, database.AGAIN + place["cell"]) is not None
+
     def _read_again(self, model: Any, place: Mapping[str, Any]) -> None:
         """Reads the answer of a finished cell again and computes its rows anew; keeps all as it was if that fails."""
         from .compute import read_again
@@ -164,7 +167,8 @@ class Worker:
             kept = cell_store.read_cell(self.db, place["cell"])
             if kept is None or kept.digest is None:
                 raise HeedError("This run has no answer that could be read again.")
-            made = read_again(model, kept.request, kept.digest, self.plan.methods, self.cancelled)
+            asked = database.get_note(self.db, database.AGAIN + place["cell"]) or ""
+            made = read_again(model, kept.request, kept.digest, asked.split(), self.cancelled)
             cell_store.replace_digest(self.db, place, self.items[place["item"]], made)
         except Cancelled:
             raise

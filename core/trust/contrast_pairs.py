@@ -77,7 +77,7 @@ def read_pairs(path: Path | None = None) -> list[ContrastPair]:
         )
         rows = [_of_blimp(row) if BLIMP[1] in row else row for row in rows]
         return [ContrastPair(*(str(row[name]) for name in FIELDS)) for row in rows if row["evidence"]]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise PromptError(f"{path} has no pairs ({error}): give {', '.join(FIELDS)} for each.") from None
 
 
@@ -89,6 +89,8 @@ def _of_blimp(row: Mapping[str, str]) -> dict[str, str]:
         raise PromptError(f"The subset {subset} needs a field evidence: no rule finds what decides in its sentences.")
     found = list(re.finditer(rule, prefix)) if rule else []
     evidence = row.get("evidence") or (found[-1 if "determiner" in subset else 0].group(1) if found else "")
+    if len(re.findall(re.escape(evidence), prefix, re.IGNORECASE)) != 1:
+        evidence = ""  # where it stands twice, or inside another word, which of them decides is not known
     good, bad = (word.split()[0] for word in words)  # "works with": the first word decides
     return dict(zip(FIELDS, (subset, prefix, good, bad, evidence), strict=True))
 

@@ -19,7 +19,8 @@ import pandas as pd
 from .. import settings
 from ..errors import StoreError
 from ..records import HeadWeights
-from .league import LEAST, League
+from .league import CURVES, LEAST, League, curve_column
+from .measurement import TOP_UNITS
 from .trust_prompts import DATA
 
 LOG = logging.getLogger("heed")
@@ -57,6 +58,8 @@ def _read(folder: Path, changed: int, shipped: bool) -> League | None:
     try:
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         scores = pd.read_csv(folder / SCORES, dtype={"prompt": str, "right": "boolean"}, encoding="utf-8")
+        if any(curve_column(measure, TOP_UNITS[0]) not in scores for measure in CURVES):
+            scores = scores.assign(**dict.fromkeys(CURVES, float("nan")))  # measured before they were areas
         heads = folder / HEADS
         weights = HeadWeights.from_json(heads.read_text(encoding="utf-8")) if heads.exists() else None
         return League(scores, facts.pop("model"), facts.pop("fingerprint"), weights, facts | {"shipped": shipped})

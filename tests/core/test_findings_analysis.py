@@ -48,6 +48,7 @@ def found():
         None,
         heads,
         plan(),
+        entropies=heads,
         permutations=19,
         resamples=19,
         progress=lambda fraction, text, _: seen.append(fraction),
@@ -104,6 +105,8 @@ def test_heads_are_tried_on_a_task_left_out_first_and_beside_baselines(found):
     first = found.prediction[(found.prediction["scheme"] == "leave one task out")].set_index(["outcome", "features"])
     heads = first.loc["followed"]
     assert heads.loc["heads", "low"] > 0.5 and heads.loc["heads", "auroc"] > heads.loc["heads, first step", "auroc"]
+    entropy = heads.loc["entropy of heads"]
+    assert entropy["low"] > 0.5 and entropy["auroc"] > heads.loc["entropy of heads, first step", "auroc"]
     kinds = {"base rates", "other run", "length", "log-probability"}
     assert kinds <= set(first.loc["followed"].index) and first.loc[("followed", "lookback"), "direction"] == "higher"
 

@@ -7,8 +7,8 @@ from core import store
 from core.capture import capture, make_request
 from core.errors import Cancelled
 from core.jobs import Jobs
-from core.jobs.probe_jobs import next_work, probe_work
-from core.probe import knock_out, variant_scoring
+from core.jobs.probe_jobs import attribution_work, next_work, probe_work
+from core.probe import attribute, knock_out, variant_scoring
 from core.runs import Draft
 from core.text.deletion import delete_spans
 from tests.core import probe_made_up as made
@@ -65,6 +65,18 @@ def test_picked_words(llama, request_):
     every = store.load_probe(*done(probe_work(request_)))
     result = done(probe_work(request_, masks=every.masks[2]))
     assert np.allclose(store.load_probe(*result).logprobs[0], every.logprobs[2], atol=1e-4)
+
+
+def test_an_attribution_of_one_word_over_another(llama, request_):
+    trace = capture(llama, request_)
+    store.save_run(trace)
+    other = int(trace.alternative_ids[1][1])
+    done(attribution_work(request_, "input-x-gradient", 1, other))
+    found = store.load_attribution(trace.id, "input-x-gradient", 1, other)
+    assert found.parameters["against"] == other and found.spans.tolist() == [[1, 2]]
+    want = attribute(llama, trace, "input-x-gradient", [(1, 2)], against=other)
+    assert np.allclose(found.values, want.values, atol=1e-5)
+    assert store.load_attribution(trace.id, "input-x-gradient") is None
 
 
 def test_a_stored_probe_is_not_made_again(llama, request_, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -167,6 +168,19 @@ def test_rauq_is_worked_out_step_by_step(trace):
     ), "one token has no token before"
 
 
+def test_rauq_is_the_largest_of_the_middle_layers():
+    steps, logprobs = 4, np.log([0.9, 0.5, 0.8, 0.4])
+    shares = np.array([[0.0] * 4, [0.9] * 4, [0.2] * 4, [0.5] * 4, [0.0] * 4, [0.0] * 4])  # six layers, 2 to 4 count
+    made_up = SimpleNamespace(answer_steps=np.arange(steps), before=shares, logprobs=logprobs, spread=np.zeros(1))
+    by_layer = []
+    for a in (0.2, 0.5, 0.0):
+        sure = [0.9]
+        for p in (0.5, 0.8, 0.4):
+            sure.append(0.2 * p + 0.8 * a * sure[-1])
+        by_layer.append(-np.log(sure).mean())
+    assert measured.rauq(made_up) == pytest.approx(max(by_layer)) and max(by_layer) - min(by_layer) > 0.3
+
+
 def test_learned_heads_of_a_model_that_has_none_are_left_out(trace):
     weights = HeadWeights("f" * 64, (0, 1), (1, 0), (0.25, 0.75), "attention")
     assert "learned-heads" in default_study_methods()
@@ -175,6 +189,9 @@ def test_learned_heads_of_a_model_that_has_none_are_left_out(trace):
     raw = trace.attention.astype(np.float64)[:, :, trace.answer_steps]
     expected = 0.25 * raw[0, 1, :, 0].mean() + 0.75 * raw[1, 0, :, 0].mean()
     assert read["sink@learned-heads"] == pytest.approx(expected, abs=4e-5)
+    assert make_digest(trace, given={"weights": weights}).learned == weights.id and make_digest(trace).learned == ""
+    other = replace(weights, weights=np.array([0.5, 0.5]))
+    assert other.id != weights.id == replace(weights, created="later", prompts=3).id
 
 
 def test_a_digest_comes_back_as_it_was(trace):

@@ -1,20 +1,22 @@
 """Tests of a whole study on a tiny model: rows, failures with reasons, extending, stopping, measuring again."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from core.errors import MethodError, PromptError, StoreError
+from core.errors import CaptureError, MethodError, PromptError, StoreError
 from core.importance import default_study_methods
-from core.records import Instruction
-from core.study import cell_store
+from core.records import HeadWeights, Instruction
+from core.study import cell_store, database
 from core.study.features import feature_columns
 from core.study.findings.bundle import bundle_study
 from core.study.plan import Plan
 from core.study.quality import METRICS
 from core.study.study import Study, list_studies
+from core.study.worker import Worker
 from tests.core import study_tiny
 from tests.core.study_tiny import item, plan
 
@@ -127,6 +129,73 @@ def test_finished_answers_are_read_again_for_what_they_lack(model, tmp_path, mon
         pd.testing.assert_frame_equal(after[before.columns], before, atol=5e-3, rtol=5e-3)
         assert after["sink@value-weighted"].notna().all() and study.outdated() == []
         np.testing.assert_allclose(study.head_entropies(after.reset_index()).mean(1), after["head_entropy"], atol=2e-3)
+    finally:
+        study.close()
+
+
+def test_reading_again_and_going_on_do_not_get_in_each_others_way(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("HEED_HOME", str(tmp_path))
+    study = Study(plan(model, count=2, name="Both", methods=("mean-attention",)))
+    try:
+        study.run(1)
+        early = Worker(study.folder)  # begun before it was asked for, as another process may be
+        study.extend(methods=("last-layer",))
+        study.read_again()
+        with monkeypatch.context() as patch:
+            patch.setattr("core.study.compute.compute_runs", lambda *_, **__: 1 / 0)
+            early.work()
+        early.close()
+        assert study.status().over and database.cell_notes(study.db, database.AGAIN) == {}
+        assert study.table()["sink@last-layer"].notna().all()
+        study.extend(methods=("value-weighted",))
+        count = study.read_again()
+        shorter = study.lengthen(9)
+        assert 0 < shorter <= count
+        study.run(1)
+        after = study.table()
+        assert (after["output_tokens"] > 3).sum() == shorter and after["sink@value-weighted"].notna().all()
+        assert database.cell_notes(study.db, database.AGAIN) == {} and study.outdated() == []
+    finally:
+        study.close()
+
+
+def test_heads_learned_anew_make_runs_outdated(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("HEED_HOME", str(tmp_path))
+    weights = HeadWeights("f" * 64, (0, 1), (0, 1), (0.25, 0.75), "attention")
+    monkeypatch.setattr("core.trust.league_files.head_weights", lambda _: weights)
+    study = Study(plan(model, count=1, name="Learned", methods=("learned-heads",)))
+    try:
+        study.run(1)
+        first = study.table()["sink@learned-heads"]
+        assert first.notna().all() and study.outdated() == []
+        anew = replace(weights, weights=np.array([0.9, 0.1]))
+        monkeypatch.setattr("core.trust.league_files.head_weights", lambda _: anew)
+        assert len(study.outdated()) == len(first)
+        study.read_again()
+        study.run(1)
+        assert study.outdated() == [] and (study.table()["sink@learned-heads"] != first).all()
+        columns = len(study.db.execute("PRAGMA table_info(runs)").fetchall())
+        study.db.execute("PRAGMA query_only = 1")
+        assert study.outdated() == [] and columns == len(study.db.execute("PRAGMA table_info(runs)").fetchall())
+    finally:
+        study.close()
+
+
+def test_answers_of_other_files_are_not_read_again(model, tmp_path, monkeypatch):
+    from core.models.load import load_model
+    from core.study.compute import read_again
+
+    monkeypatch.setenv("HEED_HOME", str(tmp_path))
+    study = Study(plan(model, count=1, name="Moved", methods=("mean-attention",)))
+    try:
+        study.run(1)
+        cell = study.table()["cell"][0]
+        request, found, loaded = study.request(cell), study.digest(cell), load_model(model)
+        elsewhere = replace(request, model=replace(request.model, device="cuda"))
+        assert read_again(loaded, elsewhere, found, ("last-layer",)).methods == ("last-layer",)
+        changed = replace(request, model=replace(request.model, fingerprint="0" * 64))
+        with pytest.raises(CaptureError, match="have changed since this run was made"):
+            read_again(loaded, changed, found, ("last-layer",))
     finally:
         study.close()
 

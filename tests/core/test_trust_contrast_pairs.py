@@ -44,7 +44,6 @@ def test_pairs_of_ones_own_are_read_and_bad_ones_told(tmp_path: Path) -> None:
             read_pairs(path)
 
 
-@pytest.mark.slow
 def test_published_files_of_blimp_are_read_and_their_evidence_found(tmp_path: Path) -> None:
     rows = [
         (
@@ -58,6 +57,7 @@ def test_published_files_of_blimp_are_read_and_their_evidence_found(tmp_path: Pa
         ("distractor_agreement_relative_clause", "The owls that a man sees", "fly", "flies", "owls"),
         ("irregular_plural_subject_verb_agreement_1", "Some geese", "haven't", "hasn't", "geese"),
         ("determiner_noun_agreement_1", "A cook saw old", "geese", "goose", ""),
+        ("determiner_noun_agreement_1", "Some lady that saw that", "goose", "geese", ""),
     ]
     names = ("UID", "one_prefix_prefix", "one_prefix_word_good", "one_prefix_word_bad")
     file = tmp_path / "blimp.jsonl"
@@ -69,10 +69,15 @@ def test_published_files_of_blimp_are_read_and_their_evidence_found(tmp_path: Pa
     file.write_text(json.dumps(other))
     with pytest.raises(PromptError, match="passive_1 needs a field evidence"):
         read_pairs(file)
+    for bad in ({"one_prefix_word_good": ""}, {"one_prefix_prefix": None}):
+        file.write_text(json.dumps(dict(zip(names, rows[0], strict=False)) | bad))
+        with pytest.raises(PromptError, match="has no pairs"):
+            read_pairs(file)
     file.write_text(json.dumps(other | {"evidence": "a"}))
     assert read_pairs(file)[0].evidence == "a"
 
 
+@pytest.mark.slow
 def test_a_copy_model_owes_its_word_to_the_one_that_it_copies(tmp_path: Path) -> None:
     """It repeats the byte ``BACK`` places before; that byte is the only evidence, and every contrast finds it."""
     with made.made_up.alone(tmp_path):

@@ -9,9 +9,6 @@ from core.jobs import jobs
 from core.records import Attribution
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
-from tests.pages.test_study import busy
-
-__all__ = ["busy"]
 
 
 def contested():
@@ -63,9 +60,23 @@ def test_a_stored_contrast_is_drawn_and_told(visit, keep):
     app = opened(visit, trace.id)
     said = texts(app)
     assert "1.3 times as likely as “if”" in said and "(+2.00)" in said and "(−1.50)" in said
+    assert "the bars add up to +0.50" in said and "earlier output to +0.00" in said
     app = fine(app.selectbox(key="contrast_step").set_value(5).run())
     assert "6.0 times as likely as “if”" in texts(app) and "(+4.00)" in texts(app)
     assert store.load_attribution(trace.id, "attention-x-gradient") is None, "the whole answer is another one"
+
+
+def test_a_clicked_word_is_taken_and_the_choice_outlives_other_views(visit, keep):
+    app = opened(visit, keep(contested()))
+    app.session_state["reader:selection"] = {"side": "answer", "start": 1, "end": 2, "n": 1}
+    app.session_state["reader:version"] = app.session_state["reader:version"]
+    app = fine(app.run())
+    clicked = app.selectbox(key="contrast_step").value
+    assert clicked == 1
+    app = fine(app.selectbox(key="contrast_step").set_value(6).run())
+    app = fine(app.segmented_control(key="chart").set_value("table").run())
+    app = fine(app.segmented_control(key="chart").set_value("contrast").run())
+    assert app.selectbox(key="contrast_step").value == 6
 
 
 def test_a_run_without_other_words_says_so(visit, keep):

@@ -40,8 +40,8 @@ def bundle_study(
 
         with closing(Study(study)) as found:
             for path in found.export(folder):
-                if path.name == "runs.csv":
-                    path.unlink()  # runs.parquet holds the same in a third of the room
+                if path.suffix == ".csv":
+                    path.unlink()  # Parquet holds the same in a third of the room
             _write_heads(found, folder)
     opened = open_folder(folder, EXAMPLE)
     if not study and (folder / SHIPPED).is_dir():

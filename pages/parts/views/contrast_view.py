@@ -30,8 +30,8 @@ SLOT = "contrast"
 KINDS = ("attention-x-gradient", "input-x-gradient", "integrated-gradients")
 """In the order in which they are offered: the first is the one that leagues put first."""
 ABOUT = (
-    "At each step the model could have written another word. This puts the difference between the two (their "
-    "log-odds) down to the words that it read. Pick a word here, or click it in the answer above."
+    "At each step the model could have written another word. Bars estimate, from slopes, which words of the input "
+    "speak for the one and which for the other. Pick a word here, or click it in the answer above."
 )
 NAMED = 3
 """Most words that the sentence names for each side."""
@@ -83,8 +83,11 @@ def _choice(trace: Trace, steps: list[int], words: Importance, picked: PickedWor
     if state.get("contrast_seen") != now:
         state.contrast_seen = now
         state.contrast_step = _closest(trace, steps) if clicked is None else clicked
+    elif "contrast_step" not in state:  # another view was open: Streamlit forgets what is not drawn
+        state.contrast_step = state.contrast_last
     first, second, third = st.columns(3)
     step = first.selectbox("Word of the answer", steps, key="contrast_step", format_func=lambda t: _word(trace, t))
+    state.contrast_last = step
     others = _others(trace, step)
     place = second.selectbox(
         "Rather than",
@@ -141,6 +144,7 @@ def _drawn(trace: Trace, found: Attribution, step: int, place: int, chosen: Choi
     word, other = _plain(trace.tokens.texts[trace.prompt_length + step], trace.alternative_texts[step][place])
     odds = float(trace.logprobs[step] - trace.alternative_logprobs[step, place])
     st.markdown(_sentence(labels, values, word, other, odds))
+    st.caption(_sums(found, values, odds))
     lines = [trace.model.caption, f"{METHODS[found.kind].label} · nats of log-odds · run {trace.id[:8]}"]
     chart = contrast_bars_chart(labels, values, word, other, caption=lines)
     draw_chart(chart, "contrast_bars")
@@ -180,4 +184,20 @@ def _sentence(labels: list[str], values: np.ndarray, word: str, other: str, odds
         said += f" For {one} speak most {named(fores)}."
     if against:
         said += f" For {two} speak {named(against)}."
-    return f"{said} Nats of log-odds, to first order."
+    return said
+
+
+def _sums(found: Attribution, values: np.ndarray, odds: float) -> str:
+    """Says what the bars add up to, beside the rest of what was read and the log-odds themselves."""
+    own, rest = float(values.sum()), float(found.values[0].sum() - values.sum())
+    said = (
+        f"In nats of log-odds, which are {odds:+.2f}: the bars add up to {own:+.2f}, markup, system message and "
+        f"earlier output to {rest:+.2f}. "
+    )
+    if found.kind == "integrated-gradients":
+        said += "The sum is what the log-odds lose without your words, but for the gap that is told."
+    else:
+        said += (
+            "These are slopes times what stands there, so they need not add up to the log-odds, nor have their sign."
+        )
+    return said.replace("-", "−")
