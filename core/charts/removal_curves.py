@@ -21,7 +21,7 @@ MOST_CURVES = len(OKABE_ITO) - 1
 def removal_curves_chart(
     table: pd.DataFrame, *, title: str, axis: str, lines: Sequence[str] = (), width: int = 880, height: int = 300
 ) -> alt.LayerChart:
-    """Draws a line for each ``label``: its ``value`` over ``count`` sentences, with the interval ``low`` to ``high``.
+    """Draws a line for each ``label``: its ``value`` over ``count`` sentences, 0 at none; ``low`` to ``high`` on hover.
 
     Lines keep the order of the table, at most ``MOST_CURVES``; the dashed line at 0 is what random sentences do.
     Raises ValueError where a column is missing.
@@ -31,7 +31,8 @@ def removal_curves_chart(
         raise ValueError(f"The table has no column {missing[0]}: curves need {', '.join(CURVE_COLUMNS)}.")
     names = list(dict.fromkeys(table["label"]))[:MOST_CURVES]
     kept = table[table["label"].isin(names) & table["value"].notna()]
-    counts = sorted(int(n) for n in kept["count"].unique())
+    none = [{"label": name, "count": 0, "value": 0.0, "low": 0.0, "high": 0.0} for name in dict.fromkeys(kept["label"])]
+    counts = [0, *sorted(int(n) for n in kept["count"].unique())]
     color = alt.Color(
         "label:N",
         title=None,
@@ -39,7 +40,7 @@ def removal_curves_chart(
         scale=alt.Scale(domain=names, range=list(OKABE_ITO[: len(names)])),
         legend=alt.Legend(orient="bottom", columns=3, labelLimit=260, symbolType="stroke", symbolStrokeWidth=3),
     )
-    base = alt.Chart(inline_data(kept.to_dict("records"))).encode(
+    base = alt.Chart(inline_data([*none, *kept.to_dict("records")])).encode(
         x=alt.X("count:Q", title="sentences", axis=alt.Axis(values=counts, grid=False)), color=color
     )
     tips: list[Any] = [
@@ -52,9 +53,8 @@ def removal_curves_chart(
     y = alt.Y("value:Q", title=axis)
     zero = alt.Chart(alt.InlineData(values=[{"value": 0}])).mark_rule(color=GREY, strokeDash=[5, 4]).encode(y=y)
     line = base.mark_line(strokeWidth=2).encode(y=y)
-    bars = base.mark_rule(opacity=0.5).encode(y=alt.Y("low:Q"), y2="high:Q")
     dots = base.mark_point(filled=True, size=50, opacity=1).encode(y=y, tooltip=tips)
-    return alt.layer(zero, bars, line, dots).properties(
+    return alt.layer(zero, line, dots).properties(
         width=width,
         height=height,
         title=title_block(title, lines),

@@ -134,7 +134,7 @@ def _curves(table: pd.DataFrame, measure: str, part: League) -> None:
     chart = removal_curves_chart(
         points,
         title=f"The top 1, 3 and 5 sentences {done}",
-        lines=("nats beyond what random sentences do (dashed); 95 % intervals",),
+        lines=("nats beyond what random sentences do (dashed); intervals on hover",),
         axis="nats lost" if measure == "deletion" else "nats kept",
     )
     st.altair_chart(chart, key="trust_curves")
