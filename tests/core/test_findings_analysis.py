@@ -118,12 +118,16 @@ def test_cells_count_what_failed_and_what_was_cut_off(found):
     assert set(found.frames) >= set(TABLES)
 
 
-def test_sentences_begin_with_outcomes_and_claim_no_cause(found):
+def test_sentences_begin_with_what_was_named_in_advance_and_claim_no_cause(found):
     told = list(found.sentences)
-    assert "all instructions followed" in told[1] and "points" in told[1]
-    assert any(
-        s.startswith("Named in advance, between prompts: “Lookback ratio” and “chrF”: go together") for s in told
-    )
+    named = [i for i, s in enumerate(told) if s.startswith("Named in advance, ")]
+    assert named == list(range(1, 1 + len(named))), "right after the size"
+    assert told[1].startswith("Named in advance, between prompts: “Lookback ratio” and “chrF”: go together")
+    outcomes = told[1 + len(named)]
+    assert "all instructions followed" in outcomes and "points" in outcomes
+    assert not any("No difference was found" in s for s in told), "an interval may leave a large one open"
+    tested = int(found.quality.loc[found.quality["kind"] == "outcome", "q"].notna().sum())
+    assert f"after correction over {tested} comparisons" in " ".join(told) or "Against it" in outcomes
     assert "mask or move" in told[-1] and any("One model" in s for s in told)
     text = " ".join([*told, found.methods_text])
     banned = r"\b(because|causes|caused|leads? to|due to|architectures?|sizes?|nan|inf)\b"

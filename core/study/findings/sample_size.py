@@ -28,6 +28,7 @@ def count_sample(runs: pd.DataFrame) -> SampleSize:
     """Counts the prompts, runs, models and failures of a runs table."""
     own, control = runs[~runs["control"]], runs[runs["control"]]
     failed, cut = runs["error"].astype(str).ne(""), runs["truncated"].astype(bool)
+    short = cut[~failed & ~runs["control"].astype(bool)]
     prompts, models = runs["prompt_id"].nunique(), list(runs["model"].unique())
     numbers = [
         ("Prompts", f"{prompts:,}", "What was asked; every statistic counts prompts, not runs."),
@@ -39,7 +40,11 @@ def count_sample(runs: pd.DataFrame) -> SampleSize:
         ),
         ("Tasks", f"{runs['task'].nunique():,}", "Kinds of prompts."),
         ("Models", f"{len(models):,}", ", ".join(model_label(m) for m in models)),
-        ("Cut off", _percent(cut[~failed].mean() if (~failed).any() else 0), "Stopped by the token limit."),
+        (
+            "Cut off",
+            f"{_percent(short.mean() if len(short) else 0)}",
+            f"{int(short.sum()):,} of these runs, by the limit.",
+        ),
     ]
     sentences = []
     if prompts < PROMPTS:

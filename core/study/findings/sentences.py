@@ -34,10 +34,10 @@ CAUSE = (
 
 
 def findings_sentences(found: Findings) -> list[str]:
-    """Returns the findings, outcomes first, one sentence or two each."""
-    told = [_size(found), *_quality(found)]
+    """Returns the findings, one sentence or two each: the size, what was named in advance, then outcomes."""
+    told = [_size(found), *_primary(found), *_quality(found)]
     told += [s for s in (_net(found.attention, "share_instruction"), _net(found.effects, "masked_instruction")) if s]
-    told += [*_primary(found), *_explored(found), *_told(found), _models(found), CAUSE]
+    told += [*_explored(found), *_told(found), _models(found), CAUSE]
     return [s for s in told if s]
 
 
@@ -57,11 +57,16 @@ def _quality(found: Findings) -> list[str]:
     for value in values:
         rows = _over_all(found.quality[found.quality["value"] == value])
         for model, of_model in rows.groupby("model", sort=False):
-            told.append(_levels(of_model, str(model), found.base))
+            told.append(_levels(of_model, str(model), found.base, _compared(found.quality, str(rows["kind"].iloc[0]))))
     return told
 
 
-def _levels(rows: pd.DataFrame, model: str, base: str) -> str:
+def _compared(table: pd.DataFrame, kind: str, question: str = "") -> int:
+    """Returns how many comparisons share the correction of one of this kind."""
+    return int(table.loc[table["kind"] == kind, f"{question}q"].notna().sum())
+
+
+def _levels(rows: pd.DataFrame, model: str, base: str, compared: int) -> str:
     """Describes one outcome of one model: the baseline's level, then each structure against it."""
     first = rows[rows["baseline"]]
     label = str(rows["label"].iloc[0])
@@ -75,7 +80,7 @@ def _levels(rows: pd.DataFrame, model: str, base: str) -> str:
     same = [_open(r, "") for r in others if r["verdict"] == "no difference found"]
     few = [structure_label(r["structure"]) for r in others if r["verdict"] == "too few prompts"]
     start += f"Against it: {'; '.join(clear)}. " if clear else ""
-    start += f"No difference was found for {'; '.join(same)}. " if same else ""
+    start += f"Not significant after correction over {compared} comparisons: {'; '.join(same)}. " if same else ""
     start += f"Too few prompts for a verdict: {', '.join(few)}. " if few else ""
     return start.strip()
 
@@ -132,7 +137,8 @@ def _net(table: pd.DataFrame, value: str) -> str:
     rest = sum(r["verdict"] in ("too few prompts", "no position control") for r in records)
     out = f"{label}, as the difference to each structure's position control and compared with the baseline's: "
     out += f"{'; '.join(clear)}. " if clear else "no structure stands out. "
-    out += f"No difference was found for {'; '.join(same)}. " if same else ""
+    compared = _compared(table, str(rows["kind"].iloc[0]), "net_")
+    out += f"Not significant after correction over {compared} comparisons: {'; '.join(same)}. " if same else ""
     out += f"{_count(rest, 'comparison')} without a verdict (no position control, or too few prompts)." if rest else ""
     return out.strip()
 

@@ -14,7 +14,7 @@ from core.study.findings.source import OpenedStudy
 from pages.parts.findings.findings_figure import kept_figure, show_figure
 from pages.parts.markdown_escape import escape_markdown
 
-FIRST_SENTENCES = 5
+FIRST_SENTENCES = 7
 """Sentences shown outside the expander: the size of the study and its outcomes come first."""
 
 

@@ -53,10 +53,11 @@ def every_word(here: WhatIf) -> None:
 
 
 def _offer(here: WhatIf) -> None:
-    count = len(here.units)
+    count, own = len(here.units), len(here.own)
+    others = f", {own:,} of them yours," if own < count else ""
     took = estimate_time(here.trace, count + 1)
     st.caption(
-        f"Knocks out each of the {count:,} {NOUNS[here.level]} of the prompt by itself "
+        f"Knocks out each of the {count:,} {NOUNS[here.level]} that the model read{others} by itself "
         f"({MODE_NAMES[here.mode].lower()}), in one go: {took.text}. Then every {here.level} is a point: how "
         "much it was read, and what the answer lost without it. The result is kept with the run."
     )
