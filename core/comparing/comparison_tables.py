@@ -13,6 +13,7 @@ import numpy as np
 
 from ..records import Comparison
 from .alignment import canonical_text
+from .run_units import SINK_GROUP
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +65,8 @@ def tidy_comparison(comparison: Comparison) -> pd.DataFrame:
     """Returns one row per run and unit, and per run and group; ``share`` sums to 1 per run for methods that sum to one.
 
     ``kind`` is "unit" (other runs have it), "alone" (only this run has it), "none" (this run has no such unit) or
-    "group" (sink, markup, own output, ...: ``label``; no unit number).
+    "group" (sink, markup, own output, ...: ``label``; no unit number). Where shares are of what lies outside the sink,
+    the sink's own, which is of all attention, has no row.
     """
     import pandas as pd
 
@@ -78,7 +80,8 @@ def tidy_comparison(comparison: Comparison) -> pd.DataFrame:
             share = c.alone[run, unit] if kind == "alone" else c.values[run, unit]
             even, times, pieces = c.uniform[run, unit], multiple[run, unit], int(c.pieces[run, unit])
             rows.append((run, model, kind, unit, label, text, status, share, even, times, pieces))
-        for name, share in c.shares.items():
+        groups = {n: s for n, s in c.shares.items() if n != SINK_GROUP or c.parameters.get("sink") != "drop"}
+        for name, share in groups.items():
             rows.append((run, model, "group", None, name, "", "", share[run], np.nan, np.nan, None))
     table = pd.DataFrame(rows, columns=list(TIDY))
     return table.astype({"unit": "Int64", "pieces": "Int64"})

@@ -8,7 +8,7 @@ from core.errors import HeedError
 from core.records import Trace
 from pages.parts import job_progress
 from pages.parts.findings.back_link import back_link
-from pages.parts.frame import cache_line, example_ids, page_frame, stored_id
+from pages.parts.frame import cache_line, example_ids, page_frame, shortcut_button, stored_id
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import pick_model
 from pages.parts.run_cache import open_trace
@@ -38,7 +38,17 @@ def explore_page() -> None:
         _examples(shipped)
     draft = run_form(model)
     busy = job_progress.current_job() is not None
-    if st.button("Run", type="primary", icon=":material/play_arrow:", disabled=busy, width=160, key="run_button"):
+    row = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
+    go = row.button(
+        "Run",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=busy,
+        width=160,
+        key="run_button",
+        help="Ctrl+Enter does the same.",
+    )
+    if shortcut_button("run_shortcut", busy) or go:
         found = job_progress.start_run(draft)
         if found:
             _show(found)
@@ -50,7 +60,7 @@ def explore_page() -> None:
         job_progress.watch_job()
     elif shown is not None:
         back_link(shown.id)
-        run_view(shown)
+        run_view(shown, row=row)
 
 
 def _shipped() -> list[str]:

@@ -52,6 +52,15 @@ def page_frame(title: str, *, bare: bool = False) -> None:
         st.stop()
 
 
+def shortcut_button(key: str, disabled: bool) -> bool:
+    """Draws an unseen button that Ctrl+Enter presses; returns whether it was pressed.
+
+    Streamlit writes a shortcut into the name of its button, which would then no longer be just "Run". ``key`` ends with
+    ``_shortcut``: the style sheet hides such buttons.
+    """
+    return st.button("Ctrl+Enter", key=key, disabled=disabled, shortcut="Ctrl+Enter")
+
+
 @cache
 def _icon() -> str:
     """The browser tab's icon as a data address: a file that Streamlit serves is gone when the next run starts (404)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import streamlit as st
 
@@ -54,11 +55,11 @@ QUIET = {"sentence": False, "beside": {}, "caption": ""}
 """Parts that the reader component leaves out, since the page draws them itself."""
 
 
-def run_view(trace: Trace, present: bool = False) -> None:
-    """Draws a run. ``present``: large type, no controls."""
+def run_view(trace: Trace, present: bool = False, row: Any = None) -> None:
+    """Draws a run. ``present``: large type, no controls. ``row``: a container that its buttons join (a new one)."""
     with st.container(key="present" if present else "run"):
         if not present:
-            _head(trace)
+            _head(trace, row)
         try:
             if guess_first.is_guessing(trace):
                 guess_first.ask_guess(trace, present)
@@ -119,7 +120,7 @@ def _knock_out(trace: Trace) -> None:
             open_whatif(trace, current_choices(trace), st.session_state.get("reader:selection"))
 
 
-def _head(trace: Trace) -> None:
+def _head(trace: Trace, row: Any) -> None:
     author = escape_markdown(trace.request.author)
     label = escape_markdown(trace.model.label)
     st.caption(
@@ -127,7 +128,8 @@ def _head(trace: Trace) -> None:
         f"{FINISHED[trace.finish]} · run {trace.id[:8]}"
         + (f" · **written by {author}, as read by {label}**" if author else "")
     )
-    row = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
+    if row is None:
+        row = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
     with row:
         guess_first.guess_switch()
     buttons = row.container(horizontal=True, horizontal_alignment="right", width="content")
@@ -141,9 +143,7 @@ def _head(trace: Trace) -> None:
         st.rerun()
     notes = [escape_markdown(note) for note in trace.notes]
     if any(s.origin == "template" for s in trace.tokens.sources):
-        notes.append(
-            "Unfold **What the model read** below to see it; keep, replace or remove it under **More settings**."
-        )
+        notes.append("See **What the model read** below.")
     if trace.finish == "length":
         notes.append("The answer was cut off: raise New tokens to let it end.")
     if notes:

@@ -26,7 +26,7 @@ def write(page, text, settled, tokens=None):
         settled(page)
     box = page.get_by_role("textbox", name="Your message")
     box.fill(text)
-    box.press("Control+Enter")
+    box.press("Tab")
     page.wait_for_timeout(500)
     settled(page)
 
@@ -147,6 +147,16 @@ def test_a_run_of_ones_own(server, page, settled):
     report("the same run again, click to drawn", f"{time.perf_counter() - began:.2f} s")
     expect(cancel).to_have_count(0)
     assert foreign == []
+
+
+def test_ctrl_enter_runs(server, page, settled):
+    opened(page, server.url, settled)
+    box = page.get_by_role("textbox", name="Your message")
+    box.fill("Name one color.")
+    box.press("Control+Enter")
+    settled(page)
+    expect(given(page).get_by_text("color", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("button", name="Ctrl+Enter")).to_have_count(0)  # it is for the key alone
 
 
 def test_a_marked_prompt_is_followed_by_segment(server, page, settled):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from core import compare
 from core.comparing import common_granularity, side_by_side
+from core.comparing.comparison_tables import tidy_comparison
 from core.errors import MethodError
 from core.importance import explain
 from core.records import Segment
@@ -75,6 +76,7 @@ def test_outside_the_sink_the_parts_make_one_and_are_those_of_explore():
     found = compare(runs, sink="drop")
     rest = sum(share for name, share in found.shares.items() if name != "sink")
     assert np.allclose(np.nansum(found.values, 1) + found.unaligned + rest, 1, atol=1e-5)
+    assert tidy_comparison(found).groupby("run")["share"].sum().tolist() == pytest.approx([1, 1], abs=1e-5)
     plain = compare(runs)
     assert np.allclose(found.shares["sink"], plain.shares["sink"]) and found.parameters["sink"] == "drop"
     alone = explain(runs[0], sink="drop", granularity="word")

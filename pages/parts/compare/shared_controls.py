@@ -14,6 +14,7 @@ from core.text.display_text import and_list
 from pages.parts import job_progress
 from pages.parts.compare.column_runs import COLUMNS_SLOT, ColumnRun, start_missing
 from pages.parts.compare.column_state import COMPARE_LEVELS, POLICIES, SHARED, SYSTEM, TEMPLATE
+from pages.parts.frame import shortcut_button
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import fetch_sentence
 
@@ -96,6 +97,7 @@ def run_button(seen: Sequence[ColumnRun]) -> None:
         return
     icon, about = ":material/play_arrow:", _state(missing, all(s.able for s in seen))
     go |= st.button("Compare", type="primary", icon=icon, key="compare_run", disabled=not missing, help=about)
+    go |= shortcut_button("compare_shortcut", not missing)
     if go:
         start_missing(missing)
         st.rerun()

@@ -159,8 +159,9 @@ def comparison_head(all_of: MatchedColumns, view: str) -> dict[str, Any]:
         f"run {i}": f"{n} · {m} · {t}"
         for i, (n, m, t) in enumerate(zip(all_of.names, c.models, c.trace_ids, strict=True))
     }
+    sunk = {f"sink of run {i}, share of all attention": f"{s:.4f}" for i, s in enumerate(c.shares["sink"])}
     notes = {f"note {i + 1}": note for i, note in enumerate(c.notes)}
-    return {"view": view, **runs, **c.parameters, "value": "mean over the steps of the answer", **notes}
+    return {"view": view, **runs, **c.parameters, "value": "mean over the steps of the answer", **sunk, **notes}
 
 
 def comparison_csv(all_of: MatchedColumns) -> str:
