@@ -143,7 +143,7 @@ def _write_reading(trace: Trace, method: dict[str, Any], top: int, out: Path) ->
     finest = "word" if trace.tokens.proven else "token"
     words = importance(finest, finest)
     answer = answer_rows(words)
-    sentence = reading_sentence(words, answer, "the whole answer", trace.request.author)
+    sentence = reading_sentence(words, answer, "the whole answer", trace.request.writer)
     say(sentence)
     found = standing_out(words, answer, top, least=0)
     width = max((len(word.label) for word in found), default=0)

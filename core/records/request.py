@@ -199,6 +199,11 @@ class Request:
         """True when the answer was given and only read."""
         return self.answer is not None or self.answer_ids is not None
 
+    @property
+    def writer(self) -> str:
+        """Who wrote an answer that this model only read: its author, or "somebody"; "" where the model wrote it."""
+        return self.author or ("somebody" if self.scored else "")
+
     @cached_property
     def canonical(self) -> str:
         """The JSON behind ``id``: settings that cannot change the output are set to their defaults."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -128,6 +129,8 @@ def _head(trace: Trace, row: Any) -> None:
         f"{FINISHED[trace.finish]} · run {trace.id[:8]}"
         + (f" · **written by {author}, as read by {label}**" if author else "")
     )
+    if trace.request.scored and len(trace.answer_steps):
+        st.caption(_score(trace))
     if row is None:
         row = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
     with row:
@@ -148,6 +151,17 @@ def _head(trace: Trace, row: Any) -> None:
         notes.append("The answer was cut off: raise New tokens to let it end.")
     if notes:
         st.caption(":material/info: " + " ".join(notes))
+
+
+def _score(trace: Trace) -> str:
+    """How likely a given answer is to this model: the sum, the mean and what they make of perplexity."""
+    logprobs = trace.logprobs[trace.answer_steps].astype(float)
+    mean = float(logprobs.mean())
+    total, each = (f"{value:,.2f}".replace("-", "−") for value in (logprobs.sum(), mean))
+    return (
+        f"How likely this answer is to {escape_markdown(trace.model.label)}: log-probability **{total}** nats over "
+        f"{len(logprobs)} tokens, **{each}** a token, perplexity **{math.exp(min(-mean, 300)):,.2f}**."
+    )
 
 
 def _edited(trace: Trace) -> dict[str, str]:

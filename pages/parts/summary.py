@@ -27,7 +27,7 @@ def summary_sentence(trace: Trace, words: Importance, picked: PickedWords) -> st
     """One sentence: what the picked output read, or which output read the picked input."""
     if picked.columns is not None and len(picked.columns) and len(picked.rows):
         return _read_where(trace, words, picked)
-    return reading_sentence(words, picked.rows, picked.name, trace.request.author)
+    return reading_sentence(words, picked.rows, picked.name, trace.request.writer)
 
 
 def _read_where(trace: Trace, words: Importance, picked: PickedWords) -> str:
@@ -38,7 +38,7 @@ def _read_where(trace: Trace, words: Importance, picked: PickedWords) -> str:
     names = [words.columns.labels[c].strip() for c in columns]  # type: ignore[union-attr]
     what = f"“{names[0]}”" if len(names) == 1 else f"“{names[0]} … {names[-1]}”"
     found = [i for i in np.argsort(-values, kind="stable") if times[i] >= STANDS_OUT][:AT_MOST]
-    act = "reading" if trace.request.author else "writing"
+    act = "reading" if trace.request.writer else "writing"
     if words.parameters.get("sink") != "keep" and only_sinks(words)[columns].all():
         its = "is a sink of this run" if len(names) == 1 else "are sinks of this run"
         return f"{what} {its}, left out: nearly every step reads it, and next to nothing stands in it."

@@ -150,6 +150,17 @@ def test_a_given_answer_is_as_read_by(visit, keep):
     assert sentence(app).startswith("While reading the whole answer") or "reading model" in sentence(app)
 
 
+def test_a_given_answer_without_an_author_was_read_too_and_has_its_score(visit, keep):
+    trace = made_up.given()
+    trace = replace(trace, request=replace(trace.request, author=""))
+    app = fine(visit(run=keep(trace)))
+    shown, logprobs = texts(app), trace.logprobs[trace.answer_steps].astype(float)
+    assert "While writing" not in shown and "written by" not in shown
+    assert f"**{logprobs.sum():.2f}** nats over {len(logprobs)} tokens".replace("-", "−") in shown
+    assert f"perplexity **{np.exp(-logprobs.mean()):,.2f}**" in shown
+    assert "perplexity" not in texts(fine(visit(run=keep(made_up.run()))))
+
+
 def test_opening_a_run_fills_the_form(visit, keep):
     app = fine(visit(run=keep(made_up.given())))
     state = app.session_state

@@ -34,9 +34,10 @@ def heads_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedW
     even = np.repeat(uniform[:, None], values.shape[1], 1)
     names = [words.columns.labels[c] for c in wanted]
     what = ", ".join(f"“{visible_label(n)}”" for n in names[:NAMED]) + (" …" if len(names) > NAMED else "")
+    act = "reading" if trace.request.writer else "writing"
     lines = [
         trace.model.caption,
-        f"read while writing {visible_label(picked.name, 60)} · share of all attention · run {trace.id[:8]}",
+        f"read while {act} {visible_label(picked.name, 60)} · share of all attention · run {trace.id[:8]}",
     ]
     chart = layers_heads_chart(values, even, what=what, caption=lines)
     draw_chart(chart, "layers")

@@ -51,7 +51,8 @@ def table_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedW
         names = ("input", "from", "token", words.unit, "uniform", "multiple")
         return store.tidy_csv(facts, names, found.itertuples(index=False))
 
-    return ViewFigure(_bars(found.head(DRAWN), words, picked), csv)
+    act = "reading" if trace.request.writer else "writing"
+    return ViewFigure(_bars(found.head(DRAWN), words, f"while {act} {visible_label(picked.name, 60)}"), csv)
 
 
 def _numbers(words: Importance, picked: PickedWords, columns: np.ndarray) -> pd.DataFrame:
@@ -71,7 +72,7 @@ def _numbers(words: Importance, picked: PickedWords, columns: np.ndarray) -> pd.
     return frame.sort_values("value", ascending=False, ignore_index=True, kind="stable")
 
 
-def _bars(frame: pd.DataFrame, words: Importance, picked: PickedWords) -> Any:
+def _bars(frame: pd.DataFrame, words: Importance, when: str) -> Any:
     import altair as alt
 
     share = words.unit == "share"
@@ -80,7 +81,7 @@ def _bars(frame: pd.DataFrame, words: Importance, picked: PickedWords) -> Any:
     x = alt.X(
         "value:Q", title="share of attention" if share else "score", axis=alt.Axis(format="~p" if share else "~f")
     )
-    title = title_block(f"Inputs read most while writing {visible_label(picked.name, 60)}", caption_of(words))
+    title = title_block(f"Inputs read most {when}", caption_of(words))
     return (
         alt.Chart(alt.InlineData(values=data), title=title)
         .mark_bar(color="#0072B2")
