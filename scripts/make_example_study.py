@@ -3,7 +3,7 @@
 python -m scripts.make_example_study [--lengthen 256] [--read-again] [--workers 2]
 
 Runs docs/example-study/plan.json, lets answers that were cut off go on or reads finished ones again for the features
-that they lack where asked (by every method that studies use by default), and writes tables, the features of
+that they lack where asked (by learned heads too), and writes tables, the features of
 every head, findings and report into docs/example-study. A second call goes on where the first was stopped.
 """
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
             study.lengthen(asked.lengthen)
             status = study.run(asked.workers, say)
         if asked.read_again:
-            study.extend(methods=default_study_methods())
+            study.extend(methods=(*default_study_methods(), "learned-heads"))
             study.read_again()
             status = study.run(asked.workers, say)
         bundle_study(FOLDER, study.id)

@@ -153,7 +153,6 @@ METHODS: dict[str, Method] = {
         "Attention of the heads that predict, on other prompts, what answers lose when sentences are hidden.",
         needs=("rows", "values", "weights"),
         noun="attention in learned heads",
-        in_studies=True,
     ),
     "leave-one-out": Method(
         "Leaving out",

@@ -323,6 +323,7 @@ FEATURES: dict[str, Feature] = {
                         "a / (a + b), a the share per prompt token, b the share per token of the own output so far; "
                         "mean over heads and over the answer's steps after the first.",
                         "0 to 1", "Chuang et al. 2024, arXiv 2407.07071", "digest", linked=BY_LENGTH),
+    **{name: one for mode in EFFECT_MODES for part in FEATURE_PARTS for name, one in _effect(mode, part).items()},
     "head_entropy": Feature("Entropy of heads", head_entropy("all"), "nats",
                             "2-Renyi entropy -ln(sum a^2) of each head's row; mean over heads and the answer's steps.",
                             "0 up", _HEADS, "digest", linked=BY_LENGTH),
@@ -334,7 +335,6 @@ FEATURES: dict[str, Feature] = {
                     "and a the share on the token just before; largest over the middle third of the layers.",
                     "0 up; higher: less sure", "Vazhentsev et al. 2025, arXiv 2505.20045", "digest",
                     linked=BY_LENGTH | {"likelihood": "it is made of the probabilities of the answer's tokens"}),
-    **{name: one for mode in EFFECT_MODES for part in FEATURE_PARTS for name, one in _effect(mode, part).items()},
 }  # fmt: skip
 """Features by name. Which columns a table has of them depends on its methods: ``feature_columns``."""
 
@@ -345,12 +345,18 @@ def column_name(name: str, method: str = DEFAULT_METHOD) -> str:
 
 
 def feature_columns(methods: Iterable[str]) -> dict[str, Feature]:
-    """Returns {column: its feature} of a table whose runs are read by ``methods``; effects come last."""
-    first = {name: f for name, f in FEATURES.items() if f.needs != "effects"}
+    """Returns {column: its feature} of a table whose runs are read by ``methods``, in the order of FEATURES.
+
+    Columns by further methods stand before the effects; what FEATURES has behind these comes last.
+    """
+    names = list(FEATURES)
+    behind = max(i for i, name in enumerate(names) if FEATURES[name].needs == "effects")
+    first = {name: f for i, (name, f) in enumerate(FEATURES.items()) if f.needs != "effects" and i < behind}
+    last = {name: f for i, (name, f) in enumerate(FEATURES.items()) if f.needs != "effects" and i > behind}
     rows = [name for name, f in FEATURES.items() if f.needs == "rows"]
     others = {column_name(n, m): n for m in dict.fromkeys(methods) if m != DEFAULT_METHOD for n in rows}
     effects = {name: f for name, f in FEATURES.items() if f.needs == "effects"}
-    return first | {column: _by_method(column) for column in others} | effects
+    return first | {column: _by_method(column) for column in others} | effects | last
 
 
 def get_feature(column: str) -> Feature | None:

@@ -9,7 +9,7 @@ import pytest
 
 from core import explain
 from core.errors import MethodError, PromptError, StoreError
-from core.importance import default_study_methods
+from core.importance import study_methods
 from core.records import SLICES, HeadWeights, Instruction, Segment
 from core.study import features as measured
 from core.study.compute import StudyRun, ablated_parts, compute_runs
@@ -183,13 +183,13 @@ def test_rauq_is_the_largest_of_the_middle_layers():
 
 def test_learned_heads_of_a_model_that_has_none_are_left_out(trace):
     weights = HeadWeights("f" * 64, (0, 1), (1, 0), (0.25, 0.75), "attention")
-    assert "learned-heads" in default_study_methods()
-    assert "learned-heads" not in make_digest(trace).methods
-    read = digest_features(make_digest(trace, given={"weights": weights}))
+    by = ("mean-attention", "learned-heads")
+    assert "learned-heads" in study_methods() and make_digest(trace, by).methods == ("mean-attention",)
+    read = digest_features(make_digest(trace, by, {"weights": weights}))
     raw = trace.attention.astype(np.float64)[:, :, trace.answer_steps]
     expected = 0.25 * raw[0, 1, :, 0].mean() + 0.75 * raw[1, 0, :, 0].mean()
     assert read["sink@learned-heads"] == pytest.approx(expected, abs=4e-5)
-    assert make_digest(trace, given={"weights": weights}).learned == weights.id and make_digest(trace).learned == ""
+    assert make_digest(trace, by, {"weights": weights}).learned == weights.id and make_digest(trace, by).learned == ""
     other = replace(weights, weights=np.array([0.5, 0.5]))
     assert other.id != weights.id == replace(weights, created="later", prompts=3).id
 
