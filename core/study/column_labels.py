@@ -99,7 +99,8 @@ def features_of(columns: Iterable[str], group: str = "") -> list[str]:
     """Returns the features among ``columns``, by method, effects last; with ``group`` only those of that group."""
     have = {c for c in columns if get_feature(c) is not None}
     found = [f for f in feature_columns([*METHODS, *sorted(map(method_of, have))]) if f in have]
-    return [f for f in found if not group or group_of(f) == group]
+    order = {name: place for place, name in enumerate(dict.fromkeys(map(group_of, found)))}
+    return [f for f in sorted(found, key=lambda f: order[group_of(f)]) if not group or group_of(f) == group]
 
 
 def group_of(feature: str) -> str:
