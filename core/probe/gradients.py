@@ -34,10 +34,9 @@ from ..errors import Cancelled, MethodError
 from ..models.attention import Recorder, recording
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import ATTRIBUTIONS, Attribution, Trace
+from ..records.attribution import POINTS
 from .ablation import check_run
 
-POINTS = 16
-"""Points of integrated gradients between zero and the embeddings (Gauss-Legendre)."""
 TOKENS_AT_ONCE = 256
 """Tokens in one backward pass of integrated gradients: short texts pass through several points at once."""
 ROLLOUT_TOKENS = 4096

@@ -10,6 +10,8 @@ import numpy as np
 
 from .arrays import check_shape, frozen_array, set_fields
 
+POINTS = 16
+"""Points of integrated gradients between zero and the embeddings (Gauss-Legendre)."""
 ATTRIBUTIONS = ("input-x-gradient", "integrated-gradients", "attention-x-gradient", "rollout")
 
 

@@ -13,6 +13,7 @@ from core.jobs.job import Work
 from core.jobs.probe_jobs import attribution_work, probe_work
 from core.probe.time_estimate import estimate_time
 from core.records import ATTRIBUTIONS, Trace
+from core.records.attribution import POINTS
 from core.text.units import units
 from core.trust import MASKS
 from pages.parts import job_progress
@@ -22,7 +23,6 @@ from pages.parts.run_cache import MASK_COUNTS, readable_methods, stored_records,
 SLOT, SURROGATE = "more_methods", "surrogate"
 BACKWARD = 3
 """A backward pass with its forward pass costs about as much as three forward passes."""
-POINTS = 16
 ABOUT = (
     "These methods run the model again on this prompt. The result is kept with the run, and the method joins the list. "
     "Times are estimates."

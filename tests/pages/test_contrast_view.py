@@ -7,6 +7,7 @@ import numpy as np
 from core import store
 from core.jobs import jobs
 from core.records import Attribution
+from pages.parts.views.contrast_view import _sentence
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
 
@@ -60,7 +61,9 @@ def test_a_stored_contrast_is_drawn_and_told(visit, keep):
     app = opened(visit, trace.id)
     said = texts(app)
     assert "1.3 times as likely as “if”" in said and "(+2.00)" in said and "(−1.50)" in said
-    assert "the bars add up to +0.50" in said and "earlier output to +0.00" in said
+    assert (
+        "In nats of log-odds, which are +0.29: the bars add up to +0.50" in said and "earlier output to +0.00" in said
+    )
     app = fine(app.selectbox(key="contrast_step").set_value(5).run())
     assert "6.0 times as likely as “if”" in texts(app) and "(+4.00)" in texts(app)
     assert store.load_attribution(trace.id, "attention-x-gradient") is None, "the whole answer is another one"
@@ -77,6 +80,13 @@ def test_a_clicked_word_is_taken_and_the_choice_outlives_other_views(visit, keep
     app = fine(app.segmented_control(key="chart").set_value("table").run())
     app = fine(app.segmented_control(key="chart").set_value("contrast").run())
     assert app.selectbox(key="contrast_step").value == 6
+
+
+def test_words_that_are_as_likely_are_said_to_be():
+    said = _sentence(["sky"], np.array([1.0]), "blue", "red", 0.01)
+    assert said.startswith("“blue” was about as likely as “red”.")
+    other = _sentence(["sky"], np.array([1.0]), "blue", "red", -1.0)
+    assert other.startswith("“red” was 2.7 times as likely as “blue”.")
 
 
 def test_a_run_without_other_words_says_so(visit, keep):

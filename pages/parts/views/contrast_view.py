@@ -16,11 +16,12 @@ from core.importance.reading_summary import own_columns
 from core.jobs.probe_jobs import attribution_work
 from core.probe.time_estimate import estimate_time
 from core.records import Attribution, Importance, Trace
+from core.records.attribution import POINTS
 from core.trust.league_files import load_league
 from core.trust.verdicts import verdict
 from pages.parts import job_progress
 from pages.parts.markdown_escape import escape_markdown
-from pages.parts.more_methods import BACKWARD, POINTS
+from pages.parts.more_methods import BACKWARD
 from pages.parts.reading_controls import Choices
 from pages.parts.text_selection import PickedWords
 from pages.parts.trust.verdict_line import show_verdict
@@ -178,7 +179,8 @@ def _sentence(labels: list[str], values: np.ndarray, word: str, other: str, odds
             "-", "−"
         )
 
-    times = f"{math.exp(min(abs(odds), 50)):,.1f} times"
+    factor = math.exp(min(abs(odds), 50))
+    times = f"{factor:,.1f} times" if factor >= 1.05 else "about"
     said = f"{one} was {times} as likely as {two}." if odds >= 0 else f"{two} was {times} as likely as {one}."
     if fores:
         said += f" For {one} speak most {named(fores)}."
@@ -190,9 +192,10 @@ def _sentence(labels: list[str], values: np.ndarray, word: str, other: str, odds
 def _sums(found: Attribution, values: np.ndarray, odds: float) -> str:
     """Says what the bars add up to, beside the rest of what was read and the log-odds themselves."""
     own, rest = float(values.sum()), float(found.values[0].sum() - values.sum())
+    all_of_it, bars, others = (f"{value:+.2f}".replace("-", "−") for value in (odds, own, rest))
     said = (
-        f"In nats of log-odds, which are {odds:+.2f}: the bars add up to {own:+.2f}, markup, system message and "
-        f"earlier output to {rest:+.2f}. "
+        f"In nats of log-odds, which are {all_of_it}: the bars add up to {bars}, markup, system message and "
+        f"earlier output to {others}. "
     )
     if found.kind == "integrated-gradients":
         said += "The sum is what the log-odds lose without your words, but for the gap that is told."
@@ -200,4 +203,4 @@ def _sums(found: Attribution, values: np.ndarray, odds: float) -> str:
         said += (
             "These are slopes times what stands there, so they need not add up to the log-odds, nor have their sign."
         )
-    return said.replace("-", "−")
+    return said
