@@ -49,6 +49,21 @@ def made(model, home):
     study.close()
 
 
+@pytest.fixture
+def own_study(model, tmp_path, monkeypatch):
+    """Makes studies of the tiny model in a home of the test's own, and closes them."""
+    monkeypatch.setenv("HEED_HOME", str(tmp_path))
+    opened = []
+
+    def make(**more):
+        opened.append(Study(plan(model, **more)))
+        return opened[-1]
+
+    yield make
+    for study in opened:
+        study.close()
+
+
 def test_a_bundle_holds_what_predictions_from_heads_are_made_of(made, tmp_path):
     bundle_study(tmp_path, made.id, slow=False, permutations=0, resamples=0)
     shipped = pd.read_parquet(tmp_path / "heads-0.parquet").set_index("cell")
@@ -111,113 +126,93 @@ def test_cut_off_answers_go_on_and_the_rest_stays(model, tmp_path, monkeypatch):
         study.close()
 
 
-def test_finished_answers_are_read_again_for_what_they_lack(model, tmp_path, monkeypatch):
-    monkeypatch.setenv("HEED_HOME", str(tmp_path))
-    study = Study(plan(model, count=2, name="Again", methods=("mean-attention",), effects=True))
-    try:
-        study.run(1)
-        before = study.table().set_index("cell")
-        assert study.outdated() == []
-        with pytest.raises(PromptError, match="No run of this study lacks features"):
-            study.read_again()
-        study.extend(methods=("value-weighted",))
-        assert sorted(study.outdated()) == sorted(before.index)
-        assert study.read_again() == len(before) and study.status().waiting == len(before)
-        assert list(study.table()["cell"]) == list(before.index), "nothing is lost while they wait"
-        study.run(1)
-        after = study.table().set_index("cell")
-        pd.testing.assert_frame_equal(after[before.columns], before, atol=5e-3, rtol=5e-3)
-        assert after["sink@value-weighted"].notna().all() and study.outdated() == []
-        np.testing.assert_allclose(study.head_entropies(after.reset_index()).mean(1), after["head_entropy"], atol=2e-3)
-    finally:
-        study.close()
-
-
-def test_reading_again_and_going_on_do_not_get_in_each_others_way(model, tmp_path, monkeypatch):
-    monkeypatch.setenv("HEED_HOME", str(tmp_path))
-    study = Study(plan(model, count=2, name="Both", methods=("mean-attention",)))
-    try:
-        study.run(1)
-        early = Worker(study.folder)  # begun before it was asked for, as another process may be
-        study.extend(methods=("last-layer",))
+def test_finished_answers_are_read_again_for_what_they_lack(own_study):
+    study = own_study(count=2, name="Again", methods=("mean-attention",), effects=True)
+    study.run(1)
+    before = study.table().set_index("cell")
+    assert study.outdated() == []
+    with pytest.raises(PromptError, match="No run of this study lacks features"):
         study.read_again()
-        with monkeypatch.context() as patch:
-            patch.setattr("core.study.compute.compute_runs", lambda *_, **__: 1 / 0)
-            early.work()
-        early.close()
-        assert study.status().over and database.cell_notes(study.db, database.AGAIN) == {}
-        assert study.table()["sink@last-layer"].notna().all()
-        study.extend(methods=("value-weighted",))
-        count = study.read_again()
-        shorter = study.lengthen(9)
-        assert 0 < shorter <= count
-        study.run(1)
-        after = study.table()
-        assert (after["output_tokens"] > 3).sum() == shorter and after["sink@value-weighted"].notna().all()
-        assert database.cell_notes(study.db, database.AGAIN) == {} and study.outdated() == []
-    finally:
-        study.close()
+    study.extend(methods=("value-weighted",))
+    assert sorted(study.outdated()) == sorted(before.index)
+    assert study.read_again() == len(before) and study.status().waiting == len(before)
+    assert list(study.table()["cell"]) == list(before.index), "nothing is lost while they wait"
+    study.run(1)
+    after = study.table().set_index("cell")
+    pd.testing.assert_frame_equal(after[before.columns], before, atol=5e-3, rtol=5e-3)
+    assert after["sink@value-weighted"].notna().all() and study.outdated() == []
+    np.testing.assert_allclose(study.head_entropies(after.reset_index()).mean(1), after["head_entropy"], atol=2e-3)
 
 
-def test_heads_learned_anew_make_runs_outdated(model, tmp_path, monkeypatch):
-    monkeypatch.setenv("HEED_HOME", str(tmp_path))
+def test_reading_again_and_going_on_do_not_get_in_each_others_way(own_study, monkeypatch):
+    study = own_study(count=2, name="Both", methods=("mean-attention",))
+    study.run(1)
+    early = Worker(study.folder)  # begun before it was asked for, as another process may be
+    study.extend(methods=("last-layer",))
+    study.read_again()
+    with monkeypatch.context() as patch:
+        patch.setattr("core.study.compute.compute_runs", lambda *_, **__: 1 / 0)
+        early.work()
+    early.close()
+    assert study.status().over and database.cell_notes(study.db, database.AGAIN) == {}
+    assert study.table()["sink@last-layer"].notna().all()
+    study.extend(methods=("value-weighted",))
+    count = study.read_again()
+    shorter = study.lengthen(9)
+    assert 0 < shorter <= count
+    study.run(1)
+    after = study.table()
+    assert (after["output_tokens"] > 3).sum() == shorter and after["sink@value-weighted"].notna().all()
+    assert database.cell_notes(study.db, database.AGAIN) == {} and study.outdated() == []
+
+
+def test_heads_learned_anew_make_runs_outdated(own_study, monkeypatch):
     weights = HeadWeights("f" * 64, (0, 1), (0, 1), (0.25, 0.75), "attention")
     monkeypatch.setattr("core.trust.league_files.head_weights", lambda _: weights)
-    study = Study(plan(model, count=1, name="Learned", methods=("learned-heads",)))
-    try:
-        study.run(1)
-        first = study.table()["sink@learned-heads"]
-        assert first.notna().all() and study.outdated() == []
-        anew = replace(weights, weights=np.array([0.9, 0.1]))
-        monkeypatch.setattr("core.trust.league_files.head_weights", lambda _: anew)
-        assert len(study.outdated()) == len(first)
-        study.read_again()
-        study.run(1)
-        assert study.outdated() == [] and (study.table()["sink@learned-heads"] != first).all()
-        columns = len(study.db.execute("PRAGMA table_info(runs)").fetchall())
-        study.db.execute("PRAGMA query_only = 1")
-        assert study.outdated() == [] and columns == len(study.db.execute("PRAGMA table_info(runs)").fetchall())
-    finally:
-        study.close()
+    study = own_study(count=1, name="Learned", methods=("learned-heads",))
+    study.run(1)
+    first = study.table()["sink@learned-heads"]
+    assert first.notna().all() and study.outdated() == []
+    anew = replace(weights, weights=np.array([0.9, 0.1]))
+    monkeypatch.setattr("core.trust.league_files.head_weights", lambda _: anew)
+    assert len(study.outdated()) == len(first)
+    study.read_again()
+    study.run(1)
+    assert study.outdated() == [] and (study.table()["sink@learned-heads"] != first).all()
+    columns = len(study.db.execute("PRAGMA table_info(runs)").fetchall())
+    study.db.execute("PRAGMA query_only = 1")
+    assert study.outdated() == [] and columns == len(study.db.execute("PRAGMA table_info(runs)").fetchall())
 
 
-def test_answers_of_other_files_are_not_read_again(model, tmp_path, monkeypatch):
+def test_answers_of_other_files_are_not_read_again(own_study, model):
     from core.models.load import load_model
     from core.study.compute import read_again
 
-    monkeypatch.setenv("HEED_HOME", str(tmp_path))
-    study = Study(plan(model, count=1, name="Moved", methods=("mean-attention",)))
-    try:
-        study.run(1)
-        cell = study.table()["cell"][0]
-        request, found, loaded = study.request(cell), study.digest(cell), load_model(model)
-        elsewhere = replace(request, model=replace(request.model, device="cuda"))
-        assert read_again(loaded, elsewhere, found, ("last-layer",)).methods == ("last-layer",)
-        changed = replace(request, model=replace(request.model, fingerprint="0" * 64))
-        with pytest.raises(CaptureError, match="have changed since this run was made"):
-            read_again(loaded, changed, found, ("last-layer",))
-    finally:
-        study.close()
+    study = own_study(count=1, name="Moved", methods=("mean-attention",))
+    study.run(1)
+    cell = study.table()["cell"][0]
+    request, found, loaded = study.request(cell), study.digest(cell), load_model(model)
+    elsewhere = replace(request, model=replace(request.model, device="cuda"))
+    assert read_again(loaded, elsewhere, found, ("last-layer",)).methods == ("last-layer",)
+    changed = replace(request, model=replace(request.model, fingerprint="0" * 64))
+    with pytest.raises(CaptureError, match="have changed since this run was made"):
+        read_again(loaded, changed, found, ("last-layer",))
 
 
-def test_a_run_that_cannot_be_read_again_stays(model, tmp_path, monkeypatch):
-    monkeypatch.setenv("HEED_HOME", str(tmp_path))
-    study = Study(plan(model, count=1, name="Gone", methods=("mean-attention",)))
-    try:
+def test_a_run_that_cannot_be_read_again_stays(own_study, monkeypatch):
+    study = own_study(count=1, name="Gone", methods=("mean-attention",))
+    study.run(1)
+    before = study.table()
+    study.extend(methods=("last-layer",))
+    study.read_again()
+    with monkeypatch.context() as patch:
+        patch.setattr("core.capture.run_model.render", lambda *_, **__: 1 / 0)
         study.run(1)
-        before = study.table()
-        study.extend(methods=("last-layer",))
-        study.read_again()
-        with monkeypatch.context() as patch:
-            patch.setattr("core.capture.run_model.render", lambda *_, **__: 1 / 0)
-            study.run(1)
-        pd.testing.assert_frame_equal(study.table()[before.columns], before)
-        assert study.status().over and list(study.not_read_again()) == ["This run failed (division by zero)."]
-        assert study.read_again() == len(before) and study.not_read_again() == {}
-        study.run(1)
-        assert study.table()["sink@last-layer"].notna().all() and study.outdated() == []
-    finally:
-        study.close()
+    pd.testing.assert_frame_equal(study.table()[before.columns], before)
+    assert study.status().over and list(study.not_read_again()) == ["This run failed (division by zero)."]
+    assert study.read_again() == len(before) and study.not_read_again() == {}
+    study.run(1)
+    assert study.table()["sink@last-layer"].notna().all() and study.outdated() == []
 
 
 def test_every_cell_is_a_row_with_every_column(made):
