@@ -25,7 +25,7 @@ from .text_labels import caption_of, plain_text, token_range, visible_label
 ASSETS = Path(__file__).parent
 BESIDE_LABELS = ("sink", "template", "system", "output")
 HEADS = {"system": "System message", "user": "You", "assistant": "Assistant", "template": "Markup"}
-HINTS = {"answer": "Click a word, or drag over several", "input": "Click a word: which words of the answer read it?"}
+HINTS = {"answer": "Click or drag", "input": "Click a word: which words of the answer read it?"}
 
 
 def component_source() -> tuple[str, str]:

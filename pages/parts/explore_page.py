@@ -12,7 +12,7 @@ from pages.parts.frame import cache_line, example_ids, page_frame, shortcut_butt
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import pick_model
 from pages.parts.run_cache import open_trace
-from pages.parts.run_form import fill_form, mode_switch, prepare_form, run_form
+from pages.parts.run_form import fill_form, form_draft, mode_switch, prepare_form, prompt_box, settings_box
 from pages.parts.run_view import run_view
 from pages.parts.views.steps_view import advance_step
 
@@ -32,24 +32,33 @@ def explore_page() -> None:
         return
     model = pick_model()
     cache_line()
-    st.header("What did the model read while it wrote?", anchor=False)
+    page = st.container(gap="xsmall")
+    with page:
+        _page(model, shown, shipped, problem)
+
+
+def _page(model: str, shown: Trace | None, shipped: list[str], problem: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        mode_switch()
+        st.header("What did the model read while it wrote?", anchor=False, width="content")
         _examples(shipped)
-    draft = run_form(model)
+    mode_switch()
+    prompt_box()
     busy = job_progress.current_job() is not None
     row = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
-    go = row.button(
+    left = row.container(horizontal=True, width="content")
+    go = left.button(
         "Run",
         type="primary",
         icon=":material/play_arrow:",
         disabled=busy,
-        width=160,
+        width=120,
         key="run_button",
         help="Ctrl+Enter does the same.",
     )
+    with left:
+        settings_box()
     if shortcut_button("run_shortcut", busy) or go:
-        found = job_progress.start_run(draft)
+        found = job_progress.start_run(form_draft(model))
         if found:
             _show(found)
         st.rerun()
@@ -77,7 +86,9 @@ def _shown(shipped: list[str]) -> tuple[Trace | None, str]:
     finished = job_progress.collect_run()
     if finished:
         _show(finished)
-    asked = st.query_params.get("run") or (shipped[0] if shipped else None)
+    state = st.session_state
+    asked = state.pop("opened", None) or st.query_params.get("run") or state.get("shown")
+    asked = asked or (shipped[0] if shipped else None)
     if asked is None:
         return None, ""
     try:
@@ -110,9 +121,7 @@ def _adopt(trace: Trace) -> None:
 
 
 def _show(run_id: str) -> None:
-    st.session_state.own = run_id
-    st.session_state.error = ""
-    st.query_params["run"] = run_id
+    st.session_state.update(own=run_id, opened=run_id, error="")
 
 
 def _examples(shipped: list[str]) -> None:
@@ -126,5 +135,4 @@ def _examples(shipped: list[str]) -> None:
 def _open(run_id: str) -> None:
     """Shows a stored run with its prompt and settings, and leaves the job of a run in progress."""
     job_progress.leave_job()
-    st.session_state.update(shown=None, own=None, error="", request=None)
-    st.query_params["run"] = run_id
+    st.session_state.update(shown=None, own=None, error="", request=None, opened=run_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from pages.parts.run_cache import about_methods, first_picture, readable_methods
 
 SINKS = {"drop": "Left out, rest scaled to 1", "separate": "Left out", "keep": "Shown"}
 LEVEL_NAMES = {"word": "Words", "token": "Tokens", "sentence": "Sentences", "segment": "Segments", "role": "Roles"}
+CONTROLS = ("method", "level", "sink")
+"""Names of the controls that change figures; each view says which of them change it."""
 ABOUT_SINK = (
     "Sinks are tokens that soak up attention whatever the text says: the first one, and in long texts others, which "
     "are underlined with dots. Left out, the rest can be scaled to 1 (shares of what remains) or stay as it is "
@@ -81,32 +84,28 @@ def _pickable_heads(trace: Trace) -> range:
     return range(trace.model.heads if keeps_heads(trace) else 0)
 
 
-def reading_controls(trace: Trace) -> None:
-    """Draws the controls for this run."""
-    levels = _levels(trace)
-    method, level, sink, strength = st.columns([1.25, 1, 1.4, 0.9])
-    method.selectbox(
-        "Method",
-        readable_methods(trace) or (first_picture(trace),),
-        key="method",
-        format_func=lambda m: METHODS[m].label,
-        help=about_methods(trace),
-        persist_state="session",
-    )
-    level.selectbox(
-        "Granularity",
-        levels,
-        key="level",
-        format_func=lambda k: LEVEL_NAMES[k],
-        help=ABOUT_LEVEL,
-        persist_state="session",
-    )
-    sink.selectbox(
-        "Sink", list(SINKS), key="sink", format_func=lambda k: SINKS[k], help=ABOUT_SINK, persist_state="session"
-    )
-    strength.slider("Strength", 0.5, 4.0, step=0.25, key="strength", help=ABOUT_STRENGTH, persist_state="session")
-    if METHODS[st.session_state.method].picks:
+def reading_controls(trace: Trace, names: Sequence[str] = CONTROLS) -> None:
+    """Draws the controls ``names`` for this run."""
+    boxes: dict[str, tuple[str, Sequence[str], Callable[[str], str], str]] = {
+        "method": (
+            "Method",
+            readable_methods(trace) or (first_picture(trace),),
+            lambda m: METHODS[m].label,
+            about_methods(trace),
+        ),
+        "level": ("Granularity", _levels(trace), LEVEL_NAMES.__getitem__, ABOUT_LEVEL),
+        "sink": ("Sink", list(SINKS), SINKS.__getitem__, ABOUT_SINK),
+    }
+    for name, place in zip(names, st.columns([1.25, 1, 1.4][: len(names)]) if names else (), strict=True):
+        label, options, shown, about = boxes[name]
+        place.selectbox(label, options, key=name, format_func=shown, help=about, persist_state="session")
+    if "method" in names and METHODS[st.session_state.method].picks:
         _picker(trace)
+
+
+def strength_slider() -> None:
+    """Draws the strength of shading, which changes the two texts and nothing else."""
+    st.slider("Strength of shading", 0.5, 4.0, step=0.25, key="strength", help=ABOUT_STRENGTH, persist_state="session")
 
 
 def _picker(trace: Trace) -> None:

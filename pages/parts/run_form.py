@@ -1,4 +1,4 @@
-"""The form of Explore: prompt (chat, raw, given answer) beside settings. Returns a ``Draft``; runs nothing itself."""
+"""The form of Explore: prompt (chat, raw, given answer) and its folded settings. Makes a ``Draft``, runs nothing."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from pages.parts.settings_fields import (
 )
 
 TURN_ROLES = ("user", "assistant")
-MARKS_HELP = (
-    "Mark a part as [[instruction: …]], [[context: …]], [[example: …]] or [[question: …]] to follow it by name."
+ABOUT_MARKS = (
+    "In the prompt, mark a part as [[instruction: …]], [[context: …]], [[example: …]] or [[question: …]] to follow it "
+    "by name."
 )
 DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(RunSettings) if f.name not in ("model", "turns")} | {
     "turns": []
@@ -47,22 +48,18 @@ def fill_form(request: Request) -> None:
     state.turns = [{"role": role, "text": text} for role, text in filled["turns"]]
 
 
-def run_form(model: str) -> Draft:
-    """Draws the form and returns its values as a draft."""
+def prompt_box() -> None:
+    """Draws the prompt, and below it the answer where one is given."""
     prepare_form()
-    left, right = st.columns([2.4, 1], gap="medium")
-    with left:
-        _prompt()
-    with right:
-        _settings()
-    return form_draft(model)
-
-
-def _prompt() -> None:
     state = st.session_state
     label = "Raw text, read as it stands" if state.mode == "Raw" else "Your message"
     st.text_area(
-        label, key="prompt", height=92, placeholder="Write what the model should read", help=MARKS_HELP, **KEPT_STATE
+        label,
+        key="prompt",
+        height=68,
+        placeholder="Write what the model should read",
+        label_visibility="collapsed",
+        **KEPT_STATE,
     )
     if state.mode == "Given answer":
         answer_field(str, **KEPT_STATE)
@@ -100,15 +97,14 @@ def _turns() -> None:
         st.rerun()
 
 
-def _settings() -> None:
+def settings_box() -> None:
+    """Draws the folded settings; their button says what is set."""
     given = st.session_state.mode == "Given answer"
-    if given:
-        author_fields(str, "picked in the sidebar", **KEPT_STATE)
-    else:
-        sampling_fields(str, *st.columns(2), **KEPT_STATE)
-    if given and not _chat():
-        return
-    with st.popover(_more_label(), icon=":material/tune:", width="stretch", help="System message, earlier turns, stop"):
+    with st.popover(_settings_label(), icon=":material/tune:", help="Length, sampling, system message, earlier turns"):
+        if given:
+            author_fields(str, "picked in the sidebar", **KEPT_STATE)
+        else:
+            sampling_fields(str, *st.columns(2), **KEPT_STATE)
         if _chat():
             system_fields(str, **KEPT_STATE)
             _turns()
@@ -116,18 +112,21 @@ def _settings() -> None:
             stop_field(str, **KEPT_STATE)
         if _chat():
             thinking_field(str, **KEPT_STATE)
+        st.caption(ABOUT_MARKS)
 
 
-def _more_label() -> str:
-    """The popover's label, which names the settings changed inside."""
+def _settings_label() -> str:
+    """The button's label, which names the settings that are not the usual ones."""
     state = st.session_state
     said = {"replace": "own system message", "none": "no system message"}
-    parts = [said[state.system]] if _chat() and state.system in said else []
-    turns = len(state.turns)
+    given, turns = state.mode == "Given answer", len(state.turns)
+    parts = [] if given else [f"{state.new_tokens} tokens"]
+    parts += [f"temperature {state.temperature:g}"] if not given and state.temperature > 0 else []
+    parts += [said[state.system]] if _chat() and state.system in said else []
     parts += [f"{turns} earlier {'turn' if turns == 1 else 'turns'}"] if _chat() and turns else []
-    parts += ["stop texts"] if state.stop.strip() and state.mode != "Given answer" else []
+    parts += ["stop texts"] if state.stop.strip() and not given else []
     parts += ["thinking"] if _chat() and state.thinking else []
-    return "More settings" if not parts else ", ".join(parts).capitalize()
+    return ": ".join(filter(None, ("Settings", ", ".join(parts))))
 
 
 def form_draft(model: str) -> Draft:

@@ -17,13 +17,15 @@ from core.records import Importance, Trace
 from core.trust.league_files import load_league
 from core.trust.verdicts import verdict
 from pages.parts.compare.compare_address import edit_query
+from pages.parts.copy_link import copy_link
 from pages.parts.download_buttons import run_downloads
+from pages.parts.explore_address import adopt_explore_address, asked_selection, write_explore_address
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.method_check import method_check
 from pages.parts.more_methods import SURROGATE, more_methods, surrogate_sentence
 from pages.parts.no_rows import without_rows
 from pages.parts.reader_component import text_reader
-from pages.parts.reading_controls import Choices, current_choices, reading_controls
+from pages.parts.reading_controls import CONTROLS, Choices, current_choices, reading_controls
 from pages.parts.run_cache import importance
 from pages.parts.summary import run_summary
 from pages.parts.text_selection import PickedWords, picked_words
@@ -37,15 +39,15 @@ from pages.parts.views.table_view import table_view
 from pages.parts.views.view_figure import ViewFigure
 from pages.parts.whatif import HINT, guess_first, open_whatif, what_if, whatif_overlays, whatif_panel, with_hint
 
-RUN_VIEWS: dict[str, tuple[str, Callable[..., ViewFigure] | None]] = {
-    "heatmap": ("Heatmap", heatmap_view),
-    "over": ("Over the answer", steps_view),
-    "heads": ("Layers and heads", heads_view),
-    "table": ("Table", table_view),
-    "contrast": ("This word or that", contrast_view),
-    "whatif": ("What if", None),
+RUN_VIEWS: dict[str, tuple[str, Callable[..., ViewFigure] | None, tuple[str, ...]]] = {
+    "heatmap": ("Heatmap", heatmap_view, CONTROLS),
+    "over": ("Over the answer", steps_view, ("method",)),
+    "heads": ("Layers and heads", heads_view, ("level",)),
+    "table": ("Table", table_view, CONTROLS),
+    "contrast": ("This word or that", contrast_view, ("level",)),
+    "whatif": ("What if", None, CONTROLS),
 }
-"""{name: (label, function that draws it; None: the what-if, which draws its own texts)}"""
+"""{name: (label, function that draws it, reading controls that change it); no function: the what-if draws itself"""
 FINISHED = {
     "end": "ended by itself",
     "stop": "stopped at your stop text",
@@ -58,13 +60,17 @@ QUIET = {"sentence": False, "beside": {}, "caption": ""}
 
 def run_view(trace: Trace, present: bool = False, row: Any = None) -> None:
     """Draws a run. ``present``: large type, no controls. ``row``: a container that its buttons join (a new one)."""
-    with st.container(key="present" if present else "run"):
+    adopt_explore_address(RUN_VIEWS | own_views())
+    with st.container(key="present" if present else "run", gap="small" if present else "xsmall"):
         if not present:
-            _head(trace, row)
+            _actions(trace, row)
         try:
             if guess_first.is_guessing(trace):
+                write_explore_address(trace)
                 guess_first.ask_guess(trace, present)
             elif trace.rows is None:
+                write_explore_address(trace)
+                _about_run(trace)
                 without_rows(trace)
                 _what_if_alone(trace)
             else:
@@ -89,6 +95,7 @@ def _whole(trace: Trace, present: bool) -> None:
     if present:
         return
     draw = _controls(trace)
+    write_explore_address(trace, chosen, picked.whole)
     if draw is None:
         whatif_panel(trace, chosen)
         figure = ViewFigure(None, lambda: "")
@@ -99,6 +106,7 @@ def _whole(trace: Trace, present: bool) -> None:
             st.caption(caveat(words.unit))
         if chosen.method == SURROGATE:
             st.caption(surrogate_sentence(trace))
+    _about_run(trace)
     run_downloads(trace, words, chosen, figure, sentence)
     more_methods(trace)
     method_check(trace, chosen)
@@ -121,34 +129,43 @@ def _knock_out(trace: Trace) -> None:
             open_whatif(trace, current_choices(trace), st.session_state.get("reader:selection"))
 
 
-def _head(trace: Trace, row: Any) -> None:
-    author = escape_markdown(trace.request.author)
-    label = escape_markdown(trace.model.label)
-    st.caption(
-        f"{escape_markdown(trace.model.caption)} · {trace.prompt_length} input tokens, {trace.steps} output tokens, "
-        f"{FINISHED[trace.finish]} · run {trace.id[:8]}"
-        + (f" · **written by {author}, as read by {label}**" if author else "")
-    )
-    if trace.request.scored and len(trace.answer_steps):
-        st.caption(_score(trace))
+def _actions(trace: Trace, row: Any) -> None:
+    """Draws what can be done with the run, in ``row`` beside Run, or (None) in a row of its own."""
     if row is None:
         row = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
     with row:
         guess_first.guess_switch()
     buttons = row.container(horizontal=True, horizontal_alignment="right", width="content")
+    quiet: dict[str, Any] = {"type": "tertiary"}
     about = "Opens What if below: hide words of the prompt and see what the same answer loses"
-    buttons.button("Knock out", icon=":material/content_cut:", help=about, on_click=_knock_out, args=(trace,))
+    buttons.button("Knock out", icon=":material/content_cut:", help=about, on_click=_knock_out, args=(trace,), **quiet)
     about = "Opens Compare with this run on the left and a copy to change on the right"
-    if buttons.button("Edit and compare", icon=":material/compare:", help=about):
+    if buttons.button("Edit and compare", icon=":material/compare:", help=about, **quiet):
         st.switch_page("pages/compare.py", query_params=_edited(trace))
-    if buttons.button("Present", icon=":material/slideshow:", help="Large type; arrow keys step through"):
+    if buttons.button("Present", icon=":material/slideshow:", help="Large type; arrow keys step through", **quiet):
         st.query_params.update({"run": trace.id, "present": "1"})
         st.rerun()
+
+
+def _about_run(trace: Trace) -> None:
+    """Draws which model, lengths, end, id and link of the run, and what else is to be known of it."""
+    author = escape_markdown(trace.request.author)
+    label = escape_markdown(trace.model.label)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(
+            f"{escape_markdown(trace.model.caption)} · {trace.prompt_length} input tokens, {trace.steps} output "
+            f"tokens, {FINISHED[trace.finish]} · run {trace.id[:8]}"
+            + (f" · **written by {author}, as read by {label}**" if author else ""),
+            width="content",
+        )
+        copy_link()
+    if trace.request.scored and len(trace.answer_steps):
+        st.caption(_score(trace))
     notes = [escape_markdown(note) for note in trace.notes]
     if any(s.origin == "template" for s in trace.tokens.sources):
         notes.append("See **What the model read** below.")
     if trace.finish == "length":
-        notes.append("The answer was cut off: raise New tokens to let it end.")
+        notes.append("The answer was cut off: raise New tokens in Settings to let it end.")
     if notes:
         st.caption(":material/info: " + " ".join(notes))
 
@@ -188,7 +205,7 @@ def _texts(trace: Trace, words: Importance, chosen: Choices, present: bool) -> P
         text_reader(data | QUIET, key="reader", height=height, on_pick=on_pick)
     else:
         data = shaded_texts_data(words, strength=chosen.strength, present=present)
-        text_reader(data | QUIET, key="reader", height=height)
+        text_reader(data | QUIET, key="reader", height=height, selection=asked_selection())
     return picked_words(trace, words, "reader")
 
 
@@ -210,8 +227,9 @@ def _controls(trace: Trace) -> Callable[..., ViewFigure] | None:
         label_visibility="collapsed",
         persist_state="session",
     )
-    reading_controls(trace)
-    return views[kind or "heatmap"][1]
+    _, draw, controls = views[kind or "heatmap"]
+    reading_controls(trace, controls)
+    return draw
 
 
 def _rendered(trace: Trace, chosen: Choices) -> None:

@@ -9,6 +9,7 @@ from core.importance import only_sinks, reading_sentence, share_noun, sinks_word
 from core.importance.reading_summary import AT_MOST, STANDS_OUT, short_percent
 from core.records import Importance, Trace
 from core.text.display_text import and_list
+from pages.parts.reading_controls import strength_slider
 from pages.parts.text_selection import PickedWords, select_box
 
 BESIDE_GROUPS = {
@@ -65,6 +66,8 @@ def run_summary(trace: Trace, words: Importance, picked: PickedWords, present: b
         column, box = st.columns([3, 1.15], vertical_alignment="center")
         with box:
             select_box(trace, words, "reader")
+            with st.popover("Shading", icon=":material/contrast:", type="tertiary"):
+                strength_slider()
     with column.container(key="said"):
         st.text(text)
     if len(picked.rows) and words.shares:

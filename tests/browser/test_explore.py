@@ -19,11 +19,13 @@ def stored(server) -> set[str]:
 def write(page, text, settled, tokens=None):
     """Fills in the form, with few new tokens to keep the test quick."""
     if tokens:
+        page.get_by_role("button", name="Settings").click()
         field = page.get_by_role("spinbutton", name="New tokens")
         field.fill(str(tokens))
         field.press("Enter")
         page.wait_for_timeout(500)
         settled(page)
+        page.keyboard.press("Escape")
     box = page.get_by_role("textbox", name="Your message")
     box.fill(text)
     box.press("Tab")

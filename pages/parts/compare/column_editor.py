@@ -29,7 +29,7 @@ from pages.parts.compare.column_state import (
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import TYPED, model_of_option, model_option, settle_models
 from pages.parts.run_cache import about_methods, readable_methods
-from pages.parts.run_form import MARKS_HELP, TURN_ROLES
+from pages.parts.run_form import ABOUT_MARKS, TURN_ROLES
 from pages.parts.run_settings import RUN_MODES, RunSettings
 from pages.parts.settings_fields import (
     answer_field,
@@ -80,7 +80,7 @@ def column_editor(
         mode = st.segmented_control("Prompt as", RUN_MODES, key=_key(column, "mode"), required=True, width="stretch")
         raw = mode == "Raw" or (mode == "Given answer" and column.filled.raw_given)
         what = "Raw text, read as it stands" if raw else "Your message"
-        st.text_area(what, key=_key(column, "prompt"), height=110, help=MARKS_HELP)
+        st.text_area(what, key=_key(column, "prompt"), height=110, help=ABOUT_MARKS)
         if mode == "Given answer":
             answer_field(partial(_key, column))
             author_fields(partial(_key, column), "of this column")

@@ -10,7 +10,7 @@ import streamlit as st
 from core import store
 from core.charts.run_charts import CHARTS, ChartView
 from core.records import Importance, Trace
-from pages.parts.reading_controls import Choices
+from pages.parts.reading_controls import CONTROLS, Choices
 from pages.parts.text_selection import PickedWords
 from pages.parts.views.view_figure import ViewFigure, draw_chart
 
@@ -26,6 +26,6 @@ def chart_view(view: ChartView, trace: Trace, words: Importance, chosen: Choices
     return ViewFigure(chart, lambda: store.importance_to_csv(words))
 
 
-def own_views() -> dict[str, tuple[str, Callable[..., ViewFigure]]]:
-    """{name on the switch: (label, function that draws it)} of all charts that plugins added."""
-    return {f"chart:{name}": (view.label, partial(chart_view, view)) for name, view in CHARTS.items()}
+def own_views() -> dict[str, tuple[str, Callable[..., ViewFigure], tuple[str, ...]]]:
+    """{name on the switch: (label, function that draws it, reading controls)} of all charts that plugins added."""
+    return {f"chart:{name}": (view.label, partial(chart_view, view), CONTROLS) for name, view in CHARTS.items()}

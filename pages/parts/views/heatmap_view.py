@@ -22,14 +22,8 @@ KEY = "heatmap"
 
 def heatmap_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedWords) -> ViewFigure:
     """Draws the heatmap; with too many cells in a coarser granularity or as a raster picture, with a note."""
-    with st.container(horizontal=True):
-        state: dict[str, Any] = {"persist_state": "session"}
-        only = st.toggle(
-            "Your words only", True, key="own_only", help="Off: markup and the system message too.", **state
-        )
-        earlier = st.toggle(
-            "Earlier output too", key="earlier", help="A second block: what the answer read of itself.", **state
-        )
+    state = st.session_state
+    only, earlier = bool(state.setdefault("own_only", True)), bool(state.setdefault("earlier", False))
     level, shown = drawable_of(trace, chosen, only, earlier)
     small = fits_as_cells(shown)
     if level != chosen.level or not small:
@@ -40,6 +34,7 @@ def heatmap_view(trace: Trace, words: Importance, chosen: Choices, picked: Picke
     if not small:
         chart = raster_heatmap_chart(shown, prompt_length=trace.prompt_length)
         draw_chart(chart, "overview")
+        _inputs_shown()
         return ViewFigure(chart, lambda: store.importance_to_csv(shown), heat=True)
     chart = heatmap(shown, prompt_length=trace.prompt_length)
     framed = heatmap(shown, prompt_length=trace.prompt_length, picked=_rows(shown, words, picked), select="cell")
@@ -51,8 +46,18 @@ def heatmap_view(trace: Trace, words: Importance, chosen: Choices, picked: Picke
             pick_rows("reader", *span)
 
     draw_chart(framed, KEY, on_select=clicked, selection_mode="cell")
-    st.caption("Hover a cell for its numbers; click it to pick that piece of the answer.")
+    _inputs_shown("Hover a cell for its numbers; click it to pick that piece of the answer.")
     return ViewFigure(chart, lambda: store.importance_to_csv(shown), heat=True)
+
+
+def _inputs_shown(about: str = "") -> None:
+    """Draws, below the chart, which inputs it shows."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        kept: dict[str, Any] = {"persist_state": "session"}
+        st.toggle("Your words only", key="own_only", help="Off: markup and the system message too.", **kept)
+        about_earlier = "A second block: what the answer read of itself."
+        st.toggle("Earlier output too", key="earlier", help=about_earlier, **kept)
+        st.caption(about, width="content")
 
 
 def drawable_of(trace: Trace, chosen: Choices, only: bool = True, earlier: bool = False) -> tuple[str, Importance]:
