@@ -42,7 +42,8 @@ BELOW = {
         *("records", "settings", "store", "study/quality", "study/statistics", "text", "trust"),
     },
     "study/findings": {
-        *("charts", "errors", "importance", "progress", "study", "study/quality", "study/statistics", "version"),
+        *("charts", "errors", "importance", "progress", "records", "study", "study/quality", "study/statistics"),
+        "version",
     },
     "jobs": {
         *("errors", "models", "probe", "progress", "records", "runs", "store", "study", "study/quality", "trust"),

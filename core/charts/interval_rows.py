@@ -27,8 +27,21 @@ LONGEST = 46
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 ROW_COLUMNS = ("group", "row", "series", "value", "low", "high")
 UNDEFINED = "undefined"
+NO_REASON = "too few prompts for a verdict"
 ROW_SCALE = {"paddingInner": 0, "paddingOuter": 0}
 ROW_LOOK = {"labelLimit": 230, "labelFontSize": 12, "grid": False, "labelFlush": False, "labelBound": False}
+
+
+def hollow_line(rows: pd.DataFrame) -> list[str]:
+    """What hollow marks of ``rows`` mean, as one line: the reasons in ``why`` where ``faint``; [] where none is."""
+    if not rows["faint"].any():
+        return []
+    told = rows.loc[rows["faint"], "why"].astype(str).str.strip().str.rstrip(".").replace("", NO_REASON)
+    found = list(told.value_counts(sort=True).items())
+    if len(found) == 1:
+        return [f"hollow: {found[0][0]}"]
+    named = [f"{count} × {why}" for why, count in found[:2]]
+    return ["hollow: no verdict (" + "; ".join(named) + ("; others on hover" if len(found) > 2 else "") + ")"]
 
 
 def interval_rows_chart(

@@ -13,11 +13,10 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from .interval_rows import interval_rows_chart
+from .interval_rows import hollow_line, interval_rows_chart
 from .text_labels import significant_digits
 
 POOLED = "All strata, pooled"
-GATED = "hollow: too few prompts for a verdict"
 
 
 def forest_chart(
@@ -54,7 +53,7 @@ def forest_chart(
     )
     told = [f"{estimand}: Spearman correlation, bars: 95 % intervals", heterogeneity_text(last)]
     told += [prediction_interval_text(last)] if prediction_interval_text(last) else []
-    told += [GATED] if rows["faint"].any() else []
+    told += hollow_line(rows)
     return interval_rows_chart(
         rows,
         title=f"{feature} and {metric}",

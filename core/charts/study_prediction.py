@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from .interval_rows import interval_rows_chart
+from .interval_rows import hollow_line, interval_rows_chart
 
 PREDICTOR_GROUPS = {
     "heads": "All heads together",
@@ -57,7 +57,7 @@ def prediction_chart(
         "bars: 95 % intervals; dashed line: chance",
         *lines,
     ]
-    told += ["hollow: too few prompts for a verdict"] if rows["faint"].any() else []
+    told += hollow_line(rows)
     tips = {"n": "prompts", "positives": "prompts with a yes", "negatives": "prompts with a no"}
     return interval_rows_chart(
         rows,

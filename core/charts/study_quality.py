@@ -12,7 +12,7 @@ from typing import Literal
 import altair as alt
 import pandas as pd
 
-from .interval_rows import interval_rows_chart
+from .interval_rows import hollow_line, interval_rows_chart
 
 Ask = Literal["mean", "difference", "cut", "control", "net"]
 ASKS: dict[str, tuple[str, str, str, str]] = {
@@ -60,7 +60,7 @@ def quality_chart(
     told = [] if ask == "mean" else [_asked(ask, base)]
     told += ["cut-off answers counted as not correct"] if ask == "cut" else []
     told += ["bars: 95 % intervals, prompts drawn as wholes"]
-    told += ["hollow: too few prompts for a verdict"] if rows["faint"].any() else []
+    told += hollow_line(rows)
     told += lines
     return interval_rows_chart(
         rows,

@@ -7,6 +7,7 @@ where there are none it is not guessed. Guarded by tests/core/test_study_plan.py
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass, field
 
 from ..errors import HeedError
@@ -66,6 +67,8 @@ def estimate_plan(plan: Plan, seconds_per_run: float | None = None) -> PlanEstim
     tasks: dict[str, int] = {}
     for item in plan.all_items():
         tasks[item.task] = tasks.get(item.task, 0) + 1
+    usable = {cell.item: cell.task for cell in found}
+    of_task = Counter(usable.values())
     return PlanEstimate(
         items=len(plan.all_items()),
         runs=len(found),
@@ -73,8 +76,8 @@ def estimate_plan(plan: Plan, seconds_per_run: float | None = None) -> PlanEstim
         tasks=tasks,
         seconds=seconds,
         disk=int(disk),
-        smallest_rho=float(smallest_rho(len(plan.all_items()))),
-        smallest_rho_task=float(smallest_rho(max(tasks.values(), default=0))),
+        smallest_rho=float(smallest_rho(len(usable))),
+        smallest_rho_task=float(smallest_rho(max(of_task.values(), default=0))),
         skipped=skipped_text(skipped),
     )
 

@@ -16,6 +16,7 @@ from core.errors import HeedError
 from core.jobs.rerun import rerun_work
 from core.jobs.study_jobs import open_work
 from core.study.column_labels import column_label, is_binary, model_label, structure_label, task_label
+from core.study.findings.run_details import RunDetails, run_details
 from core.study.findings.run_ranking import ORDER_DESCRIPTIONS, ORDERS, neighbour_runs, order_runs
 from core.study.findings.source import OpenedStudy
 from pages.parts import job_progress
@@ -58,6 +59,7 @@ def picked_run(opened: OpenedStudy, runs: pd.DataFrame, feature: str, metric: st
             return
         run = runs[runs["cell"] == cell].iloc[0]
         _facts(run, feature, metric, f"{at + 1:,} of {len(cells):,}")
+        _details(run_details(opened, run.to_dict()))
         _remember(runs, cells, str(run["run"]))
         _open(opened, run)
 
@@ -84,6 +86,19 @@ def _facts(run: pd.Series, feature: str, metric: str, place: str) -> None:
     st.markdown(" · ".join(values) + (" · cut off by the token limit" if run["truncated"] else ""))
     answer = str(run["answer"]).strip()
     st.text(answer[:EXCERPT] + (" …" if len(answer) > EXCERPT else "") or "The answer is empty.")
+
+
+def _details(details: RunDetails) -> None:
+    """Draws why the run failed, its rules and references, and its prompt."""
+    for reason in details.reasons:
+        st.markdown(f":material/close: {escape_markdown(reason)}")
+    rules = [f"{escape_markdown(rule)}: **{escape_markdown(verdict)}**" for rule, verdict in details.rules]
+    if details.reference:
+        rules.append("Reference: " + escape_markdown(" · ".join(details.reference)))
+    for line in rules:
+        st.caption(line)
+    with st.expander("The prompt of this run"):
+        st.text(details.prompt)
 
 
 def _value(run: pd.Series, name: str) -> str:
