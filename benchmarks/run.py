@@ -4,8 +4,8 @@ Machines are noisy, so every figure is a ratio of neighbours: the two sides run 
 then A; what is printed is the median of the pairs' ratios with their quartiles. Plain means the library's own
 ``generate`` and forward pass on sdpa over a second copy of the same weights. Nothing here is a test.
 
-    python -m benchmarks.run [--pairs 15] [--only generate|score|memory|cached|stability|knockout|study|attributing]
-                                [--full]
+    python -m benchmarks.run [--pairs 15] [--full]
+                             [--only generate|score|memory|cached|stability|knockout|study|attributing|rerunning]
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 
 from benchmarks.attributing import attributing
 from benchmarks.knockout import knockout
+from benchmarks.rerunning import rerunning
 from benchmarks.stability import stability
 from benchmarks.studying import study
 from core.version import __version__
@@ -207,12 +208,12 @@ def main() -> None:
     """Runs the benchmarks that were asked for and prints a line each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=PAIRS)
-    parts = ("generate", "score", "memory", "cached", "stability", "knockout", "study", "attributing")
+    parts = ("generate", "score", "memory", "cached", "stability", "knockout", "study", "attributing", "rerunning")
     parser.add_argument("--only", choices=parts)
     parser.add_argument("--full", action="store_true", help="knockout: time Captum at 64 x 64 too, many minutes")
     asked = parser.parse_args()
     say(f"Heed {__version__}: median ratio [quartiles], median seconds")
-    bench = Bench() if asked.only != "memory" else None
+    bench = Bench() if asked.only not in ("memory", "rerunning") else None
     for name, part in (("generate", generate), ("score", score)):
         if bench is not None and asked.only in (None, name):
             part(bench, asked.pairs)
@@ -226,6 +227,8 @@ def main() -> None:
         study(bench.model, say)
     if bench is not None and asked.only in (None, "attributing"):
         attributing(bench.model, compare, say, min(asked.pairs, 5))
+    if asked.only in (None, "rerunning"):
+        rerunning(say)
     if asked.only in (None, "memory"):
         memory()
 

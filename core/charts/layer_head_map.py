@@ -15,6 +15,7 @@ import altair as alt
 import numpy as np
 
 from .matrix_layout import exact_number
+from .panels import inline_data
 from .text_labels import GREY, SIDES, STRETCH, legend_title, thin_labels, title_block
 
 CELL = 26
@@ -53,7 +54,7 @@ def layers_heads_chart(
     size = max(4, min(CELL, (width - SIDES) / max(len(names), 1))), max(6, min(CELL, 900 / max(len(heads), 1)))
     box = size[0] * len(names), size[1] * len(heads)
     x, y = _axis("layer", names, box[0]), _axis("head", heads, box[1])
-    rects = alt.Chart(alt.InlineData(values=[r for r in records if r["value"] is not None])).mark_rect()
+    rects = alt.Chart(inline_data([r for r in records if r["value"] is not None])).mark_rect()
     color = alt.Color(
         "value:Q",
         scale=alt.Scale(scheme="viridis", domain=[exact_number(low), exact_number(float(high))], clamp=True),
@@ -112,5 +113,5 @@ def _nothing(records: list[dict[str, Any]], x: alt.X, y: alt.Y) -> list[alt.Char
     if not records:
         return []
     tip = [alt.Tooltip("layer:O"), alt.Tooltip("head:O"), alt.Tooltip("state:N", title=" ")]
-    base = alt.Chart(alt.InlineData(values=records)).encode(x=x, y=y, tooltip=tip)
+    base = alt.Chart(inline_data(records)).encode(x=x, y=y, tooltip=tip)
     return [base.mark_rect(color=GREY, opacity=0.35), base.mark_text(text="╱", color=GREY)]

@@ -15,6 +15,7 @@ import numpy as np
 
 from .axis_labels import AxisLabels, with_labels
 from .matrix_layout import exact_number
+from .panels import inline_data
 from .text_labels import (
     GREY,
     OKABE_ITO,
@@ -56,17 +57,24 @@ def share_by_step_chart(
     last, words = max(len(labels) - 1, 0), AxisLabels([visible_label(t) for t in labels])
     x = alt.X("i:Q", scale=alt.Scale(domain=[-0.4, last + 0.4], nice=False), axis=_word_axis(words, len(labels), width))
     y = alt.Y("share:Q", title=read, axis=_axis(unit), scale=alt.Scale(zero=True, nice=True))
-    base = alt.Chart(alt.InlineData(values=records)).encode(x=x, y=y, color=color, tooltip=_tooltip(read))
+    base = alt.Chart(inline_data(records)).encode(x=x, y=y, color=color, tooltip=_tooltip(read))
     lines = base.mark_line(strokeWidth=2).encode(strokeDash=dash)
     dots = base.transform_filter(alt.datum.kind == read).mark_point(filled=True, size=36, opacity=1)
     layers: list[Any] = [lines, dots]
-    if picked_step is not None and picked_step in list(steps):
-        at = alt.Chart(alt.InlineData(values=[{"i": list(steps).index(picked_step)}]))
-        layers.insert(0, at.mark_rule(strokeWidth=3, opacity=0.6, color=GREY).encode(x="i:Q"))
     beside = f", each beside {UNIFORM_NAME} (dashed)" if uniform else ""
     said = f"{title}: {read} per group along {len(labels)} steps{beside}."
     chart = with_labels(alt.layer(*layers), words)
-    return _finish(chart, title, caption, width, height, said)
+    chart = _finish(chart, title, caption, width, height, said)
+    at = list(steps).index(picked_step) if picked_step is not None and picked_step in list(steps) else None
+    return chart if at is None else mark_step(chart, at)
+
+
+def mark_step(chart: alt.LayerChart, at: int) -> alt.LayerChart:
+    """Returns ``chart`` of ``share_by_step_chart`` with a rule below the lines at its label number ``at``, from 0."""
+    rule = alt.Chart(inline_data([{"i": at}])).mark_rule(strokeWidth=3, opacity=0.6, color=GREY).encode(x="i:Q")
+    marked = chart.copy(deep=False)
+    marked.layer = [rule, *chart.layer]
+    return marked
 
 
 def step_bars_chart(
@@ -87,7 +95,7 @@ def step_bars_chart(
     one = {g: np.array([v], float) for g, v in shares.items()}
     even = {g: np.array([v], float) for g, v in uniform.items()}
     records = _records([label], [0], one, even, unit)
-    base = alt.Chart(alt.InlineData(values=records)).encode(
+    base = alt.Chart(inline_data(records)).encode(
         x=alt.X("share:Q", title=read, axis=_axis(unit), scale=alt.Scale(zero=True), stack=None),
         y=alt.Y("group:N", sort=None, scale=alt.Scale(domain=list(shares)), title=None, axis=alt.Axis(labelLimit=160)),
         tooltip=_tooltip(read)[:1] + _tooltip(read)[3:],
@@ -115,7 +123,7 @@ def _check(labels: Sequence[str], steps: Any, shares: Mapping[str, Any], uniform
 def _records(
     labels: Sequence[str], steps: Any, shares: Mapping[str, Any], uniform: Mapping[str, Any], unit: str
 ) -> list[dict]:
-    out = []
+    out, words = [], [visible_label(label) for label in labels]
     for group, values in shares.items():
         for kind, row in ((legend_title(unit), values), (UNIFORM_NAME, uniform.get(group))):
             if row is None:
@@ -126,7 +134,7 @@ def _records(
                     {
                         "i": i,
                         "step": int(steps[i]) + 1,
-                        "output": visible_label(labels[i]),
+                        "output": words[i],
                         "group": group,
                         "kind": kind,
                         "share": exact_number(share),

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..records import Importance
 from .matrix_layout import MatrixLayout, Scale, exact_number, finish_matrix, readable, value_colour
+from .panels import inline_data
 from .text_labels import legend_title
 
 MOST_CELLS = 7000
@@ -50,7 +51,7 @@ def heatmap(
     """
     layout = MatrixLayout(importance, width, earlier, prompt_length)
     cells = _cells(importance, layout)
-    base = alt.Chart(alt.InlineData(values=cells)).encode(
+    base = alt.Chart(inline_data(cells)).encode(
         x=layout.x(columns_title), y=layout.y(rows_title), tooltip=_tooltip(importance, rows_title, columns_title)
     )
     rects = base.mark_rect(**layout.seamless()).encode(fill=value_colour(importance, scale, domain))

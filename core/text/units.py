@@ -12,6 +12,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -71,7 +72,13 @@ def units(tokens: Tokens, granularity: str, positions: range, segments: tuple[Se
             f"{granularity.capitalize()}s cannot be shown for this run, since where its tokens stand in the text is "
             "not proven: choose token or role."
         )
-    making = _Making(tokens, positions, tuple(segments))
+    return _units(tokens, granularity, positions, tuple(segments))
+
+
+@lru_cache(maxsize=32)
+def _units(tokens: Tokens, granularity: str, positions: range, segments: tuple[Segment, ...]) -> Units:
+    """Kept by the identity of ``tokens``: every view of a run asks for the same few units."""
+    making = _Making(tokens, positions, segments)
     return _collect(granularity, making, _PARTS[granularity](making))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -145,14 +145,9 @@ class League:
 
     def part(self, split: str = "report", kind: str | None = None) -> League:
         """Returns the league of one split and, if given, one kind of prompts ("short" and "long" count as kinds)."""
-        table = self.scores[self.scores.split == split]
-        if kind in ("short", "long"):
-            table = table[(table.tokens > LONG) == (kind == "long")]
-        elif kind is not None:
-            table = table[table.kind == kind]
-        return League(table, self.model, self.fingerprint, self.weights, self.facts)
+        return _part(self, split, kind)
 
-    @property
+    @cached_property
     def prompts(self) -> int:
         """Number of prompts."""
         return int(self.scores.prompt.nunique())
@@ -187,6 +182,17 @@ class League:
         )
 
 
+@lru_cache(maxsize=64)
+def _part(league: League, split: str, kind: str | None) -> League:
+    """Kept, since every view of a run asks for the same few parts."""
+    table = league.scores[league.scores.split == split]
+    if kind in ("short", "long"):
+        table = table[(table.tokens > LONG) == (kind == "long")]
+    elif kind is not None:
+        table = table[table.kind == kind]
+    return League(table, league.model, league.fingerprint, league.weights, league.facts)
+
+
 LONG = 500
 """Prompts and answers of more tokens count as long."""
 
@@ -206,7 +212,12 @@ def first_method(league: League | None, names: Sequence[str], default: str, toke
     """
     if league is None:
         return default
-    choosing = league.part("choose", "long" if tokens > LONG else "short")
+    return _first_method(league, tuple(names), default, "long" if tokens > LONG else "short")
+
+
+@lru_cache(maxsize=64)
+def _first_method(league: League, names: tuple[str, ...], default: str, kind: str) -> str:
+    choosing = league.part("choose", kind)
     found = [(choosing.standing(name, against=(default,)), name) for name in names if name != default]
     better = [(s.mean, name) for s, name in found if s is not None and s.prompts >= LEAST and s.difference_low > 0]
     return max(better)[1] if better else default

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import streamlit as st
 
 from core import store
+from core.charts.shaded_texts import shaded_texts_data
 from core.errors import HeedError
 from core.importance import (
     DEFAULT_METHOD,
@@ -132,6 +134,12 @@ def about_methods(trace: Trace | None) -> str:
     if trace is not None:
         lines |= {name: f"not here. {method_problem(trace, name, have)}" for name in METHODS if name not in names}
     return "\n\n".join(f"**{METHODS[name].label}**: {about}" for name, about in lines.items())
+
+
+@lru_cache(maxsize=8)
+def texts_data(words: Importance, inputs: str = "own", strength: float = 1.0, present: bool = False) -> dict[str, Any]:
+    """The data of the two shaded texts, kept between reruns: a click changes what is picked and not the texts."""
+    return shaded_texts_data(words, inputs=inputs, strength=strength, present=present)  # type: ignore[arg-type]
 
 
 def records_stamp(trace: Trace, method: str) -> tuple | None:

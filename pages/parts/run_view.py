@@ -26,7 +26,7 @@ from pages.parts.more_methods import SURROGATE, more_methods, surrogate_sentence
 from pages.parts.no_rows import without_rows
 from pages.parts.reader_component import text_reader
 from pages.parts.reading_controls import CONTROLS, Choices, current_choices, reading_controls
-from pages.parts.run_cache import importance
+from pages.parts.run_cache import importance, texts_data
 from pages.parts.summary import run_summary
 from pages.parts.text_selection import PickedWords, picked_words
 from pages.parts.trust.verdict_line import show_verdict
@@ -204,7 +204,7 @@ def _texts(trace: Trace, words: Importance, chosen: Choices, present: bool) -> P
         data = with_hint(shaded_texts_data(words, strength=chosen.strength, **lights), HINT)
         text_reader(data | QUIET, key="reader", height=height, on_pick=on_pick)
     else:
-        data = shaded_texts_data(words, strength=chosen.strength, present=present)
+        data = texts_data(words, strength=chosen.strength, present=present)
         text_reader(data | QUIET, key="reader", height=height, selection=asked_selection())
     return picked_words(trace, words, "reader")
 
@@ -240,7 +240,7 @@ def _rendered(trace: Trace, chosen: Choices) -> None:
             "Click a token of the answer to see what it read; hover a token for its share."
         )
         tokens = importance(trace, chosen.method, **chosen.picked, columns="token", rows="token")
-        data = shaded_texts_data(tokens, inputs="all", strength=chosen.strength)
+        data = texts_data(tokens, "all", chosen.strength)
         text_reader(data | {"caption": ""}, key="rendered", height=420)
         st.caption("The same as one text:")
         st.code(trace.rendered or "".join(trace.input_tokens), language=None, wrap_lines=True)

@@ -34,7 +34,7 @@ def test_same_colour_for_a_group_and_its_uniform_line():
 
 def test_rule_stands_at_the_picked_step():
     chart = share_by_step_chart([4, 5, 6], LABELS, SHARES, EVEN, picked_step=6)
-    assert data(chart, 0) == [{"i": 2}]
+    assert data(chart, 0) == ({"i": 2},)
     assert len(share_by_step_chart([4, 5, 6], LABELS, SHARES, EVEN, picked_step=99).to_dict()["layer"]) == 2
 
 

@@ -21,7 +21,7 @@ def chart_view(view: ChartView, trace: Trace, words: Importance, chosen: Choices
     if chart is None:
         st.info(f"There is nothing to draw here for {view.label}.")
         return ViewFigure(None, lambda: store.importance_to_csv(words))
-    draw_chart(chart, f"chart_{view.label}")
+    draw_chart(chart.to_dict(), f"chart_{view.label}")  # checked here: nobody has tested it
     st.caption(view.about)
     return ViewFigure(chart, lambda: store.importance_to_csv(words))
 

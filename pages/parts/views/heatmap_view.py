@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from core.charts.raster_heatmap import raster_heatmap_chart
 from core.charts.token_heatmap import fits_as_cells, heatmap
 from core.records import Importance, Trace
 from pages.parts.reading_controls import LEVEL_NAMES, Choices
-from pages.parts.run_cache import importance
+from pages.parts.run_cache import importance, records_stamp
 from pages.parts.text_selection import PickedWords, pick_rows
 from pages.parts.views.view_figure import ViewFigure, draw_chart
 
@@ -36,7 +38,7 @@ def heatmap_view(trace: Trace, words: Importance, chosen: Choices, picked: Picke
         draw_chart(chart, "overview")
         _inputs_shown()
         return ViewFigure(chart, lambda: store.importance_to_csv(shown), heat=True)
-    chart = heatmap(shown, prompt_length=trace.prompt_length)
+    chart = _chart(shown, trace.prompt_length)
     framed = heatmap(shown, prompt_length=trace.prompt_length, picked=_rows(shown, words, picked), select="cell")
     spans = [_span(words, tokens) for tokens in _tokens(shown)]
 
@@ -62,12 +64,23 @@ def _inputs_shown(about: str = "") -> None:
 
 def drawable_of(trace: Trace, chosen: Choices, only: bool = True, earlier: bool = False) -> tuple[str, Importance]:
     """(granularity, importance) of the heatmap by the page's settings: the finest that can be drawn."""
+    return _drawable(trace, replace(chosen, strength=1.0), only, earlier, records_stamp(trace, chosen.method))
+
+
+@lru_cache(maxsize=8)
+def _drawable(trace: Trace, chosen: Choices, only: bool, earlier: bool, _: tuple | None) -> tuple[str, Importance]:
+    """Kept between reruns: a click picks a row and changes no cell."""
 
     def by_units(columns: str, rows: str) -> Importance:
         inputs = "all" if earlier else "prompt"
         return importance(trace, chosen.method, **chosen.picked, inputs=inputs, columns=columns, rows=rows)
 
     return drawable_importance(trace, by_units, chosen.level, only)
+
+
+@lru_cache(maxsize=8)
+def _chart(shown: Importance, prompt_length: int) -> Any:
+    return heatmap(shown, prompt_length=prompt_length)
 
 
 def _tokens(found: Importance) -> list[np.ndarray]:

@@ -5,16 +5,16 @@ The step is in sync with the texts: stepping selects its word there, a click the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from core import store
-from core.charts.share_by_step import share_by_step_chart, step_bars_chart
+from core.charts.share_by_step import mark_step, share_by_step_chart, step_bars_chart
 from core.charts.text_labels import caption_of
-from core.importance import METHODS
+from core.importance.group_shares import GroupShares, shares_by_step
 from core.records import Importance, Trace
 from pages.parts.reading_controls import Choices
 from pages.parts.run_cache import importance
@@ -23,66 +23,51 @@ from pages.parts.views.view_figure import ViewFigure, csv_head, draw_chart
 
 PLAY = 0.7
 """Seconds per step while playing."""
-ROLE_NAMES = {"system": "System message", "user": "Your words", "assistant": "Earlier turns", "template": "Markup"}
-Groups = Mapping[str, np.ndarray]
 
 
 def steps_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedWords) -> ViewFigure:
     """Draws the lines, and the bars of one step below them."""
     level = "segment" if trace.request.segments and trace.tokens.proven else "role"
-    share = METHODS[chosen.method].gives == "share"
     settings = {**chosen.picked, "sink": "separate"}
     found = importance(trace, chosen.method, **settings, inputs="all", columns=level, rows="token")
-    steps = trace.answer_steps if len(trace.answer_steps) else np.arange(trace.steps)
-    shares, uniform = group_shares_by_step(found, trace, steps)
-    labels = [trace.output_tokens[i] for i in steps]
-    at = _step(_units(words, trace, steps), picked)
-    even = uniform if share else {}
-    unit, picked_step = found.unit, int(steps[at])
-    chart = share_by_step_chart(
-        steps, labels, shares, even, picked_step=picked_step, caption=caption_of(found), unit=unit
-    )
+    groups, lines = _lines(found, trace)
+    at = _step(_units(words, trace, groups.steps), picked)
+    chart = mark_step(lines, at)
     draw_chart(chart, "over")
-    one, same = ({k: float(v[at]) for k, v in group.items()} for group in (shares, even))
-    draw_chart(step_bars_chart(labels[at], one, same, unit=unit), "bars")
+    draw_chart(step_bars_chart(groups.labels[at], *groups.at(at), unit=groups.unit), "bars")
     st.caption(
-        "Shares of all attention; the sink is a group of its own here, whatever is set above. Dashed lines and "
-        "ticks: what reading every readable token equally would give."
-        if share
+        "Shares of all attention; the sink is a group of its own here. Dashed lines and ticks: what reading every "
+        "readable token equally would give."
+        if groups.unit == "share"
         else "Scores of a group are summed over its tokens; they are not shares and do not add up to one."
     )
-    return ViewFigure(chart, lambda: _csv(trace, chosen, steps, labels, shares, even, unit))
+    return ViewFigure(chart, lambda: _csv(trace, chosen, groups))
 
 
-def group_shares_by_step(found: Importance, trace: Trace, steps: np.ndarray) -> tuple[Groups, Groups]:
-    """{group: [step]} of shares and of uniform reading; the sink as a group of its own, earlier output last."""
-    last = np.zeros(len(found.columns), int)
-    np.maximum.at(last, found.columns.unit, found.columns.token)
-    shares: dict[str, np.ndarray] = {}
-    uniform: dict[str, np.ndarray] = {}
-    names = [
-        "Earlier output" if last[i] >= trace.prompt_length else ROLE_NAMES.get(label, label)
-        for i, label in enumerate(found.columns.labels)
-    ]
-    for name in sorted(dict.fromkeys(names), key=lambda n: n == "Earlier output"):
-        mine = [i for i, n in enumerate(names) if n == name]
-        shares[name] = found.values[steps][:, mine].sum(1)
-        uniform[name] = found.uniform[steps][:, mine].sum(1)
-    if found.unit == "share":
-        shares["Sink"] = found.shares["sink"][steps]
-    return shares, uniform
+@lru_cache(maxsize=4)
+def _lines(found: Importance, trace: Trace) -> tuple[GroupShares, Any]:
+    """The groups and their lines, kept between reruns: a click moves the marked step only."""
+    groups = shares_by_step(found, trace)
+    chart = share_by_step_chart(
+        groups.steps, groups.labels, groups.values, groups.uniform, caption=caption_of(found), unit=groups.unit
+    )
+    return groups, chart
 
 
-def _csv(
-    trace: Trace, chosen: Choices, steps: np.ndarray, labels: list[str], shares: Groups, even: Groups, unit: str
-) -> str:
+def _csv(trace: Trace, chosen: Choices, groups: GroupShares) -> str:
     rows = (
-        (int(step) + 1, labels[i], name, values[i], even[name][i] if name in even else np.nan)
-        for name, values in shares.items()
-        for i, step in enumerate(steps)
+        (
+            int(step) + 1,
+            groups.labels[i],
+            name,
+            values[i],
+            groups.uniform[name][i] if name in groups.uniform else np.nan,
+        )
+        for name, values in groups.values.items()
+        for i, step in enumerate(groups.steps)
     )
     facts = csv_head(trace, chosen, "over the answer", sink="separate")
-    return store.tidy_csv(facts, ("step", "output", "group", unit, "uniform"), rows)
+    return store.tidy_csv(facts, ("step", "output", "group", groups.unit, "uniform"), rows)
 
 
 def _units(words: Importance, trace: Trace, steps: np.ndarray) -> list[int]:
