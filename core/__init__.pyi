@@ -1,7 +1,14 @@
 from . import records as records
 from . import store as store
+from .charts.comparison_report import comparison_report as comparison_report
 from .charts.run_charts import CHARTS as CHARTS
 from .charts.run_charts import ChartView as ChartView
+from .charts.shaded_files import shaded_texts_pdf as shaded_texts_pdf
+from .charts.shaded_files import shaded_texts_png as shaded_texts_png
+from .charts.shaded_files import shaded_texts_svg as shaded_texts_svg
+from .charts.shaded_html import shaded_texts_html as shaded_texts_html
+from .charts.shaded_latex import shaded_texts_latex as shaded_texts_latex
+from .charts.shaded_sheet import PickedSpan as PickedSpan
 from .comparing.compare_runs import compare as compare
 from .errors import HeedError as HeedError
 from .importance.explain import explain as explain

@@ -32,7 +32,7 @@ BELOW = {
         *("capture", "checks", "errors", "importance", "probe", "progress", "records", "settings", "text"),
     },
     "comparing": {"checks", "errors", "importance", "records", "text"},
-    "charts": {"comparing", "importance", "records", "text"},
+    "charts": {"comparing", "importance", "records", "text", "version"},
     "store": {"errors", "records", "settings", "text"},
     "runs": {"capture", "checks", "errors", "models", "progress", "records", "store"},
     "study/quality": {"errors", "models", "processes", "progress", "records", "settings", "text"},

@@ -8,9 +8,10 @@ from __future__ import annotations
 import altair as alt
 import numpy as np
 
-from ..records import Probe
+from ..records import Probe, Units
 from .matrix_layout import exact_number
 from .panels import BELOW, Panel, PanelBoard
+from .shaded_sheet import ShadedWord
 from .text_labels import visible_label
 
 MOST_EFFECT_CELLS = 7000
@@ -64,3 +65,36 @@ def variant_names(probe: Probe) -> list[str]:
         hidden = [visible_label(probe.units.labels[unit].strip() or " ") for unit in np.flatnonzero(mask)]
         names.append(" + ".join(hidden[:2]) + (f" + {len(hidden) - 2} more" if len(hidden) > 2 else "") or "nothing")
     return names
+
+
+def effect_words(probe: Probe) -> tuple[list[ShadedWord], list[int], float]:
+    """Returns (words shaded by what the whole answer loses without each, their variants, nats of the full shade).
+
+    The template's own tokens are left out. Above 0 (orange): the answer is less likely without it.
+    """
+    total = probe.effect.sum(1)
+    own = [
+        variant
+        for variant, mask in enumerate(probe.masks)
+        if any(probe.units.roles[unit] != "template" for unit in np.flatnonzero(mask))
+    ]
+    high = float(np.nanmax(np.abs(total[own]), initial=0.0)) or 1.0
+    each = len(probe.masks) == len(probe.units) and bool((probe.masks == np.eye(len(probe.units), dtype=bool)).all())
+    names = variant_names(probe)
+    words = [
+        ShadedWord(
+            text=(probe.units.labels[variant].strip() or "·") if each else names[variant],
+            gap=(_gap(probe.units, before, variant) if each else " / ") if before is not None else "",
+            strength=float(np.nan_to_num(total[variant])) / high,
+            hover=f"{total[variant]:.2f} nats" if np.isfinite(total[variant]) else "this could not be scored",
+        )
+        for before, variant in zip([None, *own], own, strict=False)
+    ]
+    return words, own, high
+
+
+def _gap(units: Units, before: int, unit: int) -> str:
+    """What stands between two units of a text: a break between messages, a space where characters were left out."""
+    if units.message[before] != units.message[unit]:
+        return "\n"
+    return " " if units.start[unit] > units.end[before] else ""

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import regex
 
 from ..importance.reading_summary import answer_rows, own_columns, reading_sentence
-from ..records import Comparison, Importance, Probe, Units
+from ..records import Comparison, Importance, Probe
 from .aligned_heatmaps import heatmap_by_run
 from .column_captions import share_of_units, units_of, what_each_has
 from .crop import crop_importance
 from .drawable import any_size_heatmap
-from .effect_heatmap import HIDDEN, effect_heatmap, variant_names
+from .effect_heatmap import HIDDEN, effect_heatmap, effect_words
 from .html_document import html_document, html_picture, html_text
 from .html_page import KEYS, caveat, heat_data, page_script, page_style, reader_data
+from .shaded_html import shaded_spans
+from .shaded_sheet import ShadedWord
 from .text_labels import legend_title, settings_line, value_text
 from .token_heatmap import fits_as_cells
 from .word_differences import difference_chart
@@ -35,17 +37,6 @@ _FRAME_STYLE = "main { padding: 0.4rem 0.3rem; } h1 { font-size: 1.1rem; }"
 _FIT = (
     "const f=this,d=f.contentDocument;setTimeout(()=>{f.style.height=d.querySelector('main').offsetHeight+16+'px'},300)"
 )
-
-
-class ShadedWord(NamedTuple):
-    """A word of a shaded text: how strongly it is shaded, and what hovering over it says."""
-
-    text: str
-    gap: str
-    """What stands between it and the word before."""
-    strength: float
-    """0 to 1; below 0: the other colour."""
-    hover: str
 
 
 def importance_html(importance: Importance) -> str:
@@ -85,7 +76,7 @@ def comparison_html(comparison: Comparison) -> str:
         strengths = [float(np.nan_to_num(values[run, unit])) / high for unit in shown]
         words = zip(texts, _guessed_gaps(texts), strengths, [hover[unit][run] for unit in shown], strict=True)
         beside = [f"{name} {value_text(float(share[run]), kinds[run])}" for name, share in comparison.shares.items()]
-        parts.append(_part(f"{letters[run]} · {caption}", map(ShadedWord._make, words), " · ".join(beside)))
+        parts.append(_part(f"{letters[run]} · {caption}", (ShadedWord(*word) for word in words), " · ".join(beside)))
     line = f"{legend_title(kinds[0])}, mean over each answer; full shade: {value_text(high, kinds[0])}"
     charts = [heatmap_by_run(comparison, names=letters)]
     if len(letters) == 2:
@@ -95,24 +86,7 @@ def comparison_html(comparison: Comparison) -> str:
 
 def probe_html(probe: Probe) -> str:
     """Returns the prompt shaded by what the whole answer loses without each unit, and each of its tokens by units."""
-    total = probe.effect.sum(1)
-    own = [
-        variant
-        for variant, mask in enumerate(probe.masks)
-        if any(probe.units.roles[unit] != "template" for unit in np.flatnonzero(mask))
-    ]
-    high = float(np.nanmax(np.abs(total[own]), initial=0.0)) or 1.0
-    each = len(probe.masks) == len(probe.units) and bool((probe.masks == np.eye(len(probe.units), dtype=bool)).all())
-    names = variant_names(probe)
-    words = [
-        ShadedWord(
-            text=(probe.units.labels[variant].strip() or "·") if each else names[variant],
-            gap=(_gap(probe.units, before, variant) if each else " / ") if before is not None else "",
-            strength=float(np.nan_to_num(total[variant])) / high,
-            hover=f"{total[variant]:.2f} nats" if np.isfinite(total[variant]) else "this could not be scored",
-        )
-        for before, variant in zip([None, *own], own, strict=False)
-    ]
+    words, own, high = effect_words(probe)
     line = (
         f"{HIDDEN[probe.mode]}; summed over the answer's {len(probe.base)} tokens; full shade: {high:.2f} nats; "
         "orange: the answer is less likely without it, blue: more likely"
@@ -133,25 +107,16 @@ def _block(head: str, line: str, parts: Sequence[str], charts: Sequence[Any]) ->
 
 def _part(head: str, words: Iterable[ShadedWord], below: str, signed: bool = False) -> str:
     """One text. ``signed``: above 0 is orange, below is blue; else all is blue."""
-    spans = []
-    for word in words:
+
+    def look(word: ShadedWord) -> str:
         colour = ORANGE if signed and word.strength > 0 else BLUE
         opacity = STRONGEST * min(1.0, abs(word.strength))
-        style = f"background:rgba({colour},{opacity:.3f});border-radius:3px;padding:1px"
-        spans.append(
-            f'{html_text(word.gap)}<span title="{html_text(word.hover)}" style="{style}">{html_text(word.text)}</span>'
-        )
-    text = f'<span dir="auto" style="white-space:pre-wrap">{"".join(spans)}</span>'
+        return f'style="background:rgba({colour},{opacity:.3f});border-radius:3px;padding:1px"'
+
+    text = f'<span dir="auto" style="white-space:pre-wrap">{shaded_spans(words, look)}</span>'
     return (
         f'<p style="margin:8px 0"><small>{html_text(head)}</small><br>{text}<br><small>{html_text(below)}</small></p>'
     )
-
-
-def _gap(units: Units, before: int, unit: int) -> str:
-    """What stands between two units of a text: a break between messages, a space where characters were left out."""
-    if units.message[before] != units.message[unit]:
-        return "\n"
-    return " " if units.start[unit] > units.end[before] else ""
 
 
 def _guessed_gaps(texts: Sequence[str]) -> list[str]:
