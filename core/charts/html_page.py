@@ -79,7 +79,7 @@ def to_html(
 <p>{html_text(caveat(importance.unit) if not_said is None else not_said)}</p>
 <h2>Settings</h2>
 <dl>
-{_settings(trace, importance)}
+{facts_html(run_facts(trace, importance))}
 </dl>"""
     return html_document(title, body, page_style(), page_script(), data)
 
@@ -133,7 +133,8 @@ def heat_data(importance: Importance, prompt_length: int) -> dict[str, Any]:
     }
 
 
-def _settings(trace: Trace, importance: Importance) -> str:
+def run_facts(trace: Trace, importance: Importance) -> dict[str, str]:
+    """Returns {name: value} of the model, the prompt, how the answer came about, how it is looked at, and versions."""
     request, model = trace.request, trace.model
     drawn = "greedy" if request.temperature == 0 else f"temperature {request.temperature:g}, top-p {request.top_p:g}"
     by = f" (written by {request.author})" if request.author else ""
@@ -152,5 +153,9 @@ def _settings(trace: Trace, importance: Importance) -> str:
         "Run": trace.id,
         "Notes": " ".join((*model.notes, *trace.notes, *importance.notes)),
     }
-    rows = [f"<dt>{k}</dt><dd>{html_text(str(v))}</dd>" for k, v in facts.items() if v]
-    return "\n".join(rows)
+    return {name: str(value) for name, value in facts.items() if value}
+
+
+def facts_html(facts: Mapping[str, str]) -> str:
+    """Returns the facts as entries of a definition list."""
+    return "\n".join(f"<dt>{html_text(name)}</dt><dd>{html_text(value)}</dd>" for name, value in facts.items())

@@ -165,10 +165,14 @@ def gained_lost_chart(
     *,
     most: int = MOST_BARS,
     width: int = 880,
+    narrow: bool = False,
     select: str | None = None,
     title: str | None = None,
 ) -> alt.LayerChart:
-    """Draws bars of up to ``most`` words that B read more than A and as many that it read less, largest first."""
+    """Draws bars of up to ``most`` words that B read more than A and as many that it read less, largest first.
+
+    ``narrow``: more room for the numbers beside the bars and no legend, for half a page of paper.
+    """
     labels = check_names(comparison, names)
     unit = unit_of(comparison, a, b)
     gap = comparison.values[b] - comparison.values[a]
@@ -189,7 +193,7 @@ def gained_lost_chart(
         alone = " · ".join(f"{labels[r]} {value_text(float(comparison.unaligned[r]), unit)}" for r in (a, b))
         lines.append(f"on words that the other does not have, not drawn here: {alone}")
     title = title or f"Gained and lost: {labels[b]} against {labels[a]}"
-    chart = _bars(records, words, comparison, labels, a, b, unit, select)
+    chart = _bars(records, words, comparison, labels, a, b, unit, select, narrow)
     said = f"{title}: {len(gained)} words that {labels[b]} read more and {len(lost)} that it read less."
     return chart.properties(
         width=width,
@@ -216,8 +220,9 @@ def _bars(
     b: int,
     unit: str,
     select: str | None,
+    narrow: bool,
 ) -> alt.LayerChart:
-    extent = 1.3 * (max((abs(r["difference"]) for r in records), default=0) or 1)
+    extent = (1.7 if narrow else 1.3) * (max((abs(r["difference"]) for r in records), default=0) or 1)
     number = "+.2~p" if unit == "share" else "+.3~r"
     name = f"difference of {unit}s"
     x = alt.X(
@@ -242,7 +247,7 @@ def _bars(
     told = [w for w in word_records(comparison) if w["unit"] in drawn]
     base = look_up_fields(alt.Chart(inline_data(records)), told, ["word", f"c{a}", f"c{b}"]).encode(x=x, y=y)
     scale = alt.Scale(domain=[names[b], names[a]], range=[ORANGE, BLUE])
-    color = alt.Color("more:N", scale=scale, legend=alt.Legend(title="read more by", **LISTED))
+    color = alt.Color("more:N", scale=scale, legend=None if narrow else alt.Legend(title="read more by", **LISTED))
     bars = base.mark_bar().encode(
         color=color, tooltip=_tooltip(unit, names, a, b)[:1] + _tooltip(unit, names, a, b)[4:]
     )
