@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 import unicodedata
 from collections.abc import Callable
 from typing import Any
@@ -11,24 +12,29 @@ import streamlit as st
 from core import store
 from core.charts import picture_files
 from core.charts.html_page import to_html
+from core.charts.text_formats import shaded_text_files
 from core.records import Importance, Trace
 from pages.parts.reading_controls import Choices
 from pages.parts.views.heatmap_view import drawable_of
 from pages.parts.views.view_figure import ViewFigure
 
 File = tuple[str, Callable[[], bytes | str], str, str]
+"""(label, what makes it, MIME type, what it is)"""
 
 
 def run_downloads(trace: Trace, words: Importance, chosen: Choices, figure: ViewFigure, said: str) -> None:
-    """Draws buttons: PNG, SVG and PDF of the chart, CSV of its numbers, JSON of the run, one HTML page of it all."""
-    files = picture_files_of(figure.chart)
+    """Draws the downloads of a run: the shaded texts, the chart with its numbers, the whole run."""
+    state = st.session_state
+    picked = state.get("reader:selection") if state.get("reader:version") else None
+    files = {"Shaded texts": shaded_text_files(words, picked, said, chosen.strength)}
     if figure.chart is not None:
-        files.append(("CSV", figure.csv, "text/csv", "Every number of the view above, with its settings"))
+        numbers = ("CSV", figure.csv, "text/csv", "Every number of the view above, with its settings")
+        files["Chart"] = [*picture_files_of(figure.chart), numbers]
     about_json = "The whole run; opens again on the page Runs"
     about_html = "One page with hover and stepping that needs no server and no network"
-    files += [
+    files["Run"] = [
         ("JSON", lambda: store.run_to_json(trace), "application/json", about_json),
-        ("HTML", lambda: _page(trace, words, chosen, figure, said), "text/html", about_html),
+        ("HTML page", lambda: _page(trace, words, chosen, figure, said), "text/html", about_html),
     ]
     file_buttons(files, f"heed-{trace.id[:8]}", "".join((*trace.tokens.texts, trace.request.author)))
 
@@ -44,19 +50,19 @@ def picture_files_of(chart: Any) -> list[File]:
     ]
 
 
-def file_buttons(files: list[File], name: str, text: str) -> None:
-    """Draws one button for each file; ``text`` holds every character that the pictures may contain."""
-    with st.container(horizontal=True, vertical_alignment="center", key="downloads"):
-        st.caption("Download", width="content")
-        for label, make, mime, about in files:
-            kind, *which = label.lower().split()
-            file = f"{name}{'-view' if which else ''}.{kind}"
-            st.download_button(
-                label, make, file, mime, key=f"download_{label}", help=about, on_click="ignore", type="tertiary"
-            )
-    note = _fonts(text)
-    if note:
-        st.caption(f":material/info: In PNG and PDF: {note}")
+def file_buttons(files: dict[str, list[File]], name: str, text: str) -> None:
+    """Draws a popover with buttons by group; ``text`` holds every character that the pictures may contain."""
+    look: dict[str, Any] = {"on_click": "ignore", "type": "tertiary"}
+    with st.popover("Download", icon=":material/download:", key="downloads"):
+        for group, own in files.items():
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.caption(group, width="content")
+                for label, make, mime, about in own:
+                    file = f"{name}-{group.split()[-1].lower()}{mimetypes.guess_extension(mime)}"
+                    st.download_button(label, make, file, mime, key=f"download_{group}_{label}", help=about, **look)
+        note = _fonts(text)
+        if note:
+            st.caption(f":material/info: In pictures: {note}")
 
 
 def _page(trace: Trace, words: Importance, chosen: Choices, figure: ViewFigure, said: str) -> str:

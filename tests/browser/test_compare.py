@@ -78,13 +78,16 @@ def test_every_download_is_what_it_says(server, page, settled, tmp_path):
     opened(page, f"{server.url}/compare", settled)
     view(page, "Heatmaps", settled)
     files = {}
-    for kind in ("PNG", "SVG", "PDF", "CSV", "JSON"):
+    page.get_by_role("button", name="Download", exact=True).click()
+    groups = {"One-page report": ("HTML", "PDF"), "View": ("PNG", "SVG", "PDF"), "Comparison": ("CSV", "JSON")}
+    for group, kind in [(g, k) for g, own in groups.items() for k in own]:
         with page.expect_download() as caught:
-            page.get_by_test_id("stDownloadButton").get_by_role("button", name=kind, exact=True).click()
-        assert caught.value.suggested_filename == f"heed-compare-f98f-050f.{kind.lower()}"
+            page.locator(f".st-key-download_{group.replace(' ', '-')}_{kind} button").first.click()
+        assert caught.value.suggested_filename == f"heed-compare-f98f-050f-{group.split()[-1].lower()}.{kind.lower()}"
         files[kind] = tmp_path / caught.value.suggested_filename
         caught.value.save_as(files[kind])
     assert files["PNG"].read_bytes().startswith(b"\x89PNG") and files["PDF"].read_bytes().startswith(b"%PDF")
+    assert "<h1>Comparison of A and B: what was read</h1>" in files["HTML"].read_text()
     assert "What each column read" in files["SVG"].read_text()
     table = pd.read_csv(files["CSV"], comment="#", keep_default_na=False, na_values=[""])
     assert table.groupby("run")["share"].sum().round(4).tolist() == [1, 1]

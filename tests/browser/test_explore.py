@@ -168,6 +168,7 @@ def test_a_marked_prompt_is_followed_by_segment(server, page, settled):
     settled(page)
     view(page, "Over the answer", settled)
     with page.expect_download() as caught:
+        page.get_by_role("button", name="Download", exact=True).click()
         page.get_by_role("button", name="CSV").click()
     table = caught.value.path().read_text()
     assert ',"instruction",' in table and ',"question",' in table and '"Sink"' in table
@@ -191,17 +192,24 @@ def test_a_deep_link_on_a_fresh_server(server, new_server, new_page, settled, pa
 def test_every_download_is_what_it_says(server, page, settled, tmp_path):
     opened(page, server.url, settled)
     files = {}
-    for kind in ("PNG", "SVG", "PDF", "CSV", "JSON", "HTML"):
+    page.get_by_role("button", name="Download", exact=True).click()
+    groups = {"Shaded texts": ("PNG", "SVG", "HTML snippet", "LaTeX"), "Chart": ("PNG", "SVG", "PDF", "CSV")}
+    for group, kind in [(g, k) for g, own in (groups | {"Run": ("JSON", "HTML page")}).items() for k in own]:
         with page.expect_download() as caught:
-            page.get_by_test_id("stDownloadButton").get_by_role("button", name=kind).click()
-        assert caught.value.suggested_filename == f"heed-b4cc1cc5.{kind.lower()}"
-        files[kind] = tmp_path / caught.value.suggested_filename
-        caught.value.save_as(files[kind])
+            page.locator(f".st-key-download_{group.replace(' ', '-')}_{kind.replace(' ', '-')} button").first.click()
+        ending = "tex" if kind == "LaTeX" else kind.split()[0].lower()
+        assert caught.value.suggested_filename == f"heed-b4cc1cc5-{group.split()[-1].lower()}.{ending}"
+        files[kind if group != "Shaded texts" else f"text {kind}"] = tmp_path / caught.value.suggested_filename
+        caught.value.save_as(tmp_path / caught.value.suggested_filename)
+    assert (
+        files["text PNG"].read_bytes().startswith(b"\x89PNG") and "picked: the whole" in files["text SVG"].read_text()
+    )
+    assert r"{sky}" in files["text LaTeX"].read_text() and ">sky</span>" in files["text HTML snippet"].read_text()
     assert files["PNG"].read_bytes().startswith(b"\x89PNG") and files["PDF"].read_bytes().startswith(b"%PDF")
     assert "Token association heatmap" in files["SVG"].read_text()
     assert json.loads(files["JSON"].read_text())["id"].startswith("b4cc1cc5")
     assert "row,position,output" in files["CSV"].read_text()
-    page.goto(files["HTML"].as_uri())
+    page.goto(files["HTML page"].as_uri())
     expect(page.locator("#reader .word").first).to_be_visible()
     expect(page.locator(".sentence")).to_contain_text("the model read most “sky”")
 

@@ -8,6 +8,8 @@ from typing import Any
 import streamlit as st
 
 from core import store
+from core.charts.comparison_page import ComparisonReport
+from core.charts.comparison_report import comparison_report
 from core.errors import HeedError
 from core.importance import DEFAULT_METHOD, METHODS
 from core.store import OpenedComparison, SavedColumn
@@ -17,21 +19,35 @@ from pages.parts.compare.presets import adopt_columns, column_of_run
 from pages.parts.compare.views.chart_views import comparison_csv
 from pages.parts.download_buttons import File, file_buttons, picture_files_of
 from pages.parts.markdown_escape import escape_markdown
-from pages.parts.run_cache import open_trace
+from pages.parts.run_cache import open_trace, stored_records
 from pages.parts.views.view_figure import ViewFigure
 
 
 def comparison_downloads(all_of: MatchedColumns, figure: ViewFigure, level: str, table: bool) -> None:
     """Draws the buttons; a file is made when its button is pressed. ``table``: the view has numbers of its own."""
-    files: list[File] = picture_files_of(figure.chart)
+    about = "For a colleague: texts, difference, agreement, stored knock-outs and settings on one page"
+    shared = bool(st.session_state.get("compare_scale", True))
+    files: dict[str, list[File]] = {
+        "One-page report": [
+            ("PDF", lambda: report_of(all_of, shared).pdf().data, "application/pdf", about),
+            ("HTML", lambda: report_of(all_of, shared).html(), "text/html", about),
+        ]
+    }
+    view = picture_files_of(figure.chart) + [("CSV", figure.csv, "text/csv", "The view's numbers")] * table
+    files |= {"View": view} if view else {}
     about = "Every number of the comparison in long form: words, words without partner, groups"
-    files.append(("CSV", lambda: comparison_csv(all_of), "text/csv", about))
-    if table:
-        files.append(("CSV of this view", figure.csv, "text/csv", "The numbers of the view above"))
+    files["Comparison"] = [("CSV", lambda: comparison_csv(all_of), "text/csv", about)]
     about = "The columns and the complete runs they show; opens again here and on the page Runs"
-    files.append(("JSON", lambda: comparison_json(all_of, level), "application/json", about))
+    files["Comparison"].append(("JSON", lambda: comparison_json(all_of, level), "application/json", about))
     words = "".join("".join(t.tokens.texts) + t.request.author for t in all_of.traces)
     file_buttons(files, "heed-compare-" + "-".join(t.id[:4] for t in all_of.traces), words)
+
+
+def report_of(all_of: MatchedColumns, shared: bool) -> ComparisonReport:
+    """The comparison as a report, with the knock-outs that are stored beside its runs."""
+    probes = [stored_records(t).get("probe") for t in all_of.traces]
+    words = [d.words for d in all_of.drawn]
+    return comparison_report(all_of.traces, words, all_of.agreed(), names=all_of.names, probes=probes, shared=shared)
 
 
 def comparison_json(all_of: MatchedColumns, level: str) -> bytes:
