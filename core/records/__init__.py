@@ -12,6 +12,7 @@ tests/core/test_store_serialise.py (every record) and by the tests of what makes
 
 from .attribution import ATTRIBUTIONS, Attribution
 from .comparison import STATUS, Agreement, Aligned, Comparison
+from .grid_records import AnswerGrid, AnswerVerdict, AnswerWord, CellState, GridAnswer
 from .head_weights import HeadWeights
 from .importance import Importance, Units
 from .probe import NextTokens, Probe
@@ -34,10 +35,15 @@ __all__ = [
     "TOP",
     "Agreement",
     "Aligned",
+    "AnswerGrid",
+    "AnswerVerdict",
+    "AnswerWord",
     "Answered",
     "Attribution",
+    "CellState",
     "Comparison",
     "Digest",
+    "GridAnswer",
     "HeadWeights",
     "Importance",
     "Instruction",
