@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import PromptError
-from ..records import Item
+from ..records import Instruction, Item
 from .item_files import ITEM_PARTS, item_from
 
 FileKind = Literal["csv", "jsonl", "ifeval"]
@@ -112,6 +112,16 @@ def guess_mapping(columns: Sequence[str]) -> dict[str, str]:
     if asked and found.get("answer", "").strip().lower() == "answer":
         found["reference"] = found.pop("answer")  # beside a question, a data set's answer is the reference
     return found | {column: column for column in columns if column.startswith(FACTOR)}
+
+
+def detected_instructions(item: Item) -> tuple[Instruction, ...]:
+    """Returns the instructions in the item's own text that an unambiguous pattern detects."""
+    from .quality.instructions import detect_instructions
+
+    texts = [t for name, t in item.segments.items() if name != "context"] or [item.prompt]
+    return tuple(
+        Instruction(r.id, r.kwargs, text=text[slice(*r.span)]) for text in texts for r in detect_instructions(text)
+    )
 
 
 def _text(data: str | bytes | Path) -> str:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+GRID_NOTE = "grid"
+"""The note that marks a study as a grid."""
+
 
 class Study:
     """A study on disk, opened by its plan, the path of a plan.json, its id (or the id's beginning), or its folder."""
@@ -345,6 +348,8 @@ class StudyInfo:
     folder: Path
     created: float
     status: Status = field(repr=False)
+    grid: bool = False
+    """Made on the page Grid."""
 
 
 def list_studies() -> list[StudyInfo]:
@@ -354,10 +359,9 @@ def list_studies() -> list[StudyInfo]:
         try:
             db = database.connect(folder / database.FILE)
             try:
-                created = float(database.get_note(db, "created") or 0)
-                found.append(
-                    StudyInfo(folder.name, database.get_note(db, "name") or "", folder, created, status_of(db))
-                )
+                created, grid = float(database.get_note(db, "created") or 0), bool(database.get_note(db, GRID_NOTE))
+                name = database.get_note(db, "name") or ""
+                found.append(StudyInfo(folder.name, name, folder, created, status_of(db), grid))
             finally:
                 db.close()
         except (HeedError, sqlite3.Error):

@@ -7,7 +7,8 @@ import pytest
 
 from core.errors import HeedError
 from core.records import Item
-from pages.parts.study.instruction_editor import detected_instructions, parse_settings, with_instructions
+from core.study.import_items import detected_instructions
+from pages.parts.study.instruction_editor import parse_settings, with_instructions
 from pages.parts.study.item_upload import hold_out_examples
 from pages.parts.study.segments_editor import with_segments
 from pages.parts.study.study_form import UploadedFile

@@ -16,7 +16,8 @@ import streamlit as st
 
 from core.errors import HeedError
 from core.records import Instruction, Item
-from core.study.quality.instructions import INSTRUCTIONS, check_kwargs, detect_instructions
+from core.study.import_items import detected_instructions
+from core.study.quality.instructions import INSTRUCTIONS, check_kwargs
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.study.kept_tables import edit_table
 from pages.parts.study.study_form import KEPT_FIELDS, field_key
@@ -73,14 +74,6 @@ def _table(_items: tuple[Item, ...], token: str) -> pd.DataFrame:
                 {"item": item.id, "kind": told.id, "settings": json.dumps(dict(told.kwargs)), "words": told.text}
             )
     return pd.DataFrame(rows, columns=EDITOR_COLUMNS)
-
-
-def detected_instructions(item: Item) -> tuple[Instruction, ...]:
-    """The instructions in the item's own text that an unambiguous pattern detects."""
-    texts = [t for name, t in item.segments.items() if name != "context"] or [item.prompt]
-    return tuple(
-        Instruction(r.id, r.kwargs, text=text[slice(*r.span)]) for text in texts for r in detect_instructions(text)
-    )
 
 
 def kind_words(ident: Any) -> str:
