@@ -20,6 +20,7 @@ LINKS = (
         (
             ("pages/explore.py", "Explore", ":material/visibility:"),
             ("pages/compare.py", "Compare", ":material/compare:"),
+            ("pages/grid.py", "Grid", ":material/grid_on:"),
             ("pages/trust.py", "Trust", ":material/fact_check:"),
         ),
     ),

@@ -22,7 +22,9 @@ def back_link(run: str) -> None:
     _, before, after = neighbour_runs([c for c, _ in kept["steps"]], cell)
     with st.container(horizontal=True, vertical_alignment="center", key="findings_way"):
         query = kept["query"] | {"cell": cell}
-        st.page_link("pages/findings.py", label="Back to Findings", icon=":material/arrow_back:", query_params=query)
+        page = kept.get("page", "findings")
+        label = f"Back to {page.capitalize()}"
+        st.page_link(f"pages/{page}.py", label=label, icon=":material/arrow_back:", query_params=query)
         runs = dict(kept["steps"])
         for label, icon, other in (
             ("Previous run", ":material/chevron_left:", before),

@@ -77,7 +77,7 @@ def _known() -> dict[str, str]:
 
 def _label(known: Any) -> str:
     status = known.status
-    return f"{known.name} · {status.done:,} of {status.total:,} runs"
+    return f"{'Grid: ' * known.grid}{known.name} · {status.done:,} of {status.total:,} runs"
 
 
 def _upload() -> None:

@@ -38,7 +38,8 @@ def study_page() -> None:
         "together?"
     )
     study_form.prepare_study_form()
-    known = list_studies()
+    asked = st.query_params.get("study")
+    known = [k for k in list_studies() if not k.grid or k.id == asked]  # grids are listed on their own page
     _open(known)
     view = _switch(known)
     try:
