@@ -18,9 +18,6 @@ from pages.parts.grid.grid_form import grid_form
 from pages.parts.grid.grid_view import grid_view
 from pages.parts.markdown_escape import escape_markdown
 
-LISTED = 8
-"""Earlier grids listed until all are asked for."""
-
 
 def grid_page() -> None:
     """Draws the page Grid."""
@@ -40,12 +37,10 @@ def grid_page() -> None:
             st.error(escape_markdown(str(error)), icon=":material/error:")
     earlier = [k for k in known if k.id != shown]
     if earlier:
-        st.caption("**Earlier grids**")
-    for k in earlier if st.session_state.get("grid_all") else earlier[:LISTED]:
-        label = escape_markdown(f"{k.name} · {k.status.done:,} of {k.status.total:,} answers")
-        st.page_link("pages/grid.py", label=label, icon=":material/grid_on:", query_params={"grid": k.id})
-    if len(earlier) > LISTED:
-        st.toggle(f"All {len(earlier):,}", key="grid_all")
+        with st.expander(f"Earlier grids: {len(earlier):,}", icon=":material/history:", expanded=not shown):
+            for k in earlier:
+                label = escape_markdown(f"{k.name} · {k.status.done:,} of {k.status.total:,} answers")
+                st.page_link("pages/grid.py", label=label, query_params={"grid": k.id})
 
 
 def _shown(known: Sequence[StudyInfo]) -> str:
