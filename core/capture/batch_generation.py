@@ -33,7 +33,7 @@ from ..text.rendered_prompt import RenderedPrompt
 from .decode import Written, check_length, end_ids
 from .gather import Gather
 from .run_model import capture, capture_errors, check_model, make_trace
-from .token_scores import Scores, score_logits
+from .token_scores import SCORE_NAMES, Scores, score_logits
 
 CLOSE = 1e-4
 """In nats: the order of two tokens closer than this may differ between a batch and a single run."""
@@ -143,8 +143,7 @@ class _Raw(LogitsProcessor):
         self._held = None
 
     def of(self, row: int, steps: int) -> Scores:
-        names = ("logprobs", "entropy", "ids", "top")
-        return Scores(*(np.stack([getattr(p, n)[row] for p in self._parts[:steps]]) for n in names))
+        return Scores(*(np.stack([getattr(p, n)[row] for p in self._parts[:steps]]) for n in SCORE_NAMES))
 
 
 class _Pace(StoppingCriteria):

@@ -110,6 +110,7 @@ def make_trace(
         mass=gather.mass(model.ref.attention_layers, steps),
         finish=written.finish,
         rows=gather.rows(steps),
+        ranks=written.scores.ranks,
         norms=gather.norms(model.ref.attention_layers, steps),
         rendered=prompt.text,
         notes=tuple(dict.fromkeys(notes)),

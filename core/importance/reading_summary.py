@@ -112,7 +112,7 @@ def reading_sentence(importance: Importance, rows: np.ndarray, what: str, author
         return f"{begin}, no word stands out: none of your words got {STANDS_OUT} times its uniform share."
     if importance.unit == "share":
         parts = [f"“{r.label}” with {short_percent(r.share)} ({r.multiple:.1f} × uniform)" for r in found]
-        tail = f" of its {share_noun(importance.method)}"
+        tail = f" of its {share_noun(importance.method)}{heads_text(importance)}"
         if importance.parameters.get("sink") == "drop":
             tail += f" outside the {sinks_word(importance)}"
     elif importance.unit == "nats":
@@ -126,6 +126,18 @@ def reading_sentence(importance: Importance, rows: np.ndarray, what: str, author
         tail += ", punctuation aside"
     most = "read most" if importance.unit == "share" else "gave the highest scores to"
     return f"{begin}, {'the reading model' if author else 'the model'} {most} {and_list(parts)}{tail}."
+
+
+def heads_text(importance: Importance) -> str:
+    """Returns which layers and heads were picked, e.g. " in layer 5, head 2"; "" where none were."""
+    parts = []
+    for name in ("layer", "head"):
+        picked = importance.parameters.get(f"{name}s")
+        if picked is not None and len(picked):
+            named = and_list([str(n) for n in picked]) if len(picked) <= AT_MOST else f"{len(picked)}"
+            plural = "s" if len(picked) > 1 else ""
+            parts.append(f"{named} {name}s" if len(picked) > AT_MOST else f"{name}{plural} {named}")
+    return f" in {', '.join(parts)}" if parts else ""
 
 
 def short_percent(share: float) -> str:

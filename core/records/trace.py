@@ -181,6 +181,9 @@ class Trace:
     """float16 [attention layer, head, key] length of what a head would write for a key that it gave all its attention
     (core/models/value_norms.py); NaN where a layer has fewer heads; no keys where it is not known for this model, None
     where the run was made before 0.5.0 or does not keep heads."""
+    ranks: np.ndarray | None = field(default=None, metadata={"added": "0.6.0"})
+    """int32 [T] place of each output token among all by probability, 1 for the likeliest; None where the run was made
+    before 0.6.0."""
     rendered: str = ""
     """The prompt as the model read it, markup included."""
     notes: tuple[str, ...] = ()
@@ -214,6 +217,9 @@ class Trace:
         check_shape(
             "mass", self.mass.shape[:1] + self.mass.shape[2:], (len(self.model.attention_layers), t, len(self.groups))
         )
+        if self.ranks is not None:
+            set_fields(self, ranks=frozen_array(self.ranks, np.int32, 1, "ranks"))
+            check_shape("ranks", self.ranks.shape, (t,))
         if self.norms is not None:
             set_fields(self, norms=frozen_array(self.norms, np.float16, 3, "norms"))
             keys = max(len(self.tokens) - 1, 0) if self.norms.shape[2] else 0

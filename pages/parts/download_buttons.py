@@ -27,7 +27,7 @@ def run_downloads(trace: Trace, words: Importance, chosen: Choices, figure: View
     state = st.session_state
     picked = state.get("reader:selection") if state.get("reader:version") else None
     files = {"Shaded texts": shaded_text_files(words, picked, said, chosen.strength)}
-    if figure.chart is not None:
+    if figure.numbers or figure.chart is not None:
         numbers = ("CSV", figure.csv, "text/csv", "Every number of the view above, with its settings")
         files["Chart"] = [*picture_files_of(figure.chart), numbers]
     about_json = "The whole run; opens again on the page Runs"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -34,6 +33,7 @@ from pages.parts.views.chart_view import own_views
 from pages.parts.views.contrast_view import contrast_view
 from pages.parts.views.heads_view import heads_view
 from pages.parts.views.heatmap_view import heatmap_view
+from pages.parts.views.likelihood_view import likelihood_strip, likelihood_view
 from pages.parts.views.steps_view import steps_view
 from pages.parts.views.table_view import table_view
 from pages.parts.views.view_figure import ViewFigure
@@ -44,6 +44,7 @@ RUN_VIEWS: dict[str, tuple[str, Callable[..., ViewFigure] | None, tuple[str, ...
     "over": ("Over the answer", steps_view, ("method",)),
     "heads": ("Layers and heads", heads_view, ("level",)),
     "table": ("Table", table_view, CONTROLS),
+    "likelihood": ("How likely", likelihood_view, ()),
     "contrast": ("This word or that", contrast_view, ("level",)),
     "whatif": ("What if", None, CONTROLS),
 }
@@ -94,6 +95,8 @@ def _whole(trace: Trace, present: bool) -> None:
     guess_first.guess_result(trace, chosen)
     if present:
         return
+    if trace.request.scored and not _open("likelihood"):
+        likelihood_strip(trace)
     draw = _controls(trace)
     write_explore_address(trace, chosen, picked.whole)
     if draw is None:
@@ -101,7 +104,7 @@ def _whole(trace: Trace, present: bool) -> None:
         figure = ViewFigure(None, lambda: "")
     else:
         figure = draw(trace, words, chosen, picked)
-        if not _open("contrast"):  # which has a method of its own
+        if not _open("contrast") and not _open("likelihood"):  # the one has its own method, the other none
             show_verdict(verdict(load_league(trace.request.model.fingerprint), chosen.method))
             st.caption(caveat(words.unit))
         if chosen.method == SURROGATE:
@@ -159,8 +162,6 @@ def _about_run(trace: Trace) -> None:
             width="content",
         )
         copy_link()
-    if trace.request.scored and len(trace.answer_steps):
-        st.caption(_score(trace))
     notes = [escape_markdown(note) for note in trace.notes]
     if any(s.origin == "template" for s in trace.tokens.sources):
         notes.append("See **What the model read** below.")
@@ -168,17 +169,6 @@ def _about_run(trace: Trace) -> None:
         notes.append("The answer was cut off: raise New tokens in Settings to let it end.")
     if notes:
         st.caption(":material/info: " + " ".join(notes))
-
-
-def _score(trace: Trace) -> str:
-    """How likely a given answer is to this model: the sum, the mean and what they make of perplexity."""
-    logprobs = trace.logprobs[trace.answer_steps].astype(float)
-    mean = float(logprobs.mean())
-    total, each = (f"{value:,.2f}".replace("-", "−") for value in (logprobs.sum(), mean))
-    return (
-        f"How likely this answer is to {escape_markdown(trace.model.label)}: log-probability **{total}** nats over "
-        f"{len(logprobs)} tokens, **{each}** a token, perplexity **{math.exp(min(-mean, 300)):,.2f}**."
-    )
 
 
 def _edited(trace: Trace) -> dict[str, str]:

@@ -52,6 +52,7 @@ def test_a_batch_is_what_single_runs_are(models, family, keep):
         np.testing.assert_allclose(batched.logprobs, alone.logprobs, atol=1e-4)
         np.testing.assert_allclose(batched.entropy, alone.entropy, atol=1e-4)
         np.testing.assert_array_equal(batched.alternative_ids[:, 0], alone.alternative_ids[:, 0])
+        np.testing.assert_array_equal(batched.ranks, alone.ranks)
         np.testing.assert_allclose(batched.mass, alone.mass, atol=1e-5)
         assert (alone.norms is None) == (batched.norms is None) == (keep == "reduced")
         if keep == "all":

@@ -59,6 +59,18 @@ def test_a_run_says_what_a_plain_forward_pass_says(llama):
     assert np.allclose(trace.alternative_logprobs, rows.topk(5).values, atol=1e-4)
     assert np.array_equal(trace.token_ids[p:], rows.argmax(1)), "greedy, and no penalty or sampling is inherited"
     assert trace.alternative_ids[:, 0].tolist() == trace.token_ids[p:].tolist()
+    assert trace.ranks.tolist() == [1] * t
+
+
+def test_ranks_of_a_given_answer_are_those_of_a_plain_forward_pass(llama):
+    trace = run(llama, PROMPT, answer=" a likely or unlikely answer")
+    ids = torch.tensor([trace.token_ids.tolist()])
+    with torch.no_grad():
+        logits = llama.hf(ids).logits[0].float()
+    p = trace.prompt_length
+    order = logits[p - 1 : -1].argsort(-1, descending=True)
+    places = (order == ids[0, p:, None]).nonzero()[:, 1] + 1
+    assert trace.ranks.tolist() == places.tolist() and max(trace.ranks) > 5
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma2", "gpt_oss", "mistral", "lfm2", "bloom"])

@@ -275,3 +275,27 @@ def test_a_picked_sink_is_not_said_to_be_read_about_evenly():
     )
     kept = replace(sunk, parameters={**words.parameters, "sink": "keep"})
     assert "is a sink" not in summary_sentence(trace, kept, picked)
+
+
+def test_a_click_on_a_head_reads_it_everywhere_and_goes_back(visit, keep):
+    app = visit(run=keep(made_up.run()))
+    whole = sentence(app)
+    app = fine(app.segmented_control(key="chart").set_value("heads").run())
+    for name, value in {"method": "picked-heads", "layers": [1], "heads": [2], "method_before": "max-heads"}.items():
+        app.session_state[name] = value
+    app = fine(app.run())
+    assert "in layer 1, head 2" in sentence(app)
+    assert app.button(key="heads_back").label.startswith("Back to ")
+    app.session_state["method_before"] = "mean-attention"
+    app = fine(app.run())
+    app = fine(app.button(key="heads_back").click().run())
+    assert sentence(app) == whole
+
+
+def test_every_run_says_how_likely_its_tokens_were(visit, keep):
+    app = fine(visit(run=keep(made_up.run())))
+    assert "perplexity" not in texts(app)
+    app = fine(app.segmented_control(key="chart").set_value("likelihood").run())
+    assert "perplexity" in texts(app) and "before temperature" in texts(app)
+    app = fine(visit(run=keep(made_up.given())))
+    assert "How likely this answer is to" in texts(app)

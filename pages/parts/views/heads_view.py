@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import streamlit as st
 
 from core import store
 from core.charts.layer_head_map import layers_heads_chart
 from core.charts.text_labels import visible_label
-from core.importance import METHODS, answer_mean, read_by_head
+from core.importance import METHODS, answer_mean, keeps_heads, read_by_head
 from core.importance.reading_summary import own_columns
 from core.records import Importance, Trace
 from pages.parts.reading_controls import Choices
+from pages.parts.run_cache import first_picture, readable_methods
 from pages.parts.text_selection import PickedWords
 from pages.parts.views.view_figure import ViewFigure, csv_head, draw_chart
 
+KEY = "heads_map"
+CLICK = "Click a cell to read that head alone, in the texts, the sentence and every other view."
 NAMED = 4
 """Most words that the title names."""
 
@@ -40,11 +45,16 @@ def heads_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedW
         f"read while {act} {visible_label(picked.name, 60)} · share of all attention · run {trace.id[:8]}",
     ]
     chart = layers_heads_chart(values, even, what=what, caption=lines)
-    draw_chart(chart, "layers")
+    draw_chart(layers_heads_chart(values, even, what=what, caption=lines, select="head"), KEY, **_clicks(trace))
     st.caption(
         "Every cell is one head: the share of its attention that fell on these words, mean over the picked steps. "
-        "Method and sink above do not change this view." + _reading(chosen)
+        + (CLICK if keeps_heads(trace) else "")
+        + _reading(chosen)
     )
+    before = st.session_state.get("method_before", first_picture(trace))
+    if METHODS[chosen.method].picks and before in readable_methods(trace):
+        label = f"Back to {METHODS[before].label}"
+        st.button(label, icon=":material/undo:", key="heads_back", on_click=_back, args=(before,))
 
     def csv() -> str:
         facts = {
@@ -57,6 +67,28 @@ def heads_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedW
         return store.tidy_csv(facts, ("layer", "head", "share", "uniform", "multiple"), rows)
 
     return ViewFigure(chart, csv)
+
+
+def _clicks(trace: Trace) -> dict[str, Any]:
+    """Keyword arguments with which a click on a cell reads that head everywhere on the page."""
+    if not keeps_heads(trace):
+        return {}
+
+    def clicked() -> None:
+        state = st.session_state
+        cells = state[KEY]["selection"].get("head") or []
+        if not cells:
+            return
+        if not METHODS[state.method].picks:
+            state.method_before = state.method
+        state.method = "picked-heads"
+        state.layers, state.heads = [int(cells[0]["layer"])], [int(cells[0]["head"])]
+
+    return {"on_select": clicked, "selection_mode": "head"}
+
+
+def _back(method: str) -> None:
+    st.session_state.method = method
 
 
 def _reading(chosen: Choices) -> str:
@@ -73,11 +105,12 @@ def _wanted(trace: Trace, words: Importance, picked: PickedWords) -> list[int]:
     own = own_columns(words)
     options = own if len(own) else np.arange(len(words.columns))
     clicked = picked.columns
+    asked = picked.name if clicked is None else tuple(clicked.tolist())
     if clicked is None or not len(clicked):
         values = answer_mean(words, picked.rows)[0] if len(picked.rows) else np.zeros(len(words.columns))
         clicked = options[np.argsort(-values[options], kind="stable")][:1]
     state = st.session_state
-    source = (trace.id, words.columns.granularity, tuple(clicked.tolist()))
+    source = (trace.id, words.columns.granularity, asked)
     if state.get("heads_source") != source or "read_words" not in state:
         state["read_words"] = [int(c) for c in clicked if c in options]
         state.heads_source = source

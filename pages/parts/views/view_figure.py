@@ -21,6 +21,8 @@ class ViewFigure:
     chart: Any
     csv: Callable[[], str]
     """Returns exactly the numbers that the view shows."""
+    numbers: bool = False
+    """There are numbers to download though there is no chart."""
     heat: bool = False
     """The chart is the heatmap, which the HTML page draws by itself."""
 
