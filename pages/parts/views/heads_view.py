@@ -45,7 +45,7 @@ def heads_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedW
         f"read while {act} {visible_label(picked.name, 60)} · share of all attention · run {trace.id[:8]}",
     ]
     chart = layers_heads_chart(values, even, what=what, caption=lines)
-    draw_chart(layers_heads_chart(values, even, what=what, caption=lines, select="head"), KEY, **_clicks(trace))
+    draw_chart(layers_heads_chart(values, even, what=what, caption=lines, select="cell"), KEY, **_clicks(trace))
     st.caption(
         "Every cell is one head: the share of its attention that fell on these words, mean over the picked steps. "
         + (CLICK if keeps_heads(trace) else "")
@@ -76,7 +76,7 @@ def _clicks(trace: Trace) -> dict[str, Any]:
 
     def clicked() -> None:
         state = st.session_state
-        cells = state[KEY]["selection"].get("head") or []
+        cells = state[KEY]["selection"].get("cell") or []
         if not cells:
             return
         if not METHODS[state.method].picks:
@@ -84,7 +84,7 @@ def _clicks(trace: Trace) -> dict[str, Any]:
         state.method = "picked-heads"
         state.layers, state.heads = [int(cells[0]["layer"])], [int(cells[0]["head"])]
 
-    return {"on_select": clicked, "selection_mode": "head"}
+    return {"on_select": clicked, "selection_mode": "cell"}
 
 
 def _back(method: str) -> None:
