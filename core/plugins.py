@@ -15,12 +15,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from importlib import metadata, util
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from .errors import error_reason
+from .errors import PromptError, error_reason
 from .settings import home_path
 
 LOG = logging.getLogger("heed")
@@ -72,15 +73,45 @@ def _found() -> Iterator[tuple[str, Callable[[], Callable[[Any], None]]]]:
 
 
 def _register_of(path: Path) -> Callable[[Any], None]:
+    module = _module_of(path)
+    if not callable(getattr(module, "register", None)):
+        raise AttributeError("it has no function register(heed)")
+    register: Callable[[Any], None] = module.register
+    return register
+
+
+def _module_of(path: Path) -> ModuleType:
     name = f"heed_plugin_{path.stem}"
     spec = util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError("it cannot be imported")
     module = sys.modules[name] = util.module_from_spec(spec)  # dataclasses look their module up
     spec.loader.exec_module(module)
-    if not callable(getattr(module, "register", None)):
-        raise AttributeError("it has no function register(heed)")
-    return module.register
+    return module
+
+
+def plugin_file(name: str, function: str) -> Callable[..., Any]:
+    """Returns a function of the file ``name`` below HEED_HOME/plugins. Raises PromptError where there is none."""
+    path = home_path() / "plugins" / name
+    if not plugins_enabled():
+        raise PromptError("Python files are switched off: whoever runs Heed starts it with HEED_PLUGINS=1")
+    if not path.is_file():
+        raise PromptError(f"There is no file {path}: put it there, with a function {function}(answered).")
+    with _lock:
+        return _function_of(path, function, path.stat().st_mtime_ns)
+
+
+@lru_cache(64)
+def _function_of(path: Path, function: str, _: int) -> Callable[..., Any]:
+    try:
+        module = _module_of(path)
+    except Exception as error:
+        LOG.warning("The file %s failed.", path, exc_info=error)
+        raise PromptError(f"{path.name} cannot be loaded ({error_reason(error)}): mend it.") from error
+    if not callable(getattr(module, function, None)):
+        raise PromptError(f"{path.name} has no function {function}(answered): write one that gives True or False.")
+    found: Callable[..., Any] = getattr(module, function)
+    return found
 
 
 def _run(name: str, register: Callable[[], Callable[[Any], None]]) -> str:

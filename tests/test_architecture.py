@@ -35,11 +35,11 @@ BELOW = {
     "charts": {"comparing", "importance", "records", "text", "version"},
     "store": {"errors", "records", "settings", "text"},
     "runs": {"capture", "checks", "errors", "models", "progress", "records", "store"},
-    "study/quality": {"errors", "models", "processes", "progress", "records", "settings", "text"},
+    "study/quality": {"errors", "models", "plugins", "processes", "progress", "records", "settings", "text"},
     "study/statistics": {"checks", "errors", "progress"},
     "study": {
         *("capture", "checks", "errors", "importance", "models", "plugins", "probe", "processes", "progress"),
-        *("records", "settings", "store", "study/quality", "study/statistics", "text", "trust"),
+        *("records", "settings", "store", "study/quality", "study/statistics", "text", "trust", "version"),
     },
     "study/findings": {
         *("charts", "errors", "importance", "progress", "records", "study", "study/quality", "study/statistics"),

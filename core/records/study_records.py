@@ -48,6 +48,8 @@ class Item:
     """A given answer: the run scores it."""
     rating: float | None = None
     """A human rating that came with the item."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """{column: number} of scores that came with the given answer: ``passed:NAME`` (0 or 1) and ``score:NAME``."""
 
     def __post_init__(self) -> None:
         set_fields(self, reference=tuple(self.reference), instructions=tuple(self.instructions))
@@ -74,6 +76,8 @@ class Answered:
     task: str = ""
     texts: tuple[str, ...] = ()
     """[A] the answer's tokens as text."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """Those of its Item."""
 
 
 @dataclass(frozen=True, eq=False)

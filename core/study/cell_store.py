@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,9 @@ from ..records import Answered, Digest, Instruction, Item, MessageSpan, Request
 from ..store.serialise import from_plain, to_plain
 from . import database, table_rows
 from .digest import pack_digest, unpack_digest
-from .quality.metrics import METRICS
+from .plan_store import own_metrics_of
+from .quality.metrics import get_metric, metric_columns
+from .quality.own_metric import OwnMetric
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def write_cell(
 
     ``place`` is its row in ``cells``; ``facts``: error, seconds, near_ties, prompt_tokens, output_tokens.
     """
-    row, told = cell_rows(place, item, kept, facts, _rating(db, place["cell"], item))
+    row, told = cell_rows(place, item, kept, facts, _rating(db, place["cell"], item), own_metrics_of(db))
     plain = json.dumps(to_plain(kept.request)[0])
     blob = None if kept.digest is None else pack_digest(kept.digest)
     with database.transaction(db):
@@ -69,14 +71,19 @@ def fail_cell(db: sqlite3.Connection, place: Mapping[str, Any], why: str) -> Non
 
 
 def cell_rows(
-    place: Mapping[str, Any], item: Item, kept: KeptCell, facts: Mapping[str, Any], rating: float | None
+    place: Mapping[str, Any],
+    item: Item,
+    kept: KeptCell,
+    facts: Mapping[str, Any],
+    rating: float | None,
+    own: Iterable[OwnMetric] = (),
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Returns (row of ``runs``, rows of ``instructions``) of a cell."""
     row = _place(place) | dict(facts) | {"run": kept.request.id, "why": "{}", "answer": "", "finished": time.time()}
     if kept.digest is None:
         return row, []
     record = cell_record(item, kept, rating)
-    found, why = table_rows.run_values(record, kept.digest, kept.effects)
+    found, why = table_rows.run_values(record, kept.digest, kept.effects, own)
     row |= {"finish": kept.digest.finish, "truncated": int(kept.digest.truncated), "answer": kept.digest.answer}
     row |= found | {"why": json.dumps(why)}
     if kept.digest.learned:
@@ -124,8 +131,16 @@ def _rows_anew(
     """Returns the rows of a cell computed anew; facts, and metrics that are computed later, stay as in ``old``."""
     names = ("error", "seconds", "near_ties", "prompt_tokens", "output_tokens")
     facts = {name: old[name] for name in names}
-    row, told = cell_rows(place, item, kept, facts, _rating(db, place["cell"], item))
-    return row | {name: old[name] for name, metric in METRICS.items() if metric.late and name in set(old.keys())}, told
+    row, told = cell_rows(place, item, kept, facts, _rating(db, place["cell"], item), own_metrics_of(db))
+    late = {name: old[name] for name in metric_columns(old.keys()) if is_late(name)}
+    why = {name: said for name, said in json.loads(old["why"] or "{}").items() if name in late}
+    return row | late | {"why": json.dumps(json.loads(row["why"]) | why)}, told
+
+
+def is_late(column: str) -> bool:
+    """Returns whether a metric's values are stored after the runs, and not computed with them."""
+    metric = get_metric(column)
+    return metric is not None and metric.late
 
 
 def read_cell(db: sqlite3.Connection, cell: str) -> KeptCell | None:

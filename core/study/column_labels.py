@@ -13,7 +13,7 @@ from ..importance.methods import METHODS
 from ..models.catalogue import CATALOGUE
 from .features import feature_columns, get_feature, method_of
 from .prompt_structures import OWN_PREFIX, STRUCTURES
-from .quality.metrics import EVIDENCE_KINDS, METRICS
+from .quality.metrics import EVIDENCE_KINDS, get_metric, metric_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,16 +68,18 @@ def strata_labels(forest: pd.DataFrame) -> list[tuple[str, str, str]]:
 
 def column_label(name: str) -> str:
     """Returns a metric or a feature in words."""
-    if name in METRICS:
-        return METRICS[name].label
+    metric = get_metric(name)
+    if metric is not None:
+        return metric.label
     feature = get_feature(name)
     return feature.label if feature is not None else name
 
 
 def column_description(name: str) -> str:
     """Returns one sentence on what a metric or a feature is; empty for an unknown column."""
-    if name in METRICS:
-        return METRICS[name].about
+    metric = get_metric(name)
+    if metric is not None:
+        return metric.about
     found = get_feature(name)
     if found is not None:
         return f"{found.definition} Unit: {found.unit}. Source: {found.source}."
@@ -86,13 +88,14 @@ def column_description(name: str) -> str:
 
 def is_binary(name: str) -> bool:
     """Returns whether a metric is only 0 or 1."""
-    return name in METRICS and METRICS[name].binary
+    metric = get_metric(name)
+    return metric is not None and metric.binary
 
 
 def metrics_of(columns: Iterable[str]) -> list[str]:
     """Returns the metrics among ``columns``, outcomes first."""
-    have = set(columns)
-    return [m for kind in EVIDENCE_KINDS for m in METRICS if METRICS[m].kind == kind and m in have]
+    have = {name: get_metric(name) for name in metric_columns(columns)}
+    return [name for kind in EVIDENCE_KINDS for name, metric in have.items() if metric and metric.kind == kind]
 
 
 def features_of(columns: Iterable[str], group: str = "") -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..errors import PromptError
 from ..records import Instruction, Item
+from .quality.own_columns import PASSED, SCORED
 
 TASKS = (
     "fact",
@@ -78,6 +79,7 @@ def item_to(item: Item) -> dict[str, Any]:
         "factors": dict(item.factors),
         "answer": item.answer,
         "rating": item.rating,
+        "scores": dict(item.scores),
     }
     return {name: value for name, value in plain.items() if value not in ("", None, [], {})}
 
@@ -104,6 +106,7 @@ def item_from(plain: Any, task: str = "own") -> Item:
         factors=_texts(plain, "factors"),
         answer=_text(plain, "answer") or None,
         rating=_rating(plain.get("rating")),
+        scores=_scores(plain.get("scores")),
     )
 
 
@@ -170,6 +173,15 @@ def _rating(value: Any) -> float | None:
     if number != number or number in (float("inf"), float("-inf")) or isinstance(value, bool):
         raise PromptError(f"rating must be a number, not {_short(value)}.")
     return number
+
+
+def _scores(value: Any) -> dict[str, float]:
+    """Returns the scores of an item, with the columns that they become."""
+    told = value or {}
+    if not isinstance(told, Mapping) or not all(str(k).startswith((PASSED, SCORED)) for k in told):
+        raise PromptError(f"scores must be an object of {PASSED}NAME or {SCORED}NAME with numbers, not {_short(told)}.")
+    found = {str(name): _rating(number) for name, number in told.items()}
+    return {name: number for name, number in found.items() if number is not None}
 
 
 def _short(value: Any) -> str:

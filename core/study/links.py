@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from .features import get_feature
 from .quality.instructions import INSTRUCTIONS
-from .quality.metrics import MEASURES, METRICS
+from .quality.metrics import MEASURES, get_metric
 
 FACTS = {"output_tokens": "length", "strict": "instructions", "loose": "instructions"}
 """{column that is neither metric nor feature: what it measures}, of the tables of runs and of instructions."""
@@ -37,7 +37,8 @@ def link_reason(feature: str, metric: str, ids: Sequence[str] = ()) -> str:
 
 def _declared(column: str) -> tuple[str, Mapping[str, str]]:
     """Returns (what a column measures, {what others measure: why it goes with them})."""
-    if column in METRICS:
-        return METRICS[column].measures, METRICS[column].linked
+    metric = get_metric(column)
+    if metric is not None:
+        return metric.measures, metric.linked
     feature = get_feature(column)
     return FACTS.get(column, ""), feature.linked if feature is not None else {}

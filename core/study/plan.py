@@ -23,6 +23,7 @@ from ..records.arrays import set_fields
 from . import item_files as suites
 from .item_files import TASKS, Example, example_from, item_from, item_to
 from .prompt_structures import check_template, get_structure
+from .quality.own_metric import OwnMetric, checked_own_metrics
 
 MOST_PRIMARY = 3
 """Most pairs that may be named primary."""
@@ -63,6 +64,8 @@ class Plan:
     """The user's own structures, {NAME: template}."""
     examples: Mapping[str, tuple[Example, ...]] = field(default_factory=dict)
     """Held-out examples of uploaded tasks."""
+    metrics: tuple[OwnMetric, ...] = ()
+    """Own checks and judges, computed for every run; or mappings with their fields."""
 
     def __post_init__(self) -> None:
         lists: dict[str, Any] = {name: tuple(dict.fromkeys(check_texts(name, getattr(self, name)))) for name in _LISTS}
@@ -79,6 +82,7 @@ class Plan:
             primary=pairs,
             templates=dict(self.templates),
             examples={task: tuple(shown) for task, shown in self.examples.items()},
+            metrics=checked_own_metrics(self.metrics),
             **lists,
         )
         self._check()
@@ -184,6 +188,9 @@ class Plan:
             task: [{"context": e.context, "question": e.question, "answer": e.answer} for e in shown]
             for task, shown in self.examples.items()
         }
+        del found["metrics"]
+        if self.metrics:  # a plan without own metrics keeps the bytes, and so the id, that it had before there were any
+            found["metrics"] = [metric.plain() for metric in self.metrics]
         return found
 
     def to_json(self) -> str:

@@ -7,15 +7,19 @@ cells and keeps the rest. Guarded by tests/core/test_study_run.py.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
+from functools import lru_cache
 
 from ..errors import StoreError
 from . import database
 from .plan import Plan
 from .plan_cells import plan_cells_of
+from .quality.own_metric import OwnMetric, own_metric_from
 
 
 def freeze_plan(plan: Plan) -> Plan:
@@ -45,6 +49,8 @@ def put_plan(db: sqlite3.Connection, plan: Plan) -> None:
             database.put_note(db, "date", date.today().isoformat())
             database.put_note(db, "created", str(time.time()))
         database.put_note(db, "name", plan.name)
+        _forget_changed(db, set(own_metrics_of(db)) - set(plan.metrics))
+        database.put_note(db, OWN_METRICS, json.dumps([metric.plain() for metric in plan.metrics]))
 
 
 def given_plan(db: sqlite3.Connection) -> Plan:
@@ -55,6 +61,31 @@ def given_plan(db: sqlite3.Connection) -> Plan:
 def frozen_plan(db: sqlite3.Connection) -> Plan:
     """Returns the last plan with its items written out. Raises StoreError where there is none."""
     return Plan.from_json(_last(db)["frozen"])
+
+
+OWN_METRICS = "own metrics"
+"""The note that holds the own metrics of the last plan, which every cell asks for: the plan itself may be long."""
+
+
+def own_metrics_of(db: sqlite3.Connection) -> tuple[OwnMetric, ...]:
+    """Returns the own metrics of the last plan, checks and judges."""
+    return _parsed(database.get_note(db, OWN_METRICS) or "[]")
+
+
+def _forget_changed(db: sqlite3.Connection, gone: Iterable[OwnMetric]) -> None:
+    """Empties the columns of metrics that the new plan does not have, or defines in another way."""
+    for column in (metric.column for metric in gone):
+        database.add_columns(db, [column])
+        db.execute(f"UPDATE runs SET {database.quote_column(column)} = NULL")
+        for row in db.execute("SELECT cell, why FROM runs WHERE instr(why, ?)", [json.dumps(column)]).fetchall():
+            why = json.loads(row["why"])
+            why.pop(column, None)
+            db.execute("UPDATE runs SET why = ? WHERE cell = ?", [json.dumps(why), row["cell"]])
+
+
+@lru_cache(32)
+def _parsed(text: str) -> tuple[OwnMetric, ...]:
+    return tuple(own_metric_from(one) for one in json.loads(text))
 
 
 def study_date(db: sqlite3.Connection) -> str:

@@ -17,6 +17,7 @@ from ..importance.methods import default_study_methods
 from ..records import Digest, Item
 from . import cell_store, database
 from .features import feature_columns, head_entropies, head_features
+from .plan_store import own_metrics_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,9 @@ def runs_table_of(db: sqlite3.Connection, items: Mapping[str, Item], methods: Se
 
     from .quality import METRICS
 
-    names = [*METRICS, *feature_columns([*default_study_methods(), *methods])]
+    brought = dict.fromkeys(name for item in items.values() for name in item.scores)
+    own = [metric.column for metric in own_metrics_of(db)]
+    names = [*METRICS, *own, *brought, *feature_columns([*default_study_methods(), *methods])]
     have = "(state IN ('done', 'failed') OR error = '')"  # an answer stands until its longer one is there
     sql = f"SELECT runs.* FROM runs JOIN cells USING (cell) WHERE wanted AND {have} ORDER BY number"
     found = pd.DataFrame(database.query_rows(db, sql))

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from ..errors import error_reason
 from ..records import Answered, Digest, Instruction, Item, Request
 from .database import sql_number
 from .features import digest_features, effect_features, feature_columns, span_features
+from .quality.metric_value import MetricValue
+from .quality.own_metric import JUDGE, OwnMetric, own_value
 
 LOG = logging.getLogger("heed")
 Values = dict[str, float | None]
@@ -40,22 +43,29 @@ def answered_of_digest(
         rating=rating,
         task=item.task,
         texts=tuple(digest.texts[first + int(s)] for s in steps),
+        scores=item.scores,
     )
 
 
-def run_values(record: Answered, digest: Digest, effects: Mapping[str, float]) -> tuple[Values, dict[str, str]]:
-    """Returns ({column: value or None}, {metric: why it is undefined}) of one run, for every feature and metric."""
+def run_values(
+    record: Answered, digest: Digest, effects: Mapping[str, float], own: Iterable[OwnMetric] = ()
+) -> tuple[Values, dict[str, str]]:
+    """Returns ({column: value or None}, {metric: why it is undefined}) of one run, for every feature and metric.
+
+    ``own``: the metrics of its plan; a judge's scores are asked for later, as relevance is.
+    """
     found: Values = dict.fromkeys(feature_columns(digest.methods))
     why: dict[str, str] = {}
     for features in (lambda: digest_features(digest), lambda: effect_features(effects, len(digest.answer_steps))):
         _fill(found, why, "features", features)
-    from .quality import METRICS, score_answered
+    from .quality import METRICS
 
-    for name, metric in METRICS.items():
-        if metric.late:  # ``Study.score`` fills them in
-            continue
+    asked = {name: partial(_scored, record, name) for name, metric in METRICS.items() if not metric.late}
+    asked |= {m.column: partial(own_value, m, record) for m in own if m.kind != JUDGE}
+    found |= record.scores
+    for name, ask in asked.items():  # ``Study.score`` fills in the late ones
         try:
-            value = score_answered(record, [name])[name]
+            value = ask()
             found[name], said = value.value, value.why
         except Exception as error:
             LOG.warning("The metric %s failed.", name, exc_info=error)
@@ -63,6 +73,12 @@ def run_values(record: Answered, digest: Digest, effects: Mapping[str, float]) -
         if found[name] is None:
             why[name] = said
     return {name: sql_number(value) for name, value in found.items()}, why
+
+
+def _scored(record: Answered, name: str) -> MetricValue:
+    from .quality import score_answered
+
+    return score_answered(record, [name])[name]
 
 
 def _fill(found: Values, why: dict[str, str], name: str, make: Callable[[], Mapping[str, float]]) -> None:

@@ -226,9 +226,9 @@ def _about(table: pd.DataFrame) -> dict[str, ValueDescription]:
     """Returns {column: label, unit, kind} of all metrics and features that ``table`` has."""
     from ..column_labels import features_of
     from ..features import get_feature
-    from ..quality import METRICS
+    from ..quality.metrics import get_metric, metric_columns
 
-    found: dict[str, Any] = {name: metric for name, metric in METRICS.items() if name in table.columns}
+    found: dict[str, Any] = {name: get_metric(name) for name in metric_columns(table.columns)}
     found |= {name: get_feature(name) for name in features_of(table.columns)}
     return {name: ValueDescription(a.label, a.unit, a.kind) for name, a in found.items()}
 

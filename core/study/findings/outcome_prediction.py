@@ -76,7 +76,7 @@ def predict_outcomes(
     import pandas as pd
 
     models = list(dict.fromkeys(table["model"]))
-    known = outcome_metrics(binary=True, variants=True)
+    known = outcome_metrics(table.columns, binary=True, variants=True)
     outcomes = [o for o in known if o in table.columns and table[o].nunique() > 1][:MOST_OUTCOMES]
     jobs = [(m, o) for m in models for o in outcomes]
     found = []

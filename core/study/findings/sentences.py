@@ -52,7 +52,8 @@ def _size(found: Findings) -> str:
 
 
 def _quality(found: Findings) -> list[str]:
-    values = [v for v in outcome_metrics() if (found.quality["value"] == v).any()][:TOLD_OUTCOMES]
+    have = set(found.quality["value"])
+    values = [v for v in outcome_metrics(sorted(have)) if v in have][:TOLD_OUTCOMES]
     told = []
     for value in values:
         rows = _over_all(found.quality[found.quality["value"] == value])

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import StudyError
 from ..features import get_feature
 from ..plan import Plan
-from ..quality.metrics import METRICS
+from ..quality.metrics import get_metric
 from .record import NEEDED_COLUMNS
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def check_runs(table: pd.DataFrame, name: str = "The table") -> pd.DataFrame:
         )
     if not len(table):
         raise StudyError(f"{name} has no run: open a table with at least one row.")
-    values = [c for c in table if c in METRICS or get_feature(c) is not None]
+    values = [c for c in table if _is_value(c)]
     if not values:
         raise StudyError(f"{name} has no metric and no feature: a column is one of them by its name, e.g. correct.")
     out = table.copy()
@@ -107,6 +107,11 @@ def check_runs(table: pd.DataFrame, name: str = "The table") -> pd.DataFrame:
     return out.reset_index(drop=True)
 
 
+def _is_value(column: str) -> bool:
+    """Returns whether a column holds a metric or a feature."""
+    return get_metric(column) is not None or get_feature(column) is not None
+
+
 def _yes(value: Any) -> bool:
     return value.strip().lower() in ("true", "1", "yes") if isinstance(value, str) else bool(value)
 
@@ -115,13 +120,7 @@ def table_version(runs: pd.DataFrame) -> str:
     """Returns the sha256 of the numbers of a runs table, shortened."""
     from pandas.util import hash_pandas_object
 
-    own = runs[
-        [
-            c
-            for c in runs
-            if c in METRICS or get_feature(c) is not None or c in (*NEEDED_COLUMNS, "control", "cell", "error")
-        ]
-    ]
+    own = runs[[c for c in runs if _is_value(c) or c in (*NEEDED_COLUMNS, "control", "cell", "error")]]
     found = hashlib.sha256(",".join(map(str, own.columns)).encode())
     found.update(hash_pandas_object(own, index=False).to_numpy().tobytes())
     return found.hexdigest()[:16]

@@ -15,6 +15,7 @@ from typing import Literal
 from ...records import Answered
 from . import instruction_adherence, likelihood, reference_match, text_descriptors
 from .metric_value import UNRATED, MetricValue, defined_value, undefined_value
+from .own_columns import own_column_facts, own_columns_of
 
 Better = Literal["higher", "lower", "neither"]
 EvidenceKind = Literal["outcome", "proxy", "descriptor"]
@@ -181,15 +182,38 @@ METRICS: dict[str, Metric] = {
 """{name: Metric}; the names are columns of the runs table."""
 
 
+def get_metric(column: str) -> Metric | None:
+    """Returns the metric that a column holds: one of METRICS, or one that a person brought; None for any other."""
+    if column in METRICS:
+        return METRICS[column]
+    facts = own_column_facts(column)
+    return None if facts is None else Metric(function=lambda _: undefined_value("it belongs to its study"), **facts)
+
+
+def metric_columns(columns: Iterable[str]) -> list[str]:
+    """Returns the metrics among ``columns``: those that a person brought, then the others in the order of METRICS."""
+    have = list(map(str, columns))
+    return [*own_columns_of(have), *(name for name in METRICS if name in set(have))]
+
+
 def rank_metrics(names: Iterable[str]) -> list[str]:
     """Sorts columns by the rank of their metric; equal ranks, and columns that are no metric, keep their order."""
-    return sorted(names, key=lambda name: METRICS[name].rank if name in METRICS else UNRANKED)
+
+    def rank(name: str) -> int:
+        metric = get_metric(name)
+        return UNRANKED if metric is None else metric.rank
+
+    return sorted(names, key=rank)
 
 
-def outcome_metrics(*, binary: bool = False, variants: bool = False) -> list[str]:
-    """Returns the outcomes by rank; ``binary``: only those of yes or no; ``variants``: other ways to count, too."""
+def outcome_metrics(own: Iterable[str] = (), *, binary: bool = False, variants: bool = False) -> list[str]:
+    """Returns the outcomes by rank, those among the columns ``own`` that a person brought included.
+
+    ``binary``: only those of yes or no; ``variants``: other ways to count, too.
+    """
+    known = {name: get_metric(name) for name in own_columns_of(own)} | METRICS
     return rank_metrics(
         name
-        for name, m in METRICS.items()
-        if m.kind == "outcome" and (m.binary or not binary) and (variants or not m.variant)
+        for name, m in known.items()
+        if m is not None and m.kind == "outcome" and (m.binary or not binary) and (variants or not m.variant)
     )

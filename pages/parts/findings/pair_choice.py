@@ -12,7 +12,7 @@ from core.study.column_labels import column_label, features_of, metrics_of
 from core.study.findings.cache import findings_name
 from core.study.findings.pair_sentences import forest_of_pair, pair_sentence
 from core.study.findings.source import OpenedStudy
-from core.study.quality.metrics import METRICS
+from core.study.quality.metrics import outcome_metrics
 from pages.parts.findings.findings_address import state_key
 
 FIRST_FEATURES = (("masked_check", "followed"), ("masked_instruction", "followed"), ("lookback", "correct"))
@@ -28,7 +28,8 @@ def offered_columns(runs: pd.DataFrame) -> tuple[list[str], list[str]]:
 
 def of_kind(metrics: Sequence[str], kind: str) -> list[str]:
     """The metrics that are outcomes, or (any other ``kind``) all the others."""
-    return [m for m in metrics if (METRICS[m].kind == "outcome") == (kind == "outcome")]
+    outcomes = outcome_metrics(metrics, variants=True)
+    return [m for m in metrics if (m in outcomes) == (kind == "outcome")]
 
 
 def settle_pair(table: pd.DataFrame | None, features: list[str], metrics: list[str], plan: Any) -> None:
