@@ -47,7 +47,7 @@ def next_tokens(
     logs = []
     for i, request in enumerate(requests):
         progress(i / len(requests), f"Prompt {i + 1} of {len(requests)}", None)
-        logs.append(_logs(model, request, cancelled))
+        logs.append(next_token_logs(model, request, cancelled))
     best = {int(token) for row in logs for token in row.topk(min(k, len(row))).indices}
     together = torch.stack(logs)
     mean = together.exp().mean(0)
@@ -61,8 +61,11 @@ def next_tokens(
     )
 
 
-def _logs(model: Any, request: Request, cancelled: IsCancelled) -> torch.Tensor:
-    """Returns float32 [V]: the next token's log-probabilities behind one prompt."""
+def next_token_logs(model: Any, request: Request, cancelled: IsCancelled = never_cancelled) -> torch.Tensor:
+    """Returns float32 [V]: the next token's log-probabilities behind one prompt.
+
+    Raises PromptError for a prompt that cannot be read, CaptureError, Cancelled.
+    """
     ids = render(model.tokenizer, request, has_template=model.ref.has_template).tokens.ids.tolist()
     check_length(model, len(ids), 1)
     row = torch.tensor([ids], device=model.hf.device)

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any
 from .. import settings
 from ..checks import check_whole
 from ..errors import Cancelled, HeedError, PromptError, StoreError
-from ..importance.methods import IN_RUN, METHODS
 from ..processes import command_text
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import Answered, Digest, Item, Request
 from . import cell_store, database, plan_store, run_tables
-from .features import column_name
+from .judging import count_unjudged, judging_text
+from .outdated_cells import outdated_cells
+from .own_values import fill_own_checks
 from .plan import Plan
 from .relevance_pass import fill_relevance, lacks_relevance
 from .study_status import Status, status_of
@@ -94,7 +95,7 @@ class Study:
 
         def tell() -> None:
             now = self.status(since=began, workers=workers, pilot=pilot)
-            progress(now.fraction, now.text)
+            progress(now.fraction, f"{now.text}{judging_text(self.db) if now.over else ''}")
 
         def tick() -> bool:
             tell()
@@ -104,15 +105,21 @@ class Study:
         failures: list[str] = []
         if cancelled():
             return self.status()
-        if waiting and workers == 1 and not apart:
+        fill_own_checks(self.db, self.items(), progress, cancelled)
+        judged = count_unjudged(self.db) > 0
+        if (waiting or judged) and workers == 1 and not apart:
             self._alone(pilot, tell, cancelled)
-        elif waiting:
+        elif waiting or judged:
             failures = run_workers(self.folder, workers, pilot, lambda: self.status(pilot=pilot).waiting, tick)
+            if workers > 1 and not cancelled() and count_unjudged(self.db):
+                failures = run_workers(self.folder, 1, pilot, lambda: 0, tick)
         now = self.status(since=began, workers=workers, pilot=pilot)
         if failures and now.waiting and not cancelled():
             raise StoreError(
                 f"{now.waiting} runs are left and the workers keep ending ({failures[-1]}): see {self.folder}."
             )
+        if failures and not now.waiting and not cancelled() and count_unjudged(self.db):
+            raise StoreError(f"The judge could not be asked: {failures[-1]}")
         if lacks_relevance(self.db) and not cancelled():
             self._late(progress, cancelled)
         tell()
@@ -173,18 +180,7 @@ class Study:
         Those are runs of older versions of Heed, and runs from before a method was added to the plan or heads were
         learned for their model.
         """
-        from .compute import study_records
-
-        found: list[str] = []
-        done = "FROM cells JOIN kept USING (cell) WHERE state = 'done' AND wanted AND model = ?"
-        for model in self.plan.models:
-            first = self.db.execute(f"SELECT request {done} LIMIT 1", [model]).fetchone()
-            if first is not None:
-                have = study_records(cell_store.request_from_text(first["request"]).model)
-                able = [m for m in self.plan.methods if m in METHODS and set(METHODS[m].needs) <= {*IN_RUN, *have}]
-                learned = have["weights"].id if "weights" in have else ""
-                found += database.cells_lacking(self.db, model, [column_name("sink", m) for m in able], learned)
-        return found
+        return outdated_cells(self.db, self.plan)
 
     def read_again(self) -> int:
         """Marks runs that lack features to be read again by the next ``run``, one pass each; returns how many.
@@ -323,11 +319,10 @@ class Study:
     # out
 
     def export(self, folder: str | Path) -> list[Path]:
-        """Writes both tables as CSV and Parquet and the plan into ``folder``; returns the paths. Raises StoreError."""
+        """Writes tables, inspect_ai logs and the plan into ``folder``; returns the paths. Raises StoreError."""
         from .export_files import export_tables
 
-        tables = {"runs": self.table(), "instructions": self.instructions()}
-        return export_tables(tables, self.plan.to_json(), Path(folder))
+        return export_tables(self.db, self.id, self.table(), self.instructions(), Path(folder))
 
     def close(self) -> None:
         """Closes its database."""

@@ -17,6 +17,7 @@ from ..errors import NO_MEMORY, Cancelled, HeedError, error_reason, is_out_of_me
 from ..progress import IsCancelled
 from ..records import Item, Request
 from . import cell_store, database, plan_store
+from .judging import ask_judges
 from .plan import Plan
 from .plan_cells import cell_request, lay_out_item
 from .prompt_structures import LaidOutItem
@@ -57,6 +58,8 @@ class Worker:
         try:
             for place in range(len(models)):
                 self._model(models[(first + place) % len(models)])
+            if first == 0:  # one worker asks for all
+                ask_judges(self.db, self.items, self._load, self.done, self.cancelled)
         except Cancelled:
             pass
         finally:
