@@ -40,7 +40,7 @@ def bundle_study(
 
         with closing(Study(study)) as found:
             for path in found.export(folder):
-                if path.suffix == ".csv":
+                if path.suffix not in (".parquet", ".json"):
                     path.unlink()  # Parquet holds the same in a third of the room
             _write_heads(found, folder)
     opened = open_folder(folder, EXAMPLE)

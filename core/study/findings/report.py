@@ -26,7 +26,7 @@ from ..column_labels import (
     structure_label,
     task_label,
 )
-from ..quality.metrics import METRICS
+from ..quality.metrics import outcome_metrics
 from .figures import (
     ABOUT_ESTIMANDS,
     ESTIMANDS,
@@ -38,6 +38,7 @@ from .figures import (
     structure_figure,
 )
 from .figures import prediction_figure as predicted
+from .judge_summary import judge_sentences
 from .overview import first_shown, overview_table
 from .pair_sentences import pair_sentence
 from .sample_size import count_sample
@@ -103,7 +104,7 @@ def _asked(opened: OpenedStudy, found: Findings) -> str:
     tasks = ", ".join(task_label(t) for t in opened.runs["task"].unique())
     out = [f'<ul class="counts">{numbers}</ul>', f'<ul class="short">{short}</ul>' if short else ""]
     out.append(f"<p>Models: {html_text(models)}. Tasks: {html_text(tasks)}. Structures: {html_text(asked)}.</p>")
-    out += [f'<p class="note">{html_text(line)}</p>' for line in count.sentences]
+    out += [f'<p class="note">{html_text(line)}</p>' for line in (*count.sentences, *judge_sentences(opened.runs))]
     out.append(_figure(cut_off_figure(found.cells)) if len(found.cells) else "")
     return "\n".join(filter(None, out))
 
@@ -135,8 +136,8 @@ def _first(table: pd.DataFrame, kind: str) -> list[str]:
 
 def _against(opened: OpenedStudy, found: Findings, estimand: str, pair: ShownPair | None) -> str:
     table = getattr(found, f"correlations_{estimand}")
-    metrics = [m for m in metrics_of(table["metric"].unique()) if METRICS[m].kind == "outcome"]
-    metrics = metrics or metrics_of(table["metric"].unique())
+    every = metrics_of(table["metric"].unique())
+    metrics = [m for m in every if m in outcome_metrics(every, variants=True)] or every
     out = [f"<p>{html_text(ABOUT_ESTIMANDS[estimand])}</p>"]
     for group in (CAUSAL, DEFAULT_METHOD):
         features = features_of(table["feature"].unique(), group)

@@ -9,6 +9,7 @@ import streamlit as st
 from core.study.column_labels import column_label
 from core.study.findings.cache import findings_name
 from core.study.findings.figures import cut_off_figure
+from core.study.findings.judge_summary import judge_sentences
 from core.study.findings.sample_size import SampleSize, count_sample
 from core.study.findings.source import OpenedStudy
 from pages.parts.findings.findings_figure import kept_figure, show_figure
@@ -23,7 +24,12 @@ def overview_section(opened: OpenedStudy, found: Any) -> None:
     st.header("What was asked, and how many", anchor=False, divider="gray")
     count = count_sample(opened.runs)
     _numbers(count)
-    st.caption("  \n".join(f":material/info: {escape_markdown(line)}" for line in (*count.sentences, _named(opened))))
+    st.caption(
+        "  \n".join(
+            f":material/info: {escape_markdown(line)}"
+            for line in (*count.sentences, _named(opened), *judge_sentences(opened.runs))
+        )
+    )
     if found is None:
         return
     if found.sentences:
