@@ -23,7 +23,7 @@ def primary_pairs() -> None:
         left, right = st.columns(2)
         for place, name, options, label in (
             (left, f"feature_{number}", feature_columns(get_field("methods")), "Importance"),
-            (right, f"metric_{number}", METRICS, "Quality"),
+            (right, f"metric_{number}", [*METRICS, *(m.column for m in get_field("metrics"))], "Quality"),
         ):
             st.session_state.setdefault(field_key(name), None)
             place.selectbox(

@@ -64,6 +64,7 @@ def plan_of(asked: ItemChoice) -> tuple[Plan | None, str]:
                 primary=primary_pairs.named_pairs(),
                 templates={n: t for n, t in get_field("templates").items() if OWN_PREFIX + n in chosen},
                 examples=asked.examples or {},
+                metrics=get_field("metrics"),
             ),
             "",
         )

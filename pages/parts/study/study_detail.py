@@ -6,19 +6,24 @@ Guarded by tests/pages/test_study_running.py.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from core.errors import HeedError
 from core.study.column_labels import column_label, model_label, structure_label, task_label
+from core.study.judging import count_unjudged
+from core.study.own_values import define_own_metrics
 from core.study.plan import Plan
 from core.study.quality.metrics import outcome_metrics
+from core.study.quality.own_metric import OwnMetric
 from core.study.study import Study, StudyInfo
 from core.study.study_status import Status, duration_words
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.study import extend_study, study_progress
 from pages.parts.study.encoder_offer import encoder_offer
+from pages.parts.study.own_metrics import own_metrics
 from pages.parts.study.study_form import field_key, fill_study_form
 
 SHOWN_ANSWERS = {"prompt_id": "Item", "answer": "Answer"}
@@ -56,6 +61,14 @@ def study_detail(known: StudyInfo) -> None:
                 encoder_offer(known.id)
             _answers(study, known.id)
             _downloads(study, known.name)
+        with st.expander(
+            f"Own metrics: {len(plan.metrics)}" if plan.metrics else "Own metrics", icon=":material/rule:"
+        ):
+            own_metrics(plan.metrics, known.id, partial(_define, known.id))
+            left = count_unjudged(study.db) if now not in study_progress.MOVING else 0
+            if left:
+                label = f"Ask the judge about {left:,} answers"
+                st.button(label, key=field_key("judge"), on_click=_go, args=(known.id,))
         with st.expander("Extend: more items, structures, models, longer answers", icon=":material/add_circle:"):
             extend_study.extend_study(study, plan)
     finally:
@@ -121,6 +134,16 @@ def _runs(count: int) -> str:
     return f"{count:,} {'run' if count == 1 else 'runs'}"
 
 
+def _define(ident: str, metrics: tuple[OwnMetric, ...]) -> None:
+    """Gives the study these own metrics and computes what is new."""
+    study = Study(ident)
+    try:
+        define_own_metrics(study.db, metrics)
+    finally:
+        study.close()
+    study_progress.start_study(ident)
+
+
 def _go(ident: str) -> None:
     _try(lambda: study_progress.start_study(ident))
 
@@ -182,7 +205,7 @@ def _answers(study: Study, ident: str) -> None:
     if not st.toggle("Show the answers", key=field_key(f"answers_{ident}")):
         return
     table = study.table()
-    outcomes = {name: column_label(name) for name in outcome_metrics(binary=True)}
+    outcomes = {name: column_label(name) for name in outcome_metrics(table.columns, binary=True)}
     titles = SHOWN_ANSWERS | outcomes | SHOWN_FACTS
     shown = table[[n for n in titles if n in table]].tail(ANSWERS).iloc[::-1].copy()
     shown["structure"] = shown["structure"].map(structure_label)

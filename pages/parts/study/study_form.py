@@ -39,6 +39,7 @@ FORM_DEFAULTS: dict[str, Any] = {
     "seeds": "0, 1, 2",
     "effects": True,
     "pairs": (),
+    "metrics": (),
     "templates": {},
     "prompt": 0,
     "limit": ALL_ITEMS,
@@ -105,6 +106,7 @@ def fill_study_form(plan: Plan) -> None:
         "methods": list(plan.methods),
         "effects": plan.effects,
         "pairs": pairs,
+        "metrics": plan.metrics,
         "templates": dict(plan.templates),
         "prompt": 0,
     }

@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import HeedError
+from core.study.quality.own_metric import checked_own_metrics
 from core.study.study import StudyInfo, list_studies
 from pages.parts.frame import is_phone
 from pages.parts.markdown_escape import escape_markdown
@@ -25,6 +26,7 @@ from pages.parts.study import (
     study_progress,
 )
 from pages.parts.study.items_section import items_section
+from pages.parts.study.own_metrics import own_metrics
 from pages.parts.study.study_form import KEPT_FIELDS, field_key
 
 STUDY_VIEWS = {"new": "New study", "all": "Studies"}
@@ -119,6 +121,10 @@ def _new(done: int) -> None:
                 models_section.settings_section()
             with st.expander(primary_pairs.pairs_label(), icon=":material/bookmark_star:", key=field_key("pairs_box")):
                 primary_pairs.primary_pairs()
+            metrics = study_form.get_field("metrics")
+            label = f"Own metrics: {len(metrics)}" if metrics else "Own metrics (optional)"
+            with st.expander(label, icon=":material/rule:", key=field_key("metrics_box")):
+                own_metrics(metrics, "new", lambda some: study_form.put_field("metrics", checked_own_metrics(some)))
         study_list.plan_opener()
     plan, problem = start_box.plan_of(asked)
     with box:
