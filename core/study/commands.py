@@ -1,6 +1,7 @@
 """``heed study``: run a study from a shell, look how far it is, and export its tables.
 
     heed study run plan.json [--workers N] [--pilot 10] [--retry] [--lengthen 256] [--read-again]
+                             [--fail-under followed=0.7]
                                           also: run ID, to go on
     heed study status [ID]
     heed study score ID                                               metrics and features anew
@@ -22,7 +23,9 @@ from pathlib import Path
 from ..errors import Cancelled, HeedError
 from ..plugins import load_plugins
 from ..processes import PACKAGE, command_text
+from .fail_under import below_limits, check_metrics, parse_limits
 from .quality.encoder import encoder_is_fetched
+from .quality.metrics import METRICS, metric_columns
 from .study import Study, list_studies
 from .study_status import Status, duration_words
 
@@ -43,7 +46,11 @@ class ProgressLines:
 
 def run_study_command(options: argparse.Namespace) -> int:
     """Runs a study until it is done or stopped; 0 if nothing failed."""
+    limits = parse_limits(options.fail_under or [])
     study = Study(options.what)
+    own = [metric.column for metric in study.plan.metrics]
+    brought = [name for item in study.items().values() for name in item.scores]
+    check_metrics(list(limits), metric_columns([*own, *brought, *METRICS]))  # before hours of work
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
@@ -71,7 +78,10 @@ def run_study_command(options: argparse.Namespace) -> int:
         say(f"  {count} could not be read again and stayed as they are: {why}")
     if stop.is_set():
         say("Stopped. The same command goes on.")
-    return 0 if status.over and not status.failed else 1
+    below = below_limits(study.table(), limits) if limits and not stop.is_set() else []
+    for sentence in below:
+        say(sentence)
+    return 0 if status.over and not status.failed and not below else 1
 
 
 def print_status(status: Status) -> None:
@@ -136,6 +146,12 @@ def add_study_commands(whole: argparse.ArgumentParser) -> None:
     running.add_argument(
         "--read-again", action="store_true", help="finished answers once more, for features that they lack"
     )
+    running.add_argument(
+        "--fail-under",
+        action="append",
+        metavar="METRIC=NUMBER",
+        help="end with status 1 where the mean of a metric is lower; may be given several times",
+    )
     running.add_argument("--every", type=float, default=5.0, help="seconds between two lines")
     running.set_defaults(do=run_study_command)
     for name, do, about in (
@@ -145,7 +161,7 @@ def add_study_commands(whole: argparse.ArgumentParser) -> None:
         part = parts.add_parser(name, help=about)
         part.add_argument("what", nargs="?" if name == "status" else None, help="the id of a study", default="")
         part.set_defaults(do=do)
-    out = parts.add_parser("export", help="tables as CSV and Parquet")
+    out = parts.add_parser("export", help="tables as CSV, Parquet and XLSX, runs as inspect_ai logs")
     out.add_argument("what", help="the id of a study")
     out.add_argument("folder")
     out.set_defaults(do=export_command)

@@ -1,4 +1,4 @@
-"""Imports uploaded items from CSV, JSON lines or the IFEval file; maps columns and reports errors by line.
+"""Imports uploaded items from CSV, JSON lines, the IFEval file or an inspect_ai log; reports errors by line.
 
 A faulty line never stops the others: it is left out and its error is reported. What affects the whole file (no readable
 text, no column with a prompt, two columns of one name) is raised as one sentence. To recognise another column name: one
@@ -17,9 +17,10 @@ from typing import Any, Literal
 
 from ..errors import PromptError
 from ..records import Instruction, Item
+from .eval_log_items import eval_log_items, is_eval_log
 from .item_files import ITEM_PARTS, item_from
 
-FileKind = Literal["csv", "jsonl", "ifeval"]
+FileKind = Literal["csv", "jsonl", "ifeval", "eval"]
 FIELDS = ("id", "task", "prompt", *ITEM_PARTS, "reference", "instructions", "answer", "rating")
 FACTOR = "factor:"
 _NAMES = {
@@ -34,7 +35,7 @@ _NAMES = {
     "answer": ("answer", "response", "output", "completion", "given_answer"),
     "rating": ("rating", "score", "human_rating"),
 }
-_NATIVE = ("segments", "factors")
+_NATIVE = ("segments", "factors", "scores")
 """Fields of JSON lines that are objects and used as they are."""
 MOST_ITEMS = 100_000
 """Most lines that are read."""
@@ -67,6 +68,10 @@ def read_items(
     ``mapping``: {field: column}, None to guess it; fields are FIELDS and ``factor:NAME``. ``task``: of items that name
     none.
     """
+    log = data.read_bytes() if isinstance(data, Path) and data.suffix == ".eval" and data.is_file() else data
+    if isinstance(log, bytes) and is_eval_log(log):
+        read, left_out = eval_log_items(log)
+        return ImportedItems(tuple(read), tuple(left_out), (), "eval")
     text = _text(data)
     found = _kind(text, kind)
     lines = list(_csv(text) if found == "csv" else _json(text))

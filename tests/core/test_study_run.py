@@ -299,7 +299,8 @@ def test_ratings_are_put_into_the_table(made):
 
 def test_tables_go_out_as_files(made, tmp_path):
     names = {path.name for path in made.export(tmp_path / "out")}
-    assert names == {"runs.csv", "runs.parquet", "instructions.csv", "instructions.parquet", "plan.json"}
+    tables = {"runs.csv", "runs.parquet", "instructions.csv", "instructions.parquet"}
+    assert names == {*tables, "runs.xlsx", "Tiny-model.eval", "plan.json"}
     assert Plan.from_json((tmp_path / "out" / "plan.json").read_text()).id == made.plan.id
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "out" / "runs.parquet"), made.table(), check_dtype=False)
     (tmp_path / "file").write_text("")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import zipfile
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from core.study.export_files import runs_workbook, study_logs_archive
 from core.study.findings.report import report_html
 from core.study.findings.source import OpenedStudy
 from pages.parts.findings.findings_address import current_address, filter_sentence
@@ -24,6 +26,13 @@ def study_downloads(opened: OpenedStudy, found: Any, pair: tuple[str, str, str])
     files = [
         ("Runs, CSV", lambda: opened.runs.to_csv(index=False), "csv", "text/csv", "One row a run"),
         ("Runs, Parquet", lambda: parquet_bytes(opened.runs), "parquet", PARQUET, "The same with its types"),
+        (
+            "Runs, XLSX",
+            lambda: runs_workbook(opened.runs, opened.name, opened.id, opened.plan),
+            "xlsx",
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            "The same for Excel, with what each column is on a second sheet",
+        ),
         ("Findings, ZIP", lambda: tables_archive(found), "zip", "application/zip", "Every table of this page as CSV"),
         (
             "Report, HTML",
@@ -37,6 +46,9 @@ def study_downloads(opened: OpenedStudy, found: Any, pair: tuple[str, str, str])
         rows = opened.instructions
         about = "One row a run and instruction"
         files.insert(2, ("Instructions, CSV", lambda: rows.to_csv(index=False), "csv", "text/csv", about))
+    if opened.study and opened.folder is not None:
+        logs = partial(study_logs_archive, opened.folder, opened.id, opened.runs)
+        files.append(("Logs, ZIP", logs, "zip", "application/zip", "The runs as .eval logs, which inspect_ai opens"))
     if opened.plan is not None:
         plan = opened.plan
         files.append(

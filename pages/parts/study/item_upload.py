@@ -31,10 +31,11 @@ from pages.parts.study.study_form import (
     opened_items,
 )
 
-TYPES = ["csv", "tsv", "jsonl", "json", "txt"]
+TYPES = ["csv", "tsv", "jsonl", "json", "txt", "eval"]
 ABOUT_UPLOAD = (
     "CSV or JSON lines with one item a line: a whole prompt, or instruction, context and question; where you have "
-    "them, a right answer, instructions to verify, a given answer, a rating. The IFEval file is read as it is."
+    "them, a right answer, instructions to verify, a given answer, a rating. The IFEval file and logs of inspect_ai "
+    "(.eval: its answers are given answers) are read as they are."
 )
 FIELD_LABELS = {
     "id": "Name of the item",
@@ -119,7 +120,7 @@ def _items(data: bytes, mapping: tuple[tuple[str, str], ...] | None) -> Imported
 def _read(file: UploadedFile) -> ImportedItems:
     """Draws the column mapping and reads the file with it. Raises PromptError."""
     first = _items(file.data, None) if _guessable(file.data) else None
-    if first is not None and first.kind == "ifeval":
+    if first is not None and first.kind in ("ifeval", "eval"):
         _faults(first)
         return first
     mapping = _mapping(file, _columns(file.data))
