@@ -49,7 +49,7 @@ def put_plan(db: sqlite3.Connection, plan: Plan) -> None:
             database.put_note(db, "date", date.today().isoformat())
             database.put_note(db, "created", str(time.time()))
         database.put_note(db, "name", plan.name)
-        _forget_changed(db, set(own_metrics_of(db)) - set(plan.metrics))
+        _forget_redefined(db, plan.metrics)
         database.put_note(db, OWN_METRICS, json.dumps([metric.plain() for metric in plan.metrics]))
 
 
@@ -65,6 +65,8 @@ def frozen_plan(db: sqlite3.Connection) -> Plan:
 
 OWN_METRICS = "own metrics"
 """The note that holds the own metrics of the last plan, which every cell asks for: the plan itself may be long."""
+DEFINED = "own metric: "
+"""Notes that begin so name a column and hold the metric that its values are of."""
 
 
 def own_metrics_of(db: sqlite3.Connection) -> tuple[OwnMetric, ...]:
@@ -72,15 +74,18 @@ def own_metrics_of(db: sqlite3.Connection) -> tuple[OwnMetric, ...]:
     return _parsed(database.get_note(db, OWN_METRICS) or "[]")
 
 
-def _forget_changed(db: sqlite3.Connection, gone: Iterable[OwnMetric]) -> None:
-    """Empties the columns of metrics that the new plan does not have, or defines in another way."""
-    for column in (metric.column for metric in gone):
-        database.add_columns(db, [column])
-        db.execute(f"UPDATE runs SET {database.quote_column(column)} = NULL")
-        for row in db.execute("SELECT cell, why FROM runs WHERE instr(why, ?)", [json.dumps(column)]).fetchall():
-            why = json.loads(row["why"])
-            why.pop(column, None)
-            db.execute("UPDATE runs SET why = ? WHERE cell = ?", [json.dumps(why), row["cell"]])
+def _forget_redefined(db: sqlite3.Connection, metrics: Iterable[OwnMetric]) -> None:
+    """Empties the columns of metrics that were defined in another way before; one taken away keeps its values."""
+    for metric in metrics:
+        key, text = DEFINED + metric.column, json.dumps(metric.plain())
+        if (database.get_note(db, key) or text) != text:
+            database.add_columns(db, [metric.column])
+            db.execute(f"UPDATE runs SET {database.quote_column(metric.column)} = NULL")
+            for row in db.execute("SELECT cell, why FROM runs WHERE why LIKE '%:%'").fetchall():
+                why = json.loads(row["why"])
+                if why.pop(metric.column, None) is not None:
+                    db.execute("UPDATE runs SET why = ? WHERE cell = ?", [json.dumps(why), row["cell"]])
+        database.put_note(db, key, text)
 
 
 @lru_cache(32)

@@ -20,7 +20,7 @@ def runs(rated=0, count=40, **more):
 
 def test_without_ratings_it_says_that_scores_are_uncorrected():
     told = judge_sentences(runs())
-    assert len(told) == 2 and all("(judged by Qwen2.5" in line and "(n = 40)" in line for line in told)
+    assert len(told) == 2 and all("(judged by Qwen2.5" in line and "; n = 40)" in line for line in told)
     assert all("Nobody rated these answers: the scores are uncorrected." in line for line in told)
     assert "95 %" not in "".join(told)
 
@@ -36,7 +36,7 @@ def test_ratings_correct_a_judge_that_is_too_kind():
     assert found.raw_mean > truth + 0.5 and found.low <= truth <= found.high
     assert found.rated == 30 and found.unrated == 10
     line = judge_sentences(table)[1]
-    assert f"mean {found.raw_mean:.2f} as the judge gave it (n = 40)" in line and "(n = 30)" in line
+    assert f"mean {found.raw_mean:.2f} as the judge gave it (of 1 to 5; n = 40)" in line and "(n = 30)" in line
     assert f"corrected by these ratings {found.estimate:.2f} (95 % {found.low:.2f} to {found.high:.2f})" in line
 
 

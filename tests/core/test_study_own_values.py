@@ -79,6 +79,8 @@ def test_a_finished_study_gets_the_metric_without_its_model(ran):
     pd.testing.assert_series_equal(ran.table()[metric.column], 1 - before)
     define_own_metrics(ran.db, [])
     assert metric.column not in ran.table() and Study(ran.id).plan.metrics == ()
+    define_own_metrics(ran.db, [replace(metric, negate=True)])
+    pd.testing.assert_series_equal(ran.table()[metric.column], 1 - before)  # taken away and back: nothing is lost
 
 
 @pytest.mark.slow

@@ -100,4 +100,7 @@ def test_findings_show_them_like_built_in_ones_and_say_whose_scores_a_judges_are
     app = visit("findings", study=made.id)
     shown = texts(app)
     assert not app.exception and "right (judged by Qwen2.5" in shown
-    assert "mean 0.38 as the judge gave it (n = 4). Nobody rated these answers: the scores are uncorrected." in shown
+    assert (
+        "mean 0.38 as the judge gave it (1 is yes; n = 4). Nobody rated these answers: the scores are uncorrected."
+        in shown
+    )

@@ -46,8 +46,9 @@ def judged_mean(rows: pd.DataFrame, column: str) -> PoweredMean:
 def _sentence(rows: pd.DataFrame, column: str, model: str) -> str:
     found = judged_mean(rows, column)
     own = " The judge is the model that answered." if column.partition("@")[2] == model else ""
+    scale = "1 is yes" if column.startswith(JUDGED) else "of 1 to 5"
     start = f"{column_label(column)}, answers of {model_label(model)}: mean {found.raw_mean:.2f} as the judge gave it "
-    start += f"(n = {found.rated + found.unrated:,}"
+    start += f"({scale}; n = {found.rated + found.unrated:,}"
     if not found.rated:
         return f"{start}). Nobody rated these answers: the scores are uncorrected.{own}"
     people = f"people {found.rated_mean:.2f} (n = {found.rated:,})"
