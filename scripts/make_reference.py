@@ -30,8 +30,8 @@ runs table says why a metric is undefined.
 | `prompt_tokens`, `output_tokens` | tokens as this model counts them |
 | `finish`, `truncated` | how the answer ended; truncated: by the token limit, which leaves length and end undefined |
 | `answer`, `error`, `why` | the text; why there is none; {metric: why it is undefined} as JSON |
-| `own:NAME` | 1 where the answer passes a check of the study's own, 0 where not ([extending.md](extending.md#without-code)) |
-| `judge:NAME@MODEL`, `judge5:NAME@MODEL` | what a judge gave: its probability of yes, or its score from 1 to 5; a proxy |
+| `own:NAME` | 1 where the answer passes the study's own check, 0 where not ([how](extending.md#without-code)) |
+| `judge:NAME@MODEL`, `judge5:NAME@MODEL` | a judge's probability of yes, or score from 1 to 5; a proxy |
 | `passed:NAME`, `score:NAME` | what a scorer of an inspect_ai log gave a given answer: 0 or 1, or a number |
 
 ## instructions: one row an answer and instruction

@@ -26,6 +26,7 @@ from ..processes import PACKAGE, command_text
 from .fail_under import below_limits, check_metrics, parse_limits
 from .quality.encoder import encoder_is_fetched
 from .quality.metrics import METRICS, metric_columns
+from .quality.own_metric import try_own_metric
 from .study import Study, list_studies
 from .study_status import Status, duration_words
 
@@ -48,6 +49,8 @@ def run_study_command(options: argparse.Namespace) -> int:
     """Runs a study until it is done or stopped; 0 if nothing failed."""
     limits = parse_limits(options.fail_under or [])
     study = Study(options.what)
+    for metric in study.plan.metrics:
+        try_own_metric(metric)
     own = [metric.column for metric in study.plan.metrics]
     brought = [name for item in study.items().values() for name in item.scores]
     check_metrics(list(limits), metric_columns([*own, *brought, *METRICS]))  # before hours of work

@@ -100,7 +100,9 @@ def read_items(
 
 
 def columns_of(data: str | bytes | Path, kind: str = "auto") -> list[str]:
-    """Returns the columns of a CSV, or all keys of JSON lines. Raises PromptError."""
+    """Returns the columns of a CSV, or all keys of JSON lines; none of an inspect_ai log. Raises PromptError."""
+    if isinstance(data, bytes) and is_eval_log(data):
+        return []
     text = _text(data)
     return list(_columns(list(_csv(text) if _kind(text, kind) == "csv" else _json(text))))
 

@@ -17,7 +17,7 @@ from ..records import Item
 from . import cell_store, database
 from .plan_store import given_plan, own_metrics_of, put_plan
 from .quality.metric_value import MetricValue, undefined_value
-from .quality.own_metric import JUDGE, OwnMetric, check_on_answers, own_value
+from .quality.own_metric import JUDGE, OwnMetric, own_value, try_own_metric
 
 TRIED = 200
 """Most stored answers, the longest, on which a new pattern is tried before it is kept."""
@@ -33,8 +33,7 @@ def define_own_metrics(db: sqlite3.Connection, metrics: Iterable[OwnMetric]) -> 
     sql = "SELECT DISTINCT answer FROM runs WHERE error = '' ORDER BY length(answer) DESC LIMIT ?"
     answers = [row["answer"] or "" for row in database.query_rows(db, sql, [TRIED])]
     for metric in set(plan.metrics) - set(before.metrics):
-        if metric.kind != JUDGE:
-            check_on_answers(metric, answers)
+        try_own_metric(metric, answers)
     put_plan(db, plan)
 
 

@@ -1,6 +1,7 @@
 """Tests of uploaded items: columns, faulty lines, confirmed segments and instructions, Markdown in texts escaped."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -108,3 +109,14 @@ def test_held_out_examples_are_never_asked():
     shown, rest = hold_out_examples(items, 2)
     assert [e.question for e in shown["own"]] == ["Q0", "Q1"] and [i.id for i in rest] == ["i2"]
     assert hold_out_examples(items, 0) == ({}, tuple(items))
+
+
+def test_a_log_of_inspect_ai_is_taken_as_it_is_and_a_damaged_one_is_said(visit):
+    data = (Path(__file__).parent.parent / "data" / "inspect_ai_sky.eval").read_bytes()
+    app = fine(given(visit("study"), "sky.eval", data))
+    assert "2 items." in texts(app) and "Sample a, epoch 2: an item has one given answer" in texts(app)
+    damaged = bytearray(data)
+    at = damaged.find(b"samples/a_epoch_1.json") + 60
+    damaged[at : at + 200] = bytes(200)
+    app = given(visit("study"), "sky.eval", bytes(damaged))
+    assert not app.exception and len(app.error) == 1 and "in the log cannot be read" in app.error[0].value

@@ -16,7 +16,7 @@ from typing import Any
 import regex
 
 from ...errors import HeedError, PromptError
-from ...plugins import plugin_file, plugins_enabled
+from ...plugins import plugin_file
 from ...records import Answered
 from .json_schema import check_json_schema, matches_json_schema
 from .metric_value import TRUNCATED, MetricValue, defined_value, undefined_value
@@ -143,9 +143,14 @@ def own_value(metric: OwnMetric, answered: Answered) -> MetricValue:
     return defined_value(float(holds != metric.negate))
 
 
-def check_on_answers(metric: OwnMetric, answers: list[str]) -> None:
-    """Raises PromptError, one sentence, where a pattern does not end on one of these answers."""
-    for answer in answers if metric.kind != "python" else ():
+def try_own_metric(metric: OwnMetric, answers: Iterable[str] = ()) -> None:
+    """Raises PromptError, one sentence, where a file cannot be used or a pattern does not end on one of ``answers``.
+
+    Not part of making an OwnMetric: a study must open where its file is gone, and on a machine that is busy.
+    """
+    if metric.kind == "python":
+        plugin_file(_file_of(metric), "passes")
+    for answer in () if metric.kind in ("python", JUDGE) else (*_HARD, *answers):
         found = own_value(metric, Answered("", answer))
         if found.value is None and "takes longer" in found.why:
             raise PromptError(
@@ -164,7 +169,6 @@ def _check_pattern(metric: OwnMetric) -> None:
         _pattern(metric.text, metric.ignore_case)
     except (regex.error, RecursionError, OverflowError) as error:
         raise PromptError(f"“{metric.name}” is no regular expression ({error}): mend the pattern.") from error
-    check_on_answers(metric, list(_HARD))
 
 
 def _matches_pattern(metric: OwnMetric, answered: Answered) -> tuple[bool, bool]:
@@ -198,12 +202,14 @@ def _matches_schema(metric: OwnMetric, answered: Answered) -> tuple[bool, bool]:
 def _check_file(metric: OwnMetric) -> None:
     if "/" in metric.text or "\\" in metric.text or not metric.text.strip().endswith(".py"):
         raise PromptError(f"“{metric.name}” needs the name of a file in plugins/metrics, for example polite.py.")
-    if plugins_enabled():  # else the plan opens all the same, and the column says why it is empty
-        plugin_file(f"metrics/{metric.text.strip()}", "passes")
+
+
+def _file_of(metric: OwnMetric) -> str:
+    return f"metrics/{metric.text.strip()}"
 
 
 def _passes_file(metric: OwnMetric, answered: Answered) -> tuple[bool | None, bool]:
-    verdict = plugin_file(f"metrics/{metric.text.strip()}", "passes")(answered)
+    verdict = plugin_file(_file_of(metric), "passes")(answered)
     return (None if verdict is None else bool(verdict)), True
 
 

@@ -48,7 +48,9 @@ def study_downloads(opened: OpenedStudy, found: Any, pair: tuple[str, str, str])
         files.insert(2, ("Instructions, CSV", lambda: rows.to_csv(index=False), "csv", "text/csv", about))
     if opened.study and opened.folder is not None:
         logs = partial(study_logs_archive, opened.folder, opened.id, opened.runs)
-        files.append(("Eval logs, ZIP", logs, "zip", "application/zip", "The runs as .eval logs, which inspect_ai opens"))
+        files.append(
+            ("Eval logs, ZIP", logs, "zip", "application/zip", "The runs as .eval logs, which inspect_ai opens")
+        )
     if opened.plan is not None:
         plan = opened.plan
         files.append(

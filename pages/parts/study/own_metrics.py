@@ -14,7 +14,7 @@ from core.errors import HeedError
 from core.models.catalogue import CATALOGUE
 from core.plugins import plugins_enabled
 from core.study.column_labels import column_label
-from core.study.quality.own_metric import JUDGE, LONGEST_METRIC_NAME, OWN_KINDS, SCALES, OwnMetric
+from core.study.quality.own_metric import JUDGE, LONGEST_METRIC_NAME, OWN_KINDS, SCALES, OwnMetric, try_own_metric
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import model_of_option, model_option, settle_models
 from pages.parts.study.study_form import KEPT_FIELDS, field_key
@@ -73,7 +73,9 @@ def _add(place: str, defined: tuple[OwnMetric, ...], names: list[str], keep: Kee
 
     def add(_: Any) -> None:
         typed = {name: state[field_key(f"metric_{name}_{place}")] for name in names}  # as typed last, not as drawn
-        keep((*defined, OwnMetric(**typed | {"model": model_of_option(typed.get("model") or "")})))
+        metric = OwnMetric(**typed | {"model": model_of_option(typed.get("model") or "")})
+        try_own_metric(metric)
+        keep((*defined, metric))
         for name in ("name", "text"):
             state[field_key(f"metric_{name}_{place}")] = ""
 
