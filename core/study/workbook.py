@@ -35,8 +35,7 @@ def workbook_bytes(table: pd.DataFrame, about: Mapping[str, str]) -> bytes:
     import xlsxwriter
 
     out = io.BytesIO()
-    plain = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with xlsxwriter.Workbook(out, plain | {"in_memory": True}) as book:
+    with xlsxwriter.Workbook(out, {"in_memory": True}) as book:  # no temporary files
         runs, second = book.add_worksheet("runs"), book.add_worksheet("about")
         bold = book.add_format({"bold": True})
         cut: list[str] = []
@@ -64,7 +63,7 @@ def _write(sheet: Any, row: int, column: int, value: Any, cut: list[str]) -> Non
 
             cut.append(f"{xl_rowcol_to_cell(row, column)} ({len(text):,} characters)")
             text = text[: LONGEST_CELL - 1] + "…"
-        sheet.write_string(row, column, text)
+        sheet.write_string(row, column, text)  # ``write`` would make formulas and links of some texts
 
 
 def _about(sheet: Any, bold: Any, table: pd.DataFrame, about: Mapping[str, str], cut: list[str]) -> None:
