@@ -5,6 +5,8 @@
 // picked rows are computed, so that 500 x 1,000 words stay quick. Data: core/charts/shaded_texts.py.
 
 const STANDS_OUT = 1.5;
+// Pixels: type while presenting, and what stands below the texts then (sentence, shares, keys).
+const SMALLEST = 22, LARGEST = 104, BELOW = 205;
 const NAMES = {
   shown: "all that is shown here",
   sink: "first token (sink)", template: "markup", system: "system message", user: "user messages",
@@ -122,9 +124,12 @@ class Reader {
     };
     window.addEventListener("keydown", this.outside);
     window.addEventListener("pointerup", this.release);
+    this.resized = () => this.fit();
+    window.addEventListener("resize", this.resized);
   }
 
   destroy() {
+    window.removeEventListener("resize", this.resized);
     this.root.removeEventListener("keydown", this.keys);
     window.removeEventListener("keydown", this.outside);
     window.removeEventListener("pointerup", this.release);
@@ -142,6 +147,28 @@ class Reader {
     }
     this.take(data.selection, fresh);
     this.draw();
+    this.fit();
+  }
+
+  // Presenting: the largest type with which both texts fit the window; a text too long for the smallest one scrolls.
+  fit() {
+    const { root } = this, panels = root.firstChild;
+    if (!this.data?.present || !panels) return;
+    const room = Math.max(window.innerHeight - Math.max(root.getBoundingClientRect().top, 0) - BELOW, 240);
+    const fits = (size) => {
+      root.style.fontSize = `${size}px`;
+      return root.offsetHeight <= room && root.scrollWidth <= root.clientWidth;
+    };
+    panels.style.minHeight = "";
+    root.style.setProperty("--height", "none");
+    let low = SMALLEST, high = LARGEST;
+    while (high - low > 1) {
+      const middle = (low + high) / 2;
+      if (fits(middle)) low = middle; else high = middle;
+    }
+    const whole = fits(low), rest = room - (root.offsetHeight - panels.offsetHeight);
+    panels.style.minHeight = `${rest}px`;
+    if (!whole) root.style.setProperty("--height", `${rest - 3 * low}px`);
   }
 
   // A selection from Python: an echo of an older click of ours must not undo a newer one.

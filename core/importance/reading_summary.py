@@ -128,6 +128,16 @@ def reading_sentence(importance: Importance, rows: np.ndarray, what: str, author
     return f"{begin}, {'the reading model' if author else 'the model'} {most} {and_list(parts)}{tail}."
 
 
+def reading_ladder(importance: Importance, rows: np.ndarray) -> list[tuple[str, str]]:
+    """Returns (piece of the answer, what was read most while it was written) for each of ``rows``, in their order."""
+    ladder = []
+    for row in rows:
+        found = standing_out(importance, np.array([row]))
+        said = [f"{r.label} {short_percent(r.share)}" if importance.unit == "share" else r.label for r in found]
+        ladder.append((importance.rows.labels[row].strip(), ", ".join(said) or "no word stands out"))
+    return ladder
+
+
 def heads_text(importance: Importance) -> str:
     """Returns which layers and heads were picked, e.g. " in layer 5, head 2"; "" where none were."""
     parts = []

@@ -12,6 +12,7 @@ from core.charts.html_page import caveat
 from core.charts.shaded_texts import shaded_texts_data
 from core.errors import HeedError
 from core.importance import DEFAULT_METHOD
+from core.importance.reading_summary import reading_ladder
 from core.records import Importance, Trace
 from core.trust.league_files import load_league
 from core.trust.verdicts import verdict
@@ -27,7 +28,7 @@ from pages.parts.reader_component import text_reader
 from pages.parts.reading_controls import CONTROLS, Choices, current_choices, reading_controls
 from pages.parts.run_cache import importance, texts_data
 from pages.parts.summary import run_summary
-from pages.parts.text_selection import PickedWords, picked_words
+from pages.parts.text_selection import PickedWords, picked_words, rows_of_answer
 from pages.parts.trust.verdict_line import show_verdict
 from pages.parts.views.chart_view import own_views
 from pages.parts.views.contrast_view import contrast_view
@@ -79,7 +80,7 @@ def run_view(trace: Trace, present: bool = False, row: Any = None) -> None:
         except HeedError as error:
             st.warning(escape_markdown(str(error)), icon=":material/info:")
         if present:
-            _leave_present()
+            _present_keys()
 
 
 def _whole(trace: Trace, present: bool) -> None:
@@ -90,6 +91,9 @@ def _whole(trace: Trace, present: bool) -> None:
         if not present:
             reading_controls(trace)  # the way back to another method
         raise
+    if present and st.session_state.get("present_view") in PRESENTED:
+        PRESENTED[st.session_state.present_view](trace, words, chosen)
+        return
     picked = _texts(trace, words, chosen, present)
     sentence = run_summary(trace, words, picked, present)
     guess_first.guess_result(trace, chosen)
@@ -180,11 +184,34 @@ def _edited(trace: Trace) -> dict[str, str]:
     return edit_query(trace.id, chosen.method, chosen.layers or (), chosen.heads or ())
 
 
-def _leave_present() -> None:
-    st.caption("Arrow keys step through the answer, Escape shows it whole.")
-    if st.button("Leave present mode", icon=":material/close_fullscreen:", type="tertiary", key="leave"):
-        del st.query_params["present"]
-        st.rerun()
+def _present_heatmap(trace: Trace, words: Importance, chosen: Choices) -> None:
+    heatmap_view(trace, words, chosen, picked_words(trace, words, "reader"))
+
+
+def _present_ladder(trace: Trace, words: Importance, _: Choices) -> None:
+    """Draws the answer word by word, each beside what was read most while it was written."""
+    rows = reading_ladder(words, rows_of_answer(trace, words))
+    st.table({"Answer": [escape_markdown(a) for a, _ in rows], "Read most": [escape_markdown(b) for _, b in rows]})
+
+
+PRESENTED = {"heatmap": _present_heatmap, "ladder": _present_ladder}
+"""{what Present shows in place of the texts: function that draws it}"""
+
+
+def _present_keys() -> None:
+    """Draws the buttons of Present, which keys press too."""
+    state = st.session_state
+
+    def show(kind: str) -> None:
+        state.present_view = "" if state.get("present_view") == kind else kind
+
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for kind, label, key in (("heatmap", "Heatmap", "H"), ("ladder", "Ladder of steps", "L")):
+            st.button(label, key=f"present_{kind}", type="tertiary", shortcut=key, on_click=show, args=(kind,))
+        st.caption("Arrow keys step through the answer, Escape shows it whole.", width="content")
+        if st.button("Leave present mode", icon=":material/close_fullscreen:", type="tertiary", key="leave"):
+            del st.query_params["present"]
+            st.rerun()
 
 
 def _texts(trace: Trace, words: Importance, chosen: Choices, present: bool) -> PickedWords:

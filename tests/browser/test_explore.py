@@ -242,3 +242,21 @@ def test_two_tabs_ask_for_different_runs(server, new_page, settled):
     expect(second.get_by_role("button", name="Cancel")).to_be_visible(timeout=10_000)
     for page, word in ((first, "cats"), (second, "dogs")):
         expect(given(page).get_by_text(word, exact=True)).to_be_visible(timeout=90_000)
+
+
+def test_present_fills_a_projector(server, page, settled):
+    """The texts and what stands below them fill 1920 x 1080, nothing is clipped, and H and L show more."""
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    opened(page, f"{server.url}/?run=b4cc1cc5&present=1", settled)
+    box = page.locator(".heed-reader .panels").bounding_box()
+    assert box["y"] >= 0 and box["height"] > 0.7 * 1080
+    size = page.locator(".heed-reader .word").first.evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+    assert size > 60
+    leave = page.get_by_role("button", name="Leave present mode").bounding_box()
+    assert leave["y"] + leave["height"] <= 1080
+    page.keyboard.press("l")
+    expect(page.get_by_test_id("stTable")).to_contain_text("beautiful")
+    page.keyboard.press("h")
+    expect(chart(page)).to_be_visible()
+    page.keyboard.press("h")
+    expect(answer(page).first).to_be_visible()
