@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from .models.memory_estimate import size_text
 from .models.model_key import known_ref, resolve
 from .progress import FetchProgress, IsCancelled, Progress, never_cancelled, no_progress
 from .records import ModelKey, Request, Trace
+from .speeds import note_speed
 from .store import has_rows, has_run, load_run, open_run, save_run
 
 LOG = logging.getLogger("heed")
@@ -168,11 +170,29 @@ def capture_and_save(
     from .capture import capture
 
     progress(None, "Reading the prompt")
-    trace = capture(model, request, progress, cancelled)
+    times = [time.monotonic()]
+
+    def tell(fraction: float | None, text: str, stream: str | None = None) -> None:
+        if stream is not None and len(times) == 1:
+            times.append(time.monotonic())  # the first token is written: the prompt has been read
+        progress(fraction, text, stream)
+
+    trace = capture(model, request, tell, cancelled)
     if cancelled():
         raise Cancelled("Stopped.")
     save_run(trace)
+    _note(trace, [*times, time.monotonic()])
     return trace
+
+
+def _note(trace: Trace, times: list[float]) -> None:
+    """Keeps the speed of a run, for estimates; ``times``: begun, where it wrote the first token written, stored."""
+    ref = trace.model
+    if trace.request.scored:
+        note_speed(ref.key, ref.parameters, "read", len(trace.tokens), times[-1] - times[0])
+    elif len(times) == 3:
+        note_speed(ref.key, ref.parameters, "prompt", trace.prompt_length, times[1] - times[0])
+        note_speed(ref.key, ref.parameters, "write", trace.steps, times[2] - times[1])
 
 
 def make_run(what: Draft | Request, progress: Progress, cancelled: IsCancelled) -> str:

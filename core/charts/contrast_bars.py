@@ -5,11 +5,13 @@ Guarded by tests/core/test_charts_contrast_bars.py.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import altair as alt
 import numpy as np
 
+from ..records import Attribution
 from .axis_labels import AxisLabels, with_labels
 from .matrix_layout import exact_number
 from .panels import BELOW, inline_data
@@ -17,6 +19,8 @@ from .text_labels import GREY, STRETCH, significant_digits, title_block, visible
 from .word_differences import BLUE, ORANGE
 
 MOST_WORDS = 20
+NAMED = 3
+"""Most words that the sentence names for each side."""
 
 
 def contrast_bars_chart(
@@ -78,3 +82,46 @@ def _record(place: int, label: str, value: float, one: str, two: str) -> dict[st
     sign, way = ("+", one) if value >= 0 else ("−", two)
     said = f"{sign}{significant_digits(abs(value))} nats"
     return {"place": place, "label": visible_label(label), "value": exact_number(value), "way": way, "said": said}
+
+
+def plain_words(word: str, other: str) -> tuple[str, str]:
+    """Returns both tokens without spaces around them, unless they differ in nothing else or are nothing else."""
+    bare = word.strip(), other.strip()
+    return bare if all(bare) and bare[0] != bare[1] else (word, other)
+
+
+def contrast_sentence(labels: Sequence[str], values: np.ndarray, word: str, other: str, odds: float) -> str:
+    """Returns which words speak for either side, and by how much the model preferred one."""
+    one, two = (f"“{visible_label(text)}”" for text in (word, other))
+    order = np.argsort(-values, kind="stable")
+    fores = [i for i in order[:NAMED] if values[i] > 0]
+    against = [i for i in order[::-1][:NAMED] if values[i] < 0]
+
+    def named(places: list[int]) -> str:
+        return ", ".join(f"“{visible_label(labels[i])}” ({values[i]:+.2f})" for i in places).replace("-", "−")
+
+    factor = math.exp(min(abs(odds), 50))
+    times = f"{factor:,.1f} times" if factor >= 1.05 else "about"
+    said = f"{one} was {times} as likely as {two}." if odds >= 0 else f"{two} was {times} as likely as {one}."
+    if fores:
+        said += f" For {one} speak most {named(fores)}."
+    if against:
+        said += f" For {two} speak {named(against)}."
+    return said
+
+
+def contrast_sums(found: Attribution, values: np.ndarray, odds: float) -> str:
+    """Returns what the bars add up to, beside the rest of what was read and the log-odds themselves."""
+    own, rest = float(values.sum()), float(found.values[0].sum() - values.sum())
+    all_of_it, bars, others = (f"{value:+.2f}".replace("-", "−") for value in (odds, own, rest))
+    said = (
+        f"In nats of log-odds, which are {all_of_it}: the bars add up to {bars}, markup, system message and "
+        f"earlier output to {others}. "
+    )
+    if found.kind == "integrated-gradients":
+        said += "The sum is what the log-odds lose without your words, but for the gap that is told."
+    else:
+        said += (
+            "These are slopes times what stands there, so they need not add up to the log-odds, nor have their sign."
+        )
+    return said

@@ -78,3 +78,12 @@ def _explained(score: np.ndarray, guess: np.ndarray) -> float:
     """Returns R²; 0 where all scores are the same."""
     total = float(np.square(score - score.mean()).sum())
     return 1 - float(np.square(score - guess).sum()) / total if total > 0 else 0.0
+
+
+def surrogate_sentence(found: Surrogate) -> str:
+    """Returns how well the linear model fits, in words."""
+    shown = f"{found.held_out:.2f}".replace("-", "−")
+    return (
+        f"The linear model was fitted to {found.masks} random masks: R² {found.fit:.2f} on these, {shown} on masks "
+        "left out of the fit. 1 is perfect; near 0 it predicts no better than the mean, and its weights say little."
+    )

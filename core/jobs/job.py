@@ -7,12 +7,13 @@ read by pages while a worker writes them, each change under a lock. Guarded by t
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from threading import Event, Lock
 from time import monotonic, time
 from typing import Any, Literal
+from uuid import uuid4
 
+from ..probe.time_estimate import duration_text
 from ..progress import IsCancelled, Progress
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -20,16 +21,22 @@ State = Literal["queued", "running", "done", "failed", "cancelled"]
 Work = Callable[[Progress, IsCancelled], Any]
 """``work(progress, cancelled)`` returns the result, or raises HeedError (shown to people) or Cancelled."""
 
-_numbers = itertools.count(1)
+SETTLED = 0.15
+"""Share of a phase that must be done before its own pace says more than the estimate made beforehand."""
 
 
 class Job:
     """A job, made by ``Jobs.submit``; only ``join``, ``leave``, ``cancel`` and ``wait`` are for other code to call."""
 
-    def __init__(self, key: str, work: Work, device: str, position: Callable[[Job], int]) -> None:
-        self.id = str(next(_numbers))
+    def __init__(self, key: str, work: Work, device: str, ahead: Callable[[Job], list[Job]]) -> None:
+        self.id = uuid4().hex
+        """Random: whoever knows it may see the job and leave it."""
         self.key = key
         self.device = device
+        self.seconds: float | None = None
+        """How long it should take once it runs, estimated beforehand; None: not known."""
+        self.asked: Any = None
+        """What was asked for (a Request or a Draft), for a page that finds the job again."""
         self.state: State = "queued"
         self.fraction: float | None = None
         self.text = "Waiting"
@@ -43,7 +50,9 @@ class Job:
         """Seconds since the epoch, like ``finished``."""
         self.finished: float | None = None
         self._work: Work | None = work
-        self._position = position
+        self._ahead = ahead
+        self._phase = monotonic(), 0.0
+        """When the present phase of the progress began, and at which fraction."""
         self._sharers: list[str] = []
         self._lock = Lock()
         self._stop = Event()
@@ -53,7 +62,33 @@ class Job:
     @property
     def position(self) -> int:
         """Number of jobs ahead on the same device; 0 once it runs."""
-        return self._position(self) if self.state == "queued" else 0
+        return len(self._ahead(self)) if self.state == "queued" else 0
+
+    @property
+    def left(self) -> float | None:
+        """Seconds of work that are left, about: by its own pace, or as estimated; None where neither is known."""
+        if self.over:
+            return 0.0
+        if self.started is None:
+            return self.seconds
+        began, at = self._phase
+        fraction = self.fraction
+        if fraction is not None and fraction - at >= SETTLED * (1 - at):
+            return (monotonic() - began) * (1 - fraction) / (fraction - at)
+        return None if self.seconds is None else max(1.0, self.seconds - (time() - self.started))
+
+    @property
+    def line(self) -> str:
+        """What it does, or its place in the queue, with the time left where that is known; for display."""
+        ahead = self._ahead(self) if self.state == "queued" else []
+        if not ahead:
+            left = self.left if self.state == "running" else None
+            return self.text if left is None or left < 2 else f"{self.text} · about {duration_text(left)} left"
+        known = [job.left for job in ahead]
+        times = [seconds for seconds in known if seconds is not None]
+        about = "about" if len(times) == len(known) else "at least"
+        wait = f": {about} {duration_text(sum(times))} until it begins" if sum(times) else ""
+        return f"{len(ahead)} in the queue before this one{wait}"
 
     @property
     def over(self) -> bool:
@@ -64,6 +99,10 @@ class Job:
     def sharers(self) -> int:
         """Number of sessions that wait for it."""
         return len(self._sharers)
+
+    def is_shared_by(self, who: str) -> bool:
+        """Returns whether the session ``who`` waits for it, or waited when it ended."""
+        return who in self._sharers
 
     def join(self, who: str = "") -> bool:
         """Adds a session that waits; returns False if the job has ended. A named ``who`` (a session) counts once."""
@@ -98,7 +137,10 @@ class Job:
         with self._lock:
             if self.over:
                 return
-            self.fraction = None if fraction is None else min(1.0, max(0.0, float(fraction)))
+            new = None if fraction is None else min(1.0, max(0.0, float(fraction)))
+            if new is not None and (self.fraction is None or new < self.fraction):
+                self._phase = monotonic(), new
+            self.fraction = new
             self.text = text
             if stream is not None:
                 self.stream = stream

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from threading import Condition, Thread
 from time import monotonic
+from typing import Any
 
 from ..errors import Cancelled, HeedError
 from .error_text import error_sentence
@@ -32,11 +33,20 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._change = Condition()
 
-    def submit(self, key: str, work: Work, device: str = "cpu", who: str = "") -> Job:
+    def submit(
+        self,
+        key: str,
+        work: Work,
+        device: str = "cpu",
+        who: str = "",
+        seconds: float | None = None,
+        asked: Any = None,
+    ) -> Job:
         """Queues ``work``, or joins the job that already waits or runs under ``key``.
 
-        ``who`` names the session, so that submitting twice counts once; the same name goes to ``job.leave``. Raises
-        HeedError when too many jobs wait.
+        ``who`` names the session, so that submitting twice counts once; the same name goes to ``job.leave``.
+        ``seconds``: how long it should take; those who wait behind it are told. ``asked`` is kept as ``job.asked``.
+        Raises HeedError when too many jobs wait.
         """
         with self._change:
             self._tidy()
@@ -46,7 +56,8 @@ class Jobs:
             queue = self._queues.get(device)
             if queue is not None and len(queue) >= self.waiting:
                 raise HeedError(f"{len(queue)} jobs already wait for {device}: try again when some are done.")
-            job = Job(key, work, device, self._position)
+            job = Job(key, work, device, self._ahead)
+            job.seconds, job.asked = seconds, asked
             job.join(who)
             self._jobs[job.id] = job
             if queue is None:
@@ -62,18 +73,21 @@ class Jobs:
             self._tidy()
             return self._jobs.get(job_id)
 
+    def shared_by(self, who: str) -> Job | None:
+        """Returns the latest job that ``who`` waits for, or waited for when it ended; None where there is none."""
+        return next((job for job in reversed(self.all()) if job.is_shared_by(who)), None)
+
     def all(self) -> list[Job]:
         """Returns every job that is kept, oldest first."""
         with self._change:
             self._tidy()
             return list(self._jobs.values())
 
-    def _position(self, job: Job) -> int:
+    def _ahead(self, job: Job) -> list[Job]:
         with self._change:
             waiting = [other for other in self._queues[job.device] if not other.over]
-            ahead = waiting.index(job) if job in waiting else 0
-            busy = any(o.device == job.device and o.state == "running" for o in self._jobs.values())
-            return ahead + busy
+            running = [o for o in self._jobs.values() if o.device == job.device and o.state == "running"]
+            return running + waiting[: waiting.index(job) if job in waiting else 0]
 
     def _serve(self, queue: deque[Job]) -> None:
         while True:

@@ -1,23 +1,33 @@
 """Jobs that ablate words of a stored run's prompt, attribute its answer, or compute next tokens, and store the result.
 
 Only the run's tokens are needed, so a run whose attention rows were dropped is probed as it is; one that is no longer
-stored is captured again first. A cancelled or failed probe stores nothing. Model libraries are imported when a job
-runs. Guarded by tests/core/test_jobs_probe_jobs.py.
+stored is captured again first. What a cancelled or failed knock-out had computed is kept apart, and the next one goes
+on with it. Model libraries are imported when a job runs. Guarded by tests/core/test_jobs_probe_jobs.py.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..errors import Cancelled
+from ..errors import Cancelled, StoreError
+from ..probe.time_estimate import TimeEstimate, attribution_tokens, estimate_probe, tokens_anew
 from ..progress import IsCancelled, Progress
-from ..records import NextTokens, Request, Trace
+from ..records import NextTokens, Probe, Request, Trace
 from ..runs import Draft, capture_and_save, prepare
+from ..speeds import note_speed
 from ..store import load_attribution, load_probe, load_run, save_attribution, save_probe
+from ..text.units import units as units_of
 from .job import Work
+
+KEEP_EVERY = 30.0
+"""Seconds between two times that a running knock-out is kept, in case the process is killed."""
 
 Asked = tuple[str, str, str, np.ndarray | None]
 """(run id, units, mode, masks): the arguments of ``load_probe``."""
@@ -30,21 +40,66 @@ def probe_work(what: Draft | Request, units: str = "word", mode: str = "mask", m
     """
 
     def do(progress: Progress, cancelled: IsCancelled) -> Asked:
-        from ..probe import hide_units, knock_out
-
         model, request = prepare(what, progress, cancelled)
         trace = _trace(model, request, progress, cancelled)
         asked = None if masks is None else np.atleast_2d(np.asarray(masks))
         if load_probe(trace, units, mode, asked) is None:
-            if asked is None:
-                probe = knock_out(model, trace, units, mode, progress=progress, cancelled=cancelled)
-            else:
-                probe = hide_units(model, trace, asked, units, mode, progress=progress, cancelled=cancelled)
-            _stop(cancelled)
-            save_probe(probe)
+            save_probe(_made(model, trace, units, mode, asked, progress, cancelled))
         return trace.id, units, mode, asked
 
     return do
+
+
+def probe_time(trace: Trace, units: str = "word", mode: str = "mask", masks: Any = None) -> TimeEstimate:
+    """Estimates how long the job of ``probe_work`` takes, without what a stopped one has computed."""
+    named = units_of(trace.tokens, units, range(trace.prompt_length), trace.request.segments)
+    return estimate_probe(trace, named, masks, mode, load_probe(trace, units, mode, masks, partial=True))
+
+
+def _made(
+    model: Any, trace: Trace, units: str, mode: str, asked: Any, progress: Progress, cancelled: IsCancelled
+) -> Probe:
+    """Returns the whole probe; goes on with one that was stopped, and keeps what there is when it is stopped itself."""
+    from ..probe import hide_units, knock_out
+    from ..probe.ablation import KnownScores
+
+    named = units_of(trace.tokens, units, range(trace.prompt_length), trace.request.segments)
+    wanted = np.eye(len(named), dtype=bool) if asked is None else asked
+    before = load_probe(trace, units, mode, asked, partial=True)
+    known = KnownScores()
+    if before is not None:
+        known.base, known.rows = before.base, {i: before.logprobs[i] for i in before.parameters["scored"]}
+    began = saved = time.monotonic()
+    spent = 0.0 if before is None else before.seconds
+
+    def keep() -> None:
+        if known.base is None or not known.rows:
+            return
+        scored = sorted(known.rows)
+        rows = np.full((len(wanted), len(known.base)), np.nan, np.float32)
+        rows[scored] = [known.rows[i] for i in scored]
+        settings = {"units": units, "each": asked is None, "scored": scored}
+        seconds = round(spent + time.monotonic() - began, 3)
+        save_probe(Probe(trace.id, named, wanted, rows, known.base, mode, parameters=settings, seconds=seconds))  # type: ignore[arg-type]
+
+    def tell(fraction: float | None, text: str, stream: str | None = None) -> None:
+        nonlocal saved
+        if time.monotonic() - saved > KEEP_EVERY:
+            saved = time.monotonic()
+            keep()
+        progress(fraction, text, stream)
+
+    make = partial(knock_out, model, trace) if asked is None else partial(hide_units, model, trace, asked)
+    try:
+        probe = make(units, mode, known=known, progress=tell, cancelled=cancelled)
+    except BaseException:
+        with suppress(StoreError):  # the run was deleted meanwhile
+            keep()
+        raise
+    if before is None:
+        work = tokens_anew(trace, named, wanted, mode)
+        note_speed(trace.request.model, trace.model.parameters, "variants", work, probe.seconds)
+    return replace(probe, seconds=round(spent + probe.seconds, 3))
 
 
 def attribution_work(what: Draft | Request, kind: str, step: int | None = None, against: int = 0) -> Work:
@@ -62,6 +117,8 @@ def attribution_work(what: Draft | Request, kind: str, step: int | None = None, 
             target: dict[str, Any] = {} if step is None else {"spans": [(step, step + 1)], "against": against}
             found = attribute(model, trace, kind, **target, progress=progress, cancelled=cancelled)
             _stop(cancelled)
+            work = attribution_tokens(trace, kind, step)
+            note_speed(trace.request.model, trace.model.parameters, kind, work, found.seconds)
             save_attribution(found)
         return trace.id
 

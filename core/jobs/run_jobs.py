@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import Cancelled
+from ..models.model_key import known_ref
+from ..probe.time_estimate import estimate_request
 from ..progress import IsCancelled, Progress
 from ..records import Request
 from ..runs import Draft, make_run
@@ -19,6 +21,12 @@ from .job import Work
 def run_work(what: Draft | Request) -> Work:
     """Returns the job of one run: its result is the id of the stored run. A stored Request is not run again."""
     return lambda progress, cancelled: make_run(what, progress, cancelled)
+
+
+def run_seconds(request: Request | None) -> float | None:
+    """Estimates the seconds of a run whose answer is as long as is asked for at most; None where the model is new."""
+    ref = None if request is None else known_ref(request.model)
+    return None if request is None or ref is None else estimate_request(request, ref.parameters).seconds
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from typing import Any
 from ..errors import Cancelled, HeedError, ModelError, NotFetched, error_reason, is_out_of_memory
 from ..progress import FetchProgress, IsCancelled
 from ..records import ModelKey, ModelRef
+from ..speeds import first_load, note_speed
 from . import model_key, model_ref, paths
 from .compatibility import check_architecture, check_path
 from .file_metadata import read_metadata
@@ -79,7 +81,9 @@ def load_model(
         if hit is None:
             _stop(ask)
             tell("Loading", 0, 0)
+            kind, began = "first load" if first_load() else "load", time.monotonic()
             hit = _load(key, folder)
+            note_speed(key, hit.ref.parameters, kind, 1, time.monotonic() - began)
             with _cache_lock:
                 _cache[key] = hit
         return hit

@@ -13,6 +13,7 @@ NaN and is reported in ``notes``. Guarded by tests/core/test_probe_ablation.py.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,12 +33,23 @@ PROBE_MODES = ("mask", "remove")
 HALF = 0.5 - 1e-6
 
 
+@dataclass
+class KnownScores:
+    """What a knock-out has computed so far: filled while it runs, and given to the next one when it was stopped."""
+
+    base: np.ndarray | None = None
+    """float32 [step] with nothing hidden; where it differs now, the rows were computed otherwise and are not used."""
+    rows: dict[int, np.ndarray] = field(default_factory=dict)
+    """{variant: float32 [step]}"""
+
+
 def knock_out(
     model: Any,
     trace: Trace,
     units: str = "word",
     mode: str = "mask",
     *,
+    known: KnownScores | None = None,
     progress: Progress = no_progress,
     cancelled: IsCancelled = never_cancelled,
 ) -> Probe:
@@ -45,9 +57,10 @@ def knock_out(
 
     ``units``: token, word, sentence, segment or role, the columns of ``explain`` at this granularity. ``mode``: "mask"
     (hidden, positions kept) or "remove" (deleted, prompt rendered anew). ``model`` must be the one that made ``trace``.
-    Raises MethodError, PromptError, CaptureError, Cancelled.
+    ``known`` is filled batch by batch; given again after a stop, only what is missing is computed. Raises MethodError,
+    PromptError, CaptureError, Cancelled.
     """
-    return _probe(model, trace, None, units, mode, progress, cancelled)
+    return _probe(model, trace, None, units, mode, known or KnownScores(), progress, cancelled)
 
 
 def hide_units(
@@ -57,15 +70,23 @@ def hide_units(
     units: str = "word",
     mode: str = "mask",
     *,
+    known: KnownScores | None = None,
     progress: Progress = no_progress,
     cancelled: IsCancelled = never_cancelled,
 ) -> Probe:
     """Ablates units together: ``masks`` bool [variant, unit] (or [unit]), True is hidden. Else as ``knock_out``."""
-    return _probe(model, trace, masks, units, mode, progress, cancelled)
+    return _probe(model, trace, masks, units, mode, known or KnownScores(), progress, cancelled)
 
 
 def _probe(
-    model: Any, trace: Trace, masks: Any, granularity: str, mode: str, progress: Progress, cancelled: IsCancelled
+    model: Any,
+    trace: Trace,
+    masks: Any,
+    granularity: str,
+    mode: str,
+    known: KnownScores,
+    progress: Progress,
+    cancelled: IsCancelled,
 ) -> Probe:
     began = time.monotonic()
     _check(model, trace, mode)
@@ -84,8 +105,10 @@ def _probe(
         if mode == "mask" and hiding_leaks(model.hf):
             raise MethodError(_leaky(model.ref))
         scorer = Scorer(model, prompt, answer, cancelled)
+        if known.base is None or not np.array_equal(known.base, scorer.base):
+            known.base, known.rows = scorer.base, {}
         what = f"Without {granularity}" if masks is None else "Variant"
-        logprobs[able] = scorer.score([v for v in made if v is not None], progress, what)
+        logprobs[able] = scorer.score({i: v for i, v in enumerate(made) if v is not None}, progress, what, known.rows)
     return Probe(
         trace_id=trace.id,
         units=units,

@@ -54,7 +54,7 @@ def ablate_segments(
         if not wanted:
             return out
         scorer = Scorer(model, prompt, answer, cancelled)
-        logs = scorer.score(list(wanted.values()), no_progress, "Without a part")
+        logs = scorer.score(dict(enumerate(wanted.values())), no_progress, "Without a part")
     return out | dict(zip(wanted, scorer.base[None] - logs, strict=True))
 
 

@@ -1,22 +1,27 @@
-"""Estimates how long an ablation takes: variants x tokens x the model's size, at this machine's speed.
+"""Estimates how long a run, a knock-out or an attribution takes, from the speed of this model on this machine.
 
-The speed is that of earlier ablations (this process, the same model and device); until there is one it is a guess, and
-``TimeEstimate.measured`` says which. Guarded by tests/core/test_probe_time_estimate.py.
+Work is counted as the model computes it: a variant costs the tokens from the first that is hidden on, since what stands
+before comes from the cache of the first pass. A model that is not in memory is loaded first. Guarded by
+tests/core/test_probe_time_estimate.py.
 """
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from ..records import Probe, Trace
+import numpy as np
 
-GUESS = 1.0e11
-"""Floating-point operations per second and core: two cores did 2e11 on a model of 135 M parameters."""
-LOADING = 3.0
-"""Seconds for loading a model that may not be in memory yet."""
-_SEEN: dict[tuple[str, str, str], float] = {}
-"""(fingerprint, dtype, device) -> seconds per variant and token."""
+from ..records import ModelKey, Probe, Request, Trace, Units
+from ..records.attribution import POINTS
+from ..speeds import expected_time, first_load
+
+CHARACTERS = 4
+"""Characters a token, for a prompt that was not read yet."""
+MARKUP = 30
+"""Tokens that a chat template adds, about."""
+WIDE = 2.0
+"""A guess is given as a range: this much less, this much more."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,8 @@ class TimeEstimate:
 
     seconds: float
     measured: bool
+    done: str = ""
+    """What is there already and need not be computed again, for display."""
 
     @property
     def text(self) -> str:
@@ -35,8 +42,8 @@ class TimeEstimate:
     def short(self) -> str:
         """For display where it is said elsewhere that a range is a guess."""
         if self.measured:
-            return f"about {duration_text(self.seconds)}"
-        return f"roughly {duration_text(self.seconds / 2)} to {duration_text(self.seconds * 2)}"
+            return f"about {duration_text(self.seconds)}{self.done}"
+        return f"roughly {duration_text(self.seconds / WIDE)} to {duration_text(self.seconds * WIDE)}{self.done}"
 
 
 def duration_text(seconds: float) -> str:
@@ -48,23 +55,79 @@ def duration_text(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def estimate_time(trace: Trace, variants: int) -> TimeEstimate:
-    """Estimates the seconds for ``variants`` passes over prompt and answer."""
-    work = max(1, variants) * len(trace.tokens)
-    seen = _SEEN.get(_name(trace))
-    if seen is not None:
-        return TimeEstimate(1 + work * seen, True)
-    speed = GUESS * min(os.cpu_count() or 1, 8) * (20 if trace.request.model.device != "cpu" else 1)
-    return TimeEstimate(LOADING + work * 2 * trace.model.parameters / speed, False)
+def estimate_time(trace: Trace, runs: int) -> TimeEstimate:
+    """Estimates the seconds for ``runs`` runs that each read this prompt with this answer, and are stored."""
+    return _sum(trace.request.model, trace.model.parameters, ("read", len(trace.tokens), max(1, runs)))
 
 
-def remember_speed(trace: Trace, probe: Probe) -> None:
-    """Stores the speed of the latest probe, if it had at least four variants."""
-    work = len(probe.masks) * len(trace.tokens)
-    if probe.seconds > 0 and len(probe.masks) >= 4 and work:
-        _SEEN[_name(trace)] = probe.seconds / work
+def estimate_writing(trace: Trace, runs: int) -> TimeEstimate:
+    """Estimates the seconds for ``runs`` runs that each write an answer as long as this one to the same prompt."""
+    work = (("prompt", trace.prompt_length, runs), ("write", trace.steps, runs))
+    return _sum(trace.request.model, trace.model.parameters, *work)
 
 
-def _name(trace: Trace) -> tuple[str, str, str]:
-    key = trace.request.model
-    return key.fingerprint, key.dtype, key.device
+def estimate_request(request: Request, parameters: int) -> TimeEstimate:
+    """Estimates the seconds of a run from its request alone, with an answer as long as is asked for at most."""
+    texts = [m.content for m in request.messages] or [request.text or ""]
+    tokens = len(request.token_ids or ()) or sum(map(len, texts)) / CHARACTERS + MARKUP * bool(request.messages)
+    if request.scored:
+        answer = len(request.answer or "") / CHARACTERS
+        return _sum(request.model, parameters, ("read", tokens + answer, 1))
+    return _sum(request.model, parameters, ("prompt", tokens, 1), ("write", request.max_new_tokens, 1))
+
+
+def estimate_probe(
+    trace: Trace, units: Units, masks: np.ndarray | None = None, mode: str = "mask", partial: Probe | None = None
+) -> TimeEstimate:
+    """Estimates the seconds to knock out each unit alone, or those of ``masks`` bool [variant, unit].
+
+    What a stopped knock-out has computed, ``partial``, is not computed again.
+    """
+    wanted, done = np.eye(len(units), dtype=bool) if masks is None else np.atleast_2d(masks), ""
+    if partial is not None:
+        scored = np.asarray(partial.parameters["scored"], int)
+        done = f": {len(scored):,} of {len(wanted):,} are there from last time"
+        wanted = np.delete(wanted, scored, 0)
+    work = "variants", tokens_anew(trace, units, wanted, mode), 1
+    return replace(_sum(trace.request.model, trace.model.parameters, work), done=done)
+
+
+def estimate_attribution(trace: Trace, kind: str, step: int | None = None) -> TimeEstimate:
+    """Estimates the seconds for one attribution by ``kind``, of the whole answer or of the word written at ``step``."""
+    work = kind, attribution_tokens(trace, kind, step), 1
+    return _sum(trace.request.model, trace.model.parameters, work)
+
+
+def attribution_tokens(trace: Trace, kind: str, step: int | None = None) -> int:
+    """Returns the tokens that an attribution passes through the model."""
+    tokens = len(trace.tokens) - 1 if step is None else trace.prompt_length + step
+    return tokens * (POINTS if kind == "integrated-gradients" else 1)
+
+
+def tokens_anew(trace: Trace, units: Units, masks: np.ndarray, mode: str = "mask") -> int:
+    """Returns the tokens that the variants ``masks`` bool [variant, unit] compute, the unchanged run among them."""
+    first = np.full(len(units), trace.prompt_length, np.int64)
+    np.minimum.at(first, units.unit, units.token)
+    start = np.where(masks, first, trace.prompt_length).min(1, initial=trace.prompt_length)
+    if not _has_plain_cache(trace.model):
+        start[:] = 0
+    removed = masks @ np.bincount(units.unit, units.weight, len(units)) if mode == "remove" else 0
+    total = len(trace.tokens) - 1
+    return int(total + np.maximum(1, total - start - removed).sum())
+
+
+def _has_plain_cache(ref: Any) -> bool:
+    """Returns whether what stands before the first hidden token comes from a cache, as ``variant_scoring`` decides."""
+    every = tuple(ref.attention_layers) == tuple(range(ref.layers))
+    return ref.attention == "dispatch" and every and all(window is None for window in ref.windows)
+
+
+def _sum(key: ModelKey, parameters: int, *parts: tuple[str, float, int]) -> TimeEstimate:
+    """Adds up parts (kind, work, how often), and loading where the model is not in memory."""
+    from ..models.load import loaded_models
+
+    if key not in loaded_models():
+        parts = (("first load" if first_load() else "load", 1, 1), *parts)
+    found = [(kind, expected_time(key, parameters, kind, work), often) for kind, work, often in parts if work * often]
+    seconds = sum(one.seconds * often for _, one, often in found)
+    return TimeEstimate(seconds, all(one.measured for kind, one, _ in found if "load" not in kind))

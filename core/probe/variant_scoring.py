@@ -13,7 +13,7 @@ by one.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,16 +69,22 @@ class Scorer:
         self.base = self._first()
         """float32 [T]: log-probabilities behind the original prompt."""
 
-    def score(self, variants: Sequence[Variant], progress: Progress, what: str) -> np.ndarray:
-        """Returns float32 [variant, T]; ``progress`` gets "``what`` 3 of 64". Raises Cancelled."""
-        out = np.empty((len(variants), len(self._answer)), np.float32)
-        jobs = [_Job(i, v, self._shared(v)) for i, v in enumerate(variants)]
-        done = 0
+    def score(
+        self, variants: Mapping[int, Variant], progress: Progress, what: str, known: dict[int, np.ndarray] | None = None
+    ) -> np.ndarray:
+        """Returns float32 [variant, T]; ``progress`` gets "``what`` 3 of 64". Raises Cancelled.
+
+        ``known`` {variant: float32 [T]} is what an earlier call left when it was stopped, and is filled batch by batch.
+        The batches that remain are those that would have come: going on gives the same numbers to the last bit.
+        """
+        rows = {} if known is None else known
+        jobs = [_Job(i, v, self._shared(v)) for i, v in variants.items() if i not in rows]
+        done = len(variants) - len(jobs)
         for batch in self._batches(jobs):
-            progress(done / len(jobs), f"{what} {done + 1} of {len(jobs)}", None)
-            out[[job.place for job in batch]] = self._pass(batch)
+            progress(done / len(variants), f"{what} {done + 1} of {len(variants)}", None)
+            rows.update(zip([job.place for job in batch], self._pass(batch), strict=True))
             done += len(batch)
-        return out
+        return np.array([rows[i] for i in variants], np.float32).reshape(len(variants), len(self._answer))
 
     def _first(self) -> np.ndarray:
         """Scores the original prompt; keeps its cache where later passes can start from it."""

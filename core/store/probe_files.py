@@ -4,7 +4,8 @@
 
 So a deleted run takes them along, they count as its bytes, and they are dropped with its rows when space runs
 out: they can be computed again. ``key`` is a hash of the settings (units, mode, masks; for named segments also where
-they stand, since a run keeps its id when they are renamed). A damaged probe is dropped and computed again, the run
+they stand, since a run keeps its id when they are renamed). What a stopped knock-out has computed is kept under a key
+of its own, until the whole is there. A damaged probe is dropped and computed again, the run
 stays. Guarded by tests/core/test_store_probe_files.py.
 """
 
@@ -32,9 +33,15 @@ LOG = logging.getLogger("heed")
 
 
 def save_probe(probe: Probe) -> str:
-    """Stores ``probe`` in the folder of its run; returns its key. Raises StoreError when that run is not stored."""
-    key = _key(probe.units, probe.mode, None if probe.parameters.get("each") else probe.masks)
-    return _write(probe, key, masks=np.packbits(probe.masks, axis=1))
+    """Stores ``probe`` in the folder of its run; returns its key. Raises StoreError when that run is not stored.
+
+    One that was stopped (``parameters["scored"]``: the variants that it has) is stored apart, in place of an earlier
+    such one; the whole probe replaces it.
+    """
+    masks = None if probe.parameters.get("each") else probe.masks
+    whole, part = (_key(probe.units, probe.mode, masks, partial) for partial in (False, True))
+    keys = (part, "") if "scored" in probe.parameters else (whole, part)
+    return _write(probe, *keys, masks=np.packbits(probe.masks, axis=1))
 
 
 def save_attribution(found: Attribution) -> str:
@@ -58,18 +65,18 @@ def _attribution_key(kind: str, contrast: tuple[int, int] | None) -> str:
     return run_files.PROBE + sha256(json.dumps(asked).encode()).hexdigest()[:32]
 
 
-def _write(record: Probe | Attribution, key: str, **packed: np.ndarray) -> str:
-    """Writes both files of ``record``; ``packed`` replaces arrays of it."""
+def _write(record: Probe | Attribution, key: str, instead_of: str = "", **packed: np.ndarray) -> str:
+    """Writes both files of ``record``; ``packed`` replaces arrays of it. Drops the record ``instead_of``."""
     root = runs_folder()
     plain, arrays = to_plain(record)
     from_plain(plain, arrays)  # fails now rather than as damage later
-    contents = {
-        f"{key}.json": json.dumps(plain, allow_nan=False).encode(),
-        f"{key}.safetensors": run_files.pack_arrays(arrays | packed),
-    }
+    data = json.dumps(plain, allow_nan=False).encode(), run_files.pack_arrays(arrays | packed)
+    contents = dict(zip(_files(key), data, strict=True))
     try:
         with store_lock(root):
             run_files.add_files(root / record.trace_id, contents)
+            if instead_of:
+                run_files.drop_files(root / record.trace_id, _files(instead_of))
     except (FileNotFoundError, run_files.Damaged) as error:
         raise StoreError(f"The run {record.trace_id[:8]} is no longer stored: run it again first.") from error
     except OSError as error:
@@ -77,10 +84,13 @@ def _write(record: Probe | Attribution, key: str, **packed: np.ndarray) -> str:
     return key
 
 
-def load_probe(run: str | Trace, units: str, mode: str, masks: np.ndarray | None = None) -> Probe | None:
+def load_probe(
+    run: str | Trace, units: str, mode: str, masks: np.ndarray | None = None, partial: bool = False
+) -> Probe | None:
     """Returns the stored probe of a run (its id or trace), or None. ``masks`` None: every unit ablated alone.
 
-    Pass the trace where the run's segments may have been renamed since it was stored.
+    Pass the trace where the run's segments may have been renamed since it was stored. ``partial``: what a stopped one
+    has computed; its ``parameters["scored"]`` are the variants, all others are NaN.
     """
     trace = run if isinstance(run, Trace) else None
     run_id = run if isinstance(run, str) else run.id
@@ -95,18 +105,20 @@ def load_probe(run: str | Trace, units: str, mode: str, masks: np.ndarray | None
             named = units_of(trace.tokens, units, range(trace.prompt_length), trace.request.segments)
         if named is None:
             return None
-    key = _key(named or units, mode, None if masks is None else np.atleast_2d(np.asarray(masks)))
+    key = _key(named or units, mode, None if masks is None else np.atleast_2d(np.asarray(masks)), partial)
     probe = _read(run_id, key)
     if not isinstance(probe, Probe) or (named is not None and not _same_units(probe.units, named)):
         return None
     return probe
 
 
-def _key(units: Units | str, mode: str, masks: np.ndarray | None) -> str:
+def _key(units: Units | str, mode: str, masks: np.ndarray | None, partial: bool = False) -> str:
     granularity = units if isinstance(units, str) else units.granularity
     asked = [granularity, mode, None if masks is None else [list(masks.shape), np.packbits(masks).tobytes().hex()]]
     if granularity == "segment" and isinstance(units, Units):
         asked.append([list(units.labels), units.message.tolist(), units.start.tolist(), units.end.tolist()])
+    if partial:
+        asked.append("partial")
     return run_files.PROBE + sha256(json.dumps(asked).encode()).hexdigest()[:32]
 
 
@@ -129,9 +141,13 @@ def _open(plain: bytes, packed: bytes) -> Probe | Attribution:
     return from_plain(fields, arrays)
 
 
+def _files(key: str) -> tuple[str, str]:
+    return f"{key}.json", f"{key}.safetensors"
+
+
 def _read(run_id: str, key: str) -> Probe | Attribution | None:
     folder = run_folder(run_id)
-    names = (f"{key}.json", f"{key}.safetensors")
+    names = _files(key)
     try:
         found = run_files.read_files(folder, names)
         if found is None:

@@ -181,6 +181,8 @@ def drop_files(folder: Path, names: Iterable[str]) -> int:
     """
     manifest = read_manifest(folder)
     gone = [name for name in names if name in manifest.files]
+    if not gone:
+        return 0
     files = {name: entry for name, entry in manifest.files.items() if name not in gone}
     _write_manifest(folder, replace(manifest, files=files))
     for name in gone:

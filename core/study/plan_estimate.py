@@ -1,7 +1,7 @@
 """Estimates a study before it starts: runs, time, disk, and the smallest correlation it can detect.
 
-Time is taken from runs that were measured on this machine, in this study's pilot or in any study of the same model;
-where there are none it is not guessed. Guarded by tests/core/test_study_plan.py.
+Time is taken from batches of cells that were measured on this machine with the same model, else from runs of any study
+of it, else guessed from the model's speed or size. Guarded by tests/core/test_study_plan.py.
 """
 
 from __future__ import annotations
@@ -11,11 +11,20 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from ..errors import HeedError
+from ..models.catalogue import CATALOGUE
+from ..models.model_key import known_ref, resolve
+from ..records import ModelKey
+from ..speeds import Expected, expected_time
 from . import database
 from .plan import Plan
 from .plan_cells import skipped_text, sorted_cells
 from .study import study_folders
+from .worker import CELLS_AT_A_TIME, cells_kind
 
+STARTING = 3.0
+"""Seconds until a process of a study's own has begun and is seen to have ended."""
+TOGETHER, HIDDEN_TOKENS = 3.0, 900
+"""How many answers a batch writes in the time of one, and tokens that a cell's effects compute: for a guess."""
 KEPT_BYTES = 45_000
 """Bytes that a run takes on disk with 64 new tokens on a small model, where none was measured."""
 
@@ -40,7 +49,9 @@ class PlanEstimate:
     tasks: dict[str, int]
     """{task: items}"""
     seconds: float | None
-    """With one worker; None where no run of one of its models was measured yet."""
+    """With one worker; None where nothing is known of one of its models, not even its size."""
+    measured: bool
+    """Whether the time rests on cells of a study with these models on this machine."""
     disk: int
     """Bytes."""
     smallest_rho: float
@@ -57,12 +68,14 @@ def estimate_plan(plan: Plan, seconds_per_run: float | None = None) -> PlanEstim
 
     found, skipped = sorted_cells(plan)
     known = measured_speeds()
-    seconds: float | None = 0.0
-    disk = 0.0
+    seconds: float | None = STARTING if found and seconds_per_run is None else 0.0
+    disk, measured = 0.0, True
     for model in plan.models:
         count = sum(cell.model == model for cell in found)
-        pace = seconds_per_run if seconds_per_run is not None else known[model].seconds if model in known else None
-        seconds = None if seconds is None or pace is None else seconds + count * pace
+        took = None if seconds_per_run is None else Expected(count * seconds_per_run, True)
+        took = took or _cells_time(plan, model, count, known.get(model))
+        seconds = None if seconds is None or took is None else seconds + took.seconds
+        measured = measured and took is not None and took.measured
         disk += count * (known[model].bytes if model in known else KEPT_BYTES)
     tasks: dict[str, int] = {}
     for item in plan.all_items():
@@ -75,11 +88,36 @@ def estimate_plan(plan: Plan, seconds_per_run: float | None = None) -> PlanEstim
         controls=sum(cell.control for cell in found),
         tasks=tasks,
         seconds=seconds,
+        measured=measured,
         disk=int(disk),
         smallest_rho=float(smallest_rho(len(usable))),
         smallest_rho_task=float(smallest_rho(max(of_task.values(), default=0))),
         skipped=skipped_text(skipped),
     )
+
+
+def _cells_time(plan: Plan, model: str, count: int, known: MeasuredSpeed | None) -> Expected | None:
+    """Estimates loading ``model`` in a process of its own and ``count`` cells; None where its size is not known."""
+    if not count:
+        return Expected(0.0, True)
+    try:
+        key, ref = resolve(model), known_ref(resolve(model))
+        parameters = ref.parameters if ref is not None else CATALOGUE[model].parameters
+    except (HeedError, KeyError):  # not fetched yet, or a name that only the hub knows
+        key = ModelKey(model, "")
+        parameters = CATALOGUE[model].parameters if model in CATALOGUE else 0
+    if not parameters and known is None:
+        return None
+    load = expected_time(key, parameters, "first load", 1).seconds
+    batch = min(count, CELLS_AT_A_TIME) * plan.max_new_tokens
+    cells = expected_time(key, parameters, cells_kind(plan.effects), batch)
+    if not cells.measured and known is not None:
+        return Expected(load + count * known.seconds, True)
+    if not cells.measured:
+        written = expected_time(key, parameters, "write", plan.max_new_tokens).seconds / TOGETHER
+        hidden = expected_time(key, parameters, "variants", HIDDEN_TOKENS).seconds if plan.effects else 0.0
+        return Expected(load + count * (1 + written + hidden), False)
+    return Expected(load + cells.seconds * count / min(count, CELLS_AT_A_TIME), True)
 
 
 def measured_speeds() -> dict[str, MeasuredSpeed]:

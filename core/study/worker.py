@@ -16,6 +16,7 @@ from typing import Any
 from ..errors import NO_MEMORY, Cancelled, HeedError, error_reason, is_out_of_memory
 from ..progress import IsCancelled
 from ..records import Item, Request
+from ..speeds import note_speed
 from . import cell_store, database, plan_store
 from .judging import ask_judges
 from .plan import Plan
@@ -23,7 +24,7 @@ from .plan_cells import cell_request, lay_out_item
 from .prompt_structures import LaidOutItem
 
 LOG = logging.getLogger("heed")
-BATCH = 16
+CELLS_AT_A_TIME = 16
 """Cells claimed at a time, which run as one batch."""
 
 
@@ -36,7 +37,7 @@ class Worker:
         done: Callable[[], None] = lambda: None,
         cancelled: IsCancelled = lambda: False,
         pilot: bool = False,
-        batch: int = BATCH,
+        batch: int = CELLS_AT_A_TIME,
     ) -> None:
         """Opens the database; ``done()`` is called after each run."""
         self.db = database.connect(folder / database.FILE)
@@ -204,7 +205,7 @@ class Worker:
         from .compute import compute_runs
 
         asked = [one for _, one, _ in left.values()]
-        plan = self.plan
+        plan, count, began = self.plan, len(asked), time.monotonic()
         for result in compute_runs(
             model, asked, effects=plan.effects, batch=batch, methods=plan.methods, cancelled=self.cancelled
         ):
@@ -225,6 +226,8 @@ class Worker:
             del left[result.key]
             database.refresh_claims(self.db, self.owner)
             self.done()
+        work, ref = count * plan.max_new_tokens, model.ref
+        note_speed(ref.key, ref.parameters, cells_kind(plan.effects), work, time.monotonic() - began)
 
     def _request(self, model: Any, item: Item, place: Mapping[str, Any]) -> tuple[LaidOutItem, Request]:
         """Returns the item laid out for this cell (a control with filler for the instruction), and its Request."""
@@ -251,6 +254,11 @@ class Worker:
             return len(render(model.tokenizer, asked, has_template=model.ref.has_template).tokens)
 
         return neutral_filler(count, item.segments["instruction"].strip())
+
+
+def cells_kind(effects: bool) -> str:
+    """Returns the kind of work of a study's batches, for ``core.speeds``; its size is counted in new tokens at most."""
+    return "cells with effects" if effects else "cells"
 
 
 def failure_sentence(error: Exception) -> str:

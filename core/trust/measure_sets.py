@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..probe.time_estimate import GUESS, duration_text
+from ..probe.time_estimate import TimeEstimate
+from ..records import ModelKey
+from ..speeds import expected_time
 from .trust_prompts import TrustPrompt
 
 VARIANTS = {"fit": 33, "choose": 33, "report": 120}
@@ -26,10 +28,9 @@ def part_of_set(prompts: Sequence[TrustPrompt], count: int | None) -> tuple[Trus
     return tuple(replace(prompt, split=OWN_SPLITS[i % len(OWN_SPLITS)]) for i, prompt in enumerate(picked))
 
 
-def set_seconds(prompts: Sequence[TrustPrompt], parameters: int | None, device: str) -> str:
-    """Returns how long measuring takes, for display; a guess from the model's size."""
+def set_seconds(prompts: Sequence[TrustPrompt], parameters: int | None, key: ModelKey) -> str:
+    """Returns how long measuring takes, for display: the scored variants at this model's speed."""
     if not parameters:
         return "for a time that depends on the model's size"
     tokens = sum(VARIANTS[p.split] * (len(p.text) / CHARACTERS + p.new_tokens) for p in prompts)
-    seconds = tokens * 2 * parameters / (GUESS * (20 if device != "cpu" else 2))
-    return f"roughly {duration_text(seconds / 2)} to {duration_text(seconds * 2)}"
+    return TimeEstimate(expected_time(key, parameters, "variants", tokens).seconds, False).short

@@ -5,10 +5,10 @@ Guarded by tests/core/test_trust_league.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..importance import METHODS
-from .faithfulness import BASELINES
+from .faithfulness import BASELINES, MASKS, RankScore
 from .league import LEAST, League, Standing, curve_column
 from .measurement import TOP_UNITS
 
@@ -18,6 +18,7 @@ BASELINE_WORDS = {
     "rarity": "how rare its words are",
     "random": "random numbers",
 }
+ORIGINS = ("Measured here", "Shipped with Heed")
 UNKNOWN = "Which method is right about this model has not been measured: the page Trust measures it."
 
 
@@ -38,6 +39,35 @@ def other_words(name: str) -> str:
 def interval_words(low: float, high: float) -> str:
     """Formats an interval with two decimals."""
     return f"{low:.2f} to {high:.2f}".replace("-", "−")
+
+
+def check_sentence(label: str, own: RankScore, found: Mapping[str, RankScore], level: str) -> str:
+    """Returns what hiding random halves of one run says of the method ``label``, in one sentence."""
+    best = max(("length", "recency"), key=lambda name: found[name].score)
+    base = {"length": "how long each is", "recency": "how late each stands"}[best]
+    low, high = own.beyond(found[best])
+    apart = "better than" if low > 0 else "worse than" if high < 0 else "not told apart from"
+    return (
+        f"Over {MASKS} random halves of your {level}s, “{label}” agrees with what the answer needs by "
+        f"{own.score:.2f} ({interval_words(*own.interval)}); {base} alone by {found[best].score:.2f}: {apart} that "
+        f"(difference {interval_words(low, high)})."
+    )
+
+
+def league_origin(league: League) -> str:
+    """Returns where a league comes from: on how many prompts it was measured, and how its answers were scored."""
+    counts = league.scores.drop_duplicates("prompt").groupby("split").size()
+    came = ORIGINS[bool(league.facts.get("shipped"))]
+    said = f"{came}: {int(counts.get('report', 0))} prompts reported"
+    if league.weights is not None:
+        used = int((league.weights.weights > 0).sum())
+        said += (
+            f"; weights of {used} heads learned from {league.weights.prompts} other prompts; the first picture was "
+            f"chosen on {int(counts.get('choose', 0))} more"
+        )
+    seconds = league.facts.get("variant_seconds")
+    cost = f"; one pass took {seconds:.2g} s there" if seconds else ""
+    return f"{said}. Answers were scored in {league.facts.get('scored_in', 'float32')}{cost}."
 
 
 def verdict(league: League | None, method: str) -> str:

@@ -71,8 +71,9 @@ def write_explore_address(trace: Trace, chosen: Choices | None = None, whole: bo
         usual = {"method": first_picture(trace), "level": "word", "sink": "drop", "view": "heatmap"}
         wanted = {name: value for name, value in wanted.items() if value and usual.get(name) != value}
     state[KEPT] = wanted
-    query = dict(st.query_params)
-    new = {name: value for name, value in query.items() if name not in NAMES} | {"run": trace.id} | wanted
+    query = {name: st.query_params.get_all(name) for name in st.query_params}
+    new = {name: value for name, value in query.items() if name not in NAMES}
+    new |= {name: [value] for name, value in ({"run": trace.id} | wanted).items()}
     if new != query:
         st.query_params.from_dict(new)
 

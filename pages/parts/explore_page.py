@@ -5,14 +5,22 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import HeedError
-from core.records import Trace
+from core.records import ModelKey, Trace
 from pages.parts import job_progress
 from pages.parts.findings.back_link import back_link
 from pages.parts.frame import cache_line, example_ids, page_frame, shortcut_button, stored_id
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import pick_model
 from pages.parts.run_cache import open_trace
-from pages.parts.run_form import fill_form, form_draft, mode_switch, prepare_form, prompt_box, settings_box
+from pages.parts.run_form import (
+    earlier_run,
+    fill_form,
+    form_draft,
+    mode_switch,
+    prepare_form,
+    prompt_box,
+    settings_box,
+)
 from pages.parts.run_view import run_view
 from pages.parts.views.steps_view import advance_step
 
@@ -67,7 +75,9 @@ def _page(model: str, shown: Trace | None, shipped: list[str], problem: str) -> 
         st.error(escape_markdown(told), icon=":material/error:")
     if busy:
         job_progress.watch_job()
-    elif shown is not None:
+    else:
+        earlier_run(model, shown.request if shown else None, job_progress.has_note())
+    if shown is not None and not busy:
         back_link(shown.id)
         run_view(shown, row=row)
 
@@ -83,6 +93,8 @@ def _shipped() -> list[str]:
 def _shown(shipped: list[str]) -> tuple[Trace | None, str]:
     """(run to show, ""): just finished, named in the URL, or the first example; else (None, why there is none)."""
     prepare_form()
+    if (found := job_progress.found_draft()) is not None:
+        fill_form(found.request(ModelKey(found.model, "")))
     finished = job_progress.collect_run()
     if finished:
         _show(finished)
@@ -115,7 +127,7 @@ def _adopt(trace: Trace) -> None:
     """Fills the form once with the settings of a run opened by URL; a run started here leaves the form alone."""
     state = st.session_state
     if state.get("shown") != trace.id:
-        if state.get("own") != trace.id:
+        if state.get("own") != trace.id and job_progress.current_job() is None:
             fill_form(trace.request)
         state.shown = trace.id
 

@@ -1,25 +1,31 @@
-"""Draws a background job's progress, streamed words and Cancel, polling in a fragment so that the page stays usable.
+"""Draws what takes time: the button with its estimate, the running job with its place and Cancel, its error.
+
+``job_slot`` is all of it: it returns what is stored, else draws the button, the job that it started, or why that
+failed. ``slot`` is the session key of a job, so a page or part has a name of its own and keeps its job while the
+visitor is elsewhere; Explore's run is ``job``. Polling happens in a fragment, so that the page stays usable. While a
+job is shown a random name of it stands in the address (``?job=``): a page that is loaded again, whose session is a new
+one, finds it there.
 
 Streamlit runs the garbage collector after every poll, over all objects that torch created and with all threads held:
 two tabs that polled a run brought it to a halt. So objects that exist already are hidden from the collector while a
-job runs (``gc.freeze``), and collected once when it is over.
-
-``slot`` is the session key of a job: Explore's run is ``job``; another page or part passes a name of its own to
-``begin_job``, ``current_job``, ``watch_job``, ``take_result`` and ``leave_job``, and so keeps its job while the
-visitor is elsewhere.
+job runs (``gc.freeze``), and collected once when it is over. Guarded by tests/pages/test_job_progress.py.
 """
 
 from __future__ import annotations
 
 import gc
 import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
 
 from core.errors import HeedError
 from core.jobs import Job, Work, jobs
-from core.jobs.run_jobs import run_work
+from core.jobs.run_jobs import run_seconds, run_work
+from core.probe.time_estimate import TimeEstimate
 from core.records import Request
 from core.runs import Draft, draft_request, is_stored
 from pages.parts.markdown_escape import escape_markdown
@@ -28,12 +34,74 @@ RUN_POLL = 0.4
 """Seconds between two polls of a job."""
 RUN = "job"
 """The slot of the run on Explore."""
+CANCELLED = "Cancelled."
 LOST = "The work was lost when the dashboard restarted: start it again."
 
 
-def session_name() -> str:
-    """A random id of this browser session; by it, cancelling a job that others share only leaves it."""
-    return st.session_state.setdefault("session", uuid.uuid4().hex)
+@dataclass(frozen=True)
+class Ask:
+    """The button of a slot, and the job that it queues."""
+
+    name: str
+    """Key of the job: equal for all who ask the same, and they share it."""
+    label: str
+    about: str = ""
+    time: TimeEstimate | None = None
+    """Told beside the button, and to those who wait behind the job."""
+    device: str = "cpu"
+    looks: dict[str, Any] = field(default_factory=dict)
+    """More arguments of the button: icon, type, key, ..."""
+
+
+def job_slot(slot: str, ask: Ask, work: Work, stored: Callable[[], Any] = lambda: None) -> Any:
+    """Returns what ``stored`` finds; else draws the running job, or its error and the button, and returns None."""
+    collect_job(slot)
+    found = stored()
+    if found is None and not job_waits(slot, ask.name):
+        job_button(slot, ask, work)
+    return found
+
+
+def job_waits(slot: str, name: str = "") -> bool:
+    """Draws the slot's job and returns True while it waits or runs; else draws how it ended, if that was badly.
+
+    ``name``: only of the job of this name, where the slot is used for one thing after another.
+    """
+    if collect_job(slot):
+        watch_job(slot)
+        return True
+    key, told, failed = st.session_state.get(f"{slot}:note") or ("", "", False)
+    if told and (name == key or not (name and key)):
+        (st.error if failed else st.info)(escape_markdown(told), icon=f":material/{'error' if failed else 'info'}:")
+    return False
+
+
+def job_button(slot: str, ask: Ask, work: Work) -> None:
+    """Draws the button that queues the job."""
+    about = f"{ask.about} Takes {ask.time.text}.".strip() if ask.time else ask.about
+    looks = {"icon": ":material/play_arrow:", "key": f"{slot}:start"} | ask.looks
+    st.button(ask.label, help=about or None, on_click=_start, args=(slot, ask, work), **looks)
+
+
+def _start(slot: str, ask: Ask, work: Work) -> None:
+    try:
+        begin_job(ask.name, work, ask.device, slot, ask.time.seconds if ask.time else None)
+    except HeedError as error:
+        st.session_state[f"{slot}:note"] = (ask.name, str(error), True)
+
+
+def collect_job(slot: str) -> bool:
+    """True while the slot's job waits or runs; keeps the error of one that has ended, shown until the next start."""
+    job = current_job(slot)
+    ended, _, error = take_result(slot)
+    if error:
+        st.session_state[f"{slot}:note"] = (job.key if job else "", error, True)
+    return job is not None and not ended
+
+
+def has_note(slot: str = RUN) -> bool:
+    """True where the slot's last job failed or was cancelled, until the next start."""
+    return bool(st.session_state.get(f"{slot}:note"))
 
 
 def start_run(draft: Draft) -> str | None:
@@ -47,10 +115,23 @@ def start_run(draft: Draft) -> str | None:
         if request is not None and is_stored(request):
             return request.id
         name = draft.name if request is None else request.id
-        begin_job(name, run_work(request or draft), request.model.device if request else "cpu")
+        device = request.model.device if request else "cpu"
+        begin_job(name, run_work(request or draft), device, seconds=run_seconds(request), asked=draft)
     except HeedError as error:
         state.error = str(error)
     return None
+
+
+def found_draft() -> Draft | None:
+    """What a run was asked with that this new session found by its address, once; for the form."""
+    state: Any = st.session_state
+    job = current_job()
+    if job is None or state.get("draft") is not None or not isinstance(job.asked, Draft):
+        return None
+    state.draft = job.asked
+    with suppress(HeedError):
+        state.request = draft_request(job.asked)
+    return job.asked
 
 
 def last_request() -> Request | None:
@@ -58,22 +139,48 @@ def last_request() -> Request | None:
     return st.session_state.get("request")
 
 
-def begin_job(name: str, work: Work, device: str = "cpu", slot: str = RUN) -> None:
-    """Queues ``work`` and remembers its job in ``slot``. Raises HeedError where the queue is full."""
-    st.session_state[slot] = jobs().submit(name, work, device, session_name()).id
+def begin_job(
+    name: str, work: Work, device: str = "cpu", slot: str = RUN, seconds: float | None = None, asked: Any = None
+) -> None:
+    """Queues ``work`` and remembers its job in ``slot``. Raises HeedError where the queue is full.
+
+    ``seconds``: how long it should take; ``asked``: what a page needs that finds the job again (``job.asked``).
+    """
+    now = current_job(slot)
+    token = st.session_state[slot][1] if now is not None and now.key == name else uuid.uuid4().hex
+    job = jobs().submit(name, work, device, f"{slot} {token}", seconds, asked)
+    st.session_state[slot] = (job.id, token)
+    st.session_state[f"{slot}:note"] = None
 
 
 def current_job(slot: str = RUN) -> Job | None:
-    """The job in this session's ``slot``; None where there is none."""
-    name = st.session_state.get(slot)
-    return jobs().get(name) if name else None
+    """The job in this session's ``slot``, or the one that the address names; None where there is none."""
+    state: Any = st.session_state
+    if not state.get(slot):
+        for token in st.query_params.get_all("job"):
+            job = jobs().shared_by(f"{slot} {token}")
+            if job is not None and job.state != "cancelled":
+                state[slot] = (job.id, token)
+    return jobs().get(state[slot][0]) if state.get(slot) else None
 
 
 def leave_job(slot: str = RUN) -> None:
     """Leaves the job in ``slot``, which cancels it unless another session waits for it."""
     job = current_job(slot)
     if job is not None:
-        job.leave(session_name())
+        job.leave(f"{slot} {st.session_state[slot][1]}")
+    _forget(slot)
+    st.session_state[f"{slot}:note"] = None
+
+
+def _forget(slot: str) -> None:
+    """Takes the job out of the session and the address."""
+    _, token = st.session_state.get(slot) or ("", "")
+    named = st.query_params.get_all("job")
+    if named == [token]:
+        del st.query_params["job"]
+    elif token in named:
+        st.query_params["job"] = [other for other in named if other != token]
     st.session_state[slot] = None
 
 
@@ -85,15 +192,18 @@ def watch_job(slot: str = RUN) -> None:
     if job is None or job.over:
         st.rerun()
         return
+    token = st.session_state[slot][1]
+    if token not in (named := st.query_params.get_all("job")):
+        st.query_params["job"] = [*named, token]
     bar, stop = st.columns([5, 1], vertical_alignment="center")
-    line = f"{job.position} in the queue before this one" if job.state == "queued" and job.position else job.text
     if job.fraction is None:
-        bar.markdown(f":material/hourglass_top: {escape_markdown(line)}…")
+        bar.markdown(f":material/hourglass_top: {escape_markdown(job.line)}…")
     else:
-        bar.progress(job.fraction, escape_markdown(line))
+        bar.progress(job.fraction, escape_markdown(job.line))
     own = "" if slot == RUN else f"_{slot}"
     if stop.button("Cancel", icon=":material/stop_circle:", key=f"cancel{own}", width="stretch"):
         leave_job(slot)
+        st.session_state[f"{slot}:note"] = (job.key, CANCELLED, False)
         st.rerun()
     if job.stream:
         with st.container(border=True, key=f"stream{own}"):
@@ -120,7 +230,7 @@ def take_result(slot: str = RUN) -> tuple[bool, Any, str]:
     job = current_job(slot)
     if not state.get(slot) or (job is not None and not job.over):
         return False, None, ""
-    state[slot] = None
+    _forget(slot)
     _tidy()
     if job is None:
         return True, None, LOST

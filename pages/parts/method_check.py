@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from core import store
 from core.errors import HeedError
 from core.importance import METHODS
-from core.jobs.probe_jobs import probe_work
-from core.probe.time_estimate import estimate_time
+from core.jobs.probe_jobs import probe_time, probe_work
 from core.records import Probe, Trace
 from core.text.units import units
 from core.trust import MASKS, RankScore, check_masks, run_scores
+from core.trust.verdicts import check_sentence, interval_words
 from pages.parts import job_progress
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.reading_controls import Choices
@@ -49,32 +48,22 @@ def _check(trace: Trace, chosen: Choices) -> None:
     level = "word" if found is None else found[0]
     masks = check_masks(trace.tokens, units(trace.tokens, level, range(trace.prompt_length), trace.request.segments))
     slot = f"{SLOT} {trace.id}"
-    _, _, problem = job_progress.take_result(slot)
-    if job_progress.current_job(slot) is not None:
-        job_progress.watch_job(slot)
-        return
-    if problem:
-        st.error(escape_markdown(problem), icon=":material/error:")
-    probe = store.load_probe(trace, level, "mask", masks)
-    if probe is None:
-        st.button(
-            f"Hide halves of the {level}s",
-            icon=":material/play_arrow:",
-            key="method_check_button",
-            help=f"{estimate_time(trace, len(masks) + 1).text}; kept with the run",
-            on_click=_start,
-            args=(trace, level, masks, slot),
-        )
-        return
-    _scores(trace, chosen, level, probe)
-
-
-def _start(trace: Trace, level: str, masks: np.ndarray, slot: str) -> None:
-    try:
-        name = f"{slot} {level}"
-        job_progress.begin_job(name, probe_work(trace.request, level, "mask", masks), trace.request.model.device, slot)
-    except HeedError as error:
-        st.session_state.error = str(error)
+    ask = job_progress.Ask(
+        f"{slot} {level}",
+        f"Hide halves of the {level}s",
+        "Kept with the run.",
+        probe_time(trace, level, "mask", masks),
+        trace.request.model.device,
+        {"key": "method_check_button"},
+    )
+    probe = job_progress.job_slot(
+        slot,
+        ask,
+        probe_work(trace.request, level, "mask", masks),
+        lambda: store.load_probe(trace, level, "mask", masks),
+    )
+    if probe is not None:
+        _scores(trace, chosen, level, probe)
 
 
 def _scores(trace: Trace, chosen: Choices, level: str, probe: Probe) -> None:
@@ -82,7 +71,7 @@ def _scores(trace: Trace, chosen: Choices, level: str, probe: Probe) -> None:
     found = _run_scores((trace.id, store.run_stamp(trace.id), level, *picked), trace, probe, chosen)
     labels = {name: METHODS[name].label for name in found if name in METHODS} | BASELINE_LABELS
     st.text(check_sentence(labels[chosen.method], found[chosen.method], found, level))
-    rows = [(labels[name], one.score, interval_text(one.interval)) for name, one in found.items()]
+    rows = [(labels[name], one.score, interval_words(*one.interval)) for name, one in found.items()]
     table = pd.DataFrame(rows, columns=["Predicts by", "Rank correlation", "95 % interval"])
     st.dataframe(
         table.sort_values("Rank correlation", ascending=False, kind="stable"),
@@ -102,21 +91,3 @@ def _run_scores(name: tuple, _trace: Trace, _probe: Probe, _chosen: Choices) -> 
         settings = chosen.picked | {"sink": "separate"}
         read[chosen.method] = importance(trace, chosen.method, **settings, columns=level, rows="token")
     return run_scores(read, _probe, trace.answer_steps)
-
-
-def check_sentence(label: str, own: RankScore, found: dict[str, RankScore], level: str) -> str:
-    """Returns what the check says of the chosen method, in one sentence."""
-    best = max(("length", "recency"), key=lambda name: found[name].score)
-    base = {"length": "how long each is", "recency": "how late each stands"}[best]
-    low, high = own.beyond(found[best])
-    told = "better than" if low > 0 else "worse than" if high < 0 else "not told apart from"
-    return (
-        f"Over {MASKS} random halves of your {level}s, “{label}” agrees with what the answer needs by "
-        f"{own.score:.2f} ({interval_text(own.interval)}); {base} alone by {found[best].score:.2f}: {told} that "
-        f"(difference {interval_text((low, high))})."
-    )
-
-
-def interval_text(interval: tuple[float, float]) -> str:
-    """Formats an interval with two decimals."""
-    return f"{interval[0]:.2f} to {interval[1]:.2f}".replace("-", "−")

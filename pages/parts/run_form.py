@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.records import Request
 from core.runs import Draft
+from core.text.display_text import and_list
 from pages.parts.run_settings import RUN_MODES, RunSettings
 from pages.parts.settings_fields import (
     answer_field,
@@ -131,6 +132,22 @@ def _settings_label() -> str:
 
 def form_draft(model: str) -> Draft:
     """The form's current values as a draft."""
+    return _filled(model).draft()
+
+
+def _filled(model: str) -> RunSettings:
     values = {name: st.session_state[name] for name in DEFAULTS}
     values["turns"] = tuple((turn["role"], turn["text"]) for turn in values["turns"])
-    return RunSettings(model=model, **values).draft()
+    return RunSettings(model=model, **values)
+
+
+def earlier_run(model: str, shown: Request | None, cancelled: bool) -> None:
+    """Says in one line where the run below is not of what stands in the form, and what became of one cancelled."""
+    changed = [] if shown is None else _filled(model).changes(shown)
+    told = "Cancelled: nothing was stored." if cancelled else ""
+    if changed and cancelled:
+        told += " Below is the earlier run."
+    elif changed:
+        told = f"Changed since the run below: {and_list(changed)}. Press Run for the answer to what stands above."
+    if told:
+        st.caption(f":material/info: {told}")

@@ -6,14 +6,17 @@ queue takes, ``of`` reads it back from a stored request. Guarded by tests/pages/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+from core.errors import HeedError
 from core.models.catalogue import DEFAULT_MODEL
 from core.records import Request
 from core.runs import Draft
 from core.text import segment_marks
 
+TEXTS = ("mode", "prompt", "turns", "answer", "raw_given")
+"""The fields of the settings that are the prompt."""
 RUN_MODES = ("Chat", "Raw", "Given answer")
 SKY = "Answer in one word: What color is the sky?"
 ABOUT_TOP_P = "Sample only from the likeliest tokens whose probabilities add up to this."
@@ -87,6 +90,18 @@ class RunSettings:
             stop="\n".join(request.stop),
             thinking=request.thinking,
         )
+
+    def changes(self, request: Request) -> list[str]:
+        """What is not as in ``request``: the prompt, the model, the settings; a prompt that cannot be run differs."""
+        made, own = [], RunSettings.of(request)
+        for one in (self, own):
+            try:
+                made.append(RunSettings.of(one.draft().request(request.model)))
+            except HeedError:
+                made.append(one)
+        differ = [f.name for f in fields(RunSettings) if getattr(made[0], f.name) != getattr(made[1], f.name)]
+        named = {"prompt": [n for n in differ if n in TEXTS], "settings": [n for n in differ if n not in TEXTS]}
+        return [name for name, some in ({"model": self.model != own.model} | named).items() if some]
 
     def draft(self) -> Draft:
         """The settings as a draft for the job queue."""

@@ -22,7 +22,7 @@ from pages.parts.download_buttons import run_downloads
 from pages.parts.explore_address import adopt_explore_address, asked_selection, write_explore_address
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.method_check import method_check
-from pages.parts.more_methods import SURROGATE, more_methods, surrogate_sentence
+from pages.parts.more_methods import SURROGATE, more_methods, surrogate_fit
 from pages.parts.no_rows import without_rows
 from pages.parts.reader_component import text_reader
 from pages.parts.reading_controls import CONTROLS, Choices, current_choices, reading_controls
@@ -112,7 +112,7 @@ def _whole(trace: Trace, present: bool) -> None:
             show_verdict(verdict(load_league(trace.request.model.fingerprint), chosen.method))
             st.caption(caveat(words.unit))
         if chosen.method == SURROGATE:
-            st.caption(surrogate_sentence(trace))
+            st.caption(surrogate_fit(trace))
     _about_run(trace)
     run_downloads(trace, words, chosen, figure, sentence)
     more_methods(trace)

@@ -276,3 +276,45 @@ def test_a_process_ends_while_a_job_runs():
     command = [sys.executable, "-c", code + "__import__('sys').modules)"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.strip()) == (0, "False")
+
+
+def test_the_name_of_a_job_cannot_be_guessed_and_finds_it(queue):
+    gate = Gate()
+    job = queue.submit("gate", gate, who="run a7")
+    other = queue.submit("gate", gate, who="run b8")
+    assert other is job and queue.shared_by("run a7") is job and queue.shared_by("run c9") is None
+    assert len(job.id) == 32 and job.id != queue.submit("next", lambda p, c: None).id
+    job.leave("run a7")
+    assert queue.shared_by("run a7") is None and queue.shared_by("run b8") is job, "another session waits on"
+    gate.open.set()
+    assert job.wait(LONG) and queue.shared_by("run b8") is job, "a result can still be collected"
+
+
+def test_those_who_wait_are_told_their_place_and_the_time(queue):
+    gate = Gate()
+    first = queue.submit("first", gate, seconds=100)
+    assert gate.begun.wait(LONG)
+    second = queue.submit("second", lambda p, c: None, seconds=30)
+    third = queue.submit("third", lambda p, c: None)
+    fourth = queue.submit("fourth", lambda p, c: None, seconds=10)
+    assert second.line == "1 in the queue before this one: about 2 min until it begins"
+    assert third.line == "2 in the queue before this one: about 2 min until it begins"
+    assert fourth.line == "3 in the queue before this one: at least 2 min until it begins", "nothing is known of third"
+    third.cancel()
+    assert fourth.line == "2 in the queue before this one: about 2 min until it begins"
+    first._progress(0.0, "Loading")
+    first._phase = first._phase[0] - 10, 0.0
+    first._progress(0.5, "Half")
+    assert first.left == pytest.approx(10, abs=1) and first.line.startswith("Half · about 10 s left"), "by its own pace"
+    assert second.line == "1 in the queue before this one: about 10 s until it begins"
+    gate.open.set()
+    assert fourth.wait(LONG) and fourth.left == 0.0 and fourth.position == 0
+
+
+def test_a_pace_is_that_of_the_phase_and_not_of_what_came_before(queue):
+    job = queue.submit("a", Gate())
+    job._progress(0.9, "Downloading")
+    job._phase = job._phase[0] - 100, 0.0
+    job._progress(0.0, "Token 0 of at most 10")
+    assert job.left is None or job.left < 5, "a hundred seconds of fetching say nothing of writing"
+    job.cancel()

@@ -1,4 +1,7 @@
-"""Tests of knock-out jobs: from a request to a stored probe; a cancelled job leaves nothing."""
+"""Tests of knock-out jobs: from a request to a stored probe; what a cancelled job had
+computed is gone on with, to the last bit."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,9 +9,10 @@ import pytest
 from core import store
 from core.capture import capture, make_request
 from core.errors import Cancelled
-from core.jobs import Jobs
-from core.jobs.probe_jobs import attribution_work, next_work, probe_work
-from core.probe import attribute, knock_out, variant_scoring
+from core.jobs import Jobs, probe_jobs
+from core.jobs.probe_jobs import attribution_work, next_work, probe_time, probe_work
+from core.probe import attribute, hide_units, knock_out, variant_scoring
+from core.probe.time_estimate import estimate_attribution, estimate_writing
 from core.runs import Draft
 from core.text.deletion import delete_spans
 from tests.core import probe_made_up as made
@@ -85,18 +89,88 @@ def test_a_stored_probe_is_not_made_again(llama, request_, monkeypatch):
     assert store.load_probe(*done(probe_work(request_))) is not None
 
 
-def test_cancelled_leaves_nothing_stored(llama, request_, monkeypatch):
-    monkeypatch.setitem(variant_scoring.TOKENS, "cpu", 1)
-    store.save_run(capture(llama, request_))
+def stopped(work, after):
+    """Runs ``work`` until ``after`` batches have been told, then cancels it; returns what was told."""
     told = []
 
-    def stop():
-        return sum("Without" in t for t in told) > 2
+    def cancelled():
+        return sum("Without" in t or "Variant" in t for t in told) > after
 
     with pytest.raises(Cancelled):
-        probe_work(request_)(lambda fraction, text, stream=None: told.append(text), stop)
-    assert store.load_probe(request_.id, "word", "mask") is None
-    assert not list((store.folders.run_folder(request_.id)).glob("probe-*"))
+        work(lambda fraction, text, stream=None: told.append(text), cancelled)
+    return told
+
+
+@pytest.mark.parametrize("mode", ["mask", "remove"])
+def test_what_a_cancelled_knock_out_had_computed_is_kept_and_gone_on_with(llama, request_, monkeypatch, mode):
+    monkeypatch.setitem(variant_scoring.TOKENS, "cpu", 40)
+    trace = capture(llama, request_)
+    store.save_run(trace)
+    stopped(probe_work(request_, mode=mode), 1)
+    stopped(probe_work(request_, mode=mode), 1)
+    assert store.load_probe(request_.id, "word", mode) is None, "a part is not the whole"
+    part = store.load_probe(request_.id, "word", mode, partial=True)
+    scored = part.parameters["scored"]
+    assert 2 <= len(scored) < len(part.units) and np.isnan(part.logprobs).all(1).sum() == len(part.units) - len(scored)
+    time = probe_time(trace, "word", mode)
+    assert f"{len(scored)} of {len(part.units)} are there" in time.text
+    done_again = []
+    monkeypatch.setattr(variant_scoring.Scorer, "_pass", counted(variant_scoring.Scorer._pass, done_again))
+    whole = store.load_probe(*done(probe_work(request_, mode=mode)))
+    assert sum(done_again) == np.isfinite(whole.logprobs).all(1).sum() - len(scored)
+    want = knock_out(llama, trace, "word", mode)
+    assert np.array_equal(whole.logprobs, want.logprobs, equal_nan=True) and np.array_equal(whole.base, want.base)
+    assert whole.parameters == want.parameters and whole.notes == want.notes and whole.seconds >= part.seconds
+    assert store.load_probe(request_.id, "word", mode, partial=True) is None, "the whole takes its place"
+    assert len(list(store.folders.run_folder(request_.id).glob("probe-*"))) == 2
+
+
+def counted(true, sizes):
+    return lambda self, batch: sizes.append(len(batch)) or true(self, batch)
+
+
+def test_random_halves_go_on_too_and_each_set_by_itself(llama, request_, monkeypatch):
+    monkeypatch.setitem(variant_scoring.TOKENS, "cpu", 1)
+    trace = capture(llama, request_)
+    store.save_run(trace)
+    count = len(knock_out(llama, trace).units)
+    masks = np.random.default_rng(0).random((8, count)) < 0.5
+    stopped(probe_work(request_, masks=masks), 4)
+    assert store.load_probe(request_.id, "word", "mask", masks[::-1], partial=True) is None
+    assert len(store.load_probe(request_.id, "word", "mask", masks, partial=True).parameters["scored"]) >= 4
+    whole = store.load_probe(*done(probe_work(request_, masks=masks)))
+    assert np.array_equal(whole.logprobs, hide_units(llama, trace, masks).logprobs, equal_nan=True)
+
+
+def test_a_part_that_was_computed_otherwise_is_not_used(llama, request_, monkeypatch):
+    trace = capture(llama, request_)
+    store.save_run(trace)
+    whole = knock_out(llama, trace)
+    wrong = dict(whole.parameters) | {"scored": [0, 1]}
+    store.save_probe(replace(whole, base=whole.base - 1, logprobs=whole.logprobs + 5, parameters=wrong))
+    found = store.load_probe(*done(probe_work(request_)))
+    assert np.array_equal(found.logprobs, whole.logprobs, equal_nan=True)
+
+
+def test_a_killed_process_loses_little(llama, request_, monkeypatch):
+    monkeypatch.setitem(variant_scoring.TOKENS, "cpu", 1)
+    monkeypatch.setattr(probe_jobs, "KEEP_EVERY", 0.0)
+    store.save_run(capture(llama, request_))
+    seen = []
+
+    def tell(fraction, text, stream=None):
+        part = store.load_probe(request_.id, "word", "mask", partial=True)
+        seen.append(0 if part is None else len(part.parameters["scored"]))
+
+    probe_work(request_)(tell, lambda: False)
+    assert max(seen) >= 3, "it is kept while it runs"
+
+
+def test_jobs_measure_their_speed(llama, request_):
+    trace = store.load_run(done(probe_work(request_))[0])
+    assert probe_time(trace).measured
+    done(attribution_work(request_, "input-x-gradient"))
+    assert estimate_attribution(trace, "input-x-gradient").measured and estimate_writing(trace, 1).measured
 
 
 def test_in_the_queue(llama, request_):

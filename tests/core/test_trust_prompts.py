@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from core.errors import PromptError
+from core.records import ModelKey
 from core.trust.measure_sets import part_of_set, set_seconds
 from core.trust.trust_prompts import COUNTS, KINDS, TrustPrompt, built_in_prompts, read_own_prompts
 
@@ -59,7 +60,8 @@ def test_a_part_of_the_set_has_all_kinds_and_splits() -> None:
     assert {p.split for p in part} == set(COUNTS) and {p.kind for p in part} == set(KINDS)
     own = part_of_set([TrustPrompt(f"One. Two. Three. {i}?", "own") for i in range(20)], None)
     assert Counter(p.split for p in own) == {"fit": 8, "report": 8, "choose": 4}
-    assert set_seconds(part, 135_000_000, "cpu").startswith("roughly") and "size" in set_seconds(part, None, "cpu")
+    key = ModelKey("tiny", "0" * 64)
+    assert set_seconds(part, 135_000_000, key).startswith("roughly") and "size" in set_seconds(part, None, key)
 
 
 def test_own_sets_are_read_from_csv_and_json_lines() -> None:

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from core import store
+from core.charts.contrast_bars import contrast_sentence
 from core.jobs import jobs
 from core.records import Attribution
-from pages.parts.views.contrast_view import _sentence
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
 
@@ -83,9 +83,9 @@ def test_a_clicked_word_is_taken_and_the_choice_outlives_other_views(visit, keep
 
 
 def test_words_that_are_as_likely_are_said_to_be():
-    said = _sentence(["sky"], np.array([1.0]), "blue", "red", 0.01)
+    said = contrast_sentence(["sky"], np.array([1.0]), "blue", "red", 0.01)
     assert said.startswith("“blue” was about as likely as “red”.")
-    other = _sentence(["sky"], np.array([1.0]), "blue", "red", -1.0)
+    other = contrast_sentence(["sky"], np.array([1.0]), "blue", "red", -1.0)
     assert other.startswith("“red” was 2.7 times as likely as “blue”.")
 
 

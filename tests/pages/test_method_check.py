@@ -59,7 +59,7 @@ def test_many_sentences_are_hidden_in_place_of_words_and_the_job_starts(visit, k
     )
     app = fine(visit(run=keep(trace)))
     button = app.button(key="method_check_button")
-    assert button.label == "Hide halves of the sentences" and "kept with the run" in button.help
+    assert button.label == "Hide halves of the sentences" and "Kept with the run" in button.help
     fine(button.click().run())
     assert jobs().all()[-1].key == f"method_check {trace.id} sentence"
 

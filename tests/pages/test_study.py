@@ -6,10 +6,9 @@ import threading
 import pytest
 
 from core.jobs import jobs
-from core.study import Plan, Study, list_studies
+from core.study import Plan, Study, estimate_plan, list_studies
 from core.study.plan import baseline_structure
 from pages.parts.study.models_section import families
-from pages.parts.study.start_box import guess_seconds
 from pages.parts.study.study_list import read_plan
 from tests.pages import rate_made_up
 from tests.pages.conftest import fine, texts
@@ -172,7 +171,9 @@ def test_a_good_plan_is_read_back():
 
 def test_a_guess_of_the_time_needs_a_known_size():
     small = Plan("x", (SMOL,), suites=("fact",))
-    assert 60 < guess_seconds(small, 100) < 1000 and guess_seconds(Plan("x", ("/a",), suites=("fact",)), 100) is None
+    found = estimate_plan(small)
+    assert 20 < found.seconds < 2000 and not found.measured
+    assert estimate_plan(Plan("x", ("/a",), suites=("fact",))).seconds is None
 
 
 def test_a_link_to_a_study_that_is_gone_says_so(visit):

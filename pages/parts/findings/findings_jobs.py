@@ -11,13 +11,11 @@ from typing import Any
 
 import streamlit as st
 
-from core.errors import HeedError
 from core.jobs import Work
 from core.study.findings.cache import compute_opened, findings_name, load_findings, save_findings
 from core.study.findings.source import FILTERS, OpenedStudy
 from pages.parts import job_progress
 from pages.parts.findings.findings_address import state_key
-from pages.parts.markdown_escape import escape_markdown
 
 FINDINGS_SLOT = "findings_job"
 PREDICTING = "findings_predicting"
@@ -34,7 +32,7 @@ def picked_filter() -> dict[str, list[str]]:
 
 @st.cache_resource(max_entries=KEPT_FINDINGS, show_spinner=False)
 def _shelf(name: str) -> dict[str, Any]:
-    """The cached findings of this name; ``_collect`` fills the dict."""
+    """The cached findings of this name, for all sessions; the job fills the dict."""
     return {}
 
 
@@ -42,88 +40,49 @@ def findings_of(opened: OpenedStudy) -> Any:
     """The cached findings of these tables; else starts a job and returns None."""
     name = findings_name(opened)
     kept = _shelf(name)
-    _collect(FINDINGS_SLOT)
+    busy = job_progress.collect_job(FINDINGS_SLOT)
     if "found" not in kept:
         stored = load_findings(opened.folder, name)
         if stored is not None:
             kept["found"] = stored
-    if "found" in kept:
-        _forget(name)
-        return kept["found"]
     state = st.session_state
-    if state.get("findings_wanted") != name or job_progress.current_job(FINDINGS_SLOT) is None:
-        if state.get("findings_failed") == name:
-            return None
+    if "found" in kept:
+        if state.get("findings_wanted") not in (None, name):
+            job_progress.leave_job(FINDINGS_SLOT)  # which computes the findings of another filter
+        state.findings_wanted = None
+        return kept["found"]
+    if state.get("findings_wanted") != name or not (busy or job_progress.has_note(FINDINGS_SLOT)):
         job_progress.leave_job(FINDINGS_SLOT)
         job_progress.begin_job(f"findings {name}", _work(opened, name, False), LANE, FINDINGS_SLOT)
         state.findings_wanted = name
     return None
 
 
-def _forget(name: str) -> None:
-    """Leaves a job that computes the findings of another filter."""
-    if st.session_state.get("findings_wanted") not in (None, name):
-        job_progress.leave_job(FINDINGS_SLOT)
-    st.session_state.findings_wanted = None
-
-
-def _collect(slot: str) -> None:
-    """Moves a finished job's result into the cache of all sessions, its error into the session."""
-    state = st.session_state
-    ended, result, error = job_progress.take_result(slot)
-    if not ended:
-        return
-    if result is not None:
-        name, found = result
-        _shelf(name)["found"] = found
-    elif error:
-        state.findings_error = error
-        state.findings_failed = state.get("findings_wanted")
-
-
 def findings_waiting() -> bool:
-    """Draws the running job and returns True; else draws the last error and a button to start, and returns False."""
-    state = st.session_state
-    if job_progress.current_job(FINDINGS_SLOT) is not None:
-        job_progress.watch_job(FINDINGS_SLOT)
+    """Draws the running job and returns True; else draws how it ended and a button to start, and returns False."""
+    if job_progress.job_waits(FINDINGS_SLOT):
         return True
-    if state.get("findings_error"):
-        st.error(escape_markdown(state.findings_error), icon=":material/error:")
     if st.button("Compute the findings", type="primary", icon=":material/play_arrow:"):
-        state.findings_error, state.findings_failed = "", None
+        job_progress.leave_job(FINDINGS_SLOT)
         st.rerun()
     return False
 
 
 def predict_button(opened: OpenedStudy) -> None:
     """Draws the button that computes the predictions, or the progress of their job."""
-    _collect(PREDICTING)
-    if job_progress.current_job(PREDICTING) is not None:
-        job_progress.watch_job(PREDICTING)
-        return
-    told = st.session_state.pop("findings_error", "")
-    if told:
-        st.error(escape_markdown(told), icon=":material/error:")
+    name = findings_name(opened)
     about = "Learns from the other prompts, many times over: some minutes on a small machine"
-    if st.button("Compute the predictions", icon=":material/play_arrow:", help=about, key="findings_predict"):
-        try:
-            name = findings_name(opened)
-            job_progress.begin_job(f"findings {name} whole", _work(opened, name, True), LANE, PREDICTING)
-        except HeedError as error:
-            st.error(escape_markdown(str(error)))
-            return
-        st.rerun()
-
-
-def collect_findings() -> None:
-    """Collects finished predictions. Call before anything is drawn."""
-    _collect(PREDICTING)
+    ask = job_progress.Ask(
+        f"findings {name} whole", "Compute the predictions", about, None, LANE, {"key": "findings_predict"}
+    )
+    job_progress.job_slot(PREDICTING, ask, _work(opened, name, True))
 
 
 def _work(opened: OpenedStudy, name: str, slow: bool) -> Work:
-    def work(tell: Callable[..., None], cancelled: Callable[[], bool]) -> Any:
-        found = compute_opened(opened, slow=slow, progress=tell, cancelled=cancelled)
-        save_findings(found, opened.folder, name)
-        return name, found
+    kept = _shelf(name)
+
+    def work(tell: Callable[..., None], cancelled: Callable[[], bool]) -> None:
+        kept["found"] = compute_opened(opened, slow=slow, progress=tell, cancelled=cancelled)
+        save_findings(kept["found"], opened.folder, name)
 
     return work

@@ -46,7 +46,6 @@ def _draw(whole: OpenedStudy) -> None:
     if not len(opened.runs):
         st.info("No run is left: take away a filter.")
         return
-    findings_jobs.collect_findings()
     found = findings_jobs.findings_of(opened)
     overview_section.overview_section(opened, found)
     if found is None:

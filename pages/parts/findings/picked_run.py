@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from core import store
-from core.errors import HeedError
+from core.jobs import Work
 from core.jobs.rerun import rerun_work
 from core.jobs.study_jobs import open_work
 from core.study.column_labels import column_label, is_binary, model_label, structure_label, task_label
@@ -110,53 +110,38 @@ def _value(run: pd.Series, name: str) -> str:
 
 def _open(opened: OpenedStudy, run: pd.Series) -> None:
     """Draws the button that opens the run in Explore, or computes it again first."""
-    if job_progress.current_job(RERUN_SLOT) is not None:
-        job_progress.watch_job(RERUN_SLOT)
-        return
-    told = st.session_state.pop("findings_open_error", "")
-    if told:
-        st.error(escape_markdown(told), icon=":material/error:")
     ident = str(run["run"])
     if store.has_run(ident):
         if st.button("Open in Explore", type="primary", icon=":material/visibility:", key="findings_open"):
             _leave(ident)
-        return
-    if not opened.study and opened.plan is None:
+    elif not opened.study and opened.plan is None:
         st.caption(
             ":material/info: The attention of this run is not on this machine. A table from a file holds the answers "
             "and numbers of its runs, not what is needed to run them again."
         )
-        return
-    about = "Its attention is not kept: the model answers this prompt once more, which takes seconds"
-    if st.button("Compute again and open", icon=":material/replay:", help=about, key="findings_again"):
-        try:
-            _begin(opened, run)
-        except HeedError as error:
-            st.error(escape_markdown(str(error)))
-            return
-        st.rerun()
-
-
-def _begin(opened: OpenedStudy, run: pd.Series) -> None:
-    if opened.study:
-        work = open_work(opened.study, str(run["cell"]))
-    elif opened.plan is not None:
-        work = rerun_work(opened.plan, run.to_dict())
     else:
-        return
-    job_progress.begin_job(f"open {opened.id} {run['cell']}", work, "cpu", RERUN_SLOT)
+        about = "Its attention is not kept: the model answers this prompt once more, which takes seconds"
+        looks = {"icon": ":material/replay:", "key": "findings_again"}
+        name = f"open {opened.id} {run['cell']}"
+        ask = job_progress.Ask(name, "Compute again and open", about, None, "cpu", looks)
+        job_progress.job_slot(RERUN_SLOT, ask, _work(opened, run))
+
+
+def _work(opened: OpenedStudy, run: pd.Series) -> Work:
+    if opened.study or opened.plan is None:
+        return open_work(opened.study, str(run["cell"]))
+    plan, row = opened.plan, run.to_dict()
+    return lambda progress, cancelled: rerun_work(plan, row)(progress, cancelled)  # what cannot be run is told
 
 
 def _opened_again() -> None:
     """Opens a run in Explore as soon as its job has computed it again."""
-    ended, result, error = job_progress.take_result(RERUN_SLOT)
-    if ended and result:
-        back = st.session_state.get("findings_back")
-        if back:
-            back["run"] = str(result)
-        _leave(str(result))
-    elif ended and error:
-        st.session_state.findings_open_error = error
+    job = job_progress.current_job(RERUN_SLOT)
+    if job is not None and job.state == "done":
+        job_progress.leave_job(RERUN_SLOT)
+        if back := st.session_state.get("findings_back"):
+            back["run"] = str(job.result)
+        _leave(str(job.result))
 
 
 def _leave(ident: str) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import streamlit as st
 
 from core.errors import HeedError
-from core.models.catalogue import CATALOGUE
 from core.models.memory_estimate import size_text
 from core.processes import command_text
 from core.study import estimate_plan
@@ -26,8 +25,6 @@ from pages.parts.study.encoder_offer import encoder_offer
 from pages.parts.study.items_section import ItemChoice
 from pages.parts.study.study_form import KEPT_FIELDS, field_key, get_field, ordered_choice, put_field
 
-PACE = 1.2e-10
-"""Seconds per parameter and token, measured with SmolLM2 on two cores."""
 PILOT = 10
 """Items of a pilot."""
 ABOUT_RHO = (
@@ -131,8 +128,8 @@ def _estimate(plan: Plan, done: int) -> int:
         st.warning(escape_markdown(str(error)), icon=":material/info:")
         return 0
     seconds, about = found.seconds, "As fast as the runs that this machine has done with these models."
-    if seconds is None:
-        seconds, about = guess_seconds(plan, found.runs), "A guess by the size of the models: a pilot tells it better."
+    if not found.measured:
+        about = "A guess by the size of the models: a pilot tells it better."
     rho = f"{found.smallest_rho:.2f}" if found.smallest_rho < 1 else "none"
     with st.container(horizontal=True):
         st.metric("Runs", f"{found.runs:,}", width=130)
@@ -156,14 +153,6 @@ def _estimate(plan: Plan, done: int) -> int:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _estimated(ident: str, done: int, _plan: Plan) -> PlanEstimate:
     return estimate_plan(_plan)
-
-
-def guess_seconds(plan: Plan, runs: int) -> float | None:
-    """Seconds on a CPU, estimated from parameters and tokens; None where a model's size is not known."""
-    if any(m not in CATALOGUE for m in plan.models):
-        return None
-    size = sum(CATALOGUE[m].parameters for m in plan.models) / len(plan.models)
-    return runs * (1 + size * (plan.max_new_tokens + 64 * plan.effects) * PACE)
 
 
 def _start(plan: Plan, pilot: bool) -> None:

@@ -17,7 +17,7 @@ from core.trust.league import CURVES, LEAGUE_MEASURES, LONG, League
 from core.trust.league_files import load_leagues
 from core.trust.measure_sets import part_of_set, set_seconds
 from core.trust.trust_prompts import COLUMNS, KINDS, TrustPrompt, built_in_prompts, read_own_prompts
-from core.trust.verdicts import curve_rows, league_rows, league_sentence
+from core.trust.verdicts import ORIGINS, curve_rows, league_origin, league_rows, league_sentence
 from pages.parts import job_progress
 from pages.parts.markdown_escape import escape_markdown
 
@@ -40,7 +40,6 @@ KIND_LABELS = {
 }
 PART = 60
 SIZES = {"A part of them": PART, "All built-in prompts": None, "My own prompts": 0}
-ORIGINS = ("Measured here", "Shipped with Heed")
 ABOUT_MEASURES = {
     "hidden": "Halves of the sentences are hidden from attention; everything else stays in its place.",
     "removed": "The same halves are taken out of the text, and the prompt is read anew.",
@@ -57,10 +56,7 @@ def trust_page(model: str) -> None:
     """Draws the page for ``model``, a name as ``load_model`` takes it."""
     st.header("Which method is right about this model?", anchor=False)
     st.caption(ABOUT)
-    _, _, problem = job_progress.take_result(SLOT)
-    problem = problem or st.session_state.pop("trust_error", "")
-    if problem:
-        st.error(escape_markdown(problem), icon=":material/error:")
+    job_progress.collect_job(SLOT)
     try:
         key = resolve(model)
     except HeedError as error:
@@ -74,11 +70,9 @@ def trust_page(model: str) -> None:
     if league is not None:
         _league(league)
     job = job_progress.current_job(SLOT)
-    if job is not None:
-        if key.fingerprint not in job.key:
-            st.caption("Another model is being measured:")
-        job_progress.watch_job(SLOT)
-    else:
+    if job is not None and key.fingerprint not in job.key:
+        st.caption("Another model is being measured:")
+    if not job_progress.job_waits(SLOT):
         _measure(model, key, league)
 
 
@@ -102,7 +96,7 @@ def _league(league: League) -> None:
     if measure in CURVES:
         _curves(table, measure, part)
     _table(table, measure)
-    st.caption(escape_markdown(_origin(league)))
+    st.caption(escape_markdown(league_origin(league)))
 
 
 def _chart(table: pd.DataFrame, measure: str, part: League) -> None:
@@ -165,21 +159,6 @@ def _table(table: pd.DataFrame, measure: str) -> None:
     )
 
 
-def _origin(league: League) -> str:
-    came = ORIGINS[bool(league.facts.get("shipped"))]
-    counts = league.scores.drop_duplicates("prompt").groupby("split").size()
-    told = f"{came}: {int(counts.get('report', 0))} prompts reported"
-    if league.weights is not None:
-        used = int((league.weights.weights > 0).sum())
-        told += (
-            f"; weights of {used} heads learned from {league.weights.prompts} other prompts; the first picture was "
-            f"chosen on {int(counts.get('choose', 0))} more"
-        )
-    seconds = league.facts.get("variant_seconds")
-    cost = f"; one pass took {seconds:.2g} s there" if seconds else ""
-    return f"{told}. Answers were scored in {league.facts.get('scored_in', 'float32')}{cost}."
-
-
 def _measure(model: str, key: ModelKey, league: League | None) -> None:
     """Draws what to measure, the time that it takes, and the button."""
     title = "Measure this model" if league is None else "Measure again on this machine"
@@ -194,18 +173,13 @@ def _measure(model: str, key: ModelKey, league: League | None) -> None:
         parameters = ref.parameters if ref is not None else CATALOGUE[model].parameters if model in CATALOGUE else None
         if prompts:
             st.caption(
-                f"{len(prompts)} prompts, {set_seconds(prompts, parameters, key.device)}. Kept prompt by prompt: a "
+                f"{len(prompts)} prompts, {set_seconds(prompts, parameters, key)}. Kept prompt by prompt: a "
                 "stopped measurement goes on where it was."
             )
-        st.button(
-            "Measure",
-            icon=":material/play_arrow:",
-            key="trust_button",
-            disabled=not prompts,
-            on_click=_start,
-            args=(model, key, prompts),
-            type="primary",
-        )
+        name = " ".join([SLOT, key.fingerprint, *(prompt.id for prompt in prompts)])  # another set is another job
+        looks = {"key": "trust_button", "type": "primary", "disabled": not prompts}
+        ask = job_progress.Ask(name, "Measure", "", None, key.device, looks)
+        job_progress.job_button(SLOT, ask, league_work(model, prompts))
 
 
 def _own_prompts() -> tuple[TrustPrompt, ...]:
@@ -221,11 +195,3 @@ def _own_prompts() -> tuple[TrustPrompt, ...]:
     except HeedError as error:
         st.error(escape_markdown(str(error)), icon=":material/error:")
         return ()
-
-
-def _start(model: str, key: ModelKey, prompts: tuple[TrustPrompt, ...]) -> None:
-    name = " ".join([SLOT, key.fingerprint, *(prompt.id for prompt in prompts)])  # another set is another job
-    try:
-        job_progress.begin_job(name, league_work(model, prompts), key.device, SLOT)
-    except HeedError as error:
-        st.session_state.trust_error = str(error)

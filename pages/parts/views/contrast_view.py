@@ -8,20 +8,17 @@ import numpy as np
 import streamlit as st
 
 from core import store
-from core.charts.contrast_bars import contrast_bars_chart
+from core.charts.contrast_bars import contrast_bars_chart, contrast_sentence, contrast_sums, plain_words
 from core.charts.text_labels import percent_text, visible_label
-from core.errors import HeedError
 from core.importance import METHODS, explain
 from core.importance.reading_summary import own_columns
 from core.jobs.probe_jobs import attribution_work
-from core.probe.time_estimate import estimate_time
+from core.probe.time_estimate import estimate_attribution
 from core.records import Attribution, Importance, Trace
-from core.records.attribution import POINTS
 from core.trust.league_files import load_league
 from core.trust.verdicts import verdict
 from pages.parts import job_progress
 from pages.parts.markdown_escape import escape_markdown
-from pages.parts.more_methods import BACKWARD
 from pages.parts.reading_controls import Choices
 from pages.parts.text_selection import PickedWords
 from pages.parts.trust.verdict_line import show_verdict
@@ -34,8 +31,6 @@ ABOUT = (
     "At each step the model could have written another word. Bars estimate, from slopes, which words of the input "
     "speak for the one and which for the other. Pick a word here, or click it in the answer above."
 )
-NAMED = 3
-"""Most words that the sentence names for each side."""
 
 
 def contrast_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedWords) -> ViewFigure:
@@ -47,26 +42,23 @@ def contrast_view(trace: Trace, words: Importance, chosen: Choices, picked: Pick
         return ViewFigure(None, lambda: "")
     step, place, kind = _choice(trace, steps, words, picked)
     slot = f"{SLOT} {trace.id}"
-    _, _, problem = job_progress.take_result(slot)
-    if problem:
-        st.error(escape_markdown(problem), icon=":material/error:")
     against = int(trace.alternative_ids[step, place])
-    found = store.load_attribution(trace.id, kind, step, against)
+    ask = job_progress.Ask(
+        f"{slot} {kind} {step} {against}",
+        "Compute",
+        "Runs the model again on this prompt.",
+        estimate_attribution(trace, kind, step),
+        trace.request.model.device,
+        {"key": "contrast_compute", "type": "primary"},
+    )
+    found = job_progress.job_slot(
+        slot,
+        ask,
+        attribution_work(trace.request, kind, step, against),
+        lambda: store.load_attribution(trace.id, kind, step, against),
+    )
     if found is not None:
         return _drawn(trace, found, step, place, chosen)
-    if job_progress.current_job(slot) is not None:
-        job_progress.watch_job(slot)
-    else:
-        passes = BACKWARD * (POINTS if kind == "integrated-gradients" else 1)
-        st.button(
-            "Compute",
-            key="contrast_compute",
-            icon=":material/play_arrow:",
-            type="primary",
-            on_click=_start,
-            args=(trace, kind, step, against, slot),
-            help=f"Runs the model again on this prompt; takes {estimate_time(trace, passes).short}.",
-        )
     return ViewFigure(None, lambda: "")
 
 
@@ -127,14 +119,6 @@ def _option(text: str, logprob: float) -> str:
     return f"{visible_label(text)} ({percent_text(math.exp(min(float(logprob), 0.0)))})"
 
 
-def _start(trace: Trace, kind: str, step: int, against: int, slot: str) -> None:
-    try:
-        work = attribution_work(trace.request, kind, step, against)
-        job_progress.begin_job(f"{slot} {kind} {step} {against}", work, trace.request.model.device, slot)
-    except HeedError as error:
-        st.session_state.error = str(error)
-
-
 def _drawn(trace: Trace, found: Attribution, step: int, place: int, chosen: Choices) -> ViewFigure:
     level = chosen.level if trace.tokens.proven and chosen.level in ("token", "word", "sentence") else chosen.texts
     read = explain(trace, found.kind, sink="keep", granularity=level, given={found.kind: found})
@@ -142,10 +126,10 @@ def _drawn(trace: Trace, found: Attribution, step: int, place: int, chosen: Choi
     columns = own if len(own) else np.arange(len(read.columns))
     labels = [read.columns.labels[c] for c in columns]
     values = np.asarray(read.values[step, columns], float)
-    word, other = _plain(trace.tokens.texts[trace.prompt_length + step], trace.alternative_texts[step][place])
+    word, other = plain_words(trace.tokens.texts[trace.prompt_length + step], trace.alternative_texts[step][place])
     odds = float(trace.logprobs[step] - trace.alternative_logprobs[step, place])
-    st.markdown(_sentence(labels, values, word, other, odds))
-    st.caption(_sums(found, values, odds))
+    st.text(contrast_sentence(labels, values, word, other, odds))
+    st.caption(contrast_sums(found, values, odds))
     lines = [trace.model.caption, f"{METHODS[found.kind].label} · nats of log-odds · run {trace.id[:8]}"]
     chart = contrast_bars_chart(labels, values, word, other, caption=lines)
     draw_chart(chart, "contrast_bars")
@@ -159,48 +143,3 @@ def _drawn(trace: Trace, found: Attribution, step: int, place: int, chosen: Choi
         return store.tidy_csv(facts, ("input", "nats"), zip(labels, values.tolist(), strict=True))
 
     return ViewFigure(chart, csv)
-
-
-def _plain(word: str, other: str) -> tuple[str, str]:
-    """Both tokens without spaces around them, unless they differ in nothing else or are nothing else."""
-    bare = word.strip(), other.strip()
-    return bare if all(bare) and bare[0] != bare[1] else (word, other)
-
-
-def _sentence(labels: list[str], values: np.ndarray, word: str, other: str, odds: float) -> str:
-    """Says which words speak for either side, and by how much the model preferred one."""
-    one, two = (f"“{escape_markdown(visible_label(text))}”" for text in (word, other))
-    order = np.argsort(-values, kind="stable")
-    fores = [i for i in order[:NAMED] if values[i] > 0]
-    against = [i for i in order[::-1][:NAMED] if values[i] < 0]
-
-    def named(places: list[int]) -> str:
-        return ", ".join(f"“{escape_markdown(visible_label(labels[i]))}” ({values[i]:+.2f})" for i in places).replace(
-            "-", "−"
-        )
-
-    factor = math.exp(min(abs(odds), 50))
-    times = f"{factor:,.1f} times" if factor >= 1.05 else "about"
-    said = f"{one} was {times} as likely as {two}." if odds >= 0 else f"{two} was {times} as likely as {one}."
-    if fores:
-        said += f" For {one} speak most {named(fores)}."
-    if against:
-        said += f" For {two} speak {named(against)}."
-    return said
-
-
-def _sums(found: Attribution, values: np.ndarray, odds: float) -> str:
-    """Says what the bars add up to, beside the rest of what was read and the log-odds themselves."""
-    own, rest = float(values.sum()), float(found.values[0].sum() - values.sum())
-    all_of_it, bars, others = (f"{value:+.2f}".replace("-", "−") for value in (odds, own, rest))
-    said = (
-        f"In nats of log-odds, which are {all_of_it}: the bars add up to {bars}, markup, system message and "
-        f"earlier output to {others}. "
-    )
-    if found.kind == "integrated-gradients":
-        said += "The sum is what the log-odds lose without your words, but for the gap that is told."
-    else:
-        said += (
-            "These are slopes times what stands there, so they need not add up to the log-odds, nor have their sign."
-        )
-    return said

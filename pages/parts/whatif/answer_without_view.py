@@ -8,15 +8,15 @@ import streamlit as st
 
 from core.errors import HeedError
 from core.jobs.run_jobs import run_work
+from core.probe.time_estimate import estimate_writing
 from core.records import Request, Trace
 from core.runs import Draft, draft_request
 from core.text import segment_marks
 from core.text.deletion import delete_spans, removable_spans
-from pages.parts import job_progress
+from pages.parts.job_progress import Ask, job_slot
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.run_cache import open_trace
 from pages.parts.two_answers import two_answers
-from pages.parts.whatif.whatif_jobs import probe_waiting
 from pages.parts.whatif.whatif_state import WhatIf
 
 WRITING = ("max_new_tokens", "temperature", "top_p", "seed", "stop")
@@ -24,30 +24,26 @@ WRITING = ("max_new_tokens", "temperature", "top_p", "seed", "stop")
 
 def answer_without(here: WhatIf) -> None:
     """Draws the button, the job, or both answers."""
-    if not here.picked or probe_waiting(here, "answer"):
+    if not here.picked:
         return
     try:
         draft = draft_of(_left(here))
         request = draft_request(draft)
-        other = None if request is None else open_trace(request.id, request)
+        found = None if request is None else open_trace(request.id, request)
     except HeedError as error:
         st.caption(escape_markdown(f"The answer without them cannot be written. {error}"))
         return
+    ask = Ask(
+        draft.name if request is None else request.id,
+        "Write the answer without them",
+        "Runs the model on the prompt without the picked words; the new answer is kept as a run of its own.",
+        estimate_writing(here.trace, 1),
+        here.trace.request.model.device,
+        {"icon": ":material/edit_note:", "key": f"{here.key}:write"},
+    )
+    other = job_slot(here.slot("answer"), ask, run_work(request or draft), lambda: found)
     if other is not None:
         _beside(here.trace, other)
-        return
-
-    def start() -> None:
-        name = draft.name if request is None else request.id
-        device = here.trace.request.model.device
-        try:
-            job_progress.begin_job(name, run_work(request or draft), device, here.slot("answer"))
-        except HeedError as error:
-            st.session_state[f"{here.slot('answer')}:error"] = str(error)
-
-    about = "Runs the model on the prompt without the picked words; the new answer is kept as a run of its own."
-    label = "Write the answer without them"
-    st.button(label, icon=":material/edit_note:", key=f"{here.key}:write", on_click=start, help=about)
 
 
 def _left(here: WhatIf) -> Request:

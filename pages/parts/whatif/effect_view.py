@@ -12,6 +12,7 @@ from core.charts.answer_effect_bars import effect_bars
 from core.charts.text_labels import visible_label
 from core.comparing.answer_effects import AnswerEffect, answer_effect, effect_sentence
 from core.records import Probe
+from pages.parts.job_progress import job_waits
 from pages.parts.views.view_figure import draw_chart
 from pages.parts.whatif import whatif_jobs
 from pages.parts.whatif.whatif_files import whatif_files
@@ -30,8 +31,7 @@ def effect_view(here: WhatIf) -> None:
     """Draws the effect of the picked words, or a hint to press Knock out."""
     columns = here.picked
     effect = whatif_jobs.picked_effect(here, columns)
-    busy = whatif_jobs.probe_waiting(here, "one")
-    if busy:
+    if job_waits(here.slot("one"), whatif_jobs.probe_name(here, columns)):
         return
     if effect is None:
         if columns:

@@ -13,8 +13,8 @@ from core.charts.attention_vs_effect_plot import attention_vs_effect_chart
 from core.charts.text_labels import SINK_TEXTS, significant_digits, visible_label
 from core.comparing.attention_vs_effect import CORNERS, AttentionVsEffect, agreement_sentence, compare_with_effect
 from core.importance import METHODS
-from core.probe.time_estimate import estimate_time, remember_speed
 from core.records import Probe
+from pages.parts.job_progress import Ask, job_slot
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.run_cache import importance
 from pages.parts.text_selection import rows_of_answer
@@ -38,13 +38,13 @@ NAMED = 12
 def every_word(here: WhatIf) -> None:
     """Draws the button with its estimate, the job, or the points."""
     st.subheader(f"Every {here.level} at once", anchor=False)
-    if whatif_jobs.probe_waiting(here, "each"):
-        return
-    probe = whatif_jobs.stored_probe(here, None)
+    looks = {"icon": ":material/grain:", "key": f"{here.key}:each_button"}
+    ask, work = whatif_jobs.probe_ask(here, None, f"Knock out each {here.level}", **looks)
+    if whatif_jobs.stored_probe(here, None) is None:
+        _offer(here, ask)
+    probe = job_slot(here.slot("each"), ask, work, lambda: whatif_jobs.stored_probe(here, None))
     if probe is None:
-        _offer(here)
         return
-    remember_speed(here.trace, probe)
     if here.trace.rows is None:
         st.info("This run has no attention rows to set beside it: only the numbers of the knock-out are there.")
         _numbers(here, probe)
@@ -52,21 +52,14 @@ def every_word(here: WhatIf) -> None:
     _points(here, probe)
 
 
-def _offer(here: WhatIf) -> None:
+def _offer(here: WhatIf, ask: Ask) -> None:
     count, own = len(here.units), len(here.own)
     others = f", {own:,} of them yours," if own < count else ""
-    took = estimate_time(here.trace, count + 1)
+    took = ask.time.text if ask.time else ""
     st.caption(
         f"Knocks out each of the {count:,} {NOUNS[here.level]} that the model read{others} by itself "
-        f"({MODE_NAMES[here.mode].lower()}), in one go: {took.text}. Then every {here.level} is a point: how "
+        f"({MODE_NAMES[here.mode].lower()}), in one go: {took}. Then every {here.level} is a point: how "
         "much it was read, and what the answer lost without it. The result is kept with the run."
-    )
-    st.button(
-        f"Knock out each {here.level}",
-        icon=":material/grain:",
-        key=f"{here.key}:each_button",
-        on_click=whatif_jobs.start_probe,
-        args=(here, "each", None),
     )
 
 

@@ -16,7 +16,8 @@ from core.charts.shaded_texts import shaded_texts_data, shown_columns
 from core.charts.text_labels import visible_label
 from core.comparing.attention_vs_effect import GUESSES, is_word, overlap_sentence, strongest
 from core.importance import METHODS, answer_mean
-from core.records import Trace
+from core.records import Probe, Trace
+from pages.parts.job_progress import job_slot
 from pages.parts.reader_component import text_reader
 from pages.parts.reading_controls import Choices
 from pages.parts.run_cache import importance
@@ -135,21 +136,18 @@ def _by_attention(trace: Trace, chosen: Choices, kept: list[int], columns: np.nd
 
 def _by_knock_out(trace: Trace, chosen: Choices, kept: list[int], columns: np.ndarray) -> None:
     spot = _spot(trace, chosen)
-    if whatif_jobs.probe_waiting(spot, "each"):
-        return
-    probe = whatif_jobs.stored_probe(spot, None, "mask") or whatif_jobs.stored_probe(spot, None, "remove")
+    looks = {"key": "guess_each", "icon": ":material/grain:"}
+    ask, work = whatif_jobs.probe_ask(spot, None, "Knock out each word", **looks)
+    probe = job_slot(spot.slot("each"), ask, work, lambda: _each(spot))
     if probe is None:
-        st.button(
-            "Knock out each word",
-            key="guess_each",
-            icon=":material/grain:",
-            on_click=whatif_jobs.start_probe,
-            args=(spot, "each", None),
-        )
         return
     lost = probe.effect[:, trace.answer_steps].sum(1)[columns]
     by = "whose loss costs the answer most (each knocked out alone)"
     st.text(overlap_sentence(kept, strongest(lost, columns), [visible_label(t, 40) for t in probe.units.labels], by))
+
+
+def _each(spot: WhatIf) -> Probe | None:
+    return whatif_jobs.stored_probe(spot, None, "mask") or whatif_jobs.stored_probe(spot, None, "remove")
 
 
 def _spot(trace: Trace, chosen: Choices) -> WhatIf:

@@ -6,16 +6,17 @@ Guarded by tests/pages/test_whatif.py.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from core import store
 from core.errors import HeedError
-from core.jobs.probe_jobs import probe_work
+from core.jobs import Work
+from core.jobs.probe_jobs import probe_time, probe_work
 from core.records import Probe
-from pages.parts import job_progress
-from pages.parts.markdown_escape import escape_markdown
+from pages.parts.job_progress import Ask
 from pages.parts.whatif.whatif_state import WhatIf
 
 KEPT_PROBES = 32
@@ -67,28 +68,15 @@ def picked_effect(here: WhatIf, columns: Iterable[int], mode: str | None = None)
     return None if probe is None else probe.effect[0]
 
 
-def start_probe(here: WhatIf, what: str, columns: Iterable[int] | None) -> None:
-    """Starts the knock-out job; an error is stored and shown where the part is drawn."""
-    masks = None if columns is None else here.mask(columns)
+def probe_name(here: WhatIf, columns: Iterable[int] | None) -> str:
+    """Key of the job that knocks out ``columns`` together, or (None) each unit alone."""
     which = "each" if columns is None else sorted(columns)
-    name = f"probe {here.trace.id} {here.level} {here.mode} {which}"
-    columns = None if columns is None else list(columns)
-    mine = here.slot(what)
-    st.session_state[f"{mine}:error"] = ""
-    try:
-        work = probe_work(here.trace.request, here.level, here.mode, masks)
-        job_progress.begin_job(name, work, here.trace.request.model.device, mine)
-    except HeedError as error:
-        st.session_state[f"{mine}:error"] = str(error)
+    return f"probe {here.trace.id} {here.level} {here.mode} {which}"
 
 
-def probe_waiting(here: WhatIf, what: str) -> bool:
-    """Draws the running job, or its error; True while the job runs."""
-    mine = here.slot(what)
-    state = st.session_state
-    if job_progress.current_job(mine) is not None:
-        job_progress.watch_job(mine)
-        return True
-    if state.get(f"{mine}:error"):
-        st.error(escape_markdown(state[f"{mine}:error"]), icon=":material/error:")
-    return False
+def probe_ask(here: WhatIf, columns: Iterable[int] | None, label: str, **looks: Any) -> tuple[Ask, Work]:
+    """The button of that job, and its work."""
+    masks = None if columns is None else here.mask(columns)
+    time = probe_time(here.trace, here.level, here.mode, masks)
+    ask = Ask(probe_name(here, columns), label, "", time, here.trace.request.model.device, looks)
+    return ask, probe_work(here.trace.request, here.level, here.mode, masks)

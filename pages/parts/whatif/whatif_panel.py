@@ -9,6 +9,7 @@ import streamlit as st
 from core.charts.shaded_texts import shaded_texts_data
 from core.errors import HeedError
 from core.records import Trace
+from pages.parts.job_progress import job_button
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import fetch_sentence
 from pages.parts.reader_component import text_reader
@@ -64,14 +65,9 @@ def _draw(spot: WhatIf) -> None:
         st.caption(f":material/download: {escape_markdown(first)}")
     with st.container(horizontal=True, vertical_alignment="center"):
         known = whatif_jobs.picked_effect(spot, spot.picked) is not None
-        st.button(
-            "Knock out",
-            type="primary",
-            icon=":material/content_cut:",
-            key=f"{spot.key}:go",
-            disabled=not spot.picked or known,
-            on_click=whatif_jobs.start_probe,
-            args=(spot, "one", spot.picked),
+        looks = {"type": "primary", "icon": ":material/content_cut:", "disabled": not spot.picked or known}
+        job_button(
+            spot.slot("one"), *whatif_jobs.probe_ask(spot, spot.picked, "Knock out", key=f"{spot.key}:go", **looks)
         )
         st.button(
             "Clear", type="tertiary", key=f"{spot.key}:clear", disabled=not spot.picked, on_click=spot.pick, args=((),)

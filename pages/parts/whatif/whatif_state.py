@@ -17,14 +17,12 @@ import streamlit as st
 from core.importance.empty import empty_importance
 from core.records import Importance, Trace, Units
 from core.text.units import units
-from pages.parts import job_progress
 from pages.parts.reading_controls import Choices
 from pages.parts.run_cache import importance
 
 MODE_NAMES = {"mask": "Hidden", "remove": "Removed"}
 UNREAD = {"unit": "none"}
 """Overrides the data of the texts, so that they show no numbers."""
-SLOTS = ("one", "each", "answer")
 NOUNS = {"token": "tokens", "word": "words", "sentence": "sentences", "segment": "segments"}
 
 
@@ -68,8 +66,6 @@ class WhatIf:
         """Sets the picked units."""
         held = st.session_state.setdefault(f"{self.key}:picked", {})
         held[self.trace.id, self.level, len(self.units)] = tuple(sorted({int(c) for c in columns}))
-        for what in ("one", "answer"):  # their errors belong to other words
-            st.session_state[f"{self.slot(what)}:error"] = ""
 
     def toggle(self, columns: Iterable[int]) -> None:
         """Adds units to the picked ones; removes them where all of them were picked."""
@@ -113,11 +109,7 @@ class WhatIf:
 
 
 def whatif_state(trace: Trace, chosen: Choices, key: str) -> WhatIf:
-    """The what-if of a run with the page's settings; collects errors of finished jobs. Raises MethodError."""
-    for what in SLOTS:
-        _, _, error = job_progress.take_result(f"{key}:{what}")
-        if error:
-            st.session_state[f"{key}:{what}:error"] = error
+    """The what-if of a run with the page's settings. Raises MethodError."""
     level = chosen.level if chosen.level in NOUNS else chosen.texts
     level = level if trace.tokens.proven else "token"
     if level == "segment" and not trace.request.segments:
