@@ -78,7 +78,10 @@ def note_speed(key: ModelKey, parameters: int, kind: str, work: float, seconds: 
 
 
 def expected_time(key: ModelKey, parameters: int, kind: str, work: float) -> Expected:
-    """Returns how long ``work`` of a kind should take for a model of that many parameters."""
+    """Returns how long ``work`` of a kind should take for a model of that many parameters.
+
+    NaN seconds for work that is made of several kinds and was never measured.
+    """
     kept = _read()
     own = kept.get(_name(key), {})
     for models in ([own], kept.values()):
@@ -113,6 +116,8 @@ def _guess(key: ModelKey, kind: str, parameters: int) -> float:
     """Returns seconds per unit of work, from the size of the model and a trial of this machine."""
     if kind in LOADING:
         return LOADING[kind] + parameters * LOADING_EACH
+    if kind not in PASSES and kind != "write":
+        return math.nan  # made of several kinds of work, as the cells of a study: known only where it was measured
     multiplied, copied = _trial()
     faster = 1.0 if key.device == "cpu" else ACCELERATED
     each = WEIGHT_BYTES / copied if kind == "write" else PASSES[kind] * 2 / multiplied

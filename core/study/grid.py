@@ -20,16 +20,13 @@ from ..records import Item
 from . import database
 from .import_items import ImportedItems, columns_of, detected_instructions, guess_mapping, read_items
 from .plan import Plan
-from .plan_cells import sorted_cells
-from .plan_estimate import measured_speeds
+from .plan_estimate import estimate_plan
 from .study import GRID_NOTE, Study, own_words
 
 MOST_ANSWERS = 1000
 MOST_SAMPLES = 8
 SAMPLE_TEMPERATURE = 0.7
 """Temperature of more than one sample a cell; a single one is greedy."""
-START_SECONDS = 8.0
-"""Until a worker has started and loaded its model."""
 FIRST_FIELDS: dict[str, Any] = {
     "text": "",
     "lines": False,
@@ -158,8 +155,6 @@ def open_grid(plan: Plan) -> str:
 
 
 def grid_estimate(plan: Plan) -> tuple[int, float | None]:
-    """Returns (answers, seconds with one worker); None where no run of a model was measured on this machine."""
-    cells, known = sorted_cells(plan)[0], measured_speeds()
-    if any(model not in known for model in plan.models):
-        return len(cells), None
-    return len(cells), sum(known[cell.model].seconds for cell in cells) + START_SECONDS * len(plan.models)
+    """Returns (answers, seconds with one worker); None where nothing is known of one of the models."""
+    found = estimate_plan(plan)
+    return found.runs, found.seconds

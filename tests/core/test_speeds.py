@@ -3,6 +3,7 @@
 import json
 import os
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -93,3 +94,9 @@ def test_an_estimate_lies_between_the_paces_that_were_seen(seen, work):
     paces = [seconds / done for done, seconds in seen]
     found = speeds._pace([list(one) for one in seen], work)
     assert min(paces) * (1 - 1e-9) <= found <= max(paces) * (1 + 1e-9)
+
+
+def test_work_of_several_kinds_is_known_only_where_it_was_measured():
+    assert np.isnan(expected_time(KEY, SIZE, "cells", 64).seconds)
+    note_speed(KEY, SIZE, "cells", 64, 4)
+    assert expected_time(KEY, SIZE, "cells", 128).seconds == pytest.approx(8)

@@ -15,7 +15,6 @@ from pages.parts.frame import shortcut_button
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import TYPED, fetch_sentence, model_of_option, model_option, settle_models
 from pages.parts.run_settings import MOST_NEW_TOKENS
-from pages.parts.study.start_box import guess_seconds
 from pages.parts.study.study_progress import start_study
 
 KEPT: dict[str, Any] = {"persist_state": "session"}
@@ -79,7 +78,6 @@ def _run(items: tuple[Item, ...], models: tuple[str, ...], samples: int, tokens:
     """Draws Run and what it will take. Raises HeedError for what cannot be run."""
     plan = grid_plan(items, models, samples, tokens)
     count, seconds = grid_estimate(plan)
-    seconds = guess_seconds(plan, count) if seconds is None else seconds
     with st.container(horizontal=True, vertical_alignment="center"):
         look: dict[str, Any] = {"type": "primary", "icon": ":material/play_arrow:", "width": 160}
         go = st.button("Run", key="grid_run", help="Ctrl+Enter does the same.", **look)

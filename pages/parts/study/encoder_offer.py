@@ -11,7 +11,7 @@ from core.study.quality import encoder
 from pages.parts import job_progress
 from pages.parts.study.study_form import field_key
 
-ENCODER_SLOT = "study_encoder"
+ENCODER_SLOT = "encoder_job"
 ABOUT_ENCODER = (
     "Relevance asks whether an answer is nearest to its own prompt. Without the encoder that column stays empty."
 )
