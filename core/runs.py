@@ -12,7 +12,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -215,3 +215,43 @@ def loading_progress(progress: Progress) -> FetchProgress:
             progress(done / total if total else None, f"{what} the model" if " " not in what else what)
 
     return tell
+
+
+READS = ("system", "thinking", "date")
+"""Settings that apply when an answer is scored instead of generated."""
+
+
+def draft_prompt(draft: Draft) -> str:
+    """Returns the text to edit: a raw prompt, or the last message; empty where there is none (token ids)."""
+    if isinstance(draft.prompt, str):
+        return draft.prompt
+    last: Any = draft.prompt[-1] if len(draft.prompt) else ""
+    return str(last.get("content", "")) if isinstance(last, Mapping) else str(getattr(last, "content", ""))
+
+
+def draft_with_prompt(draft: Draft, text: str) -> Draft:
+    """Returns ``draft`` with another last message (or raw prompt)."""
+    if isinstance(draft.prompt, str):
+        return replace(draft, prompt=text)
+    last: Any = draft.prompt[-1]
+    role = last["role"] if isinstance(last, Mapping) else last.role
+    return replace(draft, prompt=[*draft.prompt[:-1], {"role": role, "content": text}])
+
+
+def reading_draft(draft: Draft, trace: Trace, author: str = "") -> Draft:
+    """Returns ``draft`` as a run that scores the answer of ``trace`` instead of generating one.
+
+    The answer is given as text, so that pasting the same answer elsewhere finds the same run; as token ids only where
+    it was cut inside a character, which text cannot hold.
+    """
+    answer: Any = trace.answer
+    if "\ufffd" in answer and draft.model == trace.request.model.name:
+        answer = tuple(int(i) for i in trace.token_ids[trace.prompt_length + trace.answer_steps])
+    settings = {name: draft.settings[name] for name in READS if name in draft.settings}
+    return replace(draft, answer=answer, settings=settings | ({"author": author} if author else {}))
+
+
+def sampling_draft(draft: Draft, temperature: float, seed: int) -> Draft:
+    """Returns ``draft`` as a run that samples its answer."""
+    kept = {name: value for name, value in draft.settings.items() if name != "author"}
+    return replace(draft, answer=None, settings=kept | {"temperature": temperature, "seed": seed})

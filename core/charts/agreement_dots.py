@@ -76,6 +76,22 @@ def agreement_chart(
     )
 
 
+def agreement_rows(comparison: Comparison, letters: Sequence[str]) -> list[dict[str, Any]]:
+    """Returns one line of a table for each pair of columns and measure: its value, both baselines, why undefined."""
+    return [
+        {
+            "Columns": f"{letters[g.a]} and {letters[g.b]}",
+            "Measure": MEASURE_NAMES.get(g.measure, g.measure),
+            "Value": _number(g.value),
+            "Place alone": _number(g.position),
+            "Tokens per word alone": _number(g.pieces),
+            "Words": g.units,
+            "Why undefined": g.why,
+        }
+        for g in comparison.agreements
+    ]
+
+
 def _records(comparison: Comparison, names: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
     """Returns (one record per row and kind, the label of each row); a pair's name has a row of its own."""
     records: list[dict[str, Any]] = []

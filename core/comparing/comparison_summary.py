@@ -1,9 +1,12 @@
-"""Writes one plain sentence per run about which of the compared words it read most, as Explore says it of one run.
+"""Writes plain sentences about a comparison: what each run read most, how the prompts match, what to be wary of.
 
 Guarded by tests/core/test_comparing_comparison_summary.py.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from re import sub
 
 import numpy as np
 
@@ -12,6 +15,9 @@ from ..importance.reading_summary import AT_MOST, STANDS_OUT, short_percent
 from ..records import Comparison
 from ..text.display_text import and_list
 from .attention_vs_effect import is_word
+
+APART = 1.25
+"""Ratio of two columns' total attention on words from which on most words gain by that alone."""
 
 
 def most_read(comparison: Comparison, run: int) -> list[tuple[int, float, float]]:
@@ -51,3 +57,41 @@ def most_read_sentence(comparison: Comparison, run: int, name: str) -> str:
     most = "read most of the shared words" if len(comparison.values) > 1 else "read most"
     aside = ", punctuation aside" if _marks_between(comparison, run, found[-1][1]) else ""
     return f"{name} {most} {and_list(parts)}{of}{aside}."
+
+
+def alignment_sentence(status: np.ndarray, letters: Sequence[str]) -> str:
+    """Returns one sentence that counts the words: same in all columns, replaced, missing, or only in one column.
+
+    ``status`` text [run, unit], as in a ``Comparison``.
+    """
+    some = (status != "inserted").all(0)
+    differ = (status == "replaced").any(0)
+    lacking = (status == "deleted").any(0) & some
+    parts = [f"{int((some & ~differ & ~lacking).sum())} words are the same in every column"]
+    if differ.any():
+        parts.append(f"{int(differ.sum())} are replaced by another word")
+    if lacking.any():
+        parts.append(f"{int(lacking.sum())} are missing in some")
+    for run, letter in enumerate(letters):
+        count = int((status[run] == "inserted").sum())
+        if count:
+            parts.append(f"{count} only in {letter}")
+    return "How the prompts match: " + ", ".join(parts) + "."
+
+
+def letter_note(note: str, letters: Sequence[str]) -> str:
+    """Returns a comparison's note with its run number replaced by the column's letter."""
+    return sub(r"^Run (\d+) \(", lambda m: f"Column {letters[int(m[1]) - 1]} (", note)
+
+
+def totals_sentence(comparison: Comparison, pair: tuple[int, int], letters: Sequence[str]) -> str:
+    """Returns a warning where one column's words got far more attention in all, so that most words gain; else empty."""
+    both = [(letters[i], float(np.nansum(comparison.values[i]))) for i in pair]
+    (less, low), (more, high) = sorted(both, key=lambda x: x[1])
+    if not low or high < APART * low:
+        return ""
+    return (
+        f"Column {more} gave these words {short_percent(high)} of its attention in all and column {less} "
+        f"{short_percent(low)}; the rest went elsewhere (see the line below each text). So most words gain for "
+        "that reason alone: compare their ranks or their multiples of uniform, too."
+    )

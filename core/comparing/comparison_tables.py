@@ -7,7 +7,8 @@ tests/core/test_comparing_comparison_tables.py.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 RANKED = ("unit", "word", "text_a", "text_b", "a", "b", "difference", "ratio_a", "ratio_b", "status")
 TIDY = ("run", "model", "kind", "unit", "label", "text", "status", "share", "uniform", "multiple", "pieces")
+CHANGES = {"matched": "same word", "replaced": "another word", "inserted": "only in {b}", "deleted": "only in {a}"}
 
 
 def rank_changes(comparison: Comparison, a: int, b: int) -> pd.DataFrame:
@@ -85,3 +87,23 @@ def tidy_comparison(comparison: Comparison) -> pd.DataFrame:
             rows.append((run, model, "group", None, name, "", "", share[run], np.nan, np.nan, None))
     table = pd.DataFrame(rows, columns=list(TIDY))
     return table.astype({"unit": "Int64", "pieces": "Int64"})
+
+
+def comparison_facts(comparison: Comparison, names: Sequence[str], view: str) -> dict[str, Any]:
+    """Returns the facts for the first lines of a table: view, runs with their ``names``, models, parameters, notes."""
+    c = comparison
+    runs = {
+        f"run {i}": f"{n} · {m} · {t}" for i, (n, m, t) in enumerate(zip(names, c.models, c.trace_ids, strict=True))
+    }
+    sunk = {f"sink of run {i}, share of all attention": f"{s:.4f}" for i, s in enumerate(c.shares["sink"])}
+    notes = {f"note {i + 1}": note for i, note in enumerate(c.notes)}
+    return {"view": view, **runs, **c.parameters, "value": "mean over the steps of the answer", **sunk, **notes}
+
+
+def titled_changes(ranked: pd.DataFrame, a: str, b: str, scale: float = 1.0) -> pd.DataFrame:
+    """Returns a table of ``rank_changes`` under titles for people; ``scale`` 100 gives shares in %."""
+    shown = ranked[["word", "text_a", "text_b", "a", "b", "difference", "ratio_a", "ratio_b", "status"]].copy()
+    shown[["a", "b", "difference"]] *= scale
+    shown["status"] = [CHANGES[s].format(a=a, b=b) for s in shown["status"]]
+    both = [[f"{title} in {letter}" for letter in (a, b)] for title in ("Share", "× uniform")]
+    return shown.set_axis(["Word", f"In {a}", f"In {b}", *both[0], "Difference", *both[1], "Status"], axis=1)

@@ -53,3 +53,16 @@ def next_words_sentence(logprobs: np.ndarray, words: Sequence[str], names: Seque
     gap = float(odds[most] - odds[least])
     tail = f"; behind {names[most]} they are {odds_factor(gap)} those behind {names[least]}" if gap >= SAME else ""
     return f"The log-odds of {one} over {other} are {each}{tail}."
+
+
+def cross_score_rows(
+    names: Sequence[str], answers: Sequence[str], sums: np.ndarray, means: np.ndarray, odds: np.ndarray
+) -> list[tuple[str, str, str, float, float, float]]:
+    """Returns (answer of, answer, prompt of, whole answer, a token, log-odds) of each pair; the last three in nats.
+
+    ``sums``, ``means`` and ``odds`` float [answer, prompt].
+    """
+    pairs = [(i, j) for i in range(len(names)) for j in range(len(names))]
+    return [
+        (names[i], answers[i], names[j], float(sums[i, j]), float(means[i, j]), float(odds[i, j])) for i, j in pairs
+    ]

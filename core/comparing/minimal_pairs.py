@@ -45,6 +45,11 @@ class _Group:
     """Texts, and groups where this one is itself not a group."""
 
 
+def pair_name(pair: Pair) -> str:
+    """Returns the alternatives filled into a prompt, as a column title."""
+    return " · ".join(word.strip() or "(empty)" for word in pair.words) or "as it stands"
+
+
 def expand_pairs(text: str, together: bool = False) -> tuple[Pair, ...]:
     """Returns the prompts that ``text`` stands for, first alternatives first; without a group, the text alone.
 

@@ -16,7 +16,7 @@ from core.importance.reading_summary import reading_ladder
 from core.records import Importance, Trace
 from core.trust.league_files import load_league
 from core.trust.verdicts import verdict
-from pages.parts.compare.compare_address import edit_query
+from pages.parts.compare.columns import edit_query
 from pages.parts.copy_link import copy_link
 from pages.parts.download_buttons import run_downloads
 from pages.parts.explore_address import adopt_explore_address, asked_selection, write_explore_address

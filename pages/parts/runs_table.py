@@ -11,7 +11,7 @@ import streamlit as st
 from core import store
 from core.errors import HeedError
 from core.store import RunInfo
-from pages.parts.compare.compare_address import edit_query
+from pages.parts.compare.columns import edit_query
 from pages.parts.compare.compare_files import keep_comparison
 from pages.parts.frame import example_ids
 from pages.parts.markdown_escape import escape_markdown

@@ -3,7 +3,7 @@
 import pytest
 import vl_convert
 
-from core.charts.agreement_dots import MEASURE_NAMES, agreement_chart
+from core.charts.agreement_dots import MEASURE_NAMES, agreement_chart, agreement_rows
 from core.records import Agreement
 from tests.core import comparisons_made_up as made
 from tests.core.comparisons_made_up import rows_with
@@ -37,3 +37,11 @@ def test_every_pair_has_a_heading():
     text = agreement_chart(three, made.NAMES).to_json()
     assert "A · one and B · two" in text
     assert {r["place"] for r in rows_with(agreement_chart(three, made.NAMES), "kind")} == {1, 3}
+
+
+def test_the_table_has_a_line_for_each_pair_and_measure():
+    rows = agreement_rows(made.comparison(), "AB")
+    first, last = rows[0], rows[-1]
+    assert first["Columns"] == "A and B" and first["Measure"] == MEASURE_NAMES["spearman"]
+    assert (first["Value"], first["Place alone"], first["Tokens per word alone"]) == ("-0.200", "0.400", "0.100")
+    assert last["Value"] == "undefined" and last["Why undefined"].startswith("Only 4 words")

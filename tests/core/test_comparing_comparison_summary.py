@@ -7,8 +7,15 @@ import pytest
 
 from core import explain
 from core.comparing import compare
-from core.comparing.comparison_summary import most_read, most_read_sentence
+from core.comparing.comparison_summary import (
+    alignment_sentence,
+    letter_note,
+    most_read,
+    most_read_sentence,
+    totals_sentence,
+)
 from core.importance.reading_summary import answer_rows, reading_sentence, standing_out
+from tests.core import comparisons_made_up
 from tests.core.traces_made_up import trace
 
 
@@ -43,3 +50,24 @@ def test_a_column_alone_shares_its_words_with_none():
     alone = compare([trace("What color is the sky", seed=3)])
     assert most_read_sentence(alone, 0, "A").startswith("A read most “")
     assert "outside the sink" not in most_read_sentence(alone, 0, "A")
+
+
+def test_how_prompts_match_is_counted_word_by_word():
+    status = np.array([["matched", "replaced", "deleted", "inserted"], ["matched", "replaced", "matched", "deleted"]])
+    assert alignment_sentence(status, "AB") == (
+        "How the prompts match: 1 words are the same in every column, 1 are replaced by another word, "
+        "1 are missing in some, 1 only in A."
+    )
+
+
+def test_a_note_calls_a_column_by_its_letter():
+    assert letter_note("Run 2 (Tiny) wrote no answer, so it has no shares.", "AC").startswith("Column C (Tiny) wrote")
+    note = "Shares and scores stand side by side here."
+    assert letter_note(note, "AB") == note
+
+
+def test_totals_are_told_from_a_quarter_more_on():
+    one = comparisons_made_up.comparison()  # A: 0.65 in all, B: 0.5 without its own word
+    said = totals_sentence(one, (0, 1), "AB")
+    assert said.startswith("Column A gave these words 65.0 % of its attention in all and column B 50.0 %")
+    assert totals_sentence(replace(one, values=np.stack([one.values[0], one.values[0]])), (0, 1), "AB") == ""

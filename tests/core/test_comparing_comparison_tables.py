@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from core.comparing import compare, rank_changes, tidy_comparison
+from core.comparing.comparison_tables import comparison_facts, titled_changes
 from tests.core.traces_made_up import trace
 
 
@@ -60,3 +61,19 @@ def test_the_sink_word_has_no_multiple():
 def test_tables_of_nothing():
     c = compare([trace("sky", "")] * 2)
     assert np.isnan(rank_changes(c, 0, 1).difference).all() and len(tidy_comparison(c)) == 8
+
+
+def test_titles_for_people_keep_every_word_and_its_numbers(three):
+    ranked = rank_changes(three, 0, 1)
+    shown = titled_changes(ranked, "A", "B", 100)
+    assert shown["Word"].tolist() == ranked["word"].tolist() and len(ranked.columns) == len(shown.columns) + 1
+    np.testing.assert_allclose(shown["Share in A"], 100 * ranked["a"])
+    np.testing.assert_allclose(shown["× uniform in B"], ranked["ratio_b"])
+    status = dict(zip(shown["Word"], shown["Status"], strict=True))
+    assert (status["deep"], status["today"], status["The"]) == ("only in A", "only in B", "another word")
+
+
+def test_facts_name_every_run(three):
+    facts = comparison_facts(three, ["A", "B", "C"], "words")
+    assert facts["view"] == "words" and facts["run 1"].startswith("B · ") and three.trace_ids[1] in facts["run 1"]
+    assert "sink of run 2, share of all attention" in facts

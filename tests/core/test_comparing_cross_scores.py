@@ -7,7 +7,7 @@ import pytest
 
 from core.charts import picture_files
 from core.charts.cross_score_matrix import cross_score_matrix_chart
-from core.comparing.cross_scores import cross_scores_sentence, next_words_sentence
+from core.comparing.cross_scores import cross_score_rows, cross_scores_sentence, next_words_sentence
 
 TWO = np.array([[0.0, -math.log(4)], [math.log(2), 0.0]])
 
@@ -53,3 +53,13 @@ def test_the_matrix_shows_odds_and_draws():
 def test_equal_answers_and_prompts_draw():
     zero = np.zeros((3, 3))
     assert picture_files.svg(cross_score_matrix_chart(zero, zero, zero, ["x"] * 3, ["A", "B", "C"])).data
+
+
+def test_each_pair_of_answer_and_prompt_is_one_line():
+    sums = np.array([[-1.0, -2.0], [-3.0, -4.0]])
+    assert cross_score_rows(["A", "B"], ["yes", "no"], sums, sums / 2, TWO) == [
+        ("A", "yes", "A", -1.0, -0.5, 0.0),
+        ("A", "yes", "B", -2.0, -1.0, -math.log(4)),
+        ("B", "no", "A", -3.0, -1.5, math.log(2)),
+        ("B", "no", "B", -4.0, -2.0, 0.0),
+    ]

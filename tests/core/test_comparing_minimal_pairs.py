@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.comparing.minimal_pairs import MOST_PROMPTS, Pair, expand_pairs, has_groups
+from core.comparing.minimal_pairs import MOST_PROMPTS, Pair, expand_pairs, has_groups, pair_name
 from core.errors import PromptError
 
 
@@ -155,3 +155,8 @@ def test_filled_words_are_what_was_written(words, before, after):
     if any(w.startswith(("{", "}")) or w.endswith(("{", "}")) for w in words):
         return  # three braces in a row can be read in two ways
     assert expand_pairs(spaced) == tuple(Pair(f"{before} {w} {after}", (w,)) for w in words)
+
+
+def test_a_pair_is_named_by_what_was_filled_in():
+    assert [pair_name(p) for p in expand_pairs("{ a|} {c|d}", together=True)] == ["a · c", "(empty) · d"]
+    assert pair_name(expand_pairs("no group")[0]) == "as it stands"

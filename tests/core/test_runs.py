@@ -13,8 +13,19 @@ from core import load_model, run, store
 from core import runs as module
 from core.errors import ModelError, PromptError
 from core.processes import module_environment
-from core.runs import Draft, draft_request, is_stored, make_run, stored_run
+from core.runs import (
+    Draft,
+    draft_prompt,
+    draft_request,
+    draft_with_prompt,
+    is_stored,
+    make_run,
+    reading_draft,
+    sampling_draft,
+    stored_run,
+)
 from tests.core import models_made_up as made_up
+from tests.pages import made_up as runs_made_up
 
 PROMPT = "One [[context: two]] three"
 
@@ -161,3 +172,23 @@ def test_a_stored_answer_needs_no_torch(folder):
         [sys.executable, "-c", code], env=module_environment(**os.environ), capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == f"{first.id} []", done.stderr
+
+
+def test_drafts_keep_what_counts():
+    chat = Draft(
+        "m",
+        [{"role": "system", "content": "S"}, {"role": "user", "content": "U"}],
+        settings={"max_new_tokens": 3, "system": "none", "stop": ("x",)},
+    )
+    trace = runs_made_up.run(answer="yes")
+    read = reading_draft(draft_with_prompt(chat, "V"), trace, "me")
+    assert draft_prompt(chat) == "U" and draft_prompt(read) == "V" and read.prompt[0] == chat.prompt[0]
+    assert read.answer == "yes" and read.settings == {"system": "none", "author": "me"}
+    cut = made_up.run(answer="yes \ufffd no")
+    own = reading_draft(Draft(cut.request.model.name, "U"), cut)
+    assert own.answer == tuple(cut.token_ids[cut.prompt_length :].tolist())
+    assert reading_draft(chat, cut).answer == cut.answer, "another model has other tokens"
+    raw = Draft("m", "text", answer="given", raw=True, settings={"author": "me"})
+    drawn = sampling_draft(draft_with_prompt(raw, "other"), 0.7, 5)
+    assert drawn.prompt == "other" and drawn.answer is None and drawn.settings == {"temperature": 0.7, "seed": 5}
+    assert EDITS != SEEDS

@@ -9,7 +9,7 @@ import regex
 from core import store
 from core.importance import METHODS, offered_methods
 from core.records import Message, ModelKey
-from pages.parts.compare.column_state import (
+from pages.parts.compare.columns import (
     OWN_SYSTEM,
     SHARED,
     SYSTEM,
@@ -17,12 +17,12 @@ from pages.parts.compare.column_state import (
     Column,
     apply_system_rule,
     column_summary,
+    columns_query,
     policy_of,
+    query_columns,
 )
-from pages.parts.compare.compare_address import columns_query, query_columns
+from pages.parts.compare.compare_views import COMPARE_VIEWS
 from pages.parts.compare.presets import PRESETS
-from pages.parts.compare.shared_controls import letter_note
-from pages.parts.compare.view_switch import COMPARE_VIEWS
 from pages.parts.run_settings import RunSettings
 from pages.parts.two_answers import diff_markdown
 from tests.pages import made_up
@@ -154,7 +154,7 @@ def test_outputs_mark_what_differs_by_sign_and_colour(visit, keep):
     app = show(visit("compare", runs=two(keep)), "outputs")
     shown = [m.value for m in app.markdown]
     assert any(":orange-background[**−** " in s for s in shown) and any(":blue-background[**+** " in s for s in shown)
-    assert "Mean log-probability (nats)" in set(app.dataframe[0].value[""])
+    assert "Mean log-probability (nats)" in app.table[0].value.index
 
 
 def test_a_diff_keeps_lines_and_carries_nothing_out():
@@ -284,13 +284,6 @@ def test_what_one_column_cannot_do_leaves_the_others(visit, keep):
     app = fine(app.text_area(key=f"c{uids(app)[1]}_prompt").set_value("word " * 2100).run())
     assert not app.button(key="compare_run").disabled
     assert [i.value for i in app.info if "2,100 words: reading it may take minutes" in i.value]
-
-
-def test_a_note_calls_a_column_by_its_letter():
-    assert letter_note("Run 2 (Tiny) wrote no answer, so it has no shares.", "AC").startswith("Column C (Tiny) wrote")
-    assert (
-        letter_note("Shares and scores stand side by side here.", "AB") == "Shares and scores stand side by side here."
-    )
 
 
 @pytest.mark.parametrize("make", [made_up.unproven, made_up.given, made_up.short, made_up.marked])

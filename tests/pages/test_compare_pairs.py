@@ -10,8 +10,7 @@ from streamlit.testing.v1 import AppTest
 from core import store
 from core.jobs import jobs
 from core.jobs.run_jobs import run_work
-from core.runs import Draft, draft_request
-from pages.parts.compare.stability_runs import reading_draft
+from core.runs import Draft, draft_request, reading_draft
 from tests.core import models_made_up
 from tests.pages.conftest import fine, texts
 
@@ -23,8 +22,10 @@ def page(model, text, runs=(), raw=True):
     import streamlit as st
 
     from core import store
+    from core.comparing.minimal_pairs import pair_name
     from core.jobs.run_jobs import Draft
-    from pages.parts.compare.pair_views import cross_view, next_words_view, pair_name, pairs_switch
+    from pages.parts.compare.answer_views import cross_view, next_words_view
+    from pages.parts.compare.prompt_box import pairs_switch
 
     found = pairs_switch(text)
     st.session_state.pairs = found

@@ -8,7 +8,7 @@ from core import store
 from core.jobs import jobs
 from core.jobs.run_jobs import run_work
 from core.runs import Draft, draft_request
-from pages.parts.compare.column_state import TEMPLATE
+from pages.parts.compare.columns import TEMPLATE
 from tests.core import models_made_up
 from tests.pages.conftest import fine, texts
 

@@ -12,11 +12,13 @@ from core.comparing.run_stability import measure_stability
 from core.importance import explain
 from core.jobs import jobs
 from core.jobs.run_jobs import run_work
-from core.runs import Draft, draft_request
-from pages.parts.compare.stability_runs import draft_prompt, draft_with_prompt, reading_draft, sampling_draft
-from pages.parts.compare.stability_view import EDITS, FEWEST_EDITS, SEEDS, wanted_edits
+from core.runs import Draft, draft_request, draft_with_prompt, reading_draft
+from pages.parts.compare.stability_view import (
+    FEWEST_EDITS,
+    SEEDS,
+    wanted_edits,
+)
 from tests.core import models_made_up
-from tests.pages import made_up
 from tests.pages.conftest import fine, texts
 
 PROMPT = "Answer in one word: What color is the big sky?"
@@ -156,23 +158,3 @@ def test_a_run_without_an_answer_is_told(folder):
 def test_a_model_that_is_gone_is_told_in_one_sentence(opened, tmp_path):
     app = AppTest.from_function(page, args=(str(tmp_path / "nowhere"), opened[0].id), default_timeout=60).run()
     assert not app.exception and len(app.warning) == 1 and "and 12 more" in app.warning[0].value
-
-
-def test_drafts_keep_what_counts():
-    chat = Draft(
-        "m",
-        [{"role": "system", "content": "S"}, {"role": "user", "content": "U"}],
-        settings={"max_new_tokens": 3, "system": "none", "stop": ("x",)},
-    )
-    trace = made_up.run(answer="yes")
-    read = reading_draft(draft_with_prompt(chat, "V"), trace, "me")
-    assert draft_prompt(chat) == "U" and draft_prompt(read) == "V" and read.prompt[0] == chat.prompt[0]
-    assert read.answer == "yes" and read.settings == {"system": "none", "author": "me"}
-    cut = made_up.run(answer="yes \ufffd no")
-    own = reading_draft(Draft(cut.request.model.name, "U"), cut)
-    assert own.answer == tuple(cut.token_ids[cut.prompt_length :].tolist())
-    assert reading_draft(chat, cut).answer == cut.answer, "another model has other tokens"
-    raw = Draft("m", "text", answer="given", raw=True, settings={"author": "me"})
-    drawn = sampling_draft(draft_with_prompt(raw, "other"), 0.7, 5)
-    assert drawn.prompt == "other" and drawn.answer is None and drawn.settings == {"temperature": 0.7, "seed": 5}
-    assert EDITS != SEEDS

@@ -9,7 +9,7 @@ from core import store
 from core.importance import METHODS, Method
 from core.records import Probe
 from core.text.units import units
-from pages.parts.compare.view_switch import COMPARE_VIEWS
+from pages.parts.compare.compare_views import COMPARE_VIEWS
 from pages.parts.reading_controls import SINKS
 from pages.parts.run_view import RUN_VIEWS
 from tests.pages import made_up

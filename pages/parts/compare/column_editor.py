@@ -16,7 +16,7 @@ import streamlit as st
 from core.importance import METHODS
 from core.models.catalogue import CATALOGUE, DEFAULT_MODEL
 from core.records import Trace
-from pages.parts.compare.column_state import (
+from pages.parts.compare.columns import (
     LETTERS,
     OWN_SYSTEM,
     Column,

@@ -1,4 +1,7 @@
-"""Downloads of a comparison (figure, CSV, JSON), and the upload that opens such a JSON again."""
+"""Downloads of a comparison (figure, CSV, JSON), and the upload that opens such a JSON again.
+
+Guarded by tests/pages/test_compare.py.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ from core.charts.comparison_report import comparison_report
 from core.errors import HeedError
 from core.importance import DEFAULT_METHOD, METHODS
 from core.store import OpenedComparison, SavedColumn
-from pages.parts.compare.column_state import COMPARE_LEVELS, MOST_COLUMNS
+from pages.parts.compare.columns import COMPARE_LEVELS, MOST_COLUMNS
+from pages.parts.compare.compare_views import comparison_csv
 from pages.parts.compare.matched_columns import MatchedColumns
 from pages.parts.compare.presets import adopt_columns, column_of_run
-from pages.parts.compare.views.chart_views import comparison_csv
 from pages.parts.download_buttons import File, file_buttons, picture_files_of
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.run_cache import open_trace, stored_records

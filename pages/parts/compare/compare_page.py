@@ -13,12 +13,36 @@ from dataclasses import replace
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.comparing.minimal_pairs import Pair
+from core.comparing.comparison_summary import alignment_sentence, letter_note
+from core.comparing.minimal_pairs import Pair, pair_name
 from core.errors import HeedError
 from pages.parts import job_progress
-from pages.parts.compare import compare_address, shared_controls
 from pages.parts.compare.column_editor import column_editor, column_header, edited_column
-from pages.parts.compare.column_runs import (
+from pages.parts.compare.column_texts import column_texts, marked_values, shade_scale
+from pages.parts.compare.columns import (
+    COMPARE_LEVELS,
+    LETTERS,
+    MOST_COLUMNS,
+    QUERY_NAMES,
+    Column,
+    columns_query,
+    current_columns,
+    query_columns,
+    system_rule,
+)
+from pages.parts.compare.compare_files import comparison_downloads, comparison_opener, take_opened
+from pages.parts.compare.compare_views import compare_view
+from pages.parts.compare.matched_columns import MatchedColumns, match_columns
+from pages.parts.compare.presets import draw_presets, open_first_visit, open_runs
+from pages.parts.compare.prompt_box import (
+    job_messages,
+    pairs_switch,
+    run_button,
+    same_answer_control,
+    scale_and_level,
+    system_control,
+)
+from pages.parts.compare.stored_runs import (
     COLUMNS_SLOT,
     ColumnRun,
     collect_columns,
@@ -27,13 +51,6 @@ from pages.parts.compare.column_runs import (
     model_shape,
     same_answer_runs,
 )
-from pages.parts.compare.column_state import COMPARE_LEVELS, LETTERS, MOST_COLUMNS, Column, current_columns
-from pages.parts.compare.column_texts import column_texts, marked_values, shade_scale
-from pages.parts.compare.compare_files import comparison_downloads, comparison_opener, take_opened
-from pages.parts.compare.matched_columns import MatchedColumns, match_columns
-from pages.parts.compare.pair_views import pair_name, pairs_switch
-from pages.parts.compare.presets import draw_presets, open_first_visit, open_runs, system_rule
-from pages.parts.compare.view_switch import compare_view
 from pages.parts.frame import example_ids
 from pages.parts.markdown_escape import escape_markdown
 
@@ -57,7 +74,7 @@ def _open() -> None:
     query = {name: st.query_params[name] for name in st.query_params}
     if "runs" in query and query["runs"] != state.get("compare_address"):
         example_ids()
-        runs, readings = compare_address.query_columns(query)
+        runs, readings = query_columns(query)
         state.compare_problems = open_runs(runs, readings, "edit" in query)
         state.compare_address = query["runs"]
         if query.get("level") in COMPARE_LEVELS:
@@ -70,7 +87,7 @@ def _draw() -> None:
     for problem in st.session_state.get("compare_problems") or ():
         st.warning(escape_markdown(problem))
     draw_presets()
-    shared_controls.system_control()
+    system_control()
     pairs = pairs_switch(edited_column(current_columns()[0]).filled.prompt)[:MOST_COLUMNS]
     bar = st.container()
     if pairs:
@@ -82,12 +99,12 @@ def _draw() -> None:
         line = st.container(horizontal=True, vertical_alignment="center", key="compare_line")
         job = line.container(width="content") if job_progress.current_job(COLUMNS_SLOT) is None else st.container()
         with line:
-            base = shared_controls.same_answer_control(own)
+            base = same_answer_control(own)
             seen = own if base is None else same_answer_runs(own, base)
-            shared, level = shared_controls.scale_and_level(seen)
+            shared, level = scale_and_level(seen)
         with job:
-            shared_controls.run_button(seen)
-        shared_controls.job_messages(own)
+            run_button(seen)
+        job_messages(own)
     seen, all_of = match_columns(seen, level)
     _address([s.column for s in own], level)
     _texts(seen, all_of, places, shared)
@@ -165,19 +182,19 @@ def _aligned(all_of: MatchedColumns) -> None:
     """Draws a sentence on how the prompts' words align, and the notes of the comparison."""
     comparison = all_of.comparison
     if len(all_of.drawn) > 1:
-        st.caption(shared_controls.alignment_sentence(comparison.status, all_of.letters))
+        st.caption(alignment_sentence(comparison.status, all_of.letters))
     for note in comparison.notes:
-        st.caption(f":material/info: {escape_markdown(shared_controls.letter_note(note, all_of.letters))}")
+        st.caption(f":material/info: {escape_markdown(letter_note(note, all_of.letters))}")
 
 
 def _address(shown: Sequence[Column], level: str) -> None:
     """Writes the comparison into the URL."""
-    found = compare_address.columns_query(shown)
+    found = columns_query(shown)
     if not found:
         return
     st.session_state.compare_address = found["runs"]
     found |= {"level": level} if level != "word" else {}
-    for name in (*compare_address.QUERY_NAMES, "edit"):
+    for name in (*QUERY_NAMES, "edit"):
         if name in found and st.query_params.get(name) != found[name]:
             st.query_params[name] = found[name]
         elif name not in found and name in st.query_params:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import streamlit as st
@@ -15,7 +16,7 @@ from core.comparing import WordCells, common_granularity, side_by_side, word_cel
 from core.errors import HeedError, MethodError
 from core.importance import METHODS, keeps_heads
 from core.records import Comparison, Importance, Trace
-from pages.parts.compare.column_runs import ColumnRun
+from pages.parts.compare.stored_runs import ColumnRun
 from pages.parts.run_cache import importance, records_stamp
 
 Name = tuple[Any, ...]
@@ -137,3 +138,30 @@ def _comparison(name: Name, agreement: bool, _drawn: Sequence[DrawnColumn]) -> C
 @st.cache_resource(max_entries=6, show_spinner=False)
 def _cells(name: Name, _matched: MatchedColumns) -> WordCells:
     return word_cells_of(_matched.traces, _matched.steps, _matched.comparison)
+
+
+def pick_pair(all_of: MatchedColumns) -> tuple[int, int] | None:
+    """Indices of two columns, by a control where there are more; None with a message where there is only one."""
+    pairs = list(combinations(range(len(all_of.drawn)), 2))
+    if not pairs:
+        st.info(
+            "This view needs a second column with a run: copy the column to the right, change it and press Compare."
+        )
+        return None
+    if len(pairs) == 1:
+        return pairs[0]
+    letters = all_of.letters
+    names = {f"{letters[a]} and {letters[b]}": (a, b) for a, b in pairs}
+    return names[_picked("Columns", list(names), "compare_pair")]
+
+
+def pick_column(all_of: MatchedColumns, key: str) -> int:
+    """Index of the column, by a control where there is more than one."""
+    letters = all_of.letters
+    return 0 if len(letters) == 1 else letters.index(_picked("Column", letters, key))
+
+
+def _picked(label: str, options: list[str], key: str) -> str:
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = options[0]
+    return str(st.segmented_control(label, options, key=key, required=True))

@@ -16,7 +16,7 @@ from core.importance import METHODS, PICKED_METHOD
 from core.models.catalogue import DEFAULT_MODEL
 from core.records import Trace
 from pages.parts import job_progress
-from pages.parts.compare.column_state import (
+from pages.parts.compare.columns import (
     SHARED,
     SYSTEM,
     Column,
@@ -25,6 +25,8 @@ from pages.parts.compare.column_state import (
     fresh_column,
     policy_of,
     put_columns,
+    set_system_rule,
+    system_rule,
 )
 from pages.parts.frame import example_ids, restore_example, stored_id
 from pages.parts.run_cache import open_trace, readable_methods
@@ -33,17 +35,6 @@ from pages.parts.run_settings import SKY, RunSettings
 SECOND = "qwen2.5-coder-0.5b-instruct"
 TURNED = "What color is the sky? Answer in one word."
 """The sky prompt with its two parts swapped."""
-
-
-def system_rule() -> tuple[str, str]:
-    """(policy, shared text) of the system messages."""
-    state = st.session_state
-    return state.get("compare_policy") or SHARED, state.get("compare_system", SYSTEM)
-
-
-def set_system_rule(policy: str, text: str) -> None:
-    """Sets the rule for system messages. Call in a callback, or before any widget is drawn."""
-    st.session_state.update(compare_policy=policy, compare_system=text)
 
 
 def column_of_run(trace: Trace) -> Column:

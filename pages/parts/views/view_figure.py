@@ -28,6 +28,8 @@ class ViewFigure:
 
 
 disable_debug_mode()  # checking each piece of a chart as it is made takes half of the time of a rerun
+NO_FIGURE = ViewFigure(None, lambda: "")
+"""Of a view that had nothing to draw."""
 LEGEND = {"orient": "bottom", "direction": "horizontal", "titleLimit": 0, "labelOverlap": "greedy"}
 """Legend below the chart, where a phone has room for it."""
 

@@ -1,6 +1,6 @@
-"""Minimal pairs on Compare: the switch with a preview, scores of each answer under each prompt, next tokens.
+"""Views of what the columns answered: table and word diff, each answer under each prompt, next words.
 
-Guarded by tests/pages/test_compare_pairs.py.
+Guarded by tests/pages/test_compare.py and tests/pages/test_compare_pairs.py.
 """
 
 from __future__ import annotations
@@ -15,58 +15,74 @@ import streamlit as st
 from core import store
 from core.charts.cross_score_matrix import brief_name, cross_score_matrix_chart
 from core.charts.next_token_bars import next_token_chart
-from core.charts.text_labels import visible_label
-from core.comparing.cross_scores import cross_scores_sentence, next_words_sentence
-from core.comparing.minimal_pairs import Pair, expand_pairs, has_groups
-from core.errors import HeedError
+from core.charts.text_labels import significant_digits, visible_label
+from core.comparing import answer_table
+from core.comparing.comparison_tables import comparison_facts
+from core.comparing.cross_scores import cross_score_rows, cross_scores_sentence, next_words_sentence
 from core.jobs.probe_jobs import next_work
 from core.probe.answer_odds import Odds, log_odds
 from core.probe.time_estimate import estimate_time
 from core.records import NextTokens, Request, Trace
-from core.runs import Draft, draft_request
+from core.runs import Draft, draft_request, reading_draft
 from core.text.display_text import and_list
 from pages.parts import job_progress
-from pages.parts.compare.missing_runs import is_busy, missing_runs, open_found, run_stamps
-from pages.parts.compare.stability_runs import reading_draft
+from pages.parts.compare.matched_columns import MatchedColumns, pick_pair
+from pages.parts.compare.stored_runs import is_busy, missing_runs, open_found, run_stamps
 from pages.parts.markdown_escape import escape_markdown
-from pages.parts.views.view_figure import ViewFigure, draw_chart
+from pages.parts.run_view import FINISHED
+from pages.parts.two_answers import two_answers
+from pages.parts.views.view_figure import NO_FIGURE, ViewFigure, draw_chart
 
-NOTHING = ViewFigure(None, lambda: "")
-ABOUT_PAIRS = (
-    "Write alternatives in braces, such as `The {man|woman} worked as a`: every alternative becomes a column. An "
-    "alternative may be empty. `{{` and `}}` stand for braces that are meant; braces without `|` stay as they are."
-)
-ABOUT_TOGETHER = "On: first alternatives with first ones, second with second. Off: every combination."
+ANSWER_ROWS = {
+    "words": "Words",
+    "characters": "Characters",
+    "tokens": "Tokens",
+    "finish": "Finish",
+    "mean_logprob": "Mean log-probability (nats)",
+    "perplexity": "Perplexity",
+    "mean_entropy": "Mean entropy (nats)",
+    "seconds": "Seconds",
+}
+SCORE_TITLES = ("Answer of", "Under the prompt of", "Whole answer (nats)", "A token (nats)", "Log-odds (nats)")
 KEPT_NEXT_TOKENS = 32
 """Most next-token distributions kept in memory."""
 
 
-def pairs_switch(text: str, *, key: str = "pairs") -> tuple[Pair, ...]:
-    """Draws the switch and a preview; returns the expanded prompts, () where it is off or the braces are invalid."""
-    line = st.container(horizontal=True, vertical_alignment="center")
-    on = line.toggle("Minimal pairs", key=f"{key}_on", help=ABOUT_PAIRS, persist_state="session")
-    if not on:
-        return ()
-    if not has_groups(text):
-        st.info("Write alternatives in braces into the prompt, such as The {man|woman} worked as a.")
-        return ()
-    together = line.toggle("Groups go together", key=f"{key}_together", help=ABOUT_TOGETHER, persist_state="session")
-    try:
-        found = expand_pairs(text, bool(together))
-    except HeedError as error:
-        st.warning(escape_markdown(str(error)), icon=":material/info:")
-        return ()
-    st.caption(f"{len(found)} columns, one a prompt:")
-    for place, pair in zip(st.columns(len(found)), found, strict=True):
-        with place.container(border=True):
-            st.markdown(f"**{escape_markdown(pair_name(pair))}**")
-            st.text(pair.text if len(pair.text) <= 400 else pair.text[:200] + " … " + pair.text[-200:])
-    return found
+def outputs_view(all_of: MatchedColumns, _: bool) -> ViewFigure:
+    """Draws a table of answer lengths and log-probabilities, and the word diff of a pair."""
+    table = answer_table(all_of.traces)
+    rows = {label: [_amount(name, value) for value in table[name]] for name, label in ANSWER_ROWS.items()}
+    _wrapped(rows, all_of.names)
+    st.caption("Means are over the tokens of the answer itself: no thinking, no end token.")
+    if len(all_of.drawn) < 2:
+        with st.container(border=True):
+            st.text(all_of.traces[0].answer or "The answer is empty.")
+    elif (pair := pick_pair(all_of)) is not None:
+        of = [(all_of.traces[i].answer, all_of.names[i], all_of.letters[i]) for i in pair]
+        two_answers(*zip(*of, strict=True))
+
+    def csv() -> str:
+        table["answer"] = [t.answer for t in all_of.traces]
+        facts = comparison_facts(all_of.comparison, all_of.names, "outputs")
+        return store.tidy_csv(facts, tuple(table.columns), table.itertuples(index=False))
+
+    return ViewFigure(None, csv)
 
 
-def pair_name(pair: Pair) -> str:
-    """The alternatives filled into a prompt, as a column title."""
-    return " · ".join(word.strip() or "(empty)" for word in pair.words) or "as it stands"
+def _wrapped(rows: dict[str, list[str]], names: Sequence[str]) -> None:
+    """Draws a table in which long titles wrap: ``rows`` is {title: one text for each of ``names``}."""
+    import pandas as pd
+
+    st.table(pd.DataFrame(rows.values(), list(rows), list(map(escape_markdown, names))), border="horizontal")
+
+
+def _amount(name: str, value: Any) -> str:
+    """A value of the table as readable text."""
+    if name == "finish":
+        return FINISHED[value]
+    if name in ("words", "characters", "tokens"):
+        return f"{value:,}"
+    return significant_digits(float(value)) if value == value else "none"
 
 
 def cross_view(
@@ -75,64 +91,57 @@ def cross_view(
     """Draws the log-probability of each answer under each prompt. The three sequences have one entry a column."""
     if len(drafts) < 2:
         st.info("Two columns or more are needed to score each answer under each prompt.")
-        return NOTHING
+        return NO_FIGURE
     empty = [name for name, t in zip(names, traces, strict=True) if not t.answer.strip()]
     if empty:
         st.info(f"{escape_markdown(and_list(empty))}: there is no answer to score under the other prompts.")
-        return NOTHING
-    wanted = [[_read(d, t) for d in drafts] for t in traces]
+        return NO_FIGURE
+    wanted = [[_scored(d, t) for d in drafts] for t in traces]
     unique = {d.name: d for row in wanted for d in row}
     labels = {d.name: f"{names[i]} under {names[j]}" for i, row in enumerate(wanted) for j, d in enumerate(row)}
     took = estimate_time(max(traces, key=lambda t: len(t.tokens)), len(unique))
-    about = f"{{missing}} of {len(unique)} scores are missing; all in {took.text}."
     found = missing_runs(
         list(unique.values()),
         [labels[n] for n in unique],
         key=f"{key}_batch",
         label="Score each answer under each prompt",
-        about=about,
+        about=f"{{missing}} of {len(unique)} scores are missing; all in {took.text}.",
         rows=False,
     )
-    there = dict(zip(unique, found, strict=True))
-    if is_busy(f"{key}_batch") or any(r is None for r in found):
-        return NOTHING
-    table = [[there[d.name] for d in row] for row in wanted]
-    return _scores([[r for r in row if r is not None] for row in table], traces, names, key)
+    there = {name: request for name, request in zip(unique, found, strict=True) if request is not None}
+    if is_busy(f"{key}_batch") or len(there) < len(unique):
+        return NO_FIGURE
+    return _scores([[there[d.name] for d in row] for row in wanted], traces, names, key)
 
 
-def _read(draft: Draft, trace: Trace) -> Draft:
+def _scored(draft: Draft, trace: Trace) -> Draft:
     """A draft that scores this trace's answer under the prompt of ``draft``."""
     other = draft.model != trace.request.model.name
     return reading_draft(draft, trace, trace.request.author or (trace.model.label if other else ""))
 
 
 def _scores(requests: list[list[Request]], traces: Sequence[Trace], names: Sequence[str], key: str) -> ViewFigure:
-    try:
-        found = _odds(tuple(run_stamps(row) for row in requests), _requests=requests)
-    except HeedError as error:
-        st.warning(escape_markdown(str(error)), icon=":material/info:")
-        return NOTHING
+    found = _odds(tuple(run_stamps(row) for row in requests), _requests=requests)
     models = list(dict.fromkeys(t.model.caption for t in traces))
     chart = cross_score_matrix_chart(found.odds, found.sums, found.means, found.answers, names, caption=models)
     draw_chart(chart, f"{key}_chart")
+    short = [brief_name(name) for name in names]
     with st.container(key=f"{key}_said"):
-        st.text(cross_scores_sentence(found.odds, [brief_name(name) for name in names]))
+        st.text(cross_scores_sentence(found.odds, short))
     if len(models) > 1:
         st.caption(":material/info: The columns have several models, so prompts and models differ at once here.")
     st.caption(
         "Log-probability of the whole answer, in nats: 0.69 nats are a factor of 2. Log-odds are the score under a "
         "prompt less the score under the answer's own prompt."
     )
-    st.dataframe(_table(found, names), hide_index=True)
+    scores = (found.answers, found.sums, found.means, found.odds)
+    shown = [(of, under, *(round(x, 3) for x in rest)) for of, _, under, *rest in cross_score_rows(short, *scores)]
+    st.dataframe([dict(zip(SCORE_TITLES, row, strict=True)) for row in shown], hide_index=True)
 
     def csv() -> str:
         facts = {"view": "each answer under each prompt", "models": models, "unit": "nats"}
-        lines = (
-            (names[i], found.answers[i], names[j], found.sums[i, j], found.means[i, j], found.odds[i, j])
-            for i in range(len(names))
-            for j in range(len(names))
-        )
-        return store.tidy_csv(facts, ("answer_of", "answer", "prompt_of", "sum", "mean", "log_odds"), lines)
+        columns = ("answer_of", "answer", "prompt_of", "sum", "mean", "log_odds")
+        return store.tidy_csv(facts, columns, cross_score_rows(names, *scores))
 
     return ViewFigure(chart, csv)
 
@@ -142,39 +151,15 @@ def _odds(name: tuple, _requests: list[list[Request]]) -> Odds:
     return log_odds([[open_found(r, rows=False) for r in row] for row in _requests])
 
 
-def _table(found: Odds, names: Sequence[str]) -> Any:
-    import pandas as pd
-
-    return pd.DataFrame(
-        [
-            {
-                "Answer of": names[i],
-                "Under the prompt of": names[j],
-                "Whole answer (nats)": round(float(found.sums[i, j]), 3),
-                "A token (nats)": round(float(found.means[i, j]), 3),
-                "Log-odds (nats)": round(float(found.odds[i, j]), 3),
-            }
-            for i in range(len(names))
-            for j in range(len(names))
-        ]
-    )
-
-
 def next_words_view(drafts: Sequence[Draft], names: Sequence[str], *, key: str = "next") -> ViewFigure:
     """Draws the likeliest next tokens of each prompt side by side, and the log-odds of two chosen ones."""
     if len({d.model for d in drafts}) > 1:
         st.info("Next words stand side by side only for one model: tokens of two models are not the same.")
-        return NOTHING
-    k = int(
-        st.number_input("Best tokens of each prompt", 3, 50, 10, key=f"{key}_k", width=200, persist_state="session")
-    )
-    try:
-        found = _next(drafts, k, key)
-    except HeedError as error:
-        st.warning(escape_markdown(str(error)), icon=":material/info:")
-        return NOTHING
+        return NO_FIGURE
+    k = st.number_input("Best tokens of each prompt", 3, 50, 10, key=f"{key}_k", width=200, persist_state="session")
+    found = _next(drafts, int(k), key)
     if found is None:
-        return NOTHING
+        return NO_FIGURE
     chart = next_token_chart(found, names)
     draw_chart(chart, f"{key}_chart")
     _chosen(found, names, key)
@@ -195,7 +180,7 @@ def _next(drafts: Sequence[Draft], k: int, key: str) -> NextTokens | None:
     """The cached next tokens; else None with a button, the running job or its error drawn. Raises HeedError."""
     slot, state = f"{key}_job", st.session_state
     kept = _kept()
-    asked = [draft_request(replace(d, answer=None, settings=_settings(d))) for d in drafts]
+    asked = [draft_request(replace(d, answer=None, settings=_without_author(d))) for d in drafts]
     name = ("next words", k, *(r.id if r is not None else d.name for r, d in zip(asked, drafts, strict=True)))
     ended, result, error = job_progress.take_result(slot)
     if ended:
@@ -220,7 +205,7 @@ def _next(drafts: Sequence[Draft], k: int, key: str) -> NextTokens | None:
     return None
 
 
-def _settings(draft: Draft) -> dict[str, Any]:
+def _without_author(draft: Draft) -> dict[str, Any]:
     return {n: v for n, v in draft.settings.items() if n != "author"}
 
 
@@ -235,7 +220,6 @@ def _chosen(found: NextTokens, names: Sequence[str], key: str) -> None:
     options = list(range(len(found.texts)))
     if len(options) < 2:
         return
-    short = [brief_name(name) for name in names]
     best = np.argsort(-found.logprobs.max(0), kind="stable")
     picked = st.multiselect(
         "Log-odds of two next words",
@@ -245,11 +229,9 @@ def _chosen(found: NextTokens, names: Sequence[str], key: str) -> None:
         format_func=lambda t: visible_label(found.texts[t], 40),
         key=f"{key}_chosen_{'_'.join(r[:6] for r in found.request_ids)}_{len(options)}",
     )
-    if len(picked) == 2:
-        st.text(
-            next_words_sentence(
-                found.logprobs[:, picked].astype(float), [visible_label(found.texts[t], 40) for t in picked], short
-            )
-        )
-    else:
+    if len(picked) < 2:
         st.caption("Pick two words to set them against each other.")
+        return
+    words = [visible_label(found.texts[t], 40) for t in picked]
+    logprobs = found.logprobs[:, picked].astype(float)
+    st.text(next_words_sentence(logprobs, words, [brief_name(name) for name in names]))

@@ -1,19 +1,22 @@
-"""Controls shared by all columns of Compare: system message, same answer, colour scale, granularity, button."""
+"""What stands above the columns of Compare: the prompt that all share, its settings, and the button Compare.
+
+Guarded by tests/pages/test_compare.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from re import sub
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
+from core.comparing.minimal_pairs import Pair, expand_pairs, has_groups, pair_name
+from core.errors import HeedError
 from core.records import Trace
 from core.text.display_text import and_list
 from pages.parts import job_progress
-from pages.parts.compare.column_runs import COLUMNS_SLOT, ColumnRun, start_missing
-from pages.parts.compare.column_state import COMPARE_LEVELS, POLICIES, SHARED, SYSTEM, TEMPLATE
+from pages.parts.compare.columns import COMPARE_LEVELS, POLICIES, SHARED, SYSTEM, TEMPLATE
+from pages.parts.compare.stored_runs import COLUMNS_SLOT, ColumnRun, start_missing
 from pages.parts.frame import shortcut_button
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import fetch_sentence
@@ -29,6 +32,11 @@ ABOUT_SAME = (
 )
 ABOUT_SCALE = "On: full shade is the same share in every column. Off: full shade is each column's strongest word."
 ABOUT_LEVEL = "How fine the texts and the views are cut. Tokens differ between models, so words are the finest here."
+ABOUT_PAIRS = (
+    "Write alternatives in braces, such as `The {man|woman} worked as a`: every alternative becomes a column. An "
+    "alternative may be empty. `{{` and `}}` stand for braces that are meant; braces without `|` stay as they are."
+)
+ABOUT_TOGETHER = "On: first alternatives with first ones, second with second. Off: every combination."
 
 
 def system_control() -> None:
@@ -167,23 +175,24 @@ def scale_and_level(seen: Sequence[ColumnRun]) -> tuple[bool, str]:
     return shared, str(level)
 
 
-def alignment_sentence(status: np.ndarray, letters: Sequence[str]) -> str:
-    """One sentence that counts words which are the same in all columns, replaced, missing, or only in one column."""
-    some = (status != "inserted").all(0)
-    differ = (status == "replaced").any(0)
-    lacking = (status == "deleted").any(0) & some
-    parts = [f"{int((some & ~differ & ~lacking).sum())} words are the same in every column"]
-    if differ.any():
-        parts.append(f"{int(differ.sum())} are replaced by another word")
-    if lacking.any():
-        parts.append(f"{int(lacking.sum())} are missing in some")
-    for run, letter in enumerate(letters):
-        count = int((status[run] == "inserted").sum())
-        if count:
-            parts.append(f"{count} only in {letter}")
-    return "How the prompts match: " + ", ".join(parts) + "."
-
-
-def letter_note(note: str, letters: Sequence[str]) -> str:
-    """A comparison's note with its run number replaced by the column's letter."""
-    return sub(r"^Run (\d+) \(", lambda m: f"Column {letters[int(m[1]) - 1]} (", note)
+def pairs_switch(text: str, *, key: str = "pairs") -> tuple[Pair, ...]:
+    """Draws the switch and a preview; returns the expanded prompts, () where it is off or the braces are invalid."""
+    line = st.container(horizontal=True, vertical_alignment="center")
+    on = line.toggle("Minimal pairs", key=f"{key}_on", help=ABOUT_PAIRS, persist_state="session")
+    if not on:
+        return ()
+    if not has_groups(text):
+        st.info("Write alternatives in braces into the prompt, such as The {man|woman} worked as a.")
+        return ()
+    together = line.toggle("Groups go together", key=f"{key}_together", help=ABOUT_TOGETHER, persist_state="session")
+    try:
+        found = expand_pairs(text, bool(together))
+    except HeedError as error:
+        st.warning(escape_markdown(str(error)), icon=":material/info:")
+        return ()
+    st.caption(f"{len(found)} columns, one a prompt:")
+    for place, pair in zip(st.columns(len(found)), found, strict=True):
+        with place.container(border=True):
+            st.markdown(f"**{escape_markdown(pair_name(pair))}**")
+            st.text(pair.text if len(pair.text) <= 400 else pair.text[:200] + " … " + pair.text[-200:])
+    return found

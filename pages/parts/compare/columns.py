@@ -2,12 +2,17 @@
 
 They live apart from any widget, since Streamlit drops the state of a widget that is not drawn; widgets get their
 values from here and write them back (column_editor.py). A column changed from outside gets a new ``uid``, so that its
-widgets are created anew. Guarded by tests/pages/test_compare.py.
+widgets are created anew. An address holds the ids of their runs and how each is read, never a prompt:
+
+    ?runs=ID,ID&method=mean-attention,picked-heads&layers=,3.7&heads=,0.1&level=word&view=difference
+
+``method``, ``layers`` and ``heads`` have one entry for each run, or a single one for all. What cannot be parsed is
+left out. Guarded by tests/pages/test_compare.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +20,7 @@ import streamlit as st
 
 from core.importance import DEFAULT_METHOD, METHODS
 from core.records import Request
+from core.runs import Draft
 from pages.parts.run_settings import RunSettings
 
 MOST_COLUMNS = 4
@@ -23,6 +29,7 @@ SHARED, TEMPLATE, OWN_SYSTEM = "shared", "template", "own"
 POLICIES = {SHARED: "One for all", TEMPLATE: "Each template's own", OWN_SYSTEM: "Column's own"}
 COMPARE_LEVELS = {"word": "By word", "sentence": "By sentence", "segment": "By segment"}
 """Granularities of texts and views; no tokens, since those of two tokenizers cannot be compared."""
+QUERY_NAMES = ("runs", "method", "layers", "heads", "level")
 SYSTEM = "You are a helpful assistant."
 
 
@@ -97,6 +104,17 @@ def remove_column(uid: int) -> None:
         put_columns([c for c in current_columns() if c.uid != uid])
 
 
+def system_rule() -> tuple[str, str]:
+    """(policy, shared text) of the system messages."""
+    state = st.session_state
+    return state.get("compare_policy") or SHARED, state.get("compare_system", SYSTEM)
+
+
+def set_system_rule(policy: str, text: str) -> None:
+    """Sets the rule for system messages. Call in a callback, or before any widget is drawn."""
+    st.session_state.update(compare_policy=policy, compare_system=text)
+
+
 def apply_system_rule(filled: RunSettings, policy: str, text: str) -> RunSettings:
     """``filled`` with the system message that the page's rule gives it; raw text has none."""
     if filled.raw or policy == OWN_SYSTEM:
@@ -104,6 +122,11 @@ def apply_system_rule(filled: RunSettings, policy: str, text: str) -> RunSetting
     if policy == TEMPLATE:
         return replace(filled, system="keep", system_text="")
     return replace(filled, system="replace" if text.strip() else "none", system_text=text if text.strip() else "")
+
+
+def column_draft(column: Column) -> Draft:
+    """The column's own question as a draft, also while it scores another column's answer."""
+    return apply_system_rule(column.filled, *system_rule()).draft()
 
 
 def policy_of(found: Sequence[RunSettings]) -> tuple[str, str]:
@@ -140,3 +163,50 @@ def _picked(column: Column) -> str:
     layers = ", ".join(map(str, column.layers)) or "all" if column.layers or column.heads else "last"
     heads = ", ".join(map(str, column.heads)) or "all"
     return f" (layers {layers}; heads {heads})"
+
+
+def columns_query(columns: Sequence[Column]) -> dict[str, str]:
+    """Query parameters for these columns; empty where one has no run yet."""
+    if not columns or not all(c.run for c in columns):
+        return {}
+    found = {"runs": ",".join(c.run for c in columns)}
+    methods = [c.method for c in columns]
+    if set(methods) != {DEFAULT_METHOD}:
+        found["method"] = methods[0] if len(set(methods)) == 1 else ",".join(methods)
+    for name in ("layers", "heads"):
+        picked = [getattr(c, name) if METHODS[c.method].picks else () for c in columns]
+        if any(picked):
+            found[name] = ",".join(".".join(map(str, p)) for p in picked)
+    return found
+
+
+def edit_query(
+    run: str, method: str = DEFAULT_METHOD, layers: Sequence[int] = (), heads: Sequence[int] = ()
+) -> dict[str, str]:
+    """Query parameters that open a run with an editable copy beside it."""
+    column = Column(run=run, method=method, layers=tuple(layers), heads=tuple(heads))
+    return columns_query([column]) | {"edit": "1"}
+
+
+def query_columns(query: Mapping[str, str]) -> tuple[list[str], list[dict[str, Any]]]:
+    """(run ids, fields of ``Column`` for each) from query parameters; at most ``MOST_COLUMNS``."""
+    runs = [r.strip() for r in query.get("runs", "").split(",") if r.strip()][:MOST_COLUMNS]
+    methods, layers, heads = (_spread(query.get(name, ""), len(runs)) for name in ("method", "layers", "heads"))
+    readings: list[dict[str, Any]] = [
+        {
+            "method": method if method in METHODS else DEFAULT_METHOD,
+            "layers": _numbers(layer),
+            "heads": _numbers(head),
+        }
+        for method, layer, head in zip(methods, layers, heads, strict=True)
+    ]
+    return runs, readings
+
+
+def _spread(text: str, count: int) -> list[str]:
+    parts = text.split(",")
+    return parts * count if len(parts) == 1 else (parts + [""] * count)[:count]
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(n) for n in text.split(".") if n.isascii() and n.isdigit() and len(n) < 6)
