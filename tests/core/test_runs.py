@@ -184,11 +184,10 @@ def test_drafts_keep_what_counts():
     read = reading_draft(draft_with_prompt(chat, "V"), trace, "me")
     assert draft_prompt(chat) == "U" and draft_prompt(read) == "V" and read.prompt[0] == chat.prompt[0]
     assert read.answer == "yes" and read.settings == {"system": "none", "author": "me"}
-    cut = made_up.run(answer="yes \ufffd no")
+    cut = runs_made_up.run(answer="yes \ufffd no")
     own = reading_draft(Draft(cut.request.model.name, "U"), cut)
     assert own.answer == tuple(cut.token_ids[cut.prompt_length :].tolist())
     assert reading_draft(chat, cut).answer == cut.answer, "another model has other tokens"
     raw = Draft("m", "text", answer="given", raw=True, settings={"author": "me"})
     drawn = sampling_draft(draft_with_prompt(raw, "other"), 0.7, 5)
     assert drawn.prompt == "other" and drawn.answer is None and drawn.settings == {"temperature": 0.7, "seed": 5}
-    assert EDITS != SEEDS
