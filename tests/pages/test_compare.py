@@ -81,10 +81,10 @@ def test_first_visit_shows_the_sky_on_two_models(visit):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_draws_or_says_what_is_missing(visit, preset):
     app = fine(button(visit("compare"), preset).click().run())
-    assert len(headers(app)) == (2 if "two" in preset else 4 if "methods" in preset else 3)
+    assert len(headers(app)) == (4 if "methods" in preset else 3 if "layers" in preset else 2)
     drawn = len([c for c in app.caption if "tokens in" in c.value])
     missing = [i.value for i in app.info if "Not run yet" in i.value]
-    assert drawn + len(missing) == len(headers(app)) and drawn >= 1
+    assert drawn + len(missing) == len(headers(app)) and drawn >= (preset != "Minimal pairs")
     if "several" in preset:
         assert not missing and app.button(key="compare_run").disabled
 
@@ -122,7 +122,12 @@ def test_every_method_in_one_column_beside_the_mean(visit, keep, method):
         assert not app.warning
     if METHODS[method].gives == "score":
         assert "Shares and scores stand side by side" in texts(app)
-    assert METHODS[method].label.lower() in app.expander[1].label
+    label = app.expander[1].label
+    assert label == "Edit · own prompt" + (
+        ""
+        if method == "mean-attention"
+        else f" · {column_summary(app.session_state.columns[1]).split(chr(183))[-1].strip()}"
+    )
 
 
 def test_agreement_says_what_is_undefined_and_what_it_is_not(visit, keep):
@@ -277,7 +282,7 @@ def test_what_one_column_cannot_do_leaves_the_others(visit, keep):
     app = fine(app.text_area(key=f"c{uid}_prompt").set_value("Another prompt").run())
     assert len(app.warning) == 1 and "no-such-model" in app.warning[0].value
     assert len([c for c in app.caption if "tokens in" in c.value]) == 3
-    app = fine(app.text_area(key=f"c{uids(app)[0]}_prompt").set_value("").run())
+    app = fine(app.text_area(key="c0_prompt").set_value("").run())
     assert [w.value for w in app.warning][0].startswith("The prompt is empty") and len(app.warning) == 2
     assert all(w.value.endswith("The run below is from before the change.") for w in app.warning)
     assert app.button(key="compare_run").disabled, "neither of the two can be run"

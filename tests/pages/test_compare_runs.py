@@ -132,8 +132,8 @@ def test_the_same_answer_is_read_by_the_other_column_at_once(visit, models):
 
 def test_minimal_pairs_are_columns(visit, models):
     app = visit("compare", runs=run(models["plain"], "As it was"))
+    app = fine(app.text_area(key="c0_prompt").set_value("The {man|woman|child} worked as a").run())
     app = fine(app.toggle(key="pairs_on").set_value(True).run())
-    app = change(app, 0, prompt="The {man|woman|child} worked as a")
     names = [m.value for m in app.markdown]
     assert [n for n in names if n.startswith(("**A ·", "**B ·", "**C ·"))] == [
         "**A · man**",
@@ -149,7 +149,7 @@ def test_minimal_pairs_are_columns(visit, models):
         == 3 * 64 + 2
     )
     app = fine(app.toggle(key="pairs_on").set_value(False).run())
-    assert app.text_area(key=f"c{uids(app)[0]}_prompt").value == "The {man|woman|child} worked as a"
+    assert app.text_area(key="c0_prompt").value == "The {man|woman|child} worked as a"
 
 
 def test_a_raw_column_has_no_system_message(visit, models):

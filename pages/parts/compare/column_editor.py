@@ -1,7 +1,8 @@
-"""The form that edits one column of Compare: widgets start with the column's values and return what was typed.
+"""The forms of Compare: the question above all columns, and what one column changes of it.
 
-Widget keys carry the column's ``uid``: a column changed from outside gets a new one, and so new widgets.
-Guarded by tests/pages/test_compare.py.
+Widgets start with a column's values and return what was typed. Their keys carry the column's ``uid`` (0: the question
+above): a column changed from outside gets a new one, and so new widgets. What a column has in common with the question
+follows it. Guarded by tests/pages/test_compare.py and tests/pages/test_compare_question.py.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import partial
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.importance import METHODS
 from core.models.catalogue import CATALOGUE, DEFAULT_MODEL
@@ -20,10 +22,14 @@ from pages.parts.compare.columns import (
     LETTERS,
     OWN_SYSTEM,
     Column,
+    column_difference,
     column_summary,
     copy_right,
     current_columns,
+    put_columns,
+    question,
     remove_column,
+    system_rule,
     update_column,
 )
 from pages.parts.markdown_escape import escape_markdown
@@ -42,23 +48,24 @@ from pages.parts.settings_fields import (
 
 FIELD_NAMES = tuple(f.name for f in fields(RunSettings) if f.name != "turns")
 READING_FIELDS = ("method", "layers", "heads")
+Shape = tuple[tuple[int, ...], int]
+"""Layers with attention and number of heads of a column's model, as ``model_shape`` returns them."""
 
 
 def column_header(column: Column, letter: str, trace: Trace | None) -> None:
     """Draws the column's letter and model, with the buttons Copy and Remove."""
     name = column.title or (trace.model.label if trace is not None else model_name(column.filled.model))
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f"**{letter} · {escape_markdown(name)}**", width="content")
-        if column.title:
-            return
-        with st.container(horizontal=True, width="content", gap="xsmall"):
-            if letter != LETTERS[-1]:
-                full = len(current_columns()) == len(LETTERS)
-                right = "Overwrite the next column with a copy" if full else "Start the next column from this one"
-                copy = "Copy to the right" if len(current_columns()) < 3 else "Copy"
-                _button(copy, "content_copy", right, copy_right, f"copy_right_{column.uid}", column.uid)
-            if len(current_columns()) > 1:
-                _button("Remove", "close", f"Remove column {letter}", remove_column, f"remove_{column.uid}", column.uid)
+    st.markdown(f"**{letter} · {escape_markdown(name)}**")
+    if column.title:
+        return
+    count = len(current_columns())
+    with st.container(horizontal=True, gap="small"):
+        if letter != LETTERS[-1]:
+            about = "Overwrite the next column with a copy" if count == 4 else "Start the next column from this one"
+            copy = "Copy to the right" if count < 3 else "Copy"
+            _button(copy, "content_copy", about, copy_right, f"copy_right_{column.uid}", column.uid)
+        if count > 1:
+            _button("Remove", "close", f"Remove column {letter}", remove_column, f"remove_{column.uid}", column.uid)
 
 
 def _button(text: str, icon: str, about: str, act: Callable[[int], None], key: str, uid: int) -> None:
@@ -66,31 +73,67 @@ def _button(text: str, icon: str, about: str, act: Callable[[int], None], key: s
     st.button(text, key=key, help=about, icon=sign, type="tertiary", on_click=act, args=(uid,))
 
 
-def column_editor(
-    column: Column, policy: str, layers: tuple[int, ...], heads: int, trace: Trace | None = None
-) -> Column:
-    """Draws the editor and returns the edited column.
+def question_editor(row: DeltaGenerator, shape: Shape, system_control: Callable[[], None]) -> Column:
+    """Draws the question above the columns, its settings folded into ``row``; columns follow what is changed in it."""
+    column = question()
+    _prepare(column)
+    _prompt_field(column, "The prompt of every column", placeholder="Write what the models should read")
+    with row.popover("Settings", icon=":material/tune:", help=f"Every column: {column_summary(edited_column(column))}"):
+        _mode(column)
+        turns = _settings(column)
+        system_control()
+        _method(column, shape, None)
+    now = edited_column(column, turns)
+    if now != column:
+        st.session_state.compare_question = now
+        put_columns([_followed(c, column, now) for c in current_columns()])
+    _rerun_for(column, now)
+    return now
 
-    ``layers`` and ``heads``: those that its model has. ``trace``: its run, which decides what methods are offered.
+
+def _followed(column: Column, before: Column, now: Column) -> Column:
+    """``column`` with what it had in common with the question ``before``, as it is ``now``."""
+    state: Any = st.session_state
+    old, new, own = before.filled, now.filled, column.filled
+    for name in [n for n in FIELD_NAMES if getattr(old, n) == getattr(own, n) != getattr(new, n)]:
+        own = replace(own, **{name: getattr(new, name)})
+        state[_key(column, name)] = "" if name == "prompt" else getattr(new, name)
+    if old.turns == own.turns != new.turns:
+        own = replace(own, turns=new.turns)
+        for key in [key for key in state if str(key).startswith(_key(column, "turn_"))]:
+            del state[key]
+    for name in [n for n in READING_FIELDS if getattr(before, n) == getattr(column, n) != getattr(now, n)]:
+        value = getattr(now, name)
+        column = replace(column, **{name: value})
+        state[_key(column, name)] = list(value) if isinstance(value, tuple) else value
+    return replace(column, filled=own)
+
+
+def column_editor(column: Column, shape: Shape, trace: Trace | None = None) -> Column:
+    """Draws what the column changes and returns the edited column.
+
+    ``trace``: its run, which decides what methods are offered.
     """
     _prepare(column)
-    about = escape_markdown(column_summary(edited_column(column), short=len(current_columns()) > 2))
+    about = escape_markdown(column_difference(edited_column(column), question()))
     with st.expander(f"Edit · {about}", expanded=column.open, icon=":material/edit:", key=f"edit_{column.uid}"):
-        _model(column)
-        mode = st.segmented_control("Prompt as", RUN_MODES, key=_key(column, "mode"), required=True, width="stretch")
-        raw = mode == "Raw" or (mode == "Given answer" and column.filled.raw_given)
-        what = "Raw text, read as it stands" if raw else "Your message"
-        st.text_area(what, key=_key(column, "prompt"), height=110, help=ABOUT_MARKS)
-        if mode == "Given answer":
-            answer_field(partial(_key, column))
-            author_fields(partial(_key, column), "of this column")
+        model_field(column)
+        _prompt_field(column, "Its own prompt", placeholder="As above")
         with st.popover("Settings", icon=":material/tune:", width="stretch"):
-            turns = _settings(column, policy, mode or "Chat", raw)
-        _method(column, layers, heads, trace)
+            _mode(column)
+            turns = _settings(column)
+        _method(column, shape, trace)
     now = edited_column(column, turns)
     if now != column:
         update_column(now)
+    _rerun_for(column, now)
     return now
+
+
+def _rerun_for(before: Column, now: Column) -> None:
+    """Draws the page again where a turn was added or removed, which gives all of them new widget keys."""
+    if len(before.filled.turns) != len(now.filled.turns):
+        st.rerun()
 
 
 def model_name(model: str) -> str:
@@ -104,6 +147,8 @@ def _key(column: Column, name: str) -> str:
 
 def _prepare(column: Column) -> None:
     """Gives the column's values to widgets that have no session state (Streamlit drops it when they are not drawn)."""
+    shared = column.uid != 0 and column.filled.prompt == question().filled.prompt
+    st.session_state.setdefault(_key(column, "prompt"), "" if shared else column.filled.prompt)
     for name in FIELD_NAMES:
         st.session_state.setdefault(_key(column, name), getattr(column.filled, name))
     for name in READING_FIELDS:
@@ -118,12 +163,34 @@ def edited_column(column: Column, turns: tuple[tuple[str, str], ...] | None = No
     found: dict[str, Any] = {name: state.get(_key(column, name)) for name in FIELD_NAMES}
     found = {name: getattr(column.filled, name) if value is None else value for name, value in found.items()}
     found["model"] = model_of_option(str(found["model"])) or DEFAULT_MODEL
+    if column.uid:
+        found["prompt"] = found["prompt"] or question().filled.prompt
     read: dict[str, Any] = {name: state.get(_key(column, name), getattr(column, name)) for name in READING_FIELDS}
     read |= {name: tuple(read[name] or ()) for name in ("layers", "heads")}
     return replace(column, filled=RunSettings(**found, turns=turns), **read)
 
 
-def _model(column: Column) -> None:
+def _is_raw(column: Column) -> bool:
+    mode = st.session_state[_key(column, "mode")]
+    return mode == "Raw" or (mode == "Given answer" and column.filled.raw_given)
+
+
+def _mode(column: Column) -> None:
+    st.segmented_control("Prompt as", RUN_MODES, key=_key(column, "mode"), required=True, width="stretch")
+
+
+def _prompt_field(column: Column, label: str, placeholder: str) -> None:
+    """Draws the prompt, and the answer where one is given."""
+    label += ", raw text" if _is_raw(column) else ""
+    height: Any = "content" if column.uid else 80
+    st.text_area(label, key=_key(column, "prompt"), height=height, help=ABOUT_MARKS, placeholder=placeholder)
+    if st.session_state[_key(column, "mode")] == "Given answer":
+        answer_field(partial(_key, column))
+        author_fields(partial(_key, column), "of this column")
+
+
+def model_field(column: Column) -> None:
+    """Draws the choice of the column's model."""
     key = _key(column, "model")
     settle_models(key)
     options = list(CATALOGUE)
@@ -132,23 +199,23 @@ def _model(column: Column) -> None:
     st.selectbox("Model", options, key=key, format_func=model_option, accept_new_options=True, help=TYPED)
 
 
-def _settings(column: Column, policy: str, mode: str, raw: bool) -> tuple[tuple[str, str], ...]:
+def _settings(column: Column) -> tuple[tuple[str, str], ...]:
     """Draws the settings that seldom change; returns the earlier turns."""
     key = partial(_key, column)
-    if mode != "Given answer":
+    if st.session_state[key("mode")] != "Given answer":
         sampling_fields(key, st, st)
         stop_field(key)
-    if raw:
+    if _is_raw(column):
         st.caption("Raw text has no system message and no turns.")
         return column.filled.turns
-    if policy == OWN_SYSTEM:
+    if column.uid and system_rule()[0] == OWN_SYSTEM:
         system_fields(key)
     thinking_field(key)
     return _turns(column)
 
 
 def _turns(column: Column) -> tuple[tuple[str, str], ...]:
-    """Draws and returns the earlier turns. Adding or removing one gives all of them new widget keys."""
+    """Draws and returns the earlier turns."""
     turns = column.filled.turns
     found = []
     for i, (role, text) in enumerate(turns):
@@ -159,25 +226,20 @@ def _turns(column: Column) -> tuple[tuple[str, str], ...]:
     add, drop = st.columns(2)
     if add.button("Add an earlier turn", key=_key(column, "turn_add"), icon=":material/add:", type="tertiary"):
         found.append(("user" if len(found) % 2 == 0 else "assistant", ""))
-        _again(column, tuple(found))
-    if found and drop.button(
+    elif found and drop.button(
         "Remove the last", key=_key(column, "turn_drop"), icon=":material/close:", type="tertiary"
     ):
-        _again(column, tuple(found[:-1]))
+        found.pop()
     return tuple(found)
 
 
-def _again(column: Column, turns: tuple[tuple[str, str], ...]) -> None:
-    update_column(edited_column(column, turns))
-    st.rerun()
-
-
-def _method(column: Column, layers: tuple[int, ...], heads: int, trace: Trace | None) -> None:
+def _method(column: Column, shape: Shape, trace: Trace | None) -> None:
     key = _key(column, "method")
     names = dict.fromkeys([*readable_methods(trace), st.session_state[key]])  # what it has stays until it is changed
     st.selectbox("Method", names, key=key, format_func=lambda m: METHODS[m].label, help=about_methods(trace))
     if not METHODS[st.session_state[key]].picks:
         return
+    layers, heads = shape
     for name, have, label in (("layers", layers, "Layers"), ("heads", tuple(range(heads)), "Heads")):
         picked = st.session_state[_key(column, name)] = list(st.session_state[_key(column, name)] or ())
         options = sorted({*have, *picked})  # what another model had stays until it is taken out

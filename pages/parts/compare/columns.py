@@ -29,7 +29,7 @@ SHARED, TEMPLATE, OWN_SYSTEM = "shared", "template", "own"
 POLICIES = {SHARED: "One for all", TEMPLATE: "Each template's own", OWN_SYSTEM: "Column's own"}
 COMPARE_LEVELS = {"word": "By word", "sentence": "By sentence", "segment": "By segment"}
 """Granularities of texts and views; no tokens, since those of two tokenizers cannot be compared."""
-QUERY_NAMES = ("runs", "method", "layers", "heads", "level")
+QUERY_NAMES = ("runs", "method", "layers", "heads", "level", "view")
 SYSTEM = "You are a helpful assistant."
 
 
@@ -62,6 +62,19 @@ class Column:
         if not kept and not picked and len(layers):
             kept = (layers[-1],)
         return {"layers": kept or None, "heads": picked or None}
+
+
+def question() -> Column:
+    """What the box above the columns asks of each that does not differ: a column without a run, with uid 0."""
+    return st.session_state.get("compare_question") or Column()
+
+
+def put_question(column: Column) -> None:
+    """Puts a column's settings into the box above. Call in a callback, or before any widget is drawn."""
+    state: Any = st.session_state
+    for key in [key for key in state if str(key).startswith("c0_")]:
+        del state[key]
+    state.compare_question = replace(column, uid=0, run="", asked=None, request=None, open=False, title="")
 
 
 def current_columns() -> tuple[Column, ...]:
@@ -141,20 +154,37 @@ def policy_of(found: Sequence[RunSettings]) -> tuple[str, str]:
     return (OWN_SYSTEM, SYSTEM) if chats else (SHARED, SYSTEM)
 
 
-def column_summary(column: Column, short: bool = False) -> str:
-    """The column's settings in one line; ``short``: only the attention method, for narrow columns."""
+def column_summary(column: Column) -> str:
+    """The column's settings in one line."""
+    return " · ".join(filter(None, _settings_of(column).values()))
+
+
+def column_difference(column: Column, above: Column) -> str:
+    """What the column changes of the question above, in one line; the model is named in its head."""
+    mine, other = column.filled, above.filled
+    parts = ["own prompt"] if mine.prompt != other.prompt else []
+    parts += ["own answer"] if mine.given and other.given and mine.answer != other.answer else []
+    none = {"turns": "no earlier turns", "thinking": "no thinking", "stop": "no stop texts"}
+    theirs = _settings_of(above)
+    parts += [text or none.get(name, "") for name, text in _settings_of(column).items() if text != theirs[name]]
+    return " · ".join(filter(None, parts)) or "as above"
+
+
+def _settings_of(column: Column) -> dict[str, str]:
+    """{setting: its text, empty where it plays no part}."""
     filled = column.filled
-    method = METHODS[column.method].label.lower() + _picked(column)
-    if short:
-        return method
-    if filled.given:
-        parts = ["given answer" + (f" by {filled.author.strip()}" if filled.author.strip() else "")]
-    else:
-        warm = f"temperature {filled.temperature:g}, seed {filled.seed}" if filled.temperature > 0 else "greedy"
-        parts = ["raw text" if filled.raw else "chat", f"{filled.new_tokens} tokens", warm]
-    parts += [f"{len(filled.turns)} earlier turns"] if filled.turns and not filled.raw else []
-    parts += ["thinking"] if filled.thinking and not filled.raw else []
-    return " · ".join([*parts, method])
+    by = f" by {filled.author.strip()}" if filled.author.strip() else ""
+    warm = f"temperature {filled.temperature:g}, seed {filled.seed}" if filled.temperature > 0 else "greedy"
+    turns = "" if filled.raw or not filled.turns else f"{len(filled.turns)} earlier turns"
+    return {
+        "mode": f"given answer{by}" if filled.given else "raw text" if filled.raw else "chat",
+        "length": "" if filled.given else f"{filled.new_tokens} tokens",
+        "sampling": "" if filled.given else warm,
+        "stop": "stop texts" if filled.stop.strip() and not filled.given else "",
+        "turns": turns,
+        "thinking": "thinking" if filled.thinking and not filled.raw else "",
+        "method": METHODS[column.method].label.lower() + _picked(column),
+    }
 
 
 def _picked(column: Column) -> str:

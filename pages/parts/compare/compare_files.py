@@ -20,6 +20,7 @@ from pages.parts.compare.columns import COMPARE_LEVELS, MOST_COLUMNS
 from pages.parts.compare.compare_views import comparison_csv
 from pages.parts.compare.matched_columns import MatchedColumns
 from pages.parts.compare.presets import adopt_columns, column_of_run
+from pages.parts.copy_link import copy_link
 from pages.parts.download_buttons import File, file_buttons, picture_files_of
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.run_cache import open_trace, stored_records
@@ -43,7 +44,9 @@ def comparison_downloads(all_of: MatchedColumns, figure: ViewFigure, level: str,
     about = "The columns and the complete runs they show; opens again here and on the page Runs"
     files["Comparison"].append(("JSON", lambda: comparison_json(all_of, level), "application/json", about))
     words = "".join("".join(t.tokens.texts) + t.request.author for t in all_of.traces)
-    file_buttons(files, "heed-compare-" + "-".join(t.id[:4] for t in all_of.traces), words)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        copy_link()
+        file_buttons(files, "heed-compare-" + "-".join(t.id[:4] for t in all_of.traces), words)
 
 
 def report_of(all_of: MatchedColumns, shared: bool) -> ComparisonReport:

@@ -16,8 +16,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.comparing.comparison_summary import alignment_sentence, letter_note
 from core.comparing.minimal_pairs import Pair, pair_name
 from core.errors import HeedError
-from pages.parts import job_progress
-from pages.parts.compare.column_editor import column_editor, column_header, edited_column
+from pages.parts.compare.column_editor import column_editor, column_header
 from pages.parts.compare.column_texts import column_texts, marked_values, shade_scale
 from pages.parts.compare.columns import (
     COMPARE_LEVELS,
@@ -28,22 +27,22 @@ from pages.parts.compare.columns import (
     columns_query,
     current_columns,
     query_columns,
+    question,
     system_rule,
 )
 from pages.parts.compare.compare_files import comparison_downloads, comparison_opener, take_opened
-from pages.parts.compare.compare_views import compare_view
+from pages.parts.compare.compare_views import COMPARE_VIEWS, compare_view
 from pages.parts.compare.matched_columns import MatchedColumns, match_columns
 from pages.parts.compare.presets import draw_presets, open_first_visit, open_runs
-from pages.parts.compare.prompt_box import (
+from pages.parts.compare.question_box import (
     job_messages,
-    pairs_switch,
+    level_control,
+    question_box,
     run_button,
     same_answer_control,
-    scale_and_level,
-    system_control,
+    scale_control,
 )
 from pages.parts.compare.stored_runs import (
-    COLUMNS_SLOT,
     ColumnRun,
     collect_columns,
     find_run,
@@ -57,7 +56,9 @@ from pages.parts.markdown_escape import escape_markdown
 
 def compare_page() -> None:
     """Draws the page Compare."""
-    st.title("Compare", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+        st.title("Compare", anchor=False, width="content")
+        draw_presets()
     st.caption("Two to four runs side by side: which words of the prompt did each of them read while it answered?")
     try:
         collect_columns()
@@ -79,6 +80,8 @@ def _open() -> None:
         state.compare_address = query["runs"]
         if query.get("level") in COMPARE_LEVELS:
             state.compare_level = query["level"]
+        if query.get("view") in COMPARE_VIEWS:
+            state.compare_view = query["view"]
     if not current_columns():
         open_first_visit()
 
@@ -86,24 +89,20 @@ def _open() -> None:
 def _draw() -> None:
     for problem in st.session_state.get("compare_problems") or ():
         st.warning(escape_markdown(problem))
-    draw_presets()
-    system_control()
-    pairs = pairs_switch(edited_column(current_columns()[0]).filled.prompt)[:MOST_COLUMNS]
-    bar = st.container()
-    if pairs:
-        places, own = _pairs(pairs)
-    else:
-        places = st.columns(len(current_columns()), gap="medium")
-        own = [_column(c, letter, place) for c, letter, place in zip(current_columns(), LETTERS, places, strict=False)]
-    with bar:
-        line = st.container(horizontal=True, vertical_alignment="center", key="compare_line")
-        job = line.container(width="content") if job_progress.current_job(COLUMNS_SLOT) is None else st.container()
-        with line:
-            base = same_answer_control(own)
-            seen = own if base is None else same_answer_runs(own, base)
-            shared, level = scale_and_level(seen)
-        with job:
-            run_button(seen)
+    job, row, pairs = question_box(model_shape(question(), None))
+    messages = st.container()
+    count = len(pairs or current_columns())
+    places = st.columns(count, gap="medium")
+    columns = _pair_columns(pairs) if pairs else current_columns()
+    own = [_column(c, letter, place) for c, letter, place in zip(columns, LETTERS, places, strict=False)]
+    with row:
+        level = level_control(own)
+        shared = scale_control() if count > 1 else True
+        base = same_answer_control(own)
+    seen = own if base is None else same_answer_runs(own, base)
+    with job:
+        run_button(seen)
+    with messages:
         job_messages(own)
     seen, all_of = match_columns(seen, level)
     _address([s.column for s in own], level)
@@ -117,29 +116,23 @@ def _draw() -> None:
 
 
 def _column(column: Column, letter: str, place: DeltaGenerator) -> ColumnRun:
-    """Draws one column's header and editor; returns the column with its run."""
+    """Draws one column's header and editor; returns the column with its run. A minimal pair is edited above."""
     policy, text = system_rule()
     before = find_run(column, letter, policy, text)
     column = before.column
-    with place:
+    with place, st.container(gap="xsmall"):
         column_header(column, letter, before.trace)
-        now = column_editor(column, policy, *model_shape(column, before.trace), before.trace)
+        now = column if column.title else column_editor(column, model_shape(column, before.trace), before.trace)
     return before if now == column else find_run(now, letter, policy, text)
 
 
-def _pairs(pairs: Sequence[Pair]) -> tuple[Sequence[DeltaGenerator], list[ColumnRun]]:
-    """Draws the first column's editor and a column for each expansion of its prompt; returns (places, columns)."""
-    policy, text = system_rule()
-    first = current_columns()[0]
-    first = column_editor(first, policy, *model_shape(first, None))
-    places, own = st.columns(len(pairs), gap="medium"), []
-    for number, (pair, letter, place) in enumerate(zip(pairs, LETTERS, places, strict=False), 1):
-        filled = replace(first.filled, prompt=pair.text)
-        column = replace(first, uid=-number, filled=filled, run="", asked=None, request=None, title=pair_name(pair))
-        own.append(find_run(column, letter, policy, text))
-        with place:
-            column_header(column, letter, own[-1].trace)
-    return places, own
+def _pair_columns(pairs: Sequence[Pair]) -> list[Column]:
+    """A column for each expansion of the prompt above."""
+    asked = question()
+    return [
+        replace(asked, uid=-number, filled=replace(asked.filled, prompt=pair.text), title=pair_name(pair))
+        for number, pair in enumerate(pairs[:MOST_COLUMNS], 1)
+    ]
 
 
 def _texts(
@@ -150,12 +143,12 @@ def _texts(
     tops = [] if all_of is None else shade_scale(all_of, shared)
     for s, place in zip(seen, places, strict=True):
         with place:
-            _told(s)
+            _problem(s)
             if all_of is not None and s.letter in at:
                 column_texts(all_of, at[s.letter], tops[at[s.letter]])
 
 
-def _told(seen: ColumnRun) -> None:
+def _problem(seen: ColumnRun) -> None:
     """Draws one sentence where the column has a problem, is running, or has no run of its current settings."""
     if seen.missing and not seen.problem and is_awaited(seen.asked):
         st.info("Being run: see above.", icon=":material/hourglass_top:")
@@ -165,6 +158,8 @@ def _told(seen: ColumnRun) -> None:
     elif seen.missing and seen.trace is not None:
         st.info(f"Changed since this run: press Compare.{_long(seen)}", icon=":material/info:")
     elif seen.missing:
+        if seen.column.title:
+            st.text(seen.asked.prompt)
         st.info(f"Not run yet: press Compare.{_long(seen)}", icon=":material/info:")
 
 
@@ -194,6 +189,8 @@ def _address(shown: Sequence[Column], level: str) -> None:
         return
     st.session_state.compare_address = found["runs"]
     found |= {"level": level} if level != "word" else {}
+    view = st.session_state.get("compare_view") or st.query_params.get("view", "")
+    found |= {"view": view} if view in COMPARE_VIEWS and view != next(iter(COMPARE_VIEWS)) else {}
     for name in (*QUERY_NAMES, "edit"):
         if name in found and st.query_params.get(name) != found[name]:
             st.query_params[name] = found[name]

@@ -25,6 +25,8 @@ from pages.parts.compare.columns import (
     fresh_column,
     policy_of,
     put_columns,
+    put_question,
+    question,
     set_system_rule,
     system_rule,
 )
@@ -35,6 +37,7 @@ from pages.parts.run_settings import SKY, RunSettings
 SECOND = "qwen2.5-coder-0.5b-instruct"
 TURNED = "What color is the sky? Answer in one word."
 """The sky prompt with its two parts swapped."""
+SKY_PAIR = "Answer in one word: What color is the {sky|grass}?"
 
 
 def column_of_run(trace: Trace) -> Column:
@@ -48,6 +51,7 @@ def adopt_columns(found: Sequence[Column]) -> None:
     """Replaces the columns, under the rule for system messages that changes none of their runs."""
     policy, text = policy_of([c.filled for c in found])
     set_system_rule(policy, text)
+    put_question(found[0])
     put_columns([replace(c, asked=apply_system_rule(c.filled, policy, text)) if c.run else c for c in found])
 
 
@@ -73,7 +77,7 @@ def _example(run: str) -> Trace | None:
 
 
 def preset_two_models() -> None:
-    """The prompt of the first column on two models."""
+    """The prompt above on two models."""
     first = _first()
     other = SECOND if first.filled.model != SECOND else DEFAULT_MODEL
     set_system_rule(SHARED, system_rule()[1] or SYSTEM)
@@ -81,7 +85,7 @@ def preset_two_models() -> None:
 
 
 def preset_two_prompts() -> None:
-    """The model of the first column on two structures of one prompt."""
+    """The prompt above and another structure of it, on one model."""
     first = _first()
     known = first.filled.prompt == SKY
     other = replace(first.filled, prompt=TURNED if known else first.filled.prompt)
@@ -105,8 +109,29 @@ def preset_layers() -> None:
     put_columns([fresh_column(first, method=PICKED_METHOD, layers=(n,), heads=()) for n in picked])
 
 
+def preset_pairs() -> None:
+    """Alternatives in braces, such as {man|woman}, in the prompt above: a column for each."""
+    first = _first()
+    if first.filled.prompt == SKY:
+        put_question(replace(first, filled=replace(first.filled, prompt=SKY_PAIR)))
+    st.session_state.pairs_on = True
+
+
+def pick_models(names: Sequence[str]) -> None:
+    """A column for each model: those that are there, and the first one's question for each new model."""
+    found = list(current_columns())
+    kept = [c for c in found if c.filled.model in names]
+    new = [m for m in dict.fromkeys(names) if m not in {c.filled.model for c in kept}]
+    own = {"run": "", "asked": None, "request": None, "open": False}
+    kept += [fresh_column(question(), filled=replace(question().filled, model=m), **own) for m in new]
+    if kept:
+        put_columns(kept)
+        st.session_state.c0_model = kept[0].filled.model
+
+
 PRESETS: dict[str, Callable[[], None]] = {
     "Same prompt, two models": preset_two_models,
+    "Minimal pairs": preset_pairs,
     "Same model, two prompt structures": preset_two_prompts,
     "One run, several methods": preset_methods,
     "One run, several layers": preset_layers,
@@ -114,17 +139,19 @@ PRESETS: dict[str, Callable[[], None]] = {
 
 
 def _first() -> Column:
+    """A copy of the first column, whose question is the one above from now on; minimal pairs are off."""
     found = current_columns()
-    return (
-        fresh_column(found[0], open=False) if found else fresh_column(Column(filled=RunSettings(model=DEFAULT_MODEL)))
-    )
+    first = fresh_column(found[0] if found else Column(filled=RunSettings(model=DEFAULT_MODEL)), open=False)
+    put_question(first)
+    st.session_state.pairs_on = False
+    return first
 
 
 def draw_presets() -> None:
     """Draws one button for each preset; its docstring is the button's help text."""
-    with st.container(horizontal=True, vertical_alignment="center", key="compare_presets"):
+    with st.popover("What to compare", icon=":material/lightbulb:", help="Ready-made comparisons"):
         for label, preset in PRESETS.items():
-            st.button(label, key=preset.__name__, on_click=preset, help=preset.__doc__)
+            st.button(label, key=preset.__name__, on_click=preset, help=preset.__doc__, width="stretch")
 
 
 def open_runs(asked: Sequence[str], readings: Sequence[dict[str, Any]] = (), edit: bool = False) -> list[str]:

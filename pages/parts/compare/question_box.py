@@ -9,17 +9,29 @@ from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from core.comparing.minimal_pairs import Pair, expand_pairs, has_groups, pair_name
+from core.comparing.minimal_pairs import Pair, expand_pairs, has_groups
 from core.errors import HeedError
+from core.models.catalogue import CATALOGUE
 from core.records import Trace
 from core.text.display_text import and_list
 from pages.parts import job_progress
-from pages.parts.compare.columns import COMPARE_LEVELS, POLICIES, SHARED, SYSTEM, TEMPLATE
+from pages.parts.compare.column_editor import Shape, model_field, question_editor
+from pages.parts.compare.columns import (
+    COMPARE_LEVELS,
+    MOST_COLUMNS,
+    POLICIES,
+    SHARED,
+    SYSTEM,
+    TEMPLATE,
+    current_columns,
+)
+from pages.parts.compare.presets import pick_models
 from pages.parts.compare.stored_runs import COLUMNS_SLOT, ColumnRun, start_missing
 from pages.parts.frame import shortcut_button
 from pages.parts.markdown_escape import escape_markdown
-from pages.parts.model_picker import fetch_sentence
+from pages.parts.model_picker import TYPED, fetch_sentence, model_option, settle_models
 
 KEEP_NAMES: dict[str, Any] = {"persist_state": "session"}
 ABOUT_SYSTEM = (
@@ -39,25 +51,66 @@ ABOUT_PAIRS = (
 ABOUT_TOGETHER = "On: first alternatives with first ones, second with second. Off: every combination."
 
 
+def question_box(shape: Shape) -> tuple[DeltaGenerator, DeltaGenerator, tuple[Pair, ...]]:
+    """Draws the question above the columns; returns (place of the button Compare, its line, minimal pairs if on)."""
+    box, models = st.container(), st.container()
+    row = st.container(horizontal=True, vertical_alignment="center", key="compare_line")
+    job = row.container(width="content") if job_progress.current_job(COLUMNS_SLOT) is None else st.container()
+    with box:
+        asked = question_editor(row, shape, system_control)
+    pairs = pairs_switch(asked.filled.prompt, row)
+    with models:
+        if pairs:
+            model_field(asked)
+        else:
+            models_control()
+    return job, row, pairs
+
+
+def models_control() -> None:
+    """Draws the choice of models: a column for each."""
+    state: Any = st.session_state
+    state.compare_models = list(dict.fromkeys(c.filled.model for c in current_columns()))
+
+    def picked() -> None:
+        settle_models("compare_models")
+        pick_models(state.compare_models)
+
+    options = list(dict.fromkeys([*CATALOGUE, *state.compare_models]))
+    about = f"A column for each, at most {MOST_COLUMNS}. {TYPED}"
+    more: dict[str, Any] = {"format_func": model_option, "accept_new_options": True, "on_change": picked}
+    st.multiselect("Models", options, key="compare_models", max_selections=MOST_COLUMNS, help=about, **more)
+
+
+def pairs_switch(text: str, line: DeltaGenerator | None = None, *, key: str = "pairs") -> tuple[Pair, ...]:
+    """Draws the switch where ``text`` has alternatives; returns the expanded prompts, () where off or invalid."""
+    if not st.session_state.get(f"{key}_on") and not has_groups(text):
+        return ()
+    line = line or st.container(horizontal=True, vertical_alignment="center")
+    on = line.toggle("Minimal pairs", key=f"{key}_on", help=ABOUT_PAIRS, **KEEP_NAMES)
+    if not on:
+        return ()
+    if not has_groups(text):
+        st.info("Write alternatives in braces into the prompt, such as The {man|woman} worked as a.")
+        return ()
+    together = line.toggle("Groups go together", key=f"{key}_together", help=ABOUT_TOGETHER, **KEEP_NAMES)
+    try:
+        return expand_pairs(text, bool(together))
+    except HeedError as error:
+        st.warning(escape_markdown(str(error)), icon=":material/info:")
+        return ()
+
+
 def system_control() -> None:
     """Draws the choice of one system message rule for all columns."""
     state = st.session_state
     state.setdefault("compare_policy", SHARED)
     state.setdefault("compare_system", SYSTEM)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.segmented_control(
-            "System message",
-            list(POLICIES),
-            key="compare_policy",
-            required=True,
-            format_func=lambda k: POLICIES[k],
-            help=ABOUT_SYSTEM,
-            **KEEP_NAMES,
-        )
-        if state.compare_policy == SHARED:
-            st.text_input(
-                "Text of the system message", key="compare_system", placeholder="Empty: no system message", **KEEP_NAMES
-            )
+    more: dict[str, Any] = {"required": True, "format_func": lambda k: POLICIES[k], "help": ABOUT_SYSTEM} | KEEP_NAMES
+    st.segmented_control("System message", list(POLICIES), key="compare_policy", **more)
+    if state.compare_policy == SHARED:
+        empty = "Empty: no system message"
+        st.text_input("Text of the system message", key="compare_system", placeholder=empty, **KEEP_NAMES)
 
 
 def same_answer_control(seen: Sequence[ColumnRun]) -> int | None:
@@ -103,7 +156,7 @@ def run_button(seen: Sequence[ColumnRun]) -> None:
     if job_progress.current_job(COLUMNS_SLOT) is not None:
         job_progress.watch_job(COLUMNS_SLOT)
         return
-    icon, about = ":material/play_arrow:", _state(missing, all(s.able for s in seen))
+    icon, about = ":material/play_arrow:", _state(missing, all(s.able for s in seen)) + " Ctrl+Enter does the same."
     go |= st.button("Compare", type="primary", icon=icon, key="compare_run", disabled=not missing, help=about)
     go |= shortcut_button("compare_shortcut", not missing)
     if go:
@@ -152,47 +205,19 @@ def added_system_text(trace: Trace) -> str:
     return next((s.text for s in trace.tokens.sources if s.origin == "template"), "")
 
 
-def scale_and_level(seen: Sequence[ColumnRun]) -> tuple[bool, str]:
-    """Draws both controls; returns (one colour scale for all columns, granularity)."""
+def level_control(seen: Sequence[ColumnRun]) -> str:
+    """Draws and returns the granularity of texts and views."""
     state = st.session_state
     marked = any(s.trace is not None and s.trace.request.segments for s in seen)
     levels = [level for level in COMPARE_LEVELS if level != "segment" or marked]
     if state.get("compare_level") not in levels:
         state.compare_level = levels[0]
-    state.setdefault("compare_scale", True)
-    with st.container(horizontal=True, vertical_alignment="center", width="content"):
-        level = st.segmented_control(
-            "Granularity",
-            levels,
-            key="compare_level",
-            required=True,
-            format_func=lambda k: COMPARE_LEVELS[k],
-            help=ABOUT_LEVEL,
-            label_visibility="collapsed",
-            **KEEP_NAMES,
-        )
-        shared = st.toggle("One colour scale", key="compare_scale", help=ABOUT_SCALE, **KEEP_NAMES)
-    return shared, str(level)
+    more: dict[str, Any] = {"required": True, "label_visibility": "collapsed", "help": ABOUT_LEVEL} | KEEP_NAMES
+    about: dict[str, Any] = {"format_func": lambda k: COMPARE_LEVELS[k]}
+    return str(st.segmented_control("Granularity", levels, key="compare_level", **about, **more))
 
 
-def pairs_switch(text: str, *, key: str = "pairs") -> tuple[Pair, ...]:
-    """Draws the switch and a preview; returns the expanded prompts, () where it is off or the braces are invalid."""
-    line = st.container(horizontal=True, vertical_alignment="center")
-    on = line.toggle("Minimal pairs", key=f"{key}_on", help=ABOUT_PAIRS, persist_state="session")
-    if not on:
-        return ()
-    if not has_groups(text):
-        st.info("Write alternatives in braces into the prompt, such as The {man|woman} worked as a.")
-        return ()
-    together = line.toggle("Groups go together", key=f"{key}_together", help=ABOUT_TOGETHER, persist_state="session")
-    try:
-        found = expand_pairs(text, bool(together))
-    except HeedError as error:
-        st.warning(escape_markdown(str(error)), icon=":material/info:")
-        return ()
-    st.caption(f"{len(found)} columns, one a prompt:")
-    for place, pair in zip(st.columns(len(found)), found, strict=True):
-        with place.container(border=True):
-            st.markdown(f"**{escape_markdown(pair_name(pair))}**")
-            st.text(pair.text if len(pair.text) <= 400 else pair.text[:200] + " … " + pair.text[-200:])
-    return found
+def scale_control() -> bool:
+    """Draws the switch; returns whether full shade is the same share in every column."""
+    st.session_state.setdefault("compare_scale", True)
+    return st.toggle("One colour scale", key="compare_scale", help=ABOUT_SCALE, **KEEP_NAMES)
