@@ -15,7 +15,7 @@ import altair as alt
 
 from ..records import Agreement, Comparison
 from .axis_labels import AxisLabels, row_axis, with_labels
-from .column_captions import caption_lines, check_names
+from .column_captions import caption_lines, check_names, fitting_names
 from .matrix_layout import exact_number
 from .panels import LISTED, inline_data
 from .text_labels import GREY, STRETCH, significant_digits, title_block
@@ -39,7 +39,7 @@ def agreement_chart(
 ) -> alt.LayerChart:
     """Draws a dot for each pair and measure, and a tick for each baseline; "undefined" where there is no value."""
     labels = check_names(comparison, names)
-    records, rows = _records(comparison, labels)
+    records, rows = _records(comparison, fitting_names(labels))
     low = -1.05 if any(r["x"] is not None and r["x"] < 0 for r in records) else -0.03
     x = alt.X("x:Q", scale=alt.Scale(domain=[low, 1.03], nice=False), title="agreement", axis=alt.Axis(tickCount=8))
     words = AxisLabels(rows)

@@ -23,6 +23,7 @@ from .column_captions import (
     STATUS_MARKS,
     caption_lines,
     check_names,
+    fitting_names,
     share_of_units,
     unit_label,
     unit_of,
@@ -77,6 +78,7 @@ def heatmaps(
         raise ValueError(f"{len(traces)} traces and {len(importances)} importances do not fit {len(labels)} columns.")
     rows = [aligned_answer_rows(t, importances[r], comparison, r) for r, t in enumerate(traces)]
     lines = caption_lines(comparison, labels)
+    labels = fitting_names(labels)
     many = sum(r.values.size for r in rows) > MOST_CELLS
     if many:
         board, cells, spans = _strips(comparison, labels, width)
@@ -85,7 +87,7 @@ def heatmaps(
         board, cells = _grids(comparison, rows, labels, arrange, width)
         spans = []
     if np.isin(comparison.status, ("replaced", "inserted")).any():
-        lines.append(STATUS_MARKS)
+        lines += STATUS_MARKS.split(" · ")
     layers, shared = _layers(board, cells, comparison, labels, shared, select)
     return _finished(board, [*layers, *board.frames(list(picked), spans)], comparison, labels, lines, shared, title)
 
@@ -95,9 +97,10 @@ def heatmap_by_run(
 ) -> alt.LayerChart:
     """Draws one row per run, the mean over its answer, over the aligned words; needs no traces."""
     labels = check_names(comparison, names)
-    board, cells, _ = _strips(comparison, labels, width)
-    layers, shared = _layers(board, cells, comparison, labels, True, None)
-    return _finished(board, layers, comparison, labels, caption_lines(comparison, labels), shared, title)
+    short = fitting_names(labels)
+    board, cells, _ = _strips(comparison, short, width)
+    layers, shared = _layers(board, cells, comparison, short, True, None)
+    return _finished(board, layers, comparison, short, caption_lines(comparison, labels), shared, title)
 
 
 def _finished(

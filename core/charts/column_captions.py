@@ -6,6 +6,7 @@ title give its weights and run. Guarded by tests/core/test_charts_column_caption
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,15 +19,36 @@ from .text_labels import SINK_TEXTS, multiple_text, value_text, visible_label
 PREFIX = {"replaced": "~ ", "inserted": "+ "}
 """Prefix of a word that differs: the others have another word there, or only this run has it."""
 STATUS_MARKS = "~ another word stands there in another column · + only this column has the word"
-WIDEST = 100
-"""Characters of a caption line."""
+WIDEST = 52
+"""Characters of a caption line: as many as a phone is wide."""
+FITTING = 36
+"""Characters of a column's name up to which it stands in titles and legends."""
+WHOLE = 200
+"""Graphemes of a name that is not cut: longer ones are no names."""
 
 
 def check_names(comparison: Comparison, names: Sequence[str]) -> list[str]:
     """Returns the columns' names as labels, one per run. Raises ValueError where their number does not fit."""
     if len(names) != len(comparison.trace_ids):
         raise ValueError(f"{len(names)} names do not fit {len(comparison.trace_ids)} columns.")
-    return [visible_label(str(n), 48) for n in names]
+    return [visible_label(str(n), WHOLE) for n in names]
+
+
+def fitting_names(names: Sequence[str], most: int = FITTING) -> list[str]:
+    """Returns the names for titles, legends and axes: where one is longer than ``most``, the letters before the dots.
+
+    Then ``name_lines`` or ``caption_lines`` says what each letter stands for; nothing is cut.
+    """
+    letters = [name.partition(" · ")[0] for name in names]
+    long = any(len(name) > most for name in names) and len(set(letters)) == len(names)
+    return letters if long else list(names)
+
+
+def name_lines(names: Sequence[str], most: int = FITTING) -> list[str]:
+    """Returns the whole names, one a line, where ``fitting_names`` leaves only their letters; else none."""
+    if fitting_names(names, most) == list(names):
+        return []
+    return [line for name in names for line in textwrap.wrap(name, WIDEST)]
 
 
 def units_of(comparison: Comparison) -> list[str]:
@@ -55,8 +77,9 @@ def caption_lines(comparison: Comparison, names: Sequence[str]) -> list[str]:
     same = len(set(ways)) <= 1
     lines = []
     for run, name in enumerate(names):
-        parts = [_weights(comparison.models[run], name), f"run {comparison.trace_ids[run][:8]}"]
-        lines += wrap_parts(f"{name}: ", parts if same else [*parts, ways[run]])
+        parts = [*_weights(comparison.models[run], name).split(" · "), f"run {comparison.trace_ids[run][:8]}"]
+        *full, start = textwrap.wrap(f"{name}:", WIDEST)
+        lines += [*full, *wrap_parts(f"{start} ", parts if same else [*parts, ways[run]])]
     sink = SINK_TEXTS.get(str(comparison.parameters.get("sink")), "")
     parts = [ways[0] if ways and same else "", sink, f"by {comparison.granularity}, mean over the answer's steps"]
     return [*lines, *wrap_parts("", [p for p in parts if p])]
@@ -85,6 +108,9 @@ def wrap_parts(start: str, parts: Sequence[str], width: int = WIDEST) -> list[st
     """Joins ``parts`` by dots, as many per line as fit."""
     lines, line = [], start
     for part in parts:
+        if line == start.rstrip() + " " and len(line) + len(part) > width:
+            lines.append(start.rstrip())
+            line = start = ""
         if line not in ("", start) and len(line) + len(part) + 3 > width:
             lines.append(line)
             line = part

@@ -11,6 +11,7 @@ import altair as alt
 import numpy as np
 
 from .axis_labels import AxisLabels, with_labels
+from .column_captions import WHOLE, fitting_names, name_lines
 from .panels import BELOW, inline_data
 from .text_labels import SIDES, STRETCH, title_block, visible_label
 
@@ -36,7 +37,7 @@ def cross_score_matrix_chart(
     All three float [answer, prompt]; ``answers`` and ``names`` label rows and columns. Raises ValueError where shapes
     differ.
     """
-    n = len(names)
+    n, names = len(names), [visible_label(str(name), WHOLE) for name in names]
     if odds.shape != (n, n) or sums.shape != (n, n) or means.shape != (n, n) or len(answers) != n:
         raise ValueError(f"odds has shape {odds.shape}, expected {(n, n)}, with as many answers.")
     most = float(np.nanmax(np.abs(odds))) if np.isfinite(odds).any() else 0.0
@@ -58,7 +59,7 @@ def cross_score_matrix_chart(
     ]
     tips = {"answer": "answer of", "prompt": "under the prompt of", "text": "log-odds against its own prompt (nats)"}
     tips |= {"sum": "log-probability", "mean": "a token"}
-    across, down = AxisLabels([visible_label(s, WIDEST) for s in names]), AxisLabels(rows)
+    across, down = AxisLabels(fitting_names(names, LONG_NAME)), AxisLabels(rows)
     base = alt.Chart(inline_data(data)).encode(
         x=alt.X("x:O", sort=None, scale=_scale(n), axis=_axis("Prompt of", across, top=True)),
         y=alt.Y("y:O", sort=None, scale=_scale(n), axis=_axis("", down, top=False)),
@@ -69,13 +70,14 @@ def cross_score_matrix_chart(
     cells = base.mark_rect().encode(fill=alt.Fill("odds:Q", scale=colours, legend=legend))
     shade = alt.condition("datum.strong", alt.value("white"), alt.value("black"))
     numbers = base.mark_text(fontSize=13).encode(text="text:N", color=shade)
+    lines = [*name_lines(names, LONG_NAME), *caption]
     said = f"{title}: log-odds of {n} answers under {n} prompts against each answer's own prompt."
     chart = with_labels(alt.layer(cells, numbers), across, down)
     return chart.properties(
         width=n * MATRIX_COLUMN + SIDES,
         height=n * MATRIX_ROW,
-        title=title_block(title, list(caption)),
-        description=" ".join([said, *(f"{line}." for line in caption)]),
+        title=title_block(title, lines),
+        description=" ".join([said, *(f"{line}." for line in lines)]),
         autosize=STRETCH,
     )
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..records import NextTokens
 from .axis_labels import AxisLabels, with_labels
+from .column_captions import WHOLE, fitting_names, name_lines, wrap_parts
 from .matrix_layout import exact_number
 from .panels import LISTED, inline_data
 from .text_labels import OKABE_ITO, STRETCH, percent_text, significant_digits, title_block, visible_label
@@ -34,7 +35,8 @@ def next_token_chart(
     logprobs = np.asarray(next_tokens.logprobs, float)
     if logprobs.shape != (len(names), len(next_tokens.texts)):
         raise ValueError(f"logprobs has shape {logprobs.shape}, expected {(len(names), len(next_tokens.texts))}.")
-    labels = [visible_label(str(n), 48) for n in names]
+    whole = [visible_label(str(n), WHOLE) for n in names]
+    labels = fitting_names(whole)
     order = np.argsort(-np.nan_to_num(logprobs, nan=-np.inf).max(0, initial=-np.inf), kind="stable")[:most]
     records = [
         _record(next_tokens.texts[t], place, logprobs[:, t], run, labels)
@@ -69,7 +71,8 @@ def next_token_chart(
     rest = [
         f"{name} {percent_text(max(0.0, 1 - float(np.exp(logprobs[i, order]).sum())))}" for i, name in enumerate(labels)
     ]
-    lines = [*([next_tokens.model] if next_tokens.model else []), *caption, f"on all other tokens: {' · '.join(rest)}"]
+    lines = [*name_lines(whole), *([next_tokens.model] if next_tokens.model else []), *caption]
+    lines += wrap_parts("on all other tokens: ", rest)
     said = f"{title}: probabilities of {len(order)} tokens after {len(labels)} prompts."
     return with_labels(chart, words, prompts).properties(
         width=width,

@@ -28,6 +28,8 @@ BELOW: dict[str, Any] = {"orient": "bottom", "direction": "horizontal"}
 """Place of a legend: a figure of one row is too low for a legend beside it."""
 LISTED: dict[str, Any] = {"orient": "bottom", "direction": "vertical"}
 """Place of a legend with names: below each other, which a phone has room for."""
+BOLD_LETTER = 7.6
+"""Approximate width of a letter of a panel's title, in pixels."""
 ANGLE = math.radians(50)
 PICKED_COLOUR = "#E69F00"
 """Colour of a frame, which neither viridis nor blueorange has at its ends."""
@@ -159,10 +161,12 @@ class PanelBoard:
         return with_labels(nothing.encode(x=self.x(x), y=self.y(y)), labels)
 
     def _title(self, p: int) -> alt.Chart:
-        at, title = self.left[p], AxisLabels([self.panels[p].title])
         above = self.top[p] - TITLE if self.arrange == "side" else self._above(self.panels[p]) - TITLE
         share = len(self.panels[p].words) / self.columns if self.arrange == "side" else 1
         limit = max(90, round(share * self.plot) + 40)
+        name = self.panels[p].title
+        name = name if BOLD_LETTER * len(name) <= limit else name.partition(" · ")[0]  # the caption has the whole name
+        at, title = self.left[p], AxisLabels([name])
         bold = {"labelAlign": "left", "labelFontWeight": "bold", "labelFontSize": 13, "labelLimit": limit}
         axis = alt.Axis(
             **_BARE,

@@ -18,7 +18,7 @@ from ..comparing.word_cells import WordCells
 from ..records import Comparison
 from .aligned_heatmaps import strips
 from .axis_labels import AxisLabels, with_labels
-from .column_captions import caption_lines, check_names, unit_label, unit_of, word_records
+from .column_captions import caption_lines, check_names, fitting_names, unit_label, unit_of, word_records, wrap_parts
 from .matrix_layout import exact_number
 from .panels import BELOW, LISTED, Panel, PanelBoard, inline_data, look_up_fields
 from .text_labels import (
@@ -31,6 +31,8 @@ from .text_labels import (
     visible_label,
 )
 from .token_heatmap import MOST_CELLS
+
+NO_SUCH = "empty: one of the two has no such word"
 
 MOST_BARS = 12
 BLUE, ORANGE = "#1f77b4", "#d9730d"
@@ -55,10 +57,8 @@ def difference_chart(
     names a point selection over the field ``unit``.
     """
     labels = check_names(comparison, names)
-    lines = caption_lines(comparison, labels)
-    lines.append(
-        f"orange: {labels[b]} read more · blue: {labels[a]} read more · empty: one of the two has no such word"
-    )
+    lines, labels = caption_lines(comparison, labels), fitting_names(labels)
+    lines += wrap_parts("", [f"orange: {labels[b]} read more", f"blue: {labels[a]} read more", NO_SUCH])
     if cells is not None and cells.values[a].size > MOST_CELLS:
         lines.append(f"more than {MOST_CELLS:,} cells: one row, the mean over the answer")
         cells = None
@@ -173,7 +173,8 @@ def gained_lost_chart(
 
     ``narrow``: more room for the numbers beside the bars and no legend, for half a page of paper.
     """
-    labels = check_names(comparison, names)
+    names = check_names(comparison, names)
+    lines, labels = caption_lines(comparison, names), fitting_names(names)
     unit = unit_of(comparison, a, b)
     gap = comparison.values[b] - comparison.values[a]
     known = np.flatnonzero(np.isfinite(gap))
@@ -185,7 +186,6 @@ def gained_lost_chart(
         assert record is not None
         records.append(record | {"place": place, "more": labels[b] if gap[u] > 0 else labels[a]})
     words = [_arrow(comparison, a, b, int(u)) for u in [*gained, *lost]]
-    lines = caption_lines(comparison, labels)
     left = len(known) - len(records)
     if left > 0:
         lines.append(f"{left} words with smaller or no differences are not drawn")

@@ -7,7 +7,7 @@ import vl_convert
 from core.charts import picture_files
 from core.charts.agreement_dots import agreement_chart
 from core.charts.aligned_heatmaps import heatmaps
-from core.charts.column_captions import caption_lines
+from core.charts.column_captions import WIDEST, caption_lines, fitting_names, name_lines
 from core.charts.next_token_bars import next_token_chart
 from core.charts.word_differences import difference_chart, gained_lost_chart
 from core.records import Aligned
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.slow
 def test_captions_name_weights_runs_and_methods():
     lines = caption_lines(made.comparison(), made.NAMES)
     assert lines[0].startswith("A · one: SmolLM2 135M Instruct")
-    assert "run aaaaaaaa" in lines[0]
-    assert "mean-attention" in lines[2]
+    assert "run aaaaaaaa" in lines[1] and max(map(len, lines)) <= WIDEST, "as wide as a phone"
+    assert "mean-attention" in lines[4]
     two = {
         "methods": ["mean-attention", "last-layer"],
         "layers": [None, [3]],
@@ -29,9 +29,21 @@ def test_captions_name_weights_runs_and_methods():
         "sink": "separate",
     }
     lines = caption_lines(made.comparison(parameters=two), made.NAMES)
-    assert lines[0].endswith("mean-attention")
-    assert lines[1].endswith("last-layer · layers 3")
-    assert lines[2].startswith("sink left out · by word")
+    assert lines[1].endswith("mean-attention")
+    assert lines[3].endswith("last-layer · layers 3")
+    assert lines[4] == "sink left out" and lines[5].startswith("by word")
+
+
+def test_a_long_name_is_whole_in_the_caption_and_a_letter_elsewhere():
+    long = [f"{letter} · An-Organisation/A-Model-With-A-Name-Of-Sixty-Letters-{letter}" for letter in "AB"]
+    lines = caption_lines(made.comparison(), long)
+    assert long[0].replace(" ", "") in "".join(lines).replace(" ", "") and max(map(len, lines)) <= WIDEST
+    assert fitting_names(long) == ["A", "B"] and name_lines(made.NAMES) == []
+    assert "".join(name_lines(long)).replace(" ", "") == "".join(long).replace(" ", "")
+    assert fitting_names(made.NAMES) == list(made.NAMES)
+    assert fitting_names([long[0], long[0]]) == [long[0], long[0]], "two letters alike say nothing"
+    for chart in (agreement_chart(made.comparison(), long), gained_lost_chart(made.comparison(), 0, 1, long)):
+        assert "…" not in chart.to_json() and "Sixty" in chart.to_json()
 
 
 def charts():

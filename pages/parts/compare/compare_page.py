@@ -56,7 +56,7 @@ from pages.parts.markdown_escape import escape_markdown
 
 def compare_page() -> None:
     """Draws the page Compare."""
-    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title("Compare", anchor=False, width="content")
         draw_presets()
     st.caption("Two to four runs side by side: which words of the prompt did each of them read while it answered?")
