@@ -105,7 +105,7 @@ def test_a_changed_prompt_is_run_and_its_answer_is_read_by_the_other(server, pag
     expect(page.get_by_text("B · Qwen2.5 Coder 0.5B Instruct")).to_have_count(0)
     settled(page)
     page.get_by_role("button", name="Copy to the right").click()
-    field = page.get_by_role("textbox", name="Your message").filter(visible=True)
+    field = page.get_by_role("textbox", name="Its own prompt").filter(visible=True)
     expect(field).to_have_count(1)
     settled(page)
     field.fill("Answer in one word: What color is the grass?")
@@ -133,14 +133,16 @@ def test_a_changed_prompt_is_run_and_its_answer_is_read_by_the_other(server, pag
 
 def test_typing_keeps_the_editor_open(server, page, settled):
     opened(page, f"{server.url}/compare", settled)
-    page.get_by_text(re.compile("^Edit · chat")).first.click()
-    field = page.get_by_role("textbox", name="Your message").filter(visible=True)
+    page.get_by_text(re.compile("^Edit · as above")).first.click()
+    field = page.get_by_role("textbox", name="Its own prompt").filter(visible=True)
     field.fill("Another prompt")
     field.press("Tab")
     expect(page.get_by_text("Changed since this run: press Compare.")).to_be_visible()
+    page.get_by_role("button", name="Settings").nth(1).click()
     page.get_by_role("radio", name="Raw", exact=True).filter(visible=True).click()
+    page.keyboard.press("Escape")
     settled(page)
-    expect(page.get_by_role("textbox", name="Raw text, read as it stands").filter(visible=True)).to_have_value(
+    expect(page.get_by_role("textbox", name="Its own prompt, raw text").filter(visible=True)).to_have_value(
         "Another prompt"
     )
     page.get_by_role("link", name="Runs").click()
@@ -149,8 +151,8 @@ def test_typing_keeps_the_editor_open(server, page, settled):
     page.get_by_role("link", name="Compare").click()
     expect(side(page, 1).first).to_be_visible()
     settled(page)
-    page.get_by_text(re.compile("^Edit · raw")).first.click()
-    expect(page.get_by_role("textbox", name="Raw text, read as it stands").filter(visible=True)).to_have_value(
+    page.get_by_text(re.compile("^Edit · own prompt · raw text")).first.click()
+    expect(page.get_by_role("textbox", name="Its own prompt, raw text").filter(visible=True)).to_have_value(
         "Another prompt"
     )
 

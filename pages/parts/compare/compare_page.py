@@ -56,10 +56,11 @@ from pages.parts.markdown_escape import escape_markdown
 
 def compare_page() -> None:
     """Draws the page Compare."""
+    st.title("Compare", anchor=False)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.title("Compare", anchor=False, width="content")
+        about = "Two to four runs side by side: which words of the prompt did each of them read while it answered?"
+        st.caption(about, width="content")
         draw_presets()
-    st.caption("Two to four runs side by side: which words of the prompt did each of them read while it answered?")
     try:
         collect_columns()
         if not take_opened():
