@@ -162,6 +162,16 @@ def what_each_has(comparison: Comparison, unit: int) -> list[str]:
     return out
 
 
+def values_elsewhere(comparison: Comparison, run: int, letters: Sequence[str], count: int) -> list[list[str] | None]:
+    """Returns [input unit of ``run``, ``count`` of them] hover lines: what the other columns have; None: unaligned."""
+    out: list[list[str] | None] = [None] * count
+    for unit, column in enumerate(comparison.units.column[run]):
+        if column >= 0:
+            has = what_each_has(comparison, unit)
+            out[column] = [f"{letters[i]}: {has[i]}" for i in range(len(has)) if i != run]
+    return out
+
+
 def word_records(comparison: Comparison) -> list[dict[str, Any]]:
     """Returns [unit] the fields for tooltips: ``unit``, ``word`` and each column's text as ``c0``, ``c1``, ..."""
     out = []

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..importance import only_sinks, share_noun
+from ..importance import answer_mean, only_sinks, share_noun
 from ..records import Importance, Source, Tokens, Units
 from .overlays import Lines, Tint, text_overlays
 from .text_labels import caption_of, plain_text, token_range, visible_label
@@ -129,6 +129,12 @@ def _beside(importance: Importance, picked: np.ndarray) -> dict[str, np.ndarray]
 def _dropped(importance: Importance) -> bool:
     """The rows were scaled back to one without the sink."""
     return importance.parameters.get("sink") == "drop" and "sink" in importance.shares
+
+
+def strongest_shade(importance: Importance, rows: np.ndarray) -> float:
+    """Returns the largest mean over ``rows`` of the values of a shown input unit; 0 where there is none."""
+    values = answer_mean(importance, rows)[0][shown_columns(importance)] if len(rows) else np.zeros(0)
+    return float(values.max(initial=0.0))
 
 
 def shown_columns(importance: Importance, inputs: str = "own") -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..importance.methods import share_noun
 from ..importance.reading_summary import AT_MOST, STANDS_OUT, short_percent
-from ..records import Comparison
+from ..records import Comparison, Trace
 from ..text.display_text import and_list
 from .attention_vs_effect import is_word
 
@@ -95,3 +95,14 @@ def totals_sentence(comparison: Comparison, pair: tuple[int, int], letters: Sequ
         f"{short_percent(low)}; the rest went elsewhere (see the line below each text). So most words gain for "
         "that reason alone: compare their ranks or their multiples of uniform, too."
     )
+
+
+def template_sentence(traces: Sequence[Trace], letters: Sequence[str]) -> str:
+    """Returns which columns' chat templates added which system message by themselves; empty where none did."""
+    found = [next((s.text for s in t.tokens.sources if s.origin == "template"), "") for t in traces]
+    added = [
+        f"Column {c} ({t.model.label}): “{text}”" for c, t, text in zip(letters, traces, found, strict=True) if text
+    ]
+    without = [letter for letter, text in zip(letters, found, strict=True) if not text]
+    rest = f" None was added in {and_list(without)}." if without else ""
+    return f"Added by the templates: {'; '.join(added)}.{rest}" if added else ""

@@ -7,7 +7,7 @@ import vl_convert
 from core.charts import picture_files
 from core.charts.agreement_dots import agreement_chart
 from core.charts.aligned_heatmaps import heatmaps
-from core.charts.column_captions import WIDEST, caption_lines, fitting_names, name_lines
+from core.charts.column_captions import WIDEST, caption_lines, fitting_names, name_lines, values_elsewhere
 from core.charts.next_token_bars import next_token_chart
 from core.charts.word_differences import difference_chart, gained_lost_chart
 from core.records import Aligned
@@ -81,3 +81,9 @@ def test_no_words_and_no_agreement_are_no_error():
         agreement_chart(empty, made.NAMES),
     ):
         assert vl_convert.vegalite_to_svg(chart.to_dict()).startswith("<svg")
+
+
+def test_a_word_says_what_the_other_column_has():
+    lines = values_elsewhere(made.comparison(), 0, "AB", 5)
+    assert lines[0][0].startswith("B: “Name” · 20.0 %") and len(lines[0]) == 1
+    assert lines[4] is None, "no word of this column stands there"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.charts.shaded_texts import shaded_texts_data
+from core.charts.shaded_texts import shaded_texts_data, strongest_shade
 from core.charts.text_labels import plain_text
 from core.records import Source
 from tests.core import charts_made_up as made
@@ -129,3 +129,10 @@ def test_version_changes_with_the_numbers_but_not_with_the_look():
 def test_data_is_json(granularity):
     tr = made.trace("\ud800 </script> \u202e", "\x00")
     json.dumps(shaded_texts_data(made.importance(tr, granularity), inputs="all"), allow_nan=False)
+
+
+def test_the_strongest_shade_is_the_largest_mean_of_a_shown_word():
+    found = made.importance(made.trace("one two three", "a b"), values=np.array([[0.1, 0.5, 0.0], [0.1, 0.1, 0.4]]))
+    assert strongest_shade(found, np.array([0, 1])) == pytest.approx(0.3)
+    assert strongest_shade(found, np.array([1])) == pytest.approx(0.4)
+    assert strongest_shade(found, np.zeros(0, int)) == 0

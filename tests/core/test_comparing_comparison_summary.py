@@ -12,6 +12,7 @@ from core.comparing.comparison_summary import (
     letter_note,
     most_read,
     most_read_sentence,
+    template_sentence,
     totals_sentence,
 )
 from core.importance.reading_summary import answer_rows, reading_sentence, standing_out
@@ -71,3 +72,12 @@ def test_totals_are_told_from_a_quarter_more_on():
     said = totals_sentence(one, (0, 1), "AB")
     assert said.startswith("Column A gave these words 65.0 % of its attention in all and column B 50.0 %")
     assert totals_sentence(replace(one, values=np.stack([one.values[0], one.values[0]])), (0, 1), "AB") == ""
+
+
+def test_what_templates_added_is_told_by_column():
+    plain, added = trace("What color ?"), trace("What color ?", seed=1)
+    source = replace(added.tokens.sources[0], origin="template", text="Be brief.")
+    added = replace(added, tokens=replace(added.tokens, sources=(source, *added.tokens.sources[1:])))
+    said = template_sentence([plain, added], "AB")
+    assert said == f"Added by the templates: Column B ({added.model.label}): “Be brief.”. None was added in A."
+    assert template_sentence([plain], "A") == ""

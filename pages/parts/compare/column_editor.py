@@ -18,6 +18,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.importance import METHODS
 from core.models.catalogue import CATALOGUE, DEFAULT_MODEL
 from core.records import Trace
+from core.study.column_labels import model_label
 from pages.parts.compare.columns import (
     LETTERS,
     OWN_SYSTEM,
@@ -54,7 +55,7 @@ Shape = tuple[tuple[int, ...], int]
 
 def column_header(column: Column, letter: str, trace: Trace | None) -> None:
     """Draws the column's letter and model, with the buttons Copy and Remove."""
-    name = column.title or (trace.model.label if trace is not None else model_name(column.filled.model))
+    name = column.title or (trace.model.label if trace is not None else model_label(column.filled.model))
     st.markdown(f"**{letter} · {escape_markdown(name)}**")
     if column.title:
         return
@@ -134,11 +135,6 @@ def _rerun_for(before: Column, now: Column) -> None:
     """Draws the page again where a turn was added or removed, which gives all of them new widget keys."""
     if len(before.filled.turns) != len(now.filled.turns):
         st.rerun()
-
-
-def model_name(model: str) -> str:
-    """The label of a catalogue model; any other name unchanged."""
-    return CATALOGUE[model].label if model in CATALOGUE else model
 
 
 def _key(column: Column, name: str) -> str:

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.charts.column_captions import what_each_has
-from core.charts.shaded_texts import shaded_texts_data, shown_columns
+from core.charts.column_captions import values_elsewhere, what_each_has
+from core.charts.shaded_texts import shaded_texts_data, shown_columns, strongest_shade
 from core.comparing.comparison_summary import most_read_sentence
-from core.importance import answer_mean
 from core.importance.reading_summary import short_percent
 from core.records import Trace
-from pages.parts.compare.matched_columns import DrawnColumn, MatchedColumns, Name
+from pages.parts.compare.matched_columns import MatchedColumns, Name
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.reader_component import text_reader
 from pages.parts.run_view import FINISHED, QUIET
@@ -34,20 +33,12 @@ def shade_scale(all_of: MatchedColumns, shared: bool) -> list[float | None]:
     """The value of full shade in each column: one for all shares, one for all scores; None: the column's maximum."""
     if not shared:
         return [None] * len(all_of.drawn)
-    most = [_most(d) for d in all_of.drawn]
+    most = [strongest_shade(d.words, rows_of_answer(d.trace, d.words)) for d in all_of.drawn]
     top = {
         kind: max((m for m, d in zip(most, all_of.drawn, strict=True) if d.share is kind), default=0.0)
         for kind in (True, False)
     }
     return [top[d.share] or None for d in all_of.drawn]
-
-
-def _most(drawn: DrawnColumn) -> float:
-    """The largest mean value of a shown input unit over the whole answer."""
-    rows = rows_of_answer(drawn.trace, drawn.words)
-    shown = shown_columns(drawn.words)
-    values = answer_mean(drawn.words, rows)[0][shown] if len(rows) else np.zeros(0)
-    return float(values.max(initial=0.0))
 
 
 def column_texts(all_of: MatchedColumns, run: int, maximum: float | None) -> None:
@@ -72,17 +63,8 @@ def column_texts(all_of: MatchedColumns, run: int, maximum: float | None) -> Non
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _data(name: Name, all_names: Name, run: int, _all_of: MatchedColumns) -> dict[str, Any]:
     drawn = _all_of.drawn[run]
-    return shaded_texts_data(drawn.words, beside_text=_hover(_all_of, run))
-
-
-def _hover(all_of: MatchedColumns, run: int) -> list[list[str] | None]:
-    """For each input unit: hover lines with this word's values in the other columns."""
-    out: list[list[str] | None] = [None] * len(all_of.drawn[run].words.columns)
-    for unit, c in enumerate(all_of.comparison.units.column[run]):
-        if c >= 0:
-            has = what_each_has(all_of.comparison, unit)
-            out[c] = [f"{all_of.letters[i]}: {has[i]}" for i in range(len(has)) if i != run]
-    return out
+    hover = values_elsewhere(_all_of.comparison, run, _all_of.letters, len(drawn.words.columns))
+    return shaded_texts_data(drawn.words, beside_text=hover)
 
 
 def _finish(trace: Trace) -> str:

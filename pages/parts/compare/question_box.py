@@ -11,13 +11,13 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.comparing.comparison_summary import template_sentence
 from core.comparing.minimal_pairs import Pair, expand_pairs, has_groups
 from core.errors import HeedError
 from core.models.catalogue import CATALOGUE
-from core.records import Trace
 from core.text.display_text import and_list
 from pages.parts import job_progress
-from pages.parts.compare.column_editor import Shape, model_field, question_editor
+from pages.parts.compare.column_editor import Shape, edited_column, model_field, question_editor
 from pages.parts.compare.columns import (
     COMPARE_LEVELS,
     MOST_COLUMNS,
@@ -70,7 +70,7 @@ def question_box(shape: Shape) -> tuple[DeltaGenerator, DeltaGenerator, tuple[Pa
 def models_control() -> None:
     """Draws the choice of models: a column for each."""
     state: Any = st.session_state
-    state.compare_models = list(dict.fromkeys(c.filled.model for c in current_columns()))
+    state.compare_models = list(dict.fromkeys(edited_column(c).filled.model for c in current_columns()))
 
     def picked() -> None:
         settle_models("compare_models")
@@ -172,8 +172,10 @@ def job_messages(own: Sequence[ColumnRun]) -> None:
     for sentence in dict.fromkeys(fetch_sentence(s.column.filled.model) for s in own if s.missing):
         if sentence:
             st.caption(f":material/download: {escape_markdown(sentence)}")
-    for sentence in added_systems(own):
-        st.caption(f":material/info: {sentence}")
+    found = {s.letter: s.trace for s in own if s.trace is not None}
+    added = template_sentence(list(found.values()), list(found))
+    if added or (found and st.session_state.get("compare_policy") == TEMPLATE):
+        st.caption(f":material/info: {escape_markdown(added) or 'No template added a system message.'}")
 
 
 def _state(missing: Sequence[ColumnRun], able: bool) -> str:
@@ -182,27 +184,6 @@ def _state(missing: Sequence[ColumnRun], able: bool) -> str:
     if not missing:
         return "All of this is stored. Change a column to run something new."
     return f"Not run yet: {and_list([s.letter for s in missing])}."
-
-
-def added_systems(seen: Sequence[ColumnRun]) -> list[str]:
-    """Sentences on which columns got which system message from their chat template."""
-    policy = st.session_state.get("compare_policy")
-    found = [(s.letter, s.trace, added_system_text(s.trace)) for s in seen if s.trace is not None]
-    told = [
-        f"Column {letter} ({escape_markdown(t.model.label)}): “{escape_markdown(text)}”"
-        for letter, t, text in found
-        if text
-    ]
-    without = [letter for letter, _, text in found if not text]
-    if told:
-        rest = f" None was added in {and_list(without)}." if without else ""
-        return ["Added by the templates: " + "; ".join(told) + "." + rest]
-    return ["No template added a system message."] if policy == TEMPLATE and found else []
-
-
-def added_system_text(trace: Trace) -> str:
-    """The system message that the chat template added by itself; empty where it added none."""
-    return next((s.text for s in trace.tokens.sources if s.origin == "template"), "")
 
 
 def level_control(seen: Sequence[ColumnRun]) -> str:
