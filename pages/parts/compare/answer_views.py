@@ -22,6 +22,7 @@ from core.comparing.cross_scores import cross_score_rows, cross_scores_sentence,
 from core.jobs.probe_jobs import next_work
 from core.probe.answer_odds import Odds, log_odds
 from core.probe.time_estimate import estimate_time
+from core.progress import IsCancelled, Progress
 from core.records import NextTokens, Request, Trace
 from core.runs import Draft, draft_request, reading_draft
 from core.text.display_text import and_list
@@ -178,31 +179,20 @@ def next_words_view(drafts: Sequence[Draft], names: Sequence[str], *, key: str =
 
 def _next(drafts: Sequence[Draft], k: int, key: str) -> NextTokens | None:
     """The cached next tokens; else None with a button, the running job or its error drawn. Raises HeedError."""
-    slot, state = f"{key}_job", st.session_state
     kept = _kept()
     asked = [draft_request(replace(d, answer=None, settings=_without_author(d))) for d in drafts]
-    name = ("next words", k, *(r.id if r is not None else d.name for r, d in zip(asked, drafts, strict=True)))
-    ended, result, error = job_progress.take_result(slot)
-    if ended:
-        state[f"{key}_error"] = error
-        if isinstance(result, NextTokens):
-            kept[state.get(f"{key}_name") or name] = result
-            for old in list(kept)[:-KEPT_NEXT_TOKENS]:
-                kept.pop(old, None)
-    if name in kept:
-        return kept[name]
-    if job_progress.current_job(slot) is not None:
-        job_progress.watch_job(slot)
-        return None
-    if st.button("Compare the next words", key=f"{key}_start", icon=":material/play_arrow:", type="primary"):
-        state[f"{key}_error"], state[f"{key}_name"] = "", name
-        wanted = [r if r is not None else d for r, d in zip(asked, drafts, strict=True)]
-        device = asked[0].model.device if asked and asked[0] is not None else "cpu"
-        job_progress.begin_job(" ".join(map(str, name)), next_work(wanted, k), device, slot)
-        st.rerun()
-    if state.get(f"{key}_error"):
-        st.error(escape_markdown(state[f"{key}_error"]), icon=":material/error:")
-    return None
+    wanted = [r if r is not None else d for r, d in zip(asked, drafts, strict=True)]
+    name = " ".join(map(str, ("next words", k, *(w.id if isinstance(w, Request) else w.name for w in wanted))))
+
+    def work(progress: Progress, cancelled: IsCancelled) -> None:
+        kept[name] = next_work(wanted, k)(progress, cancelled)
+        for old in list(kept)[:-KEPT_NEXT_TOKENS]:
+            kept.pop(old, None)
+
+    device = asked[0].model.device if asked and asked[0] is not None else "cpu"
+    looks = {"key": f"{key}_start", "type": "primary"}
+    ask = job_progress.Ask(name, "Compare the next words", device=device, looks=looks)
+    return job_progress.job_slot(f"{key}_job", ask, work, lambda: kept.get(name))
 
 
 def _without_author(draft: Draft) -> dict[str, Any]:
@@ -210,7 +200,7 @@ def _without_author(draft: Draft) -> dict[str, Any]:
 
 
 @st.cache_resource(show_spinner=False)
-def _kept() -> dict[tuple, NextTokens]:
+def _kept() -> dict[str, NextTokens]:
     """The latest results, for all sessions: one short pass for each prompt, so nothing is stored on disk."""
     return {}
 
