@@ -36,6 +36,7 @@ BELOW = {
     "charts": {"comparing", "importance", "records", "text", "version"},
     "store": {"errors", "records", "settings", "text"},
     "runs": {"capture", "checks", "errors", "models", "progress", "records", "speeds", "store"},
+    "run_settings": {"errors", "models", "records", "runs", "text"},
     "study/quality": {"errors", "models", "plugins", "processes", "progress", "records", "settings", "text"},
     "study/statistics": {"checks", "errors", "progress"},
     "study": {

@@ -8,9 +8,9 @@ from typing import Any
 import streamlit as st
 
 from core.records import Request
+from core.run_settings import RUN_MODES, RunSettings
 from core.runs import Draft
 from core.text.display_text import and_list
-from pages.parts.run_settings import RUN_MODES, RunSettings
 from pages.parts.settings_fields import (
     answer_field,
     author_fields,

@@ -12,7 +12,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.parts.run_settings import ABOUT_TOP_P, MOST_NEW_TOKENS, MOST_SEED
+from core.run_settings import ABOUT_TOP_P, MOST_NEW_TOKENS, MOST_SEED
 
 SYSTEMS = {"keep": "Keep the template's", "replace": "Replace by mine", "none": "None"}
 ABOUT_OWN_SYSTEM = (

@@ -9,6 +9,7 @@ import regex
 from core import store
 from core.importance import METHODS, offered_methods
 from core.records import Message, ModelKey
+from core.run_settings import RunSettings
 from pages.parts.compare.columns import (
     OWN_SYSTEM,
     SHARED,
@@ -23,7 +24,6 @@ from pages.parts.compare.columns import (
 )
 from pages.parts.compare.compare_views import COMPARE_VIEWS
 from pages.parts.compare.presets import PRESETS
-from pages.parts.run_settings import RunSettings
 from pages.parts.two_answers import diff_markdown
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts

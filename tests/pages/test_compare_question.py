@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from core.run_settings import RunSettings
 from pages.parts.compare.column_editor import FIELD_NAMES
 from pages.parts.compare.columns import Column, column_difference, column_summary
-from pages.parts.run_settings import RunSettings
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
 

@@ -9,9 +9,7 @@ import pytest
 from core.errors import HeedError
 from core.records import Item
 from core.study.import_items import detected_instructions
-from pages.parts.study.instruction_editor import parse_settings, with_instructions
-from pages.parts.study.item_upload import hold_out_examples
-from pages.parts.study.segments_editor import with_segments
+from core.study.item_tables import hold_out_examples, parse_settings, with_instructions, with_segments
 from pages.parts.study.study_form import UploadedFile
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts

@@ -18,6 +18,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.importance import METHODS
 from core.models.catalogue import CATALOGUE, DEFAULT_MODEL
 from core.records import Trace
+from core.run_settings import RUN_MODES, RunSettings
 from core.study.column_labels import model_label
 from pages.parts.compare.columns import (
     LETTERS,
@@ -37,7 +38,6 @@ from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import TYPED, model_of_option, model_option, settle_models
 from pages.parts.run_cache import about_methods, readable_methods
 from pages.parts.run_form import ABOUT_MARKS, TURN_ROLES
-from pages.parts.run_settings import RUN_MODES, RunSettings
 from pages.parts.settings_fields import (
     answer_field,
     author_fields,

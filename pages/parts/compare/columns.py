@@ -20,8 +20,8 @@ import streamlit as st
 
 from core.importance import DEFAULT_METHOD, METHODS
 from core.records import Request
+from core.run_settings import RunSettings
 from core.runs import Draft
-from pages.parts.run_settings import RunSettings
 
 MOST_COLUMNS = 4
 LETTERS = "ABCD"

@@ -15,6 +15,7 @@ from core.errors import HeedError
 from core.importance import METHODS, PICKED_METHOD
 from core.models.catalogue import DEFAULT_MODEL
 from core.records import Trace
+from core.run_settings import SKY, RunSettings
 from pages.parts import job_progress
 from pages.parts.compare.columns import (
     SHARED,
@@ -32,7 +33,6 @@ from pages.parts.compare.columns import (
 )
 from pages.parts.frame import example_ids, restore_example, stored_id
 from pages.parts.run_cache import open_trace, readable_methods
-from pages.parts.run_settings import SKY, RunSettings
 
 SECOND = "qwen2.5-coder-0.5b-instruct"
 TURNED = "What color is the sky? Answer in one word."

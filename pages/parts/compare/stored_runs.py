@@ -20,12 +20,12 @@ from core.importance import keeps_heads
 from core.jobs.run_jobs import Outcome, run_all_work
 from core.models.model_key import known_ref, resolve
 from core.records import Request, Trace
+from core.run_settings import RunSettings
 from core.runs import Draft, draft_request, is_stored
 from pages.parts import job_progress
 from pages.parts.compare.columns import SHARED, Column, apply_system_rule, update_column
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.run_cache import open_trace
-from pages.parts.run_settings import RunSettings
 
 COLUMNS_SLOT = "compare_job"
 

@@ -9,12 +9,12 @@ import streamlit as st
 from core.errors import HeedError
 from core.models.catalogue import CATALOGUE
 from core.records import Item
+from core.run_settings import MOST_NEW_TOKENS
 from core.study.grid import FIRST_FIELDS, MOST_SAMPLES, grid_estimate, grid_plan, open_grid, pasted_items, table_items
 from core.study.study_status import duration_words
 from pages.parts.frame import shortcut_button
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import TYPED, fetch_sentence, model_of_option, model_option, settle_models
-from pages.parts.run_settings import MOST_NEW_TOKENS
 from pages.parts.study.study_progress import start_study
 
 KEPT: dict[str, Any] = {"persist_state": "session"}

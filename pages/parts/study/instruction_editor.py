@@ -7,17 +7,17 @@ span whose importance is measured. Guarded by tests/pages/test_study_upload.py.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from core.errors import HeedError
-from core.records import Instruction, Item
+from core.records import Item
 from core.study.import_items import detected_instructions
-from core.study.quality.instructions import INSTRUCTIONS, check_kwargs
+from core.study.item_tables import with_instructions
+from core.study.quality.instructions import INSTRUCTIONS
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.study.kept_tables import edit_table
 from pages.parts.study.study_form import KEPT_FIELDS, field_key
@@ -81,38 +81,3 @@ def kind_words(ident: Any) -> str:
     label = INSTRUCTIONS[ident].label
     twice = sum(check.label == label for check in INSTRUCTIONS.values()) > 1
     return f"{label} (IFEval)" if twice and not ident.startswith("heed:") else label
-
-
-def with_instructions(items: Sequence[Item], table: pd.DataFrame) -> tuple[tuple[Item, ...], list[str]]:
-    """(items with the instructions of ``table``, a sentence for each faulty row)."""
-    texts = {i.id: "\n".join([i.prompt, *i.segments.values()]) for i in items}
-    found: dict[str, list[Instruction]] = {}
-    problems = []
-    for row in table.to_dict("records"):
-        ident = row["item"]
-        if not isinstance(ident, str) or not isinstance(row["kind"], str):
-            continue
-        try:
-            kwargs = check_kwargs(row["kind"], parse_settings(row["settings"]))
-        except HeedError as error:
-            problems.append(f"{ident}: {error}")
-            continue
-        words = row["words"] if isinstance(row["words"], str) else ""
-        if words and words not in texts.get(ident, ""):
-            problems.append(f"{ident}: the words “{words[:60]}” do not stand in the item, so they are looked for.")
-            words = ""
-        found.setdefault(ident, []).append(Instruction(row["kind"], kwargs, text=words))
-    return tuple(replace(i, instructions=tuple(found.get(i.id, ()))) for i in items), problems
-
-
-def parse_settings(text: Any) -> Mapping[str, Any]:
-    """Parses a cell of settings (JSON) as keyword arguments. Raises HeedError."""
-    if not isinstance(text, str) or not text.strip():
-        return {}
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise HeedError(f'the settings {text[:40]!r} are no JSON: write them like {{"count": 3}}.') from error
-    if not isinstance(value, dict):
-        raise HeedError(f'the settings {text[:40]!r} must be names with values: write them like {{"count": 3}}.')
-    return value

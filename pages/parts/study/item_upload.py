@@ -19,6 +19,7 @@ from core.errors import HeedError
 from core.records import Item
 from core.study.import_items import FACTOR, FIELDS, ImportedItems, columns_of, guess_mapping, read_items
 from core.study.item_files import Example
+from core.study.item_tables import hold_out_examples
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.study import instruction_editor, segments_editor
 from pages.parts.study.study_form import (
@@ -204,26 +205,6 @@ def _made(file: UploadedFile, read: ImportedItems) -> OwnItems:
 def _digest(read: ImportedItems) -> str:
     """A hash of the items, since edits belong to the items that they were made on."""
     return hashlib.sha256(repr(read.items).encode()).hexdigest()[:8]
-
-
-def hold_out_examples(items: Sequence[Item], shots: int) -> tuple[dict[str, tuple[Example, ...]], tuple[Item, ...]]:
-    """({task: the first ``shots`` solved items as examples}, the other items)."""
-    taken: dict[str, list[Example]] = {}
-    rest = []
-    for item in items:
-        parts_of = item.segments
-        mine = taken.setdefault(item.task, [])
-        if len(mine) < shots and item.reference and (parts_of.get("context") or parts_of.get("question")):
-            mine.append(Example(item.reference[0], parts_of.get("context", ""), parts_of.get("question", "")))
-        else:
-            rest.append(item)
-    shown = {task: tuple(some) for task, some in taken.items() if some}
-    asked = {(e.context.strip(), e.question.strip()) for some in shown.values() for e in some}
-    return shown, tuple(i for i in rest if _question(i) not in asked)
-
-
-def _question(item: Item) -> tuple[str, str]:
-    return item.segments.get("context", "").strip(), item.segments.get("question", "").strip()
 
 
 def _preview(items: Sequence[Item]) -> None:

@@ -9,9 +9,9 @@ import streamlit as st
 from core.errors import PromptError
 from core.importance import METHODS, study_methods
 from core.models.catalogue import CATALOGUE
+from core.run_settings import ABOUT_TOP_P, MOST_NEW_TOKENS
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import TYPED, fetch_sentence, model_of_option, model_option, settle_models
-from pages.parts.run_settings import ABOUT_TOP_P, MOST_NEW_TOKENS
 from pages.parts.study.study_form import KEPT_FIELDS, field_key, get_field, put_field
 
 ABOUT_EFFECTS = (

@@ -7,13 +7,13 @@ tests/pages/test_study_upload.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
 
 from core.records import Item
 from core.study.item_files import ITEM_PARTS
+from core.study.item_tables import with_segments
 from core.study.segment_guess import propose_segments
 from pages.parts.study.kept_tables import edit_table
 from pages.parts.study.study_form import KEPT_FIELDS, field_key
@@ -56,15 +56,3 @@ def _proposal(prompts: tuple[tuple[str, str], ...]) -> pd.DataFrame:
         {"use": True, "id": ident, **dict.fromkeys(ITEM_PARTS, ""), **propose_segments(text)} for ident, text in prompts
     ]
     return pd.DataFrame(rows, columns=["use", "id", *ITEM_PARTS])
-
-
-def with_segments(items: Sequence[Item], table: pd.DataFrame) -> tuple[Item, ...]:
-    """The items, ticked ones with the segments of ``table``; a row without any text leaves its item whole."""
-    found = {}
-    for row in table.to_dict("records"):
-        parts = {
-            name: str(row[name]).strip() for name in ITEM_PARTS if isinstance(row[name], str) and row[name].strip()
-        }
-        if row["use"] and parts:
-            found[row["id"]] = parts
-    return tuple(replace(i, prompt="", segments=found[i.id]) if not i.segments and i.id in found else i for i in items)

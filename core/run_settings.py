@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from core.errors import HeedError
-from core.models.catalogue import DEFAULT_MODEL
-from core.records import Request
-from core.runs import Draft
-from core.text import segment_marks
+from .errors import HeedError
+from .models.catalogue import DEFAULT_MODEL
+from .records import Request
+from .runs import Draft
+from .text import segment_marks
 
 TEXTS = ("mode", "prompt", "turns", "answer", "raw_given")
 """The fields of the settings that are the prompt."""
