@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from core.charts.html_page import caveat
+from core.charts.reading_texts import PickedWords, rows_of_answer
 from core.charts.shaded_texts import shaded_texts_data
 from core.errors import HeedError
 from core.importance import DEFAULT_METHOD
@@ -28,7 +29,7 @@ from pages.parts.reader_component import text_reader
 from pages.parts.reading_controls import CONTROLS, Choices, current_choices, reading_controls
 from pages.parts.run_cache import importance, texts_data
 from pages.parts.summary import run_summary
-from pages.parts.text_selection import PickedWords, picked_words, rows_of_answer
+from pages.parts.text_selection import picked_words
 from pages.parts.trust.verdict_line import show_verdict
 from pages.parts.views.chart_view import own_views
 from pages.parts.views.contrast_view import contrast_view

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
 import streamlit as st
 
-from core.charts.shaded_texts import shown_columns
+from core.charts.reading_texts import PickedWords, rows_of_answer, words_of_selection
 from core.charts.text_labels import visible_label
 from core.records import Importance, Trace
 
@@ -15,42 +12,10 @@ WHOLE = "whole"
 ABOUT_WORD = "The same as a click in the answer. Drag over several words there to pick a span."
 
 
-@dataclass(frozen=True)
-class PickedWords:
-    """Rows of the importance (output units) and, where the input was clicked, its columns."""
-
-    rows: np.ndarray
-    columns: np.ndarray | None
-    name: str
-    """Display text: "the whole answer", "“blue”"."""
-    whole: bool = True
-    """The whole answer is picked."""
-
-
-def rows_of_answer(trace: Trace, words: Importance) -> np.ndarray:
-    """int [A] rows that belong to the answer: no thinking, no end token."""
-    first, parts = trace.prompt_length, trace.tokens.parts
-    pairs = zip(words.rows.token, words.rows.unit, strict=True)
-    return np.array(sorted({int(u) for t, u in pairs if parts[t] == "answer" and t >= first}), int)
-
-
 def picked_words(trace: Trace, words: Importance, key: str) -> PickedWords:
     """The current selection in the texts drawn under ``key``."""
-    rows = rows_of_answer(trace, words)
     state = st.session_state
-    chosen = state.get(f"{key}:selection") if state.get(f"{key}:version") else None
-    if not chosen or not len(rows):
-        return PickedWords(rows, None, "the whole answer")
-    picked = np.arange(int(chosen["start"]), int(chosen["end"]))
-    if chosen["side"] == "input":
-        shown = shown_columns(words)
-        return PickedWords(rows, shown[picked[picked < len(shown)]], "the whole answer")
-    picked = picked[picked < len(words.rows)]
-    if not len(picked) or set(rows) <= set(picked.tolist()):
-        return PickedWords(rows, None, "the whole answer")
-    labels = [words.rows.labels[i].strip() or visible_label(words.rows.labels[i]) for i in picked]
-    name = labels[0] if len(labels) == 1 else f"{labels[0]} … {labels[-1]}"
-    return PickedWords(picked, None, f"“{name}”", whole=False)
+    return words_of_selection(trace, words, state.get(f"{key}:selection") if state.get(f"{key}:version") else None)
 
 
 def pick_rows(key: str, start: int, end: int) -> None:

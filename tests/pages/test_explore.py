@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 from core import store
+from core.charts.reading_texts import PickedWords, summary_sentence
 from core.importance import METHODS, explain_by, offered_methods, own_units
 from core.models.catalogue import CATALOGUE
 from core.records import ModelKey
 from core.store.folders import run_folder
 from pages.parts import model_picker
 from pages.parts.reading_controls import LEVEL_NAMES, SINKS
-from pages.parts.summary import summary_sentence
-from pages.parts.text_selection import PickedWords
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
 

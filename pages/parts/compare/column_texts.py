@@ -12,6 +12,7 @@ import numpy as np
 import streamlit as st
 
 from core.charts.column_captions import values_elsewhere, what_each_has
+from core.charts.reading_texts import ABOUT_SHARES, beside_line, rows_of_answer
 from core.charts.shaded_texts import shaded_texts_data, shown_columns, strongest_shade
 from core.comparing.comparison_summary import most_read_sentence
 from core.importance.reading_summary import short_percent
@@ -20,8 +21,6 @@ from pages.parts.compare.matched_columns import MatchedColumns, Name
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.reader_component import text_reader
 from pages.parts.run_view import FINISHED, QUIET
-from pages.parts.summary import ABOUT_SHARES, beside_line
-from pages.parts.text_selection import rows_of_answer
 from pages.parts.whatif.whatif_state import with_hint
 
 HEIGHT = 300

@@ -8,10 +8,10 @@ from functools import partial
 import streamlit as st
 
 from core import store
+from core.charts.reading_texts import PickedWords
 from core.charts.run_charts import CHARTS, ChartView
 from core.records import Importance, Trace
 from pages.parts.reading_controls import CONTROLS, Choices
-from pages.parts.text_selection import PickedWords
 from pages.parts.views.view_figure import ViewFigure, draw_chart
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core import store
 from core.charts.contrast_bars import contrast_bars_chart, contrast_sentence, contrast_sums, plain_words
+from core.charts.reading_texts import PickedWords
 from core.charts.text_labels import percent_text, visible_label
 from core.importance import METHODS, explain
 from core.importance.reading_summary import own_columns
@@ -20,7 +21,6 @@ from core.trust.verdicts import verdict
 from pages.parts import job_progress
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.reading_controls import Choices
-from pages.parts.text_selection import PickedWords
 from pages.parts.trust.verdict_line import show_verdict
 from pages.parts.views.view_figure import ViewFigure, draw_chart
 

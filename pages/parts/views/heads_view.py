@@ -9,13 +9,13 @@ import streamlit as st
 
 from core import store
 from core.charts.layer_head_map import layers_heads_chart
+from core.charts.reading_texts import PickedWords
 from core.charts.text_labels import visible_label
 from core.importance import METHODS, answer_mean, keeps_heads, read_by_head
 from core.importance.reading_summary import own_columns
 from core.records import Importance, Trace
 from pages.parts.reading_controls import Choices
 from pages.parts.run_cache import first_picture, readable_methods
-from pages.parts.text_selection import PickedWords
 from pages.parts.views.view_figure import ViewFigure, csv_head, draw_chart
 
 KEY = "heads_map"

@@ -12,11 +12,12 @@ import streamlit as st
 from core import store
 from core.charts.drawable import drawable_importance
 from core.charts.raster_heatmap import raster_heatmap_chart
+from core.charts.reading_texts import PickedWords
 from core.charts.token_heatmap import fits_as_cells, heatmap
 from core.records import Importance, Trace
 from pages.parts.reading_controls import LEVEL_NAMES, Choices
 from pages.parts.run_cache import importance, records_stamp
-from pages.parts.text_selection import PickedWords, pick_rows
+from pages.parts.text_selection import pick_rows
 from pages.parts.views.view_figure import ViewFigure, draw_chart
 
 KEY = "heatmap"

@@ -12,13 +12,14 @@ import numpy as np
 import streamlit as st
 
 from core import store
+from core.charts.reading_texts import PickedWords
 from core.charts.share_by_step import mark_step, share_by_step_chart, step_bars_chart
 from core.charts.text_labels import caption_of
 from core.importance.group_shares import GroupShares, shares_by_step
 from core.records import Importance, Trace
 from pages.parts.reading_controls import Choices
 from pages.parts.run_cache import importance
-from pages.parts.text_selection import PickedWords, pick_rows
+from pages.parts.text_selection import pick_rows
 from pages.parts.views.view_figure import ViewFigure, csv_head, draw_chart
 
 PLAY = 0.7

@@ -7,12 +7,12 @@ import streamlit as st
 
 from core import store
 from core.charts.reading_table import reading_bars, reading_table
+from core.charts.reading_texts import PickedWords
 from core.charts.text_labels import visible_label
 from core.importance.reading_summary import own_columns
 from core.records import Importance, Trace
 from pages.parts.reading_controls import Choices
 from pages.parts.run_cache import importance
-from pages.parts.text_selection import PickedWords
 from pages.parts.views.view_figure import ViewFigure
 from pages.parts.views.view_figure import csv_head as lines
 

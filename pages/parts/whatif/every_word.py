@@ -10,6 +10,7 @@ import streamlit as st
 
 from core import store
 from core.charts.attention_vs_effect_plot import attention_vs_effect_chart
+from core.charts.reading_texts import rows_of_answer
 from core.charts.text_labels import SINK_TEXTS, significant_digits, visible_label
 from core.comparing.attention_vs_effect import CORNERS, AttentionVsEffect, agreement_sentence, compare_with_effect
 from core.importance import METHODS
@@ -17,7 +18,6 @@ from core.records import Probe
 from pages.parts.job_progress import Ask, job_slot
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.run_cache import importance
-from pages.parts.text_selection import rows_of_answer
 from pages.parts.views.view_figure import csv_head, draw_chart
 from pages.parts.whatif import whatif_jobs
 from pages.parts.whatif.effect_view import effect_csv

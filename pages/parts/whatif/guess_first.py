@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from core.charts.reading_texts import rows_of_answer
 from core.charts.shaded_texts import shaded_texts_data, shown_columns
 from core.charts.text_labels import visible_label
 from core.comparing.attention_vs_effect import GUESSES, is_word, overlap_sentence, strongest
@@ -21,7 +22,6 @@ from pages.parts.job_progress import job_slot
 from pages.parts.reader_component import text_reader
 from pages.parts.reading_controls import Choices
 from pages.parts.run_cache import importance
-from pages.parts.text_selection import rows_of_answer
 from pages.parts.whatif import whatif_jobs
 from pages.parts.whatif.whatif_state import UNREAD, WhatIf, empty_units, whatif_state, with_hint
 
