@@ -15,6 +15,7 @@ from .records import Request
 from .runs import Draft
 from .text import segment_marks
 
+WRITING = ("max_new_tokens", "temperature", "top_p", "seed", "stop")
 TEXTS = ("mode", "prompt", "turns", "answer", "raw_given")
 """The fields of the settings that are the prompt."""
 RUN_MODES = ("Chat", "Raw", "Given answer")
@@ -122,3 +123,19 @@ class RunSettings:
             prompt.append({"role": "user", "content": self.prompt})
         ready = prompt if self.raw or self.prompt.strip() else ""
         return Draft(self.model, ready, self.answer if self.given else None, self.raw, settings)
+
+
+def draft_of(request: Request) -> Draft:
+    """Returns a draft of the same prompt and settings for the installed libraries; a given answer is left out."""
+    texts = [m.content for m in request.messages] or [request.text or ""]
+    marked = [
+        segment_marks.write_marks(t, [s for s in request.segments if s.message == i]) for i, t in enumerate(texts)
+    ]
+    settings: dict[str, Any] = {} if request.scored else {name: getattr(request, name) for name in WRITING}
+    if request.messages:
+        settings |= {"system": request.system, "thinking": request.thinking}
+        settings |= {"date": request.date} if request.date else {}
+    prompt: Any = marked[0]
+    if request.messages:
+        prompt = [{"role": m.role, "content": t} for m, t in zip(request.messages, marked, strict=True)]
+    return Draft(request.model.name, prompt, None, request.text is not None, settings)

@@ -11,6 +11,9 @@ import numpy as np
 from .arrays import check_shape, frozen_array, set_fields
 from .importance import Units
 
+MODE_NAMES = {"mask": "Hidden", "remove": "Removed"}
+"""{mode: what becomes of the words of a variant}"""
+
 
 @dataclass(frozen=True, eq=False)
 class Probe:

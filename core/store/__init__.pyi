@@ -2,6 +2,7 @@ from .comparison_files import OpenedComparison as OpenedComparison
 from .comparison_files import SavedColumn as SavedColumn
 from .comparison_files import comparison_from_json as comparison_from_json
 from .comparison_files import comparison_to_json as comparison_to_json
+from .csv_tables import effect_to_csv as effect_to_csv
 from .csv_tables import importance_to_csv as importance_to_csv
 from .csv_tables import tidy_csv as tidy_csv
 from .example_runs import import_examples as import_examples

@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from ..records import Importance, Units
+from ..records import Importance, Probe, Trace, Units
+from ..records.probe import MODE_NAMES
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 """First characters that spreadsheets take for a formula (OWASP's list, with their wide forms)."""
@@ -113,3 +114,28 @@ def _first(units: Units) -> list[int | str]:
     order = np.argsort(-units.token, kind="stable")
     first[units.unit[order]] = units.token[order]
     return [int(position) if position >= 0 else "" for position in first]
+
+
+def effect_to_csv(trace: Trace, probe: Probe, variants: Sequence[int] | None = None) -> str:
+    """Returns a CSV with a row for each variant and output token: what was hidden, the token, the effect in nats."""
+    facts: dict[str, Any] = {
+        "view": "knock out",
+        "model": trace.model.caption,
+        "run": trace.id,
+        "mode": MODE_NAMES[probe.mode],
+        "granularity": probe.units.granularity,
+        "unit": "nats lost: log-probability with everything minus without",
+    }
+    effect = probe.effect
+
+    def rows() -> Any:
+        for v in range(len(probe.masks)) if variants is None else variants:
+            hidden = np.flatnonzero(probe.masks[v])
+            name = " ".join(probe.units.labels[c] for c in hidden)
+            at = " ".join(str(int(c) + 1) for c in hidden)
+            for step, token in enumerate(trace.output_tokens):
+                part = trace.tokens.parts[trace.prompt_length + step]
+                yield at, name, step + 1, token, part, probe.base[step], probe.logprobs[v, step], effect[v, step]
+
+    names = ("unit", "word", "step", "token", "part", "with", "without", "effect")
+    return tidy_csv(facts, names, rows())

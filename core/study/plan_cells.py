@@ -72,6 +72,26 @@ def lay_out_item(plan: Plan, item: Item, name: str, filler: str | None = None) -
     return lay_out(item, name, plan.examples_of(item.task), filler, plan.templates)
 
 
+def fitting_item(plan: Plan, items: tuple[Item, ...], name: str, control: bool, start: int) -> Item | None:
+    """Returns the next item that fits the structure; of another task than its neighbours where there are several.
+
+    ``start`` counts on from item to item; None where none fits.
+    """
+    tasks = list(dict.fromkeys(i.task for i in items))
+    turn = start % len(tasks)
+    ordered = [i for t in tasks[turn:] + tasks[:turn] for i in _turned([i for i in items if i.task == t], start)]
+    for item in ordered:
+        fits = not why_not_possible(item, name, plan.templates, plan.examples_of(item.task))
+        if fits and (not control or "instruction" in item.segments):
+            return item
+    return None
+
+
+def _turned(items: list[Item], start: int) -> list[Item]:
+    at = start % len(items) if items else 0
+    return items[at:] + items[:at]
+
+
 def cell_request(plan: Plan, item: Item, form: LaidOutItem, key: ModelKey, seed: int, date: str) -> Request:
     """Returns the Request of one laid-out item; ``date`` stands in it only where the model's template prints one."""
     return Request(

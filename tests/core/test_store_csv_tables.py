@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.records import Importance, Units
-from core.store import importance_to_csv
+from core.records import Importance, Probe, Units
+from core.store import effect_to_csv, importance_to_csv
+from core.text.units import units as units_of
+from tests.pages import made_up
 
 
 def units(labels, first=0, role="user"):
@@ -109,3 +111,17 @@ def test_a_unit_without_tokens_has_no_position():
         )
     )
     assert [row[4] for row in table[-2:]] == ["", "3"]
+
+
+def test_effects_of_a_knock_out_are_a_line_for_each_variant_and_token():
+    trace = made_up.run()
+    units_of_run = units_of(trace.tokens, "word", range(trace.prompt_length))
+    masks = np.eye(len(units_of_run), dtype=bool)[8:10]
+    base = np.full(trace.steps, -1, np.float32)
+    lost = base - np.arange(2, dtype=np.float32)[:, None]
+    probe = Probe(trace.id, units_of_run, masks, lost, base, "mask")
+    lines = [line for line in effect_to_csv(trace, probe).splitlines() if not line.startswith("#")]
+    rows = list(csv.DictReader(lines))
+    assert len(rows) == 2 * trace.steps and {float(row["effect"]) for row in rows} == {0.0, 1.0}
+    assert rows[0]["word"].strip() == units_of_run.labels[8].strip() and rows[1]["step"] == "2"
+    assert len(effect_to_csv(trace, probe, [1]).splitlines()) < len(effect_to_csv(trace, probe).splitlines())

@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import HeedError
-from core.records import Item, Segment
+from core.records import Segment
 from core.study.column_labels import structure_label, task_label
 from core.study.plan import Plan
-from core.study.plan_cells import lay_out_item
-from core.study.prompt_structures import OWN_PREFIX, LaidOutItem, why_not_possible
+from core.study.plan_cells import fitting_item, lay_out_item
+from core.study.prompt_structures import OWN_PREFIX, LaidOutItem
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.study.study_form import field_key, get_field, put_field
 
@@ -28,7 +28,7 @@ def prompt_preview(plan: Plan) -> None:
     if len(items) > 1:
         right.button("Other items", key=field_key("other"), on_click=_next, icon=":material/refresh:", type="tertiary")
     for number, (name, control) in enumerate(forms):
-        item = _fitting(plan, items, name, control, int(get_field("prompt")) + number)
+        item = fitting_item(plan, items, name, control, int(get_field("prompt")) + number)
         if item is None:
             st.caption(f"**{escape_markdown(structure_label(name))}**: no item fits this structure.")
             continue
@@ -53,23 +53,6 @@ def _forms(plan: Plan) -> list[tuple[str, bool]]:
     own = [name for name in plan.structures if name.startswith(OWN_PREFIX)]
     names = [*own, *[name for name in plan.structures if name not in own]]
     return ([(name, False) for name in names] + [(name, True) for name in plan.controls])[:SHOWN_PROMPTS]
-
-
-def _fitting(plan: Plan, items: tuple[Item, ...], name: str, control: bool, start: int) -> Item | None:
-    """The next item that fits the structure; of another task than its neighbours where there are several."""
-    tasks = list(dict.fromkeys(i.task for i in items))
-    turn = start % len(tasks)
-    ordered = [i for t in tasks[turn:] + tasks[:turn] for i in _turned([i for i in items if i.task == t], start)]
-    for item in ordered:
-        fits = not why_not_possible(item, name, plan.templates, plan.examples_of(item.task))
-        if fits and (not control or "instruction" in item.segments):
-            return item
-    return None
-
-
-def _turned(items: list[Item], start: int) -> list[Item]:
-    at = start % len(items) if items else 0
-    return items[at:] + items[:at]
 
 
 def _draw(form: LaidOutItem) -> None:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from core.errors import HeedError
 from core.jobs.run_jobs import run_work
 from core.probe.time_estimate import estimate_writing
 from core.records import Request, Trace
-from core.runs import Draft, draft_request
-from core.text import segment_marks
+from core.run_settings import draft_of
+from core.runs import draft_request
 from core.text.deletion import delete_spans, removable_spans
 from pages.parts.job_progress import Ask, job_slot
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.run_cache import open_trace
 from pages.parts.two_answers import two_answers
 from pages.parts.whatif.whatif_state import WhatIf
-
-WRITING = ("max_new_tokens", "temperature", "top_p", "seed", "stop")
 
 
 def answer_without(here: WhatIf) -> None:
@@ -51,22 +47,6 @@ def _left(here: WhatIf) -> Request:
     request, tokens = here.trace.request, here.trace.tokens
     spans = removable_spans(tokens, here.units, request.segments)
     return delete_spans(request, [span for c in here.picked for span in spans[c]])
-
-
-def draft_of(request: Request) -> Draft:
-    """A draft of the same prompt and settings for the installed libraries; the model writes a given answer itself."""
-    texts = [m.content for m in request.messages] or [request.text or ""]
-    marked = [
-        segment_marks.write_marks(t, [s for s in request.segments if s.message == i]) for i, t in enumerate(texts)
-    ]
-    settings: dict[str, Any] = {} if request.scored else {name: getattr(request, name) for name in WRITING}
-    if request.messages:
-        settings |= {"system": request.system, "thinking": request.thinking}
-        settings |= {"date": request.date} if request.date else {}
-    prompt: Any = marked[0]
-    if request.messages:
-        prompt = [{"role": m.role, "content": t} for m, t in zip(request.messages, marked, strict=True)]
-    return Draft(request.model.name, prompt, None, request.text is not None, settings)
 
 
 def _beside(old: Trace, new: Trace) -> None:

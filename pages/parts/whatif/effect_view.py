@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -16,7 +16,7 @@ from pages.parts.job_progress import job_waits
 from pages.parts.views.view_figure import draw_chart
 from pages.parts.whatif import whatif_jobs
 from pages.parts.whatif.whatif_files import whatif_files
-from pages.parts.whatif.whatif_state import MODE_NAMES, WhatIf
+from pages.parts.whatif.whatif_state import WhatIf
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,7 @@ def _chart(here: WhatIf, effect: np.ndarray, found: AnswerEffect) -> None:
     with st.expander("The same as a table", icon=":material/table:"):
         st.dataframe(table, hide_index=True, key=f"{here.key}_table")
     name = f"heed-{here.trace.id[:8]}-knock-out"
-    whatif_files(chart, lambda: effect_csv(here, probe, [variant]), name, f"{here.key}_lost")
+    whatif_files(chart, lambda: store.effect_to_csv(here.trace, probe, [variant]), name, f"{here.key}_lost")
 
 
 def picked_probe(here: WhatIf) -> tuple[Probe, int]:
@@ -95,29 +95,3 @@ def _table(here: WhatIf, effect: np.ndarray, found: AnswerEffect) -> pd.DataFram
             "Times less likely": [round(float(np.exp(min(found.by_row[i], 300))), 4) for i in mine],
         }
     )
-
-
-def effect_csv(here: WhatIf, probe: Probe, variants: list[int]) -> str:
-    """CSV with a row for each variant and output token: what was hidden, the token, the effect in nats."""
-    trace = here.trace
-    facts: dict[str, Any] = {
-        "view": "knock out",
-        "model": trace.model.caption,
-        "run": trace.id,
-        "mode": MODE_NAMES[probe.mode],
-        "granularity": here.level,
-        "unit": "nats lost: log-probability with everything minus without",
-    }
-    effect = probe.effect
-
-    def rows() -> Any:
-        for v in variants:
-            hidden = np.flatnonzero(probe.masks[v])
-            name = " ".join(here.units.labels[c] for c in hidden)
-            at = " ".join(str(int(c) + 1) for c in hidden)
-            for step, token in enumerate(trace.output_tokens):
-                part = trace.tokens.parts[trace.prompt_length + step]
-                yield at, name, step + 1, token, part, probe.base[step], probe.logprobs[v, step], effect[v, step]
-
-    names = ("unit", "word", "step", "token", "part", "with", "without", "effect")
-    return store.tidy_csv(facts, names, rows())

@@ -15,14 +15,14 @@ from core.charts.text_labels import SINK_TEXTS, significant_digits, visible_labe
 from core.comparing.attention_vs_effect import CORNERS, AttentionVsEffect, agreement_sentence, compare_with_effect
 from core.importance import METHODS
 from core.records import Probe
+from core.records.probe import MODE_NAMES
 from pages.parts.job_progress import Ask, job_slot
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.run_cache import importance
 from pages.parts.views.view_figure import csv_head, draw_chart
 from pages.parts.whatif import whatif_jobs
-from pages.parts.whatif.effect_view import effect_csv
 from pages.parts.whatif.whatif_files import whatif_files
-from pages.parts.whatif.whatif_state import MODE_NAMES, NOUNS, WhatIf
+from pages.parts.whatif.whatif_state import NOUNS, WhatIf
 
 ABOUT_WAYS = (
     "The answer was less likely without it.",
@@ -152,7 +152,7 @@ def _numbers(here: WhatIf, probe: Probe) -> None:
     shown = frame.rename(columns={"nats": "Lost over the answer (nats)"})
     st.dataframe(shown, hide_index=True, key=f"{here.key}_numbers")
     name = f"heed-{here.trace.id[:8]}-knock-out-each"
-    whatif_files(None, lambda: effect_csv(here, probe, list(range(len(probe.masks)))), name, f"{here.key}_each")
+    whatif_files(None, lambda: store.effect_to_csv(here.trace, probe), name, f"{here.key}_each")
 
 
 def _csv(here: WhatIf, found: AttentionVsEffect, per_token: bool) -> str:

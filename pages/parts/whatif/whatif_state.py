@@ -20,7 +20,6 @@ from core.text.units import units
 from pages.parts.reading_controls import Choices
 from pages.parts.run_cache import importance
 
-MODE_NAMES = {"mask": "Hidden", "remove": "Removed"}
 UNREAD = {"unit": "none"}
 """Overrides the data of the texts, so that they show no numbers."""
 NOUNS = {"token": "tokens", "word": "words", "sentence": "sentences", "segment": "segments"}
