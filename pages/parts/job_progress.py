@@ -79,8 +79,8 @@ def job_waits(slot: str, name: str = "") -> bool:
 def job_button(slot: str, ask: Ask, work: Work) -> None:
     """Draws the button that queues the job."""
     about = f"{ask.about} Takes {ask.time.text}.".strip() if ask.time else ask.about
-    looks = {"icon": ":material/play_arrow:", "key": f"{slot}:start"} | ask.looks
-    st.button(ask.label, help=about or None, on_click=_start, args=(slot, ask, work), **looks)
+    looks = {"icon": ":material/play_arrow:", "key": f"{slot}:start", "help": about or None} | ask.looks
+    st.button(ask.label, on_click=_start, args=(slot, ask, work), **looks)
 
 
 def _start(slot: str, ask: Ask, work: Work) -> None:

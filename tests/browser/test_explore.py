@@ -260,3 +260,34 @@ def test_present_fills_a_projector(server, page, settled):
     expect(chart(page)).to_be_visible()
     page.keyboard.press("h")
     expect(answer(page).first).to_be_visible()
+
+
+def test_the_first_screen_and_what_a_stranger_tries(server, page, settled):
+    """Answer, picture and sentence are seen at 1280 x 800; a token says its alternatives; a head is read by a click."""
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened(page, server.url, settled)
+    expect(page).to_have_url(re.compile("run=b4cc1cc5"))
+    for seen in (answer(page).first, given(page).first, sentence(page), page.get_by_role("radio", name="Heatmap")):
+        box = seen.bounding_box()
+        assert box["y"] >= 60 and box["y"] + box["height"] <= 800
+    assert chart(page).bounding_box()["y"] < 800, "the heatmap begins on the first screen"
+    view(page, "How likely", settled)
+    page.locator(".heed-likelihood .token").nth(3).hover()
+    expect(page.locator(".heed-likelihood .tip .other")).to_have_count(5)
+    expect(page.locator(".heed-likelihood .tip")).to_contain_text("rank 1")
+    view(page, "Layers and heads", settled)
+    chart(page).scroll_into_view_if_needed()
+    box = chart(page).bounding_box()
+    page.mouse.click(box["x"] + 0.41 * box["width"], box["y"] + 0.37 * box["height"])
+    expect(page.get_by_role("button", name=re.compile("^Back to"))).to_be_visible(timeout=10_000)
+    expect(sentence(page)).to_contain_text(re.compile(r"in layer \d+, head \d+"))
+    expect(page).to_have_url(re.compile("method=picked-heads"))
+    settled(page)
+    page.get_by_role("button", name="Copy link").click()
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+    said = sentence(page).inner_text()
+    opened(page, page.url, settled)
+    expect(sentence(page)).to_have_text(said)
+    page.get_by_role("button", name=re.compile("^Back to")).click()
+    expect(sentence(page)).not_to_contain_text("in layer")

@@ -135,7 +135,7 @@ def _estimate(plan: Plan, done: int) -> int:
         st.metric("Runs", f"{found.runs:,}", width=130)
         st.metric("Time, about", "unknown" if seconds is None else duration_words(seconds), help=about, width=130)
         st.metric("Disk, about", size_text(found.disk) if found.disk > 1e6 else "1 MB", width=130)
-        st.metric("Correlation, from |ρ|", rho, help=ABOUT_RHO, width=130)
+        st.metric("Smallest |ρ|", rho, help=ABOUT_RHO, width=130)
     controls = f", {found.controls:,} of the runs are position controls" if found.controls else ""
     few = "" if found.smallest_rho < 1 else " So few items cannot detect any correlation, however strong."
     st.caption(f"{found.items:,} items{controls}.{few}")

@@ -65,7 +65,12 @@ def _draw(spot: WhatIf) -> None:
         st.caption(f":material/download: {escape_markdown(first)}")
     with st.container(horizontal=True, vertical_alignment="center"):
         known = whatif_jobs.picked_effect(spot, spot.picked) is not None
-        looks = {"type": "primary", "icon": ":material/content_cut:", "disabled": not spot.picked or known}
+        looks = {
+            "type": "primary",
+            "icon": ":material/content_cut:",
+            "disabled": not spot.picked or known,
+            "help": None,
+        }
         job_button(
             spot.slot("one"), *whatif_jobs.probe_ask(spot, spot.picked, "Knock out", key=f"{spot.key}:go", **looks)
         )
