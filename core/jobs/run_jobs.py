@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import Cancelled
+from ..errors import Cancelled, HeedError
 from ..models.model_key import known_ref
 from ..probe.time_estimate import estimate_request
 from ..progress import IsCancelled, Progress
 from ..records import Request
-from ..runs import Draft, make_run
+from ..runs import Draft, draft_request, make_run
 from .error_text import error_sentence
 from .job import Work
 
@@ -29,12 +29,23 @@ def run_seconds(request: Request | None) -> float | None:
     return None if request is None or ref is None else estimate_request(request, ref.parameters).seconds
 
 
+def drafts_seconds(drafts: Sequence[Draft]) -> float | None:
+    """Estimates the seconds of the job of ``run_all_work``; None where a model is new or a draft cannot be run."""
+    try:
+        each = [run_seconds(draft_request(draft)) for draft in drafts]
+    except HeedError:
+        return None
+    return None if None in each else sum(filter(None, each))
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of one draft: the id of its stored run, or an error."""
 
     run: str = ""
     error: str = ""
+    draft: str = ""
+    """The draft's name."""
 
 
 def run_all_work(drafts: Sequence[Draft], names: Sequence[str] = ()) -> Work:
@@ -50,11 +61,12 @@ def run_all_work(drafts: Sequence[Draft], names: Sequence[str] = ()) -> Work:
         for done, i in enumerate(order):
             name = names[i] if names else drafts[i].model
             try:
-                found[i] = Outcome(run=make_run(drafts[i], _part(progress, done, len(order), name), cancelled))
+                run = make_run(drafts[i], _part(progress, done, len(order), name), cancelled)
+                found[i] = Outcome(run=run, draft=drafts[i].name)
             except Cancelled:
                 raise
             except Exception as error:
-                found[i] = Outcome(error=error_sentence(error))
+                found[i] = Outcome(error=error_sentence(error), draft=drafts[i].name)
         return tuple(found)
 
     return do

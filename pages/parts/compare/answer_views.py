@@ -106,7 +106,8 @@ def cross_view(
         [labels[n] for n in unique],
         key=f"{key}_batch",
         label="Score each answer under each prompt",
-        about=f"{{missing}} of {len(unique)} scores are missing; all in {took.text}.",
+        time=took,
+        about=f"{{missing}} of {len(unique)} scores are missing; all in {{time}}.",
         rows=False,
     )
     there = {name: request for name, request in zip(unique, found, strict=True) if request is not None}

@@ -7,7 +7,6 @@ mean over each whole answer can be. Guarded by tests/pages/test_compare_stabilit
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -22,7 +21,7 @@ from core.comparing.perturbations import EDIT_KINDS, describe_edit, missing_edit
 from core.comparing.run_stability import Stability, measure_stability, stability_sentence
 from core.comparing.stability_tables import PERCENTS, stable_cells, stable_words, titled_words
 from core.importance import DEFAULT_METHOD, METHODS, explain
-from core.probe.time_estimate import duration_text, estimate_time
+from core.probe.time_estimate import TimeEstimate, estimate_time, estimate_writing
 from core.records import Request, Trace
 from core.runs import Draft, draft_prompt, draft_with_prompt, reading_draft, sampling_draft
 from pages.parts.compare.matched_columns import MatchedColumns, pick_column
@@ -37,8 +36,6 @@ EDITS, SEEDS = "Edits of the prompt, same answer", "Sampling seeds, answers diff
 CELLS_VIEW, WORDS_VIEW = "Every cell", "Each word"
 FEWEST_EDITS, MOST_EDITS, USUAL = 3, 30, 12
 OWN_EDIT = "own"
-KEEPING = 0.4
-"""Seconds that a run takes beyond its forward pass: splitting rows, hashing, writing."""
 ABOUT_COUNT = f"Number of edits or seeds. From {ENOUGH} runs on, each word's mean gets a 95 % bootstrap interval."
 STABILITY_SENTENCES = (
     "Shares are means over an answer's steps. Stability shows how far direct reading depends on the wording; a stable "
@@ -90,8 +87,8 @@ def stability_view(
     if len(drafts) < 2:
         st.info("Write at least one edit into the table.")
         return NO_FIGURE
-    label, about_time = f"Run the {'edits' if edits else 'seeds'}", _time(trace, len(drafts), edits)
-    found = missing_runs(drafts, names, key=f"{key}_batch", label=label, about=about_time)
+    label, (time, told) = f"Run the {'edits' if edits else 'seeds'}", _time(trace, len(drafts), edits)
+    found = missing_runs(drafts, names, key=f"{key}_batch", label=label, time=time, about=told)
     there = {n: r for n, r in zip(names, found, strict=True) if r is not None}
     if is_busy(f"{key}_batch") or found[0] is None or len(there) < 2:
         return NO_FIGURE
@@ -110,15 +107,11 @@ def _temperature(draft: Draft, key: str) -> float:
     return float(st.number_input("Temperature", 0.05, 10.0, usual, 0.1, key=f"{key}_warm", width=120, help=about))
 
 
-def _time(trace: Trace, runs: int, edits: bool) -> str:
-    """A sentence on how long it will take; the caller fills in ``{missing}``."""
-    if edits:
-        took = estimate_time(trace, runs)
-        took = replace(took, seconds=took.seconds + KEEPING * runs)
-        return f"{{missing}} of {runs} runs are missing; each reads the answer once, all in {took.text}."
-    took_each = duration_text(trace.seconds * runs) if trace.seconds > 0 and trace.finish != "given" else ""
-    end = f", all in about {took_each}" if took_each else ""
-    return f"{{missing}} of {runs} runs are missing; each writes an answer{end}."
+def _time(trace: Trace, runs: int, edits: bool) -> tuple[TimeEstimate, str]:
+    """How long all runs take, and the caption, in which the missing ones are filled in."""
+    each = "reads the answer once" if edits else "writes an answer"
+    time = estimate_time(trace, runs) if edits else estimate_writing(trace, runs)
+    return time, f"{{missing}} of {runs} runs are missing; each {each}, all in {{time}}."
 
 
 def _edited(draft: Draft, trace: Trace, count: int, key: str) -> tuple[list[Draft], list[str]]:

@@ -17,8 +17,9 @@ import streamlit as st
 from core import store
 from core.errors import HeedError
 from core.importance import keeps_heads
-from core.jobs.run_jobs import Outcome, run_all_work
+from core.jobs.run_jobs import Outcome, drafts_seconds, run_all_work
 from core.models.model_key import known_ref, resolve
+from core.probe.time_estimate import TimeEstimate
 from core.records import Request, Trace
 from core.run_settings import RunSettings
 from core.runs import Draft, draft_request, is_stored
@@ -157,7 +158,8 @@ def start_missing(missing: Sequence[ColumnRun]) -> None:
     try:
         device = next((_device(d.model) for d in drafts), "cpu")
         name = "compare " + " ".join(d.name for d in drafts)
-        job_progress.begin_job(name, run_all_work(drafts, [f"Column {s.letter}" for s in names]), device, COLUMNS_SLOT)
+        work = run_all_work(drafts, [f"Column {s.letter}" for s in names])
+        job_progress.begin_job(name, work, device, COLUMNS_SLOT, drafts_seconds(drafts))
         state.compare_wanted = wanted
     except HeedError as error:
         state.compare_told = str(error)
@@ -199,30 +201,39 @@ def collect_columns() -> None:
 
 
 def missing_runs(
-    drafts: Sequence[Draft], names: Sequence[str], *, key: str, label: str, about: str = "", rows: bool = True
+    drafts: Sequence[Draft],
+    names: Sequence[str],
+    *,
+    key: str,
+    label: str,
+    time: TimeEstimate,
+    about: str,
+    rows: bool = True,
 ) -> tuple[Request | None, ...]:
     """Returns each draft's request where its run is stored, else None; draws a button that runs those missing.
 
-    ``label`` is the button's, ``about`` the caption beside it (how long it will take; ``{missing}`` is their number).
-    ``rows``: a run without its attention rows counts as missing.
+    ``label`` is the button's, ``about`` the caption beside it, with ``{missing}`` and the ``{time}`` that they take;
+    ``time`` is that of all. ``rows``: a run without its attention rows counts as missing.
     """
     slot, state = f"{key}_job", st.session_state
-    _collect(key, slot)
+    job = job_progress.current_job(slot)
+    if job is not None and job.state == "done":
+        state[f"{key}_failed"] = {outcome.draft: outcome.error for outcome in job.result if outcome.error}
     found, problems = zip(*[_look_up(d, rows) for d in drafts], strict=True) if drafts else ((), ())
     failed: dict[str, str] = state.get(f"{key}_failed") or {}
     missing = [i for i, request in enumerate(found) if request is None and not problems[i]]
     for name, told in _told(names, problems, [failed.get(d.name, "") for d in drafts], found):
         st.warning(f"{escape_markdown(name)}: {escape_markdown(told)}", icon=":material/info:")
-    if job_progress.current_job(slot) is not None:
-        job_progress.watch_job(slot)
-    elif missing:
+    if not job_progress.job_waits(slot) and missing:
+        wanted = [drafts[i] for i in missing]
+        first = draft_request(wanted[0])
+        left = replace(time, seconds=time.seconds * len(missing) / len(drafts))
+        device = "cpu" if first is None else first.model.device
+        looks = {"key": f"{key}_start", "type": "primary"}
+        ask = job_progress.Ask("batch " + " ".join(d.name for d in wanted), label, "", left, device, looks)
         with st.container(horizontal=True, vertical_alignment="center"):
-            if st.button(label, key=f"{key}_start", icon=":material/play_arrow:", type="primary"):
-                _start([drafts[i] for i in missing], [names[i] for i in missing], key, slot)
-                st.rerun()
-            st.caption(about.format(missing=len(missing)), width="content")
-    if state.get(f"{key}_error"):
-        st.error(escape_markdown(state[f"{key}_error"]), icon=":material/error:")
+            job_progress.job_button(slot, ask, run_all_work(wanted, [names[i] for i in missing]))
+            st.caption(about.format(missing=len(missing), time=left.text), width="content")
     return found
 
 
@@ -262,28 +273,3 @@ def _told(
         if request is None and (problem or error):
             said.setdefault(problem or error, []).append(name)
     return [(n[0] if len(n) == 1 else f"{n[0]} and {len(n) - 1} more", why) for why, n in said.items()]
-
-
-def _start(drafts: Sequence[Draft], names: Sequence[str], key: str, slot: str) -> None:
-    state: Any = st.session_state
-    state[f"{key}_error"], state[f"{key}_failed"] = "", {}
-    state[f"{key}_wanted"] = [d.name for d in drafts]
-    try:
-        first = draft_request(drafts[0])
-        device = first.model.device if first is not None else "cpu"
-        job_progress.begin_job("batch " + " ".join(d.name for d in drafts), run_all_work(drafts, names), device, slot)
-    except HeedError as error:
-        state[f"{key}_error"] = str(error)
-
-
-def _collect(key: str, slot: str) -> None:
-    """Moves the errors of a finished job into the session."""
-    state: Any = st.session_state
-    ended, result, error = job_progress.take_result(slot)
-    if not ended:
-        return
-    state[f"{key}_error"] = error
-    outcomes = [o for o in result or () if isinstance(o, Outcome)]
-    state[f"{key}_failed"] = {
-        name: o.error for name, o in zip(state.get(f"{key}_wanted") or (), outcomes, strict=False) if o.error
-    }
