@@ -89,9 +89,11 @@ def test_minimal_pairs_ask_above(visit):
 
 def test_one_prompt_on_several_models_asks_above(visit, keep):
     app = opened(visit, keep)
+    app = fine(app.text_area(key="c0_prompt").set_value("What color is snow?").run())
     app = fine(button(app, "Same prompt, two models").click().run())
     first = columns(app)[0]
-    assert app.text_area(key="c0_prompt").value == first.filled.prompt
+    assert app.text_area(key="c0_prompt").value == "What color is snow?"
+    assert [c.filled.prompt for c in columns(app)] == ["What color is snow?"] * 2, "what stands above is asked"
     models = app.multiselect(key="compare_models")
     assert models.value == [c.filled.model for c in columns(app)] and len(models.value) == 2
     assert [e.label for e in app.expander[:2]] == ["Edit · as above"] * 2
