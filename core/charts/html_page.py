@@ -29,7 +29,7 @@ from .text_labels import (
 
 CHARTS_FOLDER = Path(__file__).parent
 NOT_SAID = (
-    "This is direct reading by the answer's tokens: how attention was spread when each of them was written. "
+    "This is direct reading by the answer's tokens: how attention was spread at the step of each. "
     "It does not show what passed through other tokens on the way, and it is not a cause."
 )
 NATS_NOT_SAID = (
@@ -52,7 +52,7 @@ def to_html(
     words: Importance | None = None,
     sentence: str = "",
     not_said: str | None = None,
-    title: str = "What the model read while it answered",
+    title: str = "What the model read",
     inputs: str = "own",
     over: Mapping[str, Any] | None = None,
 ) -> str:
@@ -147,7 +147,7 @@ def run_facts(trace: Trace, importance: Importance) -> dict[str, str]:
         "Answer": answer,
         "Finished": trace.finish,
         "Attention": settings_line(importance),
-        "Tokens": f"{trace.prompt_length} read before the answer, {trace.steps} written",
+        "Tokens": f"{trace.prompt_length} before the answer, {trace.steps} in it",
         "Versions": ", ".join(f"{name} {version}" for name, version in request.versions),
         "Made": trace.created,
         "Run": trace.id,

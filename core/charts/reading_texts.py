@@ -22,7 +22,7 @@ BESIDE_GROUPS = {
     "sink": ("Sink", "The first token and others that soak up attention whatever the text says (dotted underline)."),
     "template": ("Markup", "The chat template's own tokens."),
     "system": ("System message", "Your system message, or the one that the template added."),
-    "output": ("Earlier output", "What the model itself wrote before."),
+    "output": ("Earlier output", "What stands before in the answer itself."),
 }
 ABOUT_SHARES = "\n\n".join(
     [f"**{label}**: {about}" for label, about in BESIDE_GROUPS.values()]

@@ -26,7 +26,7 @@ from .shaded_sheet import (
 from .text_labels import plain_text
 from .typst_files import typeset
 
-TEXTS_TITLE = "What the model read while it answered"
+TEXTS_TITLE = "What the model read"
 
 
 def shaded_texts_svg(

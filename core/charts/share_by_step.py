@@ -89,9 +89,7 @@ def step_bars_chart(
 ) -> alt.LayerChart:
     """Draws the shares of one step (or one span, as means): a bar per group, and a tick at its uniform share."""
     read = legend_title(unit)
-    title = (
-        title or f"{'Shares of attention' if unit == 'share' else 'Scores'} when “{visible_label(label)}” was written"
-    )
+    title = title or f"{'Shares of attention' if unit == 'share' else 'Scores'} at the step of “{visible_label(label)}”"
     one = {g: np.array([v], float) for g, v in shares.items()}
     even = {g: np.array([v], float) for g, v in uniform.items()}
     records = _records([label], [0], one, even, unit)
@@ -169,7 +167,7 @@ def _dash(read: str, both: bool) -> alt.StrokeDash:
 
 def _word_axis(words: AxisLabels, count: int, width: int) -> alt.Axis:
     return alt.Axis(
-        title="output, in the order it was written",
+        title="output, token by token",
         values=list(range(count)),
         labelExpr=words.fitting(14, width),
         ticks=False,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from core import store
+from core.charts.html_page import to_html
 from core.charts.reading_texts import PickedWords, summary_sentence
 from core.importance import METHODS, explain_by, offered_methods, own_units
 from core.models.catalogue import CATALOGUE
@@ -298,3 +299,23 @@ def test_every_run_says_how_likely_its_tokens_were(visit, keep):
     assert "perplexity" in texts(app) and "before temperature" in texts(app)
     app = fine(visit(run=keep(made_up.given())))
     assert "How likely this answer is to" in texts(app)
+
+
+def test_no_view_says_that_a_given_answer_was_written_by_the_model_that_read_it(visit, keep):
+    trace = made_up.given()
+    app = fine(visit(run=keep(trace)))
+    for view, selection in product((*VIEWS, "likelihood"), (None, ("answer", 0, 1), ("input", 0, 1))):
+        app = fine(app.segmented_control(key="chart").set_value(view).run())
+        side = selection and dict(zip(("side", "start", "end"), selection, strict=True))
+        app.session_state["reader:selection"] = side
+        app = fine(app.run())
+        specs = [chart.proto.spec + chart.proto.data.data.decode("latin1") for chart in app.get("vega_lite_chart")]
+        own = trace.request.author.replace("*", r"\*")
+        said = re.sub(rf"written by {re.escape(own)}|What (did|a language) [a-z ]+ while it wrote", "", texts(app))
+        assert not re.findall(r"(?i)[^.]*\b(?:writing|written|wrote)\b[^.]*", "\n".join([said, *specs])), (view, side)
+    words = explain_by(trace, sink="drop", columns="word", rows="word")
+    page = to_html(trace, words, sentence=summary_sentence(trace, words, PickedWords(np.arange(2), None, "“Black”")))
+    assert "While reading “Black”" in page and f"written by {trace.request.author}" in page
+    assert not re.search(
+        r"(?i)while (it|they) (was|were|wrote)|\bwriting\b|was written|were written", page.split("<script")[0]
+    )
