@@ -75,7 +75,7 @@ def _page(model: str, shown: Trace | None, shipped: list[str], problem: str) -> 
         st.error(escape_markdown(told), icon=":material/error:")
     if busy:
         job_progress.watch_job()
-    else:
+    elif not told:
         earlier_run(model, shown.request if shown else None, job_progress.has_note())
     if shown is not None and not busy:
         back_link(shown.id)

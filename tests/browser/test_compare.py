@@ -224,3 +224,15 @@ def test_two_cached_runs_of_500_words_are_drawn_soon(server, page, settled, monk
     report("Compare, 500 words, click to the difference", f"{time.perf_counter() - began:.2f} s")
     settled(page)
     expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def test_ctrl_enter_runs_what_was_just_typed(page, server, settled):
+    """One press commits the text and runs it, also where nothing was to be run before."""
+    page.goto(f"{server.url}/compare?runs=b4cc1cc5")
+    settled(page)
+    expect(page.get_by_role("button", name="Compare", exact=True).last).to_be_disabled()
+    box = page.get_by_role("textbox", name="The prompt of every column")
+    box.fill("Answer in one word: What color is snow, if any?")
+    box.press("Control+Enter")
+    expect(side(page, 0).get_by_text("snow", exact=True)).to_be_visible(timeout=90_000)
+    expect(page.get_by_text("Changed since this run")).to_have_count(0)

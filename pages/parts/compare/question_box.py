@@ -158,8 +158,7 @@ def run_button(seen: Sequence[ColumnRun]) -> None:
         return
     icon, about = ":material/play_arrow:", _state(missing, all(s.able for s in seen)) + " Ctrl+Enter does the same."
     go |= st.button("Compare", type="primary", icon=icon, key="compare_run", disabled=not missing, help=about)
-    go |= shortcut_button("compare_shortcut", not missing)
-    if go:
+    if (go | shortcut_button("compare_shortcut", False)) and missing:  # the key commits the text that it runs
         start_missing(missing)
         st.rerun()
 

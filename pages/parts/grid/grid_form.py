@@ -44,8 +44,9 @@ def grid_form() -> str:
         one, two = st.columns(2)
         samples = one.number_input("Samples", 1, MOST_SAMPLES, key="grid_samples", help=ABOUT_SAMPLES, **KEPT)
         tokens = two.number_input("New tokens", 1, MOST_NEW_TOKENS, key="grid_tokens", **KEPT)
+    pressed = shortcut_button("grid_shortcut", False)  # also before there is a prompt: the key commits the text
     try:
-        return _run(items, models, int(samples), int(tokens))
+        return _run(items, models, int(samples), int(tokens), pressed)
     except HeedError as error:
         st.button("Run", key="grid_not", type="primary", icon=":material/play_arrow:", disabled=True, width=160)
         st.caption(escape_markdown(str(error)))
@@ -74,7 +75,7 @@ def _prompts() -> tuple[Item, ...]:
     return read.items
 
 
-def _run(items: tuple[Item, ...], models: tuple[str, ...], samples: int, tokens: int) -> str:
+def _run(items: tuple[Item, ...], models: tuple[str, ...], samples: int, tokens: int, pressed: bool) -> str:
     """Draws Run and what it will take. Raises HeedError for what cannot be run."""
     plan = grid_plan(items, models, samples, tokens)
     count, seconds = grid_estimate(plan)
@@ -82,7 +83,7 @@ def _run(items: tuple[Item, ...], models: tuple[str, ...], samples: int, tokens:
         look: dict[str, Any] = {"type": "primary", "icon": ":material/play_arrow:", "width": 160}
         go = st.button("Run", key="grid_run", help="Ctrl+Enter does the same.", **look)
         st.caption(f"{count:,} answers" + (f" · about {duration_words(seconds)}" if seconds else ""))
-    if not (shortcut_button("grid_shortcut", False) or go):
+    if not (pressed or go):
         return ""
     made = open_grid(plan)
     start_study(made)
