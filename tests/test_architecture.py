@@ -33,6 +33,7 @@ BELOW = {
         *("capture", "checks", "errors", "importance", "probe", "progress", "records", "settings", "speeds", "text"),
     },
     "comparing": {"checks", "errors", "importance", "records", "text"},
+    "maps": {"records"},
     "charts": {"comparing", "importance", "records", "text", "version"},
     "store": {"errors", "records", "settings", "text"},
     "runs": {"capture", "checks", "errors", "models", "progress", "records", "speeds", "store"},
@@ -61,6 +62,7 @@ BELOW = {
 
 NUMPY_ONLY = (
     "core/importance",
+    "core/maps",
     "core/charts",
     "core/store",
     "core/jobs",

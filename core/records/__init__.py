@@ -10,6 +10,7 @@ numpy only, frozen, checked when made. To add a field: say its shape in the docs
 tests/core/test_store_serialise.py (every record) and by the tests of what makes each.
 """
 
+from .attention_maps import AttentionMap, AttentionMaps, MapKind, MapSeries, MapTokens, map_tokens
 from .attribution import ATTRIBUTIONS, Attribution
 from .comparison import STATUS, Agreement, Aligned, Comparison
 from .grid_records import AnswerGrid, AnswerVerdict, AnswerWord, CellState, GridAnswer
@@ -18,6 +19,7 @@ from .importance import Importance, Units
 from .probe import NextTokens, Probe
 from .request import SCHEMA, Message, MessageSpan, ModelKey, ModelRef, Request, Segment, Span
 from .study_records import SLICES, Answered, Digest, Instruction, Item
+from .text_request import TextRequest
 from .trace import FINISH, MAX, MEAN, PARTS, ROLES, SCALE, SEGMENTS, TOP, Rows, Source, Tokens, Trace
 
 __all__ = [
@@ -39,6 +41,8 @@ __all__ = [
     "AnswerVerdict",
     "AnswerWord",
     "Answered",
+    "AttentionMap",
+    "AttentionMaps",
     "Attribution",
     "CellState",
     "Comparison",
@@ -48,6 +52,9 @@ __all__ = [
     "Importance",
     "Instruction",
     "Item",
+    "MapKind",
+    "MapSeries",
+    "MapTokens",
     "Message",
     "MessageSpan",
     "ModelKey",
@@ -59,7 +66,9 @@ __all__ = [
     "Segment",
     "Source",
     "Span",
+    "TextRequest",
     "Tokens",
     "Trace",
     "Units",
+    "map_tokens",
 ]

@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from core.errors import StoreError
-from core.records import Importance, Message, ModelKey, Request, Rows, Segment, Units
+from core.records import (
+    AttentionMaps,
+    Importance,
+    MapSeries,
+    Message,
+    ModelKey,
+    Request,
+    Rows,
+    Segment,
+    TextRequest,
+    Units,
+    map_tokens,
+)
 from core.store.serialise import RECORDS, from_plain, to_plain
 from tests.core.store_made_up import model, same, trace
 
@@ -219,3 +231,15 @@ def test_what_is_no_record_is_not_written():
 
 def test_a_model_reference_comes_back():
     assert same(again(model()), model())
+
+
+def test_attention_maps_and_series_come_back_equal():
+    side = map_tokens(["a", "b", "[SEP]"], [False, False, True], ["question", "context", ""])
+    asked = TextRequest(ModelKey("m", "f" * 64), "a b", versions=(("torch", "1"),))
+    values = np.random.default_rng(0).random((2, 3, 3, 3), np.float32)
+    maps = AttentionMaps(values, side, side, layers=(0, 4), kind="encoder", source="m", request=asked, notes=("n",))
+    assert same(again(maps), maps) and again(maps).request.id == asked.id
+    one = maps.map([4], [2])
+    assert same(again(one), one) and np.array_equal(one.values, values[1, 2])
+    series = MapSeries(values[0], "layer", ("0", "1", "2"), side, side, what="w", source="s")
+    assert same(again(series), series)

@@ -1,0 +1,39 @@
+"""The attention maps of a run are its rows, with its tokens and segments beside them."""
+
+import numpy as np
+import pytest
+
+from core.errors import MethodError
+from core.maps.run_maps import maps_of_run
+from core.records import AttentionMap, Segment, map_tokens
+from tests.core.traces_made_up import reduced, trace
+
+
+def test_maps_of_a_run_are_its_rows():
+    run = trace("The sky is blue today.", segments=(Segment("context", 0, 4, 7),))
+    maps = maps_of_run(run)
+    p, n = run.prompt_length, len(run.tokens)
+    assert maps.values.shape == (2, 2, n - p, n - 1)
+    assert np.array_equal(maps.values, run.attention) and maps.causal and maps.offset == p - 1
+    assert maps.queries.texts == run.output_tokens and maps.keys.texts == run.tokens.texts[:-1]
+    assert {t.strip() for t, part in zip(maps.keys.texts, maps.keys.parts, strict=True) if part == "context"} == {"sky"}
+    assert set(maps.queries.parts) == {"answer"}
+    # what a query cannot read has no weight, and the map says which keys these are
+    one = maps.map([0], [1])
+    assert one.what == "layer 0, head 1" and not one.values[~one.readable].any()
+    assert np.allclose(maps.map().values, run.attention.mean((0, 1)), atol=1e-6)
+
+
+def test_a_run_without_heads_has_no_maps():
+    with pytest.raises(MethodError, match="keep='all'"):
+        maps_of_run(reduced(trace("The sky is blue.")))
+
+
+def test_a_map_of_one_array():
+    one = AttentionMap.of(np.eye(3), keys=["a", "b", "c"], causal=True)
+    assert one.keys.texts == ("a", "b", "c") and one.queries.texts == ("0", "1", "2")
+    assert one.readable.tolist() == np.tril(np.ones((3, 3), bool)).tolist()
+    with pytest.raises(ValueError, match=r"expected \(queries, keys\)"):
+        AttentionMap.of(np.zeros((2, 2, 2)))
+    with pytest.raises(ValueError, match="values has shape"):
+        AttentionMap.of(np.zeros((2, 2)), keys=map_tokens(3))
