@@ -13,6 +13,7 @@ tests/core/test_store_serialise.py (every record) and by the tests of what makes
 from .attention_maps import AttentionMap, AttentionMaps, MapKind, MapSeries, MapTokens, map_tokens
 from .attribution import ATTRIBUTIONS, Attribution
 from .comparison import STATUS, Agreement, Aligned, Comparison
+from .components import Components
 from .grid_records import AnswerGrid, AnswerVerdict, AnswerWord, CellState, GridAnswer
 from .head_weights import HeadWeights
 from .importance import Importance, Units
@@ -46,6 +47,7 @@ __all__ = [
     "Attribution",
     "CellState",
     "Comparison",
+    "Components",
     "Digest",
     "GridAnswer",
     "HeadWeights",

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import MethodError
 from .arrays import check_shape, frozen_array, set_fields
+from .components import Components
 from .request import ModelRef, Request
 
 MEAN, MAX = -1, -2
@@ -184,6 +185,8 @@ class Trace:
     ranks: np.ndarray | None = field(default=None, metadata={"added": "0.6.0"})
     """int32 [T] place of each output token among all by probability, 1 for the likeliest; None where the run was made
     before 0.6.0."""
+    components: Components | None = field(default=None, metadata={"added": "0.7.0"})
+    """The model's other parts in this run; None where they were not asked for (``keep="components"``)."""
     rendered: str = ""
     """The prompt as the model read it, markup included."""
     notes: tuple[str, ...] = ()

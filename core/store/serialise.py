@@ -31,7 +31,7 @@ RECORDS = {
     for name in (
         *("Importance", "Message", "ModelKey", "ModelRef", "Request", "Rows"),
         *("Segment", "Source", "Tokens", "Trace", "Units", "Probe", "Attribution"),
-        *("AttentionMap", "AttentionMaps", "MapSeries", "MapTokens", "TextRequest"),
+        *("Components", "AttentionMap", "AttentionMaps", "MapSeries", "MapTokens", "TextRequest"),
     )
 }
 """Every record that can be written, by name."""

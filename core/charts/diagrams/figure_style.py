@@ -1,0 +1,29 @@
+"""Widths, colours and caption lines that all static diagrams share.
+
+Guarded by tests/core/test_charts_diagrams_figure_style.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...records import AttentionMap
+
+ONE_COLUMN, TWO_COLUMNS = 330, 690
+"""Width of a figure in pixels, for one and two columns of a paper (3.4 and 7.2 inch at 96 pixels an inch)."""
+
+SEQUENTIAL = "blues"
+"""Vega scheme of shares: its lightness falls steadily, so that it can be read in greyscale."""
+
+SPECIAL_COLOUR = "#8a939e"
+"""Labels of markup and special tokens."""
+
+NOT_SAID = "Attention is what was read, not what it was used for"
+
+KIND_NAMES = {"self": "self-attention", "encoder": "encoder self-attention", "cross": "cross-attention"}
+
+
+def map_caption(one: AttentionMap, settings: Sequence[str] = ()) -> list[str]:
+    """Returns the caption lines of a figure of one map: source, which map, its settings, and what it does not say."""
+    which = " · ".join(filter(None, [one.source, KIND_NAMES[one.kind], one.what]))
+    return [which, *filter(None, [" · ".join(settings)]), NOT_SAID]

@@ -1,0 +1,16 @@
+"""Every diagram says where it comes from and what it does not say."""
+
+import numpy as np
+
+from core.charts.diagrams.figure_style import NOT_SAID, map_caption
+from core.records import AttentionMap
+
+
+def test_the_caption_names_source_map_settings_and_limits():
+    one = AttentionMap.of(np.eye(2), what="layer 1, head 2", source="MiniLM", kind="encoder")
+    assert map_caption(one, ["gamma 0.5", "lens on 10 cells"]) == [
+        "MiniLM · encoder self-attention · layer 1, head 2",
+        "gamma 0.5 · lens on 10 cells",
+        NOT_SAID,
+    ]
+    assert map_caption(AttentionMap.of(np.eye(2))) == ["self-attention", NOT_SAID]
