@@ -43,6 +43,13 @@ class MapTokens:
         return len(self.texts)
 
 
+def _picked(tokens: MapTokens, which: slice | np.ndarray) -> MapTokens:
+    """Returns the tokens of these places."""
+    places = np.arange(len(tokens))[which]
+    texts, parts = ([values[i] for i in places] for values in (tokens.texts, tokens.parts))
+    return MapTokens(tuple(texts), tokens.special[places], tuple(parts))
+
+
 def map_tokens(labels: Sequence[Any] | int, special: Any = None, parts: Sequence[str] = ()) -> MapTokens:
     """Returns MapTokens of labels, or of ``labels`` numbered tokens; ``special``: bool [N], none where not given."""
     texts = tuple(str(i) for i in range(labels)) if isinstance(labels, int) else tuple(map(str, labels))
@@ -78,6 +85,24 @@ class AttentionMap:
         if not self.causal:
             return np.ones((rows, columns), bool)
         return np.arange(columns)[None] <= np.arange(rows)[:, None] + self.offset
+
+    def part(self, queries: slice = slice(None), keys: slice = slice(None)) -> AttentionMap:
+        """Returns the map of these consecutive queries and keys alone; no weight is changed."""
+        first = [span.indices(n)[0] for span, n in zip((queries, keys), self.values.shape, strict=True)]
+        return replace(
+            self,
+            values=self.values[queries, keys],
+            queries=_picked(self.queries, queries),
+            keys=_picked(self.keys, keys),
+            offset=self.offset + first[0] - first[1],
+        )
+
+    def without_special(self) -> AttentionMap:
+        """Returns the map without the rows and columns of special tokens; cells that could not be read are NaN."""
+        rows, columns = np.flatnonzero(~self.queries.special), np.flatnonzero(~self.keys.special)
+        values = np.where(self.readable, self.values, np.nan)[np.ix_(rows, columns)]
+        sides = {"queries": _picked(self.queries, rows), "keys": _picked(self.keys, columns)}
+        return replace(self, values=values, causal=False, offset=0, **sides)  # type: ignore[arg-type]
 
     @classmethod
     def of(cls, values: Any, queries: Any = None, keys: Any = None, **about: Any) -> AttentionMap:

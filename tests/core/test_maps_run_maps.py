@@ -37,3 +37,21 @@ def test_a_map_of_one_array():
         AttentionMap.of(np.zeros((2, 2, 2)))
     with pytest.raises(ValueError, match="values has shape"):
         AttentionMap.of(np.zeros((2, 2)), keys=map_tokens(3))
+
+
+def test_part_of_a_map_keeps_what_can_be_read():
+    values = np.tril(np.random.default_rng(0).random((6, 6), np.float32))
+    whole = AttentionMap.of(values, causal=True)
+    part = whole.part(slice(2, 5), slice(1, 6))
+    assert np.array_equal(part.values, values[2:5, 1:6]) and part.keys.texts == ("1", "2", "3", "4", "5")
+    assert np.array_equal(part.readable, whole.readable[2:5, 1:6])
+
+
+def test_a_map_without_special_tokens():
+    side = map_tokens(["[CLS]", "a", "b", "[SEP]"], [True, False, False, True], ["", "question", "context", ""])
+    values = np.arange(16).reshape(4, 4)
+    bare = AttentionMap.of(values, side, side).without_special()
+    assert bare.values.tolist() == [[5, 6], [9, 10]]
+    assert bare.queries.texts == ("a", "b") and bare.keys.parts == ("question", "context")
+    causal = AttentionMap.of(values, side, side, causal=True).without_special()
+    assert np.isnan(causal.values[0, 1]) and causal.values[1, 0] == 9
