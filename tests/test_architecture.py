@@ -34,7 +34,7 @@ BELOW = {
     },
     "comparing": {"checks", "errors", "importance", "records", "text"},
     "maps": {"records"},
-    "charts": {"comparing", "importance", "records", "text", "version"},
+    "charts": {"comparing", "errors", "importance", "maps", "records", "text", "version"},
     "store": {"errors", "records", "settings", "text"},
     "runs": {"capture", "checks", "errors", "models", "progress", "records", "speeds", "store"},
     "run_settings": {"errors", "models", "records", "runs", "text"},

@@ -40,18 +40,18 @@ class PictureFile(NamedTuple):
 
 def png(chart: Any, scale: float = 2) -> PictureFile:
     """Returns an Altair chart (or its dict) as PNG, ``scale`` pixels per unit."""
-    spec = _spec(chart)
+    spec = printed(chart)
     return PictureFile(_converter().vegalite_to_png(spec, scale=scale), missing_note(spec))
 
 
 def svg(chart: Any) -> PictureFile:
     """Returns an Altair chart (or its dict) as SVG; its text stays text, drawn in the viewer's fonts."""
-    return PictureFile(_converter().vegalite_to_svg(_spec(chart)).encode())
+    return PictureFile(_converter().vegalite_to_svg(printed(chart)).encode())
 
 
 def pdf(chart: Any) -> PictureFile:
     """Returns an Altair chart (or its dict) as PDF: vectors with embedded fonts, or a picture where that fails."""
-    spec = _spec(chart)
+    spec = printed(chart)
     note = missing_note(spec)
     try:
         return PictureFile(_converter().vegalite_to_pdf(spec), note)
@@ -94,8 +94,8 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(part)
 
 
-def _spec(chart: Any) -> dict[str, Any]:
-    """Returns the chart as a dict in the light theme."""
+def printed(chart: Any) -> dict[str, Any]:
+    """Returns an Altair chart (or its dict) as a dict in the light theme of all files."""
     spec = dict(chart) if isinstance(chart, dict) else chart.to_dict()
     title = spec.get("title")
     if isinstance(title, dict):

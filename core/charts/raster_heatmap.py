@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -88,14 +89,18 @@ def _unit_interval(values: np.ndarray, scale: Scale, low: float, high: float) ->
         return (bend(clipped) - bend(low)) / (bend(high) - bend(low))
 
 
-def palette_png(shade: np.ndarray) -> str:
-    """Returns ``shade[row, column]`` in 0..1 (NaN: transparent) as a viridis palette PNG in a data URI."""
+def palette_png(shade: np.ndarray, colours: np.ndarray | None = None) -> str:
+    """Returns ``shade[row, column]`` in 0..1 (NaN: transparent) as a palette PNG in a data URI.
+
+    ``colours``: uint8 [255, 3] from lowest to highest; viridis where not given.
+    """
     from PIL import Image
 
     index = np.where(np.isnan(shade), 0, 1 + np.round(np.nan_to_num(shade) * 254)).astype(np.uint8)
     picture = Image.fromarray(index, mode=None).convert("L")
     picture = Image.frombytes("P", picture.size, picture.tobytes())
-    picture.putpalette([0, 0, 0, *viridis_colours(255).ravel().tolist()])
+    palette = viridis_colours(255) if colours is None else colours
+    picture.putpalette([0, 0, 0, *palette.ravel().tolist()])
     out = io.BytesIO()
     picture.save(out, "PNG", transparency=0, optimize=True)
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
@@ -103,6 +108,11 @@ def palette_png(shade: np.ndarray) -> str:
 
 def viridis_colours(n: int) -> np.ndarray:
     """Returns uint8 [n, 3]: viridis in ``n`` steps."""
-    anchors = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in VIRIDIS], float)
+    return blended_colours(VIRIDIS, n)
+
+
+def blended_colours(anchors_hex: Sequence[str], n: int) -> np.ndarray:
+    """Returns uint8 [n, 3]: ``n`` steps over these colours (``#rrggbb``), evenly spaced."""
+    anchors = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in anchors_hex], float)
     at = np.linspace(0, len(anchors) - 1, n)
     return np.stack([np.interp(at, np.arange(len(anchors)), a) for a in anchors.T], axis=1).round().astype(np.uint8)

@@ -40,13 +40,17 @@ def run_downloads(trace: Trace, words: Importance, chosen: Choices, figure: View
 
 
 def picture_files_of(chart: Any) -> list[File]:
-    """Entries for ``file_buttons``: ``chart`` as PNG, SVG and PDF; empty where there is no chart."""
+    """Entries for ``file_buttons``: ``chart`` as PNG, SVG and PDF; empty where there is no chart.
+
+    ``chart`` may be a function that makes it, called when a button is pressed.
+    """
     if chart is None:
         return []
+    make = chart if callable(chart) else lambda: chart
     return [
-        ("PNG", lambda: picture_files.png(chart).data, "image/png", "The chart above as a picture"),
-        ("SVG", lambda: picture_files.svg(chart).data, "image/svg+xml", "The chart above as vectors"),
-        ("PDF", lambda: picture_files.pdf(chart).data, "application/pdf", "The chart above for a paper"),
+        ("PNG", lambda: picture_files.png(make()).data, "image/png", "The chart above as a picture"),
+        ("SVG", lambda: picture_files.svg(make()).data, "image/svg+xml", "The chart above as vectors"),
+        ("PDF", lambda: picture_files.pdf(make()).data, "application/pdf", "The chart above for a paper"),
     ]
 
 

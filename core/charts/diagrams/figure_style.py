@@ -5,6 +5,7 @@ Guarded by tests/core/test_charts_diagrams_figure_style.py.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from ...records import AttentionMap
@@ -18,6 +19,9 @@ SEQUENTIAL = "blues"
 SPECIAL_COLOUR = "#8a939e"
 """Labels of markup and special tokens."""
 
+CAPTION_LETTER = 5.6
+"""Pixels of a letter of a caption, on average."""
+
 NOT_SAID = "Attention is what was read, not what it was used for"
 
 KIND_NAMES = {"self": "self-attention", "encoder": "encoder self-attention", "cross": "cross-attention"}
@@ -27,3 +31,9 @@ def map_caption(one: AttentionMap, settings: Sequence[str] = ()) -> list[str]:
     """Returns the caption lines of a figure of one map: source, which map, its settings, and what it does not say."""
     which = " · ".join(filter(None, [one.source, KIND_NAMES[one.kind], one.what]))
     return [which, *filter(None, [" · ".join(settings)]), NOT_SAID]
+
+
+def wrapped_caption(lines: Sequence[str], width: float) -> list[str]:
+    """Returns caption lines broken so that each fits ``width`` pixels in the size of a subtitle."""
+    most = max(20, int(width / CAPTION_LETTER))
+    return [part for line in lines for part in textwrap.wrap(line, most) or [""]]

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 from altair.utils.schemapi import disable_debug_mode
 
+from core.charts.picture_files import printed
 from core.importance import METHODS
 from core.records import Trace
 from pages.parts.reading_controls import Choices
@@ -41,6 +42,12 @@ def draw_chart(chart: Any, key: str, **more: Any) -> None:
     config = chart.get("config") or {}
     spec = chart | {"config": config | {"legend": (config.get("legend") or {}) | LEGEND}}
     st.vega_lite_chart(spec=spec, width="stretch", theme="streamlit", key=key, **more)
+
+
+def draw_figure(chart: Any, key: str, **more: Any) -> None:
+    """Draws a static figure in its own size, on light ground whatever the theme is, as it will be printed."""
+    spec = chart if isinstance(chart, dict) else chart.to_dict(validate=False)
+    st.vega_lite_chart(spec=printed(spec), width="content", theme=None, key=key, **more)
 
 
 def csv_head(trace: Trace, chosen: Choices, view: str, **more: Any) -> Mapping[str, Any]:
