@@ -28,7 +28,7 @@ from .text_labels import (
 )
 
 CHARTS_FOLDER = Path(__file__).parent
-SHARE_NOT_SAID = (
+SHARES_NOT_SAID = (
     "This is direct reading by the answer's tokens: how attention was spread at the step of each. "
     "It does not show what passed through other tokens on the way, and it is not a cause."
 )
@@ -41,7 +41,7 @@ KEYS = "Arrow keys step through the answer, Escape shows the whole answer; in th
 
 def caveat(unit: str) -> str:
     """Returns what a picture of values in ``unit`` does not say."""
-    return NATS_NOT_SAID if unit == "nats" else SHARE_NOT_SAID
+    return NATS_NOT_SAID if unit == "nats" else SHARES_NOT_SAID
 
 
 def to_html(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core import store
-from core.charts.html_page import NATS_NOT_SAID, SHARE_NOT_SAID
+from core.charts.html_page import NATS_NOT_SAID, SHARES_NOT_SAID
 from core.importance import METHODS, explain
 from core.jobs import jobs
 from core.models.model_key import resolve
@@ -154,7 +154,7 @@ def test_methods_that_run_the_model_again_are_offered_with_their_time_and_join_t
     assert "more_input-x-gradient" not in {b.key for b in app.button}
     app = fine(app.selectbox(key="method").set_value("input-x-gradient").run())
     assert METHODS["input-x-gradient"].label in app.selectbox(key="method").options
-    assert NATS_NOT_SAID in texts(app) and SHARE_NOT_SAID not in texts(app)
+    assert NATS_NOT_SAID in texts(app) and SHARES_NOT_SAID not in texts(app)
     assert "no word stands out" in texts(app), "all words are put down the same"
     uneven = np.where(np.arange(keys) == trace.prompt_length - 4, 5.0, -1.0)[None]
     store.save_attribution(Attribution(trace.id, "input-x-gradient", [(0, trace.steps)], uneven))
