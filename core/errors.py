@@ -35,6 +35,10 @@ class StoreError(HeedError):
     """A stored run is damaged, missing, or cannot be written."""
 
 
+class MapFileError(HeedError):
+    """A file with attention from elsewhere cannot be read as it stands, or cannot be written."""
+
+
 class StudyError(HeedError):
     """A study's plan, an uploaded table or a query on one cannot be used as it stands."""
 
