@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import MapFileError
 
 MOST_CSV_BYTES = 16_000_000
-CORNERS = ("", "query", "queries", "token", "tokens", "query/key", "query\\key")
+CORNER_WORDS = ("", "query", "queries", "token", "tokens", "query/key", "query\\key")
 """What may stand in the first cell of a table whose query labels are numbers."""
 
 
@@ -44,7 +44,7 @@ def read_csv_map(data: bytes) -> CsvMap:
     head, body = rows[0], rows[1:]
     if not body:
         raise MapFileError("This csv file has labels and no values: a row for each query follows the first.")
-    named = head[0].strip().lower() in CORNERS or not all(_is_number(row[0], comma) for row in body)
+    named = head[0].strip().lower() in CORNER_WORDS or not all(_is_number(row[0], comma) for row in body)
     if named and len(head) == len(body[0]) - 1:  # the corner was left out, as R writes it
         head = ["", *head]
     values = _numbers([row[named:] for row in body], 1, comma)

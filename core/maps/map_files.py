@@ -21,8 +21,8 @@ from .csv_map import read_csv_map
 MOST_FILE_BYTES = 2**29
 """Bytes of a file that is read at all."""
 ATTENTION_NAMES = ("attention", "attentions", "values", "attn")
-SIDES = ("queries", "keys")
-ABOUT_NAMES = (*SIDES, "queries_special", "keys_special", "queries_parts", "keys_parts", "layers", "kind")
+LABEL_SIDES = ("queries", "keys")
+ABOUT_NAMES = (*LABEL_SIDES, "queries_special", "keys_special", "queries_parts", "keys_parts", "layers", "kind")
 ABOUT_MORE = ("causal", "offset", "source")
 PLAIN_TEXTS = ("kind", "source")
 SUM_SLACK = 0.02
@@ -68,7 +68,7 @@ def write_attention_file(maps: AttentionMaps, path: str | Path) -> Path:
     """
     target = Path(path)
     arrays: dict[str, Any] = {"attention": maps.values, "layers": np.array(maps.layers), "kind": np.array(maps.kind)}
-    for side, tokens in zip(SIDES, (maps.queries, maps.keys), strict=True):
+    for side, tokens in zip(LABEL_SIDES, (maps.queries, maps.keys), strict=True):
         arrays |= {side: _text_array(tokens.texts), f"{side}_parts": _text_array(tokens.parts)}
         arrays[f"{side}_special"] = tokens.special
     arrays |= {"causal": np.array(maps.causal), "offset": np.array(maps.offset), "source": _text_array(maps.source)}
@@ -150,7 +150,7 @@ def _maps(values: np.ndarray, about: Mapping[str, Any], name: str) -> AttentionM
     kind = about.get("kind", "self")
     if kind not in get_args(MapKind):
         raise MapFileError(f"The kind of attention is one of {', '.join(get_args(MapKind))}, not {str(kind)[:40]!r}.")
-    sides = [_side(about, side, n) for side, n in zip(SIDES, held.shape[2:], strict=True)]
+    sides = [_side(about, side, n) for side, n in zip(LABEL_SIDES, held.shape[2:], strict=True)]
     layers = tuple(_whole("layers", n) for n in _listed(about.get("layers", range(len(held))), "layers", len(held)))
     causal, offset = _reading_order(held) if kind == "self" else (False, 0)
     return AttentionMaps(
