@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -57,7 +57,47 @@ def map_tokens(labels: Sequence[Any] | int, special: Any = None, parts: Sequence
 
 
 @dataclass(frozen=True, eq=False)
-class AttentionMap:
+class _QueriesKeys:
+    """What one map and the maps of all layers and heads have in common: values [..., query, key] and both sides."""
+
+    values: np.ndarray
+    queries: MapTokens
+    keys: MapTokens
+
+    causal: bool = False
+    """True: query i could not read keys after its own place (``offset`` + i)."""
+    offset: int = 0
+    """Place of the first query among the keys; rows of an answer begin behind the prompt."""
+
+    @cached_property
+    def readable(self) -> np.ndarray:
+        """bool [query, key]: whether the query could read the key."""
+        rows, columns = self.values.shape[-2:]
+        if not self.causal:
+            return np.ones((rows, columns), bool)
+        return np.arange(columns)[None] <= np.arange(rows)[:, None] + self.offset
+
+    def part(self, queries: slice = slice(None), keys: slice = slice(None)) -> Self:
+        """Returns the map of these consecutive queries and keys alone; no weight is changed."""
+        first = [span.indices(n)[0] for span, n in zip((queries, keys), self.values.shape[-2:], strict=True)]
+        return replace(
+            self,
+            values=self.values[..., queries, keys],
+            queries=_picked(self.queries, queries),
+            keys=_picked(self.keys, keys),
+            offset=self.offset + first[0] - first[1],
+        )
+
+    def without_special(self) -> Self:
+        """Returns the map without the rows and columns of special tokens; cells that could not be read are NaN."""
+        rows, columns = np.flatnonzero(~self.queries.special), np.flatnonzero(~self.keys.special)
+        values = np.where(self.readable, self.values, np.nan)[..., rows, :][..., columns]
+        queries, keys = _picked(self.queries, rows), _picked(self.keys, columns)
+        return replace(self, values=values, queries=queries, keys=keys, causal=False, offset=0)
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionMap(_QueriesKeys):
     """One attention map: what every query read of every key. It is what the diagrams draw."""
 
     values: np.ndarray
@@ -68,41 +108,11 @@ class AttentionMap:
     """Which map this is, in words: ``layer 5, head 2`` or ``mean of 30 layers, 9 heads``."""
     source: str = ""
     """Where it comes from, in one line: the model's caption, or the name of a file."""
-    causal: bool = False
-    """True: query i could not read keys after its own place (``offset`` + i)."""
-    offset: int = 0
-    """Place of the first query among the keys; rows of an answer begin behind the prompt."""
     kind: MapKind = "self"
 
     def __post_init__(self) -> None:
         set_fields(self, values=frozen_array(self.values, np.float32, 2, "values"))
         check_shape("values", self.values.shape, (len(self.queries), len(self.keys)))
-
-    @cached_property
-    def readable(self) -> np.ndarray:
-        """bool [query, key]: whether the query could read the key."""
-        rows, columns = self.values.shape
-        if not self.causal:
-            return np.ones((rows, columns), bool)
-        return np.arange(columns)[None] <= np.arange(rows)[:, None] + self.offset
-
-    def part(self, queries: slice = slice(None), keys: slice = slice(None)) -> AttentionMap:
-        """Returns the map of these consecutive queries and keys alone; no weight is changed."""
-        first = [span.indices(n)[0] for span, n in zip((queries, keys), self.values.shape, strict=True)]
-        return replace(
-            self,
-            values=self.values[queries, keys],
-            queries=_picked(self.queries, queries),
-            keys=_picked(self.keys, keys),
-            offset=self.offset + first[0] - first[1],
-        )
-
-    def without_special(self) -> AttentionMap:
-        """Returns the map without the rows and columns of special tokens; cells that could not be read are NaN."""
-        rows, columns = np.flatnonzero(~self.queries.special), np.flatnonzero(~self.keys.special)
-        values = np.where(self.readable, self.values, np.nan)[np.ix_(rows, columns)]
-        sides = {"queries": _picked(self.queries, rows), "keys": _picked(self.keys, columns)}
-        return replace(self, values=values, causal=False, offset=0, **sides)  # type: ignore[arg-type]
 
     @classmethod
     def of(cls, values: Any, queries: Any = None, keys: Any = None, **about: Any) -> AttentionMap:
@@ -119,7 +129,7 @@ class AttentionMap:
 
 
 @dataclass(frozen=True, eq=False)
-class AttentionMaps:
+class AttentionMaps(_QueriesKeys):
     """Attention of every layer and head over a text: of a model's run, of a text it only read, or from a file."""
 
     values: np.ndarray
@@ -129,9 +139,6 @@ class AttentionMaps:
     layers: tuple[int, ...] = ()
     """[L] ``layer_idx`` of each layer, counted from 0; 0 .. L-1 when not given."""
     kind: MapKind = "self"
-    causal: bool = False
-    offset: int = 0
-    """Place of the first query among the keys, see ``AttentionMap``."""
     source: str = ""
     """The model's caption, or the name of a file."""
     request: TextRequest | None = None
