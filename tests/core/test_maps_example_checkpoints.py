@@ -53,7 +53,7 @@ def test_what_ships_are_whole_maps_of_one_legible_text():
 def made_up(seed: int = 0) -> AttentionMaps:
     weights = np.tril(np.random.default_rng(seed).dirichlet(np.ones(5), (2, 3, 5)).astype(np.float32))
     side = map_tokens(["<s>", " a", " 東京", "\n", " a"], [True, False, False, False, False])
-    return AttentionMaps(weights, side, side, (1, 3), causal=True, source=f"model {seed}")
+    return AttentionMaps(weights, side, side, layers=(1, 3), causal=True, source=f"model {seed}")
 
 
 def test_written_maps_are_read_again(tmp_path):
