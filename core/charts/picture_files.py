@@ -1,22 +1,29 @@
 """Exports charts as PNG, SVG and PDF with vl-convert, offline, in a light theme whatever the page looks like.
 
-vl-convert finds the system's fonts by itself; folders that it does not know are registered once. A label in a script
-that no font on this machine has is no error: the figure is made, and ``note`` says which characters are missing and
-what to install. A PDF embeds its fonts; where one cannot be embedded (emoji joined from several), the PDF holds a
-picture of 300 dots per inch, and ``note`` says so. Guarded by tests/core/test_charts_picture_files.py.
+vl-convert lays a chart out and draws it; PNG and PDF get their texts from Typst (``figure_text``), which shapes every
+script and embeds every font, emoji with their colours. Where that fails, vl-convert makes the whole file, and where it
+can embed no font either, the PDF holds a picture of 300 dots per inch, and ``note`` says so. vl-convert finds the
+system's fonts by itself; folders that it does not know are registered once. A label in a script that no font on this
+machine has is no error: the figure is made, and ``note`` says which characters are missing and what to install.
+A PDF from Typst is as large as the chart at 96 pixels an inch: one of 330 pixels fills a column of 3.4 inch. Guarded by
+tests/core/test_charts_picture_files.py.
 """
 
 from __future__ import annotations
 
 import functools
 import io
+import logging
 import os
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-FONT = "Noto Sans, DejaVu Sans, Liberation Sans, Arial, Helvetica, sans-serif"
+from .figure_text import split_figure
+from .typst_files import FONT, typeset
+
+LOG = logging.getLogger("heed")
 LIGHT: dict[str, Any] = {
     "background": "white",
     "font": FONT,
@@ -41,7 +48,8 @@ class PictureFile(NamedTuple):
 def png(chart: Any, scale: float = 2) -> PictureFile:
     """Returns an Altair chart (or its dict) as PNG, ``scale`` pixels per unit."""
     spec = printed(chart)
-    return PictureFile(_converter().vegalite_to_png(spec, scale=scale), missing_note(spec))
+    data = _typeset(spec, "png", 96 * scale) or _converter().vegalite_to_png(spec, scale=scale)
+    return PictureFile(data, missing_note(spec))
 
 
 def svg(chart: Any) -> PictureFile:
@@ -53,11 +61,30 @@ def pdf(chart: Any) -> PictureFile:
     """Returns an Altair chart (or its dict) as PDF: vectors with embedded fonts, or a picture where that fails."""
     spec = printed(chart)
     note = missing_note(spec)
+    if made := _typeset(spec, "pdf"):
+        return PictureFile(made, note)
     try:
         return PictureFile(_converter().vegalite_to_pdf(spec), note)
     except ValueError:
         told = "The PDF holds a picture (300 dots per inch), since a font of its labels cannot be embedded."
         return PictureFile(_picture_pdf(_converter().vegalite_to_png(spec, scale=300 / 72)), f"{told} {note}".strip())
+
+
+def _typeset(spec: dict[str, Any], kind: Literal["png", "pdf"], dots: float = 96) -> bytes | None:
+    """Returns the chart with its texts set by Typst; None where that fails."""
+    drawn = _converter().vegalite_to_svg(spec)
+    try:
+        return typeset("figure", split_figure(drawn.encode()) | {"title": _title(spec)}, kind, dots)[0]
+    except (RuntimeError, ValueError, SyntaxError) as error:  # Typst's, a placement not known, SVG that is no XML
+        LOG.warning("A figure's texts could not be set by Typst (%s); drawn by vl-convert.", error)
+        return None
+
+
+def _title(spec: dict[str, Any]) -> str:
+    """Returns the chart's title, which a reader of the PDF shows in its window."""
+    title = spec.get("title")
+    text = title.get("text", "") if isinstance(title, dict) else title
+    return text if isinstance(text, str) else ""
 
 
 def missing_note(spec: dict[str, Any]) -> str:

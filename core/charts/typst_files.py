@@ -13,16 +13,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from .picture_files import FONT
 from .shaded_sheet import sheet_json
 
+FONT = "Noto Sans, DejaVu Sans, Liberation Sans, Arial, Helvetica, sans-serif"
+"""Families of every exported figure and text, the first that a machine has."""
 TEMPLATES = Path(__file__).parent / "typst"
 DOTS_PER_INCH = 220
 """Of a PNG: sharp in print at column width."""
 
 
-def typeset(template: str, data: Mapping[str, Any], kind: Literal["svg", "png", "pdf"]) -> list[bytes]:
-    """Returns the file, one a page for SVG and PNG. ``template`` is a name in the folder ``typst``."""
+def typeset(
+    template: str, data: Mapping[str, Any], kind: Literal["svg", "png", "pdf"], dots: float = DOTS_PER_INCH
+) -> list[bytes]:
+    """Returns the file, one a page for SVG and PNG. ``template`` is a name in the folder ``typst``.
+
+    ``dots``: dots per inch of a PNG.
+    """
     import typst
 
     known = {family.casefold() for family in _fonts().families()}
@@ -33,7 +39,7 @@ def typeset(template: str, data: Mapping[str, Any], kind: Literal["svg", "png", 
         root=TEMPLATES,
         font_paths=_fonts(),
         format=kind,
-        ppi=DOTS_PER_INCH,
+        ppi=dots,
         sys_inputs={"data": source},
     )
     return list(made) if isinstance(made, list) else [made]

@@ -1,6 +1,9 @@
 """Tests figures as PNG, SVG and PDF: scale, white ground, captions, scripts and fonts that are missing."""
 
+import contextlib
 import io
+import re
+import zlib
 
 import altair as alt
 import pytest
@@ -31,10 +34,61 @@ def test_svg_keeps_text_and_caption():
         assert part in text
 
 
-def test_pdf_has_vectors():
-    figure = picture_files.pdf(chart())
+def contents(pdf):
+    """A PDF's bytes, its compressed parts unpacked."""
+    found = [pdf]
+    for part in re.finditer(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL):
+        with contextlib.suppress(zlib.error):
+            found.append(zlib.decompress(part[1]))
+    return b"".join(found)
+
+
+SCRIPTS = {
+    "latin": "plain é ß ␣x",
+    "cjk": "你好 かな 한국어",
+    "arabic": "مرحبا שלום",
+    "hindi": "हिन्दी",
+    "emoji": "😀",
+    "family": "x 👩‍👩‍👧 y",
+    "flag": "🇩🇪",
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_pdf_has_vectors_and_embeds_its_fonts(script):
+    """Also where vl-convert cannot: it draws joined emoji as boxes, and embeds no font with a flag."""
+    figure = picture_files.pdf(chart(SCRIPTS[script]))
+    inside = contents(figure.data)
     assert figure.data.startswith(b"%PDF")
-    assert figure.note == ""
+    assert figure.note == "" or picture_files.missing(SCRIPTS[script])
+    assert b"/Subtype/Image" not in inside.replace(b" ", b"") or script in ("emoji", "family", "flag")
+    fonts = re.findall(rb"/Subtype\s*/Type0", inside)
+    assert len(fonts) >= 2 and len(re.findall(rb"/FontFile\d?", inside)) >= len(fonts)
+    assert re.search(rb"/ToUnicode", inside), "text stays text: it can be searched and copied"
+
+
+def test_joined_emoji_are_embedded_with_their_colours():
+    if picture_files.missing("😀"):
+        pytest.skip("no emoji font on this machine")
+    assert b"/Type3" in contents(picture_files.pdf(chart("x 👩‍👩‍👧 y")).data)
+
+
+def test_a_pdf_is_as_wide_as_its_chart_at_96_pixels_an_inch():
+    drawn = alt.Chart(alt.InlineData(values=[{"a": 1}])).mark_bar().encode(x="a:Q")
+    drawn = drawn.properties(width=330, height=60, autosize={"type": "fit", "contains": "padding"})
+    box = re.search(rb"/MediaBox\s*\[0 0 ([\d.]+) ([\d.]+)\]", contents(picture_files.pdf(drawn).data))
+    assert float(box[1]) == pytest.approx(330 * 72 / 96, abs=0.1)
+    assert float(box[2]) == pytest.approx(60 * 72 / 96, abs=0.1)
+
+
+def test_where_typst_fails_vl_convert_draws(monkeypatch, caplog):
+    def refuses(*args):
+        raise RuntimeError("no such thing")
+
+    monkeypatch.setattr(picture_files, "typeset", refuses)
+    assert b"/FontFile" in contents(picture_files.pdf(chart()).data)
+    assert Image.open(io.BytesIO(picture_files.png(chart()).data)).width > 300
+    assert "no such thing" in caplog.text
 
 
 def test_a_font_that_cannot_be_embedded_becomes_a_picture(monkeypatch):
@@ -51,6 +105,7 @@ def test_a_font_that_cannot_be_embedded_becomes_a_picture(monkeypatch):
 
     real = picture_files._converter()
     monkeypatch.setattr(picture_files, "_converter", Refuses)
+    monkeypatch.setattr(picture_files, "_typeset", lambda *args: None)
     figure = picture_files.pdf(spec)
     assert figure.data.startswith(b"%PDF")
     assert "picture" in figure.note
