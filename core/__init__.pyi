@@ -15,6 +15,9 @@ from .importance.explain import explain as explain
 from .importance.method_input import MethodInput as MethodInput
 from .importance.methods import METHODS as METHODS
 from .importance.methods import Method as Method
+from .maps.regions import Region as Region
+from .maps.regions import find_regions as find_regions
+from .maps.regions import region_words as region_words
 from .models.catalogue import CATALOGUE as CATALOGUE
 from .models.catalogue import Entry as Entry
 from .models.catalogue import Hub as Hub

@@ -33,7 +33,7 @@ BELOW = {
         *("capture", "checks", "errors", "importance", "probe", "progress", "records", "settings", "speeds", "text"),
     },
     "comparing": {"checks", "errors", "importance", "records", "text"},
-    "maps": {"errors", "records"},
+    "maps": {"errors", "records", "text"},
     "charts": {"comparing", "errors", "importance", "maps", "records", "text", "version"},
     "store": {"errors", "records", "settings", "text"},
     "runs": {"capture", "checks", "errors", "models", "progress", "records", "speeds", "store"},
