@@ -100,7 +100,7 @@ def palette_png(shade: np.ndarray, colours: np.ndarray | None = None) -> str:
     picture = Image.fromarray(index, mode=None).convert("L")
     picture = Image.frombytes("P", picture.size, picture.tobytes())
     palette = viridis_colours(255) if colours is None else colours
-    picture.putpalette([0, 0, 0, *palette.ravel().tolist()])
+    picture.putpalette([*palette[0].tolist(), *palette.ravel().tolist()])  # what is smoothed into it gets no dark edge
     out = io.BytesIO()
     picture.save(out, "PNG", transparency=0, optimize=True)
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()

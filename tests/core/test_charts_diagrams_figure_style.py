@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from core.charts.diagrams.figure_style import NOT_SAID, map_caption
+from core.charts.diagrams.figure_style import NOT_SAID, map_caption, wrapped_caption
 from core.records import AttentionMap
 
 
@@ -14,3 +14,9 @@ def test_the_caption_names_source_map_settings_and_limits():
         NOT_SAID,
     ]
     assert map_caption(AttentionMap.of(np.eye(2))) == ["self-attention", NOT_SAID]
+
+
+def test_caption_lines_fit_the_figure():
+    lines = wrapped_caption(["a short line", "many words " * 20, ""], 330)
+    assert lines[0] == "a short line" and lines[-1] == "" and max(map(len, lines)) <= 61
+    assert " ".join(lines[1:-1]) == ("many words " * 20).strip()
