@@ -202,3 +202,14 @@ def test_the_domain_of_several_maps():
     assert value_domain([np.array([-2.0, 3.0])]) == (-2, 3)
     colour = marks(attention_map(one(), domain=(0, 0.9)), "rect")[0]["encoding"]["color"]
     assert colour["scale"]["domain"] == [0, 0.9]
+
+
+def test_a_pixel_shows_the_highest_of_its_cells():
+    values = np.full((10, 2000), 0.1)
+    values[:, ::2] = np.nan
+    values[4, 1001] = 0.7
+    (picture,) = records(attention_map(AttentionMap.of(values), width=ONE_COLUMN), "image")
+    image = Image.open(io.BytesIO(base64.b64decode(picture[0]["url"].split(",")[1]))).convert("RGBA")
+    pixels = np.array(image)
+    assert (pixels[..., 3] == 255).all(), "one cell of each is known"
+    assert (pixels[..., :3] == blended_colours(BLUES, 255)[-1]).all(-1).any()

@@ -57,3 +57,27 @@ def test_all_texts_of_a_chart_are_taken():
     assert {"<&>", "A & B", "0.0", "1.0"} <= {t["text"] for t in parts["texts"]}
     assert "<text" not in parts["picture"] and "<path" in parts["picture"]
     assert parts["width"] > 0 and all(0 <= t["x"] <= parts["width"] for t in parts["texts"])
+
+
+@pytest.mark.parametrize("anchor", ["start", "middle", "end"])
+@pytest.mark.parametrize("angle", [0, -90, 30])
+def test_typst_sets_a_text_where_the_svg_has_it(anchor, angle):
+    """The ink of a text lies where vl-convert draws it, to a pixel or two: the letters are the same, the hints differ."""
+    import io
+
+    import vl_convert
+    from PIL import Image, ImageOps
+
+    from core.charts.typst_files import FONT, typeset
+
+    text = f'<text transform="translate(90,70) rotate({angle})" text-anchor="{anchor}" font-size="20px" '
+    svg = SVG.format(f'<rect width="200" height="150" fill="white"/>{text} font-family="{FONT}">Heed</text>')
+    svg = svg.replace('width="100" height="50"', 'width="200" height="150"')
+    drawn = vl_convert.svg_to_png(svg, scale=1)
+    made = typeset("figure", split_figure(svg.encode()) | {"title": ""}, "png", 96)[0]
+    boxes = []
+    for data in (drawn, made):
+        picture = Image.open(io.BytesIO(data)).convert("L")
+        assert picture.size == (200, 150)
+        boxes.append(ImageOps.invert(picture).point(lambda v: 255 * (v > 60)).getbbox())
+    assert boxes[0] == pytest.approx(boxes[1], abs=2)
