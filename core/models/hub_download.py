@@ -19,7 +19,7 @@ from typing import Any
 from ..errors import HeedError, ModelError
 from ..progress import FetchProgress
 from . import paths
-from .compatibility import PICKLES, check_config, check_decoder, check_path, read_config
+from .compatibility import PICKLES, check_config, check_path, kind_of, read_config
 from .gguf_conversion import check_disk
 from .model_key import ModelPlace, folder_fingerprint
 
@@ -47,7 +47,7 @@ def download_snapshot(place: ModelPlace, progress: FetchProgress) -> Path:
         wanted = _small(files, place.label)
         for name in wanted:
             folder = Path(place_of(filename=name)).parent
-        check_decoder(_checked_config(folder), place.label)
+        kind_of(_checked_config(folder), place.label)
         weights = _weights(files, folder, place.label)
         total = sum(files[name].size or 0 for name in weights)
         check_disk(cache, total, f"Fetching {place.label}")

@@ -21,10 +21,10 @@ from typing import Any
 
 from ..errors import Cancelled, HeedError, ModelError, NotFetched, error_reason, is_out_of_memory
 from ..progress import FetchProgress, IsCancelled
-from ..records import ModelKey, ModelRef
+from ..records import ModelKey, ModelKind, ModelRef
 from ..speeds import first_load, note_speed
 from . import model_key, model_ref, paths
-from .compatibility import check_architecture, check_path
+from .compatibility import check_architecture, check_path, kind_of, read_config
 from .file_metadata import read_metadata
 from .memory_estimate import WIDTH, available_memory, check_memory
 
@@ -39,6 +39,8 @@ class Model:
     hf: Any
     tokenizer: Any
     ref: ModelRef
+    forced: model_ref.Forced = (None, ())
+    """Of an encoder-decoder: what its output must begin with, and what it never writes."""
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     """Held while the model runs: one run at a time."""
 
@@ -135,7 +137,10 @@ def _folder(key: ModelKey, tell: FetchProgress, ask: IsCancelled) -> Path:
     place = model_key.locate(key.name)
     if not place.is_gguf:
         path = model_key.files_of(place)
-        assert path is not None  # ``_key`` has fetched it
+        if path is None:  # pinned, so that its key was known before; ``_key`` has fetched all others
+            from .fetch_process import fetch
+
+            path = fetch(key.name, progress=tell, cancelled=ask)
         check_path(path)
         return path
     parameters = place.entry.parameters if place.entry else read_metadata(Path(key.name)).parameters
@@ -184,11 +189,18 @@ def _load(key: ModelKey, folder: Path) -> Model:
 
 
 def _made(key: ModelKey, folder: Path, place: model_key.ModelPlace) -> Model:
+    kind = kind_of(read_config(folder), place.label)
     with offline():
-        hf, tokenizer, how = _read(folder, key, place.label)
-    hf.generation_config = model_ref.plain_generation(hf, tokenizer)
-    model = Model(hf, tokenizer, model_ref.make_model_ref(key, place, folder, hf, tokenizer, how))
-    if how != "dispatch":  # on the dispatch path ``install_attention`` has just made the same check
+        hf, tokenizer, how = _read(folder, key, place.label, kind)
+    forced = model_ref.forced_tokens(hf) if kind == "encdec" else (None, ())
+    if kind != "encoder":
+        hf.generation_config = model_ref.plain_generation(hf, tokenizer)
+    model = Model(hf, tokenizer, model_ref.make_model_ref(key, place, folder, hf, tokenizer, how, kind), forced)
+    if kind != "decoder":
+        from .eager_attention import check_kind
+
+        check_kind(model)
+    elif how != "dispatch":  # on the dispatch path ``install_attention`` has just made the same check
         from .self_check import check_rows
 
         notes = (*model.ref.notes, *check_rows(model))
@@ -196,7 +208,7 @@ def _made(key: ModelKey, folder: Path, place: model_key.ModelPlace) -> Model:
     return model
 
 
-def _read(folder: Path, key: ModelKey, label: str) -> tuple[Any, Any, model_ref.How]:
+def _read(folder: Path, key: ModelKey, label: str, kind: ModelKind) -> tuple[Any, Any, model_ref.How]:
     """Returns (model, tokenizer, path by which its attention is captured)."""
     from transformers import AutoTokenizer
 
@@ -204,6 +216,8 @@ def _read(folder: Path, key: ModelKey, label: str) -> tuple[Any, Any, model_ref.
     from .self_check import eager_rows, probe_ids
 
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if kind != "decoder":
+        return _other_kind(folder, key, label, kind), tokenizer, "eager"
     hf = _pretrained(folder, key, label)
     how = install_attention(hf)
     if how == "eager":
@@ -213,11 +227,29 @@ def _read(folder: Path, key: ModelKey, label: str) -> tuple[Any, Any, model_ref.
     return hf, tokenizer, how
 
 
-def _pretrained(folder: Path, key: ModelKey, label: str, **kw: Any) -> Any:
-    import torch
-    from transformers import AutoModelForCausalLM
+def _other_kind(folder: Path, key: ModelKey, label: str, kind: ModelKind) -> Any:
+    """Loads an encoder-decoder, or an encoder with its head for masked words where the files hold one."""
+    if kind == "encdec":
+        return _pretrained(folder, key, label, "AutoModelForSeq2SeqLM", attn_implementation="eager")
+    named = [str(name) for name in read_config(folder).get("architectures") or ()]
+    if any(name.endswith(("ForMaskedLM", "ForPreTraining")) for name in named):
+        try:
+            return _pretrained(folder, key, label, "AutoModelForMaskedLM", attn_implementation="eager")
+        except IncompleteWeights:
+            pass  # another head than that for masked words
+    return _pretrained(folder, key, label, "AutoModel", attn_implementation="eager")
 
-    hf, info = AutoModelForCausalLM.from_pretrained(
+
+class IncompleteWeights(ModelError):
+    """The files lack tensors of the architecture that was asked for."""
+
+
+def _pretrained(folder: Path, key: ModelKey, label: str, auto: str = "AutoModelForCausalLM", **kw: Any) -> Any:
+    """Returns the model as a class of transformers loads it, complete. Raises ModelError, IncompleteWeights."""
+    import torch
+    import transformers
+
+    hf, info = getattr(transformers, auto).from_pretrained(
         folder,
         dtype=getattr(torch, key.dtype),
         local_files_only=True,
@@ -234,8 +266,10 @@ def _pretrained(folder: Path, key: ModelKey, label: str, **kw: Any) -> Any:
             "both must come from the same model, fetch or copy it again."
         )
     lost = sorted(info.get("missing_keys") or ())
+    if auto == "AutoModel":  # what it pools is not read here
+        lost = [name for name in lost if not name.startswith("pooler.")]
     if lost:
-        raise ModelError(
+        raise IncompleteWeights(
             f"The weights of {label} lack {len(lost)} tensor{'s' * (len(lost) > 1)} of its architecture ({lost[0]}): "
             "they belong to another kind of model or are incomplete, fetch or pick a language model."
         )

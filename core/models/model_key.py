@@ -22,7 +22,7 @@ from ..records import ModelKey, ModelRef
 from ..settings import models_path, versions
 from ..text.chat_template import inspect_template
 from . import paths
-from .catalogue import CATALOGUE, Entry, Hub, PyPI
+from .catalogue import CATALOGUE, Entry, Hub, PyPI, WheelFolder
 from .file_metadata import read_metadata
 
 FULL_PRECISION = 1_500_000_000
@@ -37,7 +37,7 @@ _HUB_ID = re.compile(r"(?P<repo>[\w][\w.-]*(?:/[\w][\w.-]*)?)(?:@(?P<revision>[\
 
 @dataclass(frozen=True)
 class ModelPlace:
-    """Where a name's files come from: exactly one of ``pypi``, ``hub`` and ``path`` is set."""
+    """Where a name's files come from: exactly one of ``pypi``, ``hub``, ``wheel`` and ``path`` is set."""
 
     name: str
     """Canonical: absolute for files and folders."""
@@ -45,6 +45,7 @@ class ModelPlace:
     pypi: PyPI | None = None
     hub: Hub | None = None
     path: Path | None = None
+    wheel: WheelFolder | None = None
 
     @property
     def is_gguf(self) -> bool:
@@ -67,8 +68,8 @@ def locate(name: str) -> ModelPlace:
     name = str(name).strip()
     entry = CATALOGUE.get(name) or CATALOGUE.get(name.lower())
     if entry:
-        source = entry.source
-        return ModelPlace(entry.name, entry, *((source, None) if isinstance(source, PyPI) else (None, source)))
+        where = {PyPI: "pypi", Hub: "hub", WheelFolder: "wheel"}[type(entry.source)]
+        return ModelPlace(entry.name, entry, **{where: entry.source})  # type: ignore[arg-type]
     path = Path(os.path.abspath(Path(name).expanduser())) if name else Path()
     if name and (_is_there(path) or name.endswith(".gguf") or name[0] in "/.~\\"):
         if not _is_there(path):
@@ -107,6 +108,8 @@ def files_of(place: ModelPlace) -> Path | None:
         return place.path
     if place.hub is not None:
         return paths.hub_snapshot(place.hub.repo, place.hub.revision)
+    if place.wheel is not None:
+        return wheel_folder(place.wheel) if wheel_is_unpacked(place.wheel) else None
     assert place.pypi is not None
     for dtype in DTYPE_NAMES:
         folder = paths.converted_path(place.pypi.sha256, dtype)
@@ -114,6 +117,16 @@ def files_of(place: ModelPlace) -> Path | None:
             return folder
     file = paths.gguf_path(place.pypi.sha256)
     return file if file.exists() else None
+
+
+def wheel_folder(source: WheelFolder) -> Path:
+    """Returns the folder of a model that comes in one wheel, whether or not it is fetched."""
+    return models_path() / source.folder
+
+
+def wheel_is_unpacked(source: WheelFolder) -> bool:
+    """Returns whether every file of such a model is on this machine."""
+    return all((wheel_folder(source) / name).exists() for name, _ in source.files)
 
 
 def converted_folder(sha256: str, parameters: int, dtype: str) -> tuple[str, Path]:
@@ -155,7 +168,7 @@ def model_status(name: str) -> Literal["ready", "fetchable", "hub"]:
     place = locate(name)
     if files_of(place) is not None:
         return "ready"
-    return "fetchable" if place.pypi else "hub"
+    return "hub" if place.hub else "fetchable"
 
 
 def template_prints_date(name: str) -> bool:
@@ -204,6 +217,8 @@ def _identity(place: ModelPlace) -> tuple[str, int]:
     if place.pypi is not None:
         assert place.entry is not None
         return place.pypi.sha256, place.entry.parameters
+    if place.wheel is not None and place.entry is not None:
+        return place.wheel.fingerprint, place.entry.parameters
     path = files_of(place)
     if path is None:
         raise NotFetched(f"{place.label} is not on this machine yet: fetch it from the hub first.")

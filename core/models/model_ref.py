@@ -10,7 +10,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
-from ..records import ModelKey, ModelRef
+from ..records import ModelKey, ModelKind, ModelRef
 from . import paths
 from .file_metadata import read_metadata
 from .model_key import ModelPlace, known_ref
@@ -21,8 +21,18 @@ UNBOUNDED = 1 << 20
 
 
 How = Literal["dispatch", "eager", "none"]
+Forced = tuple[int | None, tuple[int, ...]]
+"""(token that an encoder-decoder's output must begin with, often its language; tokens that it never writes, padding)"""
 EAGER_CONTEXT = 2048
 """Most tokens where attention comes as whole T x T matrices."""
+
+
+_EAGER_NOTES: dict[ModelKind, str] = {
+    "decoder": "Attention of this family is taken by the slow eager path: a run has at most {context} tokens.",
+    "encoder": "This is an encoder: it reads a text of at most {context} tokens and writes none.",
+    "encdec": "This is an encoder-decoder: a step reads the input by cross-attention, and its own output beside that; "
+    "each has at most {context} tokens.",
+}
 
 
 def window_of(config: Any, layer: int) -> int | None:
@@ -105,21 +115,43 @@ def _turn_end(tokenizer: Any) -> int | None:
 
 
 def plain_generation(hf: Any, tokenizer: Any) -> Any:
-    """Returns a GenerationConfig with end, pad and begin tokens only: models bring penalties and sampling along."""
+    """Returns a GenerationConfig with end, pad and begin tokens only: models bring penalties and sampling along.
+
+    Of an encoder-decoder also the token that its decoder starts with.
+    """
     from transformers import GenerationConfig
 
     ends = end_tokens(hf, tokenizer)
     old = hf.generation_config
     pads = (old.pad_token_id, tokenizer.pad_token_id, ends[0] if ends else None, 0)
     begins = (old.bos_token_id, tokenizer.bos_token_id)
+    more: dict[str, Any] = {}
+    if getattr(hf.config, "is_encoder_decoder", False):
+        from .eager_attention import decoder_start
+
+        more["decoder_start_token_id"] = decoder_start(hf)
     return GenerationConfig(
         eos_token_id=ends or None,
         pad_token_id=next(p for p in pads if p is not None),
         bos_token_id=next((b for b in begins if b is not None), None),
+        **more,
     )
 
 
-def make_model_ref(key: ModelKey, place: ModelPlace, folder: Path, hf: Any, tokenizer: Any, how: How) -> ModelRef:
+def forced_tokens(hf: Any) -> Forced:
+    """Returns what an encoder-decoder as it was published must begin its output with, and what it must never write.
+
+    Kept apart from its generation settings, by which the library would change the scores before they are recorded.
+    """
+    own = hf.generation_config
+    never = tuple(int(ids[0]) for ids in getattr(own, "bad_words_ids", None) or () if len(ids) == 1)
+    first = getattr(own, "forced_bos_token_id", None)
+    return (int(first) if isinstance(first, int) else None), never
+
+
+def make_model_ref(
+    key: ModelKey, place: ModelPlace, folder: Path, hf: Any, tokenizer: Any, how: How, kind: ModelKind = "decoder"
+) -> ModelRef:
     """Returns the ModelRef of a freshly loaded model; ``how``: the path by which its attention is captured.
 
     A description stored at an earlier load with the same libraries is reused (a new one costs a pass).
@@ -127,12 +159,17 @@ def make_model_ref(key: ModelKey, place: ModelPlace, folder: Path, hf: Any, toke
     known = known_ref(key, same_versions=True)
     if known is not None and known.attention == how:
         return known
-    from .self_check import attention_layers
-
     config = hf.config.get_text_config()
-    heads = attention_layers(hf, how)
-    layers = layers_of(config)
-    context = context_of(config, tokenizer)
+    if kind == "decoder":
+        from .self_check import attention_layers
+
+        heads, layers = attention_layers(hf, how), layers_of(config)
+    else:
+        from .eager_attention import observed_heads
+
+        heads = observed_heads(hf, kind)
+        layers = len(heads)
+    context = min(context_of(config, tokenizer), _positions(hf) if kind == "encoder" else UNBOUNDED)
     notes = list(paths.read_json_file(folder / "heed.json").get("notes", []))
     if how == "none":
         notes.append("This model has no attention: use methods that hide words or take gradients.")
@@ -140,7 +177,7 @@ def make_model_ref(key: ModelKey, place: ModelPlace, folder: Path, hf: Any, toke
         notes.append(f"{len(heads)} of {layers} layers have attention; the others mix tokens in another way.")
     if how == "eager":
         context = min(context, EAGER_CONTEXT)
-        notes.append(f"Attention of this family is taken by the slow eager path: a run has at most {context} tokens.")
+        notes.append(_EAGER_NOTES[kind].format(context=context))
     return ModelRef(
         key=key,
         label=place.label,
@@ -148,17 +185,24 @@ def make_model_ref(key: ModelKey, place: ModelPlace, folder: Path, hf: Any, toke
         source=source_line(place, folder),
         tokenizer_fingerprint=tokenizer_fingerprint(folder),
         family=hf.config.model_type,
-        kind="decoder",
+        kind=kind,
         layers=layers,
         heads=max(heads.values(), default=0),
         attention_layers=tuple(heads),
-        windows=tuple(window_of(config, layer) for layer in heads),
+        windows=tuple(None if kind == "encdec" else window_of(config, layer) for layer in heads),
         attention=how,
         context=context,
         parameters=sum(p.numel() for p in hf.parameters()),
         has_template=bool(getattr(tokenizer, "chat_template", None)),
         notes=tuple(notes),
     )
+
+
+def _positions(hf: Any) -> int:
+    """Returns the most positions of a table that counts them from behind its padding row (RoBERTa); else UNBOUNDED."""
+    tables = [m for name, m in hf.named_modules() if name.endswith("position_embeddings")]
+    rows = [(getattr(m, "num_embeddings", 0), getattr(m, "padding_idx", None)) for m in tables]
+    return min([count - first - 1 for count, first in rows if first is not None], default=UNBOUNDED)
 
 
 def _quantisation(place: ModelPlace) -> str:
@@ -173,6 +217,8 @@ def source_line(place: ModelPlace, folder: Path) -> str:
         first, last = place.pypi.parts[0], place.pypi.parts[-1]
         dists = first.dist if first is last else f"{first.dist} to {last.dist}"
         return f"GGUF in the PyPI package {dists} {first.version}"
+    if place.wheel is not None:
+        return f"PyPI package {place.wheel.part.dist} {place.wheel.part.version}"
     if place.hub is not None:
         return f"hub {place.hub.repo} at {folder.name[:8]}"
     return f"{'folder' if place.path and place.path.is_dir() else 'file'} {place.path}"

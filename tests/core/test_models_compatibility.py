@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from core.errors import ModelError
-from core.models.compatibility import check_architecture, check_path
+from core.models.compatibility import check_architecture, check_path, kind_of, read_config
 from tests.core import models_made_up as made_up
 
 
@@ -66,9 +66,16 @@ def refused(path, match):
 
 
 def test_a_whole_folder_passes(folder, saved):
-    for path in (folder, saved["bert-decoder"]):
+    for path in (folder, *saved.values()):
         check_path(path)
         check_architecture(path)
+
+
+def test_the_kind_of_a_model_is_told_from_its_config(saved):
+    kinds = {name: kind_of(read_config(path), name) for name, path in saved.items()}
+    assert kinds == {
+        "llama": "decoder", "bert": "encoder", "bert-model": "encoder", "bert-decoder": "decoder", "t5": "encdec"
+    }  # fmt: skip
 
 
 def test_no_such_folder(tmp_path):
@@ -161,13 +168,15 @@ def test_only_the_weights_file_was_given(folder):
     refused(folder / "model.safetensors", "holds weights only")
 
 
-@pytest.mark.parametrize("name", ["bert", "bert-model"])
-def test_an_encoder(saved, name):
-    refused(saved[name], "is an encoder .bert.")
+@pytest.mark.parametrize("family", ["vit", "wav2vec2", "clip"])
+def test_what_neither_writes_nor_reads_text(folder, family):
+    edit(folder / "config.json", model_type=family)
+    refused(folder, f"is neither a model that writes text nor an encoder of text .{family}.")
 
 
-def test_an_encoder_decoder(saved):
-    refused(saved["t5"], "is an encoder-decoder .t5.")
+def test_an_encoder_decoder_of_sound(folder):
+    edit(folder / "config.json", model_type="whisper")
+    refused(folder, "is an encoder-decoder of something else than text .whisper.")
 
 
 def test_a_text_file_called_gguf(tmp_path):
@@ -178,6 +187,10 @@ def test_a_text_file_called_gguf(tmp_path):
 
 def test_a_gguf_of_an_architecture_that_transformers_cannot_read(tmp_path):
     refused(made_up.write_gguf(tmp_path / "x.gguf", architecture="rwkv7"), "architecture 'rwkv7'")
+
+
+def test_an_encoder_decoder_as_gguf(tmp_path):
+    refused(made_up.write_gguf(tmp_path / "x.gguf", architecture="t5"), "is an encoder-decoder as GGUF")
 
 
 def test_a_whole_gguf_passes(tmp_path):

