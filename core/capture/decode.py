@@ -21,6 +21,7 @@ from ..models.attention import EmitValues, Recorder, recording
 from ..models.value_norms import norms_of_values
 from ..progress import IsCancelled, Progress
 from ..records import Request
+from .encdec import empty_cache, give_pass, give_steps, output_rules, pass_over
 from .gather import Gather
 from .token_scores import LOGITS, Scores, join_scores, score_logits
 
@@ -65,7 +66,7 @@ class _Raw(LogitsProcessor):
         return join_scores(self.parts)
 
 
-class _Watch(StoppingCriteria):
+class OutputWatch(StoppingCriteria):
     """After each token: reports progress, raises Cancelled where requested, and ends generation at a stop text."""
 
     def __init__(
@@ -81,6 +82,7 @@ class _Watch(StoppingCriteria):
         self.stopped = False
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+        """Returns bool [1]: whether a stop text was written."""
         if self._cancelled():
             raise Cancelled("Stopped.")
         ids = input_ids[0, self._start :].tolist()
@@ -101,9 +103,10 @@ def generate(
     cancelled: IsCancelled,
 ) -> Written:
     """Lets ``model`` continue ``prompt_ids``. Raises Cancelled, CaptureError (too long for the eager path)."""
-    hf, start = model.hf, len(prompt_ids)
+    hf, encdec = model.hf, model.ref.kind == "encdec"
+    start = 1 if encdec else len(prompt_ids)  # a decoder of its own begins with its start token
     ids = torch.tensor([list(prompt_ids)], device=hf.device)
-    raw, watch = _Raw(), _Watch(decode, request, start, progress, cancelled)
+    raw, watch = _Raw(), OutputWatch(decode, request, start, progress, cancelled)
     eager = model.ref.attention == "eager"
     with torch.no_grad(), torch.random.fork_rng(enabled=request.temperature > 0):
         if request.temperature > 0:
@@ -112,17 +115,21 @@ def generate(
             out = hf.generate(
                 ids,
                 attention_mask=torch.ones_like(ids),
-                generation_config=_config(hf, request, eager),
-                logits_processor=[raw],
+                generation_config=generation_settings(hf, request, eager),
+                logits_processor=[raw, *(output_rules(model) if encdec else ())],
                 stopping_criteria=[watch],
+                **({"past_key_values": empty_cache()} if encdec else {}),
             )
-    if eager:
+    if encdec:
+        give_steps(gather, out)
+    elif eager:
         _give_eager(gather, out.attentions, start)
     written = out.sequences[0, start:].tolist()
     return Written(written, raw.finish(out.sequences), _finish(hf, written, watch))
 
 
-def _config(hf: Any, request: Request, eager: bool) -> GenerationConfig:
+def generation_settings(hf: Any, request: Request, eager: bool) -> GenerationConfig:
+    """Returns the settings of a run: the request's, and the model's own special tokens. ``eager``: with attention."""
     own = hf.generation_config
     sampling = (
         {"temperature": max(request.temperature, COLDEST), "top_p": request.top_p, "top_k": 0}
@@ -135,13 +142,14 @@ def _config(hf: Any, request: Request, eager: bool) -> GenerationConfig:
         eos_token_id=own.eos_token_id,
         pad_token_id=own.pad_token_id,
         bos_token_id=own.bos_token_id,
+        decoder_start_token_id=own.decoder_start_token_id,
         return_dict_in_generate=True,
         output_attentions=eager,
         **sampling,
     )
 
 
-def _finish(hf: Any, written: list[int], watch: _Watch) -> Finish:
+def _finish(hf: Any, written: list[int], watch: OutputWatch) -> Finish:
     if written and written[-1] in end_ids(hf):
         return "end"
     return "stop" if watch.stopped else "length"
@@ -171,6 +179,11 @@ def score_given(
     cancelled: IsCancelled,
 ) -> Written:
     """Scores a given answer with one forward pass over prompt and answer (teacher forcing)."""
+    if model.ref.kind == "encdec":
+        progress(None, f"Reading {len(prompt_ids) + len(answer_ids)} tokens", None)
+        found = pass_over(model.hf, prompt_ids, answer_ids)
+        give_pass(gather, found)
+        return _given(answer_ids, found.logits[0])
     hf, steps = model.hf, len(answer_ids)
     ids = torch.tensor([[*prompt_ids, *answer_ids]], device=hf.device)
     progress(None, f"Reading {ids.shape[1]} tokens", None)
@@ -183,9 +196,14 @@ def score_given(
     if model.ref.attention == "eager":
         for index, weights in enumerate(a for a in out.attentions if a is not None):
             gather([index], 0, 0, weights[None, :, :, -steps:].float())
-    logits, written = out.logits[0, -steps:], ids[0, -steps:]
-    parts = [score_logits(logits[i : i + LOGITS], written[i : i + LOGITS]) for i in range(0, steps, LOGITS)]
-    return Written(list(answer_ids), join_scores(parts), "given")
+    return _given(answer_ids, out.logits[0, -steps:])
+
+
+def _given(answer_ids: Sequence[int], logits: torch.Tensor) -> Written:
+    """Scores the tokens of a given answer by ``logits`` [T, V], a block at a time."""
+    written = torch.tensor(list(answer_ids), device=logits.device)
+    blocks = [slice(i, i + LOGITS) for i in range(0, len(written), LOGITS)]
+    return Written(list(answer_ids), join_scores([score_logits(logits[b], written[b]) for b in blocks]), "given")
 
 
 def norms_of(model: Any, gather: Gather) -> EmitValues | None:
@@ -195,11 +213,12 @@ def norms_of(model: Any, gather: Gather) -> EmitValues | None:
 
 def check_length(model: Any, prompt: int, new: int) -> None:
     """Raises CaptureError with the remedy when prompt and answer do not fit the model (or the eager path)."""
-    room, limit = prompt + new, model.ref.context
+    both = model.ref.kind == "encdec"  # input and output have the whole length each
+    room, limit = max(prompt, new) if both else prompt + new, model.ref.context
     if room > limit:
         raise CaptureError(
             f"The prompt has {prompt:,} tokens and {new:,} more are asked for, but {model.ref.label} reads at most "
-            f"{limit:,}: shorten the prompt or ask for fewer new tokens."
+            f"{limit:,}{' of each' * both}: shorten the prompt or ask for fewer new tokens."
         )
     if model.ref.attention == "eager" and room > EAGER_LIMIT:
         raise CaptureError(

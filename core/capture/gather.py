@@ -8,13 +8,14 @@ tests/core/test_capture_token_scores.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
 
 from ..records import MAX, MEAN, SCALE, Rows, Segment, Tokens
-from ..text.token_groups import DISJOINT, GROUPS, group_membership, group_names
+from ..text.token_groups import DISJOINT, GROUPS, begins_with_markup, group_membership, group_names
 
 
 def pack_weights(weights: torch.Tensor, out: torch.Tensor) -> None:
@@ -22,11 +23,29 @@ def pack_weights(weights: torch.Tensor, out: torch.Tensor) -> None:
     out.copy_(weights.sqrt_().mul_(SCALE).add_(0.5))  # the copy cuts to whole numbers: this rounds
 
 
+def packed_rows(layers: Mapping[int, torch.Tensor], kind: Literal["self", "encoder", "cross"]) -> Rows:
+    """Returns the rows of whole maps, {layer: float32 [1, head, query, key]}, whose queries are counted from 0."""
+    maps = torch.cat([weights[0] for weights in layers.values()])
+    packed = torch.zeros(maps.shape, dtype=torch.uint16)
+    sums = maps.sum(-1).cpu().numpy()
+    pack_weights(maps.cpu(), packed)
+    heads = [weights.shape[1] for weights in layers.values()]
+    return Rows(
+        queries=np.arange(maps.shape[1]),
+        layers=np.repeat(list(layers), heads),
+        heads=np.concatenate([np.arange(count) for count in heads]),
+        packed=packed.numpy(),
+        sums=sums,
+        kind=kind,
+    )
+
+
 class Gather:
     """Collects the rows of one run (batch of 1).
 
-    ``layers``: which have attention. Most runs end within one block of steps: their rows are packed straight into
-    the array that the Trace keeps, so that nothing is copied or held twice.
+    ``layers``: which have attention. ``kind``: ``cross`` where a decoder reads an encoder's text, the prompt alone: no
+    query is among the keys, and the columns of output stay zero. Most runs end within one block of steps: their rows
+    are packed straight into the array that the Trace keeps, so that nothing is copied or held twice.
     """
 
     def __init__(
@@ -37,14 +56,21 @@ class Gather:
         keep: str,
         layers: Sequence[int],
         device: str = "cpu",
+        kind: Literal["self", "cross"] = "self",
     ) -> None:
+        self._kind: Literal["self", "cross"] = kind
+        self.beside: dict[str, Rows] = {}
+        """Rows of an encoder-decoder's other attention: ``encoder`` [map, P, P], ``decoder`` [map, T, T]."""
         self._place = {layer: i for i, layer in enumerate(sorted(layers))}
         self._straight: torch.Tensor | None = None
         self.groups = group_names(segments)
         self._prompt = len(prompt)
         self._keep, self.keeps_heads = keep, keep == "all"
         keys = self._prompt + max(steps, 1)
-        self._member = torch.from_numpy(group_membership(prompt, len(prompt), segments, keys)).to(device)
+        member = group_membership(
+            prompt, len(prompt), segments, keys, sink=kind == "self" or begins_with_markup(prompt)
+        )
+        self._member = torch.from_numpy(member).to(device)
         self._packed: dict[int, list[tuple[int, np.ndarray]]] = {}
         self._sums: dict[int, list[np.ndarray]] = {}
         self._mass: dict[int, list[np.ndarray]] = {}
@@ -55,9 +81,10 @@ class Gather:
         weights = weights[:, 0]
         rows, keys = weights.shape[2:]
         mass = torch.matmul(weights, self._member[start : start + keys])
-        queries = torch.arange(first, first + rows, device=weights.device) + self._prompt - 1 - start
-        own = queries[:, None].expand(*weights.shape[:3], 1)
-        mass[..., GROUPS.index("query")] = weights.gather(3, own)[..., 0]
+        if self._kind == "self":
+            queries = torch.arange(first, first + rows, device=weights.device) + self._prompt - 1 - start
+            own = queries[:, None].expand(*weights.shape[:3], 1)
+            mass[..., GROUPS.index("query")] = weights.gather(3, own)[..., 0]
         self._add(self._mass, layers, mass)
         if self._keep == "none":
             return
@@ -112,6 +139,7 @@ class Gather:
             heads=np.concatenate([names(heads) for _, heads in layers]),
             packed=out,
             sums=sums,
+            kind=self._kind,
         )
 
     def _finished(self, steps: int, maps: int) -> np.ndarray:

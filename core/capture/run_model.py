@@ -19,7 +19,7 @@ from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import Request, Trace
 from ..text.detokenise import token_texts
 from ..text.display_text import decode_stream
-from ..text.given_answer import tokenise_answer
+from ..text.given_answer import tokenise_answer, tokenise_target
 from ..text.output_tokens import with_output
 from ..text.render import render
 from ..text.rendered_prompt import RenderedPrompt as Prompted
@@ -36,11 +36,21 @@ def check_model(model: Any) -> None:
         )
 
 
+def check_writer(model: Any) -> None:
+    """Raises ModelError for what ``load_model`` did not return, and for encoders, which write nothing."""
+    check_model(model)
+    if model.ref.kind == "encoder":
+        raise ModelError(
+            f"{model.ref.label} is an encoder: it writes no answer; "
+            "look at it on Diagrams, or pick a model that writes."
+        )
+
+
 def capture(
     model: Any, request: Request, progress: Progress = no_progress, cancelled: IsCancelled = never_cancelled
 ) -> Trace:
     """Runs ``request`` on a loaded ``model`` (its key must be the request's). Holds the model's lock."""
-    check_model(model)
+    check_writer(model)
     if request.model != model.key:
         raise PromptError(f"The request asks for {request.model.name}, but the model given is {model.key.name}.")
     began = time.monotonic()
@@ -49,11 +59,17 @@ def capture(
     notes = prompt.notes + model.ref.notes
     answer: tuple[int, ...] = ()
     if request.scored:
-        asked = tokenise_answer(model.tokenizer, prompt, request)
+        encdec = model.ref.kind == "encdec"
+        asked = (
+            tokenise_target(model.tokenizer, request) if encdec else tokenise_answer(model.tokenizer, prompt, request)
+        )
         answer, notes = asked.ids, notes + asked.notes
     steps = len(answer) or request.max_new_tokens
     check_length(model, len(ids), steps)
-    gather = Gather(prompt.tokens, request.segments, steps, request.keep, model.ref.attention_layers, model.hf.device)
+    gather = Gather(
+        *(prompt.tokens, request.segments, steps, request.keep, model.ref.attention_layers, model.hf.device),
+        kind="cross" if model.ref.kind == "encdec" else "self",
+    )
     with model.lock, capture_errors(model.ref.label):
         if answer:
             written = score_given(model, ids, answer, gather, progress, cancelled)
@@ -111,6 +127,8 @@ def make_trace(
         finish=written.finish,
         rows=gather.rows(steps),
         ranks=written.scores.ranks,
+        encoder_rows=gather.beside.get("encoder"),
+        decoder_rows=gather.beside.get("decoder"),
         norms=gather.norms(model.ref.attention_layers, steps),
         rendered=prompt.text,
         notes=tuple(dict.fromkeys(notes)),

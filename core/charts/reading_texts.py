@@ -93,7 +93,8 @@ def _read_where(trace: Trace, words: Importance, picked: PickedWords) -> str:
             f"“{label}” ({short_percent(values[i])}, {times[i]:.1f} × uniform)"
             for i, label in zip(found, labels, strict=True)
         ]
-        outside = f" outside the {sinks_word(words)}" if words.parameters.get("sink") == "drop" else ""
+        dropped = words.parameters.get("sink") == "drop" and words.sinks
+        outside = f" outside the {sinks_word(words)}" if dropped else ""
         tail = f" Shares are of that word's {share_noun(words.method)}{heads_text(words)}{outside}."
     else:
         parts, tail = [f"“{label}” (score {values[i]:.3g})" for i, label in zip(found, labels, strict=True)], ""

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..checks import short_repr
 from ..errors import MethodError
-from ..importance import explain
+from ..importance import explain, find_sinks
 from ..importance.methods import DEFAULT_METHOD, Heads
 from ..records import Agreement, Aligned, Comparison, Importance, Trace
 from .agreement import measure_agreement
@@ -197,7 +197,7 @@ def _notes(runs: Sequence[Trace], importances: Sequence[Importance], sides: Sequ
         who = f"Run {number} ({trace.model.label})"
         if len(trace.answer_steps) == 0:
             out.append(f"{who} wrote no answer, so it has no shares.")
-        if len(here.texts) and trace.tokens.message[0] >= 0:
+        if len(here.texts) and trace.tokens.message[0] >= 0 and 0 in find_sinks(trace):
             first = trace.tokens.texts[0].strip()
             out.append(f"{who} begins with a word of the text (“{first}”): its first token counts as the sink.")
         if here.groups[ADDED_GROUP] > 0:

@@ -52,7 +52,8 @@ def most_read_sentence(comparison: Comparison, run: int, name: str) -> str:
     texts = comparison.units.texts[run]
     parts = [f"“{texts[u].strip()}” with {short_percent(share)} ({times:.1f} × uniform)" for u, share, times in found]
     methods = comparison.parameters.get("methods") or [comparison.method] * (run + 1)
-    outside = " outside the sink" if comparison.parameters.get("sink") == "drop" else ""
+    dropped = comparison.parameters.get("sink") == "drop" and comparison.shares["sink"][run] != 0
+    outside = " outside the sink" if dropped else ""
     of = f" of its {share_noun(methods[run])}{outside}"
     most = "read most of the shared words" if len(comparison.values) > 1 else "read most"
     aside = ", punctuation aside" if _marks_between(comparison, run, found[-1][1]) else ""

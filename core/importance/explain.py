@@ -138,12 +138,14 @@ def group_shares(trace: Trace, weights: np.ndarray, sinks: Sequence[int] = (0,))
     """Returns {group: float32 [step]} shares, displayed beside the importance; all but ``query`` are disjoint.
 
     ``weights`` float32 [step, key] are linear. ``template`` is the markup without sinks, ``query`` the token from
-    which attention is read, ``output`` everything written earlier (the query token too, after the first step).
+    which attention is read, ``output`` everything written earlier (the query token too, after the first step). Of an
+    encoder-decoder's cross-attention nothing falls on these two.
     """
     p = trace.prompt_length
     roles = np.array(trace.tokens.roles[:p])
     out = {"sink": weights[:, list(sinks)].sum(1), "output": weights[:, p:].sum(1)}
-    out["query"] = weights[np.arange(trace.steps), np.arange(trace.steps) + p - 1]
+    steps = np.arange(trace.steps)
+    out["query"] = np.zeros(trace.steps, np.float32) if trace.reads_prompt_only else weights[steps, steps + p - 1]
     for role in ("template", "system", "user", "assistant"):
         out[role] = weights[:, np.setdiff1d(np.flatnonzero(roles == role), sinks)].sum(1)
     return {name: out[name] for name in SHARE_GROUPS}
@@ -153,7 +155,7 @@ def _notes(trace: Trace, sink: str, sinks: Sequence[int]) -> tuple[str, ...]:
     if sink == "keep":
         return ()
     notes = []
-    if trace.tokens.message[0] >= 0:
+    if trace.tokens.message[0] >= 0 and 0 in sinks:
         word = trace.tokens.texts[0].strip()
         notes.append(
             f"The first token is a word of the text (“{word}”): its share is partly the word's, partly the sink's."

@@ -113,7 +113,7 @@ def reading_sentence(importance: Importance, rows: np.ndarray, what: str, author
     if importance.unit == "share":
         parts = [f"“{r.label}” with {short_percent(r.share)} ({r.multiple:.1f} × uniform)" for r in found]
         tail = f" of its {share_noun(importance.method)}{heads_text(importance)}"
-        if importance.parameters.get("sink") == "drop":
+        if importance.parameters.get("sink") == "drop" and importance.sinks:
             tail += f" outside the {sinks_word(importance)}"
     elif importance.unit == "nats":
         parts = [f"“{r.label}” with {r.share:.3g}" for r in found]

@@ -9,7 +9,8 @@ one "the" in ten. The rule, over the mean of all heads:
   ``LITTLE`` times its median over the prompt.
 
 Measured on SmolLM2 135M and Qwen2.5 Coder 0.5B with 940 tokens: sinks have 0.10 to 0.22 times the median behind them,
-all other tokens that are read as often 0.44 and more. Where what heads write is not known, only the first token counts.
+all other tokens that are read as often 0.44 and more. Where what heads write is not known, only the first token counts;
+in cross-attention only where it is markup, since the input's first word is a word like the others there.
 
 Guarded by tests/core/test_importance_sinks.py: planted ones are found, and words that merely are read much are not.
 """
@@ -21,6 +22,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..records import Importance, Trace
+from ..text.token_groups import begins_with_markup
 from .attention_methods import mean_attention, written_lengths
 from .method_input import MethodInput
 from .methods import keeps_heads
@@ -33,7 +35,12 @@ _found: WeakKeyDictionary[Trace, tuple[int, ...]] = WeakKeyDictionary()
 
 
 def find_sinks(trace: Trace) -> tuple[int, ...]:
-    """Returns the positions of this run's sinks in the prompt, in order; the first token is always among them."""
+    """Returns the positions of this run's sinks in the prompt, in order; the first token is always among them.
+
+    Of an encoder-decoder's run there may be none.
+    """
+    if trace.reads_prompt_only:
+        return (0,) if begins_with_markup(trace.tokens) else ()
     known = _found.get(trace)
     if known is None:
         known = _found[trace] = (0, *(int(key) for key in np.flatnonzero(_absorbs(trace)) if key))

@@ -108,7 +108,7 @@ class Importance:
     """Tokens and texts of the run, in which the units stand; None: only the units' labels are known."""
 
     sinks: tuple[int, ...] = field(default=(0,), metadata={"added": "0.5.0"})
-    """Positions of the run's sinks in the prompt; the first token is always one."""
+    """Positions of the run's sinks in the prompt; the first token is always one, but in cross-attention."""
 
     def __post_init__(self) -> None:
         set_fields(

@@ -187,6 +187,11 @@ class Trace:
     before 0.6.0."""
     components: Components | None = field(default=None, metadata={"added": "0.7.0"})
     """The model's other parts in this run; None where they were not asked for (``keep="components"``)."""
+    encoder_rows: Rows | None = field(default=None, metadata={"added": "0.7.0"})
+    """How an encoder-decoder's encoder read the input: [map, P, P], ``layers`` counted in the encoder."""
+    decoder_rows: Rows | None = field(default=None, metadata={"added": "0.7.0"})
+    """How its decoder read its own output: [map, T, T]; query and key t are the start token for t = 0, else output
+    token t - 1, and row t predicted output token t."""
     rendered: str = ""
     """The prompt as the model read it, markup included."""
     notes: tuple[str, ...] = ()
@@ -227,6 +232,12 @@ class Trace:
             set_fields(self, norms=frozen_array(self.norms, np.float16, 3, "norms"))
             keys = max(len(self.tokens) - 1, 0) if self.norms.shape[2] else 0
             check_shape("norms", self.norms.shape, (*self.mass.shape[:2], keys))
+        for name, rows, size in (
+            ("encoder_rows", self.encoder_rows, self.prompt_length),
+            ("decoder_rows", self.decoder_rows, t),
+        ):
+            if rows is not None:
+                check_shape(name, rows.packed.shape[1:], (size, size))
         if self.rows is not None:
             check_shape("rows", self.rows.packed.shape[1:], (t, max(len(self.tokens) - 1, 0)))
 
@@ -239,6 +250,11 @@ class Trace:
     def steps(self) -> int:
         """T"""
         return len(self.tokens) - self.prompt_length
+
+    @property
+    def reads_prompt_only(self) -> bool:
+        """Whether its rows are cross-attention: every step reads the P input tokens and no output, in any step."""
+        return self.model.kind == "encdec"
 
     @property
     def token_ids(self) -> np.ndarray:

@@ -68,9 +68,16 @@ def _steps(trace: Trace) -> str:
 
 def _rows(trace: Trace) -> str:
     rows: Rows | None = trace.rows
+    beside = [found for found in (trace.encoder_rows, trace.decoder_rows) if found is not None]
+    if beside and not trace.reads_prompt_only:
+        return "rows of an encoder from a model that has none"
+    if any(not np.isfinite(found.sums).all() or (found.sums < 0).any() or (found.heads < 0).any() for found in beside):
+        return "a row with an impossible sum"
     if rows is None:
         return ""
-    if rows.kind != "self" or not np.isin(rows.layers, trace.model.attention_layers).all():
+    if rows.kind != ("cross" if trace.reads_prompt_only else "self"):
+        return "rows of another kind than its model's"
+    if not np.isin(rows.layers, trace.model.attention_layers).all():
         return "rows of a layer that its model does not have"
     if (rows.heads < MAX).any() or (rows.heads >= trace.model.heads).any():
         return "rows of a head that its model does not have"
@@ -79,6 +86,8 @@ def _rows(trace: Trace) -> str:
         return "rows of other tokens than the ones that were written"
     if not np.isfinite(rows.sums).all() or (rows.sums < 0).any():
         return "a row with an impossible sum"
+    if trace.reads_prompt_only and rows.packed[:, :, trace.prompt_length :].any():
+        return "a row that reads output in the input"
     if rows.packed.size and np.triu(rows.packed.max(axis=0), trace.prompt_length).any():
         return "a row that reads what was not yet written"
     return ""

@@ -45,7 +45,7 @@ LEFT_OUT = "The attention rows were left out of this file, which would have beco
 def run_to_json(trace: Trace, rows: bool = True) -> bytes:
     """Returns ``trace`` as a self-contained file; ``rows=False`` (or rows above 1 GB) leaves the attention rows out."""
     if trace.rows is not None and (not rows or trace.rows.nbytes > MAX_ARRAYS // 2):
-        trace = replace(trace, rows=None, notes=(*trace.notes, LEFT_OUT))
+        trace = replace(trace, rows=None, encoder_rows=None, decoder_rows=None, notes=(*trace.notes, LEFT_OUT))
     plain, arrays = to_plain(trace)
     packed = {name: _pack(array) for name, array in arrays.items()}
     head = {"format": RUN_FORMAT, "version": RUN_FILE_VERSION, **_readable(trace)}

@@ -34,6 +34,8 @@ from ..records import SCHEMA, Request, Trace
 from .serialise import from_plain, to_plain
 
 RECORD, ARRAYS, ROWS, MANIFEST, USED = "trace.json", "arrays.safetensors", "rows.safetensors", "manifest.json", "used"
+ROW_FIELDS = ("rows", "encoder_rows", "decoder_rows")
+"""The fields of a Trace that lie in ROWS."""
 FOLDER_FORMAT = "heed-run-folder"
 PROBE = "probe-"
 """Prefix of the files that are dropped together with the rows."""
@@ -102,7 +104,7 @@ def write_run(folder: Path, trace: Trace) -> Manifest:
     """
     plain, arrays = to_plain(trace)
     from_plain(plain, arrays)
-    rows = {name: array for name, array in arrays.items() if name.startswith("rows.")}
+    rows = {name: array for name, array in arrays.items() if name.startswith(tuple(f"{one}." for one in ROW_FIELDS))}
     small = {name: array for name, array in arrays.items() if name not in rows}
     contents = {RECORD: json.dumps(plain, allow_nan=False).encode(), ARRAYS: pack_arrays(small)}
     if rows:
@@ -148,7 +150,7 @@ def read_run(folder: Path, rows: bool = True) -> Trace:
         if rows and ROWS in manifest.files:
             arrays |= unpack_arrays(_checked(folder, ROWS, manifest))
         else:
-            plain["fields"]["rows"] = None
+            plain["fields"] |= dict.fromkeys(set(ROW_FIELDS) & set(plain["fields"]))
         trace = from_plain(plain, arrays)
     except Damaged:
         raise

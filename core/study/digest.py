@@ -22,6 +22,7 @@ from safetensors import SafetensorError
 from ..errors import MethodError, StoreError
 from ..importance.method_input import MAPS_AT_ONCE
 from ..importance.methods import DEFAULT_METHOD, IN_RUN, METHODS, default_study_methods, get_method, method_weights
+from ..importance.sinks import find_sinks
 from ..importance.uniform import uniform_of
 from ..records import SCALE, Digest, Trace
 from ..text.token_groups import GROUPS, group_membership
@@ -43,7 +44,8 @@ def make_digest(trace: Trace, methods: Sequence[str] | None = None, given: Mappi
     methods = tuple(default_study_methods() if methods is None else methods)
     methods = methods if trace.rows is not None and trace.model.attention != "none" else ()
     methods = tuple(name for name in methods if set(get_method(name).needs) <= {*IN_RUN, *given})
-    member = group_membership(trace.tokens, trace.prompt_length, trace.request.segments, max(len(trace.tokens) - 1, 1))
+    size = trace.prompt_length, trace.request.segments, max(len(trace.tokens) - 1, 1)
+    member = group_membership(trace.tokens, *size, sink=0 in find_sinks(trace))
     read = [_rows_of_method(trace, name, member, given) for name in methods]
     keys = max(len(trace.tokens) - 1, 0)
     with warnings.catch_warnings():
@@ -152,7 +154,8 @@ def _rows_of_method(
     keys = uniform_of(trace, maps).astype(np.float64)
     groups = keys @ member
     own = np.arange(trace.steps)
-    groups[:, GROUPS.index("query")] = keys[own, own + trace.prompt_length - 1]
+    if not trace.reads_prompt_only:
+        groups[:, GROUPS.index("query")] = keys[own, own + trace.prompt_length - 1]
     packed = np.floor(np.sqrt(weights / np.float32(scale)) * SCALE + 0.5).astype(np.uint16)
     return packed, groups, scale, sign
 

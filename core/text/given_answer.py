@@ -18,6 +18,7 @@ from .message_layout import find_markup
 from .rendered_prompt import RenderedPrompt
 from .special_tokens import check_surrogates, check_token_ids, special_ids
 
+NOTHING = "The given answer makes no token for this model: paste an answer with some text."
 ALONE = "The given answer was tokenised by itself, since behind the prompt it would have changed the prompt's tokens."
 
 
@@ -36,20 +37,39 @@ def answer_ids(tokenizer: Any, prompt: RenderedPrompt, request: Request) -> tupl
 
 def tokenise_answer(tokenizer: Any, prompt: RenderedPrompt, request: Request) -> GivenAnswer:
     """Returns the same ids as ``answer_ids``, with notes for the reader. Raises PromptError without a given answer."""
-    if request.answer_ids is not None:
-        check_token_ids(tokenizer, request.answer_ids)
-        return GivenAnswer(tuple(int(i) for i in request.answer_ids))
-    if request.answer is None:
-        raise PromptError("No answer was given to score: paste one, or let the model write.")
+    if request.answer_ids is not None or request.answer is None:
+        return _of_ids(tokenizer, request)
     check_surrogates(request.answer)
     ids = _behind(tokenizer, prompt, request)
     notes: tuple[str, ...] = ()
     if ids is None:
         ids, notes = _alone(tokenizer, request.answer), (ALONE,)
     if not ids:
-        raise PromptError("The given answer makes no token for this model: paste an answer with some text.")
+        raise PromptError(NOTHING)
     end = end_of_turn(tokenizer, request) if prompt.chat else None
     return GivenAnswer(ids if end is None or ids[-1] == end else (*ids, end), notes)
+
+
+def tokenise_target(tokenizer: Any, request: Request) -> GivenAnswer:
+    """Returns a given answer as the decoder of an encoder-decoder writes it: by itself, with its tokenizer's end token.
+
+    Raises PromptError without a given answer, and for one that makes no token.
+    """
+    if request.answer is None:
+        return _of_ids(tokenizer, request)
+    check_surrogates(request.answer)
+    ids = tokenizer(text_target=request.answer, verbose=False)["input_ids"]
+    if not set(ids) - special_ids(tokenizer):
+        raise PromptError(NOTHING)
+    return GivenAnswer(tuple(int(i) for i in ids))
+
+
+def _of_ids(tokenizer: Any, request: Request) -> GivenAnswer:
+    """Returns an answer that was given as token ids. Raises PromptError where there is none."""
+    if request.answer_ids is None:
+        raise PromptError("No answer was given to score: paste one, or let the model write.")
+    check_token_ids(tokenizer, request.answer_ids)
+    return GivenAnswer(tuple(int(i) for i in request.answer_ids))
 
 
 def end_of_turn(tokenizer: Any, request: Request) -> int | None:

@@ -22,15 +22,23 @@ def group_names(segments: Sequence[Segment]) -> tuple[str, ...]:
     return GROUPS + tuple(dict.fromkeys(f"segment:{s.name}" for s in segments))
 
 
-def group_membership(tokens: Tokens, length: int, segments: Sequence[Segment], keys: int) -> np.ndarray:
+def begins_with_markup(tokens: Tokens) -> bool:
+    """Returns whether the first token is markup. In cross-attention only such a one is a sink: a word is read there."""
+    return tokens.roles[0] == "template"
+
+
+def group_membership(
+    tokens: Tokens, length: int, segments: Sequence[Segment], keys: int, sink: bool = True
+) -> np.ndarray:
     """Returns float32 [keys, G]: how much of each key belongs to each group (``query`` left at 0: it moves).
 
-    ``length`` is P, the number of prompt tokens: what comes after is output.
+    ``length`` is P, the number of prompt tokens: what comes after is output. ``sink``: whether the first token is one.
     """
     names = group_names(segments)
     out = np.zeros((keys, len(names)), np.float32)
-    out[0, 0] = 1  # the sink: the first token of the prompt
-    for i in range(1, min(length, keys)):
+    if sink:
+        out[0, 0] = 1  # the first token of the prompt
+    for i in range(int(sink), min(length, keys)):
         out[i, names.index(tokens.roles[i])] = 1
     out[length:, names.index("output")] = 1
     for s in segments:
