@@ -43,3 +43,5 @@ from .study.quality.metrics import METRICS as METRICS
 from .study.quality.metrics import Metric as Metric
 from .study.quality.score_answer import score as score
 from .study.study import Study as Study
+from .text_readings import TextDraft as TextDraft
+from .text_readings import text_maps as text_maps

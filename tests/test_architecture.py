@@ -37,8 +37,9 @@ BELOW = {
     "charts": {"comparing", "errors", "importance", "maps", "records", "text", "version"},
     "store": {"errors", "records", "settings", "text"},
     "runs": {"capture", "checks", "errors", "models", "progress", "records", "speeds", "store"},
+    "text_readings": {"errors", "models", "progress", "records", "runs", "settings", "store", "capture"},
     "run_settings": {"errors", "models", "records", "runs", "text"},
-    "study/quality": {"errors", "models", "plugins", "processes", "progress", "records", "settings", "text"},
+    "study/quality": {"errors", "models", "plugins", "processes", "progress", "records", "text"},
     "study/statistics": {"checks", "errors", "progress"},
     "study": {
         *("capture", "checks", "errors", "importance", "models", "plugins", "probe", "processes", "progress"),
@@ -50,7 +51,7 @@ BELOW = {
     },
     "jobs": {
         *("errors", "models", "probe", "progress", "records", "runs", "speeds", "store", "study", "study/quality"),
-        *("text", "trust"),
+        *("text", "text_readings", "trust"),
     },
     "cli": {
         *("charts", "checks", "errors", "importance", "models", "plugins", "processes", "records", "runs", "settings"),
@@ -67,6 +68,7 @@ NUMPY_ONLY = (
     "core/store",
     "core/jobs",
     "core/runs",
+    "core/text_readings",
     "core/text",
     "core/records",
     "core/settings",

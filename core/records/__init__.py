@@ -3,7 +3,8 @@
 Axis order everywhere: ``layer, head, step, key``. ``P`` is the number of prompt tokens, ``T`` the
 number of output tokens (steps, the end token included), ``N = P + T`` and ``K = P + T - 1`` the number
 of keys that any step can read. **The row of step t is the query row of the token before it** (position
-P - 1 + t): that row predicted token t. Arrays are made read-only, so that a record can be shared.
+P - 1 + t): that row predicted token t. The rows of an encoder-decoder are its cross-attention: the P input
+tokens are read, the columns of output stay zero. Arrays are made read-only, so that a record can be shared.
 
 numpy only, frozen, checked when made. To add a field: say its shape in the docstring, check it in
 ``__post_init__``, raise ``SCHEMA`` if the meaning of a stored record changes. Guarded by
@@ -18,8 +19,9 @@ from .grid_records import AnswerGrid, AnswerVerdict, AnswerWord, CellState, Grid
 from .head_weights import HeadWeights
 from .importance import Importance, Units
 from .probe import NextTokens, Probe
-from .request import SCHEMA, Message, MessageSpan, ModelKey, ModelRef, Request, Segment, Span
+from .request import SCHEMA, Message, MessageSpan, ModelKey, ModelKind, ModelRef, Request, Segment, Span
 from .study_records import SLICES, Answered, Digest, Instruction, Item
+from .text_reading import START_TOKEN, MaskedToken, TextReading
 from .text_request import TextRequest
 from .trace import FINISH, MAX, MEAN, PARTS, ROLES, SCALE, SEGMENTS, TOP, Rows, Source, Tokens, Trace
 
@@ -34,6 +36,7 @@ __all__ = [
     "SCHEMA",
     "SEGMENTS",
     "SLICES",
+    "START_TOKEN",
     "STATUS",
     "TOP",
     "Agreement",
@@ -57,9 +60,11 @@ __all__ = [
     "MapKind",
     "MapSeries",
     "MapTokens",
+    "MaskedToken",
     "Message",
     "MessageSpan",
     "ModelKey",
+    "ModelKind",
     "ModelRef",
     "NextTokens",
     "Probe",
@@ -68,6 +73,7 @@ __all__ = [
     "Segment",
     "Source",
     "Span",
+    "TextReading",
     "TextRequest",
     "Tokens",
     "Trace",

@@ -8,6 +8,9 @@ from .csv_tables import tidy_csv as tidy_csv
 from .example_runs import import_examples as import_examples
 from .json_files import run_from_json as run_from_json
 from .json_files import run_to_json as run_to_json
+from .maps_files import has_maps as has_maps
+from .maps_files import load_maps as load_maps
+from .maps_files import save_maps as save_maps
 from .probe_files import load_attribution as load_attribution
 from .probe_files import load_probe as load_probe
 from .probe_files import save_attribution as save_attribution

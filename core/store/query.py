@@ -13,6 +13,7 @@ from ..errors import StoreError
 from . import run_index
 from .folders import run_folder, runs_folder
 from .lock import store_lock
+from .maps_files import maps_bytes
 from .read import open_run
 from .run_index import RunInfo, is_id
 
@@ -20,9 +21,9 @@ T = TypeVar("T")
 
 
 def store_usage() -> tuple[int, int]:
-    """Returns (bytes that the runs take, limit)."""
+    """Returns (bytes that the runs and the maps of texts take, limit)."""
     taken = ask_index(lambda runs: runs.execute("SELECT coalesce(sum(bytes), 0) FROM runs").fetchone()[0])
-    return taken, settings.store_limit()
+    return taken + maps_bytes(), settings.store_limit()
 
 
 def find_runs(query: str = "", starred: bool = False, limit: int = 50, offset: int = 0) -> list[RunInfo]:

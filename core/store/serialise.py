@@ -32,6 +32,7 @@ RECORDS = {
         *("Importance", "Message", "ModelKey", "ModelRef", "Request", "Rows"),
         *("Segment", "Source", "Tokens", "Trace", "Units", "Probe", "Attribution"),
         *("Components", "AttentionMap", "AttentionMaps", "MapSeries", "MapTokens", "TextRequest"),
+        *("MaskedToken", "TextReading"),
     )
 }
 """Every record that can be written, by name."""

@@ -21,6 +21,7 @@ from ..records import Trace
 from . import run_files, run_index
 from .folders import runs_folder
 from .lock import discard_folder, remove_abandoned, store_lock, writer_name
+from .maps_files import drop_maps
 from .query import store_usage
 from .run_index import is_id
 
@@ -68,20 +69,25 @@ def delete_runs(ids: Iterable[str]) -> int:
 def evict_rows() -> int:
     """Drops attention rows, least used first and starred last, until the store fits; returns the bytes freed.
 
-    The small records stay even when they alone exceed the limit. Raises StoreError.
+    The maps of texts go before the rows of any run. The small records stay even when they alone exceed the limit.
+    Raises StoreError.
     """
-    if (limit := settings.store_limit()) >= store_usage()[0]:
+    used, limit = store_usage()
+    if limit >= used:
         return 0
-    root, freed = runs_folder(), 0
+    root, freed = runs_folder(), drop_maps(used - limit)
+    if used - freed <= limit:
+        return freed
     try:
         with store_lock(root):
             remove_abandoned(root)
             (taken, oldest), _ = run_index.query_index(root.parent, _oldest)
             for run_id in oldest:
-                if taken - freed <= limit:
+                if taken <= limit:
                     break
                 with suppress(FileNotFoundError, run_files.Damaged):
-                    freed += run_files.drop_rows(root / run_id)
+                    gone = run_files.drop_rows(root / run_id)
+                    taken, freed = taken - gone, freed + gone
     except OSError as error:
         raise StoreError(settings.unwritable_sentence(root, error)) from error
     return freed
