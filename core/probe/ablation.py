@@ -21,13 +21,13 @@ import numpy as np
 from ..capture.run_model import capture_errors, check_model
 from ..checks import short_repr
 from ..errors import MethodError, PromptError
-from ..models.self_check import hiding_leaks
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import Probe, Trace, Units
 from ..text.deletion import delete_spans, removable_spans
 from ..text.render import render
 from ..text.units import units as units_of
-from .variant_scoring import Scorer, Variant
+from .scorers import make_scorer, words_leak
+from .variant_scoring import Variant
 
 PROBE_MODES = ("mask", "remove")
 HALF = 0.5 - 1e-6
@@ -102,9 +102,9 @@ def _probe(
     able = [i for i, variant in enumerate(made) if variant is not None]
     logprobs = np.full((len(wanted), len(answer)), np.nan, np.float32)
     with model.lock, capture_errors(model.ref.label):
-        if mode == "mask" and hiding_leaks(model.hf):
+        if mode == "mask" and words_leak(model):
             raise MethodError(_leaky(model.ref))
-        scorer = Scorer(model, prompt, answer, cancelled)
+        scorer = make_scorer(model, prompt, answer, cancelled)
         if known.base is None or not np.array_equal(known.base, scorer.base):
             known.base, known.rows = scorer.base, {}
         what = f"Without {granularity}" if masks is None else "Variant"

@@ -96,6 +96,11 @@ def _checked(model: Any, trace: Any, kind: str, spans: Any, against: int | None)
     check_run(model, trace, "An attribution")
     if kind not in ATTRIBUTIONS:
         raise MethodError(f"kind must be one of {', '.join(ATTRIBUTIONS)}, not {short_repr(kind)}.")
+    if model.ref.kind != "decoder":
+        raise MethodError(
+            f"{kind} is not computed for an encoder-decoder such as {model.ref.label}: choose Leaving out, which hides "
+            "words, or a decoder-only model."
+        )
     if kind in ("attention-x-gradient", "rollout") and model.ref.attention != "dispatch":
         raise MethodError(f"{kind} needs the fast path, and {model.ref.label} runs on another: choose another method.")
     if kind == "rollout" and len(trace.tokens) > ROLLOUT_TOKENS:

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 
 from ..capture.decode import check_length
-from ..capture.run_model import capture_errors, check_model
+from ..capture.run_model import capture_errors, check_model, check_writer
 from ..checks import check_whole
 from ..errors import PromptError
+from ..models.eager_attention import decoder_start
 from ..models.token_masking import HiddenTokens, hide_tokens
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import NextTokens, Request
@@ -66,11 +67,14 @@ def next_token_logs(model: Any, request: Request, cancelled: IsCancelled = never
 
     Raises PromptError for a prompt that cannot be read, CaptureError, Cancelled.
     """
+    check_writer(model)
     ids = render(model.tokenizer, request, has_template=model.ref.has_template).tokens.ids.tolist()
     check_length(model, len(ids), 1)
     row = torch.tensor([ids], device=model.hf.device)
     keeps = "logits_to_keep" in inspect.signature(model.hf.forward).parameters
     settings: dict[str, Any] = {"logits_to_keep": 1} if keeps else {}
+    if model.ref.kind == "encdec":
+        settings["decoder_input_ids"] = row.new_tensor([[decoder_start(model.hf)]])
     with (
         model.lock,
         capture_errors(model.ref.label),

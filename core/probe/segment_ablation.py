@@ -16,14 +16,14 @@ import numpy as np
 
 from ..capture.run_model import capture_errors
 from ..errors import PromptError
-from ..models.self_check import hiding_leaks
 from ..progress import IsCancelled, never_cancelled, no_progress
 from ..records import MessageSpan, Segment, Trace
 from ..text.deletion import delete_spans
 from ..text.render import render
 from ..text.token_groups import segment_share
 from .ablation import HALF, PROBE_MODES
-from .variant_scoring import Scorer, Variant
+from .scorers import make_scorer, words_leak
+from .variant_scoring import Variant
 
 _tried: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 
@@ -53,7 +53,7 @@ def ablate_segments(
         wanted = {key: variant for key, variant in made.items() if variant is not None}
         if not wanted:
             return out
-        scorer = Scorer(model, prompt, answer, cancelled)
+        scorer = make_scorer(model, prompt, answer, cancelled)
         logs = scorer.score(dict(enumerate(wanted.values())), no_progress, "Without a part")
     return out | dict(zip(wanted, scorer.base[None] - logs, strict=True))
 
@@ -64,7 +64,7 @@ def _hides(model: Any) -> bool:
         return False
     known = _tried.get(model.hf)
     if known is None:
-        known = _tried[model.hf] = not hiding_leaks(model.hf)
+        known = _tried[model.hf] = not words_leak(model)
     return known
 
 

@@ -193,11 +193,11 @@ class Scorer:
         logits = out.logits if self._keeps else out.logits[:, first:]
         answer = torch.from_numpy(self._answer).to(device)
         places = [job.length - 1 - start - first for job in batch]
-        logs = [_logs(logits[row, at : at + steps], answer) for row, at in enumerate(places)]
+        logs = [answer_logs(logits[row, at : at + steps], answer) for row, at in enumerate(places)]
         return torch.stack(logs).cpu().numpy(), getattr(out, "past_key_values", None)
 
 
-def _logs(logits: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
+def answer_logs(logits: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
     """Returns float32 [T]: log-probability of each answer token, from ``logits`` [T, V]."""
     logits = logits.float()
     return logits.gather(-1, answer[:, None])[:, 0] - torch.logsumexp(logits, dim=-1)
