@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from core.errors import HeedError
-from core.models.catalogue import CATALOGUE, DEFAULT_MODEL
+from core.models.catalogue import CATALOGUE, DEFAULT_MODEL, writing_models
 from core.models.memory_estimate import estimate_memory, size_text
 from core.models.model_key import known_ref, locate, model_status, resolve
 from pages.parts.markdown_escape import escape_markdown
@@ -54,14 +56,14 @@ def fetch_sentence(name: str) -> str:
     return f"{entry.label} is not on this machine yet: it is fetched first ({size_text(entry.bytes)})."
 
 
-def pick_model() -> str:
-    """Draws the select box in the sidebar and returns the model's name."""
+def pick_model(offered: Sequence[str] | None = None) -> str:
+    """Draws the select box in the sidebar and returns the model's name. ``offered`` None: those that write text."""
     with st.sidebar:
         st.caption("**Model**")
         state = st.session_state
         state.setdefault("model", DEFAULT_MODEL)
         settle_models("model")
-        options = list(CATALOGUE)
+        options = writing_models() if offered is None else list(offered)
         if state.model and state.model not in options:
             options.insert(0, state.model)
         name = st.selectbox(

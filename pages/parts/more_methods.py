@@ -82,6 +82,8 @@ def _need(name: str) -> str:
 def _able(trace: Trace, name: str) -> bool:
     """Whether Heed can make the method's record for this run."""
     need = _need(name)
+    if need in ATTRIBUTIONS and trace.model.kind != "decoder":
+        return False
     if need in ("attention-x-gradient", "rollout"):
         return trace.model.attention == "dispatch"
     return bool(need) and (need != "masks" or surrogate_masks(trace) is not None)

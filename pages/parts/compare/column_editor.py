@@ -16,7 +16,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.importance import METHODS
-from core.models.catalogue import CATALOGUE, DEFAULT_MODEL
+from core.models.catalogue import DEFAULT_MODEL, writing_models
 from core.records import Trace
 from core.run_settings import RUN_MODES, RunSettings
 from core.study.column_labels import model_label
@@ -189,7 +189,7 @@ def model_field(column: Column) -> None:
     """Draws the choice of the column's model."""
     key = _key(column, "model")
     settle_models(key)
-    options = list(CATALOGUE)
+    options = writing_models()
     if st.session_state[key] not in options:
         options.insert(0, st.session_state[key] or DEFAULT_MODEL)
     st.selectbox("Model", options, key=key, format_func=model_option, accept_new_options=True, help=TYPED)

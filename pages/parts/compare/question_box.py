@@ -14,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.comparing.comparison_summary import template_sentence
 from core.comparing.minimal_pairs import Pair, expand_pairs, has_groups
 from core.errors import HeedError
-from core.models.catalogue import CATALOGUE
+from core.models.catalogue import writing_models
 from core.text.display_text import and_list
 from pages.parts import job_progress
 from pages.parts.compare.column_editor import Shape, edited_column, model_field, question_editor
@@ -76,7 +76,7 @@ def models_control() -> None:
         settle_models("compare_models")
         pick_models(state.compare_models)
 
-    options = list(dict.fromkeys([*CATALOGUE, *state.compare_models]))
+    options = list(dict.fromkeys([*writing_models(), *state.compare_models]))
     about = f"A column for each, at most {MOST_COLUMNS}. {TYPED}"
     more: dict[str, Any] = {"format_func": model_option, "accept_new_options": True, "on_change": picked}
     st.multiselect("Models", options, key="compare_models", max_selections=MOST_COLUMNS, help=about, **more)

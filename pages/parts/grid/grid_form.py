@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import HeedError
-from core.models.catalogue import CATALOGUE
+from core.models.catalogue import writing_models
 from core.records import Item
 from core.run_settings import MOST_NEW_TOKENS
 from core.study.grid import FIRST_FIELDS, MOST_SAMPLES, grid_estimate, grid_plan, open_grid, pasted_items, table_items
@@ -35,7 +35,7 @@ def grid_form() -> str:
         items = _prompts()
     with right:
         settle_models("grid_models")
-        have = list(dict.fromkeys([*CATALOGUE, *st.session_state.grid_models]))
+        have = list(dict.fromkeys([*writing_models(), *st.session_state.grid_models]))
         box: dict[str, Any] = {"format_func": model_option, "accept_new_options": True, "help": TYPED}
         picked = st.multiselect("Models", have, key="grid_models", placeholder="Pick or type a model", **box, **KEPT)
         models = tuple(dict.fromkeys(map(model_of_option, picked)))

@@ -13,7 +13,7 @@ import streamlit as st
 
 from core.errors import HeedError
 from core.importance import study_methods
-from core.models.catalogue import CATALOGUE
+from core.models.catalogue import writing_models
 from core.study.column_labels import structure_label, task_label
 from core.study.item_files import TASKS
 from core.study.plan import Plan
@@ -129,7 +129,11 @@ def _asked(ident: str, plan: Plan) -> dict[str, Any]:
             "Structures", "structures", [s for s in STRUCTURES if s not in plan.structures], structure_label
         ),
         "models": several(
-            "Models", "models", [m for m in CATALOGUE if m not in plan.models], model_option, accept_new_options=True
+            "Models",
+            "models",
+            [m for m in writing_models() if m not in plan.models],
+            model_option,
+            accept_new_options=True,
         ),
         "suites": several("Tasks", "suites", [t for t in TASKS if t not in plan.suites], task_label),
         "methods": several(

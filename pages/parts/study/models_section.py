@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.errors import PromptError
 from core.importance import METHODS, study_methods
-from core.models.catalogue import CATALOGUE
+from core.models.catalogue import CATALOGUE, writing_models
 from core.run_settings import ABOUT_TOP_P, MOST_NEW_TOKENS
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import TYPED, fetch_sentence, model_of_option, model_option, settle_models
@@ -26,7 +26,8 @@ SEEDS = 100
 def families() -> dict[str, list[str]]:
     """{label: models of one family from small to large} where there are at least two sizes; full precision only."""
     found: dict[str, dict[int, str]] = {}
-    for name, entry in CATALOGUE.items():
+    for name in writing_models():
+        entry = CATALOGUE[name]
         if entry.quantisation == "none":
             family = re.split(r"\s+\d+(?:\.\d+)?[MB]\b", entry.label)[0]
             found.setdefault(family, {}).setdefault(entry.parameters, name)
@@ -37,7 +38,8 @@ def families() -> dict[str, list[str]]:
 def models_section() -> None:
     """Draws the models' select box and the buttons that pick all sizes of one family."""
     settle_models(field_key("models"))
-    have = [*CATALOGUE, *[m for m in get_field("models") or () if m not in CATALOGUE]]
+    offered = writing_models()
+    have = [*offered, *[m for m in get_field("models") or () if m not in offered]]
     st.multiselect(
         "Models",
         have,

@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import HeedError
-from core.models.catalogue import CATALOGUE
+from core.models.catalogue import writing_models
 from core.plugins import plugins_enabled
 from core.study.column_labels import column_label
 from core.study.quality.own_metric import JUDGE, LONGEST_METRIC_NAME, OWN_KINDS, SCALES, OwnMetric, try_own_metric
@@ -55,7 +55,7 @@ def own_metrics(defined: tuple[OwnMetric, ...], place: str, keep: Keep) -> None:
         if kind == JUDGE:
             names += ["model", "scale"]
             settle_models(field_key(f"metric_model_{place}"))
-            models = list(CATALOGUE)
+            models = writing_models()
             field(st.selectbox, "Judge", "model", models, format_func=model_option, accept_new_options=True)
             field(st.selectbox, "It answers", "scale", list(SCALES), format_func=SCALE_WORDS.get)
         else:

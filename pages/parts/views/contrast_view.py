@@ -27,6 +27,9 @@ from pages.parts.views.view_figure import ViewFigure, draw_chart
 SLOT = "contrast"
 KINDS = ("attention-x-gradient", "input-x-gradient", "integrated-gradients")
 """In the order in which they are offered: the first is the one that leagues put first."""
+NO_SLOPES = (
+    "Slopes are not computed for encoder-decoders: open What if, which hides words, or run a decoder-only model."
+)
 ABOUT = (
     "At each step the model could have written another word. Bars estimate, from slopes, which words of the input "
     "speak for the one and which for the other. Pick a word here, or click it in the answer above."
@@ -35,6 +38,9 @@ ABOUT = (
 
 def contrast_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedWords) -> ViewFigure:
     """Draws the choice of two words, then the bars, or the button that computes them."""
+    if trace.model.kind != "decoder":
+        st.info(NO_SLOPES)
+        return ViewFigure(None, lambda: "")
     st.caption(ABOUT)
     steps = [int(t) for t in trace.answer_steps if _others(trace, int(t))]
     if not steps:
