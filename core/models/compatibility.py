@@ -20,7 +20,7 @@ from .paths import read_json_file, remember_by_file, tokenizer_files, weight_fil
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
-KIND_NAMES: dict[ModelKind, str] = {"decoder": "a decoder", "encoder": "an encoder", "encdec": "an encoder-decoder"}
+_KIND_NAMES: dict[ModelKind, str] = {"decoder": "a decoder", "encoder": "an encoder", "encdec": "an encoder-decoder"}
 
 _GGUF_NAMES = {
     "qwen2moe": "qwen2_moe",
@@ -155,7 +155,7 @@ def check_architecture(path: Path) -> Header | None:
         raise ModelError(f"{path.name} holds no tokenizer: use a GGUF of a whole language model.")
     kind = kind_of({"model_type": family}, path.name)
     if kind != "decoder":
-        raise ModelError(f"{path.name} is {KIND_NAMES[kind]} as GGUF: use the model's safetensors version.")
+        raise ModelError(f"{path.name} is {_KIND_NAMES[kind]} as GGUF: use the model's safetensors version.")
     return header
 
 

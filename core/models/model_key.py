@@ -22,7 +22,7 @@ from ..records import ModelKey, ModelRef
 from ..settings import models_path, versions
 from ..text.chat_template import inspect_template
 from . import paths
-from .catalogue import CATALOGUE, Entry, Hub, PyPI, WheelFolder
+from .catalogue import CATALOGUE, Entry, Hub, PyPI, Shipped, WheelFolder
 from .file_metadata import read_metadata
 
 FULL_PRECISION = 1_500_000_000
@@ -68,6 +68,8 @@ def locate(name: str) -> ModelPlace:
     name = str(name).strip()
     entry = CATALOGUE.get(name) or CATALOGUE.get(name.lower())
     if entry:
+        if isinstance(entry.source, Shipped):
+            return ModelPlace(entry.name, entry, path=Path(__file__).parent / "data" / entry.source.folder)
         where = {PyPI: "pypi", Hub: "hub", WheelFolder: "wheel"}[type(entry.source)]
         return ModelPlace(entry.name, entry, **{where: entry.source})  # type: ignore[arg-type]
     path = Path(os.path.abspath(Path(name).expanduser())) if name else Path()

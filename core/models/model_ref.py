@@ -219,6 +219,8 @@ def source_line(place: ModelPlace, folder: Path) -> str:
         return f"GGUF in the PyPI package {dists} {first.version}"
     if place.wheel is not None:
         return f"PyPI package {place.wheel.part.dist} {place.wheel.part.version}"
+    if place.entry is not None and place.path is not None:
+        return f"comes with Heed ({place.path.name})"
     if place.hub is not None:
         return f"hub {place.hub.repo} at {folder.name[:8]}"
     return f"{'folder' if place.path and place.path.is_dir() else 'file'} {place.path}"

@@ -13,6 +13,8 @@ from core.errors import CaptureError, MethodError, ModelError, PromptError, Stor
 from core.importance import METHODS, explain, find_sinks, method_problem, offered_methods
 from core.importance.uniform import uniform_of
 from core.maps.run_maps import kinds_of_run, maps_of_run
+from core.models.catalogue import CATALOGUE
+from core.probe import knock_out
 from core.records import Segment
 from core.store.json_files import run_from_json, run_to_json
 from core.study.digest import make_digest
@@ -197,3 +199,26 @@ def test_refusals_are_one_sentence():
         capture(
             model_of("bart"), make_request(KEY, [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}])
         )
+
+
+@pytest.mark.slow
+def test_the_trained_one_reads_each_part_of_a_date_where_it_stands():
+    from core.models import load_model
+    from core.text_readings import TextDraft, text_maps
+
+    model = load_model("dates-t5")
+    assert (model.ref.kind, model.ref.context, model.ref.label) == ("encdec", 64, CATALOGUE["dates-t5"].label)
+    assert model.ref.parameters == CATALOGUE["dates-t5"].parameters
+    trace = capture(model, make_request(model.key, "the 3rd of March 1998", raw=True))
+    assert trace.answer == "1998-03-03" and trace.finish == "end"
+    read = maps_of_run(trace).map([0], [2])
+    best = [read.keys.texts[at].strip() for at in read.values.argmax(1)]
+    assert best[:4] == ["1", "9", "9", "8"] and best[5:7] == ["March", "March"] and best[8:10] == ["3", "3"]
+    reading = text_maps(TextDraft("dates-t5", "the 3rd of March 1998"))
+    assert reading.written == trace.answer
+    np.testing.assert_allclose(reading.of("cross").values, maps_of_run(trace).values, atol=5e-5)
+    wrong = capture(model, make_request(model.key, "the 3rd of March 1998", answer="1998-03-04", raw=True))
+    assert wrong.logprobs[9] < -5 < trace.logprobs[9], "only the digit that is wrong is unlikely"
+    effect = knock_out(model, trace).effect[:, 5:7].sum(1)
+    labels = [label.strip() for label in knock_out(model, trace).units.labels]
+    assert labels[int(effect.argmax())] == "March", "without the month its digits are lost"
