@@ -50,6 +50,7 @@ BELOW = {
         "version",
     },
     "jobs": {
+        "capture",
         *("errors", "models", "probe", "progress", "records", "runs", "speeds", "store", "study", "study/quality"),
         *("text", "text_readings", "trust"),
     },

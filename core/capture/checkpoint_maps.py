@@ -11,14 +11,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ..errors import Cancelled, CaptureError, HeedError, ModelError
-from ..models.load import Model, load_model, loaded_models, unload_models
+from ..errors import Cancelled, HeedError, ModelError
+from ..models.load import load_model, loaded_models, unload_models
 from ..models.model_ref import tokenizer_fingerprint
 from ..models.paths import read_json_file, weight_files
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
-from ..records import AttentionMaps, MapTokens, TextRequest
+from ..records import AttentionMaps, TextRequest
 from ..settings import versions
 
 MOST_CHECKPOINTS = 200
@@ -91,59 +89,13 @@ def _read_one(path: Path, text: str, cancelled: IsCancelled) -> AttentionMaps:
     before = loaded_models()
     model = load_model(str(path), cancelled=cancelled)
     try:
-        return _maps_of_text(model, TextRequest(model.key, text=text, versions=versions()), cancelled)
+        from .text_maps import read_text  # here, so that a page can list checkpoints without torch
+
+        reading = read_text(model, TextRequest(model.key, text=text, versions=versions()), cancelled=cancelled)
+        return reading.maps[-1]
     finally:
         if model.key not in before:
             unload_models(model.key)
-
-
-def _maps_of_text(model: Model, request: TextRequest, cancelled: IsCancelled) -> AttentionMaps:
-    """Returns the attention of every token of the text, as a decoder reads raw text.
-
-    Square and causal, on whichever path the model was checked on.
-    """
-    import torch  # here, so that a page can list checkpoints without it
-
-    from ..models.attention import Recorder, recording
-    from ..models.self_check import eager_rows
-    from ..records import Request
-    from ..text.render import render
-    from .run_model import capture_errors
-
-    ref = model.ref
-    if ref.attention == "none":
-        raise CaptureError(f"{ref.label} has no attention: pick another model.")
-    tokens = render(model.tokenizer, Request(model.key, text=request.text), has_template=False).tokens
-    if len(tokens) > ref.context:
-        raise CaptureError(
-            f"The text has {len(tokens):,} tokens, but {ref.label} reads at most {ref.context:,}: shorten it."
-        )
-    values = np.full((len(ref.attention_layers), ref.heads, len(tokens), len(tokens)), np.nan, np.float32)
-    ids = torch.tensor([tokens.ids.tolist()], device=model.hf.device)
-
-    def emit(layers: list[int], first: int, start: int, weights: Any) -> None:
-        for layer, rows in zip(layers, weights[:, 0].float().cpu().numpy(), strict=True):
-            at = ref.attention_layers.index(layer)
-            values[at, : len(rows), first : first + rows.shape[1], start : start + rows.shape[2]] = rows
-
-    with model.lock, capture_errors(ref.label):
-        if ref.attention == "eager":
-            for layer, rows in zip(ref.attention_layers, eager_rows(model.hf, ids)[0], strict=True):
-                emit([layer], 0, 0, rows[None])
-        else:
-            with torch.no_grad(), recording(Recorder(emit, len(tokens), cancelled, at_once=True)):
-                model.hf(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False)
-    side = MapTokens(tokens.texts, np.array([role == "template" for role in tokens.roles], bool))
-    return AttentionMaps(
-        values,
-        side,
-        side,
-        layers=ref.attention_layers,
-        causal=True,
-        source=ref.caption,
-        request=request,
-        notes=ref.notes,
-    )
 
 
 def _is_checkpoint(path: Path) -> bool:

@@ -21,6 +21,7 @@ LINKS = (
             ("pages/explore.py", "Explore", ":material/visibility:"),
             ("pages/compare.py", "Compare", ":material/compare:"),
             ("pages/grid.py", "Grid", ":material/grid_on:"),
+            ("pages/diagrams.py", "Diagrams", ":material/analytics:"),
             ("pages/trust.py", "Trust", ":material/fact_check:"),
         ),
     ),

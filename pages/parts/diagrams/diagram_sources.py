@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import streamlit as st
-from core.maps.map_files import read_attention_file
 
 from core import store
 from core.charts.text_labels import visible_label
 from core.errors import MethodError, PromptError
-from core.maps.run_maps import maps_of_run
-from core.records import AttentionMaps
+from core.maps.map_files import read_attention_file
+from core.maps.run_maps import kinds_of_run, maps_of_run
 from pages.parts.diagrams.checkpoint_source import checkpoint_source
 from pages.parts.diagrams.diagram import DiagramSource
 from pages.parts.diagrams.text_source import text_source
@@ -71,19 +70,10 @@ def run_source() -> DiagramSource | None:
     trace = open_trace(picked)
     if trace is None:
         return None
-    kinds = ("self",) if trace.model.kind == "decoder" else ("encoder", "self", "cross")
-    try:
-        maps = {kind: _run_maps(picked, kind) for kind in kinds}
-    except MethodError as error:
-        st.info(escape_markdown(str(error)))
-        return None
-    return DiagramSource(picked[:8], maps, trace)
-
-
-def _run_maps(run_id: str, kind: str) -> AttentionMaps:
-    trace = open_trace(run_id)
-    assert trace is not None  # it was just opened
-    return maps_of_run(trace)
+    kinds = kinds_of_run(trace)[::-1]
+    if not kinds:
+        raise MethodError("This run does not keep every head: open it on Explore and run it again.")
+    return DiagramSource(picked[:8], {kind: maps_of_run(trace, kind) for kind in kinds}, trace)
 
 
 def file_source() -> DiagramSource | None:

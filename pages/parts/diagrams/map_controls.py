@@ -18,7 +18,7 @@ LONG_SIDE = 40
 ABOUT_SPECIAL = "Special tokens and markup soak up much of the attention; without them the rest can be told apart."
 
 
-def pick_maps(source: DiagramSource, prefix: str = "diagram", label: str = "") -> AttentionMaps:
+def choose_maps(source: DiagramSource, prefix: str = "diagram", label: str = "") -> AttentionMaps:
     """Draws the choice of kind and of checkpoint, where there are several, and what is left out; returns the maps."""
     named = f" of {label}" if label else ""
     if source.checkpoints:
@@ -56,9 +56,9 @@ def pick_layers_heads(
     return found["layers"], found["heads"]
 
 
-def pick_map(source: DiagramSource, prefix: str = "diagram", label: str = "") -> AttentionMap:
+def choose_map(source: DiagramSource, prefix: str = "diagram", label: str = "") -> AttentionMap:
     """Draws all controls of one map and returns it."""
-    maps = pick_maps(source, prefix, label)
+    maps = choose_maps(source, prefix, label)
     return maps.map(*pick_layers_heads(maps, prefix, label))
 
 

@@ -6,15 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 import streamlit as st
-from core.charts.diagrams.attention_map import attention_map
-from core.charts.diagrams.question_context import question_context_blocks
-from core.maps.regions import find_regions, region_words
 
+from core.charts.diagrams.attention_map import attention_map
 from core.charts.diagrams.comparison_circles import comparison_circles
+from core.charts.diagrams.question_context import question_context_blocks
 from core.errors import MethodError
+from core.maps.regions import find_regions, region_words
 from core.records import AttentionMap
 from pages.parts.diagrams.diagram import Diagram, DiagramSource, map_csv
-from pages.parts.diagrams.map_controls import KEPT, pick_map
+from pages.parts.diagrams.map_controls import KEPT, choose_map
 
 LENS = "Rows and columns of the strongest cells grow and bear their values; all others shrink."
 REGIONS = "The rectangles that stand out most from what is around them; sinks and unreadable cells do not count."
@@ -24,7 +24,7 @@ FRAMES = "Your own frames: first query-last query × first key-last key, counted
 
 def draw_map(source: DiagramSource) -> Diagram:
     """Draws the controls of the attention map and returns it."""
-    one = pick_map(source)
+    one = choose_map(source)
     state = st.session_state
     for key, value in {"map_regions": 3, "map_lens": 4, "map_gamma": 0.7}.items():
         state.setdefault(key, value)
@@ -62,7 +62,7 @@ def typed_boxes(text: str) -> tuple[tuple[tuple[int, int], tuple[int, int]], ...
 
 def draw_blocks(source: DiagramSource) -> Diagram:
     """Draws which part is the question and which the context, and returns the blocks."""
-    one = pick_map(source)
+    one = choose_map(source)
     both = [name for name in dict.fromkeys(one.queries.parts) if name and name in one.keys.parts]
     if len(both) < 2:
         one, both = _split(one)
@@ -91,9 +91,9 @@ def draw_comparison(source: DiagramSource) -> Diagram:
     """Draws the controls of two maps and returns the circles that compare them."""
     left, right = st.columns(2)
     with left:
-        first = pick_map(source, "diagram", "A")
+        first = choose_map(source, "diagram", "A")
     with right:
-        second = pick_map(source, "diagram_b", "B")
+        second = choose_map(source, "diagram_b", "B")
     return Diagram(
         lambda width: comparison_circles(first, second, width=width),
         lambda: map_csv(first) + map_csv(second),

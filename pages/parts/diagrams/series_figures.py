@@ -12,7 +12,7 @@ from core.maps.head_traits import TRAITS, head_traits
 from core.maps.map_series import head_series, series_of_maps, series_over_heads, series_over_layers, series_over_steps
 from core.records import MapSeries
 from pages.parts.diagrams.diagram import Diagram, DiagramSource, series_csv
-from pages.parts.diagrams.map_controls import KEPT, pick_layers_heads, pick_maps, trimmed
+from pages.parts.diagrams.map_controls import KEPT, choose_maps, pick_layers_heads, trimmed
 
 OVER = {
     "checkpoint": "Checkpoints: each cell of the map",
@@ -87,7 +87,7 @@ def _series(source: DiagramSource, over: list[str], key: str) -> MapSeries:
         return head_series(
             points, lambda maps: head_traits(maps).scores[trait], source.axis, f"share on {TRAITS[trait]}"
         )
-    maps = pick_maps(source)
+    maps = choose_maps(source)
     made: dict[str, Callable[[], MapSeries]] = {
         "layer": lambda: series_over_layers(maps, pick_layers_heads(maps, names=("heads",))[1]),
         "head": lambda: series_over_heads(maps, pick_layers_heads(maps, names=("layers",))[0]),
