@@ -41,7 +41,7 @@ class SourceKind:
 
 def run_source() -> DiagramSource | None:
     """Draws the choice of a stored run and returns its maps; the one that the address names comes first."""
-    example_ids()
+    examples = example_ids()
     runs = {info.id: info for info in store.find_runs(limit=LISTED)}
     asked = st.query_params.get("run")
     found = stored_id(asked) if asked else None
@@ -52,7 +52,8 @@ def run_source() -> DiagramSource | None:
     if found and state.get("diagram_asked") != found:
         state.update(diagram_run=found, diagram_asked=found)
     if state.get("diagram_run") not in options:
-        state.diagram_run = options[0] if options else None
+        examples = [name for name in examples if name in options]
+        state.diagram_run = next(iter(examples[1:] or examples or options), None)
 
     def named(run_id: str) -> str:
         info = runs.get(run_id)

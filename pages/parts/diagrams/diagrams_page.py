@@ -18,7 +18,7 @@ from pages.parts.frame import is_phone
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.views.view_figure import draw_figure
 
-PAGE_WIDTH = 980
+PAGE_WIDTH = 800
 """Pixels of a figure on the page of a wide screen; the files have the widths of a paper."""
 NAMES = ("source", "figure")
 """What the address says beside the run or text: ?source=run&figure=map"""
@@ -28,6 +28,7 @@ def diagrams_page() -> None:
     """Draws the page."""
     st.header("Diagrams of attention and of a model's other parts", anchor=False)
     _adopt_address()
+    st.session_state.setdefault("diagram_source", next(iter(SOURCES)))
     kind = st.segmented_control(
         "Where the attention comes from",
         list(SOURCES),

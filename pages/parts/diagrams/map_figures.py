@@ -11,7 +11,7 @@ from core.charts.diagrams.attention_map import attention_map
 from core.charts.diagrams.comparison_circles import comparison_circles
 from core.charts.diagrams.question_context import question_context_blocks
 from core.errors import MethodError
-from core.maps.regions import find_regions, region_words
+from core.maps.regions import find_regions
 from core.records import AttentionMap
 from pages.parts.diagrams.diagram import Diagram, DiagramSource, map_csv
 from pages.parts.diagrams.map_controls import KEPT, choose_map
@@ -41,7 +41,6 @@ def draw_map(source: DiagramSource) -> Diagram:
         lambda width: attention_map(one, lens=grown, gamma=bend, boxes=boxes, regions=regions, width=width),
         lambda: map_csv(one),
         map_text(one),
-        tuple(f"{place}. {region_words(region, one)}" for place, region in enumerate(regions, 1)),
     )
 
 

@@ -47,7 +47,8 @@ def draw_chart(chart: Any, key: str, **more: Any) -> None:
 def draw_figure(chart: Any, key: str, **more: Any) -> None:
     """Draws a static figure in its own size, on light ground whatever the theme is, as it will be printed."""
     spec = chart if isinstance(chart, dict) else chart.to_dict(validate=False)
-    st.vega_lite_chart(spec=printed(spec), width="content", theme=None, key=key, **more)
+    own: Any = {"autosize": "pad"}  # else Streamlit fits axes and title into the height of the cells
+    st.vega_lite_chart(spec=own | printed(spec), width="content", theme=None, key=key, **more)
 
 
 def csv_head(trace: Trace, chosen: Choices, view: str, **more: Any) -> Mapping[str, Any]:
