@@ -361,7 +361,7 @@ _ENTRIES = (
         True,
     ),
     Entry(
-        "all-minilm-l6-v2",
+        "minilm",
         "all-MiniLM-L6-v2",
         "bert",
         22_713_216,

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import HeedError, ModelError, NotFetched
-from ..records import ModelKey, ModelRef
+from ..records import ModelKey, ModelKind, ModelRef
 from ..settings import models_path, versions
 from ..text.chat_template import inspect_template
 from . import paths
@@ -198,6 +198,26 @@ def known_ref(key: ModelKey, *, same_versions: bool = False) -> ModelRef | None:
         return ModelRef(**{**seen["ref"], "key": key})
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def known_kind(name: str) -> ModelKind:
+    """Returns which kind of model a name leads to, as far as its files or the catalogue tell; nothing is loaded.
+
+    A model that is not on this machine counts as a decoder. Raises ModelError for an unknown name.
+    """
+    place = locate(name)
+    if place.entry is not None:
+        return place.entry.kind
+    path = files_of(place)
+    if path is None or not path.is_dir():
+        return "decoder"
+    if (ref := known_ref(resolve(name))) is not None:
+        return ref.kind
+    config = paths.read_json_file(path / "config.json")
+    named = [str(architecture) for architecture in config.get("architectures") or ()]
+    if config.get("is_encoder_decoder") or any(n.endswith("ForConditionalGeneration") for n in named):
+        return "encdec"
+    return "encoder" if any(n.endswith(("ForMaskedLM", "ForPreTraining", "Model")) for n in named) else "decoder"
 
 
 def remember_ref(ref: ModelRef) -> None:

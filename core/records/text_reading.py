@@ -67,6 +67,11 @@ class TextReading:
         """The kinds of attention that there are."""
         return tuple(maps.kind for maps in self.maps)
 
+    @property
+    def by_kind(self) -> dict[MapKind, AttentionMaps]:
+        """The maps by their kind."""
+        return {maps.kind: maps for maps in self.maps}
+
     def of(self, kind: MapKind) -> AttentionMaps:
         """Returns the maps of one kind. Raises MethodError, which names those there are."""
         for maps in self.maps:

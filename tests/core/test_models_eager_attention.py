@@ -8,7 +8,7 @@ import torch
 from core.errors import CaptureError, ModelError
 from core.models import eager_attention, load, load_model
 from core.models.catalogue import CATALOGUE, MINILM, writing_models
-from core.models.model_key import folder_fingerprint, resolve, wheel_folder
+from core.models.model_key import folder_fingerprint, known_kind, resolve, wheel_folder
 from core.settings import models_path
 from tests.core.kinds_made_up import ENCDECS, ENCODERS, build_kind, save_kind
 
@@ -45,6 +45,18 @@ def test_an_encoder_comes_with_its_head_where_the_files_hold_one(tmp_path):
     config = tmp_path / "bare" / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"architectures": ["BertForMaskedLM"]}))
     assert type(load_model(str(tmp_path / "bare")).hf).__name__ == "BertModel"
+
+
+def test_the_kind_is_known_without_loading(tmp_path):
+    folders = {name: str(save_kind(tmp_path / name, name)) for name in ("bert", "t5")}
+    folders["bare"] = str(save_kind(tmp_path / "bare", "bert", head=False))
+    found = {name: known_kind(path) for name, path in folders.items()}
+    assert found == {"bert": "encoder", "t5": "encdec", "bare": "encoder"}
+    for path in folders.values():
+        assert load_model(path).ref.kind == known_kind(path)
+    assert [known_kind(name) for name in ("minilm", "dates-t5", "gpt2", "some/where")] == [
+        "encoder", "encdec", "decoder", "decoder"
+    ]  # fmt: skip
 
 
 def test_positions_are_counted_from_behind_the_padding_row(tmp_path):
@@ -120,17 +132,17 @@ def test_a_decoder_that_reads_the_future_is_refused(tmp_path, monkeypatch):
 
 
 def test_the_catalogue_has_an_encoder_that_pages_which_write_leave_out():
-    entry = CATALOGUE["all-minilm-l6-v2"]
+    entry = CATALOGUE["minilm"]
     assert entry.kind == "encoder" and entry.source is MINILM
     assert entry.name not in writing_models() and len(writing_models()) == len(CATALOGUE) - 1
 
 
 def test_the_encoder_of_the_catalogue(monkeypatch):
-    key = resolve("all-minilm-l6-v2")  # its fingerprint is known before anything is fetched
+    key = resolve("minilm")  # its fingerprint is known before anything is fetched
     monkeypatch.setenv("HEED_MODELS", str(REAL))
     if not (wheel_folder(MINILM) / "model.safetensors").exists():
         pytest.skip("the encoder is not on this machine")
     assert folder_fingerprint(wheel_folder(MINILM)) == key.fingerprint == MINILM.fingerprint
     model = load_model(key)
     assert (model.ref.kind, model.ref.layers, model.ref.heads, model.ref.context) == ("encoder", 6, 12, 512)
-    assert model.ref.parameters == CATALOGUE["all-minilm-l6-v2"].parameters
+    assert model.ref.parameters == CATALOGUE["minilm"].parameters
