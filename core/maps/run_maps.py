@@ -58,8 +58,9 @@ def maps_of_run(trace: Trace, kind: MapKind | None = None) -> AttentionMaps:
 
 def _side(trace: Trace) -> MapTokens:
     """Returns all tokens of a run as one side of a map."""
-    special = np.array([role == "template" for role in trace.tokens.roles])
-    return MapTokens(trace.tokens.texts, special, key_parts(trace))
+    tokens = trace.tokens
+    special = np.array([r == "template" or p == "end" for r, p in zip(tokens.roles, tokens.parts, strict=True)])
+    return MapTokens(tokens.texts, special, key_parts(trace))
 
 
 def _span(side: MapTokens, where: slice) -> MapTokens:

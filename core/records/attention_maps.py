@@ -50,6 +50,12 @@ def _picked(tokens: MapTokens, which: slice | np.ndarray) -> MapTokens:
     return MapTokens(tuple(texts), tokens.special[places], tuple(parts))
 
 
+def _check_unreadable(maps: Any) -> None:
+    if maps.unreadable is not None:
+        set_fields(maps, unreadable=frozen_array(maps.unreadable, bool, 2, "unreadable"))
+        check_shape("unreadable", maps.unreadable.shape, maps.values.shape[-2:])
+
+
 def map_tokens(labels: Sequence[Any] | int, special: Any = None, parts: Sequence[str] = ()) -> MapTokens:
     """Returns MapTokens of labels, or of ``labels`` numbered tokens; ``special``: bool [N], none where not given."""
     texts = tuple(str(i) for i in range(labels)) if isinstance(labels, int) else tuple(map(str, labels))
@@ -68,11 +74,15 @@ class _QueriesKeys:
     """True: query i could not read keys after its own place (``offset`` + i)."""
     offset: int = 0
     """Place of the first query among the keys; rows of an answer begin behind the prompt."""
+    unreadable: np.ndarray | None = None
+    """bool [query, key]: keys that a query could not read; None: as ``causal`` and ``offset`` say."""
 
     @cached_property
     def readable(self) -> np.ndarray:
         """bool [query, key]: whether the query could read the key."""
         rows, columns = self.values.shape[-2:]
+        if self.unreadable is not None:
+            return ~self.unreadable
         if not self.causal:
             return np.ones((rows, columns), bool)
         return np.arange(columns)[None] <= np.arange(rows)[:, None] + self.offset
@@ -86,14 +96,21 @@ class _QueriesKeys:
             queries=_picked(self.queries, queries),
             keys=_picked(self.keys, keys),
             offset=self.offset + first[0] - first[1],
+            unreadable=None if self.unreadable is None else self.unreadable[queries, keys],
         )
 
     def without_special(self) -> Self:
-        """Returns the map without the rows and columns of special tokens; cells that could not be read are NaN."""
+        """Returns the map without the rows and columns of special tokens; no weight is changed."""
         rows, columns = np.flatnonzero(~self.queries.special), np.flatnonzero(~self.keys.special)
-        values = np.where(self.readable, self.values, np.nan)[..., rows, :][..., columns]
-        queries, keys = _picked(self.queries, rows), _picked(self.keys, columns)
-        return replace(self, values=values, queries=queries, keys=keys, causal=False, offset=0)
+        return replace(
+            self,
+            values=self.values[..., rows, :][..., columns],
+            queries=_picked(self.queries, rows),
+            keys=_picked(self.keys, columns),
+            causal=False,
+            offset=0,
+            unreadable=None if self.readable.all() else ~self.readable[np.ix_(rows, columns)],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +130,7 @@ class AttentionMap(_QueriesKeys):
     def __post_init__(self) -> None:
         set_fields(self, values=frozen_array(self.values, np.float32, 2, "values"))
         check_shape("values", self.values.shape, (len(self.queries), len(self.keys)))
+        _check_unreadable(self)
 
     @classmethod
     def of(cls, values: Any, queries: Any = None, keys: Any = None, **about: Any) -> AttentionMap:
@@ -153,6 +171,7 @@ class AttentionMaps(_QueriesKeys):
             notes=tuple(self.notes),
         )
         check_shape("values", self.values.shape[2:], (len(self.queries), len(self.keys)))
+        _check_unreadable(self)
         check_shape("layers", (len(self.layers),), self.values.shape[:1])
 
     @property
@@ -182,6 +201,7 @@ class AttentionMaps(_QueriesKeys):
             source=self.source,
             causal=self.causal,
             offset=self.offset,
+            unreadable=self.unreadable,
             kind=self.kind,
         )
 

@@ -54,4 +54,5 @@ def test_a_map_without_special_tokens():
     assert bare.values.tolist() == [[5, 6], [9, 10]]
     assert bare.queries.texts == ("a", "b") and bare.keys.parts == ("question", "context")
     causal = AttentionMap.of(values, side, side, causal=True).without_special()
-    assert np.isnan(causal.values[0, 1]) and causal.values[1, 0] == 9
+    assert causal.readable.tolist() == [[True, False], [True, True]] and causal.values[1, 0] == 9
+    assert causal.part(slice(1, 2)).readable.tolist() == [[True, True]]

@@ -113,26 +113,34 @@ def _scales(series: MapSeries, shared: bool, colours: ValueColours) -> tuple[np.
 def _records(
     series: MapSeries, filled: np.ndarray, low: np.ndarray, high: np.ndarray, colours: ValueColours
 ) -> list[dict[str, Any]]:
-    """Returns a record a cell that has any value: its values over the points in one list, none where all are 0."""
+    """Returns a record a cell that has any value: its values over the points in one text, none where all are 0.
+
+    A text, since a dashboard may pass the records on as a table, whose lists are no lists of a browser.
+    """
     ink = colours.mark_colour(filled)
     values = [[[exact_number(v) for v in cell] for cell in row] for row in series.values.transpose(1, 2, 0).tolist()]
     out = []
     for r, c in np.argwhere(np.isfinite(series.values).any(0)).tolist():
         one: dict[str, Any] = {"r": r, "c": c, "g": exact_number(float(filled[r, c]))}
         if any(values[r][c]):
-            one |= {"v": values[r][c], "k": str(ink[r, c])}
+            one |= {"v": _joined(values[r][c]), "k": str(ink[r, c])}
             one |= {"o": exact_number(float(low[r, c])), "u": exact_number(float(high[r, c]))}
         out.append(one)
     return out
+
+
+def _joined(values: Sequence[float | None]) -> str:
+    return ",".join("" if value is None else f"{value:.7g}" for value in values)
 
 
 def _points(base: alt.Chart, grid: CellGrid, points: int) -> alt.Chart:
     """Returns a chart of a record for each point of each cell: ``px``, ``py`` in pixels, ``i`` its number."""
     room = grid.cell * (1 - 2 * MARGIN)
     chart = (
-        base.transform_filter("isArray(datum.v)")
-        .transform_calculate(i=f"sequence({points})")
+        base.transform_filter("isString(datum.v)")
+        .transform_calculate(i=f"sequence({points})", v="split(datum.v, ',')")
         .transform_flatten(["v", "i"])
+        .transform_calculate(v="datum.v === '' ? null : toNumber(datum.v)")
     )
     return chart.transform_calculate(
         px=f"datum.x - {room / 2:g} + {room / max(points - 1, 1):g} * datum.i",

@@ -48,7 +48,8 @@ def diagrams_page() -> None:
         return
     name = _figure(source)
     _write_address(kind, name)
-    trim_controls(source)
+    if DIAGRAMS[name].needs == "maps":
+        trim_controls(source)
     try:
         figure = DIAGRAMS[name].draw(source)
         if figure is not None:

@@ -20,7 +20,7 @@ from core.records import AttentionMaps, Part, SwitchedOff, Trace
 from core.store import load_switched_off, tidy_csv
 from core.trust.league_files import head_weights
 from pages.parts.diagrams.diagram import Diagram, DiagramSource
-from pages.parts.diagrams.map_controls import KEPT, choose_maps
+from pages.parts.diagrams.map_controls import KEPT, choose_maps, whole_maps
 from pages.parts.job_progress import Ask, job_slot
 
 ORDERS = {"layer": "Layer and head", **{name: f"Share on {about}" for name, about in TRAITS.items()}}
@@ -34,8 +34,7 @@ LOSES = (
 
 def draw_head_maps(source: DiagramSource) -> Diagram:
     """Draws order and scale of the small maps and returns them; a click on one opens it as the attention map."""
-    maps = choose_maps(source)
-    traits = head_traits(maps)
+    maps, traits = choose_maps(source), head_traits(whole_maps(source))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.session_state.setdefault("heads_order", "layer")
         order = st.selectbox(
@@ -66,7 +65,7 @@ def _enlarges(key: str) -> dict[str, Any]:
 
 def draw_head_kinds(source: DiagramSource) -> Diagram | None:
     """Draws what the circles' size means and returns the grid of heads, with a table of every trait below."""
-    maps = choose_maps(source)
+    maps = whole_maps(source)
     traits = head_traits(maps)
     sizes = [name for name in SIZES if not name or source.trace is not None]
     if source.trace is not None and head_weights(source.trace.request.model.fingerprint) is None:

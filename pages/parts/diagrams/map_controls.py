@@ -19,25 +19,32 @@ ABOUT_SPECIAL = "Special tokens and markup soak up much of the attention; withou
 
 
 def choose_maps(source: DiagramSource, prefix: str = "diagram", label: str = "") -> AttentionMaps:
-    """Draws the choice of kind and of checkpoint, where there are several, and what is left out; returns the maps."""
+    """Draws the choice of kind and of checkpoint, where there are several; returns the maps as the page trims them."""
     named = f" of {label}" if label else ""
+    state: Any = st.session_state
     if source.checkpoints:
         names = [name for name, _ in source.checkpoints]
         key = f"{prefix}_point"
-        if st.session_state.get(key) not in names:
-            st.session_state[key] = names[-1]
-        at = st.select_slider(f"{source.axis.capitalize()}{named}", names, key=key)
-        return trimmed(dict(source.checkpoints)[at])
-    kinds = list(source.maps)
-    kind = kinds[-1]
-    if len(kinds) > 1:
+        if state.get(key) not in names:
+            state[key] = names[0] if label == "B" else names[-1]
+        st.select_slider(f"{source.axis.capitalize()}{named}", names, key=key)
+    elif len(source.maps) > 1:
+        kinds = list(source.maps)
         key = f"{prefix}_kind"
-        if st.session_state.get(key) not in kinds:
-            st.session_state[key] = kind
-        kind = (
-            st.segmented_control(f"Who reads what{named}", kinds, key=key, format_func=KINDS.get, required=True) or kind
-        )
-    return trimmed(source.maps[kind])
+        if state.get(key) not in kinds:
+            state[key] = kinds[-1]
+        look: dict[str, Any] = {"format_func": KINDS.get, "required": True}
+        st.segmented_control(f"Who reads what{named}", kinds, key=key, **look)
+    return trimmed(whole_maps(source, prefix))
+
+
+def whole_maps(source: DiagramSource, prefix: str = "diagram") -> AttentionMaps:
+    """The maps that the page's controls name, all of them: no token is left out."""
+    state = st.session_state
+    if source.checkpoints:
+        points = dict(source.checkpoints)
+        return points.get(state.get(f"{prefix}_point", ""), source.checkpoints[-1][1])
+    return source.maps.get(state.get(f"{prefix}_kind", ""), list(source.maps.values())[-1])
 
 
 def pick_layers_heads(
@@ -49,7 +56,8 @@ def pick_layers_heads(
     found: dict[str, tuple[int, ...]] = {"layers": (), "heads": ()}
     for place, name in zip(st.columns(len(names)), names, strict=True):
         key = f"{prefix}_{name}"
-        state[key] = [n for n in state.get(key) or () if n in have[name]]
+        first = have[name][-1:] if name == "layers" and label == "B" else []
+        state[key] = [n for n in state.get(key, first) or () if n in have[name]]
         title = f"{name.capitalize()}{f' of {label}' if label else ''}"
         hint = f"Mean of all {len(have[name])}"
         found[name] = tuple(place.multiselect(title, have[name], key=key, placeholder=hint, **KEPT))

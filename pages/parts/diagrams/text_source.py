@@ -7,9 +7,9 @@ from typing import Any
 import streamlit as st
 
 from core.charts.text_labels import percent_text, visible_label
-from core.jobs.text_jobs import text_work
+from core.jobs.maps_jobs import maps_time, maps_work
 from core.models.catalogue import CATALOGUE
-from core.models.model_key import known_ref, resolve
+from core.models.model_key import known_kind
 from core.records import TextReading
 from core.store import load_maps
 from core.text_readings import TextDraft, draft_text_request
@@ -19,7 +19,7 @@ from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import TYPED, fetch_sentence, model_of_option, model_option, settle_models
 
 SLOT = "diagram_text_job"
-FIRST_MODEL = "all-minilm-l6-v2"
+FIRST_MODEL = "minilm"
 FIRST_TEXTS = {
     "encoder": (
         "What color is the sky?",
@@ -45,7 +45,7 @@ def text_source() -> DiagramSource | None:
     left, right = st.columns([1, 2])
     picked = left.selectbox("Model", options, key="diagram_model", persist_state="session", **look)
     model = model_of_option(picked or FIRST_MODEL)
-    kind = model_kind(model)
+    kind = known_kind(model)
     _first_texts(kind)
     text = right.text_area("Text", key="diagram_first", height=90, persist_state="session")
     second = ""
@@ -57,24 +57,13 @@ def text_source() -> DiagramSource | None:
     request = draft_text_request(draft)
     name = request.id if request is not None else f"text {model} {text} {second}"
     looks = {"type": "primary", "icon": ":material/play_arrow:"}
-    ask = Ask(name, "Read the text", "The model reads the text once; nothing is averaged.", looks=looks)
-    reading = job_slot(SLOT, ask, text_work(request or draft), lambda: None if request is None else load_maps(request))
+    time = None if request is None else maps_time(request)
+    ask = Ask(name, "Read the text", "The model reads the text once; nothing is averaged.", time, looks=looks)
+    reading = job_slot(SLOT, ask, maps_work(request or draft), lambda: None if request is None else load_maps(request))
     if reading is None:
         return None
     _about(reading)
-    return DiagramSource(reading.id[:8], {maps.kind: maps for maps in reading.maps})
-
-
-def model_kind(name: str) -> str:
-    """decoder, encoder or encdec, as far as is known without loading the model."""
-    entry = CATALOGUE.get(name)
-    if entry is not None:
-        return entry.kind
-    try:
-        ref = known_ref(resolve(name))
-    except Exception:  # a name that is still being typed, or a model that was never fetched
-        return "encoder"  # both boxes are offered
-    return "encoder" if ref is None else ref.kind
+    return DiagramSource(reading.id[:8], dict(reading.by_kind))
 
 
 def _first_texts(kind: str) -> None:
