@@ -26,6 +26,10 @@ from .plugins import PAGES as PAGES
 from .plugins import PluginPage as PluginPage
 from .plugins import load_plugins as load_plugins
 from .probe.ablation import knock_out as knock_out
+from .probe.switched_parts import switch_off as switch_off
+from .records.switched_off import Part as Part
+from .records.switched_off import all_blocks as all_blocks
+from .records.switched_off import all_heads as all_heads
 from .runs import run as run
 from .study.correlate_columns import correlate as correlate
 from .study.features import FEATURES as FEATURES

@@ -22,9 +22,9 @@ from .errors import Cancelled, NotFetched, StoreError
 from .models.memory_estimate import size_text
 from .models.model_key import known_ref, resolve
 from .progress import FetchProgress, IsCancelled, Progress, never_cancelled, no_progress
-from .records import ModelKey, Request, Trace
+from .records import UNKNOWN_LAYERS, WITH_HEADS, ModelKey, Request, Trace
 from .speeds import note_speed
-from .store import has_rows, has_run, load_run, open_run, save_run
+from .store import has_components, has_rows, has_run, load_run, open_run, save_run
 
 LOG = logging.getLogger("heed")
 
@@ -46,7 +46,7 @@ def run(
     (context, example, question) names a segment and is stripped. ``answer``: text or ids to score instead of
     generating. ``cache=False`` neither looks into the store nor keeps the run. ``settings``: max_new_tokens (64),
     temperature (0 = greedy), top_p, seed, stop, system ("keep" or "none"), thinking (False), author (who wrote a given
-    answer), keep ("all", "reduced", "none"). Raises PromptError, CaptureError, ModelError.
+    answer), keep ("all", "reduced", "none", "components"). Raises PromptError, CaptureError, ModelError.
     """
     own_text = check_switch("Raw", raw)
     use_store = check_switch("Cache", cache)
@@ -113,11 +113,13 @@ def is_stored(request: Request, rows: bool = True) -> bool:
         return False
     if found is None:
         return False
+    if request.keep == "components" and not has_components(request.id) and UNKNOWN_LAYERS not in found.notes:
+        return False
     if found.model.attention == "none" or request.keep == "none":
         return True
-    if request.keep == "all" and found.model.attention == "dispatch" and found.norms is None:
+    if request.keep in WITH_HEADS and found.model.attention == "dispatch" and found.norms is None:
         return False  # made before 0.5.0: what heads write is missing
-    return has_rows(request.id) and found.request.keep in ("all", request.keep)
+    return has_rows(request.id) and found.request.keep in (*WITH_HEADS, request.keep)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from ..models.attention import EmitValues, Recorder, recording
 from ..models.value_norms import norms_of_values
 from ..progress import IsCancelled, Progress
 from ..records import Request
+from .component_recorder import ComponentRecorder
 from .encdec import empty_cache, give_pass, give_steps, output_rules, pass_over
 from .gather import Gather
 from .token_scores import LOGITS, Scores, join_scores, score_logits
@@ -101,8 +103,9 @@ def generate(
     decode: Callable[[Sequence[int]], str],
     progress: Progress,
     cancelled: IsCancelled,
+    components: ComponentRecorder | None = None,
 ) -> Written:
-    """Lets ``model`` continue ``prompt_ids``. Raises Cancelled, CaptureError (too long for the eager path)."""
+    """Lets ``model`` continue ``prompt_ids``; ``components`` sees its other parts. Raises Cancelled, CaptureError."""
     hf, encdec = model.hf, model.ref.kind == "encdec"
     start = 1 if encdec else len(prompt_ids)  # a decoder of its own begins with its start token
     ids = torch.tensor([list(prompt_ids)], device=hf.device)
@@ -111,19 +114,23 @@ def generate(
     with torch.no_grad(), torch.random.fork_rng(enabled=request.temperature > 0):
         if request.temperature > 0:
             torch.manual_seed(request.seed)
-        with recording(Recorder(gather, cancelled=cancelled, emit_values=norms_of(model, gather))):
+        values, keys = _emitted(model, gather, components)
+        recorder = Recorder(gather, cancelled=cancelled, emit_values=values, emit_keys=keys)
+        with recording(recorder), nullcontext() if components is None else components.watching():
             out = hf.generate(
                 ids,
                 attention_mask=torch.ones_like(ids),
                 generation_config=generation_settings(hf, request, eager),
                 logits_processor=[raw, *(output_rules(model) if encdec else ())],
-                stopping_criteria=[watch],
+                stopping_criteria=[watch] if components is None else [watch, components],
                 **({"past_key_values": empty_cache()} if encdec else {}),
             )
     if encdec:
         give_steps(gather, out)
     elif eager:
         _give_eager(gather, out.attentions, start)
+    if components is not None:
+        components.read_lens(out.sequences[0, start:])
     written = out.sequences[0, start:].tolist()
     return Written(written, raw.finish(out.sequences), _finish(hf, written, watch))
 
@@ -177,6 +184,7 @@ def score_given(
     gather: Gather,
     progress: Progress,
     cancelled: IsCancelled,
+    components: ComponentRecorder | None = None,
 ) -> Written:
     """Scores a given answer with one forward pass over prompt and answer (teacher forcing)."""
     if model.ref.kind == "encdec":
@@ -190,12 +198,15 @@ def score_given(
     settings: dict[str, Any] = {"output_attentions": True} if model.ref.attention == "eager" else {}
     if "logits_to_keep" in inspect.signature(hf.forward).parameters:
         settings["logits_to_keep"] = steps
-    recorder = Recorder(gather, steps, cancelled, at_once=True, emit_values=norms_of(model, gather))
-    with torch.no_grad(), recording(recorder):
+    values, keys = _emitted(model, gather, components)
+    recorder = Recorder(gather, steps, cancelled, at_once=True, emit_values=values, emit_keys=keys)
+    with torch.no_grad(), recording(recorder), nullcontext() if components is None else components.watching():
         out = hf(input_ids=ids[:, :-1], attention_mask=torch.ones_like(ids[:, :-1]), use_cache=False, **settings)
     if model.ref.attention == "eager":
         for index, weights in enumerate(a for a in out.attentions if a is not None):
             gather([index], 0, 0, weights[None, :, :, -steps:].float())
+    if components is not None:
+        components.read_lens(ids[0, -steps:])
     return _given(answer_ids, out.logits[0, -steps:])
 
 
@@ -209,6 +220,22 @@ def _given(answer_ids: Sequence[int], logits: torch.Tensor) -> Written:
 def norms_of(model: Any, gather: Gather) -> EmitValues | None:
     """Returns what passes a run's value norms to ``gather``; None where single heads are not kept."""
     return norms_of_values(model, gather.add_norms) if gather.keeps_heads else None
+
+
+def _emitted(
+    model: Any, gather: Gather, components: ComponentRecorder | None
+) -> tuple[EmitValues | None, EmitValues | None]:
+    """Returns what a Recorder passes values and keys to: ``gather``, and ``components`` where they are recorded."""
+    norms = norms_of(model, gather)
+    if components is None:
+        return norms, None
+
+    def values(layer: int, first: int, found: torch.Tensor) -> None:
+        components.add_values(layer, first, found)
+        if norms is not None:
+            norms(layer, first, found)
+
+    return values, components.add_keys
 
 
 def check_length(model: Any, prompt: int, new: int) -> None:

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from ..records import MAX, MEAN, SCALE, Rows, Segment, Tokens
+from ..records import MAX, MEAN, SCALE, WITH_HEADS, Rows, Segment, Tokens
 from ..text.token_groups import DISJOINT, GROUPS, begins_with_markup, group_membership, group_names
 
 
@@ -65,7 +65,7 @@ class Gather:
         self._straight: torch.Tensor | None = None
         self.groups = group_names(segments)
         self._prompt = len(prompt)
-        self._keep, self.keeps_heads = keep, keep == "all"
+        self._keep, self.keeps_heads = keep, keep in WITH_HEADS
         keys = self._prompt + max(steps, 1)
         member = group_membership(
             prompt, len(prompt), segments, keys, sink=kind == "self" or begins_with_markup(prompt)

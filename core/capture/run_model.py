@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -23,6 +24,7 @@ from ..text.given_answer import tokenise_answer, tokenise_target
 from ..text.output_tokens import with_output
 from ..text.render import render
 from ..text.rendered_prompt import RenderedPrompt as Prompted
+from .component_recorder import ComponentRecorder
 from .decode import Written, check_length, end_ids, generate, score_given
 from .gather import Gather
 
@@ -66,19 +68,25 @@ def capture(
         answer, notes = asked.ids, notes + asked.notes
     steps = len(answer) or request.max_new_tokens
     check_length(model, len(ids), steps)
+    with_parts = request.keep == "components" and model.ref.kind == "decoder"
     gather = Gather(
         *(prompt.tokens, request.segments, steps, request.keep, model.ref.attention_layers, model.hf.device),
         kind="cross" if model.ref.kind == "encdec" else "self",
     )
     with model.lock, capture_errors(model.ref.label):
+        parts = ComponentRecorder(model, len(ids), len(answer) or 1, cancelled) if with_parts else None
         if answer:
-            written = score_given(model, ids, answer, gather, progress, cancelled)
+            written = score_given(model, ids, answer, gather, progress, cancelled, parts)
         else:
             written = generate(
-                model, request, ids, gather, partial(decode_stream, model.tokenizer), progress, cancelled
+                model, request, ids, gather, partial(decode_stream, model.tokenizer), progress, cancelled, parts
             )
     progress(1.0, "Sorting what was read", None)
-    return make_trace(model, request, prompt, notes, written, gather, time.monotonic() - began)
+    trace = make_trace(model, request, prompt, notes, written, gather, time.monotonic() - began)
+    if parts is None:
+        return trace
+    found, more = parts.finish(written.ids, written.scores.logprobs, partial(token_texts, model.tokenizer))
+    return replace(trace, components=found, notes=tuple(dict.fromkeys(trace.notes + more)))
 
 
 @contextmanager

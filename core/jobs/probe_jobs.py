@@ -1,4 +1,5 @@
-"""Jobs that ablate words of a stored run's prompt, attribute its answer, or compute next tokens, and store the result.
+"""Jobs that ablate words of a stored run's prompt, attribute its answer, switch off parts of the model, or compute next
+tokens, and store the result.
 
 Only the run's tokens are needed, so a run whose attention rows were dropped is probed as it is; one that is no longer
 stored is captured again first. What a cancelled or failed knock-out had computed is kept apart, and the next one goes
@@ -17,12 +18,27 @@ from typing import Any
 import numpy as np
 
 from ..errors import Cancelled, StoreError
-from ..probe.time_estimate import TimeEstimate, attribution_tokens, estimate_probe, tokens_anew
+from ..probe.time_estimate import (
+    TimeEstimate,
+    attribution_tokens,
+    estimate_probe,
+    estimate_switch_off,
+    switched_tokens,
+    tokens_anew,
+)
 from ..progress import IsCancelled, Progress
-from ..records import NextTokens, Probe, Request, Trace
+from ..records import NextTokens, Part, Probe, Request, Trace, all_heads
 from ..runs import Draft, capture_and_save, prepare
 from ..speeds import note_speed
-from ..store import load_attribution, load_probe, load_run, save_attribution, save_probe
+from ..store import (
+    load_attribution,
+    load_probe,
+    load_run,
+    load_switched_off,
+    save_attribution,
+    save_probe,
+    save_switched_off,
+)
 from ..text.units import units as units_of
 from .job import Work
 
@@ -123,6 +139,34 @@ def attribution_work(what: Draft | Request, kind: str, step: int | None = None, 
         return trace.id
 
     return do
+
+
+def switch_off_work(what: Draft | Request, parts: Sequence[Part] = ()) -> Work:
+    """Returns the job that switches off each of ``parts`` of a run's model alone; its result is the run's id.
+
+    None given: every head. What it makes is found by ``load_switched_off(run_id, parts or all_heads(trace.model))``.
+    """
+
+    def do(progress: Progress, cancelled: IsCancelled) -> str:
+        from ..probe import switch_off
+
+        model, request = prepare(what, progress, cancelled)
+        trace = _trace(model, request, progress, cancelled)
+        asked = tuple(parts) or all_heads(trace.model)
+        if load_switched_off(trace.id, asked) is None:
+            found = switch_off(model, trace, asked, progress=progress, cancelled=cancelled)
+            _stop(cancelled)
+            work = switched_tokens(trace, asked)
+            note_speed(trace.request.model, trace.model.parameters, "switched off", work, found.seconds)
+            save_switched_off(found)
+        return trace.id
+
+    return do
+
+
+def switch_off_time(trace: Trace, parts: Sequence[Part] = ()) -> TimeEstimate:
+    """Estimates how long the job of ``switch_off_work`` takes."""
+    return estimate_switch_off(trace, tuple(parts) or all_heads(trace.model))
 
 
 def next_work(what: Sequence[Draft | Request], k: int = 10) -> Work:

@@ -43,7 +43,7 @@ Emit = Callable[[list[int], int, int, torch.Tensor], None]
 """emit(layers, first_row, first_key, weights [layer, batch, head, row, key] float32); one call: layers of one shape."""
 
 EmitValues = Callable[[int, int, torch.Tensor], None]
-"""emit_values(layer, first_key, values [batch, shared head, key, d])."""
+"""emit_values(layer, first_key, values [batch, shared head, key, d]); emit_keys the same for keys."""
 
 
 @dataclass
@@ -71,9 +71,9 @@ class _Pending:
 class Recorder:
     """Keeps the last ``first`` query rows of the first forward pass and every row after it.
 
-    ``emit`` receives each layer's rows in order, and ``emit_values`` its value vectors, each key once. ``cancelled`` is
-    called at every layer. ``at_once``: there is only one pass, so a large layer's rows are computed while its keys are
-    still in the processor's cache.
+    ``emit`` receives each layer's rows in order, ``emit_values`` its value vectors and ``emit_keys`` its key vectors as
+    they are in the cache, each key once. ``cancelled`` is called at every layer. ``at_once``: there is only one pass,
+    so a large layer's rows are computed while its keys are still in the processor's cache.
     """
 
     def __init__(
@@ -83,8 +83,9 @@ class Recorder:
         cancelled: IsCancelled | None = None,
         at_once: bool = False,
         emit_values: EmitValues | None = None,
+        emit_keys: EmitValues | None = None,
     ) -> None:
-        self._emit_values = emit_values
+        self._emit_values, self._emit_keys = emit_values, emit_keys
         self._emit = emit
         self._first = first
         self._cancelled = cancelled
@@ -160,9 +161,10 @@ class Recorder:
         weights = softmax_rows(query, key, scale, allowed, cap, sinks)
         self._emit(layers, one.emitted, one.start, weights.unflatten(0, (len(layers), -1)))
         for index, layer in zip(layers, pending, strict=True):
-            if self._emit_values is not None and layer.value is not None:
-                first, layer.valued = max(layer.valued, layer.start), layer.limits[-1]
-                self._emit_values(index, first, layer.value[:, :, first - layer.start : layer.valued - layer.start])
+            first, layer.valued = max(layer.valued, layer.start), layer.limits[-1]
+            for emit, vectors in ((self._emit_values, layer.value), (self._emit_keys, layer.key)):
+                if emit is not None and vectors is not None:
+                    emit(index, first, vectors[:, :, first - layer.start : layer.valued - layer.start])
             layer.emitted += len(layer.limits)
             layer.queries, layer.masks, layer.limits, layer.key, layer.value = [], [], [], None, None
 

@@ -45,6 +45,15 @@ def head_grams(model: Any) -> dict[int, torch.Tensor]:
 
 def find_grams(hf: Any) -> dict[int, torch.Tensor]:
     """Returns ``head_grams`` of a transformers model on the dispatch path, by running a few tokens through it."""
+    found = find_projections(hf).items()
+    return {layer: _gram(weight, heads) for layer, (at, heads) in found if (weight := _weight(at)) is not None}
+
+
+def find_projections(hf: Any) -> dict[int, tuple[torch.nn.Module, int]]:
+    """Returns {layer_idx: (the linear layer that takes its attention's output, number of heads)}, by running 6 tokens.
+
+    The input of that layer is [..., head x d]. {} where one of the layers has none; of a model on the dispatch path.
+    """
     finder = _Finder()
     linear = [m for m in hf.modules() if _weight(m) is not None]
     hooks = [module.register_forward_pre_hook(finder.look) for module in linear]
@@ -57,7 +66,7 @@ def find_grams(hf: Any) -> dict[int, torch.Tensor]:
             hook.remove()
     if set(finder.found) != finder.layers:
         return {}
-    return {layer: _gram(projection, heads) for layer, (projection, heads) in sorted(finder.found.items())}
+    return dict(sorted(finder.found.items()))
 
 
 class _Finder(Recorder):
@@ -66,7 +75,7 @@ class _Finder(Recorder):
     def __init__(self) -> None:
         super().__init__(lambda *_: None)
         self.layers: set[int] = set()
-        self.found: dict[int, tuple[torch.Tensor, int]] = {}
+        self.found: dict[int, tuple[torch.nn.Module, int]] = {}
         self._last: tuple[int, torch.Tensor] | None = None
 
     def take(self, module: Any, query: Any, key: Any, value: Any, mask: Any, settings: Any, out: torch.Tensor) -> None:
@@ -82,7 +91,7 @@ class _Finder(Recorder):
         if given.numel() == out.numel() and torch.equal(given.reshape(-1), out.reshape(-1)):
             weight = _weight(module)
             if weight is not None and weight.shape[1] == out.shape[2] * out.shape[3]:
-                self.found[layer], self._last = (weight, out.shape[2]), None
+                self.found[layer], self._last = (module, out.shape[2]), None
 
 
 def _weight(module: Any) -> torch.Tensor | None:

@@ -1,4 +1,4 @@
-"""Estimates how long a run, a knock-out or an attribution takes, from the speed of this model on this machine.
+"""Estimates how long a run, a knock-out, an attribution or switching off parts takes: from this model's speed here.
 
 Work is counted as the model computes it: a variant costs the tokens from the first that is hidden on, since what stands
 before comes from the cache of the first pass. A model that is not in memory is loaded first. Guarded by
@@ -7,12 +7,13 @@ tests/core/test_probe_time_estimate.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..records import ModelKey, Probe, Request, Trace, Units
+from ..records import ModelKey, Part, Probe, Request, Trace, Units
 from ..records.attribution import POINTS
 from ..speeds import expected_time, first_load
 
@@ -114,6 +115,21 @@ def tokens_anew(trace: Trace, units: Units, masks: np.ndarray, mode: str = "mask
     removed = masks @ np.bincount(units.unit, units.weight, len(units)) if mode == "remove" else 0
     total = len(trace.tokens) - 1
     return int(total + np.maximum(1, total - start - removed).sum())
+
+
+def estimate_switch_off(trace: Trace, parts: Sequence[Part]) -> TimeEstimate:
+    """Estimates the seconds to switch off each of ``parts`` of the model alone."""
+    work = "switched off", switched_tokens(trace, parts), 1
+    return _sum(trace.request.model, trace.model.parameters, work)
+
+
+def switched_tokens(trace: Trace, parts: Sequence[Part]) -> float:
+    """Returns the tokens that switching off ``parts`` computes, the unchanged run among them.
+
+    A token that passes through half of the layers counts as half: the layers below a part run once for all.
+    """
+    layers = max(trace.model.layers, 1)
+    return (len(trace.tokens) - 1) * (1 + sum(layers - part.layer for part in parts) / layers)
 
 
 def _has_plain_cache(ref: Any) -> bool:

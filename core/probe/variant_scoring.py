@@ -123,7 +123,7 @@ class Scorer:
         needed = sum(j.length + steps - 1 - j.shared for j in batch)
         limit = TOKENS.get(self._hf.device.type, MANY)
         fits = len(batch) * width <= limit and len(batch) * width <= WASTE * needed
-        return fits and len(batch) * self._bytes(width, start, longest) <= self._room
+        return fits and len(batch) * self._bytes(width, start, longest) <= batch_room(self._hf.device)
 
     def _bytes(self, width: int, start: int, longest: int) -> int:
         """Estimates the bytes that one variant takes."""
@@ -136,14 +136,6 @@ class Scorer:
         cache = 4 * 2 * ref.layers * whole * hidden if self._prefix is not None else 0
         weights = 4 * 4 * ref.heads * width * whole if ref.attention == "eager" else 0
         return logits + inner + cache + weights
-
-    @property
-    def _room(self) -> float:
-        from ..models.memory_estimate import available_memory
-
-        device = self._hf.device
-        free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
-        return min(free * SHARE, MOST_BATCH_BYTES) if device.type == "cpu" else free * SHARE
 
     def _pass(self, batch: Sequence[_Job]) -> np.ndarray:
         """Returns float32 [len(batch), T]."""
@@ -195,6 +187,14 @@ class Scorer:
         places = [job.length - 1 - start - first for job in batch]
         logs = [answer_logs(logits[row, at : at + steps], answer) for row, at in enumerate(places)]
         return torch.stack(logs).cpu().numpy(), getattr(out, "past_key_values", None)
+
+
+def batch_room(device: torch.device) -> float:
+    """Returns the bytes that a batch may take on ``device`` now."""
+    from ..models.memory_estimate import available_memory
+
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
+    return min(free * SHARE, MOST_BATCH_BYTES) if device.type == "cpu" else free * SHARE
 
 
 def answer_logs(logits: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:

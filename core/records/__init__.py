@@ -14,13 +14,14 @@ tests/core/test_store_serialise.py (every record) and by the tests of what makes
 from .attention_maps import AttentionMap, AttentionMaps, MapKind, MapSeries, MapTokens, map_tokens
 from .attribution import ATTRIBUTIONS, Attribution
 from .comparison import STATUS, Agreement, Aligned, Comparison
-from .components import Components
+from .components import UNKNOWN_LAYERS, Components
 from .grid_records import AnswerGrid, AnswerVerdict, AnswerWord, CellState, GridAnswer
 from .head_weights import HeadWeights
 from .importance import Importance, Units
 from .probe import NextTokens, Probe
-from .request import SCHEMA, Message, MessageSpan, ModelKey, ModelKind, ModelRef, Request, Segment, Span
+from .request import SCHEMA, WITH_HEADS, Message, MessageSpan, ModelKey, ModelKind, ModelRef, Request, Segment, Span
 from .study_records import SLICES, Answered, Digest, Instruction, Item
+from .switched_off import PART_KINDS, Part, SwitchedOff, all_blocks, all_heads
 from .text_reading import START_TOKEN, MaskedToken, TextReading
 from .text_request import TextRequest
 from .trace import FINISH, MAX, MEAN, PARTS, ROLES, SCALE, SEGMENTS, TOP, Rows, Source, Tokens, Trace
@@ -31,6 +32,7 @@ __all__ = [
     "MAX",
     "MEAN",
     "PARTS",
+    "PART_KINDS",
     "ROLES",
     "SCALE",
     "SCHEMA",
@@ -39,6 +41,8 @@ __all__ = [
     "START_TOKEN",
     "STATUS",
     "TOP",
+    "UNKNOWN_LAYERS",
+    "WITH_HEADS",
     "Agreement",
     "Aligned",
     "AnswerGrid",
@@ -67,16 +71,20 @@ __all__ = [
     "ModelKind",
     "ModelRef",
     "NextTokens",
+    "Part",
     "Probe",
     "Request",
     "Rows",
     "Segment",
     "Source",
     "Span",
+    "SwitchedOff",
     "TextReading",
     "TextRequest",
     "Tokens",
     "Trace",
     "Units",
+    "all_blocks",
+    "all_heads",
     "map_tokens",
 ]

@@ -8,6 +8,9 @@ import numpy as np
 
 from .arrays import check_shape, frozen_array, set_fields
 
+UNKNOWN_LAYERS = "What the layers of this model hold is not known to Heed, so the run has no components."
+"""A note of a run that was asked for them and has none."""
+
 
 @dataclass(frozen=True, eq=False)
 class Components:
@@ -15,7 +18,8 @@ class Components:
 
     L layers, K = P + T - 1 tokens that were read, T steps. Norms are Euclidean. The lens row of step t is taken at the
     token before output token t, after the model's last norm; layer 0 is the embedding, layer l what comes out of the
-    l-th layer, so the last is the model's own prediction.
+    l-th layer, so the last is the model's own prediction. Where the layers cannot be read through the output layer the
+    lens has no steps, and ``has_lens`` is False.
     """
 
     residual: np.ndarray
@@ -25,7 +29,8 @@ class Components:
     mlp_write: np.ndarray
     """float32 [L, K] norm of what a layer's MLP adds; NaN where it is not known."""
     key_norms: np.ndarray
-    """float32 [attention layer, shared head, K] norm of each key vector; NaN where a layer has fewer heads."""
+    """float32 [attention layer, shared head, K] norm of each key vector; NaN where a layer has fewer heads, no heads
+    [attention layer, 0, K] where they are not known (models on the slow path)."""
     value_norms: np.ndarray
     """float32 [attention layer, shared head, K] norm of each value vector."""
     lens_ids: np.ndarray
@@ -66,6 +71,11 @@ class Components:
     def layers(self) -> int:
         """L"""
         return len(self.attention_write)
+
+    @property
+    def has_lens(self) -> bool:
+        """Whether the layers could be read through the output layer; False also for a run without steps."""
+        return self.lens_ids.shape[1] > 0
 
     @property
     def first_choice(self) -> np.ndarray:

@@ -32,6 +32,9 @@ writes."""
 Span = tuple[int, int]
 """(start, end): characters start:end of a text."""
 
+WITH_HEADS = ("all", "components")
+"""Values of ``Request.keep`` with which the rows of every head are kept."""
+
 MessageSpan = tuple[int, int, int]
 """(message, start, end): characters start:end of that message of the request, 0 for raw text."""
 
@@ -147,8 +150,9 @@ class Request:
     segments: tuple[Segment, ...] = ()
     author: str = ""
     """Who wrote a given answer; empty: this model."""
-    keep: Literal["all", "reduced", "none"] = "all"
-    """Rows to store: every head, per-layer mean and maximum, or none."""
+    keep: Literal["all", "reduced", "none", "components"] = "all"
+    """Rows to store: every head, per-layer mean and maximum, or none; ``components``: every head, and what the model's
+    other parts did (``Components``)."""
 
     def __post_init__(self) -> None:
         set_fields(self, **self._plain())
@@ -195,7 +199,7 @@ class Request:
             "seed": check_whole("Seed", self.seed, SMALLEST_SEED, LARGEST_SEED, "of at most 64 bits"),
             "stop": check_texts("Stop", self.stop),
             "author": check_text("The author", self.author),
-            "keep": check_choice("Keep", self.keep, ("all", "reduced", "none")),
+            "keep": check_choice("Keep", self.keep, ("all", "reduced", "none", "components")),
         }
 
     @property

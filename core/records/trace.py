@@ -238,6 +238,11 @@ class Trace:
         ):
             if rows is not None:
                 check_shape(name, rows.packed.shape[1:], (size, size))
+        if self.components is not None:
+            read = (self.model.layers + 1, max(len(self.tokens) - 1, 0))
+            check_shape("components.residual", self.components.residual.shape, read)
+            steps = t if self.components.has_lens else 0
+            check_shape("components.lens_ids", self.components.lens_ids.shape, (self.model.layers + 1, steps))
         if self.rows is not None:
             check_shape("rows", self.rows.packed.shape[1:], (t, max(len(self.tokens) - 1, 0)))
 

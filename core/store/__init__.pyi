@@ -13,14 +13,17 @@ from .maps_files import load_maps as load_maps
 from .maps_files import save_maps as save_maps
 from .probe_files import load_attribution as load_attribution
 from .probe_files import load_probe as load_probe
+from .probe_files import load_switched_off as load_switched_off
 from .probe_files import save_attribution as save_attribution
 from .probe_files import save_probe as save_probe
+from .probe_files import save_switched_off as save_switched_off
 from .query import count_found as count_found
 from .query import find_runs as find_runs
 from .query import full_run_id as full_run_id
 from .query import name_run as name_run
 from .query import star_run as star_run
 from .query import store_usage as store_usage
+from .read import has_components as has_components
 from .read import has_rows as has_rows
 from .read import has_run as has_run
 from .read import load_run as load_run

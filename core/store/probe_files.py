@@ -1,4 +1,4 @@
-"""Stores and loads what is made beside a run, probes and attributions, in its folder and listed in its manifest.
+"""Stores and loads what is made beside a run (probes, attributions, switched parts), in its folder and its manifest.
 
     runs/<id>/probe-<key>.json, probe-<key>.safetensors
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
 
@@ -20,7 +21,7 @@ import numpy as np
 
 from .. import settings
 from ..errors import MethodError, StoreError
-from ..records import Attribution, Probe, Trace, Units
+from ..records import Attribution, Part, Probe, SwitchedOff, Trace, Units
 from ..text.units import units as units_of
 from . import run_files
 from .folders import run_folder, runs_folder
@@ -30,6 +31,8 @@ from .run_index import is_id
 from .serialise import from_plain, to_plain
 
 LOG = logging.getLogger("heed")
+
+Beside = Probe | Attribution | SwitchedOff
 
 
 def save_probe(probe: Probe) -> str:
@@ -65,7 +68,23 @@ def _attribution_key(kind: str, contrast: tuple[int, int] | None) -> str:
     return run_files.PROBE + sha256(json.dumps(asked).encode()).hexdigest()[:32]
 
 
-def _write(record: Probe | Attribution, key: str, instead_of: str = "", **packed: np.ndarray) -> str:
+def save_switched_off(found: SwitchedOff) -> str:
+    """Stores ``found`` in the folder of its run; returns its key, one for each list of parts. Raises StoreError."""
+    return _write(found, _switched_key(found.parts))
+
+
+def load_switched_off(run_id: str, parts: Sequence[Part]) -> SwitchedOff | None:
+    """Returns what a stored run's answer lost without each of exactly these parts, or None."""
+    found = _read(run_id, _switched_key(parts)) if is_id(run_id) else None
+    return found if isinstance(found, SwitchedOff) else None
+
+
+def _switched_key(parts: Sequence[Part]) -> str:
+    asked = ["switched off", *([part.kind, part.layer, part.index] for part in parts)]
+    return run_files.PROBE + sha256(json.dumps(asked).encode()).hexdigest()[:32]
+
+
+def _write(record: Beside, key: str, instead_of: str = "", **packed: np.ndarray) -> str:
     """Writes both files of ``record``; ``packed`` replaces arrays of it. Drops the record ``instead_of``."""
     root = runs_folder()
     plain, arrays = to_plain(record)
@@ -129,11 +148,11 @@ def _same_units(stored: Units, asked: Units) -> bool:
     )
 
 
-def _open(plain: bytes, packed: bytes) -> Probe | Attribution:
+def _open(plain: bytes, packed: bytes) -> Beside:
     """Reads a record; masks are stored as bits, since thousands of words ablated one by one are millions of entries."""
     arrays = run_files.unpack_arrays(packed)
     fields = json.loads(plain)
-    if fields.get("record") == Attribution.__name__:
+    if fields.get("record") != Probe.__name__:
         return from_plain(fields, arrays)
     arrays["masks"] = np.unpackbits(arrays["masks"], axis=1, count=len(fields["fields"]["units"]["labels"])).astype(
         bool
@@ -145,7 +164,7 @@ def _files(key: str) -> tuple[str, str]:
     return f"{key}.json", f"{key}.safetensors"
 
 
-def _read(run_id: str, key: str) -> Probe | Attribution | None:
+def _read(run_id: str, key: str) -> Beside | None:
     folder = run_folder(run_id)
     names = _files(key)
     try:
@@ -153,7 +172,7 @@ def _read(run_id: str, key: str) -> Probe | Attribution | None:
         if found is None:
             return None
         record = _open(*found)
-        if not isinstance(record, (Probe, Attribution)) or record.trace_id != run_id:
+        if not isinstance(record, Beside) or record.trace_id != run_id:
             raise run_files.Damaged("it holds another record than its name says")
         return record
     except FileNotFoundError:

@@ -27,7 +27,8 @@ def load_run(which: Request | str, rows: bool = True) -> Trace | None:
 
     With a Request, the trace carries that request's segments, author and keep; shares of other segments (``segment:*``
     groups of ``mass``) are left out. ``trace.rows`` is None when the rows were not kept, were evicted, or with
-    ``rows=False``. Raises StoreError when the run was damaged: it is deleted then and can be run again.
+    ``rows=False``; so is ``trace.components``. Raises StoreError when the run was damaged: it is deleted then and can be
+    run again.
     """
     run_id = which if isinstance(which, str) else which.id
     trace = open_run(run_id, rows)
@@ -70,6 +71,14 @@ def has_rows(run_id: str) -> bool:
     """Returns whether the attention rows of a run are stored; they are not read."""
     try:
         return is_id(run_id) and run_files.read_manifest(run_folder(run_id)).rows_bytes > 0
+    except (OSError, run_files.Damaged):
+        return False
+
+
+def has_components(run_id: str) -> bool:
+    """Returns whether the components of a run are stored; they are not read."""
+    try:
+        return is_id(run_id) and run_files.read_manifest(run_folder(run_id)).components_bytes > 0
     except (OSError, run_files.Damaged):
         return False
 

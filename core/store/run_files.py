@@ -3,6 +3,7 @@
     runs/<id>/trace.json           the record, without arrays
               arrays.safetensors   its small arrays (tokens, log-probabilities, mass)
               rows.safetensors     attention rows, large; absent when not kept or evicted
+              components.*         .json and .safetensors: the model's other parts; as the rows, and evicted with them
               probe-*              results of ablation, see probe_files.py; none at first
               manifest.json        written last: size and sha256 of each file, a summary for lists;
                                    its second line is the sha256 of its first
@@ -30,12 +31,13 @@ import numpy as np
 from safetensors import numpy as safetensors
 
 from ..errors import StoreError
-from ..records import SCHEMA, Request, Trace
+from ..records import SCHEMA, Components, Request, Trace
 from .serialise import from_plain, to_plain
 
 RECORD, ARRAYS, ROWS, MANIFEST, USED = "trace.json", "arrays.safetensors", "rows.safetensors", "manifest.json", "used"
 ROW_FIELDS = ("rows", "encoder_rows", "decoder_rows")
 """The fields of a Trace that lie in ROWS."""
+COMPONENTS = ("components.json", "components.safetensors")
 FOLDER_FORMAT = "heed-run-folder"
 PROBE = "probe-"
 """Prefix of the files that are dropped together with the rows."""
@@ -64,6 +66,11 @@ class Manifest:
     def rows_bytes(self) -> int:
         """Bytes of the attention rows; 0 where they are not kept."""
         return self.files.get(ROWS, (0, ""))[0]
+
+    @property
+    def components_bytes(self) -> int:
+        """Bytes of the components; 0 where they are not kept."""
+        return sum(self.files.get(name, (0, ""))[0] for name in COMPONENTS)
 
     @property
     def bytes(self) -> int:
@@ -102,13 +109,18 @@ def write_run(folder: Path, trace: Trace) -> Manifest:
     Raises OSError, and StoreError for a record whose fields have other types than they should, rather than have it fail
     when it is opened.
     """
-    plain, arrays = to_plain(trace)
+    plain, arrays = to_plain(replace(trace, components=None))
     from_plain(plain, arrays)
     rows = {name: array for name, array in arrays.items() if name.startswith(tuple(f"{one}." for one in ROW_FIELDS))}
     small = {name: array for name, array in arrays.items() if name not in rows}
     contents = {RECORD: json.dumps(plain, allow_nan=False).encode(), ARRAYS: pack_arrays(small)}
     if rows:
         contents[ROWS] = pack_arrays(rows)
+    if trace.components is not None:
+        parts, numbers = to_plain(trace.components)
+        from_plain(parts, numbers)
+        packed = json.dumps(parts, allow_nan=False).encode(), pack_arrays(numbers)
+        contents |= dict(zip(COMPONENTS, packed, strict=True))
     for name, data in contents.items():
         write_file(folder / name, data)
     files = {name: (len(data), sha256(data).hexdigest()) for name, data in contents.items()}
@@ -135,8 +147,8 @@ def read_manifest(folder: Path) -> Manifest:
 def read_run(folder: Path, rows: bool = True) -> Trace:
     """Returns the run in ``folder``, every byte read checked against the manifest.
 
-    ``rows=False`` leaves the attention rows on disk and unchecked. Raises Damaged, StoreError for a run
-    that another version wrote, FileNotFoundError when there is no such folder.
+    ``rows=False`` leaves the attention rows and the components on disk and unchecked. Raises Damaged, StoreError for a
+    run that another version wrote, FileNotFoundError when there is no such folder.
     """
     manifest = read_manifest(folder)
     if manifest.schema != SCHEMA:
@@ -152,6 +164,8 @@ def read_run(folder: Path, rows: bool = True) -> Trace:
         else:
             plain["fields"] |= dict.fromkeys(set(ROW_FIELDS) & set(plain["fields"]))
         trace = from_plain(plain, arrays)
+        if rows and isinstance(trace, Trace) and manifest.components_bytes:
+            trace = replace(trace, components=_components(folder, manifest))
     except Damaged:
         raise
     except (ValueError, TypeError, LookupError, RecursionError, StoreError) as error:
@@ -159,6 +173,14 @@ def read_run(folder: Path, rows: bool = True) -> Trace:
     if not isinstance(trace, Trace) or {trace.id, manifest.id} != {folder.name}:
         raise Damaged("it holds another run than its name says")
     return trace
+
+
+def _components(folder: Path, manifest: Manifest) -> Components:
+    plain, packed = (_checked(folder, name, manifest) for name in COMPONENTS)
+    found = from_plain(json.loads(plain), unpack_arrays(packed))
+    if not isinstance(found, Components):
+        raise Damaged(f"{COMPONENTS[0]} holds another record than its name says")
+    return found
 
 
 def verify_run(folder: Path) -> None:
@@ -169,11 +191,12 @@ def verify_run(folder: Path) -> None:
 
 
 def drop_rows(folder: Path) -> int:
-    """Deletes what can be computed again (attention rows and probes), manifest first; returns the bytes freed.
+    """Deletes what can be computed again (rows, components, probes), manifest first; returns the bytes freed.
 
     Raises OSError, Damaged.
     """
-    return drop_files(folder, [name for name in read_manifest(folder).files if name == ROWS or name.startswith(PROBE)])
+    names = read_manifest(folder).files
+    return drop_files(folder, [n for n in names if n in (ROWS, *COMPONENTS) or n.startswith(PROBE)])
 
 
 def drop_files(folder: Path, names: Iterable[str]) -> int:

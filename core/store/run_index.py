@@ -24,7 +24,7 @@ from ..errors import StoreError
 from ..records import SCHEMA
 from .run_files import MANIFEST, USED, Damaged, read_manifest, write_file
 
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 """Increase it when TABLE changes: an index of another version, or of another schema of records, is built anew."""
 
 PREVIEW = 200
@@ -33,7 +33,7 @@ PREVIEW = 200
 TABLE = """CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY, signature TEXT, created TEXT, last_used REAL, model TEXT, prompt TEXT, answer TEXT,
     name TEXT, starred INTEGER, finish TEXT, tokens_in INTEGER, tokens_out INTEGER, bytes INTEGER,
-    rows_bytes INTEGER, scored INTEGER, haystack TEXT)"""
+    rows_bytes INTEGER, components_bytes INTEGER, scored INTEGER, haystack TEXT)"""
 
 T = TypeVar("T")
 
@@ -158,7 +158,7 @@ def _level(index: sqlite3.Connection, home: Path) -> list[str]:
         index.execute("BEGIN IMMEDIATE")
         index.executemany("DELETE FROM runs WHERE id = ?", gone)
         index.executemany("UPDATE runs SET last_used = ? WHERE id = ?", used)
-        index.executemany(f"REPLACE INTO runs VALUES ({', '.join('?' * 16)})", fresh)
+        index.executemany(f"REPLACE INTO runs VALUES ({', '.join('?' * 17)})", fresh)
         index.execute("COMMIT")
     return damaged
 
@@ -199,7 +199,8 @@ def _row(home: Path, run_id: str, signature: str, last_used: float) -> tuple:
     values = [info.get(field) for field in ("finish", "tokens_in", "tokens_out")]
     head = (run_id, signature, info.get("created") or _iso(last_used), last_used, model)
     rest = (_preview(prompt), _preview(answer), _clean(name), starred, *values)
-    return (*head, *rest, manifest.bytes, manifest.rows_bytes, bool(info.get("scored")), haystack)
+    sizes = (manifest.bytes, manifest.rows_bytes, manifest.components_bytes)
+    return (*head, *rest, *sizes, bool(info.get("scored")), haystack)
 
 
 def _info(row: sqlite3.Row) -> RunInfo:

@@ -30,7 +30,7 @@ RECORDS = {
     name: getattr(records, name)
     for name in (
         *("Importance", "Message", "ModelKey", "ModelRef", "Request", "Rows"),
-        *("Segment", "Source", "Tokens", "Trace", "Units", "Probe", "Attribution"),
+        *("Segment", "Source", "Tokens", "Trace", "Units", "Probe", "Attribution", "Part", "SwitchedOff"),
         *("Components", "AttentionMap", "AttentionMaps", "MapSeries", "MapTokens", "TextRequest"),
         *("MaskedToken", "TextReading"),
     )

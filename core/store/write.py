@@ -31,8 +31,8 @@ LOG = logging.getLogger("heed")
 def save_run(trace: Trace) -> str:
     """Stores ``trace`` and returns its id; then evicts rows of other runs if the store is over its limit.
 
-    An intact run of the same id that has more rows is left as it is. Raises StoreError when it cannot be written;
-    nothing half-written remains.
+    An intact run of the same id that has more rows or components is left as it is; probes beside one that is replaced
+    are kept where it wrote the same tokens. Raises StoreError when it cannot be written; nothing half-written remains.
     """
     root = runs_folder()
     new = root / f".tmp-{writer_name()}-{secrets.token_hex(4)}"
@@ -41,7 +41,7 @@ def save_run(trace: Trace) -> str:
         manifest = run_files.write_run(new, trace)
         with store_lock(root):
             remove_abandoned(root)
-            _publish(new, root / trace.id, manifest)
+            _publish(new, root / trace.id, manifest, trace)
     except OSError as error:
         raise StoreError(settings.unwritable_sentence(root, error)) from error
     finally:
@@ -67,7 +67,7 @@ def delete_runs(ids: Iterable[str]) -> int:
 
 
 def evict_rows() -> int:
-    """Drops attention rows, least used first and starred last, until the store fits; returns the bytes freed.
+    """Drops rows and components, least used first and starred last, until the store fits; returns the bytes freed.
 
     The maps of texts go before the rows of any run. The small records stay even when they alone exceed the limit.
     Raises StoreError.
@@ -94,20 +94,41 @@ def evict_rows() -> int:
 
 
 def _oldest(runs: sqlite3.Connection) -> tuple[int, list[str]]:
-    """Returns the bytes of all runs, and the runs with rows in the order in which they lose them."""
+    """Returns the bytes of all runs, and the runs with rows or components in the order in which they lose them."""
     taken = runs.execute("SELECT coalesce(sum(bytes), 0) FROM runs").fetchone()[0]
-    found = runs.execute("SELECT id FROM runs WHERE rows_bytes > 0 ORDER BY starred, last_used, id")
+    found = runs.execute("SELECT id FROM runs WHERE rows_bytes + components_bytes > 0 ORDER BY starred, last_used, id")
     return taken, [run_id for (run_id,) in found]
 
 
-def _publish(new: Path, target: Path, manifest: run_files.Manifest) -> None:
-    """Renames a finished folder to its place, unless the run there is intact and has more rows."""
+def _publish(new: Path, target: Path, manifest: run_files.Manifest, trace: Trace) -> None:
+    """Renames a finished folder to its place, unless the run there is intact and has more; carries its probes over."""
     try:
-        if run_files.read_manifest(target).rows_bytes > manifest.rows_bytes:
+        old = run_files.read_manifest(target)
+        if _richer(old, manifest):
             run_files.verify_run(target)
             return
+        _carry_probes(target, old, new, trace)
     except (FileNotFoundError, run_files.Damaged):
         pass
     discard_folder(target)
     os.rename(new, target)
     run_files.sync_folder(target.parent)
+
+
+def _richer(old: run_files.Manifest, new: run_files.Manifest) -> bool:
+    """Returns whether a stored run holds what its new version lacks. Components come with all rows: they decide."""
+    if bool(old.components_bytes) != bool(new.components_bytes):
+        return bool(old.components_bytes)
+    return old.rows_bytes > new.rows_bytes
+
+
+def _carry_probes(target: Path, old: run_files.Manifest, new: Path, trace: Trace) -> None:
+    """Copies the probes beside a run into its new version ``trace``, where that wrote the same tokens."""
+    names = [name for name in old.files if name.startswith(run_files.PROBE)]
+    if not names:
+        return
+    with suppress(StoreError):  # damaged, or a run of another schema: probes can be made again
+        found = run_files.read_files(target, names)
+        same = run_files.read_run(target, rows=False).token_ids.tolist() == trace.token_ids.tolist()
+        if found is not None and same:
+            run_files.add_files(new, dict(zip(names, found, strict=True)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.records import Message, ModelKey, ModelRef, Request, Rows, Segment, Source, Tokens, Trace
+from core.records import Components, Message, ModelKey, ModelRef, Request, Rows, Segment, Source, Tokens, Trace
 
 GROUPS = ("sink", "template", "system", "user", "assistant", "output", "query")
 
@@ -42,6 +42,23 @@ def rows(prompt: int, steps: int, layers: int, heads: int, rng: np.random.Genera
     )
 
 
+def components(layers: int, tokens: int, steps: int, rng: np.random.Generator) -> Components:
+    lens = (layers + 1, steps)
+    return Components(
+        residual=rng.random((layers + 1, tokens)),
+        attention_write=np.where(rng.random((layers, tokens)) < 0.2, np.nan, 1.0),
+        mlp_write=rng.random((layers, tokens)),
+        key_norms=rng.random((layers, 2, tokens)),
+        value_norms=rng.random((layers, 2, tokens)),
+        lens_ids=rng.integers(0, 1000, lens),
+        lens_texts=((" a",) * steps,) * (layers + 1),
+        lens_logprobs=-rng.random(lens),
+        final_logprobs=-rng.random(lens),
+        final_ranks=rng.integers(1, 9, lens),
+        lens_entropy=rng.random(lens),
+    )
+
+
 def trace(
     text: str = "Which colour has the sky?",
     answer: str = "Blue. ",
@@ -54,7 +71,7 @@ def trace(
     segments: tuple[Segment, ...] = (),
     **settings: object,
 ) -> Trace:
-    """A run over one user message; ``keep="none"`` leaves the rows out."""
+    """A run over one user message; ``keep="none"`` leaves the rows out, ``"components"`` adds components."""
     rng, n = np.random.default_rng(seed), prompt + steps
     described = model(layers, heads)
     request = Request(described.key, messages=(Message("user", text),), segments=segments, keep=keep, **settings)
@@ -84,7 +101,8 @@ def trace(
         mass=rng.random((layers, heads, steps, len(groups))),
         finish="length",
         rows=None if keep == "none" else rows(prompt, steps, layers, heads, rng),
-        norms=rng.random((layers, heads, n - 1)).astype(np.float16) if keep == "all" else None,
+        norms=rng.random((layers, heads, n - 1)).astype(np.float16) if keep in ("all", "components") else None,
+        components=components(layers, n - 1, steps, rng) if keep == "components" else None,
         rendered=f"<user>{text}",
         notes=("made up",),
         created="2026-11-21T12:00:00+00:00",

@@ -10,9 +10,17 @@ from core import store
 from core.capture import capture, make_request
 from core.errors import Cancelled
 from core.jobs import Jobs, probe_jobs
-from core.jobs.probe_jobs import attribution_work, next_work, probe_time, probe_work
-from core.probe import attribute, hide_units, knock_out, variant_scoring
+from core.jobs.probe_jobs import (
+    attribution_work,
+    next_work,
+    probe_time,
+    probe_work,
+    switch_off_time,
+    switch_off_work,
+)
+from core.probe import attribute, hide_units, knock_out, switch_off, variant_scoring
 from core.probe.time_estimate import estimate_attribution, estimate_writing
+from core.records import Part, all_heads
 from core.runs import Draft
 from core.text.deletion import delete_spans
 from tests.core import probe_made_up as made
@@ -189,3 +197,26 @@ def test_next_words_of_a_prompt_and_of_one_without_words(llama, request_):
     trace = capture(llama, other)
     at = found.ids.tolist().index(int(trace.alternative_ids[0, 0]))
     assert np.isclose(found.logprobs[1, at], trace.alternative_logprobs[0, 0], atol=1e-4)
+
+
+def test_switching_off_parts_is_stored_once_and_its_speed_noted(llama, request_, monkeypatch):
+    trace = capture(llama, request_)
+    store.save_run(trace)
+    heads, unit = all_heads(trace.model), (Part("unit", 1, 3),)
+    assert not switch_off_time(trace).measured
+    for asked, parts in (((), heads), (unit, unit)):
+        assert done(switch_off_work(request_, asked)) == trace.id
+        found = store.load_switched_off(trace.id, parts)
+        assert np.allclose(found.effect, switch_off(llama, trace, parts).effect, atol=1e-5)
+    assert switch_off_time(trace).measured and switch_off_time(trace, unit).seconds < switch_off_time(trace).seconds
+    monkeypatch.setattr("core.probe.switched_parts.switch_off", lambda *a, **k: pytest.fail("it was made again"))
+    monkeypatch.setattr("core.probe.switch_off", lambda *a, **k: pytest.fail("it was made again"))
+    done(switch_off_work(request_))
+
+
+def test_switching_off_captures_a_run_that_is_not_there_and_a_cancelled_one_stores_nothing(llama, request_):
+    with pytest.raises(Cancelled):
+        switch_off_work(request_)(lambda *_: None, lambda: store.has_run(request_.id))
+    assert store.load_switched_off(request_.id, all_heads(llama.ref)) is None
+    done(switch_off_work(request_))
+    assert store.load_switched_off(request_.id, all_heads(llama.ref)) is not None

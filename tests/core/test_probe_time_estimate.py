@@ -13,11 +13,13 @@ from core.probe.time_estimate import (
     estimate_attribution,
     estimate_probe,
     estimate_request,
+    estimate_switch_off,
     estimate_time,
     estimate_writing,
+    switched_tokens,
     tokens_anew,
 )
-from core.records import Message, Probe
+from core.records import Message, Part, Probe, all_heads
 from core.records.attribution import POINTS
 from core.speeds import note_speed
 from tests.core import charts_made_up as made
@@ -114,3 +116,15 @@ def test_a_model_that_is_not_in_memory_is_loaded_first(monkeypatch):
 
 def test_durations():
     assert [duration_text(s) for s in (0.2, 42, 120, 7200)] == ["1 s", "42 s", "2 min", "2.0 h"]
+
+
+def test_a_part_costs_the_layers_from_its_own_on():
+    tr = made.trace()
+    layers, total = tr.model.layers, len(tr.tokens) - 1
+    assert switched_tokens(tr, []) == total and switched_tokens(tr, [Part("mlp", 0)]) == 2 * total
+    last = switched_tokens(tr, [Part("unit", layers - 1, 5)])
+    assert last == pytest.approx(total * (1 + 1 / layers))
+    heads = all_heads(tr.model)
+    note(tr, "switched off", switched_tokens(tr, heads), 30)
+    assert estimate_switch_off(tr, heads).measured and estimate_switch_off(tr, heads).seconds == pytest.approx(30)
+    assert estimate_switch_off(tr, heads[:1]).seconds < 30

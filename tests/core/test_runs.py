@@ -70,6 +70,40 @@ def test_the_second_time_it_comes_from_the_store(folder, never):
         assert same(run(again, PROMPT, max_new_tokens=4), first)
 
 
+def test_components_are_made_when_asked_for_and_kept_from_then_on(folder, never):
+    model = load_model(folder)
+    plain = run(model, PROMPT, max_new_tokens=4)
+    asked = replace(plain.request, keep="components")
+    assert is_stored(plain.request) and not is_stored(asked) and stored_run(asked) is None
+    richer = run(model, PROMPT, max_new_tokens=4, keep="components")
+    assert richer.id == plain.id and richer.components is not None and same(richer, plain)
+    never()
+    for keep in ("components", "all", "reduced", "none"):
+        again = run(folder, PROMPT, max_new_tokens=4, keep=keep)
+        assert same(again, plain) and again.request.keep == keep
+    assert run(folder, PROMPT, max_new_tokens=4, keep="components").components.residual.tobytes() == (
+        richer.components.residual.tobytes()
+    )
+
+
+def test_a_run_whose_components_were_evicted_is_made_again(folder, monkeypatch):
+    model = load_model(folder)
+    first = run(model, PROMPT, max_new_tokens=4, keep="components")
+    monkeypatch.setenv("HEED_STORE_GB", "0.000001")
+    store.evict_rows()
+    assert not is_stored(first.request) and is_stored(first.request, rows=False)
+
+
+def test_a_model_that_has_no_components_is_not_asked_again_and_again(folder, never, monkeypatch):
+    from core.models.layer_parts import ModelParts
+
+    monkeypatch.setattr("core.capture.component_recorder.model_parts", lambda model: ModelParts())
+    model = load_model(folder)
+    assert run(model, PROMPT, max_new_tokens=4, keep="components").components is None
+    never()
+    assert run(model, PROMPT, max_new_tokens=4, keep="components").components is None
+
+
 def test_without_cache_nothing_is_looked_up_or_kept(folder):
     model = load_model(folder)
     trace = run(model, PROMPT, max_new_tokens=2, cache=False)

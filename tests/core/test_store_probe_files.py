@@ -8,7 +8,7 @@ import pytest
 
 from core import store
 from core.errors import StoreError
-from core.records import Probe, Segment
+from core.records import Part, Probe, Segment, SwitchedOff, all_blocks, all_heads
 from core.store import run_files
 from core.text.units import units as units_of
 from tests.core import store_made_up as made
@@ -150,3 +150,32 @@ def test_thousands_of_words_take_little_room(home):
     store.save_probe(one)
     packed = next((home / "runs" / trace.id).glob("probe-*.safetensors")).read_bytes()
     assert run_files.unpack_arrays(packed)["masks"].dtype == np.uint8
+
+
+def switched(trace, parts):
+    effect = np.random.default_rng(len(parts)).normal(size=(len(parts), trace.steps)).astype(np.float32)
+    effect[0] = np.nan
+    return SwitchedOff(trace.id, parts, effect, trace.logprobs, "zeroed", trace.model.caption, ("a note",), 0.5)
+
+
+def test_switched_parts_are_found_by_their_list(home):
+    trace = saved()
+    some = (Part("unit", 1, 7), Part("mlp", 0))
+    for parts in (all_heads(trace.model), all_blocks(trace.model), some):
+        found = switched(trace, parts)
+        key = store.save_switched_off(found)
+        assert key.startswith(run_files.PROBE) and made.same(store.load_switched_off(trace.id, list(parts)), found)
+    assert store.load_switched_off(trace.id, some[:1]) is None and store.load_switched_off("0" * 64, some) is None
+    assert store.load_switched_off("x", some) is None
+    run_files.drop_rows(home / "runs" / trace.id)
+    assert store.load_switched_off(trace.id, some) is None, "evicted with the rows"
+    with pytest.raises(StoreError, match="no longer stored"):
+        store.save_switched_off(replace(found, trace_id="0" * 64))
+
+
+def test_the_parts_of_a_model():
+    ref = replace(made.model(layers=3, heads=2), attention_layers=(0, 2), windows=(None, None))
+    assert [(p.layer, p.index) for p in all_heads(ref)] == [(0, 0), (0, 1), (2, 0), (2, 1)]
+    assert [p.label for p in all_blocks(ref)] == [
+        "layer 0, attention", "layer 2, attention", "layer 0, MLP", "layer 1, MLP", "layer 2, MLP"
+    ]  # fmt: skip

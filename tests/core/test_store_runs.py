@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,44 @@ def test_saving_again_replaces_but_never_loses_rows(home):
     store.save_run(bare)
     assert same(store.load_run(bare.id), bare), "rows that are damaged are nothing to keep"
     assert leftovers(home) == []
+
+
+def test_a_run_with_components_is_kept_whatever_is_saved_after_it(home):
+    plain, richer, bare = trace(seed=1), trace(seed=2, keep="components"), trace(seed=3, keep="none")
+    for run, expected in ((plain, plain), (richer, richer), (plain, richer), (bare, richer)):
+        store.save_run(run)
+        assert same(store.load_run(run.id), expected)
+        assert store.has_components(run.id) == (expected is richer)
+    larger = trace(seed=4, keep="components")
+    store.save_run(larger)
+    assert same(store.load_run(larger.id), larger), "equal ones: the latest"
+    assert not store.has_components("0" * 64) and not store.has_components("x")
+
+
+def test_probes_stay_beside_a_run_that_is_replaced_by_a_richer_one(home):
+    from core.records import Attribution
+
+    run = trace(seed=1)
+    store.save_run(run)
+    found = Attribution(run.id, "rollout", np.array([[0, 1]]), np.ones((1, len(run.tokens) - 1)))
+    store.save_attribution(found)
+    store.save_run(trace(seed=1, keep="components"))
+    assert store.has_components(run.id) and same(store.load_attribution(run.id, "rollout"), found)
+    run_files.verify_run(home / "runs" / run.id)
+    store.delete_runs([run.id])
+    store.save_run(run)
+    store.save_attribution(found)
+    store.save_run(trace(seed=2, keep="components"))
+    assert store.load_attribution(run.id, "rollout") is None, "another answer: it says nothing of this one"
+
+
+def test_components_are_evicted_also_where_there_are_no_rows(home, monkeypatch):
+    run = replace(trace(keep="components"), rows=None)
+    store.save_run(run)
+    assert store.has_components(run.id) and not store.has_rows(run.id)
+    monkeypatch.setenv("HEED_STORE_GB", "0.000001")
+    assert store.evict_rows() > 0
+    assert not store.has_components(run.id) and store.load_run(run.id).components is None
 
 
 def test_deleting(home):
