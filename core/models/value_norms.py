@@ -23,7 +23,7 @@ import torch
 from .attention import EmitValues, Recorder, recording
 from .self_check import probe_ids
 
-TOKENS = 6
+PROBE_TOKENS = 6
 CHUNK = 1 << 22
 """Numbers that are computed together (16 MB)."""
 
@@ -57,7 +57,7 @@ def find_projections(hf: Any) -> dict[int, tuple[torch.nn.Module, int]]:
     finder = _Finder()
     linear = [m for m in hf.modules() if _weight(m) is not None]
     hooks = [module.register_forward_pre_hook(finder.look) for module in linear]
-    ids = probe_ids(hf, TOKENS)
+    ids = probe_ids(hf, PROBE_TOKENS)
     try:
         with torch.no_grad(), recording(finder):
             hf(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False)

@@ -27,8 +27,8 @@ def load_run(which: Request | str, rows: bool = True) -> Trace | None:
 
     With a Request, the trace carries that request's segments, author and keep; shares of other segments (``segment:*``
     groups of ``mass``) are left out. ``trace.rows`` is None when the rows were not kept, were evicted, or with
-    ``rows=False``; so is ``trace.components``. Raises StoreError when the run was damaged: it is deleted then and can be
-    run again.
+    ``rows=False``; so is ``trace.components``. Raises StoreError when the run was damaged: it is deleted then and can
+    be run again.
     """
     run_id = which if isinstance(which, str) else which.id
     trace = open_run(run_id, rows)

@@ -127,7 +127,7 @@ def test_cancel_and_too_long_texts(training):
     assert len(told) == 2, "stopped while the second was read"
     with pytest.raises(Cancelled):
         read_checkpoints(training, TEXT, cancelled=lambda: True)
-    with pytest.raises(CaptureError, match=r"checkpoint-20: The text has 402 tokens, .* at most 256: shorten it"):
+    with pytest.raises(CaptureError, match=r"checkpoint-20: The text has 402 tokens, .* at most 256 here: shorten"):
         read_checkpoints(training, "the key " * 200 + "fox")
 
 

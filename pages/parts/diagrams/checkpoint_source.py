@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -50,5 +51,5 @@ def checkpoint_source() -> DiagramSource | None:
     return None
 
 
-def _source(name: str, points: tuple[tuple[str, AttentionMaps], ...]) -> DiagramSource:
+def _source(name: str, points: Sequence[tuple[str, AttentionMaps]]) -> DiagramSource:
     return DiagramSource(name, {points[-1][1].kind: points[-1][1]}, checkpoints=tuple(points))

@@ -51,7 +51,7 @@ def draw_components(source: DiagramSource) -> Diagram | None:
     views = list(COMPONENT_VIEWS)
     st.session_state.setdefault("component_view", views[0])
     label = {name: view.label for name, view in COMPONENT_VIEWS.items()}
-    name = st.selectbox("What", views, key="component_view", format_func=label.get, **KEPT) or views[0]
+    name = st.selectbox("What", views, key="component_view", format_func=label.__getitem__, **KEPT) or views[0]
     view, parts = COMPONENT_VIEWS[name], trace.components
 
     def csv() -> str:
@@ -126,7 +126,7 @@ def draw_pair(source: DiagramSource) -> Diagram:
     if st.session_state.get("pair_method") not in methods:
         st.session_state.pair_method = DEFAULT_METHOD if DEFAULT_METHOD in methods else methods[0]
     named = {name: METHODS[name].label for name in methods}
-    method = st.selectbox("Method", methods, key="pair_method", format_func=named.get) or methods[0]
+    method = st.selectbox("Method", methods, key="pair_method", format_func=named.__getitem__) or methods[0]
     level = "word" if trace.tokens.proven else "token"
     found = importance(trace, method, sink="drop", columns=level, rows=level)
     labels = [f"{i + 1} · {label.strip()}" for i, label in enumerate(found.rows.labels)]

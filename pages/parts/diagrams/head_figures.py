@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import streamlit as st
-from core.probe.switched_parts import all_heads
 
 from core.charts.diagrams.head_circles import head_circles
 from core.charts.diagrams.head_maps import head_maps
@@ -16,7 +15,7 @@ from core.charts.diagrams.switch_off_effects import switch_off_heads, switch_off
 from core.importance import read_by_head
 from core.jobs.probe_jobs import switch_off_time, switch_off_work
 from core.maps.head_traits import TRAITS, HeadTraits, head_traits
-from core.records import AttentionMaps, Part, SwitchedOff, Trace
+from core.records import AttentionMaps, Part, SwitchedOff, Trace, all_heads
 from core.store import load_switched_off, tidy_csv
 from core.trust.league_files import head_weights
 from pages.parts.diagrams.diagram import Diagram, DiagramSource

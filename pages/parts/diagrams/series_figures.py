@@ -29,7 +29,7 @@ def draw_stability(source: DiagramSource) -> Diagram:
     over = [name for name in ("checkpoint", "head", "layer") if name != "checkpoint" or source.checkpoints]
     series = _series(source, over, "stability_over")
     left, right = st.columns(2)
-    kind = left.selectbox("Interval", list(INTERVALS), key="stability_kind", format_func=INTERVALS.get, **KEPT)
+    kind = left.selectbox("Interval", list(INTERVALS), key="stability_kind", format_func=INTERVALS.__getitem__, **KEPT)
     level = right.select_slider(
         "Level", (0.5, 0.8, 0.9, 0.95, 0.99), 0.95, key="stability_level", format_func="{:.0%}".format
     )
