@@ -26,7 +26,7 @@ import torch
 from ..errors import is_out_of_memory
 from .self_check import probe_ids
 from .upcasting import HALF_PRECISION, Float32
-from .value_norms import TOKENS, find_projections
+from .value_norms import PROBE_TOKENS, find_projections
 
 EXACT = 1e-4
 """Relative length of what the children of a layer may leave unexplained of what it adds."""
@@ -205,10 +205,10 @@ class _Seen:
 
 
 def _observed(hf: Any, modules: Sequence[torch.nn.Module]) -> tuple[list[_Seen], torch.Tensor]:
-    """Runs a few tokens and returns what each layer did, and the logits [1, TOKENS, V]."""
+    """Runs a few tokens and returns what each layer did, and the logits [1, PROBE_TOKENS, V]."""
     seen = [_Seen(module) for module in modules]
     hooks = [hook for one in seen for hook in _hooks(one)]
-    ids = probe_ids(hf, TOKENS)
+    ids = probe_ids(hf, PROBE_TOKENS)
     try:
         with torch.no_grad():
             logits = hf(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).logits
@@ -345,7 +345,7 @@ def _enters_everywhere(hf: Any, parts: ModelParts) -> bool:
     if not parts.has_lens:
         return False
     seen, logits = _observed(hf, parts.modules)
-    ids = probe_ids(hf, TOKENS)
+    ids = probe_ids(hf, PROBE_TOKENS)
     for at in range(1, len(seen)):
         with torch.no_grad(), entering(parts.layers, at, seen[at].before):
             found = hf(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).logits
