@@ -1,14 +1,18 @@
-"""The job that lets a model read a text and stores its attention maps; the result is the id of the stored reading.
+"""Jobs that let a model read a text, several texts, or one text with every checkpoint of a model in training.
 
 Guarded by tests/core/test_jobs_maps_jobs.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 from ..models.catalogue import CATALOGUE
 from ..models.model_key import known_ref
 from ..probe.time_estimate import TimeEstimate, estimate_request
-from ..progress import IsCancelled, Progress
+from ..progress import IsCancelled, Progress, no_progress
 from ..records import Request, TextRequest
 from ..text_readings import TextDraft, text_maps
 from .job import Work
@@ -19,6 +23,33 @@ def maps_work(what: TextDraft | TextRequest) -> Work:
 
     def do(progress: Progress, cancelled: IsCancelled) -> str:
         return text_maps(what, progress, cancelled).id
+
+    return do
+
+
+def sentences_work(what: Sequence[TextDraft | TextRequest]) -> Work:
+    """Returns the job of several texts, one after another; its result are the ids for ``load_maps``.
+
+    Cancelled, it keeps those that were read.
+    """
+
+    def do(progress: Progress, cancelled: IsCancelled) -> tuple[str, ...]:
+        found = []
+        for done, text in enumerate(what):
+            progress(done / len(what), f"Text {done + 1} of {len(what)}")
+            found.append(text_maps(text, no_progress, cancelled).id)
+        return tuple(found)
+
+    return do
+
+
+def checkpoints_work(folder: str | Path, text: str) -> Work:
+    """Returns the job of ``read_checkpoints``: its result is (name, AttentionMaps) of each checkpoint, in order."""
+
+    def do(progress: Progress, cancelled: IsCancelled) -> Any:
+        from ..capture.checkpoint_maps import read_checkpoints
+
+        return read_checkpoints(folder, text, progress, cancelled)
 
     return do
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..records import AttentionMaps, MapSeries, MapTokens, map_tokens
+from ..records import AttentionMap, AttentionMaps, MapSeries, MapTokens, map_tokens
 
 HeadScore = Callable[[AttentionMaps], np.ndarray]
 """From maps to one number a head: float [layer, head]."""
@@ -17,7 +17,7 @@ HeadScore = Callable[[AttentionMaps], np.ndarray]
 
 def series_over_layers(maps: AttentionMaps, heads: Sequence[int] = ()) -> MapSeries:
     """Returns how each cell changes from layer to layer: the mean over the picked heads (none picked: all)."""
-    each = [maps.map([layer], heads).values for layer in maps.layers]
+    each = [_known(maps.map([layer], heads)) for layer in maps.layers]
     what = f"head {heads[0]}" if len(heads) == 1 else f"mean of {len(heads) or maps.heads} heads"
     names = tuple(str(layer) for layer in maps.layers)
     return MapSeries(np.stack(each), "layer", names, maps.queries, maps.keys, what=what, source=maps.source)
@@ -30,7 +30,7 @@ def series_over_heads(maps: AttentionMaps, layers: Sequence[int] = ()) -> MapSer
     """
     rows = [maps.layers.index(layer) for layer in layers] or list(range(len(maps.layers)))
     there = [h for h in range(maps.heads) if np.isfinite(maps.values[rows, h]).any()]
-    each = [maps.map(layers, [head]).values for head in there]
+    each = [_known(maps.map(layers, [head])) for head in there]
     what = f"layer {layers[0]}" if len(layers) == 1 else f"mean of {len(layers) or len(maps.layers)} layers"
     return MapSeries(
         np.stack(each), "head", tuple(map(str, there)), maps.queries, maps.keys, what=what, source=maps.source
@@ -53,7 +53,7 @@ def series_of_maps(
             raise ValueError(f"{name} has other tokens than {points[0][0]}: cells of a series must be the same.")
     each = [maps.map(layers, heads) for _, maps in points]
     names = tuple(name for name, _ in points)
-    values = np.stack([one.values for one in each])
+    values = np.stack([_known(one) for one in each])
     return MapSeries(values, axis, names, first.queries, first.keys, what=each[0].what, source=first.source)
 
 
@@ -63,7 +63,7 @@ def series_over_steps(maps: AttentionMaps, heads: Sequence[int] = ()) -> MapSeri
     The mean over the picked heads (none picked: all); what could not be read yet is NaN.
     """
     each = [maps.map([layer], heads) for layer in maps.layers]
-    values = np.stack([np.where(one.readable, one.values, np.nan) for one in each], axis=1)
+    values = np.stack([_known(one) for one in each], axis=1)
     points = tuple(f"{i + 1} {text}" for i, text in enumerate(maps.queries.texts))
     what = f"head {heads[0]}" if len(heads) == 1 else f"mean of {len(heads) or maps.heads} heads"
     return MapSeries(values, "step", points, _layer_names(maps), maps.keys, what=what, source=maps.source)
@@ -87,6 +87,11 @@ def head_series(
     heads = map_tokens([str(h) for h in range(first.heads)])
     names = tuple(name for name, _ in points)
     return MapSeries(np.stack(each), axis, names, _layer_names(first), heads, unit=unit, source=first.source)
+
+
+def _known(one: AttentionMap) -> np.ndarray:
+    """Returns the map's values, NaN where the query could not read the key."""
+    return np.where(one.readable, one.values, np.float32(np.nan))
 
 
 def _layer_names(maps: AttentionMaps) -> MapTokens:

@@ -150,6 +150,10 @@ def _actions(trace: Trace, row: Any) -> None:
     about = "Opens Compare with this run on the left and a copy to change on the right"
     if buttons.button("Edit and compare", icon=":material/compare:", help=about, **quiet):
         st.switch_page("pages/compare.py", query_params=_edited(trace))
+    if buttons.button(
+        "Diagrams", icon=":material/analytics:", help="Figures of this run for papers and slides", **quiet
+    ):
+        st.switch_page("pages/diagrams.py", query_params={"source": "run", "run": trace.id})
     if buttons.button("Present", icon=":material/slideshow:", help="Large type; arrow keys step through", **quiet):
         st.query_params.update({"run": trace.id, "present": "1"})
         st.rerun()

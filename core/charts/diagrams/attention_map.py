@@ -98,7 +98,7 @@ def _told(regions: Sequence[Region], one: AttentionMap, is_share: bool, first: i
     """Returns a caption line for each region: its number, its words, and how much it stands out."""
     means = [percent_of_two_digits(r.mean) if is_share else significant_digits(r.mean) for r in regions]
     return [
-        f"{i}: {region_words(r, one)} ({mean} a cell, {significant_digits(r.contrast, 2)} × the rest of its rows)"
+        f"{i}: {region_words(r, one)} ({mean} a cell, {_times(r.contrast)} × the rest of its rows)"
         for i, (r, mean) in enumerate(zip(regions, means, strict=True), first)
     ]
 
@@ -211,3 +211,8 @@ def _settings(cells: MapCells, lens: int, left_out: bool) -> list[str]:
     if not cells.readable.all():
         lines.append("white: could not be read")
     return lines
+
+
+def _times(contrast: float) -> str:
+    """Returns how many times, for display: beyond a thousand the rest is next to nothing, and digits say nothing."""
+    return significant_digits(contrast, 2) if contrast < 1000 else "over 1,000"

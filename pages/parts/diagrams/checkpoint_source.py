@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core.capture.checkpoint_maps import checkpoint_folders
-from core.jobs.checkpoint_jobs import checkpoints_work
+from core.jobs.maps_jobs import checkpoints_work
 from core.maps.example_checkpoints import example_checkpoints
 from core.records import AttentionMaps
 from pages.parts.diagrams.diagram import DiagramSource

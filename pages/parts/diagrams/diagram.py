@@ -44,8 +44,10 @@ class Diagram:
     """Returns exactly the numbers that the figure shows."""
     text: str = ""
     """Every character that the figure may contain, for a note on missing fonts."""
-    beside: tuple[str, ...] = field(default=())
+    beside: tuple[str, ...] = ()
     """Plain sentences below the figure."""
+    table: Any = None
+    """A data frame below the figure."""
     clickable: Callable[[int], Any] | None = None
     """The same figure for the page, where it can be clicked."""
     keys: Mapping[str, Any] = field(default_factory=dict)

@@ -12,6 +12,9 @@ from pages.parts.diagrams.head_figures import draw_head_kinds, draw_head_maps, d
 from pages.parts.diagrams.map_figures import draw_blocks, draw_comparison, draw_map
 from pages.parts.diagrams.series_figures import draw_evolution, draw_stability
 
+Needs = Literal["maps", "square", "run", "decoder run"]
+"""What a figure is drawn of: any maps, maps of a text that reads itself, a run, a run of a decoder."""
+
 
 @dataclass(frozen=True)
 class DiagramKind:
@@ -22,33 +25,38 @@ class DiagramKind:
     """What it shows, in one sentence that a stranger understands."""
     draw: Callable[[DiagramSource], Diagram | None]
     """Draws its controls and returns the figure; None where there is nothing to show yet."""
-    needs: Literal["maps", "run", "decoder run"] = "maps"
+    needs: Needs = "maps"
+    trims: bool = True
+    """Special tokens, or a part of a long text, can be left out."""
+
+
+def _of_run(
+    label: str, about: str, draw: Callable[[DiagramSource], Diagram | None], needs: Needs = "decoder run"
+) -> DiagramKind:
+    """A figure of more of a run than its maps, so that nothing of them is left out."""
+    return DiagramKind(label, about, draw, needs, trims=False)
 
 
 DIAGRAMS = {
     "map": DiagramKind("Attention map", "what every token read of every other", draw_map),
     "heads": DiagramKind("All layers and heads", "every head as a small map", draw_head_maps),
-    "kinds": DiagramKind("Kinds of heads", "where each head looks", draw_head_kinds),
+    "kinds": DiagramKind("Kinds of heads", "where each head looks", draw_head_kinds, trims=False),
     "evolution": DiagramKind("Evolution", "how each cell changes over layers, steps or checkpoints", draw_evolution),
     "comparison": DiagramKind("Two maps in one", "cells are one map, circles the other", draw_comparison),
     "stability": DiagramKind("Stability", "the mean of many maps, with an interval in each cell", draw_stability),
-    "blocks": DiagramKind("Question and context", "what each read of itself and of the other", draw_blocks),
-    "pair": DiagramKind("Shaded sentence pair", "answer and input as text, with a ranked list", draw_pair, "run"),
-    "components": DiagramKind("Other parts", "what each layer holds and writes", draw_components, "decoder run"),
-    "lens": DiagramKind(
-        "How the answer forms", "what each layer would write if it were the last", draw_lens, "decoder run"
-    ),
-    "decisions": DiagramKind(
-        "When each token is settled", "the layer from which on it is the first choice", draw_decisions, "decoder run"
-    ),
-    "off": DiagramKind("Switch parts off", "what the answer loses without them", draw_switched_off, "decoder run"),
+    "blocks": DiagramKind("Question and context", "what each read of itself and of the other", draw_blocks, "square"),
+    "pair": _of_run("Shaded sentence pair", "answer and input as text, with a ranked list", draw_pair, "run"),
+    "components": _of_run("Other parts", "what each layer holds and writes", draw_components),
+    "lens": _of_run("How the answer forms", "what each layer would write if it were the last", draw_lens),
+    "decisions": _of_run("When a token is settled", "the layer from which on it is the first choice", draw_decisions),
+    "off": _of_run("Switch parts off", "what the answer loses without them", draw_switched_off),
 }
 """{name in the address: figure}"""
 
 
 def offered_diagrams(source: DiagramSource) -> list[str]:
     """Names of the figures that this source has."""
-    have = {"maps"}
+    have = {"maps"} | ({"square"} if any(len(m.queries) == len(m.keys) for m in source.maps.values()) else set())
     if source.trace is not None:
         have |= {"run"} | ({"decoder run"} if source.trace.model.kind == "decoder" else set())
     return [name for name, kind in DIAGRAMS.items() if kind.needs in have]

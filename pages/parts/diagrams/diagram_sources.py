@@ -10,12 +10,18 @@ import streamlit as st
 from core import store
 from core.charts.text_labels import visible_label
 from core.errors import MethodError, PromptError
+from core.jobs.maps_jobs import maps_time, maps_work
 from core.maps.map_files import read_attention_file
-from core.maps.run_maps import kinds_of_run, maps_of_run
+from core.maps.run_maps import key_parts, kinds_of_run, maps_of_run
+from core.records import AttentionMaps, TextRequest, Trace
+from core.settings import versions
+from core.store import load_maps
 from pages.parts.diagrams.checkpoint_source import checkpoint_source
 from pages.parts.diagrams.diagram import DiagramSource
+from pages.parts.diagrams.sentences_source import sentences_source
 from pages.parts.diagrams.text_source import text_source
 from pages.parts.frame import example_ids, stored_id
+from pages.parts.job_progress import Ask, job_slot
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.run_cache import open_trace
 
@@ -27,6 +33,9 @@ FILE_HELP = """
 (queries, keys); optional labels `queries` and `keys`. **csv**: the keys' labels in the first line, the queries' labels
 in the first column. Nothing in a file is ever run, and pickled files are refused.
 """
+
+
+SQUARE = "The model reads prompt and answer once more, and every token is a query, not the answer's alone."
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,21 @@ def run_source() -> DiagramSource | None:
     kinds = kinds_of_run(trace)[::-1]
     if not kinds:
         raise MethodError("This run does not keep every head: open it on Explore and run it again.")
+    if trace.model.kind == "decoder" and st.toggle("Tokens of the prompt read too", key="diagram_square", help=SQUARE):
+        maps = _every_token(trace)
+        return None if maps is None else DiagramSource(f"{picked[:8]}-all", {"self": maps}, trace)
     return DiagramSource(picked[:8], {kind: maps_of_run(trace, kind) for kind in kinds}, trace)
+
+
+def _every_token(trace: Trace) -> AttentionMaps | None:
+    """The maps of every token of a run, prompt and answer; None while they are not there, with what computes them."""
+    request = TextRequest(trace.request.model, token_ids=tuple(trace.token_ids.tolist()), versions=versions())
+    ask = Ask(request.id, "Read every token", SQUARE, maps_time(request), looks={"type": "primary"})
+    reading = job_slot("diagram_square_job", ask, maps_work(request), lambda: load_maps(request))
+    if reading is None:
+        return None
+    parts = key_parts(trace)
+    return reading.of("self").with_parts(parts, parts)
 
 
 def file_source() -> DiagramSource | None:
@@ -92,6 +115,7 @@ def file_source() -> DiagramSource | None:
 SOURCES = {
     "run": SourceKind("A run", "What a stored run read while it wrote: output by all tokens before.", run_source),
     "text": SourceKind("A text", "A model reads a text, or a pair: every token by every token.", text_source),
+    "sentences": SourceKind("Sentences", "Several sentences, one a line: how each head reads them.", sentences_source),
     "checkpoints": SourceKind(
         "Training", "The checkpoints of one model in training: the same text, read at every one.", checkpoint_source
     ),

@@ -48,7 +48,7 @@ def diagrams_page() -> None:
         return
     name = _figure(source)
     _write_address(kind, name)
-    if DIAGRAMS[name].needs == "maps":
+    if DIAGRAMS[name].trims:
         trim_controls(source)
     try:
         figure = DIAGRAMS[name].draw(source)
@@ -78,6 +78,8 @@ def _show(figure: Diagram, source: DiagramSource, name: str) -> None:
     draw_figure((figure.clickable or figure.draw)(width), f"diagram_{name}", **figure.keys)
     for sentence in figure.beside:
         st.markdown(escape_markdown(sentence))
+    if figure.table is not None:
+        st.dataframe(figure.table, hide_index=True, height=260, key=f"diagram_{name}_table")
     files: dict[str, list[File]] = {
         label: picture_files_of(lambda width=pixels: figure.draw(width))
         for label, pixels in (("One column", ONE_COLUMN), ("Two columns", TWO_COLUMNS))

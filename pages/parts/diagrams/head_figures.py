@@ -79,9 +79,10 @@ def draw_head_kinds(source: DiagramSource) -> Diagram | None:
         importance = _importance(source.trace, size, maps)
         if importance is None:
             return None
-    st.dataframe(pd.DataFrame(traits.rows()), hide_index=True, height=240, key="traits_table")
     return Diagram(
-        lambda width: head_circles(traits, importance, unit=SIZES[size], width=width), lambda: traits_csv(traits), ""
+        lambda width: head_circles(traits, importance, unit=SIZES[size], width=width),
+        lambda: traits_csv(traits),
+        table=pd.DataFrame(traits.rows()).rename(columns=TRAITS),
     )
 
 

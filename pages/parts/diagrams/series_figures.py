@@ -17,6 +17,7 @@ from pages.parts.diagrams.map_controls import KEPT, choose_maps, pick_layers_hea
 OVER = {
     "checkpoint": "Checkpoints: each cell of the map",
     "heads_checkpoint": "Checkpoints: each head",
+    "heads_sentence": "Sentences: each head",
     "layer": "Layers: each cell of the map",
     "head": "Heads: each cell of the map",
     "step": "Steps of the answer: layers by input",
@@ -26,7 +27,9 @@ INTERVALS = {"t": "of the mean (t interval)", "percentile": "of the samples (per
 
 def draw_stability(source: DiagramSource) -> Diagram:
     """Draws what the samples are and returns the map of means with their intervals."""
-    over = [name for name in ("checkpoint", "head", "layer") if name != "checkpoint" or source.checkpoints]
+    over = ["heads_sentence"] if source.axis == "sentence" else ["head", "layer"]
+    if source.checkpoints and source.axis != "sentence":
+        over.insert(0, "checkpoint")
     series = _series(source, over, "stability_over")
     left, right = st.columns(2)
     kind = left.selectbox("Interval", list(INTERVALS), key="stability_kind", format_func=INTERVALS.__getitem__, **KEPT)
@@ -43,6 +46,8 @@ def draw_stability(source: DiagramSource) -> Diagram:
 def draw_evolution(source: DiagramSource) -> Diagram:
     """Draws over what the cells change, a slider through its points, and returns the sparklines."""
     over = ["checkpoint", "heads_checkpoint"] if source.checkpoints else ["layer", "head"]
+    if source.axis == "sentence":
+        over = ["heads_sentence"]  # the cells of two sentences are not the same
     if not source.checkpoints and source.trace is not None:
         over.insert(0, "step")
     series = _series(source, over, "evolution_over")
@@ -72,11 +77,12 @@ def _series(source: DiagramSource, over: list[str], key: str) -> MapSeries:
     if st.session_state.get(key) not in over:
         st.session_state[key] = over[0]
     name = st.selectbox("Over", over, key=key, format_func=OVER.__getitem__) or over[0]
-    if name in ("checkpoint", "heads_checkpoint"):
+    if name == "checkpoint":
         points = [(point, trimmed(maps)) for point, maps in source.checkpoints]
-        if name == "checkpoint":
-            layers, heads = pick_layers_heads(points[0][1])
-            return series_of_maps(points, source.axis, layers, heads)
+        layers, heads = pick_layers_heads(points[0][1])
+        return series_of_maps(points, source.axis, layers, heads)
+    if name in ("heads_checkpoint", "heads_sentence"):
+        points = list(source.checkpoints)
         traits = list(TRAITS)
         if st.session_state.get("evolution_trait") not in traits:
             st.session_state.evolution_trait = "induction"
