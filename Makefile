@@ -4,7 +4,7 @@
 
 PYTHON = .venv/bin/python
 
-.PHONY: run demo test check bench calibrate calibrate-heads docs lint format venv dev torch-cpu clean
+.PHONY: run demo test check bench calibrate calibrate-heads gallery docs lint format venv dev torch-cpu clean
 
 run: venv        ## start the dashboard and print its address
 	@exec $(PYTHON) -m core app
@@ -33,6 +33,9 @@ calibrate: dev   ## do the statistics of Findings tell the truth where it is kno
 
 calibrate-heads: dev   ## measure MODEL=... for the page Trust and learn weights of its heads: hours
 	@$(PYTHON) -m scripts.make_league $(MODEL) $(ARGS)
+
+gallery: dev     ## the pictures of docs/gallery.md, from real runs
+	@exec $(PYTHON) -m scripts.make_gallery
 
 docs: dev        ## the documentation as a site, in site/
 	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet && echo "site/index.html"

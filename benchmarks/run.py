@@ -5,7 +5,8 @@ then A; what is printed is the median of the pairs' ratios with their quartiles.
 ``generate`` and forward pass on sdpa over a second copy of the same weights. Nothing here is a test.
 
     python -m benchmarks.run [--pairs 15] [--full]
-                             [--only generate|score|memory|cached|stability|knockout|study|attributing|rerunning]
+                             [--only generate|score|memory|cached|stability|knockout|study|attributing|rerunning|
+                             diagrams|components]
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks.attributing import attributing
+from benchmarks.diagrams import diagrams
 from benchmarks.knockout import knockout
 from benchmarks.rerunning import rerunning
 from benchmarks.stability import stability
@@ -45,6 +47,21 @@ def seconds(work: Callable[[], Any]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
+
+
+def components_cost(model: Any, pairs: int) -> None:
+    """Prints what recording the other parts costs beside the same run without them, and switching off every head."""
+    from dataclasses import replace
+
+    from core.capture import capture
+    from core.probe import switch_off
+    from core.runs import Draft
+
+    plain = Draft(model.key.name, ASKED, settings={"max_new_tokens": 35}).request(model.key)
+    full = replace(plain, keep="components")
+    compare("a run with its other parts / without", lambda: capture(model, full), lambda: capture(model, plain), pairs)
+    trace = capture(model, plain)
+    say(f"every head switched off, one by one: {seconds(lambda: switch_off(model, trace)):.1f} s")
 
 
 def compare(name: str, ours: Callable[[], Any], plain: Callable[[], Any], pairs: int) -> float:
@@ -209,11 +226,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parts = ("generate", "score", "memory", "cached", "stability", "knockout", "study", "attributing", "rerunning")
+    parts = (*parts, "diagrams", "components")
     parser.add_argument("--only", choices=parts)
     parser.add_argument("--full", action="store_true", help="knockout: time Captum at 64 x 64 too, many minutes")
     asked = parser.parse_args()
     say(f"Heed {__version__}: median ratio [quartiles], median seconds")
-    bench = Bench() if asked.only not in ("memory", "rerunning") else None
+    bench = Bench() if asked.only not in ("memory", "rerunning", "diagrams") else None
     for name, part in (("generate", generate), ("score", score)):
         if bench is not None and asked.only in (None, name):
             part(bench, asked.pairs)
@@ -227,6 +245,10 @@ def main() -> None:
         study(bench.model, say)
     if bench is not None and asked.only in (None, "attributing"):
         attributing(bench.model, compare, say, min(asked.pairs, 5))
+    if bench is not None and asked.only in (None, "components"):
+        components_cost(bench.model, asked.pairs)
+    if asked.only in (None, "diagrams"):
+        diagrams(say)
     if asked.only in (None, "rerunning"):
         rerunning(say)
     if asked.only in (None, "memory"):

@@ -36,7 +36,7 @@ from ..models.layer_parts import (
     model_parts,
 )
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
-from ..records import ModelRef, Part, SwitchedOff, Trace
+from ..records import ModelRef, Part, SwitchedOff, Trace, all_heads
 from .ablation import check_run
 from .variant_scoring import MANY, TOKENS, WASTE, batch_room
 
@@ -48,20 +48,20 @@ FEWER_HEADS = "Some layers have fewer heads than others: heads that are not ther
 def switch_off(
     model: Any,
     trace: Trace,
-    parts: Sequence[Part],
+    parts: Sequence[Part] = (),
     *,
     progress: Progress = no_progress,
     cancelled: IsCancelled = never_cancelled,
 ) -> SwitchedOff:
     """Scores the answer of ``trace`` without each of ``parts`` alone: ``effect[part, step]`` is what it lost, in nats.
 
-    ``parts``: e.g. ``all_heads(trace.model)``, or ``[Part("mlp", 3), Part("unit", 3, 17)]``. ``model`` must be the one
-    that made ``trace``. Raises MethodError (a part that the model does not have or that cannot be told in it),
+    ``parts``: every head where none are given, or e.g. ``[Part("mlp", 3), Part("unit", 3, 17)]``. ``model`` must be the
+    one that made ``trace``. Raises MethodError (a part that the model does not have or that cannot be told in it),
     CaptureError, Cancelled.
     """
     began = time.monotonic()
     check_run(model, trace, "Switching off parts")
-    asked = _checked(model.ref, trace, parts)
+    asked = _checked(model.ref, trace, parts or all_heads(trace.model))
     with model.lock, capture_errors(model.ref.label):
         switches = _Switches(model, asked)
         progress(None, "Scoring the answer as it is", None)

@@ -15,7 +15,7 @@ def test_heads_beside_attention():
     found = {(r["layer"], r["head"]): r for r in records_with(chart, "nats")}
     assert set(found) == {(3, 0), (3, 1), (7, 1)}
     assert found[3, 0]["area"] == pytest.approx(2 * found[3, 1]["area"], rel=1e-2) and found[3, 1]["nats"] == -0.25
-    assert "nats >= 0" in str(circles["layer"][0]["transform"]) and "nats < 0" in str(circles["layer"][1]["transform"])
+    assert "nats >= 0" in str(circles["layer"][1]["transform"]) and "nats < 0" in str(circles["layer"][2]["transform"])
     assert len(records_with(chart, "share")) == 3 and "encoding" in shades
     with pytest.raises(ValueError, match="one a head"):
         switch_off_heads(EFFECTS, np.ones((1, 2)))

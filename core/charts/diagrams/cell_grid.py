@@ -111,7 +111,7 @@ class CellGrid:
         x, y = self.legends[at]
         place: dict[str, Any] = {"orient": "none", "direction": "horizontal", "legendX": x, "legendY": y}
         bar = {"gradientLength": 110, "gradientThickness": 9, "tickCount": 3, "format": form, "labelFontSize": 9}
-        look = {"titleFontSize": LEGEND_FONT, "titleFontWeight": "normal", "titleLimit": 170}
+        look = {"titleFontSize": LEGEND_FONT, "titleFontWeight": "normal", "titleLimit": 360}
         return colours.fill(field, alt.Legend(title=title, **place, **bar, **look))
 
     def finish(self, layers: Sequence[alt.Chart], title: str, lines: Sequence[str], said: str) -> alt.LayerChart:

@@ -15,6 +15,7 @@ from ...records import MapSeries
 from ..axis_labels import AxisLabels, with_labels
 from ..matrix_layout import exact_number
 from ..text_labels import visible_label
+from ..text_widths import text_width
 from .cell_grid import LEGEND_FONT, CellGrid, ValueColours, check_cells, short_value
 from .figure_style import NOT_SAID, TWO_COLUMNS
 from .pixel_canvas import FAINT, INK
@@ -52,7 +53,9 @@ def evolution_sparklines(
     points = len(series.points)
     if at is not None and not 0 <= at < points:
         raise ValueError(f"There is no point {at}: this series has points 0 to {points - 1}.")
-    grid = CellGrid(series.rows, series.columns, width, sides, (130, 190))
+    told = f"{series.unit}, {_ground_name(series, at, ground)}"
+    legend = max(130.0, min(text_width(told, LEGEND_FONT) * 1.08 + 12, width - 20))
+    grid = CellGrid(series.rows, series.columns, width, sides, (legend, 190))
     filled = _ground(series, at, ground)
     colours = ValueColours.of(series.values, gamma=gamma)
     low, high = _scales(series, shared, colours)
@@ -60,7 +63,7 @@ def evolution_sparklines(
     form = ".2~p" if series.unit.endswith("share") else ".2~g"
     named = _ground_name(series, at, ground)
     tips = [*grid.tooltips(), alt.Tooltip("g:Q", title=named, format=form.replace("2", "3"))]
-    cells = grid.cells(base).encode(fill=grid.fill("g", colours, f"{series.unit}, {named}", form), tooltip=tips)
+    cells = grid.cells(base).encode(fill=grid.fill("g", colours, told, form), tooltip=tips)
     hover = alt.selection_point(name=HOVERED, on="pointerover", fields=["r", "c"], empty=False)
     cells = cells.add_params(hover)
     if select:

@@ -34,7 +34,8 @@ LETTERS = {
     **{"same": "=", "induction": "I", "local": "L", "broad": "B", "": "·"},
 }
 """Letters in the circles, so that kinds can be told apart in greyscale."""
-CELL = 30
+CELL, TALLEST = 30, 660
+"""Largest side of a cell and height of all of them, in pixels."""
 
 
 def head_circles(
@@ -60,7 +61,7 @@ def head_circles(
         raise ValueError(f"importance has shape {np.shape(importance)}, expected {(layers, heads)}: one number a head.")
     amount = np.ones((layers, heads)) if importance is None else np.nan_to_num(np.asarray(importance, float))
     most = float(np.abs(amount).max()) or 1.0
-    cell = max(7.0, min(CELL, (width - 170) / heads))
+    cell = max(7.0, min(CELL, (width - 170) / heads, TALLEST / layers))
     records = [
         row | {"x": int(row["head"]), "y": at[int(row["layer"])], "kind": row["trait"] or "none"}  # type: ignore[call-overload]
         for at in [{layer: i for i, layer in enumerate(traits.layers)}]
@@ -112,12 +113,13 @@ def _circles(
     size = alt.Size("area:Q", scale=None, legend=None)
     full = base.transform_filter("datum.sign == 'something'").mark_circle(opacity=0.9).encode(color=colour, size=size)
     hollow = base.transform_filter("datum.sign != 'something'").mark_point(filled=False, strokeWidth=1.6)
-    layers_drawn: list[Any] = [full, hollow.encode(color=colour, size=size)]
+    cells = base.mark_rect(opacity=0)  # makes bands of the axes, so that no circle lies on their labels
+    layers_drawn: list[Any] = [cells, full, hollow.encode(color=colour, size=size)]
     if cell >= 14:
         mark = base.mark_text(fontSize=min(11, cell * 0.42), color="#15202b", tooltip=None)
         layers_drawn.append(mark.encode(text="letter:N"))
     if select:
-        layers_drawn[0] = full.add_params(alt.selection_point(name=select, fields=["layer", "head"], empty=False))
+        layers_drawn[0] = cells.add_params(alt.selection_point(name=select, fields=["layer", "head"], empty=False))
     missing = [
         {"x": h, "y": i} for i in range(layers) for h in range(heads) if not np.isfinite(traits.scores["broad"][i, h])
     ]

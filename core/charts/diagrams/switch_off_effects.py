@@ -46,7 +46,7 @@ def switch_off_heads(
         raise ValueError(f"attention has shape {np.shape(attention)} and effects {effects.shape}: both are one a head.")
     count, heads = effects.shape
     beside = 2 if attention is not None else 1
-    cell = max(6.0, min(26.0, (width - 60 * beside - 60) / (heads * beside)))
+    cell = max(6.0, min(26.0, (width - 60 * beside - 60) / (heads * beside), 660 / count))
     box = {"width": cell * heads, "height": cell * count}
     circles = _circles(effects, names, cell, select).properties(**box)
     said = wrapped_caption([*caption, SAYS], width)
@@ -84,11 +84,15 @@ def _circles(effects: np.ndarray, names: Sequence[int], cell: float, select: str
     )
     helped = base.transform_filter("datum.nats >= 0").mark_circle(color=RAISES, opacity=0.9)
     hurt = base.transform_filter("datum.nats < 0").mark_point(color=LOWERS, filled=False, strokeWidth=1.5)
+    cells = _bands(base)
     if select:
-        cells = base.mark_rect(opacity=0).encode(size=alt.value(1))
         cells = cells.add_params(alt.selection_point(name=select, fields=["layer", "head"], empty=False))
-        return alt.layer(helped, hurt, cells)
-    return alt.layer(helped, hurt)
+    return alt.layer(cells, helped, hurt)
+
+
+def _bands(base: alt.Chart) -> alt.Chart:
+    """Draws unseen cells: they make bands of the axes, so that no circle lies on the labels."""
+    return base.mark_rect(opacity=0).encode(size=alt.value(1))
 
 
 def _shades(attention: np.ndarray, names: Sequence[int], named: str) -> alt.Chart:
@@ -141,7 +145,7 @@ def switch_off_steps(
     )
     helped = base.transform_filter("datum.nats >= 0").mark_circle(color=RAISES, opacity=0.9)
     hurt = base.transform_filter("datum.nats < 0").mark_point(color=LOWERS, filled=False, strokeWidth=1.5)
-    chart = with_labels(alt.layer(helped, hurt), *labels.values())
+    chart = with_labels(alt.layer(_bands(base), helped, hurt), *labels.values())
     return chart.properties(
         width=cell * len(tokens),
         height=cell * len(parts),
