@@ -36,7 +36,7 @@ class Components:
     lens_ids: np.ndarray
     """int64 [L + 1, T] the token that the lens puts first."""
     lens_texts: tuple[tuple[str, ...], ...]
-    """[L + 1][T] its text."""
+    """Its text, (L + 1) x T."""
     lens_logprobs: np.ndarray
     """float32 [L + 1, T] natural log-probability of that token."""
     final_logprobs: np.ndarray

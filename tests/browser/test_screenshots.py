@@ -1,4 +1,4 @@
-"""Makes the screenshots of README and docs: Explore, Compare, Trust and Findings, light, dark and on a phone.
+"""Makes the screenshots of README and docs: Explore, Compare, Diagrams, Trust and Findings, light, dark and on a phone.
 
 Written into docs/screenshots where one is missing, or all of them with HEED_SHOTS=1, so that a run of the tests
 leaves the checkout as it was.
@@ -57,6 +57,15 @@ def test_compare(server, new_page, settled, tmp_path, looks):
     expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible(timeout=30_000)
     settled(page)
     pictures(page, settled, tmp_path, "compare-sky", looks, words=True)
+
+
+@pytest.mark.parametrize("looks", [("light", "dark"), ("phone",)])
+def test_diagrams(server, new_page, settled, tmp_path, looks):
+    page = new_page(width=390, height=844, user_agent=PHONE) if looks == ("phone",) else new_page()
+    page.goto(f"{server.url}/diagrams?source=checkpoints&figure=map")
+    expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible(timeout=60_000)
+    settled(page)
+    pictures(page, settled, tmp_path, "diagrams", looks)
 
 
 @pytest.mark.parametrize("looks", [("light", "dark"), ("phone",)])

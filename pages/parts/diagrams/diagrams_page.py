@@ -75,7 +75,8 @@ def _described(name: str) -> str:
 def _show(figure: Diagram, source: DiagramSource, name: str) -> None:
     """Draws the figure, what stands below it, and its files."""
     width = ONE_COLUMN if is_phone() else PAGE_WIDTH
-    draw_figure((figure.clickable or figure.draw)(width), f"diagram_{name}", **figure.keys)
+    with st.container(key="diagram"):  # scrolls by itself where the window is narrower
+        draw_figure((figure.clickable or figure.draw)(width), f"diagram_{name}", **figure.keys)
     for sentence in figure.beside:
         st.markdown(escape_markdown(sentence))
     if figure.table is not None:
