@@ -26,7 +26,7 @@ def test_a_click_enlarges_a_head_and_the_map_is_a_vector_pdf(server, page, settl
     picked = page.get_by_test_id("stMultiSelect").locator("[data-tag]")
     expect(picked).to_have_count(2)
     assert [t.strip()[:1] for t in picked.all_inner_texts()] == ["1", "2"]
-    page.get_by_role("button", name="Download").click()
+    page.get_by_role("button", name="Download", exact=True).click()
     with page.expect_download() as got:
         page.get_by_role("button", name="PDF").first.click()
     data = open(got.value.path(), "rb").read()
