@@ -138,6 +138,10 @@ class Digest:
     before: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float16))
     """float16 [L, T] share on the token just before, by the head of each layer that reads it most over the answer.
     Without entries before 0.5.0."""
+    forming: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    """float32 [3, T] of the model's other parts: the layer from which on each token was the lens's first choice, as a
+    part of all layers (NaN: never); the lens's entropy in nats at the middle layer; attention's part of what attention
+    and MLPs write, mean over layers. Without entries where a run did not record them."""
     learned: str = ""
     """Id of the weights of heads that a method read the run by; "" where none did."""
 
@@ -158,6 +162,7 @@ class Digest:
             lookback=frozen_array(self.lookback, np.float16, 2, "lookback"),
             spread=frozen_array(self.spread, np.float16, 3, "spread"),
             before=frozen_array(self.before, np.float16, 2, "before"),
+            forming=frozen_array(self.forming, np.float32, 2, "forming"),
             scale=frozen_array(self.scale if len(self.scale) else np.ones(len(self.methods)), np.float32, 1, "scale"),
             **{k: tuple(getattr(self, k)) for k in ("texts", "roles", "parts", "groups", "methods", "layers")},
         )

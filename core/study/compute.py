@@ -57,14 +57,20 @@ def compute_runs(
     effects: bool = True,
     batch: int = 16,
     methods: Sequence[str] | None = None,
+    components: bool = False,
     progress: Progress = no_progress,
     cancelled: IsCancelled = never_cancelled,
 ) -> Iterator[StudyResult]:
-    """Yields a StudyResult for each of ``asked``, as they finish. Raises Cancelled; earlier results stay valid."""
+    """Yields a StudyResult for each of ``asked``, as they finish. Raises Cancelled; earlier results stay valid.
+
+    ``components``: the model's other parts are recorded too, for the features that are made of them; such runs cannot
+    share a batch.
+    """
     from ..capture.batch_generation import capture_all
 
     given = study_records(model.key)
-    requests = [replace(a.request, keep="all") for a in asked]  # the entropy of heads' rows needs every head
+    keep: Any = "components" if components else "all"  # the entropy of heads' rows needs every head
+    requests = [replace(a.request, keep=keep) for a in asked]
     for place, trace in capture_all(model, requests, batch=batch, progress=progress, cancelled=cancelled):
         one = asked[place]
         if isinstance(trace, HeedError):

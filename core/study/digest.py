@@ -78,6 +78,7 @@ def make_digest(trace: Trace, methods: Sequence[str] | None = None, given: Mappi
         negative=np.stack([n for _, _, _, n in read]) if read else np.zeros((0, trace.steps, keys)),
         spread=_spread(trace),
         before=_token_before(trace),
+        forming=_forming(trace),
         learned=given["weights"].id if any("weights" in METHODS[name].needs for name in methods) else "",
     )
 
@@ -160,6 +161,20 @@ def _rows_of_method(
     return packed, groups, scale, sign
 
 
+def _forming(trace: Trace) -> np.ndarray:
+    """Returns float [3, T], see ``Digest.forming``; without entries where the run did not record its other parts."""
+    parts = trace.components
+    if parts is None or not parts.has_lens:
+        return np.zeros((0, 0))
+    settled = np.where(parts.first_choice > parts.layers, np.nan, parts.first_choice / parts.layers)
+    queries = slice(trace.prompt_length - 1, None)  # the token before each output token, which predicted it
+    attention, mlp = (w[:, queries].astype(np.float64) for w in (parts.attention_write, parts.mlp_write))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # layers whose writes are not known
+        part = np.nanmean(attention / (attention + mlp), axis=0)
+    return np.stack([settled, parts.lens_entropy[len(parts.lens_entropy) // 2], part])
+
+
 def _content(trace: Trace) -> np.ndarray:
     """Returns bool [P]: whether at least half of the token lies in content words of the user's own text."""
     if not trace.tokens.proven:
@@ -180,7 +195,7 @@ def kept_weights(found: Digest, method: str = DEFAULT_METHOD) -> np.ndarray:
 
 _ARRAYS = (
     *("content", "ids", "logprobs", "entropy", "member", "mass", "uniform", "rows", "heads", "lookback", "scale"),
-    *("negative", "spread", "before"),
+    *("negative", "spread", "before", "forming"),
 )
 
 

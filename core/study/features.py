@@ -43,6 +43,7 @@ RAUQ_ALPHA = 0.2
 """Weight of a token's own probability in RAUQ, as in its paper (lm-polygraph takes 0.5 for instruct models)."""
 
 BY_LENGTH = {"length": "a longer answer has more of its own words to read, which moves this share by itself"}
+BY_LENS = {"likelihood": "the last layer of the lens is the answer's own distribution"}
 BY_LIKELIHOOD = {"likelihood": "the effect is a difference to the same log-probability of the answer"}
 
 
@@ -242,6 +243,18 @@ def head_entropy(part: str) -> Callable[[Digest], float]:
     return value
 
 
+def forming(row: int) -> Callable[[Digest], float]:
+    """Returns the feature that is the mean of one row of ``Digest.forming`` over the answer's steps."""
+
+    def mean(found: Digest) -> float:
+        steps = found.answer_steps
+        values = found.forming[row, steps] if found.forming.size and len(steps) else np.zeros(0)
+        values = values[np.isfinite(values)]
+        return float(values.mean(dtype=np.float64)) if len(values) else np.nan
+
+    return mean
+
+
 def rauq(found: Digest) -> float:
     """Returns how unsure the answer is, carried on along the token just before (RAUQ, the largest of middle layers).
 
@@ -299,6 +312,7 @@ def _effect(mode: str, part: str) -> dict[str, Feature]:
 _OWN = "Mean over the answer's steps of the attention share on "
 _TEXT = "over the user's text, shares scaled to one; mean over steps"
 _HERE = "Heed"
+_PARTS = "In studies that record the other parts"
 _HEADS = "Ostmeier et al. 2026, arXiv 2602.13699"
 
 FEATURES: dict[str, Feature] = {
@@ -335,6 +349,18 @@ FEATURES: dict[str, Feature] = {
                     "and a the share on the token just before; largest over the middle third of the layers.",
                     "0 up; higher: less sure", "Vazhentsev et al. 2025, arXiv 2505.20045", "digest",
                     linked=BY_LENGTH | {"likelihood": "it is made of the probabilities of the answer's tokens"}),
+    "settled_layer": Feature("Layer at which tokens are settled", forming(0), "part of the layers",
+                             "The layer from which on a token of the answer stays the logit lens's first choice, as a "
+                             f"part of all layers; mean over the answer's steps. {_PARTS}", "0 to 1",
+                             "nostalgebraist 2020, the logit lens", "digest", linked=BY_LENGTH | BY_LENS),
+    "lens_entropy": Feature("Doubt at the middle layer", forming(1), "nats",
+                            "Entropy of the logit lens's distribution at the middle layer; mean over the answer's "
+                            f"steps. {_PARTS}", "0 up", "nostalgebraist 2020, the logit lens", "digest",
+                            linked=BY_LENGTH | BY_LENS),
+    "attention_part": Feature("Attention's part of what is written", forming(2), "share",
+                              "What attention adds to the residual stream over what attention and MLP add (norms); "
+                              f"mean over layers and the answer's steps. {_PARTS}", "0 to 1", _HERE, "digest",
+                              linked=BY_LENGTH),
 }  # fmt: skip
 """Features by name. Which columns a table has of them depends on its methods: ``feature_columns``."""
 

@@ -65,6 +65,8 @@ class Plan:
     examples: Mapping[str, tuple[Example, ...]] = field(default_factory=dict)
     """Held-out examples of uploaded tasks."""
     metrics: tuple[OwnMetric, ...] = ()
+    components: bool = False
+    """Record the model's other parts too, for the features that are made of them; takes about twice the time."""
     """Own checks and judges, computed for every run; or mappings with their fields."""
 
     def __post_init__(self) -> None:
@@ -188,7 +190,9 @@ class Plan:
             task: [{"context": e.context, "question": e.question, "answer": e.answer} for e in shown]
             for task, shown in self.examples.items()
         }
-        del found["metrics"]
+        del found["metrics"], found["components"]
+        if self.components:
+            found["components"] = True
         if self.metrics:  # a plan without own metrics keeps the bytes, and so the id, that it had before there were any
             found["metrics"] = [metric.plain() for metric in self.metrics]
         return found

@@ -207,7 +207,13 @@ class Worker:
         asked = [one for _, one, _ in left.values()]
         plan, count, began = self.plan, len(asked), time.monotonic()
         for result in compute_runs(
-            model, asked, effects=plan.effects, batch=batch, methods=plan.methods, cancelled=self.cancelled
+            model,
+            asked,
+            effects=plan.effects,
+            batch=batch,
+            methods=plan.methods,
+            components=plan.components,
+            cancelled=self.cancelled,
         ):
             place, one, item = left[result.key]
             spans = tuple(i.spans for i in one.instructions)

@@ -28,7 +28,9 @@ from core.study.filler import neutral_filler
 from core.study.function_words import is_content
 from core.text.token_groups import segment_share
 from tests.core import probe_made_up as made
+from tests.core.components_made_up import components
 from tests.core.run_unstored import run
+from tests.pages import made_up
 
 SAID = [
     {"role": "system", "content": "[[instruction: Be brief.]]"},
@@ -257,3 +259,23 @@ def test_work_gives_every_cell_its_result(model, trace):
     columns = measured.effect_features(good.effects, len(trace.answer_steps))
     assert columns["removed_context"] == pytest.approx(good.effects["removed_total_context"] / len(trace.answer_steps))
     assert np.isnan(columns["masked_example"]) and columns.keys() <= FEATURES.keys()
+
+
+def test_features_of_the_other_parts_and_their_absence():
+    whole = made_up.run()
+    parts = components(whole)
+    read = replace(whole, components=parts)
+    found = unpack_digest(pack_digest(make_digest(read)))
+    values = digest_features(found)
+    steps = read.answer_steps
+    assert values["settled_layer"] == pytest.approx(np.mean(parts.first_choice[steps] / parts.layers))
+    middle = parts.lens_entropy[len(parts.lens_entropy) // 2]
+    assert values["lens_entropy"] == pytest.approx(middle[steps].mean(), rel=1e-5)
+    queries = read.prompt_length - 1 + steps
+    a, m = parts.attention_write[:, queries], parts.mlp_write[:, queries]
+    assert values["attention_part"] == pytest.approx((a / (a + m)).mean(), rel=1e-5)
+    without = digest_features(make_digest(replace(read, components=None)))
+    assert all(np.isnan(without[name]) for name in ("settled_layer", "lens_entropy", "attention_part"))
+    ranks = np.full(parts.final_ranks.shape, 2)  # never the first choice: not known, and no zero
+    never = replace(read, components=replace(parts, final_ranks=ranks))
+    assert np.isnan(digest_features(make_digest(never))["settled_layer"])

@@ -93,6 +93,13 @@ def settings_section() -> None:
         **KEPT_FIELDS,
     )
     st.toggle("Measure what each part contributes", key=field_key("effects"), help=ABOUT_EFFECTS, **KEPT_FIELDS)
+    st.toggle("Record the model's other parts", key=field_key("components"), help=ABOUT_COMPONENTS, **KEPT_FIELDS)
+
+
+ABOUT_COMPONENTS = (
+    "Adds three columns: the layer at which the answer's tokens are settled, the doubt at the middle layer, and "
+    "attention's part of what is written. Runs take about twice the time, one after another."
+)
 
 
 def method_option(name: str) -> str:

@@ -62,6 +62,7 @@ def plan_of(asked: ItemChoice) -> tuple[Plan | None, str]:
                 templates={n: t for n, t in get_field("templates").items() if OWN_PREFIX + n in chosen},
                 examples=asked.examples or {},
                 metrics=get_field("metrics"),
+                components=get_field("components"),
             ),
             "",
         )
