@@ -98,14 +98,20 @@ def head_traits(maps: AttentionMaps, ids: Sequence[int] | None = None) -> HeadTr
     """
     same_side = maps.kind != "cross"
     wanted = _wanted_keys(maps, ids) if same_side else _wanted_of_cross(maps)
-    readable = maps.map().readable
+    readable = _readable(maps)
+    shares, broad = _shares(maps.values, wanted, readable)
     return HeadTraits(
         maps.layers,
-        {trait: _share(maps.values, wanted.get(trait)) for trait in TRAITS if trait != "broad"}
-        | {"broad": _evenness(maps.values, readable)},
+        shares | {"broad": broad},
         {trait: _even(wanted.get(trait), readable) for trait in TRAITS if trait != "broad"} | {"broad": 1.0},
         maps.source,
     )
+
+
+def _readable(maps: AttentionMaps) -> np.ndarray:
+    """Returns bool [query, key]: whether the query could read the key."""
+    rows, columns = maps.values.shape[2:]
+    return np.tri(rows, columns, maps.offset, dtype=bool) if maps.causal else np.ones((rows, columns), bool)
 
 
 def _wanted_of_cross(maps: AttentionMaps) -> dict[str, np.ndarray]:
@@ -124,7 +130,7 @@ def _wanted_keys(maps: AttentionMaps, ids: Sequence[int] | None) -> dict[str, np
     token = np.asarray(ids if ids is not None else np.unique(np.array(maps.keys.texts, object), return_inverse=True)[1])
     own = token[np.clip(np.arange(rows) + maps.offset, 0, columns - 1)][:, None]
     before = np.concatenate([[-1], token[:-1]])[None]  # the token before each key
-    readable = maps.map().readable
+    readable = _readable(maps)
     first = np.broadcast_to(key == 0, (rows, columns))
     special = np.broadcast_to(maps.keys.special, (rows, columns)) & ~first
     plain = ~first & ~special
@@ -142,14 +148,42 @@ def _wanted_keys(maps: AttentionMaps, ids: Sequence[int] | None) -> dict[str, np
     return {trait: where & readable for trait, where in found.items()}
 
 
-def _share(values: np.ndarray, where: np.ndarray | None) -> np.ndarray:
-    """Returns float32 [layer, head]: the part of each row in ``where``, mean over the rows that have such a key."""
-    if where is None or not where.any():
-        return np.full(values.shape[:2], np.nan, np.float32)
-    rows = where.any(1)
-    inside = np.einsum("lhqk,qk->lhq", np.nan_to_num(values[:, :, rows]), where[rows].astype(np.float32))
-    total = values[:, :, rows].sum(-1)
-    return np.divide(inside, total, out=np.full_like(inside, np.nan), where=total > 0).mean(-1).astype(np.float32)
+def _shares(
+    values: np.ndarray, wanted: dict[str, np.ndarray], readable: np.ndarray
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Returns ({trait: float32 [layer, head]}, evenness float32 [layer, head]), each the mean over the queries it fits.
+
+    A layer at a time: all traits of its heads are one product of matrices for each query, and no copy of all maps is
+    made. Rows without any attention count for nothing.
+    """
+    kinds = [trait for trait in TRAITS if trait in wanted and wanted[trait].any()]
+    where = np.stack([wanted[trait] for trait in kinds], -1).astype(np.float32) if kinds else None
+    counted = [wanted[trait].any(1) for trait in kinds]
+    several = readable.sum(1) > 1
+    most = np.log(np.maximum(readable.sum(1), 2))
+    out = {trait: np.full(values.shape[:2], np.nan, np.float32) for trait in TRAITS if trait != "broad"}
+    broad = np.full(values.shape[:2], np.nan, np.float32)
+    for at, layer in enumerate(values):
+        there = np.flatnonzero(np.isfinite(layer).all((1, 2)))
+        total = layer[there].sum(-1, keepdims=True, dtype=np.float64)
+        share = np.divide(layer[there], total, out=np.full(layer[there].shape, np.nan, np.float32), where=total > 0)
+        if where is not None:
+            inside = np.matmul(share.transpose(1, 0, 2), where)  # [query, head, trait]
+            for i, trait in enumerate(kinds):
+                out[trait][at, there] = _mean_of_rows(inside[counted[i], :, i].T)
+        if not several.any():
+            broad[at, there] = 1
+            continue
+        logs = np.log(share, out=np.zeros_like(share), where=share > 0)
+        broad[at, there] = _mean_of_rows(-np.einsum("hqk,hqk->hq", share, logs)[:, several] / most[several])
+    return out, broad
+
+
+def _mean_of_rows(found: np.ndarray) -> np.ndarray:
+    """Returns float [head] of [head, query]: the mean over the queries that have a number; NaN where none has."""
+    known = np.isfinite(found)
+    total = np.where(known, found, 0).sum(1, dtype=np.float64)
+    return np.divide(total, known.sum(1), out=np.full(len(found), np.nan), where=known.any(1))
 
 
 def _even(where: np.ndarray | None, readable: np.ndarray) -> float:
@@ -158,14 +192,3 @@ def _even(where: np.ndarray | None, readable: np.ndarray) -> float:
         return float("nan")
     rows = where.any(1)
     return float((where[rows].sum(1) / np.maximum(readable[rows].sum(1), 1)).mean())
-
-
-def _evenness(values: np.ndarray, readable: np.ndarray) -> np.ndarray:
-    """Returns float32 [layer, head]: entropy of a row over the most that is possible, mean over rows of 2 keys on."""
-    several = readable.sum(1) > 1
-    if not several.any():
-        return np.where(np.isfinite(values).any((2, 3)), np.float32(1), np.float32(np.nan))
-    part = values[:, :, several]
-    shares = part / np.maximum(part.sum(-1, keepdims=True), 1e-12)
-    entropy = -(shares * np.log(np.maximum(shares, 1e-12))).sum(-1)
-    return (entropy / np.log(readable[several].sum(1))).mean(-1).astype(np.float32)

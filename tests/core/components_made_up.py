@@ -34,3 +34,16 @@ def run_with_components(answer: str = "Blue sky, if any.") -> Trace:
     """A made-up run that keeps its components."""
     run = trace("What color is the sky?", answer)
     return replace(run, components=components(run))
+
+
+def without_lens(run: Trace) -> Trace:
+    """The same run of a model whose layers cannot be read through its output layer."""
+    none = np.zeros((run.model.layers + 1, 0))
+    names = ("lens_ids", "lens_logprobs", "final_logprobs", "final_ranks", "lens_entropy")
+    parts = replace(run.components, lens_texts=((),) * len(none), **dict.fromkeys(names, none))
+    return replace(run, components=parts)
+
+
+def with_ranks(run: Trace, ranks: np.ndarray) -> Trace:
+    """The same run whose answer's tokens have these ``ranks`` [L + 1, T] in the lens."""
+    return replace(run, components=replace(run.components, final_ranks=ranks))

@@ -120,3 +120,11 @@ def test_equals_a_slow_loop_and_does_not_care_for_the_order_of_heads(causal):
             assert found.scores[trait][0, h] == pytest.approx(expected, abs=1e-5, nan_ok=True), trait
     turned = head_traits(of(*heads[::-1], causal=causal, side=side, kind="self" if causal else "encoder"))
     assert np.allclose(turned.scores["local"][:, ::-1], found.scores["local"], equal_nan=True)
+
+
+def test_rows_without_attention_count_for_nothing():
+    empty = PREVIOUS.copy()
+    empty[4] = 0
+    found = head_traits(of(empty, np.zeros((10, 10), np.float32)))
+    assert found.scores["previous"][0, 0] == pytest.approx(1) and found.scores["broad"][0, 0] == 0
+    assert np.isnan(found.scores["previous"][0, 1]) and np.isnan(found.scores["broad"][0, 1])

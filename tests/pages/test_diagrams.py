@@ -12,9 +12,10 @@ from core.capture.checkpoint_maps import checkpoint_folders
 from core.jobs import jobs
 from core.maps.map_files import write_attention_file
 from core.maps.run_maps import maps_of_run
-from core.records import Part, SwitchedOff, all_heads
+from core.records import HeadWeights, Part, SwitchedOff, all_heads
 from pages.parts.diagrams.diagram import map_csv
 from pages.parts.diagrams.diagram_list import DIAGRAMS
+from pages.parts.diagrams.head_figures import learned_weights
 from pages.parts.diagrams.map_figures import typed_boxes
 from tests.core.components_made_up import components
 from tests.pages import made_up
@@ -174,3 +175,10 @@ def test_a_run_that_is_gone_and_one_without_heads(visit, keep):
     assert not app.exception and "no stored run" in app.error[0].value
     app = visit("diagrams", run=keep(made_up.reduced()))
     assert not app.exception and "does not keep every head" in app.error[0].value
+
+
+def test_learned_weights_are_put_at_their_heads():
+    maps = maps_of_run(made_up.run())
+    learned = HeadWeights("f", [1, 2, 9], [2, 0, 0], [0.75, 0.2, 0.05], "attention")
+    placed = learned_weights(learned, maps)
+    assert placed.shape == (4, 3) and placed[1, 2] == 0.75 and placed[2, 0] == 0.2 and placed.sum() == 0.95

@@ -1,4 +1,4 @@
-"""Draws what the answer loses when a head or another part of the model is switched off.
+"""Shows what an answer loses when parts of the model are switched off: each head beside its attention, and by token.
 
 Guarded by tests/core/test_charts_diagrams_switch_off_effects.py.
 """
@@ -11,14 +11,26 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from ..axis_labels import AxisLabels, with_labels
 from ..matrix_layout import exact_number
-from ..panels import inline_data
-from ..text_labels import thin_labels, title_block, visible_label
-from .figure_style import SEQUENTIAL, TWO_COLUMNS, wrapped_caption
+from ..text_labels import significant_digits, visible_label
+from .figure_style import TWO_COLUMNS
+from .layer_grid import LEGEND_HEIGHT, GridSide, LayerGrid, bar_place
+from .pixel_canvas import INK, PixelCanvas
 
-RAISES, LOWERS = "#2468a4", "#D55E00"
-SAYS = "Blue, full: the answer was likelier with it. Orange, hollow: likelier without it. Area: nats"
+LOST = ("#fdf6f0", "#fdbe85", "#e6690d", "#7f2704")
+GAINED = ("#f1f6fb", "#9ecae1", "#3182bd", "#08306b")
+READ = ("#f6f6f8", "#c6c6d6", "#8584ae", "#3f2a78")
+"""Colours of what the answer loses and gains and of another number: lightness is the size. A minus says the sign."""
+MINUS = "M-.5,0L.5,0"
+MARKED_FROM = 0.04
+"""Part of the largest effect from which on a gain is marked with its sign."""
+DARK_FROM = 0.62
+BESIDE_FROM = 480
+"""Width in pixels from which on both pictures stand side by side."""
+AIR = 26
+"""Pixels between two pictures."""
+STEP_NARROWEST = 5
+MEANING = "Lost: the answer is less likely without it. Others may take over what a part does, so effects do not add up."
 
 
 def switch_off_heads(
@@ -31,81 +43,48 @@ def switch_off_heads(
     caption: Sequence[str] = (),
     title: str = "What the answer loses without each head",
     select: str | None = None,
-) -> alt.HConcatChart | alt.LayerChart:
-    """Draws ``effects`` [layer, head] as circles, beside ``attention`` [layer, head] as shades where it is given.
+) -> alt.LayerChart:
+    """Draws ``effects`` [layer, head] beside ``attention`` [layer, head], each on its own scale; NaN stays empty.
 
-    An effect is in nats: the answer's log-probability with everything minus that without the head, so above 0 it
-    helped. NaN: the head is not there. ``layers`` names the rows, 0 .. L-1 where not given. ``select`` names a
-    point selection over ``layer`` and ``head`` of the circles. Raises ValueError where shapes differ.
+    ``effects``: nats of the answer's log-probability that are lost when the head is switched off; below 0 the answer
+    became more likely, which a minus in the cell says. ``attention``: any other number of the same heads, e.g. their
+    share on some words. ``layers``: ``layer_idx`` of the rows. ``select``: name of a point selection over ``layer`` and
+    ``head``. Raises ValueError where shapes differ.
     """
-    effects = np.asarray(effects, float)
-    names = list(layers) if layers is not None else list(range(len(effects)))
-    if effects.ndim != 2 or len(names) != len(effects):
-        raise ValueError(f"effects has shape {effects.shape}, expected ({len(names)}, heads).")
-    if attention is not None and np.shape(attention) != effects.shape:
-        raise ValueError(f"attention has shape {np.shape(attention)} and effects {effects.shape}: both are one a head.")
-    count, heads = effects.shape
-    beside = 2 if attention is not None else 1
-    cell = max(6.0, min(26.0, (width - 60 * beside - 60) / (heads * beside), 660 / count))
-    box = {"width": cell * heads, "height": cell * count}
-    circles = _circles(effects, names, cell, select).properties(**box)
-    said = wrapped_caption([*caption, SAYS], width)
-    if attention is None:
-        return circles.properties(title=title_block(title, said))
-    shades = _shades(np.asarray(attention, float), names, attention_name).properties(**box)
-    both = alt.hconcat(circles, shades, spacing=26).resolve_scale(color="independent")
-    return both.properties(title=title_block(title, said))
-
-
-def _axes(names: Sequence[int], heads: int) -> dict[str, Any]:
-    look: dict[str, Any] = {"grid": False, "ticks": False, "domain": False, "labelPadding": 3, "labelOverlap": True}
-    down = alt.Axis(title="layer", labelExpr=f"{list(names)}[datum.value]", **look)
-    return {
-        "x": alt.X(
-            "x:O",
-            scale=alt.Scale(domain=list(range(heads)), padding=0),
-            axis=alt.Axis(title="head", orient="top", labelAngle=0, **look),
-        ),
-        "y": alt.Y("y:O", scale=alt.Scale(domain=list(range(len(names))), padding=0), axis=down),
-    }
-
-
-def _circles(effects: np.ndarray, names: Sequence[int], cell: float, select: str | None) -> alt.LayerChart:
-    most = float(np.nanmax(np.abs(effects), initial=0.0)) or 1.0
-    records = [
-        {"x": h, "y": a, "layer": names[a], "head": h, "nats": exact_number(float(effects[a, h])),
-         "area": round(abs(float(effects[a, h])) / most * 0.74 * cell**2, 2)}
-        for a, h in np.argwhere(np.isfinite(effects)).tolist()
-    ]  # fmt: skip
-    base = alt.Chart(inline_data(records)).encode(
-        **_axes(names, effects.shape[1]),
-        size=alt.Size("area:Q", scale=None),
-        tooltip=["layer:Q", "head:Q", alt.Tooltip("nats:Q", title="effect (nats)", format="+.3~r")],
-    )
-    helped = base.transform_filter("datum.nats >= 0").mark_circle(color=RAISES, opacity=0.9)
-    hurt = base.transform_filter("datum.nats < 0").mark_point(color=LOWERS, filled=False, strokeWidth=1.5)
-    cells = _bands(base)
+    found = _matrix(effects, "effects")
+    other = None if attention is None else _matrix(attention, "attention")
+    if other is not None and other.shape != found.shape:
+        raise ValueError(f"attention has shape {other.shape}, but effects has {found.shape}.")
+    numbers = list(range(len(found))) if layers is None else list(layers)
+    if len(numbers) != len(found):
+        raise ValueError(f"{len(numbers)} layers named, but effects has {len(found)} rows.")
+    room = PixelCanvas(width, 0).inner
+    beside = other is not None and width >= BESIDE_FROM
+    each = (room - AIR) / 2 if beside else room
+    sides = GridSide("layer", tuple(map(str, numbers))), GridSide("head", _numbers(found.shape[1]), level=True)
+    height = float(np.clip(420 / len(found), 7, 15))
+    shape: dict[str, Any] = {"room": each, "widest": 34, "cell_height": height}
+    head = 18 if other is not None else 0
+    first = LayerGrid(*sides, at=(0, head), **shape)
+    second_at = (each + AIR, head) if beside else (0, first.bottom + LEGEND_HEIGHT + 34)
+    second = LayerGrid(*sides, at=second_at, **shape) if other is not None else None
+    canvas = PixelCanvas(width, round((second or first).bottom + LEGEND_HEIGHT + 8, 1))
+    records = _head_records(found, other, numbers)
+    tips = _head_tooltips(other is not None, attention_name)
+    cells = _signed_cells(first, canvas, records, found, tips)
     if select:
-        cells = cells.add_params(alt.selection_point(name=select, fields=["layer", "head"], empty=False))
-    return alt.layer(cells, helped, hurt)
-
-
-def _bands(base: alt.Chart) -> alt.Chart:
-    """Draws unseen cells: they make bands of the axes, so that no circle lies on the labels."""
-    return base.mark_rect(opacity=0).encode(size=alt.value(1))
-
-
-def _shades(attention: np.ndarray, names: Sequence[int], named: str) -> alt.Chart:
-    records = [
-        {"x": h, "y": a, "layer": names[a], "head": h, "share": exact_number(float(attention[a, h]))}
-        for a, h in np.argwhere(np.isfinite(attention)).tolist()
-    ]
-    legend = alt.Legend(title=named, gradientLength=100, tickCount=3, format=".2~p")
-    top = float(np.nanmax(attention, initial=0.0)) or 1.0
-    colour = alt.Color("share:Q", scale=alt.Scale(scheme=SEQUENTIAL, domain=[0, exact_number(top)]), legend=legend)
-    tips = ["layer:Q", "head:Q", alt.Tooltip("share:Q", title=named, format=".3~p")]
-    axes = _axes(names, attention.shape[1])
-    return alt.Chart(inline_data(records)).mark_rect().encode(**axes, color=colour, tooltip=tips)
+        cells[0] = cells[0].add_params(alt.selection_point(name=select, fields=["layer", "head"], empty=False))
+    layered = [first.ground(canvas), *cells, *first.labels(canvas)]
+    if second is not None and other is not None:
+        layered += [second.ground(canvas), _plain_cells(second, canvas, records, other, attention_name, tips)]
+        layered += second.labels(canvas)
+        names = ((first, "effect of switching off"), (second, attention_name))
+        layered.append(
+            canvas.texts([{"x": g.left, "y": g.at[1] - 9, "text": t} for g, t in names], 11, fontWeight="bold")
+        )
+    lines = [*caption, *filter(None, [_largest(found, numbers)]), _scale_line(found), MEANING]
+    said = f"{title}: {found.shape[0]} layers by {found.shape[1]} heads."
+    return first.named(_own_scales(canvas.finish(layered, title, lines, said)))
 
 
 def switch_off_steps(
@@ -115,39 +94,137 @@ def switch_off_steps(
     *,
     width: int = TWO_COLUMNS,
     caption: Sequence[str] = (),
-    title: str = "What each token loses without a part",
+    title: str = "What each token of the answer loses",
+    select: str | None = None,
 ) -> alt.LayerChart:
-    """Draws ``effects`` [part, step] in nats, token by token: full circles helped the token, hollow ones hindered it.
+    """Draws ``effects`` [part, step], parts down and tokens of the answer across; NaN stays empty.
 
-    Raises ValueError where labels do not fit the values.
+    ``effects``: nats of each token's log-probability that are lost without the part; below 0 it became more
+    likely, which a minus in the cell says. Columns narrower than 5 pixels are left out at the end, and the caption says
+    so. ``select``: name of a point selection over ``r`` (part) and ``c`` (step). Raises ValueError where shapes
+    differ.
     """
-    effects = np.asarray(effects, float)
-    if effects.shape != (len(parts), len(tokens)):
-        raise ValueError(f"effects has shape {effects.shape}, expected {(len(parts), len(tokens))} (parts, steps).")
-    cell = max(7.0, min(30.0, (width - 150) / max(len(tokens), 1)))
-    most = float(np.nanmax(np.abs(effects), initial=0.0)) or 1.0
+    found = _matrix(effects, "effects")
+    if found.shape != (len(parts), len(tokens)):
+        named = f"{len(parts)} parts and {len(tokens)} tokens"
+        raise ValueError(f"effects has shape {found.shape}, but {named} are named.")
+    room = PixelCanvas(width, 0).inner
+    kept = min(found.shape[1], int((0.7 * room - 20) // STEP_NARROWEST))
+    rows = GridSide("without", tuple(visible_label(name, 32) for name in parts))
+    columns = GridSide("token of the answer", tuple(visible_label(t) for t in tokens[:kept]))
+    height = float(np.clip(420 / len(found), 9, 16))
+    grid = LayerGrid(rows, columns, room=room, widest=34, cell_height=height, longest=0.3 * room)
+    canvas = PixelCanvas(width, round(grid.bottom + LEGEND_HEIGHT + 8, 1))
+    shown = found[:, :kept]
     records = [
-        {"x": t, "y": p, "part": parts[p], "token": visible_label(tokens[t]),
-         "nats": exact_number(float(effects[p, t])),
-         "area": round(abs(float(effects[p, t])) / most * 0.74 * cell**2, 2)}
-        for p, t in np.argwhere(np.isfinite(effects)).tolist()
-    ]  # fmt: skip
-    labels = {"x": AxisLabels([visible_label(t, 14) for t in tokens]), "y": AxisLabels(list(parts))}
-    look: dict[str, Any] = {"grid": False, "ticks": False, "domain": False, "labelOverlap": False, "labelPadding": 4}
-    shown = {"values": thin_labels(len(tokens), cell * len(tokens), 10), "labelExpr": labels["x"].at("datum.value")}
-    across = alt.Axis(title="answer", labelAngle=-90, labelFontSize=10, labelLimit=90, **shown, **look)
-    down = alt.Axis(title=None, labelLimit=130, labelExpr=labels["y"].at("datum.value"), **look)
-    base = alt.Chart(inline_data(records)).encode(
-        x=alt.X("x:O", scale=alt.Scale(domain=list(range(len(tokens))), padding=0), axis=across),
-        y=alt.Y("y:O", scale=alt.Scale(domain=list(range(len(parts))), padding=0), axis=down),
-        size=alt.Size("area:Q", scale=None),
-        tooltip=["part:N", "token:N", alt.Tooltip("nats:Q", title="effect (nats)", format="+.3~r")],
+        {"r": r, "c": c, "v": exact_number(float(shown[r, c]))} for r, c in np.argwhere(np.isfinite(shown)).tolist()
+    ]
+    tips = [
+        *grid.tooltips(),
+        alt.Tooltip("c:Q", title="step, from 0"),
+        alt.Tooltip("v:Q", title="nats lost", format=".3~f"),
+    ]
+    cells = _signed_cells(grid, canvas, records, found, tips)
+    if select:
+        cells[0] = cells[0].add_params(alt.selection_point(name=select, fields=["r", "c"], empty=False))
+    lines = list(caption)
+    if kept < found.shape[1]:
+        lines.append(f"tokens 1 to {kept} of {found.shape[1]}: more do not fit this width")
+    said = f"{title}: {len(found)} parts by {kept} tokens."
+    layered = [grid.ground(canvas), *cells, *grid.labels(canvas)]
+    lines += [_scale_line(found), MEANING]
+    return grid.named(_own_scales(canvas.finish(layered, title, lines, said)))
+
+
+def _own_scales(chart: alt.LayerChart) -> alt.LayerChart:
+    return chart.resolve_scale(fill="independent")
+
+
+def _matrix(values: np.ndarray, name: str) -> np.ndarray:
+    found = np.asarray(values, float)
+    if found.ndim != 2 or not found.size:
+        raise ValueError(f"{name} has shape {found.shape}, expected two dimensions with at least one row and column.")
+    return found
+
+
+def _numbers(count: int) -> tuple[str, ...]:
+    return tuple(map(str, range(count)))
+
+
+def _head_records(found: np.ndarray, other: np.ndarray | None, layers: list[int]) -> list[dict[str, Any]]:
+    """Returns one record a head: its place, the effect ``v`` and the other number ``w``, None where not known."""
+    return [
+        {"r": r, "c": c, "layer": layers[r], "head": c, "v": exact_number(float(found[r, c]))}
+        | ({} if other is None else {"w": exact_number(float(other[r, c]))})
+        for r in range(found.shape[0])
+        for c in range(found.shape[1])
+    ]
+
+
+def _head_tooltips(both: bool, unit: str) -> list[alt.Tooltip]:
+    tips = [alt.Tooltip("layer:Q"), alt.Tooltip("head:Q"), alt.Tooltip("v:Q", title="nats lost", format=".3~g")]
+    return tips + ([alt.Tooltip("w:Q", title=unit, format=".3~g")] if both else [])
+
+
+def _signed_cells(
+    grid: LayerGrid, canvas: PixelCanvas, records: list[dict[str, Any]], found: np.ndarray, tips: list[alt.Tooltip]
+) -> list[alt.Chart]:
+    """Draws cells whose lightness is the size of ``v``; what is below 0 is of another hue and has a minus."""
+    most = float(np.nanmax(np.abs(found), initial=0)) or 1.0
+    base = grid.base(records).transform_filter("isValid(datum.v)").transform_calculate(size="abs(datum.v)")
+    layered = []
+    for at, (colours, test) in enumerate(((LOST, "datum.v >= 0"), (GAINED, "datum.v < 0"))):
+        title = "nats lost" if at == 0 else "gained (minus)"
+        legend = alt.Legend(title=title, format=".2~g", **_short_bar(grid.left + at * 104, grid.bottom + 12))
+        if at == 1 and not (found < 0).any():
+            continue
+        fill = alt.Fill("size:Q", scale=_shades(colours, 0, most), legend=legend)
+        part = base.transform_filter(test)
+        layered.append(grid.cells(part, canvas).encode(fill=fill, tooltip=tips))
+    size = float(np.clip(0.6 * min(grid.cell), 4, 8)) ** 2
+    marked = base.transform_filter(f"datum.v < 0 && datum.size >= {MARKED_FROM * most:.6g}")
+    signs = marked.transform_calculate(ink=f"datum.size > {DARK_FROM * most:.6g} ? '#ffffff' : '{INK}'")
+    signs = signs.mark_point(shape=MINUS, size=size, strokeWidth=1.4, opacity=1, tooltip=None)
+    return [*layered, signs.encode(x=canvas.x(), y=canvas.y(), stroke=alt.Stroke("ink:N", scale=None))]
+
+
+def _shades(colours: tuple[str, ...], low: float, high: float) -> alt.Scale:
+    """Returns the scale of these colours from ``low`` to ``high``, evenly spaced."""
+    ends = [exact_number(float(v)) for v in np.linspace(low, high, len(colours))]
+    return alt.Scale(domain=ends, range=list(colours), clamp=True)
+
+
+def _plain_cells(
+    grid: LayerGrid,
+    canvas: PixelCanvas,
+    records: list[dict[str, Any]],
+    other: np.ndarray,
+    unit: str,
+    tips: list[alt.Tooltip],
+) -> alt.Chart:
+    """Draws cells in the colour of ``w``."""
+    low, high = min(0.0, float(np.nanmin(other, initial=0))), float(np.nanmax(other, initial=0)) or 1.0
+    legend = alt.Legend(title=unit, format=".2~g", **_short_bar(grid.left, grid.bottom + 12))
+    base = grid.base(records).transform_filter("isValid(datum.w)")
+    return grid.cells(base, canvas).encode(
+        fill=alt.Fill("w:Q", scale=_shades(READ, low, high), legend=legend), tooltip=tips
     )
-    helped = base.transform_filter("datum.nats >= 0").mark_circle(color=RAISES, opacity=0.9)
-    hurt = base.transform_filter("datum.nats < 0").mark_point(color=LOWERS, filled=False, strokeWidth=1.5)
-    chart = with_labels(alt.layer(_bands(base), helped, hurt), *labels.values())
-    return chart.properties(
-        width=cell * len(tokens),
-        height=cell * len(parts),
-        title=title_block(title, wrapped_caption([*caption, SAYS], width)),
-    )
+
+
+def _short_bar(x: float, y: float) -> dict[str, Any]:
+    return bar_place(x, y) | {"gradientLength": 84, "tickCount": 2, "titleLimit": 140}
+
+
+def _largest(found: np.ndarray, layers: list[int]) -> str:
+    """Returns in words which head matters most."""
+    if not np.isfinite(found).any():
+        return ""
+    layer, head = np.unravel_index(np.nanargmax(np.abs(found)), found.shape)
+    value = float(found[layer, head])
+    change = "loses" if value >= 0 else "gains"
+    return f"most: layer {layers[layer]}, head {head} ({change} {significant_digits(abs(value), 2)} nats)"
+
+
+def _scale_line(found: np.ndarray) -> str:
+    below = " · a minus: more likely without it" if (found < 0).any() else ""
+    return f"nats of log-probability, lighter is smaller{below}"

@@ -15,7 +15,7 @@ from core.charts.diagrams.switch_off_effects import switch_off_heads, switch_off
 from core.importance import read_by_head
 from core.jobs.probe_jobs import switch_off_time, switch_off_work
 from core.maps.head_traits import TRAITS, HeadTraits, head_traits
-from core.records import AttentionMaps, Part, SwitchedOff, Trace, all_heads
+from core.records import AttentionMaps, HeadWeights, Part, SwitchedOff, Trace, all_heads
 from core.store import load_switched_off, tidy_csv
 from core.trust.league_files import head_weights
 from pages.parts.diagrams.diagram import Diagram, DiagramSource
@@ -90,9 +90,18 @@ def _importance(trace: Trace, size: str, maps: AttentionMaps) -> np.ndarray | No
     """[layer, head] of what the size stands for; None while it is computed."""
     if size == "weights":
         learned = head_weights(trace.request.model.fingerprint)
-        return None if learned is None else np.asarray(learned.weights, float)
+        return None if learned is None else learned_weights(learned, maps)
     found = switched_off(trace, all_heads(trace.model))
     return None if found is None else heads_effect(found, maps)
+
+
+def learned_weights(learned: HeadWeights, maps: AttentionMaps) -> np.ndarray:
+    """[layer, head] the learned weight of each head of the maps; 0 where none was given."""
+    out = np.zeros((len(maps.layers), maps.heads))
+    for layer, head, weight in zip(learned.layers, learned.heads, learned.weights, strict=True):
+        if int(layer) in maps.layers and head < maps.heads:
+            out[maps.layers.index(int(layer)), int(head)] = weight
+    return out
 
 
 def switched_off(trace: Trace, parts: tuple[Part, ...]) -> SwitchedOff | None:
