@@ -182,3 +182,15 @@ def test_learned_weights_are_put_at_their_heads():
     learned = HeadWeights("f", [1, 2, 9], [2, 0, 0], [0.75, 0.2, 0.05], "attention")
     placed = learned_weights(learned, maps)
     assert placed.shape == (4, 3) and placed[1, 2] == 0.75 and placed[2, 0] == 0.2 and placed.sum() == 0.95
+
+
+def test_a_long_text_begins_with_a_part_where_cells_hold_marks(visit, keep):
+    words = " ".join(f"word{i}" for i in range(60))
+    ident = keep(made_up.run(question=words))
+    app = fine(visit("diagrams", source="run", run=ident, figure="evolution"))
+    assert len(figures(app)) == 1 and not app.warning
+    shown = next(s for s in app.select_slider if s.label == "Keys shown")
+    assert shown.value[1] - shown.value[0] == 47
+    app = fine(visit("diagrams", source="run", run=ident, figure="map"))
+    whole = next(s for s in app.select_slider if s.label == "Keys shown")
+    assert whole.value[0] == 0

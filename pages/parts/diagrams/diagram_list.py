@@ -28,6 +28,8 @@ class DiagramKind:
     needs: Needs = "maps"
     trims: bool = True
     """Special tokens, or a part of a long text, can be left out."""
+    marks: bool = False
+    """It draws marks in its cells, which a long text has no room for."""
 
 
 def _of_run(
@@ -41,9 +43,13 @@ DIAGRAMS = {
     "map": DiagramKind("Attention map", "what every token read of every other", draw_map),
     "heads": DiagramKind("All layers and heads", "every head as a small map", draw_head_maps),
     "kinds": DiagramKind("Kinds of heads", "where each head looks", draw_head_kinds, trims=False),
-    "evolution": DiagramKind("Evolution", "how each cell changes over layers, steps or checkpoints", draw_evolution),
-    "comparison": DiagramKind("Two maps in one", "cells are one map, circles the other", draw_comparison),
-    "stability": DiagramKind("Stability", "the mean of many maps, with an interval in each cell", draw_stability),
+    "evolution": DiagramKind(
+        "Evolution", "how each cell changes over layers, steps or checkpoints", draw_evolution, marks=True
+    ),
+    "comparison": DiagramKind("Two maps in one", "cells are one map, circles the other", draw_comparison, marks=True),
+    "stability": DiagramKind(
+        "Stability", "the mean of many maps, an interval in each cell", draw_stability, marks=True
+    ),
     "blocks": DiagramKind("Question and context", "what each read of itself and of the other", draw_blocks, "square"),
     "pair": _of_run("Shaded sentence pair", "answer and input as text, with a ranked list", draw_pair, "run"),
     "components": _of_run("Other parts", "what each layer holds and writes", draw_components),

@@ -13,7 +13,7 @@ from core.errors import MethodError, PromptError
 from core.jobs.maps_jobs import maps_time, maps_work
 from core.maps.map_files import read_attention_file
 from core.maps.run_maps import key_parts, kinds_of_run, maps_of_run
-from core.records import AttentionMaps, TextRequest, Trace
+from core.records import AttentionMaps, MapKind, TextRequest, Trace
 from core.settings import versions
 from core.store import load_maps
 from pages.parts.diagrams.checkpoint_source import checkpoint_source
@@ -86,7 +86,14 @@ def run_source() -> DiagramSource | None:
     if trace.model.kind == "decoder" and st.toggle("Tokens of the prompt read too", key="diagram_square", help=SQUARE):
         maps = _every_token(trace)
         return None if maps is None else DiagramSource(f"{picked[:8]}-all", {"self": maps}, trace)
-    return DiagramSource(picked[:8], {kind: maps_of_run(trace, kind) for kind in kinds}, trace)
+    stamp = store.run_stamp(picked)
+    return DiagramSource(picked[:8], {kind: _maps(picked, stamp, kind, _trace=trace) for kind in kinds}, trace)
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _maps(run_id: str, stamp: int | None, kind: MapKind, _trace: Trace) -> AttentionMaps:
+    """Kept between reruns: for a long run they are hundreds of megabytes."""
+    return maps_of_run(_trace, kind)
 
 
 def _every_token(trace: Trace) -> AttentionMaps | None:

@@ -49,7 +49,7 @@ def diagrams_page() -> None:
     name = _figure(source)
     _write_address(kind, name)
     if DIAGRAMS[name].trims:
-        trim_controls(source)
+        trim_controls(source, DIAGRAMS[name].marks)
     try:
         figure = DIAGRAMS[name].draw(source)
         if figure is not None:

@@ -15,6 +15,8 @@ KINDS = {"self": "The text reads itself", "encoder": "The input reads itself", "
 KEPT: dict[str, Any] = {"persist_state": "session"}
 LONG_SIDE = 40
 """Tokens of a side from which on a part of it can be picked."""
+MOST_MARKED = 48
+"""Tokens of a side with which a figure begins that draws marks in its cells."""
 ABOUT_SPECIAL = "Special tokens and markup soak up much of the attention; without them the rest can be told apart."
 
 
@@ -78,9 +80,13 @@ def trimmed(maps: AttentionMaps) -> AttentionMaps:
     return maps.part(*(_span(state.get(_span_key(side, len(n))), len(n)) for side, n in _sides(maps).items()))
 
 
-def trim_controls(source: DiagramSource) -> None:
-    """Draws the toggle of special tokens and, for a long text, the sliders of its part; for every figure alike."""
+def trim_controls(source: DiagramSource, marked: bool = False) -> None:
+    """Draws the toggle of special tokens and, for a long text, the sliders of its part.
+
+    ``marked``: the figure draws marks in its cells, so that it begins with the last tokens of a long text.
+    """
     maps = source.first
+    st.session_state.diagram_marked = marked
     if _has_special(maps):
         st.session_state.setdefault("diagram_bare", True)
         if st.toggle("Leave out special tokens", key="diagram_bare", help=ABOUT_SPECIAL, **KEPT):
@@ -89,10 +95,9 @@ def trim_controls(source: DiagramSource) -> None:
         if len(texts) > LONG_SIDE:
             labels = [f"{i + 1} · {visible_label(text, 16)}" for i, text in enumerate(texts)]
             key, places = _span_key(side, len(texts)), list(range(len(texts)))
-            whole = (0, len(texts) - 1)
-            st.select_slider(
-                f"{side} shown", places, st.session_state.get(key, whole), key=key, format_func=labels.__getitem__
-            )
+            first = max(0, len(texts) - MOST_MARKED) if marked else 0
+            st.session_state.setdefault(key, (first, len(texts) - 1))
+            st.select_slider(f"{side} shown", places, key=key, format_func=labels.__getitem__)
 
 
 def _sides(maps: AttentionMaps) -> dict[str, tuple[str, ...]]:
@@ -100,7 +105,8 @@ def _sides(maps: AttentionMaps) -> dict[str, tuple[str, ...]]:
 
 
 def _span_key(side: str, count: int) -> str:
-    return f"diagram_{side.lower()}_{count}"
+    marked = "_marked" if st.session_state.get("diagram_marked") else ""
+    return f"diagram_{side.lower()}_{count}{marked}"
 
 
 def _span(picked: Any, count: int) -> slice:
