@@ -113,7 +113,8 @@ def is_stored(request: Request, rows: bool = True) -> bool:
         return False
     if found is None:
         return False
-    if request.keep == "components" and not has_components(request.id) and UNKNOWN_LAYERS not in found.notes:
+    known = found.model.kind == "decoder" and UNKNOWN_LAYERS not in found.notes
+    if request.keep == "components" and known and not has_components(request.id):
         return False
     if found.model.attention == "none" or request.keep == "none":
         return True

@@ -17,7 +17,7 @@ from typing import Any
 from ..checks import short_repr
 from ..errors import NO_MEMORY, CaptureError, HeedError, ModelError, PromptError, error_reason, is_out_of_memory
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
-from ..records import Request, Trace
+from ..records import UNKNOWN_LAYERS, Request, Trace
 from ..text.detokenise import token_texts
 from ..text.display_text import decode_stream
 from ..text.given_answer import tokenise_answer, tokenise_target
@@ -69,6 +69,8 @@ def capture(
     steps = len(answer) or request.max_new_tokens
     check_length(model, len(ids), steps)
     with_parts = request.keep == "components" and model.ref.kind == "decoder"
+    if request.keep == "components" and not with_parts:
+        notes = (*notes, UNKNOWN_LAYERS)
     gather = Gather(
         *(prompt.tokens, request.segments, steps, request.keep, model.ref.attention_layers, model.hf.device),
         kind="cross" if model.ref.kind == "encdec" else "self",

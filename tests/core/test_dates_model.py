@@ -109,3 +109,14 @@ def test_alignment_of_known_weights():
     share, largest = cross_alignment(lambda **_: SimpleNamespace(cross_attentions=(weights,)), tokenizer, dates)
     assert np.allclose(share[:, 0], [[1, 0, 0.5]] * 3) and np.allclose(share[:, 1], 0.5)
     assert np.array_equal(largest[:, 0, :2], [[1, 0]] * 3)
+
+
+def test_a_run_with_its_other_parts_says_that_there_are_none(tmp_path, monkeypatch):
+    from core import run
+    from core.records import UNKNOWN_LAYERS
+    from core.runs import is_stored
+
+    monkeypatch.setenv("HEED_HOME", str(tmp_path))
+    found = run("dates-t5", "the 3rd of March 1998", keep="components")
+    assert found.answer == "1998-03-03" and found.components is None and UNKNOWN_LAYERS in found.notes
+    assert is_stored(found.request), "it is not made anew each time"
