@@ -166,10 +166,16 @@ def test_progress_and_cancel(models: Any, monkeypatch: pytest.MonkeyPatch) -> No
         switch_off(model, trace, all_heads(trace.model), cancelled=lambda: True)
 
 
+def test_every_head_is_switched_off_where_no_parts_are_given(models: Any) -> None:
+    model, trace = models("llama")
+    found = switch_off(model, trace)
+    assert found.parts == all_heads(trace.model)
+    assert np.allclose(found.effect, switch_off(model, trace, all_heads(trace.model)).effect, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("parts", "told"),
     [
-        ([], "given as a list"),
         (["head"], "given as a list"),
         ([Part("head", 9, 0)], "no layer 9"),
         ([Part("head", 0, 9)], "no head 9"),
