@@ -7,7 +7,6 @@ a tenth or so, which is why callers leave some air. Guarded by tests/core/test_c
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
 
 import regex
 
@@ -67,11 +66,6 @@ def word_pieces(word: str, size: float, pixels: float) -> list[str]:
         else:
             pieces.append(cluster)
     return pieces
-
-
-def wrapped_lines(lines: Sequence[str], size: float, pixels: float) -> list[str]:
-    """Returns every line of a caption wrapped at ``pixels``."""
-    return [piece for line in lines for piece in wrapped_text(line, size, pixels)]
 
 
 def _clusters(text: str) -> list[str]:

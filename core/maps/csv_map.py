@@ -32,18 +32,20 @@ def read_csv_map(data: bytes) -> CsvMap:
 
     UTF-8 with or without byte order mark; separated by comma, semicolon or tab; with semicolons and tabs a number may
     have a decimal comma. A first row of numbers only means that there are no labels; a first column of numbers only,
-    below a word, that there are no query labels. An empty cell is NaN. Raises MapFileError.
+    below a word, that there are no query labels. An empty cell or nan is NaN. Raises MapFileError.
     """
     if len(data) > MOST_CSV_BYTES:
         raise MapFileError(f"A csv of attention may have {MOST_CSV_BYTES:,} bytes: save it as npz.")
     rows, comma = _rows(data)
     if not rows:
         raise MapFileError("This csv file is empty: the first row holds key labels, every other one a query.")
-    if all(_is_number(cell, comma) for cell in rows[0]):
+    if _is_number(rows[0][0], comma) and all(_may_be_number(cell, comma) for cell in rows[0]):
         return CsvMap(_numbers(rows, 0, comma), None, None)
     head, body = rows[0], rows[1:]
     if not body:
         raise MapFileError("This csv file has labels and no values: a row for each query follows the first.")
+    if len(head) == 1 and len(body[0]) == 1 and not _is_number(body[0][0], comma):
+        raise MapFileError("This csv file has one column alone: put commas, semicolons or tabs between its cells.")
     named = head[0].strip().lower() in CORNER_WORDS or not all(_is_number(row[0], comma) for row in body)
     if named and len(head) == len(body[0]) - 1:  # the corner was left out, as R writes it
         head = ["", *head]
@@ -63,13 +65,31 @@ def _rows(data: bytes) -> tuple[list[list[str]], bool]:
         raise MapFileError("This csv file is not UTF-8: save it again as “CSV UTF-8”.") from error
     if "\0" in text:
         raise MapFileError("This csv file holds bytes that are no text: save it again as “CSV UTF-8”.")
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    separator = max("\t;,", key=lambda c: _cells_of(first, c))
+    separator = _separator(text)
     try:
         found = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         return [row for row in found if any(cell.strip() for cell in row)], separator != ","
     except csv.Error as error:
         raise MapFileError(f"This csv file cannot be read ({error}): quote labels that hold the separator.") from error
+
+
+def _separator(text: str) -> str:
+    """Returns the first of tab, semicolon and comma that cuts all rows into as many cells; else that of most cells.
+
+    Decimal commas would make more cells than the semicolons between them. A first row may be one cell shorter (R).
+    """
+    for separator in "\t;,":
+        found = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+        rows = (len(row) for row in found if any(cell.strip() for cell in row))
+        try:
+            first = next(rows, 0)
+            second = next(rows, first)
+            if second > 1 and second - first in (0, 1) and all(n == second for n in rows):
+                return separator
+        except csv.Error:
+            continue
+    line = next((line for line in text.splitlines() if line.strip()), "")
+    return max("\t;,", key=lambda c: _cells_of(line, c))
 
 
 def _cells_of(line: str, separator: str) -> int:
@@ -101,6 +121,11 @@ def _number(cell: str, comma: bool) -> float:
     if "_" in text:  # Python's own digit groups
         raise ValueError(text)
     return float(text.replace(",", ".") if comma else text) if text else float("nan")
+
+
+def _may_be_number(cell: str, comma: bool) -> bool:
+    """Returns whether a cell is a number or one that is not known."""
+    return cell.strip().lower() in ("", "nan") or _is_number(cell, comma)
 
 
 def _is_number(cell: str, comma: bool) -> bool:

@@ -94,11 +94,16 @@ def head_traits(maps: AttentionMaps, ids: Sequence[int] | None = None) -> HeadTr
     """Measures the traits of every head of ``maps``.
 
     ``ids``: one number a key, equal for equal tokens; the texts of the keys where not given. Of cross-attention, whose
-    queries are no keys, only ``first``, ``special`` and ``broad`` are known.
+    queries are no keys, only ``first``, ``special`` and ``broad`` are known. Rows without any known weight are left
+    out. Raises ValueError where there are no cells or not one id a key.
     """
+    if not maps.values.size:
+        raise ValueError("These maps have no cells, so no head can be measured: take a larger part of them.")
+    if ids is not None and len(ids) != len(maps.keys):
+        raise ValueError(f"There are {len(ids)} ids and {len(maps.keys)} keys: give one id for each key.")
     same_side = maps.kind != "cross"
     wanted = _wanted_keys(maps, ids) if same_side else _wanted_of_cross(maps)
-    readable = _readable(maps)
+    readable = maps.readable
     shares, broad = _shares(maps.values, wanted, readable)
     return HeadTraits(
         maps.layers,
@@ -106,12 +111,6 @@ def head_traits(maps: AttentionMaps, ids: Sequence[int] | None = None) -> HeadTr
         {trait: _even(wanted.get(trait), readable) for trait in TRAITS if trait != "broad"} | {"broad": 1.0},
         maps.source,
     )
-
-
-def _readable(maps: AttentionMaps) -> np.ndarray:
-    """Returns bool [query, key]: whether the query could read the key."""
-    rows, columns = maps.values.shape[2:]
-    return np.tri(rows, columns, maps.offset, dtype=bool) if maps.causal else np.ones((rows, columns), bool)
 
 
 def _wanted_of_cross(maps: AttentionMaps) -> dict[str, np.ndarray]:
@@ -128,9 +127,10 @@ def _wanted_keys(maps: AttentionMaps, ids: Sequence[int] | None) -> dict[str, np
     query = np.arange(rows)[:, None] + maps.offset
     key = np.arange(columns)[None]
     token = np.asarray(ids if ids is not None else np.unique(np.array(maps.keys.texts, object), return_inverse=True)[1])
-    own = token[np.clip(np.arange(rows) + maps.offset, 0, columns - 1)][:, None]
+    own = token[np.clip(query, 0, columns - 1)]
+    among = (query >= 0) & (query < columns)  # of a part of a map, a query may stand outside of its keys
     before = np.concatenate([[-1], token[:-1]])[None]  # the token before each key
-    readable = _readable(maps)
+    readable = maps.readable
     first = np.broadcast_to(key == 0, (rows, columns))
     special = np.broadcast_to(maps.keys.special, (rows, columns)) & ~first
     plain = ~first & ~special
@@ -140,8 +140,8 @@ def _wanted_keys(maps: AttentionMaps, ids: Sequence[int] | None) -> dict[str, np
         "self": key == query,
         "first": first & (query > 0),
         "special": special,
-        "same": (token[None] == own) & (key != query) & plain,
-        "induction": (before == own) & (key > 0) & (key - 1 != query) & plain & (key < query),
+        "same": among & (token[None] == own) & (key != query) & plain,
+        "induction": among & (before == own) & (key > 0) & (key - 1 != query) & plain & (key < query),
     }
     named = np.any([found[trait] for trait in ("previous", "next", "self", "same", "induction")], axis=0)
     found["local"] = (np.abs(key - query) <= NEAR_TOKENS) & plain & ~named
@@ -164,9 +164,10 @@ def _shares(
     out = {trait: np.full(values.shape[:2], np.nan, np.float32) for trait in TRAITS if trait != "broad"}
     broad = np.full(values.shape[:2], np.nan, np.float32)
     for at, layer in enumerate(values):
-        there = np.flatnonzero(np.isfinite(layer).all((1, 2)))
-        total = layer[there].sum(-1, keepdims=True, dtype=np.float64)
-        share = np.divide(layer[there], total, out=np.full(layer[there].shape, np.nan, np.float32), where=total > 0)
+        there = np.flatnonzero(np.isfinite(layer).any((1, 2)))
+        known = np.nan_to_num(layer[there])
+        total = known.sum(-1, keepdims=True, dtype=np.float64)
+        share = np.divide(known, total, out=np.full(known.shape, np.nan, np.float32), where=total > 0)
         if where is not None:
             inside = np.matmul(share.transpose(1, 0, 2), where)  # [query, head, trait]
             for i, trait in enumerate(kinds):

@@ -152,6 +152,8 @@ def _maps(values: np.ndarray, about: Mapping[str, Any], name: str) -> AttentionM
         raise MapFileError(f"The kind of attention is one of {', '.join(get_args(MapKind))}, not {str(kind)[:40]!r}.")
     sides = [_side(about, side, n) for side, n in zip(LABEL_SIDES, held.shape[2:], strict=True)]
     layers = tuple(_whole("layers", n) for n in _listed(about.get("layers", range(len(held))), "layers", len(held)))
+    if len(set(layers)) < len(layers):
+        raise MapFileError("“layers” names a layer twice: save another number for each.")
     causal, offset = _reading_order(held) if kind == "self" else (False, 0)
     return AttentionMaps(
         held,
@@ -160,7 +162,7 @@ def _maps(values: np.ndarray, about: Mapping[str, Any], name: str) -> AttentionM
         layers=layers,
         kind=kind,
         causal=_switch(about.get("causal", causal)),
-        offset=_whole("offset", about.get("offset", offset)),
+        offset=_whole("offset", about.get("offset", offset), least=-(2**31)),
         source=str(about.get("source") or name),
         notes=tuple(_notes(held)),
     )
@@ -183,9 +185,7 @@ def _four_axes(values: np.ndarray) -> np.ndarray:
 
 def _side(about: Mapping[str, Any], side: str, n: int) -> MapTokens:
     """Returns the tokens of one side: labels (numbers where there are none), which are markup, and their parts."""
-    if side not in about:
-        return map_tokens(n)
-    texts = [str(text) for text in _listed(about[side], side, n)]
+    texts = [str(text) for text in _listed(about.get(side, range(n)), side, n)]
     special = [bool(x) for x in _listed(about.get(f"{side}_special", [False] * n), f"{side}_special", n)]
     parts = [str(x) for x in _listed(about.get(f"{side}_parts", [""] * n), f"{side}_parts", n)]
     return map_tokens(texts, special, parts)
@@ -199,9 +199,10 @@ def _listed(value: Any, name: str, n: int) -> list[Any]:
     return list(value)
 
 
-def _whole(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
-        raise MapFileError(f"“{name}” must be whole numbers from 0 on, not {str(value)[:40]!r}.")
+def _whole(name: str, value: Any, least: int = 0) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**31:
+        said = "whole numbers from 0 on" if least == 0 else "a whole number"
+        raise MapFileError(f"“{name}” must be {said}, not {str(value)[:40]!r}.")
     return value
 
 

@@ -26,8 +26,9 @@ def series_over_layers(maps: AttentionMaps, heads: Sequence[int] = ()) -> MapSer
 def series_over_heads(maps: AttentionMaps, layers: Sequence[int] = ()) -> MapSeries:
     """Returns the map of each head, mean over the picked layers (none picked: all); points are heads.
 
-    Heads that no picked layer has are left out.
+    Heads that no picked layer has are left out. Raises MethodError where a picked layer is not there.
     """
+    maps.map(layers)  # raises where a layer is not there
     rows = [maps.layers.index(layer) for layer in layers] or list(range(len(maps.layers)))
     there = [h for h in range(maps.heads) if np.isfinite(maps.values[rows, h]).any()]
     each = [_known(maps.map(layers, [head])) for head in there]
@@ -45,9 +46,9 @@ def series_of_maps(
 ) -> MapSeries:
     """Returns how each cell changes over maps of the same tokens, e.g. the checkpoints of one model in training.
 
-    ``points``: (name, maps) in order. Raises ValueError where their tokens differ.
+    ``points``: (name, maps) in order. Raises ValueError where their tokens differ, or there are none.
     """
-    first = points[0][1]
+    first = _first(points)
     for name, maps in points:
         if (maps.queries.texts, maps.keys.texts) != (first.queries.texts, first.keys.texts):
             raise ValueError(f"{name} has other tokens than {points[0][0]}: cells of a series must be the same.")
@@ -75,18 +76,28 @@ def head_series(
     """Returns a number of each head over checkpoints, sentences or other points: rows are layers, columns heads.
 
     ``score`` gives one number a head, so the points may be of different texts. Raises ValueError where layers or heads
-    differ.
+    differ, or there are no points.
     """
-    first = points[0][1]
+    first = _first(points)
     each = []
     for name, maps in points:
         found = np.asarray(score(maps), np.float32)
         if found.shape != (len(first.layers), first.heads):
-            raise ValueError(f"{name} has {found.shape} layers and heads, and {points[0][0]} has others.")
+            raise ValueError(
+                f"The score of {name} has the shape {found.shape}, expected {(len(first.layers), first.heads)}: one "
+                f"number a head, with the layers and heads of {points[0][0]}."
+            )
         each.append(found)
     heads = map_tokens([str(h) for h in range(first.heads)])
     names = tuple(name for name, _ in points)
     return MapSeries(np.stack(each), axis, names, _layer_names(first), heads, unit=unit, source=first.source)
+
+
+def _first(points: Sequence[tuple[str, AttentionMaps]]) -> AttentionMaps:
+    """Returns the maps of the first point."""
+    if not points:
+        raise ValueError("A series needs at least one point: give pairs of a name and maps.")
+    return points[0][1]
 
 
 def _known(one: AttentionMap) -> np.ndarray:

@@ -157,12 +157,19 @@ def _checked(
         raise ValueError(f"min_size is {min_size}, expected (queries, keys), each at least 1.")
     if max_size is not None and (len(max_size) != 2 or any(a > b for a, b in zip(min_size, max_size, strict=True))):
         raise ValueError(f"max_size is {max_size}, smaller than min_size {min_size}.")
+    readable = ~np.isnan(array) & _could_read(array, one, causal, offset)
+    return np.where(readable, array, 0), readable
+
+
+def _could_read(array: np.ndarray, one: AttentionMap | None, causal: bool | None, offset: int | None) -> np.ndarray:
+    """Returns bool [query, key]: what the queries could read, as the map says where nothing else is given."""
+    if one is not None and causal is None and offset is None:
+        return one.readable
     shift = offset if offset is not None else one.offset if one is not None else array.shape[1] - array.shape[0]
     before = np.arange(array.shape[1])[None] <= np.arange(array.shape[0])[:, None] + shift
     if causal is None:
         causal = one.causal if one is not None else not np.nan_to_num(array[~before]).any()
-    readable = ~np.isnan(array) & (before | (not causal))
-    return np.where(readable, array, 0), readable
+    return before if causal else np.ones(array.shape, bool)
 
 
 def _given(sinks: Sequence[int], keys: int) -> np.ndarray:

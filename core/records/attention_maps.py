@@ -102,14 +102,19 @@ class _QueriesKeys:
     def without_special(self) -> Self:
         """Returns the map without the rows and columns of special tokens; no weight is changed."""
         rows, columns = np.flatnonzero(~self.queries.special), np.flatnonzero(~self.keys.special)
+        # Each query stands at the last kept key up to its own place; mostly these places still follow each other.
+        places = np.searchsorted(columns, rows + self.offset, "right") - 1
+        offset = int(places[0]) if len(places) else 0
+        as_before = self.unreadable is None and np.array_equal(places, offset + np.arange(len(rows)))
+        kept_out = None if as_before or self.readable.all() else ~self.readable[np.ix_(rows, columns)]
         return replace(
             self,
             values=self.values[..., rows, :][..., columns],
             queries=_picked(self.queries, rows),
             keys=_picked(self.keys, columns),
-            causal=False,
-            offset=0,
-            unreadable=None if self.readable.all() else ~self.readable[np.ix_(rows, columns)],
+            causal=self.causal and as_before,
+            offset=offset if as_before else 0,
+            unreadable=kept_out,
         )
 
 
@@ -188,6 +193,8 @@ class AttentionMaps(_QueriesKeys):
         rows = [self._row(layer) for layer in layers] or list(range(len(self.layers)))
         if wrong := [h for h in heads if not 0 <= h < self.heads]:
             raise MethodError(f"There is no head {wrong[0]}: these maps have heads 0 to {self.heads - 1}.")
+        if not len(self.queries) or not len(self.keys):
+            raise MethodError("These maps have no queries or no keys: take a larger part of them.")
         picked = self.values[rows][:, list(heads) or slice(None)].reshape(-1, *self.values.shape[2:])
         there = ~np.isnan(picked).all(axis=(1, 2))
         if not there.any():

@@ -9,13 +9,15 @@ import torch
 
 from core import store
 from core.capture import capture, capture_all, make_request
+from core.charts import component_map
 from core.errors import CaptureError, MethodError, ModelError, PromptError, StoreError
 from core.importance import METHODS, explain, find_sinks, method_problem, offered_methods
 from core.importance.uniform import uniform_of
 from core.maps.run_maps import kinds_of_run, maps_of_run
 from core.models.catalogue import CATALOGUE
 from core.probe import knock_out
-from core.records import Segment
+from core.records import UNKNOWN_LAYERS, Segment
+from core.runs import is_stored
 from core.store.json_files import run_from_json, run_to_json
 from core.study.digest import make_digest
 from tests.core.kinds_made_up import ENCDECS, build_kind, tokenizer, tokenizer_of_t5
@@ -222,3 +224,19 @@ def test_the_trained_one_reads_each_part_of_a_date_where_it_stands():
     effect = knock_out(model, trace).effect[:, 5:7].sum(1)
     labels = [label.strip() for label in knock_out(model, trace).units.labels]
     assert labels[int(effect.argmax())] == "March", "without the month its digits are lost"
+
+
+def test_components_are_of_decoders_and_the_run_says_so():
+    model = model_of("t5")
+    trace = capture(model, asked(keep="components"))
+    assert trace.components is None and UNKNOWN_LAYERS in trace.notes
+    assert UNKNOWN_LAYERS not in capture(model, asked(keep="all")).notes
+    plain = capture(model, asked(keep="all"))
+    store.save_run(plain)
+    assert is_stored(trace.request)  # it would be made again for nothing
+    with pytest.raises(MethodError, match="not known to Heed"):
+        component_map(plain, "residual")
+    with pytest.raises(MethodError, match="not known to Heed"):
+        component_map(trace, "residual")
+    with pytest.raises(MethodError, match="There is no view 'bogus'"):
+        component_map(trace, "bogus")

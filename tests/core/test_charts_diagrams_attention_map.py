@@ -157,7 +157,9 @@ def test_wrong_boxes_are_told_in_one_sentence(box, says):
     assert str(told.value) == says
 
 
-@pytest.mark.parametrize("settings", [{"lens": -1}, {"gamma": 0}, {"grow": 0.5}, {"lens": 1, "skip": [7]}])
+@pytest.mark.parametrize(
+    "settings", [{"lens": -1}, {"lens": 1.5}, {"gamma": 0}, {"grow": 0.5}, {"lens": 1, "skip": [7]}]
+)
 def test_wrong_settings_are_told(settings):
     with pytest.raises(ValueError, match="expected|no key 7"):
         attention_map(one(), **settings)

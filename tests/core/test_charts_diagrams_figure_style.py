@@ -3,6 +3,7 @@
 import numpy as np
 
 from core.charts.diagrams.figure_style import NOT_SAID, map_caption, wrapped_caption
+from core.charts.text_widths import text_width
 from core.records import AttentionMap
 
 
@@ -20,3 +21,4 @@ def test_caption_lines_fit_the_figure():
     lines = wrapped_caption(["a short line", "many words " * 20, ""], 330)
     assert lines[0] == "a short line" and lines[-1] == "" and max(map(len, lines)) <= 61
     assert " ".join(lines[1:-1]) == ("many words " * 20).strip()
+    assert all(text_width(line, 11) <= 320 for line in wrapped_caption(["漢字カナ" * 30, "W" * 90], 330))

@@ -47,6 +47,15 @@ def test_the_picture_shows_the_strongest_cell_darkest():
     assert shared[0, step + 3, :3].sum() > shown[0, step + 3, :3].sum()  # 0.2 of the one maximum is lighter
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 30), (3, 2)])
+def test_maps_of_few_cells_stand_close(shape):
+    one = AttentionMaps(np.ones((2, 3, *shape)), map_tokens(shape[0]), map_tokens(shape[1]))
+    drawn = picture(head_maps(one))[..., 3] > 0
+    assert drawn.any(1).mean() >= 0.8 and drawn.any(0).mean() >= 0.8
+    with pytest.raises(ValueError, match="no cells"):
+        head_maps(one.part(slice(0, 0)))
+
+
 def test_sorted_by_a_trait_or_by_importance_the_strongest_stands_first():
     one = maps()
     traits = head_traits(one)

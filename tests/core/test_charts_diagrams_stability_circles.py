@@ -58,3 +58,6 @@ def test_cells_without_samples_stay_empty_and_errors_are_sentences():
 @pytest.mark.parametrize("width", [330, 690])
 def test_width(width):
     assert drawn_width(stability_map(SAMPLES, width=width)) == pytest.approx(width, abs=1)
+    unsure = np.zeros((2, 20, 20))
+    unsure[1, :, -1] = 1  # discs as large as can be, at the right edge
+    assert drawn_width(stability_map(unsure, width=width)) == pytest.approx(width, abs=1)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.charts.text_widths import fitting_text, text_width, word_pieces, wrapped_lines, wrapped_text
+from core.charts.text_widths import fitting_text, text_width, word_pieces, wrapped_text
 
 NOTO = Path("/usr/share/fonts/truetype/noto/NotoSans-Regular.ttf")
 TEXTS = st.text(st.sampled_from("abc iWm.,é東色😀\u0301 -—"), max_size=60)
@@ -38,7 +38,6 @@ def test_lines_break_at_spaces_and_long_words_into_pieces():
     assert wrapped_text("one two three", 10, 45) == ["one two", "three"]
     assert wrapped_text("", 10, 45) == []
     assert "".join(word_pieces("W" * 20, 10, 45)) == "W" * 20 and len(word_pieces("W" * 20, 10, 45)) == 5
-    assert wrapped_lines(["one two three", "four"], 10, 45) == ["one two", "three", "four"]
 
 
 @given(TEXTS, st.integers(20, 200))

@@ -128,3 +128,37 @@ def test_rows_without_attention_count_for_nothing():
     found = head_traits(of(empty, np.zeros((10, 10), np.float32)))
     assert found.scores["previous"][0, 0] == pytest.approx(1) and found.scores["broad"][0, 0] == 0
     assert np.isnan(found.scores["previous"][0, 1]) and np.isnan(found.scores["broad"][0, 1])
+
+
+def test_rows_of_which_nothing_is_known_are_left_out():
+    for hole in (np.nan, 0):
+        holed = PREVIOUS.copy()
+        holed[4] = hole
+        found = head_traits(of(holed, EVEN))
+        assert found.scores["previous"][0, 0] == pytest.approx(1) and found.names.tolist() == [["previous", "broad"]]
+    masked = np.where(np.tri(10, dtype=bool), PREVIOUS, np.nan)  # what could not be read is left empty, as in a csv
+    assert head_traits(of(masked)).names.tolist() == [["previous"]]
+
+
+def test_an_answer_without_special_tokens_keeps_its_heads():
+    side = map_tokens(WORDS[:5] + ["|"] + WORDS[5:], [w in "<s>|" for w in WORDS[:5] + ["|"] + WORDS[5:]])
+    values = np.zeros((6, 11), np.float32)
+    values[np.arange(6), np.arange(6) + 4] = 1
+    maps = of(values, queries=map_tokens([*WORDS[5:], "."]), side=side, offset=5)
+    assert maps.without_special().offset == 3 and head_traits(maps).names.tolist() == [["previous"]]
+    bare = head_traits(maps.without_special())
+    assert bare.names.tolist() == [["previous"]] and bare.scores["previous"][0, 0] >= 0.75
+
+
+def test_a_part_whose_queries_stand_before_its_keys_has_no_token_twice():
+    part = of(np.ones((10, 10), np.float32), causal=False).part(slice(0, 2), slice(4, 10))
+    assert np.isnan(head_traits(part).scores["same"]).all()  # though its first key, d, comes again
+
+
+def test_wrong_ids_and_maps_without_cells_are_told():
+    with pytest.raises(ValueError, match="one id for each key"):
+        head_traits(of(EVEN), [1, 2, 3])
+    with pytest.raises(ValueError, match="no cells"):
+        head_traits(of(EVEN).part(slice(0, 0)))
+    nothing = head_traits(of(np.full((10, 10), np.nan, np.float32)))
+    assert nothing.names.tolist() == [[""]] and nothing.rows() == []

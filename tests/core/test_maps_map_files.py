@@ -120,6 +120,22 @@ def test_a_written_file_is_read_back_equal(tmp_path):
         write_attention_file(own, tmp_path / "none" / "maps.npz")
 
 
+def test_a_written_part_of_a_map_is_read_back(tmp_path):
+    part = AttentionMaps(np.tril(np.ones((1, 1, 6, 6))), map_tokens(6), map_tokens(6), causal=True).part(
+        keys=slice(2, 6)
+    )
+    back = read_attention_file(write_attention_file(part, tmp_path / "part.npz"))
+    assert back.offset == part.offset == -2 and np.array_equal(back.readable, part.readable)
+
+
+def test_parts_and_special_tokens_need_no_labels():
+    about = {"queries_parts": ["question", "context"], "keys_special": [1, 0, 0]}
+    maps = read_attention_file(npz(attention=ROWS, **about), "a.npz")
+    assert maps.queries.parts == ("question", "context") and maps.queries.texts == ("0", "1")
+    assert maps.keys.special.tolist() == [True, False, False]
+    refused(npz(attention=FOUR, layers=[3, 3]), "a.npz", "names a layer twice")
+
+
 @given(st.lists(st.text(max_size=5), min_size=3, max_size=3))
 @settings(max_examples=30, deadline=None)
 def test_any_labels_come_back(tmp_path_factory, labels):
@@ -176,6 +192,28 @@ def test_csv_of_numbers_and_hard_labels():
 
 
 @pytest.mark.parametrize(
+    "data", [b"0,25;0,75;0,0\n0,125;0,375;0,5\n", b"\xef\xbb\xbf0,25\t0,75\t0,0\r\n0,125\t0,375\t0,5\r\n"]
+)
+def test_decimal_commas_do_not_separate(data):
+    maps = read_attention_file(data, "excel.csv")
+    assert np.allclose(maps.values[0, 0], ROWS) and maps.keys.texts == ("0", "1", "2")
+
+
+def test_the_separator_is_that_of_every_row():
+    commas = read_attention_file(b";a,b;,c;,,,\nx;0,25;0,75;0\n,;0,125;0,375;0,5\n", "a.csv")
+    assert np.allclose(commas.values[0, 0], ROWS) and commas.keys.texts == ("a,b", ",c", ",,,")
+    semicolons = read_attention_file(b"query,;,;;\nx,0.5,0.5\n;,1,0\n", "a.csv")
+    assert semicolons.keys.texts == (";", ";;") and semicolons.queries.texts == ("x", ";")
+
+
+@pytest.mark.parametrize("hole", ["", "nan", "NaN"])
+def test_a_causal_csv_of_numbers_keeps_its_first_row(hole):
+    maps = read_attention_file(f"1.0,{hole},{hole}\n0.5,0.5,{hole}\n0.2,0.3,0.5\n".encode(), "a.csv")
+    assert maps.values.shape == (1, 1, 3, 3) and maps.values[0, 0, 0, 0] == 1 and maps.causal
+    assert np.isnan(maps.values[0, 0, 0, 1:]).all() and maps.keys.texts == ("0", "1", "2")
+
+
+@pytest.mark.parametrize(
     ("data", "said"),
     [
         (b"", "is empty"),
@@ -190,6 +228,7 @@ def test_csv_of_numbers_and_hard_labels():
         (b',a\nx,"0.5\n', "cannot be read"),
         (b",a\nx,inf\n", "infinite"),
         (b",a\nx,nan\n", "every cell is NaN"),
+        (b"0.1 0.9\n0.5 0.5\n", "one column alone"),
     ],
 )
 def test_csv_that_cannot_be_read_is_one_sentence(data, said):

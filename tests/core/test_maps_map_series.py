@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from core.errors import MethodError
 from core.maps.map_series import head_series, series_of_maps, series_over_heads, series_over_layers, series_over_steps
 from core.records import AttentionMaps, map_tokens
 
@@ -45,6 +46,17 @@ def test_over_steps_rows_are_layers_and_the_future_is_unknown():
     assert found.values.shape == (4, 3, 4) and found.rows.texts == ("layer 0", "layer 1", "layer 2")
     assert np.isnan(found.values[1, :, 2:]).all()
     assert np.array_equal(found.values[1, :, :2], one.values[:, 0, 1, :2])
+
+
+def test_what_makes_no_series_is_told():
+    maps = AttentionMaps(np.ones((2, 3, 4, 4)), map_tokens(4), map_tokens(4))
+    with pytest.raises(MethodError, match="no attention in layer 9"):
+        series_over_heads(maps, [9])
+    for make in (series_of_maps, lambda points: head_series(points, lambda one: np.ones((2, 3)))):
+        with pytest.raises(ValueError, match="at least one point"):
+            make([])
+    with pytest.raises(ValueError, match="score of a has the shape"):
+        head_series([("a", maps)], lambda one: 1.0)
 
 
 def test_a_score_of_each_head_over_different_texts():

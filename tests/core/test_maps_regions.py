@@ -215,3 +215,15 @@ def test_words_of_pieces_and_of_whole_words():
 
 def test_core_has_it():
     assert core.find_regions is find_regions and core.region_words is region_words
+
+
+def test_regions_of_a_map_without_special_tokens_are_those_of_its_words():
+    """What could not be read is no part of even reading, however the map came by its mask."""
+    values, _ = planted(3, (40, 40), (4, 5), 8, causal=True, rows_of_one=True)
+    special = np.zeros(40, bool)
+    special[[0, 17]] = True
+    whole = AttentionMap.of(values, map_tokens(40, special), map_tokens(40, special), causal=True)
+    bare = whole.without_special()
+    masked = AttentionMap.of(bare.values, unreadable=~bare.readable)
+    plain = AttentionMap.of(bare.values, causal=True)
+    assert find_regions(masked, 3, sinks=()) == find_regions(plain, 3, sinks=()) == find_regions(bare, 3, sinks=())

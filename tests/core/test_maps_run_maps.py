@@ -5,7 +5,7 @@ import pytest
 
 from core.errors import MethodError
 from core.maps.run_maps import maps_of_run
-from core.records import AttentionMap, Segment, map_tokens
+from core.records import AttentionMap, AttentionMaps, Segment, map_tokens
 from tests.core.traces_made_up import reduced, trace
 
 
@@ -56,3 +56,24 @@ def test_a_map_without_special_tokens():
     causal = AttentionMap.of(values, side, side, causal=True).without_special()
     assert causal.readable.tolist() == [[True, False], [True, True]] and causal.values[1, 0] == 9
     assert causal.part(slice(1, 2)).readable.tolist() == [[True, True]]
+
+
+def test_the_rows_of_an_answer_keep_their_place_without_special_tokens():
+    keys = map_tokens(list("<>abcde|fgh"), [c in "<>|" for c in "<>abcde|fgh"])
+    answer = map_tokens(list("fgh."), [False, False, False, True])  # row t is the query of the token before it
+    values = np.tril(np.random.default_rng(1).random((4, 11), np.float32), 7)
+    whole = AttentionMap.of(values, answer, keys, causal=True, offset=7)
+    bare = whole.without_special()
+    assert (bare.causal, bare.offset) == (True, 4)  # its first query stood on the special token behind e
+    kept = np.flatnonzero(~keys.special)
+    assert np.array_equal(bare.readable, whole.readable[:3, kept])
+    apart = AttentionMap.of(
+        values, map_tokens(list("fgh."), [False, True, False, False]), keys, causal=True, offset=7
+    ).without_special()
+    assert not apart.causal and np.array_equal(apart.readable, whole.readable[[0, 2, 3]][:, kept])
+
+
+def test_maps_without_cells_say_so():
+    empty = AttentionMaps(np.zeros((2, 3, 4, 4)), map_tokens(4), map_tokens(4)).part(slice(0, 0))
+    with pytest.raises(MethodError, match="no queries or no keys"):
+        empty.map()

@@ -128,7 +128,7 @@ def percent_of_two_digits(share: float) -> str:
 
 
 def _check(lens: int, grow: float, gamma: float, one: AttentionMap, boxes: Sequence[Box]) -> None:
-    if lens < 0:
+    if not isinstance(lens, Integral) or lens < 0:
         raise ValueError(f"lens is {lens}, expected a number of cells, at least 0.")
     if not 1 <= grow < float("inf"):
         raise ValueError(f"grow is {grow}, expected at least 1.")

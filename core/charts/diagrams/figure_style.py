@@ -5,10 +5,10 @@ Guarded by tests/core/test_charts_diagrams_figure_style.py.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
 from ...records import AttentionMap
+from ..text_widths import wrapped_text
 
 ONE_COLUMN, TWO_COLUMNS = 330, 690
 """Width of a figure in pixels, for one and two columns of a paper (3.4 and 7.2 inch at 96 pixels an inch)."""
@@ -19,8 +19,8 @@ SEQUENTIAL = "blues"
 SPECIAL_COLOUR = "#8a939e"
 """Labels of markup and special tokens."""
 
-CAPTION_LETTER = 5.6
-"""Pixels of a letter of a caption, on average."""
+CAPTION_SIZE, PADDING = 11, 5
+"""Pixels of the letters of a caption, and that Vega leaves on each side of a figure."""
 
 NOT_SAID = "Attention is what was read, not what it was used for"
 
@@ -34,6 +34,6 @@ def map_caption(one: AttentionMap, settings: Sequence[str] = ()) -> list[str]:
 
 
 def wrapped_caption(lines: Sequence[str], width: float) -> list[str]:
-    """Returns caption lines broken so that each fits ``width`` pixels in the size of a subtitle."""
-    most = max(20, int(width / CAPTION_LETTER))
-    return [part for line in lines for part in textwrap.wrap(line, most) or [""]]
+    """Returns caption lines broken so that each fits a figure of ``width`` pixels in the size of a subtitle."""
+    room = max(width - 2 * PADDING, 110)
+    return [part for line in lines for part in wrapped_text(line, CAPTION_SIZE, room) or [""]]

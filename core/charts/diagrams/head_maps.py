@@ -26,6 +26,8 @@ GAP = 2
 """Pixels between two maps."""
 DOTS = 48
 """Most pixels of a side of a small map."""
+LEAST_DOTS = 4
+"""Fewest dots of a side: of fewer cells each is several dots, so that the gap beside them, a dot, stays narrow."""
 LABELS = 44
 
 
@@ -47,8 +49,11 @@ def head_maps(
     ``order``: ``layer`` keeps every head in its place; the name of a trait (see ``TRAITS``), or ``importance`` with an
     array [layer, head], puts the heads of all layers in that order, the strongest first. ``gamma`` below 1 shows small
     values more. ``shared``: one scale for all heads; else each head runs to its own maximum. ``select`` names a point
-    selection over the fields ``layer`` and ``head``. Raises ValueError where the order is not known.
+    selection over the fields ``layer`` and ``head``. Raises ValueError where the order is not known or there
+    are no cells.
     """
+    if not maps.values.size:
+        raise ValueError("These maps have no cells to draw: take a larger part of them.")
     layers, heads = maps.values.shape[:2]
     there = np.argwhere(np.isfinite(maps.values).any((2, 3)))
     score = _order(order, traits, importance, (layers, heads))
@@ -103,7 +108,8 @@ def _picture(
 ) -> tuple[str, tuple[int, int]]:
     """Returns all maps as one PNG, and how many cells a dot is."""
     small, factors = downsample(np.full(maps.values.shape[2:], np.nan, np.float32), DOTS, DOTS)
-    dots = np.array(small.shape)
+    each = -(-LEAST_DOTS // np.array(small.shape))
+    dots = np.array(small.shape) * each
     gaps = np.maximum(1, np.round(dots * GAP / np.array(size))).astype(int)
     whole = np.full(tuple(np.array(grid) * (dots + gaps)), np.nan, np.float32)
     high = float(np.nanmax(maps.values, initial=0.0)) or 1.0
@@ -111,7 +117,8 @@ def _picture(
         values, _ = downsample(maps.values[layer, head], DOTS, DOTS)
         top = high if shared else float(np.nanmax(values, initial=0.0)) or 1.0
         y, x = row * (dots[0] + gaps[0]), column * (dots[1] + gaps[1])
-        whole[y : y + dots[0], x : x + dots[1]] = np.clip(values / top, 0, 1) ** gamma
+        shade = np.clip(values / top, 0, 1) ** gamma
+        whole[y : y + dots[0], x : x + dots[1]] = shade.repeat(each[0], 0).repeat(each[1], 1)
     return palette_png(whole, blended_colours(BLUES, 255)), factors
 
 

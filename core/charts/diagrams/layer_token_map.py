@@ -15,7 +15,7 @@ import numpy as np
 from ...errors import MethodError
 from ...maps.attention_entropy import attention_entropy
 from ...maps.run_maps import maps_of_run
-from ...records import Components, Trace
+from ...records import UNKNOWN_LAYERS, Components, Trace
 from ..matrix_layout import exact_number
 from ..panels import inline_data
 from ..text_labels import visible_label
@@ -212,6 +212,8 @@ def lens_caveat(parts: Components) -> str:
 
 def components_of(trace: Trace) -> Components:
     """Returns the components of a run. Raises MethodError where they were not recorded."""
+    if UNKNOWN_LAYERS in trace.notes or trace.model.kind != "decoder":
+        raise MethodError(UNKNOWN_LAYERS)
     if trace.components is None:
         raise MethodError("This run does not keep its other components: run it again with keep='components'.")
     return trace.components

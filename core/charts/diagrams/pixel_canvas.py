@@ -13,11 +13,10 @@ import altair as alt
 
 from ..panels import inline_data
 from ..text_labels import title_block
-from ..text_widths import wrapped_lines, wrapped_text
+from ..text_widths import wrapped_text
+from .figure_style import PADDING, wrapped_caption
 
-PADDING = 5
-"""Pixels that Vega leaves on each side of a view."""
-TITLE_SIZE, CAPTION_SIZE, BOLD_FACTOR = 15, 11, 1.08
+TITLE_SIZE, BOLD_FACTOR = 15, 1.08
 INK, FAINT = "#15202b", "#55606d"
 """Colours of labels and of what is said beside them, on light ground."""
 
@@ -54,7 +53,7 @@ class PixelCanvas:
     def finish(self, layers: Sequence[alt.Chart], title: str, lines: Sequence[str], said: str) -> alt.LayerChart:
         """Combines all layers with size, title, caption (both wrapped to the width) and description."""
         head = wrapped_text(title, TITLE_SIZE * BOLD_FACTOR, self.inner)
-        block = title_block(head[0] if head else "", wrapped_lines(lines, CAPTION_SIZE, self.inner))
+        block = title_block(head[0] if head else "", wrapped_caption(list(filter(None, lines)), self.width))
         if len(head) > 1:
             block["text"] = head
         description = " ".join([said, *(f"{line}." for line in lines)])

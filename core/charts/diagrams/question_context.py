@@ -14,13 +14,11 @@ import numpy as np
 from ...records import AttentionMap, MapTokens
 from ..text_labels import SUBTITLE, title_block
 from .attention_map import SIDE_NAMES, colour_bar, font_size, labels_width, percent_of_two_digits, value_domain
-from .figure_style import ONE_COLUMN, TWO_COLUMNS, map_caption, wrapped_caption
+from .figure_style import ONE_COLUMN, PADDING, TWO_COLUMNS, map_caption, wrapped_caption
 from .map_cells import MapCells
 
 GAP = 16
 """Pixels between blocks."""
-PADDING = 5
-"""Pixels that Vega leaves around a figure."""
 
 
 class MapBlock(NamedTuple):

@@ -59,7 +59,9 @@ def stability_map(
     )
     if select:
         cells = cells.add_params(alt.selection_point(name=select, fields=["r", "c"], empty=False))
-    rings = base.transform_filter("isValid(datum.s)").mark_point(shape="circle", filled=False, fill=None, opacity=1)
+    rings = base.transform_filter("isValid(datum.s)").mark_point(
+        shape="circle", filled=False, fill=None, opacity=1, clip=True
+    )  # a thick line counts beyond its ring, and would widen the figure
     rings = rings.encode(
         x=grid.canvas.x(),
         y=grid.canvas.y(),
