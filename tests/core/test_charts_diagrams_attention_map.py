@@ -215,3 +215,8 @@ def test_a_pixel_shows_the_highest_of_its_cells():
     pixels = np.array(image)
     assert (pixels[..., 3] == 255).all(), "one cell of each is known"
     assert (pixels[..., :3] == blended_colours(BLUES, 255)[-1]).all(-1).any()
+
+
+def test_an_array_from_python_is_drawn_as_a_map():
+    values = np.eye(3, dtype=np.float32)
+    assert attention_map(values).to_dict()["title"] == attention_map(AttentionMap.of(values)).to_dict()["title"]

@@ -15,7 +15,7 @@ import numpy as np
 from ...maps.regions import Region, find_sink_keys, region_words
 from ...records import AttentionMap, MapTokens
 from ..text_labels import STRETCH, significant_digits, title_block, visible_label
-from .figure_style import ONE_COLUMN, TWO_COLUMNS, map_caption, wrapped_caption
+from .figure_style import ONE_COLUMN, TWO_COLUMNS, as_map, map_caption, wrapped_caption
 from .map_cells import LONGEST_LABEL, MapCells
 
 Box = tuple[tuple[int, int], tuple[int, int]]
@@ -31,7 +31,7 @@ BAR = 78
 
 
 def attention_map(
-    one: AttentionMap,
+    one: AttentionMap | Any,
     *,
     lens: int = 0,
     grow: float = 3.0,
@@ -49,6 +49,7 @@ def attention_map(
 ) -> alt.LayerChart:
     """Draws what every query (row) read of every key (column); unreadable cells stay empty, unknown ones are grey.
 
+    ``one``: a map, or an array [query, key], whose tokens are then numbered.
     ``lens``: the rows and columns of so many highest cells are drawn ``grow`` times as large, with their values where
     they cross (percent, for shares), all others smaller, so that the whole keeps its size. Keys in ``skip`` do not
     count for that; None: special tokens and sinks do not. ``gamma`` bends the colour scale alone: below 1 tells low
@@ -57,6 +58,7 @@ def attention_map(
     names a point selection over the fields ``query`` and ``key``. ``width``: of the whole figure, in pixels.
     Raises ValueError for settings and boxes that do not fit the map.
     """
+    one = as_map(one)
     _check(lens, grow, gamma, one, boxes)
     grown, left_out = _lens(one, lens, skip)
     cells = MapCells(

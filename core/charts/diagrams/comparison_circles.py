@@ -20,7 +20,7 @@ from ..panels import inline_data
 from ..text_labels import significant_digits
 from ..text_widths import text_width
 from .cell_grid import LEGEND_FONT, CellGrid, ValueColours, check_cells, short_value
-from .figure_style import NOT_SAID, TWO_COLUMNS, map_caption
+from .figure_style import NOT_SAID, TWO_COLUMNS, as_map, map_caption
 from .pixel_canvas import FAINT, INK
 
 FULL_RADIUS = 0.46
@@ -34,8 +34,8 @@ BAR: dict[str, Any] = SOLID | {"shape": "M-1,0L1,0", "fill": None}
 
 
 def comparison_circles(
-    first: AttentionMap,
-    second: AttentionMap,
+    first: AttentionMap | Any,
+    second: AttentionMap | Any,
     *,
     width: int = TWO_COLUMNS,
     caption: Sequence[str] = (),
@@ -43,13 +43,14 @@ def comparison_circles(
     gamma: float = 1.0,
     select: str | None = None,
 ) -> alt.LayerChart:
-    """Draws two maps of one shape: cell colour = ``first`` (A), circle colour = ``second`` (B), on one scale.
+    """Draws two maps or arrays of one shape: cell colour = ``first`` (A), circle colour = ``second`` (B), on one scale.
 
     The circle's *radius* (not its area) is proportional to |B - A|; its outline is solid where B is larger and dashed
     with a bar through it where B is smaller. Labels may differ: then both are shown. ``gamma``: exponent of the colour
     scale. The caption has Spearman's correlation and the cosine. ``select``: name of a point selection over ``r``,
     ``c``. Raises ValueError where the shapes differ or there are too many cells.
     """
+    first, second = as_map(first), as_map(second)
     check_same_shape(first, second)
     check_cells(first.values.shape)
     rows, columns = (_joined(*sides) for sides in ((first.queries, second.queries), (first.keys, second.keys)))

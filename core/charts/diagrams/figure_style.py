@@ -6,6 +6,7 @@ Guarded by tests/core/test_charts_diagrams_figure_style.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ...records import AttentionMap
 from ..text_widths import wrapped_text
@@ -37,3 +38,8 @@ def wrapped_caption(lines: Sequence[str], width: float) -> list[str]:
     """Returns caption lines broken so that each fits a figure of ``width`` pixels in the size of a subtitle."""
     room = max(width - 2 * PADDING, 110)
     return [part for line in lines for part in wrapped_text(line, CAPTION_SIZE, room) or [""]]
+
+
+def as_map(one: AttentionMap | Any) -> AttentionMap:
+    """Returns a map as it is, and an array [query, key] from Python as a map with numbered tokens."""
+    return one if isinstance(one, AttentionMap) else AttentionMap.of(one)
