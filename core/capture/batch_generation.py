@@ -25,6 +25,7 @@ from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
 from ..errors import Cancelled, HeedError
 from ..models.attention import Recorder, recording
 from ..models.self_check import probe_ids
+from ..models.token_steering import TokenSteering
 from ..models.value_norms import norms_of_values
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import Request, Trace
@@ -33,6 +34,7 @@ from ..text.rendered_prompt import RenderedPrompt
 from .decode import Written, check_length, end_ids
 from .gather import Gather
 from .run_model import capture, capture_errors, check_model, make_trace
+from .steering_rules import check_steerable, steered, steering_rules
 from .token_scores import SCORE_NAMES, Scores, score_logits
 
 CLOSE = 1e-4
@@ -106,6 +108,8 @@ def _rendered(
         try:
             prompt = render(model.tokenizer, requests[i], has_template=model.ref.has_template)
             check_length(model, len(prompt.tokens), requests[i].max_new_tokens)
+            check_steerable(model, requests[i].steering)
+            steering_rules(prompt.tokens, len(prompt.tokens), requests[i].steering)  # raises for this one alone
             ready.append((i, prompt))
         except HeedError as error:
             broken.append((i, error))
@@ -191,8 +195,14 @@ def _together(
     longest = max(map(len, prompts))
     pads = [longest - len(ids) for ids in prompts]
     raw, pace = _Raw(), _Pace(longest, limit, len(asked), progress, cancelled)
+    rules = [
+        rule
+        for row, (_, r, p) in enumerate(asked)
+        for rule in steering_rules(p.tokens, len(p.tokens), r.steering, row, pads[row])
+    ]
     sorter, heads = _Sorter(gathers, pads), all(gather.keeps_heads for gather in gathers)
-    with model.lock, capture_errors(model.ref.label):
+    steering = TokenSteering(rules, cancelled)
+    with model.lock, capture_errors(model.ref.label), steered(model.hf, steering):
         values = norms_of_values(model, sorter.add_norms) if heads else None
         recorder = Recorder(sorter, cancelled=cancelled, emit_values=values)
         with recording(recorder):

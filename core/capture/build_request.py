@@ -16,6 +16,7 @@ from ..models.model_key import template_prints_date
 from ..records import Message, ModelKey, Request, Segment
 from ..settings import versions
 from ..text import segment_marks
+from .steering_words import as_steering
 
 PromptInput = str | Sequence[Mapping[str, str] | Message] | Sequence[int]
 REQUEST_SETTINGS = (
@@ -29,6 +30,7 @@ REQUEST_SETTINGS = (
     "author",
     "keep",
     "date",
+    "steer",
 )
 
 
@@ -60,7 +62,9 @@ def make_request(
         given |= {"answer": answer} if isinstance(answer, str) else {"answer_ids": check_ids("The answer", answer)}
     if given.get("messages") and not settings.get("date") and template_prints_date(key.name):
         settings["date"] = date.today().isoformat()
-    return Request(model=key, segments=found, versions=versions(), **given, **settings)
+    texts = [m.content for m in given.get("messages", ())] or [given.get("text", "")]
+    steering = as_steering(settings.pop("steer", ()), texts, found)
+    return Request(model=key, steering=steering, segments=found, versions=versions(), **given, **settings)
 
 
 def _parts(prompt: Any) -> list[Any]:

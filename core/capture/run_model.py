@@ -17,7 +17,7 @@ from typing import Any
 from ..checks import short_repr
 from ..errors import NO_MEMORY, CaptureError, HeedError, ModelError, PromptError, error_reason, is_out_of_memory
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
-from ..records import UNKNOWN_LAYERS, Request, Trace
+from ..records import UNKNOWN_LAYERS, Request, Trace, steering_label
 from ..text.detokenise import token_texts
 from ..text.display_text import decode_stream
 from ..text.given_answer import tokenise_answer, tokenise_target
@@ -27,6 +27,7 @@ from ..text.rendered_prompt import RenderedPrompt as Prompted
 from .component_recorder import ComponentRecorder
 from .decode import Written, check_length, end_ids, generate, score_given
 from .gather import Gather
+from .steering_rules import check_steerable, steered, steering_of
 
 
 def check_model(model: Any) -> None:
@@ -68,6 +69,8 @@ def capture(
         answer, notes = asked.ids, notes + asked.notes
     steps = len(answer) or request.max_new_tokens
     check_length(model, len(ids), steps)
+    check_steerable(model, request.steering)
+    steering = steering_of(prompt.tokens, len(ids), request, cancelled)
     with_parts = request.keep == "components" and model.ref.kind == "decoder"
     if request.keep == "components" and not with_parts:
         notes = (*notes, UNKNOWN_LAYERS)
@@ -75,7 +78,7 @@ def capture(
         *(prompt.tokens, request.segments, steps, request.keep, model.ref.attention_layers, model.hf.device),
         kind="cross" if model.ref.kind == "encdec" else "self",
     )
-    with model.lock, capture_errors(model.ref.label):
+    with model.lock, capture_errors(model.ref.label), steered(model.hf, steering):
         parts = ComponentRecorder(model, len(ids), len(answer) or 1, cancelled) if with_parts else None
         if answer:
             written = score_given(model, ids, answer, gather, progress, cancelled, parts)
@@ -124,7 +127,7 @@ def make_trace(
     texts = token_texts(model.tokenizer, ids.ravel().tolist())
     return Trace(
         request=request,
-        model=model.ref,
+        model=replace(model.ref, steered=steering_label(request.steering)),
         tokens=tokens,
         prompt_length=len(prompt.tokens),
         logprobs=written.scores.logprobs,

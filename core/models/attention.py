@@ -28,7 +28,7 @@ import torch
 
 from ..errors import Cancelled
 from ..progress import IsCancelled
-from .token_masking import hidden_keys
+from .token_steering import Reweigh, steered_tokens
 
 NAME = "heed"
 BLOCK = 64
@@ -66,6 +66,8 @@ class _Pending:
     """Position of the first key in ``key``."""
     settings: tuple[float, float | None, torch.Tensor | None] = (1.0, None, None)
     """scale, soft cap, learned sinks"""
+    reweigh: Reweigh | None = None
+    """What scales rows to a target share, see ``token_steering``."""
 
 
 class Recorder:
@@ -129,6 +131,7 @@ class Recorder:
             self._flush([index])
         if not layer.limits:
             layer.settings = (_scale(query, settings), settings.get("softcap"), settings.get("s_aux"))
+            layer.reweigh = settings.get("reweigh")
         layer.queries.append(query)
         layer.masks.append(mask)
         layer.limits += range(layer.seen - steps + 1, layer.seen + 1)
@@ -158,8 +161,11 @@ class Recorder:
         if len(layers) > 1 and allowed.shape[0] > 1:
             allowed = allowed.repeat(len(layers), 1, 1, 1)
         scale, cap, sinks = one.settings
-        weights = softmax_rows(query, key, scale, allowed, cap, sinks)
-        self._emit(layers, one.emitted, one.start, weights.unflatten(0, (len(layers), -1)))
+        weights = softmax_rows(query, key, scale, allowed, cap, sinks).unflatten(0, (len(layers), -1))
+        if one.reweigh is not None:
+            for layer_weights in weights:
+                one.reweigh(layer_weights, torch.tensor(one.limits) - 1, one.start)
+        self._emit(layers, one.emitted, one.start, weights)
         for index, layer in zip(layers, pending, strict=True):
             first, layer.valued = max(layer.valued, layer.start), layer.limits[-1]
             for emit, vectors in ((self._emit_values, layer.value), (self._emit_keys, layer.key)):
@@ -176,13 +182,13 @@ def _cells(layer: _Pending) -> int:
 
 
 def _shape(index: int, layer: _Pending) -> Any:
-    """Returns a key, equal for layers whose rows can be computed together; unique where a mask or sinks are its own."""
+    """Returns a key, equal for layers whose rows can be computed together; unique where learned sinks are its own."""
     assert layer.key is not None
     scale, cap, sinks = layer.settings
-    if sinks is not None or any(mask is not None for mask in layer.masks):
+    if sinks is not None:
         return index
-    limits = (layer.limits[0], len(layer.limits))
-    return layer.start, layer.emitted, limits, layer.queries[0].shape, layer.key.shape, layer.key.device, scale, cap
+    same = (layer.limits[0], len(layer.limits), tuple(map(id, layer.masks)), layer.reweigh)
+    return layer.start, layer.emitted, same, layer.queries[0].shape, layer.key.shape, layer.key.device, scale, cap
 
 
 def _is_causal(module: Any, mask: torch.Tensor | None, steps: int, settings: dict[str, Any]) -> bool:
@@ -274,8 +280,13 @@ def _exact(
     value: torch.Tensor,
     mask: torch.Tensor | None,
     kw: dict[str, Any],
+    reweigh: Reweigh | None = None,
+    positions_of: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Returns the attention output [B, Q, H, d] where sdpa cannot compute it, a block of queries at a time."""
+    """Returns the attention output [B, Q, H, d] where sdpa cannot compute it, a block of queries at a time.
+
+    ``reweigh`` scales the weights of queries that stand at ``positions_of`` [Q].
+    """
     steps, keys = query.shape[2], key.shape[2]
     share = query.shape[1] // value.shape[1]
     value = value.repeat_interleave(share, dim=1)
@@ -290,6 +301,8 @@ def _exact(
             limit = torch.arange(part.start, part.stop, device=key.device) + 1 if causal else torch.tensor([keys])
             allowed = (positions[None] < limit.to(key.device)[:, None])[None, None]
         weights = softmax_rows(query[:, :, part], key, _scale(query, kw), allowed, kw.get("softcap"), kw.get("s_aux"))
+        if reweigh is not None and positions_of is not None:
+            reweigh(weights, positions_of[part], max(int(positions_of[-1]) + 1 - keys, 0))
         out.append(torch.matmul(weights.to(value.dtype), value))
     return torch.cat(out, dim=2).transpose(1, 2).contiguous()
 
@@ -336,14 +349,37 @@ def attention_forward(
     picked = kw.pop("indices", None)
     if picked is not None:
         attention_mask = _only_picked(attention_mask, picked, key.shape[2])
-    hidden = hidden_keys.get()
-    if hidden is not None:
-        attention_mask = hidden.merged(attention_mask, query.shape[2], key.shape[2])
-    if kw.get("softcap") is not None or kw.get("s_aux") is not None:
-        out = _exact(module, query, key, value, attention_mask, kw)
+    steering, own_mask, reweigh, positions = steered_tokens.get(), attention_mask, None, None
+    if steering is not None:
+        layer, steps = module.layer_idx, query.shape[2]
+        attention_mask = steering.merged(attention_mask, layer, steps, key.shape[2], query.shape[1], query)
+        reweigh = steering.reweigh_of(layer)
+        positions = None if reweigh is None else steering.queries_of(layer, steps)
+    if kw.get("softcap") is not None or kw.get("s_aux") is not None or reweigh is not None:
+        out = _exact(module, query, key, value, attention_mask, kw, reweigh, positions)
+    elif attention_mask is not own_mask and query.shape[2] == 1 < query.shape[1] // key.shape[1]:
+        out = _shared_step(query, key, value, attention_mask, kw)
     else:
         out = sdpa_attention_forward(module, query, key, value, attention_mask, **kw)[0]
     recorder = _active.get()
     if recorder is not None:
-        recorder.take(module, query, key, value, attention_mask, kw, out)
+        settings = kw if reweigh is None else kw | {"reweigh": reweigh}
+        recorder.take(module, query, key, value, attention_mask, settings, out)
     return out, None
+
+
+def _shared_step(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, kw: dict[str, Any]
+) -> torch.Tensor:
+    """Returns the output [B, 1, H, d] of one query with a mask, for grouped queries, without copying shared keys.
+
+    The library repeats keys and values for each head where there is a mask; one query of several heads that share keys
+    is several queries of one head.
+    """
+    batch, heads, _, width = query.shape
+    shared = key.shape[1]
+    if mask is not None and mask.shape[1] > 1:
+        mask = mask.view(mask.shape[0], shared, heads // shared, mask.shape[-1])
+    grouped = query.view(batch, shared, heads // shared, width)
+    out = torch.nn.functional.scaled_dot_product_attention(grouped, key, value, attn_mask=mask, scale=kw.get("scaling"))
+    return out.reshape(batch, heads, 1, -1).transpose(1, 2).contiguous()

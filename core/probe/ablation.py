@@ -19,18 +19,19 @@ from typing import Any
 import numpy as np
 
 from ..capture.run_model import capture_errors, check_model
+from ..capture.steering_rules import leaky_sentence
 from ..checks import short_repr
 from ..errors import MethodError, PromptError
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import Probe, Trace, Units
 from ..text.deletion import delete_spans, removable_spans
 from ..text.render import render
+from ..text.token_groups import HALF
 from ..text.units import units as units_of
 from .scorers import make_scorer, words_leak
 from .variant_scoring import Variant
 
 PROBE_MODES = ("mask", "remove")
-HALF = 0.5 - 1e-6
 
 
 @dataclass
@@ -103,7 +104,7 @@ def _probe(
     logprobs = np.full((len(wanted), len(answer)), np.nan, np.float32)
     with model.lock, capture_errors(model.ref.label):
         if mode == "mask" and words_leak(model):
-            raise MethodError(_leaky(model.ref))
+            raise MethodError(leaky_sentence(model.ref))
         scorer = make_scorer(model, prompt, answer, cancelled)
         if known.base is None or not np.array_equal(known.base, scorer.base):
             known.base, known.rows = scorer.base, {}
@@ -143,14 +144,7 @@ def _check(model: Any, trace: Any, mode: str) -> None:
     if trace.steps == 0:
         raise MethodError("This run has no output to score: run it again with more new tokens.")
     if mode == "mask" and model.ref.attention == "none":
-        raise MethodError(_leaky(model.ref))
-
-
-def _leaky(ref: Any) -> str:
-    return (
-        f"Words cannot be hidden from {ref.label}, which does not read them by attention alone: "
-        'use mode="remove", which takes them out of the prompt.'
-    )
+        raise MethodError(leaky_sentence(model.ref))
 
 
 def _checked(masks: Any, count: int) -> np.ndarray:

@@ -17,11 +17,11 @@ import numpy as np
 from ..capture.run_model import capture_errors
 from ..errors import PromptError
 from ..progress import IsCancelled, never_cancelled, no_progress
-from ..records import MessageSpan, Segment, Trace
+from ..records import MessageSpan, Trace
 from ..text.deletion import delete_spans
 from ..text.render import render
-from ..text.token_groups import segment_share
-from .ablation import HALF, PROBE_MODES
+from ..text.token_groups import tokens_in_spans
+from .ablation import PROBE_MODES
 from .scorers import make_scorer, words_leak
 from .variant_scoring import Variant
 
@@ -70,7 +70,7 @@ def _hides(model: Any) -> bool:
 
 def _variant(model: Any, trace: Trace, prompt: np.ndarray, spans: Sequence[MessageSpan], mode: str) -> Variant | None:
     if mode == "mask":
-        hidden = tokens_in_spans(trace, spans)
+        hidden = tokens_in_spans(trace.tokens, spans)[: trace.prompt_length]
         return Variant(prompt, hidden) if hidden.any() else None
     try:
         shorter = delete_spans(trace.request, spans)
@@ -79,11 +79,3 @@ def _variant(model: Any, trace: Trace, prompt: np.ndarray, spans: Sequence[Messa
         return Variant(render(model.tokenizer, shorter, has_template=model.ref.has_template).tokens.ids)
     except PromptError:
         return None
-
-
-def tokens_in_spans(trace: Trace, spans: Sequence[MessageSpan]) -> np.ndarray:
-    """Returns bool [P]: whether at least half of the token's characters lie in the spans."""
-    share = np.zeros(len(trace.tokens), np.float32)
-    for message, start, end in spans:
-        share += segment_share(trace.tokens, Segment("part", message, start, end))
-    return share[: trace.prompt_length] >= HALF

@@ -20,6 +20,16 @@ from .head_weights import HeadWeights
 from .importance import Importance, Units
 from .probe import NextTokens, Probe
 from .request import SCHEMA, WITH_HEADS, Message, MessageSpan, ModelKey, ModelKind, ModelRef, Request, Segment, Span
+from .steering import (
+    LADDER,
+    LARGEST_FACTOR,
+    Steering,
+    factor_text,
+    joined_spans,
+    log_factor,
+    pasta,
+    steering_label,
+)
 from .study_records import SLICES, Answered, Digest, Instruction, Item
 from .switched_off import PART_KINDS, Part, SwitchedOff, all_blocks, all_heads
 from .text_reading import START_TOKEN, MaskedToken, TextReading
@@ -29,6 +39,8 @@ from .trace import FINISH, MAX, MEAN, PARTS, ROLES, SCALE, SEGMENTS, TOP, Rows, 
 __all__ = [
     "ATTRIBUTIONS",
     "FINISH",
+    "LADDER",
+    "LARGEST_FACTOR",
     "MAX",
     "MEAN",
     "PARTS",
@@ -78,6 +90,7 @@ __all__ = [
     "Segment",
     "Source",
     "Span",
+    "Steering",
     "SwitchedOff",
     "TextReading",
     "TextRequest",
@@ -86,5 +99,10 @@ __all__ = [
     "Units",
     "all_blocks",
     "all_heads",
+    "factor_text",
+    "joined_spans",
+    "log_factor",
     "map_tokens",
+    "pasta",
+    "steering_label",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from ..checks import (
 )
 from ..errors import PromptError
 from .arrays import check_shape, set_fields
+from .steering import Steering
 
 SCHEMA = 1
 """Version of the stored records; part of every request id."""
@@ -85,6 +86,8 @@ class ModelRef:
     has_template: bool
     notes: tuple[str, ...] = ()
     """What a user should know, in sentences (fallbacks, hybrids)."""
+    steered: str = field(default="", metadata={"added": "0.8.0"})
+    """What part of the prompt it read more or less than by itself (``steering_label``); "" for a plain run."""
 
     def __post_init__(self) -> None:
         set_fields(
@@ -94,9 +97,10 @@ class ModelRef:
 
     @property
     def caption(self) -> str:
-        """Label, quantisation, dtype and short fingerprint: one line for figures."""
+        """Label, quantisation, dtype, short fingerprint, and what a run was steered by: one line for figures."""
         quantised = "" if self.quantisation == "none" else f" · {self.quantisation}"
-        return f"{self.label}{quantised} · {self.key.dtype} · {self.key.fingerprint[:8]}"
+        steered = f" · steered: {self.steered}" if self.steered else ""
+        return f"{self.label}{quantised} · {self.key.dtype} · {self.key.fingerprint[:8]}{steered}"
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,9 @@ class Request:
     keep: Literal["all", "reduced", "none", "components"] = "all"
     """Rows to store: every head, per-layer mean and maximum, or none; ``components``: every head, and what the model's
     other parts did (``Components``)."""
+    steering: tuple[Steering, ...] = field(default=(), metadata={"added": "0.8.0"})
+    """Parts of the prompt that are read more or less than by itself; part of the id. What changes nothing is left out.
+    """
 
     def __post_init__(self) -> None:
         set_fields(self, **self._plain())
@@ -176,6 +183,13 @@ class Request:
             body = read[s.message] if 0 <= s.message < len(read) else None
             if body is None or not 0 <= s.start < s.end <= len(body):
                 raise ValueError(f"Segment {s} lies outside the text of its message.")
+        for message, start, end in (span for one in self.steering for span in one.spans):
+            body = read[message] if 0 <= message < len(read) else None
+            if body is None or end > len(body):
+                raise PromptError(
+                    f"The part to steer ({message}, {start}, {end}) lies outside the prompt: give characters of a "
+                    "message's text (prompts given as token ids cannot be steered)."
+                )
 
     def _plain(self) -> dict[str, Any]:
         """Settings as plain values, so that 1, 1.0 and a numpy 1 have one id. Raises PromptError."""
@@ -200,7 +214,16 @@ class Request:
             "stop": check_texts("Stop", self.stop),
             "author": check_text("The author", self.author),
             "keep": check_choice("Keep", self.keep, ("all", "reduced", "none", "components")),
+            "steering": self._steering(),
         }
+
+    def _steering(self) -> tuple[Steering, ...]:
+        given = (self.steering,) if isinstance(self.steering, Steering) else tuple(self.steering)
+        if not all(isinstance(one, Steering) for one in given):
+            raise PromptError('Steering is given to run as steer={"instruction": 4}, or as a list of Steering.')
+        if len(given) > 1 and any(one.target is not None for one in given):
+            raise PromptError("A target share is for one part alone: steer the others by a factor in another run.")
+        return tuple(one for one in given if one.changes)
 
     @property
     def scored(self) -> bool:
@@ -225,6 +248,10 @@ class Request:
         record = asdict(replace(self, **settled))
         for name in ("segments", "author", "keep"):
             record.pop(name)
+        if not self.steering:  # a plain run has the id that it had before there was any steering
+            record.pop("steering")
+        for one in record.get("steering", ()):
+            one.pop("name")
         return json.dumps(record, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
 
     @cached_property

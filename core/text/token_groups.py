@@ -10,11 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..records import Segment, Tokens
+from ..records import MessageSpan, Segment, Tokens
 
 GROUPS = ("sink", "template", "system", "user", "assistant", "output", "query")
 """The first six are disjoint and cover every key; ``query`` is the query token itself, wherever it stands."""
 DISJOINT = 6
+HALF = 0.5 - 1e-6
+"""A token that lies in several parts belongs to one of which it is at least half a part."""
 
 
 def group_names(segments: Sequence[Segment]) -> tuple[str, ...]:
@@ -53,3 +55,11 @@ def segment_share(tokens: Tokens, segment: Segment) -> np.ndarray:
     length = np.maximum(tokens.end - tokens.start, 1)
     inside = np.minimum(tokens.end, segment.end) - np.maximum(tokens.start, segment.start)
     return np.where(same, np.clip(inside, 0, None) / length, 0).astype(np.float32)
+
+
+def tokens_in_spans(tokens: Tokens, spans: Sequence[MessageSpan]) -> np.ndarray:
+    """Returns bool [N]: whether at least half of the token's characters lie in the spans."""
+    share = np.zeros(len(tokens), np.float32)
+    for message, start, end in spans:
+        share += segment_share(tokens, Segment("part", message, start, end))
+    return share >= HALF

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from core.errors import Cancelled
-from core.models import token_masking as module
+from core.models import token_steering as module
 from core.models.attention_setup import install_attention
 from core.models.self_check import hiding_leaks
 from core.models.token_masking import HiddenTokens, hide_tokens
@@ -96,7 +96,7 @@ def test_a_lost_mask_is_noticed(monkeypatch):
     model = tiny.build("llama")
     install_attention(model)
     assert not hiding_leaks(model)
-    monkeypatch.setattr(module, "_merge", lambda mask, hidden, queries, keys: mask)
+    monkeypatch.setattr(module, "_merge", lambda mask, *rest: mask)
     assert hiding_leaks(model)
 
 
