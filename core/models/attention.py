@@ -75,7 +75,8 @@ class Recorder:
 
     ``emit`` receives each layer's rows in order, ``emit_values`` its value vectors and ``emit_keys`` its key vectors as
     they are in the cache, each key once. ``cancelled`` is called at every layer. ``at_once``: there is only one pass,
-    so a large layer's rows are computed while its keys are still in the processor's cache.
+    so a large layer's rows are computed while its keys are still in the processor's cache. ``before``: tokens that the
+    model's cache holds already.
     """
 
     def __init__(
@@ -86,10 +87,11 @@ class Recorder:
         at_once: bool = False,
         emit_values: EmitValues | None = None,
         emit_keys: EmitValues | None = None,
+        before: int = 0,
     ) -> None:
         self._emit_values, self._emit_keys = emit_values, emit_keys
         self._emit = emit
-        self._first = first
+        self._first, self._before = first, before
         self._cancelled = cancelled
         self._at_once = at_once
         self._layers: dict[int, _Pending] = {}
@@ -113,13 +115,13 @@ class Recorder:
         index = module.layer_idx
         layer = self._layers.get(index)
         if layer is None:
-            layer = self._layers[index] = _Pending()
+            layer = self._layers[index] = _Pending(seen=self._before)
         steps, keys = query.shape[2], key.shape[2]
         if steps > 1:
             if _is_causal(module, mask, steps, settings):
                 key = key[:, :, :steps]  # as sdpa does: an empty static cache is longer than what was read
                 keys = steps
-            want = min(steps, self._first) if layer.seen == 0 else steps
+            want = min(steps, self._first) if layer.seen == self._before else steps
             if want < steps:  # a view would keep the queries of the whole prompt alive
                 query = query[:, :, steps - want :].clone()
             mask = None if mask is None else mask[:, :, -want:]

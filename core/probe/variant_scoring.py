@@ -13,14 +13,17 @@ by one.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from ..models.token_masking import HiddenTokens, hide_tokens
+from ..models.attention import Recorder, recording
+from ..models.token_steering import KeyRule, TokenSteering, steer_tokens
 from ..progress import IsCancelled, Progress
 
 TOKENS = {"cpu": 1024}
@@ -33,6 +36,10 @@ WASTE = 1.25
 """A batch is closed before padding and repeated prefixes make it this much larger than its variants need."""
 
 
+Watch = Callable[[Sequence[int], int, torch.Tensor], None]
+"""watch(layers, position of the first key, weights [layer, head, step, key]): the rows that score one variant."""
+
+
 @dataclass(frozen=True, eq=False)
 class Variant:
     """One version of the prompt."""
@@ -41,6 +48,8 @@ class Variant:
     """int64 [n]: the prompt's tokens."""
     hidden: np.ndarray | None = None
     """bool [n], True: hidden from every other token."""
+    rules: tuple[KeyRule, ...] = ()
+    """How some of its tokens are read otherwise."""
 
 
 @dataclass(frozen=True)
@@ -60,29 +69,43 @@ class _Job:
 class Scorer:
     """Scores ``answer`` behind variants of ``prompt`` (token ids). The model's lock must be held."""
 
-    def __init__(self, model: Any, prompt: np.ndarray, answer: np.ndarray, cancelled: IsCancelled) -> None:
+    def __init__(
+        self,
+        model: Any,
+        prompt: np.ndarray,
+        answer: np.ndarray,
+        cancelled: IsCancelled,
+        rules: Sequence[KeyRule] = (),
+    ) -> None:
+        """``rules``: what the run itself was steered by; they hold for every variant, whose prompt keeps its places."""
         self._model, self._hf = model, model.hf
         self._prompt, self._answer = prompt, np.array(answer)  # a copy: torch wants no read-only memory
-        self._cancelled = cancelled
+        self._cancelled, self._rules = cancelled, tuple(rules)
         self._keeps = "logits_to_keep" in inspect.signature(self._hf.forward).parameters
         self._prefix: Any = None
         self.base = self._first()
         """float32 [T]: log-probabilities behind the original prompt."""
 
     def score(
-        self, variants: Mapping[int, Variant], progress: Progress, what: str, known: dict[int, np.ndarray] | None = None
+        self,
+        variants: Mapping[int, Variant],
+        progress: Progress,
+        what: str,
+        known: dict[int, np.ndarray] | None = None,
+        watch: Mapping[int, Watch] | None = None,
     ) -> np.ndarray:
         """Returns float32 [variant, T]; ``progress`` gets "``what`` 3 of 64". Raises Cancelled.
 
         ``known`` {variant: float32 [T]} is what an earlier call left when it was stopped, and is filled batch by batch.
         The batches that remain are those that would have come: going on gives the same numbers to the last bit.
+        ``watch`` {variant: what sees its rows}, for variants as long as the prompt on the dispatch path.
         """
         rows = {} if known is None else known
         jobs = [_Job(i, v, self._shared(v)) for i, v in variants.items() if i not in rows]
         done = len(variants) - len(jobs)
         for batch in self._batches(jobs):
             progress(done / len(variants), f"{what} {done + 1} of {len(variants)}", None)
-            rows.update(zip([job.place for job in batch], self._pass(batch), strict=True))
+            rows.update(zip([job.place for job in batch], self._pass(batch, watch or {}), strict=True))
             done += len(batch)
         return np.array([rows[i] for i in variants], np.float32).reshape(len(variants), len(self._answer))
 
@@ -103,7 +126,10 @@ class Scorer:
         other = variant.ids[:n] != self._prompt[:n]
         if variant.hidden is not None:
             other = other | variant.hidden[:n]
-        return min(int(other.argmax()) if other.any() else n, len(variant.ids) - 1)
+        shared = int(other.argmax()) if other.any() else n
+        for rule in variant.rules:  # whoever stands before the first key or reader reads as always
+            shared = min(shared, max(int(rule.keys.min()), rule.first_reader))
+        return min(shared, len(variant.ids) - 1)
 
     def _batches(self, jobs: Sequence[_Job]) -> Iterator[list[_Job]]:
         """Yields batches of similar variants, least shared prefix first: the largest batch meets the limits first."""
@@ -137,10 +163,10 @@ class Scorer:
         weights = 4 * 4 * ref.heads * width * whole if ref.attention == "eager" else 0
         return logits + inner + cache + weights
 
-    def _pass(self, batch: Sequence[_Job]) -> np.ndarray:
+    def _pass(self, batch: Sequence[_Job], watch: Mapping[int, Watch]) -> np.ndarray:
         """Returns float32 [len(batch), T]."""
         start = min(job.shared for job in batch)
-        return self._forward(batch, start, self._cut(start, len(batch)))[0]
+        return self._forward(batch, start, self._cut(start, len(batch)), watch=watch)[0]
 
     def _cut(self, start: int, size: int) -> Any:
         """Returns the cache of the first ``start`` tokens for ``size`` variants; None where there is none to share."""
@@ -155,27 +181,28 @@ class Scorer:
         return cache
 
     def _forward(
-        self, batch: Sequence[_Job], start: int, cache: Any, keep_cache: bool = False
+        self, batch: Sequence[_Job], start: int, cache: Any, keep_cache: bool = False, watch: Mapping[int, Watch] = {}
     ) -> tuple[np.ndarray, Any]:
         """Returns (float32 [len(batch), T], cache) of one pass over the tokens from ``start`` on."""
         device, steps = self._hf.device, len(self._answer)
         longest = max(job.length for job in batch)
         total = longest + steps - 1
         ids = np.zeros((len(batch), total), np.int64)
-        hidden = np.zeros(ids.shape, bool)
+        rules: list[KeyRule] = []
         for row, job in enumerate(batch):
             n, v = job.length, job.variant
             ids[row, :n], ids[row, n : n + steps - 1] = v.ids, self._answer[:-1]
             ids[row, n + steps - 1 :] = self._answer[0]  # padding: any token will do
-            if v.hidden is not None:
-                hidden[row, :n] = v.hidden
+            if v.hidden is not None and v.hidden.any():
+                rules.append(KeyRule(row, torch.from_numpy(np.flatnonzero(v.hidden)), -math.inf))
+            rules += [replace(rule, row=row) for rule in (*v.rules, *self._rules)]
         first = min(job.length for job in batch) - 1 - start  # of the rows that predict an answer token
         settings: dict[str, Any] = {"past_key_values": cache} if cache is not None else {}
         if self._keeps:
             # places, not a number: a slice of the batch is no whole array, and the output layer would copy its weights
             settings["logits_to_keep"] = torch.arange(first, total - start, device=device)
-        keys = torch.from_numpy(hidden).to(device)
-        with torch.no_grad(), hide_tokens(self._hf, HiddenTokens(keys, self._cancelled)):
+        seen = _rows_watched([watch.get(job.place) for job in batch], steps, start)
+        with torch.no_grad(), steer_tokens(self._hf, TokenSteering(rules, self._cancelled)), seen:
             out = self._hf(
                 input_ids=torch.from_numpy(ids[:, start:]).to(device),
                 attention_mask=torch.ones(ids.shape, dtype=torch.long, device=device),
@@ -187,6 +214,22 @@ class Scorer:
         places = [job.length - 1 - start - first for job in batch]
         logs = [answer_logs(logits[row, at : at + steps], answer) for row, at in enumerate(places)]
         return torch.stack(logs).cpu().numpy(), getattr(out, "past_key_values", None)
+
+
+def _rows_watched(watchers: Sequence[Watch | None], steps: int, before: int) -> Any:
+    """Returns the block in which the rows of the last ``steps`` queries are shown to the watcher of each variant.
+
+    ``before``: tokens that come from the cache.
+    """
+    if not any(watchers):
+        return nullcontext()
+
+    def emit(layers: list[int], first: int, start: int, weights: torch.Tensor) -> None:
+        for row, watcher in enumerate(watchers):
+            if watcher is not None:
+                watcher(layers, start, weights[:, row])
+
+    return recording(Recorder(emit, steps, at_once=True, before=before))
 
 
 def batch_room(device: torch.device) -> float:

@@ -20,6 +20,7 @@ from .head_weights import HeadWeights
 from .importance import Importance, Units
 from .probe import NextTokens, Probe
 from .request import SCHEMA, WITH_HEADS, Message, MessageSpan, ModelKey, ModelKind, ModelRef, Request, Segment, Span
+from .steered_answers import SteeredAnswers
 from .steering import (
     LADDER,
     LARGEST_FACTOR,
@@ -90,6 +91,7 @@ __all__ = [
     "Segment",
     "Source",
     "Span",
+    "SteeredAnswers",
     "Steering",
     "SwitchedOff",
     "TextReading",

@@ -32,7 +32,7 @@ RECORDS = {
         *("Importance", "Message", "ModelKey", "ModelRef", "Request", "Rows"),
         *("Segment", "Source", "Tokens", "Trace", "Units", "Probe", "Attribution", "Part", "SwitchedOff"),
         *("Components", "AttentionMap", "AttentionMaps", "MapSeries", "MapTokens", "TextRequest"),
-        *("MaskedToken", "TextReading", "Steering"),
+        *("MaskedToken", "TextReading", "Steering", "SteeredAnswers"),
     )
 }
 """Every record that can be written, by name."""
