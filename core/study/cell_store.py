@@ -16,6 +16,7 @@ from ..errors import StoreError
 from ..records import Answered, Digest, Instruction, Item, MessageSpan, Request
 from ..store.serialise import from_plain, to_plain
 from . import database, table_rows
+from .compute import PLAIN_LOGPROB
 from .digest import pack_digest, unpack_digest
 from .plan_store import own_metrics_of
 from .quality.metrics import get_metric, metric_columns
@@ -86,9 +87,13 @@ def cell_rows(
     found, why = table_rows.run_values(record, kept.digest, kept.effects, own)
     row |= {"finish": kept.digest.finish, "truncated": int(kept.digest.truncated), "answer": kept.digest.answer}
     row |= found | {"why": json.dumps(why)}
+    if PLAIN_LOGPROB in kept.effects:
+        row[PLAIN_LOGPROB] = database.sql_number(kept.effects[PLAIN_LOGPROB])
     if kept.digest.learned:
         row[database.LEARNED_WEIGHTS] = database.weights_number(kept.digest.learned)
-    which = {k: row[k] for k in ("cell", "run", "prompt_id", "task", "structure", "control", "model")}
+    which = {
+        k: row[k] for k in ("cell", "run", "prompt_id", "task", "structure", "control", "model", "steered", "factor")
+    }
     return row, [which | one for one in table_rows.instruction_rows(record, kept.digest, kept.effects)]
 
 
@@ -169,7 +174,7 @@ def read_digests(db: sqlite3.Connection, cells: list[str]) -> Iterator[tuple[str
 
 
 def _place(place: Mapping[str, Any]) -> dict[str, Any]:
-    same = ("cell", "task", "structure", "control", "model", "seed")
+    same = ("cell", "task", "structure", "control", "model", "seed", "steered", "factor")
     return {name: place[name] for name in same} | {"prompt_id": place["item"]}
 
 

@@ -18,6 +18,8 @@ from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import Digest, Instruction, MessageSpan, ModelKey, Request, Trace
 from .digest import make_digest
 
+PLAIN_LOGPROB = "plain_logprob"
+"""Column of a steered run: mean log-probability per token (nats) that the model gives to its answer unsteered."""
 PART_SPANS = {"mask": "masked", "remove": "removed"}
 
 
@@ -133,7 +135,9 @@ def _result(
     began = time.monotonic()
     found = make_digest(trace, methods, given)
     lost: dict[str, float] = {}
-    if effects and len(trace.answer_steps):
+    if one.request.steering:
+        lost |= _plain_logprob(model, trace, cancelled)
+    elif effects and len(trace.answer_steps):
         from ..probe.segment_ablation import ablate_segments
 
         parts = ablated_parts(one)
@@ -153,6 +157,18 @@ def _result(
         prompt_tokens=trace.prompt_length,
         output_tokens=trace.steps,
     )
+
+
+def _plain_logprob(model: Any, trace: Trace, cancelled: IsCancelled) -> dict[str, float]:
+    """Returns what the model without steering thinks of a steered run's answer; nothing for an empty answer."""
+    from ..probe.answer_likelihood import answer_likelihoods
+
+    steps = trace.answer_steps
+    if not len(steps):
+        return {}
+    prompt, answer = trace.token_ids[: trace.prompt_length], trace.token_ids[trace.prompt_length :]
+    (found,) = answer_likelihoods(model, [(prompt, answer)], cancelled)
+    return {PLAIN_LOGPROB: float(found[steps].mean(dtype=np.float64))}
 
 
 def ablated_parts(one: StudyRun) -> dict[str, list[MessageSpan]]:

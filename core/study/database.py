@@ -56,7 +56,10 @@ CREATE TABLE IF NOT EXISTS kept (
 CREATE TABLE IF NOT EXISTS ratings (
     cell TEXT NOT NULL, rater TEXT NOT NULL, rating REAL NOT NULL, at REAL NOT NULL, PRIMARY KEY (cell, rater));
 """
+STEERED_COLUMNS = {"steered": "TEXT NOT NULL DEFAULT ''", "factor": "REAL NOT NULL DEFAULT 1"}
+"""Columns of cells, runs and instructions since 0.8.0: which part was read more or less, and by what factor."""
 FIXED = (
+    *STEERED_COLUMNS,
     *("cell", "run", "prompt_id", "task", "structure", "control", "model", "seed", "prompt_tokens", "output_tokens"),
     *("finish", "truncated", "answer", "error", "why", "seconds", "near_ties", "finished"),
 )
@@ -72,11 +75,29 @@ def connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous=NORMAL")
         if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'ratings'").fetchone():
             db.executescript(TABLES)
+        _add_steered(db)
     except sqlite3.Error as error:
         raise StoreError(
             f"The study at {path.parent} cannot be opened ({error}): check its disk and rights."
         ) from error
     return db
+
+
+def _add_steered(db: sqlite3.Connection) -> None:
+    for table in ("cells", "runs", "instructions"):
+        known = {row["name"] for row in db.execute(f"PRAGMA table_info({table})")}
+        for name, kind in STEERED_COLUMNS.items():
+            if name not in known:
+                _alter(db, f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+
+
+def _alter(db: sqlite3.Connection, sql: str) -> None:
+    """Adds a column, unless another process was faster."""
+    try:
+        db.execute(sql)
+    except sqlite3.OperationalError as error:
+        if "duplicate column" not in str(error):
+            raise
 
 
 @contextmanager
@@ -115,11 +136,7 @@ def add_columns(db: sqlite3.Connection, names: Iterable[str]) -> None:
     known = {row["name"] for row in db.execute("PRAGMA table_info(runs)")}
     for name in dict.fromkeys(names):
         if name not in known:
-            try:
-                db.execute(f"ALTER TABLE runs ADD COLUMN {quote_column(name)} REAL")
-            except sqlite3.OperationalError as error:
-                if "duplicate column" not in str(error):
-                    raise
+            _alter(db, f"ALTER TABLE runs ADD COLUMN {quote_column(name)} REAL")
 
 
 def get_note(db: sqlite3.Connection, key: str) -> str | None:

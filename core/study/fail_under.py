@@ -49,6 +49,7 @@ def below_limits(runs: pd.DataFrame, limits: dict[str, float]) -> list[str]:
     ``runs``: a study's table; failed runs and position controls do not count. Raises PromptError for unknown metrics.
     """
     own = runs[~runs["control"].astype(bool) & runs["error"].astype(str).eq("")]
+    own = own[own["steered"].eq("")] if "steered" in own else own
     told = []
     for name, column in check_metrics(list(limits), metrics_of(runs.columns)).items():
         values = own[column].dropna()

@@ -18,10 +18,10 @@ from typing import Any
 from ..checks import check_number, check_texts, check_whole
 from ..errors import PromptError
 from ..importance.methods import default_study_methods, study_methods
-from ..records import Item
+from ..records import Item, Steering
 from ..records.arrays import set_fields
 from . import item_files as suites
-from .item_files import TASKS, Example, example_from, item_from, item_to
+from .item_files import ITEM_PARTS, TASKS, Example, example_from, item_from, item_to
 from .prompt_structures import check_template, get_structure
 from .quality.own_metric import OwnMetric, checked_own_metrics
 
@@ -65,9 +65,12 @@ class Plan:
     examples: Mapping[str, tuple[Example, ...]] = field(default_factory=dict)
     """Held-out examples of uploaded tasks."""
     metrics: tuple[OwnMetric, ...] = ()
+    """Own checks and judges, computed for every run; or mappings with their fields."""
     components: bool = False
     """Record the model's other parts too, for the features that are made of them; takes about twice the time."""
-    """Own checks and judges, computed for every run; or mappings with their fields."""
+    steering: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """{part of the prompt: factors by which it is read more or less}, in the baseline structure; another part with the
+    same factors is the control. The factor 1 is the plain run, which is always there."""
 
     def __post_init__(self) -> None:
         lists: dict[str, Any] = {name: tuple(dict.fromkeys(check_texts(name, getattr(self, name)))) for name in _LISTS}
@@ -85,6 +88,7 @@ class Plan:
             templates=dict(self.templates),
             examples={task: tuple(shown) for task, shown in self.examples.items()},
             metrics=checked_own_metrics(self.metrics),
+            steering=checked_factors(self.steering),
             **lists,
         )
         self._check()
@@ -190,9 +194,11 @@ class Plan:
             task: [{"context": e.context, "question": e.question, "answer": e.answer} for e in shown]
             for task, shown in self.examples.items()
         }
-        del found["metrics"], found["components"]
+        del found["metrics"], found["components"], found["steering"]
         if self.components:
             found["components"] = True
+        if self.steering:
+            found["steering"] = {part: list(factors) for part, factors in self.steering.items()}
         if self.metrics:  # a plan without own metrics keeps the bytes, and so the id, that it had before there were any
             found["metrics"] = [metric.plain() for metric in self.metrics]
         return found
@@ -242,6 +248,21 @@ def _nested(plain: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
     shown = plain.get("examples") or {}
     examples = {str(task): tuple(example_from(e) for e in some) for task, some in shown.items()}
     return {"items": items, "examples": examples, "templates": plain.get("templates") or {}}
+
+
+def checked_factors(steering: Any) -> dict[str, tuple[float, ...]]:
+    """Returns {part: factors in order, without 1} of a plan. Raises PromptError for unknown parts and bad factors."""
+    if not isinstance(steering, Mapping):
+        raise PromptError('Steering in a plan is {part: factors}, for example {"instruction": [0.25, 2, 4]}.')
+    found = {}
+    for part, factors in steering.items():
+        if part not in ITEM_PARTS:
+            raise PromptError(f"A study cannot steer {part!r}: the parts of an item are {', '.join(ITEM_PARTS)}.")
+        several = [factors] if isinstance(factors, (int, float)) else list(factors)
+        made = {Steering(((0, 0, 1),), factor).factor for factor in several}
+        if made - {1.0}:
+            found[str(part)] = tuple(sorted(made - {1.0}))
+    return found
 
 
 def baseline_structure(plan: Plan) -> str:

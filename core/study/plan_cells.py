@@ -11,12 +11,12 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..models.model_key import template_prints_date
-from ..records import Item, ModelKey, Request
+from ..records import Item, ModelKey, Request, Steering
 from ..settings import versions
-from .plan import Plan
+from .plan import Plan, baseline_structure
 from .prompt_structures import LaidOutItem, lay_out, why_not_possible
 
 
@@ -33,6 +33,9 @@ class Cell:
     control: bool
     model: str
     seed: int
+    steered: str = ""
+    """The part that is read more or less; "" for a plain run."""
+    factor: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,11 @@ def sorted_cells(plan: Plan) -> tuple[list[Cell], list[Skipped]]:
     asked, skipped = _asked(plan)
     found: list[Cell] = []
     for model in plan.models:
-        for item, name, control, laid in sorted(asked, key=lambda a: (a[0].task, a[2], _length(a[3]))):
+        for item, form, laid in sorted(asked, key=lambda a: (a[0].task, a[1].control, _length(a[2]))):
             for seed in plan.seeds if item.answer is None else (0,):
-                ident = _id(plan, item, name, control, model, seed, laid)
-                found.append(Cell(ident, len(found), item.id, item.task, name, control, model, seed))
+                ident = _id(plan, item, form, model, seed, laid)
+                cell = Cell(ident, len(found), item.id, item.task, form.structure, form.control, model, seed)
+                found.append(replace(cell, steered=form.steered, factor=form.factor))
     return found, skipped
 
 
@@ -108,54 +112,87 @@ def cell_request(plan: Plan, item: Item, form: LaidOutItem, key: ModelKey, seed:
     )
 
 
-def _asked(plan: Plan) -> tuple[list[tuple[Item, str, bool, LaidOutItem]], list[Skipped]]:
-    found: list[tuple[Item, str, bool, LaidOutItem]] = []
+@dataclass(frozen=True)
+class _Form:
+    """One way in which an item is asked."""
+
+    structure: str
+    control: bool = False
+    steered: str = ""
+    factor: float = 1.0
+
+
+def _asked(plan: Plan) -> tuple[list[tuple[Item, _Form, LaidOutItem]], list[Skipped]]:
+    found: list[tuple[Item, _Form, LaidOutItem]] = []
     skipped: list[Skipped] = []
     controlled: Counter[str] = Counter()
     for item in plan.all_items():
         seen: dict[object, str] = {}
         wants = plan.control_items is None or controlled[item.task] < plan.control_items
         controlled[item.task] += wants
-        for name, control in _forms(plan, wants):
+        for one in _forms(plan, wants):
+            name, control = one.structure, one.control
             why = why_not_possible(item, name, plan.templates, plan.examples_of(item.task))
             if not why and control and "instruction" not in item.segments:
                 why = "a position control needs an instruction whose place a filler can take"
             form = None if why else lay_out_item(plan, item, name)
-            if form is not None and (first := seen.setdefault((control, form.messages), name)) != name:
+            if form is not None and one.steered:
+                why = _why_not_steered(item, one, form)
+            elif form is not None and (first := seen.setdefault((control, form.messages), name)) != name:
                 why = f"it makes the same prompt as {first}"
             if form is None or why:
                 skipped.append(Skipped(item.id, name, control, why))
             else:
-                found.append((item, name, control, form))
+                found.append((item, one, form))
     return found, skipped
 
 
-def _forms(plan: Plan, controlled: bool) -> Iterator[tuple[str, bool]]:
-    """Yields (structure, control), structures first."""
+def _why_not_steered(item: Item, one: _Form, form: LaidOutItem) -> str:
+    """Returns why the prompt cannot be steered so, "" where it can."""
+    if item.answer is not None:
+        return "its answer is given, and steering is about what is written"
+    if not any(s.name == one.steered for s in form.segments):
+        return f"it has no {one.steered} that could be read more or less"
+    return ""
+
+
+def _forms(plan: Plan, controlled: bool) -> Iterator[_Form]:
+    """Yields structures first, then what is steered in the baseline structure, then the position controls."""
     for name in plan.structures:
-        yield name, False
+        yield _Form(name)
+        for part, factors in plan.steering.items() if name == baseline_structure(plan) else ():
+            for factor in factors:
+                yield _Form(name, False, part, factor)
     for name in plan.structures if controlled else ():
         if name in plan.controls:
-            yield name, True
+            yield _Form(name, True)
 
 
 def _length(form: LaidOutItem) -> int:
     return sum(len(m.content) for m in form.messages)
 
 
-def _id(plan: Plan, item: Item, name: str, control: bool, model: str, seed: int, form: LaidOutItem) -> str:
+def steering_of_cell(form: LaidOutItem, part: str, factor: float) -> tuple[Steering, ...]:
+    """Returns the steering of a laid-out item's part, wherever it stands; () for a plain run."""
+    spans = tuple((s.message, s.start, s.end) for s in form.segments if s.name == part)
+    return (Steering(spans, factor, name=part),) if part and spans else ()
+
+
+def _id(plan: Plan, item: Item, one: _Form, model: str, seed: int, form: LaidOutItem) -> str:
     parts = [(s.name, s.message, s.start, s.end) for s in form.segments if not s.name.startswith("check ")]
     asked: Mapping[str, object] = {
         "item": item.id,
-        "structure": name,
-        "control": control,
+        "structure": one.structure,
+        "control": one.control,
         "model": model,
         "seed": seed,
         "messages": [(m.role, m.content) for m in form.messages],
-        "parts": parts if control else [],
+        "parts": parts if one.control or one.steered else [],
         "answer": item.answer,
         "tokens": plan.max_new_tokens,
         "temperature": plan.temperature,
         "top_p": plan.top_p,
     }
+    if one.steered:  # a plain cell keeps the id that it had before there was any steering
+        asked = {**asked, "steered": [one.steered, one.factor]}
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:32]

@@ -41,9 +41,13 @@ def put_plan(db: sqlite3.Connection, plan: Plan) -> None:
         )
         db.execute("UPDATE cells SET wanted = 0")
         db.executemany(
-            "INSERT INTO cells (cell, number, item, task, structure, control, model, seed) VALUES (?,?,?,?,?,?,?,?) "
+            "INSERT INTO cells (cell, number, item, task, structure, control, model, seed, steered, factor) "
+            "VALUES (?,?,?,?,?,?,?,?,?,?) "
             "ON CONFLICT (cell) DO UPDATE SET number = excluded.number, wanted = 1, task = excluded.task",
-            [(c.id, c.number, c.item, c.task, c.structure, int(c.control), c.model, c.seed) for c in wanted],
+            [
+                (c.id, c.number, c.item, c.task, c.structure, int(c.control), c.model, c.seed, c.steered, c.factor)
+                for c in wanted
+            ],
         )
         if database.get_note(db, "date") is None:
             database.put_note(db, "date", date.today().isoformat())

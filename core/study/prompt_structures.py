@@ -32,6 +32,8 @@ class Structure:
     template: str
     shots: int = 0
     """Number of held-out examples that {examples} shows."""
+    capitals: bool = False
+    """Whether the instruction is written IN CAPITALS."""
 
 
 _ORDER = "{instruction}\n\n{context}\n\n{question}"
@@ -43,6 +45,14 @@ STRUCTURES: dict[str, Structure] = {
     ),
     "instruction_both": Structure(
         "Instruction first and last", "The instruction twice, around the rest.", _ORDER + "\n\n{instruction}"
+    ),
+    "instruction_twice": Structure(
+        "Instruction said twice",
+        "The instruction twice, one after the other, then the rest.",
+        "{instruction}\n\n" + _ORDER,
+    ),
+    "instruction_capitals": Structure(
+        "INSTRUCTION IN CAPITALS", "Instruction first, written in capitals.", _ORDER, capitals=True
     ),
     "system_message": Structure(
         "System message",
@@ -110,12 +120,25 @@ def lay_out(
     why = why_not_possible(item, name, templates, examples)
     if why:
         raise PromptError(f"{form.label} does not fit the item {item.id}: {why}.")
+    if form.capitals and "instruction" in item.segments:
+        item = _in_capitals(item)
     writer = _Writer(_values(item, examples[: form.shots], filler))
     for role, paragraphs in _messages(form.template):
         writer.write(role, paragraphs)
     told = tuple(replace(i, spans=writer.spans(item, i)) for i in item.instructions)
     checks = [Segment(f"check {n}", *span) for n, i in enumerate(told, 1) for span in i.spans]
     return LaidOutItem(tuple(writer.messages), (*writer.segments, *checks), told)
+
+
+def _in_capitals(item: Item) -> Item:
+    """Returns the item with its instruction in capitals; letters that would become two stay, so that spans hold."""
+
+    def raised(text: str) -> str:
+        return "".join(c.upper() if len(c.upper()) == 1 else c for c in text)
+
+    told = item.segments["instruction"]
+    instructions = tuple(replace(i, text=raised(i.text)) if i.text and i.text in told else i for i in item.instructions)
+    return replace(item, segments={**item.segments, "instruction": raised(told)}, instructions=instructions)
 
 
 def why_not_possible(

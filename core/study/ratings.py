@@ -53,6 +53,7 @@ def rating_cards(db: sqlite3.Connection) -> list[Card]:
     rows = db.execute(
         "SELECT r.cell, r.prompt_id, r.answer, r.truncated FROM runs r LEFT JOIN cells c USING (cell) "
         "WHERE trim(coalesce(r.answer, '')) != '' AND coalesce(r.error, '') = '' AND NOT coalesce(r.control, 0) "
+        "AND coalesce(r.steered, '') = '' "
         "AND coalesce(c.wanted, 1) ORDER BY r.cell"
     )
     found: dict[tuple[str, str], list[tuple[str, bool]]] = {}

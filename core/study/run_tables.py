@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ..errors import MethodError
 from ..importance.methods import default_study_methods
 from ..records import Digest, Item
 from . import cell_store, database
+from .compute import PLAIN_LOGPROB
 from .features import feature_columns, head_entropies, head_features
 from .plan_store import own_metrics_of
 
@@ -49,8 +50,10 @@ def runs_table_of(db: sqlite3.Connection, items: Mapping[str, Item], methods: Se
     factors = list(dict.fromkeys(name for item in items.values() for name in item.factors))
     of_run = [items[i].factors if i in items else {} for i in found["prompt_id"]]
     given = {f"factor:{name}": [some.get(name, "") for some in of_run] for name in factors}
+    steered = _steered_columns(found)
     table = pd.DataFrame(
         {name: found[name] for name in BEFORE}
+        | steered
         | given
         | {name: found[name] for name in AFTER}
         | {name: found.get(name, np.nan) for name in names}
@@ -61,8 +64,21 @@ def runs_table_of(db: sqlite3.Connection, items: Mapping[str, Item], methods: Se
     table["truncated"] = table["truncated"].fillna(0).astype(bool)
     table["seed"] = table["seed"].fillna(0).astype(int)
     numbers = ["prompt_tokens", "output_tokens", *names]
+    if steered:  # the plain model is the model of a plain run
+        table[PLAIN_LOGPROB] = table[PLAIN_LOGPROB].astype(float).fillna(table["mean_logprob"].astype(float))
     table[numbers] = table[numbers].astype(float)
     return table
+
+
+def _steered_columns(found: pd.DataFrame) -> dict[str, Any]:
+    """Returns the columns that tell how runs were steered; none where no run was."""
+    if "steered" not in found or not found["steered"].fillna("").ne("").any():
+        return {}
+    return {
+        "steered": found["steered"].fillna("").astype(str),
+        "factor": found["factor"].fillna(1.0).astype(float),
+        PLAIN_LOGPROB: found[PLAIN_LOGPROB].where(found["steered"].ne("")) if PLAIN_LOGPROB in found else np.nan,
+    }
 
 
 def instructions_table_of(db: sqlite3.Connection) -> pd.DataFrame:
@@ -70,7 +86,9 @@ def instructions_table_of(db: sqlite3.Connection) -> pd.DataFrame:
     import pandas as pd
 
     sql = "SELECT instructions.* FROM instructions JOIN cells USING (cell) WHERE wanted ORDER BY cells.number, 8"
-    table = pd.DataFrame(database.query_rows(db, sql), columns=list(INSTRUCTION_COLUMNS))
+    found = pd.DataFrame(database.query_rows(db, sql), columns=[*INSTRUCTION_COLUMNS, *database.STEERED_COLUMNS])
+    steered = found["steered"].fillna("").ne("").any()
+    table = found if steered else found[list(INSTRUCTION_COLUMNS)].copy()
     numbers = ["message", "start", "end", "share", "multiple", "masked", "removed", "strict", "loose"]
     table[numbers] = table[numbers].astype(float)
     table["control"] = table["control"].fillna(0).astype(bool)

@@ -20,7 +20,7 @@ from ..speeds import note_speed
 from . import cell_store, database, plan_store
 from .judging import ask_judges
 from .plan import Plan
-from .plan_cells import cell_request, lay_out_item
+from .plan_cells import cell_request, lay_out_item, steering_of_cell
 from .prompt_structures import LaidOutItem
 
 LOG = logging.getLogger("heed")
@@ -242,6 +242,7 @@ class Worker:
         def asked(form: LaidOutItem) -> Request:
             request = cell_request(plan, item, form, model.key, place["seed"], self.date)
             longer = place["cell"] in self.cut_off
+            request = replace(request, steering=steering_of_cell(form, place["steered"], place["factor"]))
             return replace(request, max_new_tokens=self.longer) if longer else request
 
         form = lay_out_item(plan, item, name)
