@@ -1,5 +1,7 @@
 """Tests of prompt structures: segments lie at their spans, also when words repeat; and of the splitter."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,12 +25,28 @@ def texts(form, name):
     return [form.messages[s.message].content[s.start : s.end] for s in form.segments if s.name == name]
 
 
+def as_written(name, part, text):
+    return text.upper() if STRUCTURES[name].capitals and part == "instruction" else text
+
+
+def test_capitals_change_no_length_and_the_rule_is_found_in_them():
+    item = replace(
+        ITEM,
+        segments=ITEM.segments | {"instruction": "One word, straße."},
+        instructions=(Instruction("heed:words", {"relation": "exactly", "count": 1}),),
+    )
+    form = lay_out(item, "instruction_capitals", EXAMPLES)
+    assert texts(form, "instruction") == ["ONE WORD, STRAßE."]
+    assert form.instructions[0].text == "" and len(form.messages) == 1
+
+
 @pytest.mark.parametrize("name", STRUCTURES)
 def test_every_part_stands_where_it_is_said_to(name):
     form = lay_out(ITEM, name, EXAMPLES)
     for part, text in ITEM.segments.items():
-        assert set(texts(form, part)) == {text}
-    assert texts(form, "check 1") == ["One word"] * len(texts(form, "instruction"))
+        assert set(texts(form, part)) == {as_written(name, part, text)}
+    told = as_written(name, "instruction", "One word")
+    assert texts(form, "check 1") == [told] * len(texts(form, "instruction"))
     assert len(texts(form, "example")) == STRUCTURES[name].shots
     places = [s for s in form.segments if s.name == "instruction"]
     for span, place in zip(form.instructions[0].spans, places, strict=True):
@@ -121,7 +139,7 @@ def test_braces_and_repeats_in_the_text_change_nothing(a, b, c, name):
     item = Item("i", "t", segments={"instruction": a, "context": b, "question": c})
     form = lay_out(item, name, EXAMPLES)
     for part, text in item.segments.items():
-        assert set(texts(form, part)) == {text.strip()}
+        assert set(texts(form, part)) == {as_written(name, part, text.strip())}
 
 
 def test_the_splitter_proposes_what_people_would():
