@@ -6,12 +6,15 @@ queue takes, ``of`` reads it back from a stored request. Guarded by tests/pages/
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any
 
-from .errors import HeedError
+from .capture.steering_words import as_steering
+from .errors import HeedError, PromptError
 from .models.catalogue import DEFAULT_MODEL
-from .records import Request
+from .records import Request, Steering
 from .runs import Draft
 from .text import segment_marks
 
@@ -51,6 +54,12 @@ class RunSettings:
     stop: str = ""
     """Stop texts, one a line."""
     thinking: bool = False
+    part: str = ""
+    """Part of the prompt that is read more or less: a named part, or words of it; "" for none."""
+    factor: float = 1.0
+    """The odds of reading ``part`` are multiplied by this."""
+    steering: tuple[Steering, ...] = ()
+    """Steering that ``part`` and ``factor`` cannot say: single layers or heads, targets, several parts."""
 
     @property
     def given(self) -> bool:
@@ -90,6 +99,7 @@ class RunSettings:
             seed=request.seed,
             stop="\n".join(request.stop),
             thinking=request.thinking,
+            **_steered_fields(request, texts),
         )
 
     def changes(self, request: Request) -> list[str]:
@@ -114,6 +124,10 @@ class RunSettings:
                 settings |= {"top_p": float(self.top_p), "seed": int(self.seed)}
         elif self.author.strip():
             settings["author"] = self.author.strip()
+        if self.part.strip() and self.factor != 1:
+            settings["steer"] = {self.part.strip(): float(self.factor)}
+        elif self.steering:
+            settings["steer"] = self.steering
         prompt: Any = self.prompt
         if not self.raw:
             settings |= {"thinking": bool(self.thinking), "system": "none" if self.system == "none" else "keep"}
@@ -123,6 +137,16 @@ class RunSettings:
             prompt.append({"role": "user", "content": self.prompt})
         ready = prompt if self.raw or self.prompt.strip() else ""
         return Draft(self.model, ready, self.answer if self.given else None, self.raw, settings)
+
+
+def _steered_fields(request: Request, texts: Sequence[str]) -> dict[str, Any]:
+    """Returns the fields that steer as ``request`` does: by part and factor where these say all of it."""
+    if len(request.steering) == 1:
+        (one,) = request.steering
+        with suppress(PromptError):
+            if as_steering({one.name: one.factor}, texts, request.segments) == (one,):
+                return {"part": one.name, "factor": one.factor}
+    return {"steering": request.steering}
 
 
 def draft_of(request: Request) -> Draft:
@@ -135,6 +159,8 @@ def draft_of(request: Request) -> Draft:
     if request.messages:
         settings |= {"system": request.system, "thinking": request.thinking}
         settings |= {"date": request.date} if request.date else {}
+    if request.steering:
+        settings["steer"] = request.steering
     prompt: Any = marked[0]
     if request.messages:
         prompt = [{"role": m.role, "content": t} for m, t in zip(request.messages, marked, strict=True)]

@@ -220,7 +220,7 @@ def loading_progress(progress: Progress) -> FetchProgress:
     return tell
 
 
-READS = ("system", "thinking", "date")
+READS = ("system", "thinking", "date", "steer")
 """Settings that apply when an answer is scored instead of generated."""
 
 

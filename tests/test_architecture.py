@@ -38,7 +38,7 @@ BELOW = {
     "store": {"errors", "records", "settings", "text"},
     "runs": {"capture", "checks", "errors", "models", "progress", "records", "speeds", "store"},
     "text_readings": {"errors", "models", "progress", "records", "runs", "settings", "store", "capture"},
-    "run_settings": {"errors", "models", "records", "runs", "text"},
+    "run_settings": {"capture", "errors", "models", "records", "runs", "text"},
     "study/quality": {"errors", "models", "plugins", "processes", "progress", "records", "text"},
     "study/statistics": {"checks", "errors", "progress"},
     "study": {

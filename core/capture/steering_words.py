@@ -36,7 +36,7 @@ def as_steering(steer: Any, texts: Sequence[str], segments: Sequence[Segment]) -
         fields = dict(how) if isinstance(how, Mapping) else {"factor": how}
         spans = part_spans(part, texts, segments)
         try:
-            found.append(Steering(spans, **{"name": _part_name(part, spans, texts)} | fields))
+            found.append(Steering(spans, **{"name": part_name(part, spans, texts)} | fields))
         except TypeError as error:
             raise PromptError(f"Steering is written as {STEER_EXAMPLE} ({error}).") from error
     return tuple(found)
@@ -69,12 +69,12 @@ def part_spans(part: Any, texts: Sequence[str], segments: Sequence[Segment]) -> 
         raise PromptError(f"A part is a name, words, or (message, start, end), not {short_repr(part)}.") from error
 
 
-def _part_name(part: Any, spans: Sequence[tuple[int, int, int]], texts: Sequence[str]) -> str:
+def part_name(part: Any, spans: Sequence[tuple[int, int, int]], texts: Sequence[str]) -> str:
+    """Returns what a part is called: its name, or the words of its first span."""
     if isinstance(part, str):
-        return part if len(part) <= 40 else f"{part[:39]}…"
+        return part
     message, start, end = spans[0] if spans else (0, 0, 0)
-    words = texts[message][start:end] if message < len(texts) else ""
-    return _part_name(" ".join(words.split()), (), ())
+    return texts[message][start:end] if message < len(texts) else ""
 
 
 def prompt_texts(request: Request) -> list[str]:

@@ -21,7 +21,7 @@ import torch
 from ..capture.batch_generation import capture_all
 from ..capture.run_model import capture_errors
 from ..capture.steering_rules import check_steerable, steering_rules
-from ..capture.steering_words import part_spans, prompt_texts
+from ..capture.steering_words import part_name, part_spans, prompt_texts
 from ..checks import check_choice, check_whole
 from ..errors import Cancelled, HeedError, MethodError
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
@@ -72,8 +72,7 @@ def part_steering(
     """Returns one Steering a factor for a part of a request's prompt. Raises PromptError."""
     texts = prompt_texts(request)
     spans = part_spans(part, texts, request.segments)
-    name = part if isinstance(part, str) else " ".join(texts[spans[0][0]][spans[0][1] : spans[0][2]].split())
-    name = name if len(name) <= 40 else f"{name[:39]}…"
+    name = part_name(part, spans, texts)
     where: dict[str, Any] = {"layers": tuple(layers), "heads": tuple(heads), "readers": readers}
     return tuple(Steering(spans, factor, name=name, **where) for factor in factors)
 

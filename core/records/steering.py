@@ -25,6 +25,8 @@ from .arrays import set_fields
 LARGEST_FACTOR = 64.0
 LADDER = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """The factors that pages offer first."""
+LONGEST_NAME = 40
+"""Characters of a part's name on figures."""
 READERS = ("all", "answer")
 BOUNDS = ("least", "most")
 
@@ -86,7 +88,9 @@ class Steering:
             how = "hidden" if self.factor == 0 else f"× {factor_text(self.factor)}"
         where = [_listed("layer", self.layers), _listed("head", self.heads)]
         where += ["in the answer's rows"] if self.readers == "answer" else []
-        return ", ".join([f"{self.name or 'a part of the prompt'} {how}", *filter(None, where)])
+        words = " ".join(self.name.split())
+        words = words if len(words) <= LONGEST_NAME else f"{words[: LONGEST_NAME - 1]}…"
+        return ", ".join([f"{words or 'a part of the prompt'} {how}", *filter(None, where)])
 
 
 def factor_text(factor: float) -> str:

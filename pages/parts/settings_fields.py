@@ -7,17 +7,21 @@ tests/pages/test_explore.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
 
+from core.records import LADDER, factor_text
 from core.run_settings import ABOUT_TOP_P, MOST_NEW_TOKENS, MOST_SEED
 
 SYSTEMS = {"keep": "Keep the template's", "replace": "Replace by mine", "none": "None"}
 ABOUT_OWN_SYSTEM = (
     "Some chat templates add a system message by themselves: keep it, replace it by your own, or take it out."
 )
+
+STEPS = (0.0, *LADDER, 16.0)
+"""The factors that a form offers; 0 hides the part."""
 
 SettingKey = Callable[[str], str]
 
@@ -37,6 +41,29 @@ def sampling_fields(key: SettingKey, first: Any, second: Any, **kept: Any) -> No
 def stop_field(key: SettingKey, **kept: Any) -> None:
     """Draws the texts at which an answer stops."""
     st.text_area("Stop at (one text a line)", key=key("stop"), height=68, **kept)
+
+
+def steering_fields(key: SettingKey, parts: Sequence[str], **kept: Any) -> None:
+    """Draws which part of the prompt is read more or less, and by how much; ``parts``: its named ones."""
+    have = st.session_state[key("part")]
+    options = list(dict.fromkeys([*parts, *([have] if have else [])]))
+    about = (
+        "Words of the prompt, or one of its named parts. The odds of reading it are multiplied by the factor in every "
+        "layer and head, by every later token; all else stays as it is."
+    )
+    chosen = st.selectbox(
+        "Turn reading up or down",
+        ["", *options],
+        key=key("part"),
+        format_func=lambda part: part or "Nothing",
+        accept_new_options=True,
+        help=about,
+        placeholder="Nothing, or type words of the prompt",
+        **kept,
+    )
+    if chosen:
+        steps = sorted({*STEPS, float(st.session_state[key("factor")])})
+        st.select_slider("Read how many times as much", steps, key=key("factor"), format_func=factor_text, **kept)
 
 
 def answer_field(key: SettingKey, **kept: Any) -> None:

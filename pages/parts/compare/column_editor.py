@@ -20,6 +20,7 @@ from core.models.catalogue import DEFAULT_MODEL, writing_models
 from core.records import Trace
 from core.run_settings import RUN_MODES, RunSettings
 from core.study.column_labels import model_label
+from core.text.segment_marks import parse_marks
 from pages.parts.compare.columns import (
     LETTERS,
     OWN_SYSTEM,
@@ -42,12 +43,13 @@ from pages.parts.settings_fields import (
     answer_field,
     author_fields,
     sampling_fields,
+    steering_fields,
     stop_field,
     system_fields,
     thinking_field,
 )
 
-FIELD_NAMES = tuple(f.name for f in fields(RunSettings) if f.name != "turns")
+FIELD_NAMES = tuple(f.name for f in fields(RunSettings) if f.name not in ("turns", "steering"))
 READING_FIELDS = ("method", "layers", "heads")
 Shape = tuple[tuple[int, ...], int]
 """Layers with attention and number of heads of a column's model, as ``model_shape`` returns them."""
@@ -163,7 +165,8 @@ def edited_column(column: Column, turns: tuple[tuple[str, str], ...] | None = No
         found["prompt"] = found["prompt"] or question().filled.prompt
     read: dict[str, Any] = {name: state.get(_key(column, name), getattr(column, name)) for name in READING_FIELDS}
     read |= {name: tuple(read[name] or ()) for name in ("layers", "heads")}
-    return replace(column, filled=RunSettings(**found, turns=turns), **read)
+    exact = () if found["part"] and found["factor"] != 1 else column.filled.steering
+    return replace(column, filled=RunSettings(**found, turns=turns, steering=exact), **read)
 
 
 def _is_raw(column: Column) -> bool:
@@ -201,6 +204,7 @@ def _settings(column: Column) -> tuple[tuple[str, str], ...]:
     if st.session_state[key("mode")] != "Given answer":
         sampling_fields(key, st, st)
         stop_field(key)
+    steering_fields(key, _parts(column))
     if _is_raw(column):
         st.caption("Raw text has no system message and no turns.")
         return column.filled.turns
@@ -208,6 +212,12 @@ def _settings(column: Column) -> tuple[tuple[str, str], ...]:
         system_fields(key)
     thinking_field(key)
     return _turns(column)
+
+
+def _parts(column: Column) -> list[str]:
+    """The named parts of the column's prompt."""
+    prompt = st.session_state[_key(column, "prompt")] or question().filled.prompt
+    return list(dict.fromkeys(s.name for s in parse_marks(prompt)[1]))
 
 
 def _turns(column: Column) -> tuple[tuple[str, str], ...]:

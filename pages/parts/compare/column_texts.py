@@ -45,6 +45,7 @@ def column_texts(all_of: MatchedColumns, run: int, maximum: float | None) -> Non
     drawn = all_of.drawn[run]
     trace = drawn.trace
     by = f"written by {escape_markdown(trace.request.author)}, as read by this model · " if trace.request.author else ""
+    by += f"**steered: {escape_markdown(trace.model.steered)}** · " if trace.model.steered else ""
     st.caption(f"{by}{_finish(trace)} · run {trace.id[:8]}", help=escape_markdown(trace.model.caption))
     data = _data(drawn.name, all_of.name, run, _all_of=all_of)
     marks = _places(all_of, run, marked_unit(all_of))

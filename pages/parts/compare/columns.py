@@ -19,7 +19,7 @@ from typing import Any
 import streamlit as st
 
 from core.importance import DEFAULT_METHOD, METHODS
-from core.records import Request
+from core.records import Request, Steering, steering_label
 from core.run_settings import RunSettings
 from core.runs import Draft
 
@@ -164,7 +164,12 @@ def column_difference(column: Column, above: Column) -> str:
     mine, other = column.filled, above.filled
     parts = ["own prompt"] if mine.prompt != other.prompt else []
     parts += ["own answer"] if mine.given and other.given and mine.answer != other.answer else []
-    none = {"turns": "no earlier turns", "thinking": "no thinking", "stop": "no stop texts"}
+    none = {
+        "turns": "no earlier turns",
+        "thinking": "no thinking",
+        "stop": "no stop texts",
+        "steering": "read as by itself",
+    }
     theirs = _settings_of(above)
     parts += [text or none.get(name, "") for name, text in _settings_of(column).items() if text != theirs[name]]
     return " · ".join(filter(None, parts)) or "as above"
@@ -182,9 +187,17 @@ def _settings_of(column: Column) -> dict[str, str]:
         "sampling": "" if filled.given else warm,
         "stop": "stop texts" if filled.stop.strip() and not filled.given else "",
         "turns": turns,
+        "steering": steering_text(filled),
         "thinking": "thinking" if filled.thinking and not filled.raw else "",
         "method": METHODS[column.method].label.lower() + _picked(column),
     }
+
+
+def steering_text(filled: RunSettings) -> str:
+    """What a column reads more or less, in words; "" where it reads as by itself."""
+    if filled.part.strip() and filled.factor != 1:
+        return Steering(((0, 0, 1),), filled.factor, name=filled.part.strip()).label
+    return steering_label(filled.steering)
 
 
 def _picked(column: Column) -> str:

@@ -16,6 +16,9 @@ from core.importance import METHODS, PICKED_METHOD
 from core.models.catalogue import DEFAULT_MODEL
 from core.records import Trace
 from core.run_settings import SKY, RunSettings
+from core.study.quality.instructions import detect_instructions
+from core.study.segment_guess import propose_segments
+from core.text.segment_marks import parse_marks
 from pages.parts import job_progress
 from pages.parts.compare.columns import (
     SHARED,
@@ -92,6 +95,26 @@ def preset_two_prompts() -> None:
     put_columns([first, fresh_column(Column(filled=other, method=first.method), open=not known)])
 
 
+def preset_steering() -> None:
+    """The prompt above as it is, and with its instruction read four times as much."""
+    first = _first()
+    plain = replace(first.filled, part="", factor=1.0, steering=())
+    more = replace(plain, part=instruction_part(plain.prompt), factor=4.0)
+    put_columns([fresh_column(replace(first, filled=filled), open=False) for filled in (plain, more)])
+
+
+def instruction_part(prompt: str) -> str:
+    """The part of a prompt that asks for something: its named instruction, a rule found in its words, or all of it."""
+    text, named = parse_marks(prompt)
+    if any(s.name == "instruction" for s in named):
+        return "instruction"
+    found = [one.span for one in detect_instructions(text)]
+    if found:
+        start, end = min(found)
+        return text[start:end]
+    return propose_segments(text).get("instruction", text).split("\n")[0]
+
+
 def preset_methods() -> None:
     """The run of the first column, read by several methods."""
     first = _first()
@@ -133,6 +156,7 @@ PRESETS: dict[str, Callable[[], None]] = {
     "Same prompt, two models": preset_two_models,
     "Minimal pairs": preset_pairs,
     "Same model, two prompt structures": preset_two_prompts,
+    "Same prompt, instruction read four times as much": preset_steering,
     "One run, several methods": preset_methods,
     "One run, several layers": preset_layers,
 }
