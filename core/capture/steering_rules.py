@@ -17,17 +17,17 @@ import torch
 from ..errors import MethodError, PromptError
 from ..models.self_check import hiding_leaks
 from ..models.token_steering import KeyRule, TokenSteering, steer_tokens
-from ..progress import IsCancelled
-from ..records import Request, Steering, Tokens, log_factor
+from ..progress import IsCancelled, never_cancelled
+from ..records import Request, Steering, Tokens, Trace, log_factor
 from ..text.token_groups import tokens_in_spans
 
 _leaky: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 
 
 def steering_rules(
-    tokens: Tokens, prompt_length: int, steering: Sequence[Steering], row: int = 0, pad: int = 0
+    tokens: Tokens, prompt_length: int, steering: Sequence[Steering], row: int | None = None, pad: int = 0
 ) -> list[KeyRule]:
-    """Returns the rules for one row of a batch whose prompt stands behind ``pad`` padding tokens.
+    """Returns the rules for one row of a batch (None: every row), whose prompt stands behind ``pad`` padding tokens.
 
     A token belongs to a part when at least half of it does. Raises PromptError where a part covers no token.
     """
@@ -55,11 +55,15 @@ def steering_rules(
 
 
 def steering_of(
-    tokens: Tokens, prompt_length: int, request: Request, cancelled: IsCancelled, rows: int = 1
+    tokens: Tokens, prompt_length: int, request: Request, cancelled: IsCancelled = never_cancelled
 ) -> TokenSteering:
-    """Returns what steers ``rows`` equal copies of a run's prompt; without rules for a plain request."""
-    rules = [rule for row in range(rows) for rule in steering_rules(tokens, prompt_length, request.steering, row)]
-    return TokenSteering(rules, cancelled)
+    """Returns what steers every row that begins with a run's prompt; without rules for a plain request."""
+    return TokenSteering(steering_rules(tokens, prompt_length, request.steering), cancelled)
+
+
+def steered_run(hf: Any, trace: Trace) -> AbstractContextManager[Any]:
+    """Returns the block in which ``hf`` reads as it did when it made ``trace``."""
+    return steered(hf, steering_of(trace.tokens, trace.prompt_length, trace.request))
 
 
 def steered(hf: Any, steering: TokenSteering) -> AbstractContextManager[Any]:

@@ -38,9 +38,9 @@ Reweigh = Callable[[torch.Tensor, torch.Tensor, int], None]
 
 @dataclass(frozen=True, eq=False)
 class KeyRule:
-    """How some keys of one row of a batch are read."""
+    """How some keys of one row of a batch are read; of every row where ``row`` is None."""
 
-    row: int
+    row: int | None
     keys: torch.Tensor
     """int64 [n]: positions of the keys, counted in the padded row."""
     bias: float = 0.0
@@ -128,7 +128,7 @@ def _merge(
     like: torch.Tensor,
 ) -> torch.Tensor:
     """Returns [B, 1 or H, Q, K]: bool where keys are only hidden, else additive."""
-    batch = max([like.shape[0], *(rule.row + 1 for rule in rules)])
+    batch = like.shape[0]
     column = torch.arange(keys, device=like.device)[None]
     row = torch.arange(keys - queries, keys, device=like.device)[:, None]
     if mask is None:
@@ -138,15 +138,19 @@ def _merge(
     if all(rule.hides for rule in rules):
         gone = torch.zeros((batch, keys), dtype=torch.bool, device=like.device)
         for rule in rules:
-            gone[rule.row, _places(rule, start, keys).to(like.device)] = True
+            rows = slice(None) if rule.row is None else rule.row
+            gone[rows, _places(rule, start, keys).to(like.device)] = True
         return _hide(mask, gone[:, None, None, :], own)
     by_head = heads if any(rule.heads for rule in rules) else 1
     by_query = queries if any(rule.first_reader > before for rule in rules) else 1
     bias = torch.zeros((batch, by_head, by_query, keys), device=like.device)
     for rule in rules:
         chosen: Any = torch.tensor(rule.heads, device=like.device) if rule.heads else torch.arange(by_head)
-        part = bias[rule.row, :, max(rule.first_reader - before, 0) :]
-        index = torch.meshgrid(chosen, torch.arange(part.shape[1]), _places(rule, start, keys), indexing="ij")
+        rows = torch.arange(batch) if rule.row is None else torch.tensor([rule.row])
+        part = bias[:, :, max(rule.first_reader - before, 0) :]
+        index = torch.meshgrid(
+            rows, chosen.cpu(), torch.arange(part.shape[2]), _places(rule, start, keys), indexing="ij"
+        )
         part.index_put_(tuple(i.to(like.device) for i in index), torch.tensor(rule.bias, device=like.device), True)
     if mask.dtype == torch.bool:
         mask = torch.zeros_like(mask, dtype=like.dtype).masked_fill(~mask, torch.finfo(like.dtype).min)
@@ -182,7 +186,8 @@ def _to_targets(rules: Sequence[KeyRule], weights: torch.Tensor, positions: torc
         rows = (positions >= rule.first_reader).to(weights.device)
         if not len(places) or not bool(rows.any()):
             continue
-        part = weights[rule.row, heads]
+        picked = (slice(None), heads) if rule.row is None else (rule.row, heads)
+        part = weights[picked]
         share = part[..., places].sum(-1).double()
         rest = 1 - share  # with learned sinks, that part of a row is among the rest
         wrong = (share > rule.target) if rule.most else (share < rule.target)
@@ -191,7 +196,7 @@ def _to_targets(rules: Sequence[KeyRule], weights: torch.Tensor, positions: torc
         outside = torch.where(change, (1 - rule.target) / rest, torch.ones_like(share))
         scale = outside[..., None].expand(part.shape).clone()
         scale[..., places] = inside[..., None].expand(*inside.shape, len(places))
-        weights[rule.row, heads] = (part * scale).to(weights.dtype)
+        weights[picked] = (part * scale).to(weights.dtype)
 
 
 steered_tokens: ContextVar[TokenSteering | None] = ContextVar("heed_steering", default=None)

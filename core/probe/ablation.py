@@ -105,7 +105,7 @@ def _probe(
     with model.lock, capture_errors(model.ref.label):
         if mode == "mask" and words_leak(model):
             raise MethodError(leaky_sentence(model.ref))
-        scorer = make_scorer(model, prompt, answer, cancelled)
+        scorer = make_scorer(model, trace, cancelled)
         if known.base is None or not np.array_equal(known.base, scorer.base):
             known.base, known.rows = scorer.base, {}
         what = f"Without {granularity}" if masks is None else "Variant"
@@ -143,6 +143,11 @@ def _check(model: Any, trace: Any, mode: str) -> None:
         raise MethodError(f"mode must be one of {', '.join(PROBE_MODES)}, not {short_repr(mode)}.")
     if trace.steps == 0:
         raise MethodError("This run has no output to score: run it again with more new tokens.")
+    if mode == "remove" and trace.request.steering:
+        raise MethodError(
+            "This run was steered, and a prompt from which something is taken out has other places to steer: "
+            'use mode="mask", which hides the words and keeps every place.'
+        )
     if mode == "mask" and model.ref.attention == "none":
         raise MethodError(leaky_sentence(model.ref))
 

@@ -29,6 +29,7 @@ import numpy as np
 import torch
 
 from ..capture.run_model import capture_errors
+from ..capture.steering_rules import steered_run
 from ..checks import short_repr
 from ..errors import Cancelled, MethodError
 from ..models.attention import Recorder, recording
@@ -63,7 +64,7 @@ def attribute(
     began = time.monotonic()
     picked = _checked(model, trace, kind, spans, against)
     notes: tuple[str, ...] = ()
-    with model.lock, capture_errors(model.ref.label):
+    with model.lock, capture_errors(model.ref.label), steered_run(model.hf, trace):
         if kind == "rollout":
             rolled = _rollout(model, trace, cancelled)
             values = np.stack([rolled[a:b].mean(0) for a, b in picked])
@@ -101,6 +102,8 @@ def _checked(model: Any, trace: Any, kind: str, spans: Any, against: int | None)
             f"{kind} is not computed for an encoder-decoder such as {model.ref.label}: choose Leaving out, which hides "
             "words, or a decoder-only model."
         )
+    if any(one.target is not None for one in trace.request.steering):
+        raise MethodError(f"{kind} is not computed for a run steered to a target share: steer by a factor instead.")
     if kind in ("attention-x-gradient", "rollout") and model.ref.attention != "dispatch":
         raise MethodError(f"{kind} needs the fast path, and {model.ref.label} runs on another: choose another method.")
     if kind == "rollout" and len(trace.tokens) > ROLLOUT_TOKENS:

@@ -43,7 +43,7 @@ def ablate_segments(
     hidden. Raises CaptureError, Cancelled.
     """
     nothing = np.full(trace.steps, np.nan, np.float32)
-    prompt, answer = trace.token_ids[: trace.prompt_length], trace.token_ids[trace.prompt_length :]
+    prompt = trace.token_ids[: trace.prompt_length]
     out = {(name, mode): nothing for name in parts for mode in modes}
     if trace.steps == 0:
         return out
@@ -53,7 +53,7 @@ def ablate_segments(
         wanted = {key: variant for key, variant in made.items() if variant is not None}
         if not wanted:
             return out
-        scorer = make_scorer(model, prompt, answer, cancelled)
+        scorer = make_scorer(model, trace, cancelled)
         logs = scorer.score(dict(enumerate(wanted.values())), no_progress, "Without a part")
     return out | dict(zip(wanted, scorer.base[None] - logs, strict=True))
 
@@ -72,6 +72,8 @@ def _variant(model: Any, trace: Trace, prompt: np.ndarray, spans: Sequence[Messa
     if mode == "mask":
         hidden = tokens_in_spans(trace.tokens, spans)[: trace.prompt_length]
         return Variant(prompt, hidden) if hidden.any() else None
+    if trace.request.steering:  # where the parts that are steered stand would change
+        return None
     try:
         shorter = delete_spans(trace.request, spans)
         if shorter is trace.request:

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from ..capture.run_model import capture_errors
+from ..capture.steering_rules import steered_run
 from ..checks import short_repr
 from ..errors import Cancelled, MethodError
 from ..models.layer_parts import (
@@ -62,7 +63,7 @@ def switch_off(
     began = time.monotonic()
     check_run(model, trace, "Switching off parts")
     asked = _checked(model.ref, trace, parts or all_heads(trace.model))
-    with model.lock, capture_errors(model.ref.label):
+    with model.lock, capture_errors(model.ref.label), steered_run(model.hf, trace):
         switches = _Switches(model, asked)
         progress(None, "Scoring the answer as it is", None)
         passes = _Passes(model, trace, asked, cancelled)
