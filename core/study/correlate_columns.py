@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .links import link_reason
 from .statistics.correlation import correlate_table
+from .unsteered_runs import unsteered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +20,7 @@ def correlate(table: pd.DataFrame, features: Sequence[str], metrics: Sequence[st
     """Returns rank correlations of features with metrics over a study's runs, as ``statistics.correlate_table``.
 
     ``settings``: those of ``correlate_table``. Pairs that are linked by construction are shown and left out of the
-    family of tests, unless ``linked`` says otherwise. Raises StudyError, one sentence.
+    family of tests, unless ``linked`` says otherwise. Steered runs are left out. Raises StudyError, one sentence.
     """
+    table = unsteered(table) if hasattr(table, "columns") else table
     return correlate_table(table, features, metrics, **{"linked": link_reason, **settings})

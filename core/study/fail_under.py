@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import PromptError
 from .column_labels import column_label, metrics_of
+from .unsteered_runs import unsteered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,8 +47,10 @@ def check_metrics(limits: Sequence[str], known: Sequence[str]) -> dict[str, str]
 def below_limits(runs: pd.DataFrame, limits: dict[str, float]) -> list[str]:
     """Returns a sentence for each metric whose mean over the runs lies below its limit, or that has no value.
 
-    ``runs``: a study's table; failed runs and position controls do not count. Raises PromptError for unknown metrics.
+    ``runs``: a study's table; failed runs, steered ones and position controls do not count. Raises PromptError for
+    unknown metrics.
     """
+    runs = unsteered(runs)
     own = runs[~runs["control"].astype(bool) & runs["error"].astype(str).eq("")]
     own = own[own["steered"].eq("")] if "steered" in own else own
     told = []

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import Cancelled, StudyError
 from ...progress import IsCancelled
+from ..unsteered_runs import steered_only, unsteered
 from .correlations import add_verdicts, forests, relate_columns, varying_columns
 from .cut_off import add_cut_off, correlations_with_cut_off, cut_off_values
 from .outcome_prediction import correct_verdicts
@@ -61,21 +62,23 @@ def compute_findings(
     ``comparison_resamples``). Raises StudyError for a table without the columns in NEEDED_COLUMNS, Cancelled.
     """
     asked = _Asked(progress, cancelled, 0.35 if slow else 1.0)
-    table = _plain(runs)
+    every = _plain(runs)
+    table, steered = unsteered(every), steered_only(every)
     base = baseline_of(table, plan)
     ran = table[table["error"] == ""]
     own = ran[~ran["control"]]
+    rules = None if instructions is None else unsteered(instructions)
     about = _about(table)
     compared = _compared(ran, about, base, {"resamples": comparison_resamples(permutations), "seed": seed}, asked)
     primary = tuple(plan.primary) if plan is not None else ()
-    between, within = _related(own, instructions, about, primary, permutations, resamples, seed, asked)
+    between, within = _related(own, rules, about, primary, permutations, resamples, seed, asked)
     outcomes = [k for k, a in about.items() if a.kind == "outcome"]
     asked.tell(0.97, "Strata one by one")
     drawn = forests(own, between, primary, outcomes, seed) if len(between) else {}
     told = _no_told() if prediction is None else correct_verdicts(prediction)
     if slow:
         told = _told(own, heads, entropies, prompts or _prompts(plan), about, primary, resamples, seed, asked)
-    found = Findings(*compared, between, within, drawn, told, cells_of(table), base=base, facts=_facts(table))
+    found = Findings(*compared, between, within, drawn, told, cells_of(table), base=base, facts=_facts(table, steered))
     return _with_words(found, plan, permutations, resamples)
 
 
@@ -208,6 +211,8 @@ def _plain(runs: pd.DataFrame) -> pd.DataFrame:
     table["error"] = table["error"].astype(str)
     for name in ("control", "truncated"):
         table[name] = table[name].map(lambda v: str(v).strip().lower() in ("true", "1", "1.0")).astype(bool)
+    if not len(unsteered(table)):
+        raise StudyError("Every run of the table is steered: findings need the same prompts without steering too.")
     return table
 
 
@@ -258,14 +263,16 @@ def cells_of(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(CELL_COLUMNS))
 
 
-def _facts(table: pd.DataFrame) -> dict[str, int]:
+def _facts(table: pd.DataFrame, steered: pd.DataFrame | None) -> dict[str, int]:
     own = table[~table["control"]]
+    more = {} if steered is None else {"steered": len(steered)}
     return {
         **{"runs": len(table), "prompts": table["prompt_id"].nunique(), "tasks": table["task"].nunique()},
         **{"models": table["model"].nunique(), "structures": own["structure"].nunique()},
         **{"controls": int(table["control"].sum()), "failed": int((table["error"] != "").sum())},
         **{"longest": int(table["output_tokens"].fillna(0).max()) if "output_tokens" in table else 0},
         **{"truncated": int(table.loc[table["error"] == "", "truncated"].sum())},
+        **more,
     }
 
 

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..unsteered_runs import unsteered
 from .cache import SHIPPED, compute_opened, findings_name, read_findings, write_findings
 from .report import report_html
 from .source import EXAMPLE, open_folder
@@ -57,7 +58,7 @@ def _write_heads(study: Study, folder: Path) -> None:
     import numpy as np
     import pandas as pd
 
-    runs = study.table()
+    runs = unsteered(study.table())
     for number, (_, rows) in enumerate(runs[runs["error"] == ""].groupby("model", sort=False)):
         values = study.heads(rows).astype(np.float16)
         if values.shape[1]:

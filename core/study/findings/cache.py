@@ -56,7 +56,7 @@ def compute_opened(
     from .analysis import compute_findings
 
     return compute_findings(
-        opened.runs,
+        opened.every_run,
         opened.instructions,
         opened.heads if opened.study else None,
         opened.plan,

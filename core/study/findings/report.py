@@ -96,7 +96,7 @@ def _head(opened: OpenedStudy, filters: str) -> str:
 
 
 def _asked(opened: OpenedStudy, found: Findings) -> str:
-    count = count_sample(opened.runs)
+    count = count_sample(opened.runs, opened.steered_count)
     numbers = "".join(f"<li>{html_text(label)}<b>{html_text(value)}</b></li>" for label, value, _ in count.numbers)
     short = "".join(f"<li>{html_text(line)}</li>" for line in found.sentences)
     models = ", ".join(model_label(m) for m in opened.runs["model"].unique())

@@ -24,8 +24,8 @@ class SampleSize:
     sentences: tuple[str, ...]
 
 
-def count_sample(runs: pd.DataFrame) -> SampleSize:
-    """Counts the prompts, runs, models and failures of a runs table."""
+def count_sample(runs: pd.DataFrame, steered: int = 0) -> SampleSize:
+    """Counts the prompts, runs, models and failures of a runs table, beside which there are ``steered`` runs."""
     own, control = runs[~runs["control"]], runs[runs["control"]]
     failed, cut = runs["error"].astype(str).ne(""), runs["truncated"].astype(bool)
     short = cut[~failed & ~runs["control"].astype(bool)]
@@ -38,6 +38,7 @@ def count_sample(runs: pd.DataFrame) -> SampleSize:
             f"{len(control):,}",
             "The same layout with a neutral filler where the instruction stands.",
         ),
+        ("Steered runs", f"{steered:,}", "The same prompts with the reading of a part turned up or down."),
         ("Tasks", f"{runs['task'].nunique():,}", "Kinds of prompts."),
         ("Models", f"{len(models):,}", ", ".join(model_label(m) for m in models)),
         (
@@ -46,6 +47,7 @@ def count_sample(runs: pd.DataFrame) -> SampleSize:
             f"{int(short.sum()):,} of these runs, by the limit.",
         ),
     ]
+    empty = [name for name, count in (("Position controls", len(control)), ("Steered runs", steered)) if not count]
     sentences = []
     if prompts < PROMPTS:
         sentences.append(
@@ -63,7 +65,7 @@ def count_sample(runs: pd.DataFrame) -> SampleSize:
         sentences.append(f"{count:,} {'run' if count == 1 else 'runs'} failed, most often: {reason}")
     if len(models) == 2:
         sentences.append("What is said of models holds for these two models, not for their families.")
-    return SampleSize(tuple(n for n in numbers if n[0] != "Position controls" or len(control)), tuple(sentences))
+    return SampleSize(tuple(n for n in numbers if n[0] not in empty), tuple(sentences))
 
 
 def _percent(share: float) -> str:

@@ -48,7 +48,8 @@ def _size(found: Findings) -> str:
     controls = f", {f['controls']} of them position controls" if f["controls"] else ""
     cut = f" {100 * f['truncated'] / ran:.0f} % of the answers were cut off by the token limit." if ran else ""
     failed = f" {_count(f['failed'], 'run')} failed." if f["failed"] else ""
-    return f"{_count(f['runs'], 'run')} of {parts} and {_count(f['models'], 'model')}{controls}.{cut}{failed}"
+    steered = f" {_count(f['steered'], 'steered run')} beside them." if f.get("steered") else ""
+    return f"{_count(f['runs'], 'run')} of {parts} and {_count(f['models'], 'model')}{controls}.{cut}{failed}{steered}"
 
 
 def _quality(found: Findings) -> list[str]:

@@ -19,6 +19,7 @@ from ...errors import StudyError
 from ..features import get_feature
 from ..plan import Plan
 from ..quality.metrics import get_metric
+from ..unsteered_runs import FACTOR, PLAIN_LOGPROB, STEERED, steered_only, unsteered
 from .record import NEEDED_COLUMNS
 
 if TYPE_CHECKING:
@@ -39,18 +40,38 @@ class OpenedStudy:
     id: str
     name: str
     runs: pd.DataFrame
-    """One row per run, columns as in docs/studies.md."""
+    """One row per run that was not steered, columns as in docs/studies.md."""
     instructions: pd.DataFrame | None = None
     plan: Plan | None = None
     study: str = ""
     """Id of the study on this machine, which has single heads and can recompute runs; "" for tables of files."""
     folder: Path | None = None
     """Folder in which findings are stored; None: nowhere."""
+    steered: pd.DataFrame | None = None
+    """The steered runs, with the same columns; None: there is none."""
+
+    def __post_init__(self) -> None:
+        """Takes the steered runs out of ``runs``: here, once, for every page, figure and statistic."""
+        if self.steered is None and STEERED in self.runs.columns:
+            object.__setattr__(self, "steered", steered_only(self.runs))
+            object.__setattr__(self, "runs", unsteered(self.runs))
+
+    @property
+    def steered_count(self) -> int:
+        """Number of steered runs."""
+        return 0 if self.steered is None else len(self.steered)
+
+    @cached_property
+    def every_run(self) -> pd.DataFrame:
+        """``runs`` and the steered ones below them: what is computed with, downloaded, and hashed."""
+        import pandas as pd
+
+        return self.runs if self.steered is None else pd.concat([self.runs, self.steered], ignore_index=True)
 
     @cached_property
     def version(self) -> str:
         """Hash that changes when a number of the table does."""
-        return table_version(self.runs)
+        return table_version(self.every_run)
 
     def heads(self, rows: pd.DataFrame, part: str = "all") -> Any:
         """Returns float32 [run, feature] of single heads, as ``Study.heads``."""
@@ -92,14 +113,14 @@ def check_runs(table: pd.DataFrame, name: str = "The table") -> pd.DataFrame:
     if not values:
         raise StudyError(f"{name} has no metric and no feature: a column is one of them by its name, e.g. correct.")
     out = table.copy()
-    for column in values:
+    for column in [*values, *(c for c in (FACTOR, PLAIN_LOGPROB) if c in out and c not in values)]:
         out[column] = pd.to_numeric(out[column], errors="coerce").astype(float)
         out[column] = out[column].where(out[column].abs() != float("inf"))
     for column, usual in _MADE.items():
         out[column] = out[column].fillna(usual) if column in out else usual
     for column in ("control", "truncated"):
         out[column] = out[column].map(_yes).astype(bool)
-    for column in (*NEEDED_COLUMNS, "run", "answer", "error", "finish"):
+    for column in (*NEEDED_COLUMNS, "run", "answer", "error", "finish", *([STEERED] if STEERED in out else [])):
         out[column] = out[column].fillna("").astype(str)
     if "cell" not in out or out["cell"].duplicated().any():
         out["cell"] = [f"row-{i + 1}" for i in range(len(out))]
@@ -120,7 +141,8 @@ def table_version(runs: pd.DataFrame) -> str:
     """Returns the sha256 of the numbers of a runs table, shortened."""
     from pandas.util import hash_pandas_object
 
-    own = runs[[c for c in runs if _is_value(c) or c in (*NEEDED_COLUMNS, "control", "cell", "error")]]
+    also = (*NEEDED_COLUMNS, "control", "cell", "error", STEERED, FACTOR, PLAIN_LOGPROB)
+    own = runs[[c for c in runs if _is_value(c) or c in also]]
     found = hashlib.sha256(",".join(map(str, own.columns)).encode())
     found.update(hash_pandas_object(own, index=False).to_numpy().tobytes())
     return found.hexdigest()[:16]
@@ -202,4 +224,6 @@ def filter_study(opened: OpenedStudy, picked: Mapping[str, Sequence[str]]) -> Op
     if not any(picked.get(c) for c in FILTERS):
         return opened
     instructions = None if opened.instructions is None else keep(opened.instructions)
-    return replace(opened, runs=keep(opened.runs), instructions=instructions)
+    steered = None if opened.steered is None else keep(opened.steered)
+    left = None if steered is None or not len(steered) else steered
+    return replace(opened, runs=keep(opened.runs), instructions=instructions, steered=left)

@@ -24,11 +24,11 @@ def study_downloads(opened: OpenedStudy, found: Any, pair: tuple[str, str, str])
     name = f"heed-findings-{opened.id[:12]}"
     own = filter_sentence(current_address())
     files = [
-        ("Runs, CSV", lambda: opened.runs.to_csv(index=False), "csv", "text/csv", "One row a run"),
-        ("Runs, Parquet", lambda: parquet_bytes(opened.runs), "parquet", PARQUET, "The same with its types"),
+        ("Runs, CSV", lambda: opened.every_run.to_csv(index=False), "csv", "text/csv", "One row a run"),
+        ("Runs, Parquet", lambda: parquet_bytes(opened.every_run), "parquet", PARQUET, "The same with its types"),
         (
             "Runs, XLSX",
-            lambda: runs_workbook(opened.runs, opened.name, opened.id, opened.plan),
+            lambda: runs_workbook(opened.every_run, opened.name, opened.id, opened.plan),
             "xlsx",
             "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
             "The same for Excel, with what each column is on a second sheet",
@@ -47,7 +47,7 @@ def study_downloads(opened: OpenedStudy, found: Any, pair: tuple[str, str, str])
         about = "One row a run and instruction"
         files.insert(2, ("Instructions, CSV", lambda: rows.to_csv(index=False), "csv", "text/csv", about))
     if opened.study and opened.folder is not None:
-        logs = partial(study_logs_archive, opened.folder, opened.id, opened.runs)
+        logs = partial(study_logs_archive, opened.folder, opened.id, opened.every_run)
         files.append(
             ("Eval logs, ZIP", logs, "zip", "application/zip", "The runs as .eval logs, which inspect_ai opens")
         )

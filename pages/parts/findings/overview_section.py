@@ -22,7 +22,7 @@ FIRST_SENTENCES = 7
 def overview_section(opened: OpenedStudy, found: Any) -> None:
     """Draws the section; ``found`` is None while the findings are computed."""
     st.header("What was asked, and how many", anchor=False, divider="gray")
-    count = count_sample(opened.runs)
+    count = count_sample(opened.runs, opened.steered_count)
     _numbers(count)
     st.caption(
         "  \n".join(
