@@ -51,7 +51,7 @@ class Findings:
     base: str = ""
     """The baseline structure."""
     facts: Mapping[str, int] = field(default_factory=dict)
-    """runs, prompts, tasks, models, structures, controls, failed, truncated: without steered runs, whose number is ``steered``"""
+    """runs, prompts, tasks, models, structures, controls, failed, truncated: all without steered runs; steered."""
 
     @property
     def frames(self) -> dict[str, pd.DataFrame]:

@@ -31,7 +31,7 @@ from ..statistics.paired_differences import (
     signed_contrast,
 )
 from ..statistics.power import PROMPTS, judge_sample
-from ..statistics.prompt_means import MEAN_RESAMPLES, bootstrap_interval, share_interval
+from ..statistics.prompt_means import MEAN_RESAMPLES, level_means
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,34 +152,17 @@ def _described(
         rows, both = at[(own & plain)[at]], at[(either & plain)[at]]
         if not len(rows):
             continue
-        per_prompt, once = _by_prompt(numbers[rows], prompts[rows])
-        n = np.isfinite(per_prompt).sum(0)
-        low, high = bootstrap_interval(per_prompt, resamples=design.resamples, seed=design.seed)
-        yes_no = np.isin(per_prompt, (0.0, 1.0)) | np.isnan(per_prompt)
-        yes_no = yes_no.all(0) & (n > 0) & once
-        if yes_no.any():
-            low[yes_no], high[yes_no] = share_interval(np.nansum(per_prompt[:, yes_no], axis=0), n[yes_no])
-        mean = np.divide(np.nansum(per_prompt, axis=0), n, out=np.full(len(names), np.nan), where=n > 0)
+        got = level_means(numbers[rows], prompts[rows], resamples=design.resamples, seed=design.seed)
         held = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
-        told = {"runs": len(rows), "n": n, "undefined": np.isnan(numbers[rows]).mean(0)}
+        told = {"runs": len(rows), "n": got.n, "undefined": np.isnan(numbers[rows]).mean(0)}
         gates = [judge_sample(column, prompts[both]).why for column in numbers[both].T]
-        spread = {"mean": mean, "mean_low": low, "mean_high": high, "gate": gates}
+        spread = {"mean": got.mean, "mean_low": got.low, "mean_high": got.high, "gate": gates}
         found.append(pd.DataFrame({"value": list(names), **held, "structure": structure, **told, **spread}))
     return pd.concat(found, ignore_index=True)
 
 
 def _controls(table: pd.DataFrame) -> np.ndarray:
     return table["control"].to_numpy(bool) if "control" in table.columns else np.zeros(len(table), bool)
-
-
-def _by_prompt(numbers: np.ndarray, prompts: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Returns (each prompt's mean over its runs [prompt, column], NaN if undefined; whether each was run once)."""
-    _, place, count = np.unique(prompts, return_inverse=True, return_counts=True)
-    known = np.isfinite(numbers)
-    total, seen = np.zeros((len(count), numbers.shape[1])), np.zeros((len(count), numbers.shape[1]))
-    np.add.at(total, place, np.where(known, numbers, 0.0))
-    np.add.at(seen, place, known)
-    return np.divide(total, seen, out=np.full(total.shape, np.nan), where=seen > 0), bool((count == 1).all())
 
 
 def _verdict(row: Mapping[str, object], claim: str) -> tuple[str, str]:

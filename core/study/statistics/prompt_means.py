@@ -74,6 +74,35 @@ def bootstrap_interval(
     return found.low, found.high
 
 
+def level_means(
+    numbers: np.ndarray, prompts: np.ndarray, *, resamples: int = MEAN_RESAMPLES, seed: int = 0
+) -> MeanTest:
+    """Returns the mean over prompts of each column of ``numbers`` [run, column], with its interval; p is NaN.
+
+    ``prompts`` int [run]; runs of a prompt are averaged first. Wilson's interval where every prompt was run once and
+    all values are 0 or 1, else that of ``bootstrap_interval``.
+    """
+    per_prompt, once = _by_prompt(numbers, prompts)
+    n = np.isfinite(per_prompt).sum(0)
+    low, high = bootstrap_interval(per_prompt, resamples=resamples, seed=seed)
+    yes_no = np.isin(per_prompt, (0.0, 1.0)) | np.isnan(per_prompt)
+    yes_no = yes_no.all(0) & (n > 0) & once
+    if yes_no.any():
+        low[yes_no], high[yes_no] = share_interval(np.nansum(per_prompt[:, yes_no], axis=0), n[yes_no])
+    mean = np.divide(np.nansum(per_prompt, axis=0), n, out=np.full(len(n), np.nan), where=n > 0)
+    return MeanTest(mean, low, high, np.full(len(n), np.nan), n)
+
+
+def _by_prompt(numbers: np.ndarray, prompts: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Returns (each prompt's mean over its runs [prompt, column], NaN if undefined; whether each was run once)."""
+    _, place, count = np.unique(prompts, return_inverse=True, return_counts=True)
+    known = np.isfinite(numbers)
+    total, seen = np.zeros((len(count), numbers.shape[1])), np.zeros((len(count), numbers.shape[1]))
+    np.add.at(total, place, np.where(known, numbers, 0.0))
+    np.add.at(seen, place, known)
+    return np.divide(total, seen, out=np.full(total.shape, np.nan), where=seen > 0), bool((count == 1).all())
+
+
 def _bootstrap_t(values: np.ndarray, resamples: int, level: float, seed: int) -> MeanTest:
     seen = np.isfinite(values)
     n = seen.sum(0)
