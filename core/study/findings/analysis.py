@@ -78,7 +78,10 @@ def compute_findings(
     told = _no_told() if prediction is None else correct_verdicts(prediction)
     if slow:
         told = _told(own, heads, entropies, prompts or _prompts(plan), about, primary, resamples, seed, asked)
-    found = Findings(*compared, between, within, drawn, told, cells_of(table), base=base, facts=_facts(table, steered))
+    moved = _moved(table, steered, instructions, about, base, between, permutations, seed, asked)
+    found = Findings(
+        *compared, between, within, drawn, told, cells_of(table), base=base, facts=_facts(table, steered), **moved
+    )
     return _with_words(found, plan, permutations, resamples)
 
 
@@ -157,6 +160,31 @@ def _related(
         tables.append(correlations_with_cut_off(found, own, cut, partial(again, estimand=estimand, check=check)))
     between, within = tables
     return add_verdicts(between, within, primary)
+
+
+def _moved(
+    table: pd.DataFrame,
+    steered: pd.DataFrame | None,
+    instructions: pd.DataFrame | None,
+    about: Mapping[str, ValueDescription],
+    base: str,
+    between: pd.DataFrame,
+    permutations: int,
+    seed: int,
+    asked: _Asked,
+) -> dict[str, pd.DataFrame]:
+    """Returns the fields of ``Findings`` on steered runs; {} without any."""
+    if steered is None:
+        return {}
+    from .steering_effects import moves_beside, steering_effects
+
+    found = steering_effects(
+        *(table, steered, instructions, about, base),
+        resamples=comparison_resamples(permutations),
+        seed=seed,
+        check=lambda fraction, text: asked.tell(0.98 + 0.02 * fraction, text),
+    )
+    return found | {"moves": moves_beside(found["doses"], between)} if found else {}
 
 
 def _told(
@@ -281,4 +309,10 @@ def _with_words(found: Findings, plan: Plan | None, permutations: int, resamples
     from .sentences import findings_sentences
 
     written = methods_section_text(plan, found, permutations=permutations, resamples=resamples)
-    return replace(found, sentences=tuple(findings_sentences(found)), methods_text=written)
+    moved: tuple[str, ...] = ()
+    if len(found.doses):
+        from .steering_sentences import steering_sentences
+
+        moved = tuple(steering_sentences(found))
+    told = tuple(findings_sentences(found))
+    return replace(found, sentences=told, methods_text=written, steering_sentences=moved)

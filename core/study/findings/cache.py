@@ -12,7 +12,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -104,6 +104,8 @@ def write_findings(found: Findings, at: Path, name: str = "") -> None:
     for field in fields(found):
         value = getattr(found, field.name)
         if isinstance(value, pd.DataFrame):
+            if not len(value.columns) and field.default_factory is not MISSING:
+                continue  # a table that this study has not; findings of older versions lack it too
             value.to_parquet(new / f"{field.name}.parquet")
         elif isinstance(value, dict) and all(isinstance(v, pd.DataFrame) for v in value.values()):
             plain[field.name] = {"pairs": [list(k) for k in value]}
@@ -128,6 +130,10 @@ def read_findings(at: Path) -> Findings:
     values: dict[str, Any] = {}
     for field in fields(Findings):
         kept = plain.get(field.name)
+        if kept is None and field.default_factory is not MISSING and not (at / f"{field.name}.parquet").exists():
+            continue
+        if kept is None and field.default is not MISSING:
+            continue
         if kept is None:
             values[field.name] = pd.read_parquet(at / f"{field.name}.parquet")
         elif "pairs" in kept:

@@ -18,6 +18,12 @@ STRATA = ("task", "model", "structure")
 """Columns whose values two runs share if they are compared directly."""
 
 
+def _no_table() -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame()
+
+
 @dataclass(frozen=True, eq=False)
 class Findings:
     """The findings of a study in tables and sentences.
@@ -53,10 +59,23 @@ class Findings:
     facts: Mapping[str, int] = field(default_factory=dict)
     """runs, prompts, tasks, models, structures, controls, failed, truncated: all without steered runs; steered."""
 
+    doses: pd.DataFrame = field(default_factory=_no_table)
+    """Steered studies: a row per value x task x model x level (plain run, part x factor, rival), columns DOSE_COLUMNS
+    of ``steering_effects``; ``difference`` is to the plain run, ``net_difference`` to the control part."""
+    dose_trends: pd.DataFrame = field(default_factory=_no_table)
+    """A row per value x task x model x part, alone and ``against`` the control part: change per doubling of the
+    factor."""
+    comparable: pd.DataFrame = field(default_factory=_no_table)
+    """The differences to the plain run among answers of comparable length: ``comparable_levels``."""
+    moves: pd.DataFrame = field(default_factory=_no_table)
+    """*Goes with* beside *moves*: a row per feature of a steered part, outcome, model and factor."""
+    steering_sentences: tuple[str, ...] = ()
+    """What reading does, in sentences."""
+
     @property
     def frames(self) -> dict[str, pd.DataFrame]:
         """{name: table} of all tables, for downloads."""
-        names = (
+        names: tuple[str, ...] = (
             "quality",
             "attention",
             "effects",
@@ -65,6 +84,8 @@ class Findings:
             "prediction",
             "cells",
         )
+        steered = ("doses", "dose_trends", "comparable", "moves")
+        names += tuple(n for n in steered if len(getattr(self, n)))
         return {n: getattr(self, n) for n in names} | {f"forest {f} {m}": t for (f, m), t in self.forests.items()}
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..column_labels import column_label, model_label, structure_label
 from ..quality.metrics import outcome_metrics
+from .number_words import PERCENT, amount_text, counted, p_text, signed_text, unit_text
 from .structure_effects import ALL_TASKS
 
 if TYPE_CHECKING:
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
 
 TOLD_OUTCOMES = 2
 """Most outcomes with sentences: the first, by rank, that have values."""
-PERCENT = ("0 or 1", "share")
-"""Units whose differences are reported in percentage points."""
 NUMBER_WORDS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
 CAUSE = (
     "None of this shows that importance decides quality. That would be tested by changing what is read and keeping all "
     "else: mask or move the instruction, write the answer anew, and compare its quality with that of a masked filler."
+)
+
+CHANGED = (
+    "None of this shows that importance decides quality: it was observed, not changed. What was changed on purpose, by "
+    "turning the reading of a part up or down, stands under “What reading does”."
 )
 
 
@@ -37,19 +41,23 @@ def findings_sentences(found: Findings) -> list[str]:
     """Returns the findings, one sentence or two each: the size, what was named in advance, then outcomes."""
     told = [_size(found), *_primary(found), *_quality(found)]
     told += [s for s in (_net(found.attention, "share_instruction"), _net(found.effects, "masked_instruction")) if s]
-    told += [*_explored(found), *_told(found), _models(found), CAUSE]
+    told += [*_explored(found), *_told(found), _models(found), CAUSE if found.doses.empty else CHANGED]
     return [s for s in told if s]
 
 
 def _size(found: Findings) -> str:
     f = found.facts
     ran = f["runs"] - f["failed"]
-    parts = f"{_count(f['prompts'], 'prompt')} in {_count(f['tasks'], 'task')}, {_count(f['structures'], 'structure')}"
+    parts = (
+        f"{counted(f['prompts'], 'prompt')} in {counted(f['tasks'], 'task')}, {counted(f['structures'], 'structure')}"
+    )
     controls = f", {f['controls']} of them position controls" if f["controls"] else ""
     cut = f" {100 * f['truncated'] / ran:.0f} % of the answers were cut off by the token limit." if ran else ""
-    failed = f" {_count(f['failed'], 'run')} failed." if f["failed"] else ""
-    steered = f" {_count(f['steered'], 'steered run')} beside them." if f.get("steered") else ""
-    return f"{_count(f['runs'], 'run')} of {parts} and {_count(f['models'], 'model')}{controls}.{cut}{failed}{steered}"
+    failed = f" {counted(f['failed'], 'run')} failed." if f["failed"] else ""
+    steered = f" {counted(f['steered'], 'steered run')} beside them." if f.get("steered") else ""
+    return (
+        f"{counted(f['runs'], 'run')} of {parts} and {counted(f['models'], 'model')}{controls}.{cut}{failed}{steered}"
+    )
 
 
 def _quality(found: Findings) -> list[str]:
@@ -75,8 +83,8 @@ def _levels(rows: pd.DataFrame, model: str, base: str, compared: int) -> str:
     start = f"{model_label(model)}, {label[0].lower() + label[1:]}: "
     if len(first) and np.isfinite(first["mean"].iloc[0]):
         r = first.iloc[0].to_dict()
-        mean, low, high = (_amount(r[c], r["unit"]) for c in ("mean", "mean_low", "mean_high"))
-        start += f"{mean} with {structure_label(base)} (95 % {low} to {high}; {_count(r['n'], 'prompt')}). "
+        mean, low, high = (amount_text(r[c], r["unit"]) for c in ("mean", "mean_low", "mean_high"))
+        start += f"{mean} with {structure_label(base)} (95 % {low} to {high}; {counted(r['n'], 'prompt')}). "
     others = rows[~rows["baseline"]].to_dict("records")
     clear = [_clear(r, "") for r in others if r["verdict"] in ("higher", "lower")]
     same = [_open(r, "") for r in others if r["verdict"] == "no difference found"]
@@ -102,7 +110,7 @@ def _counted(r: Mapping[str, Any], question: str) -> str:
 
 def _change(r: Mapping[str, Any], question: str) -> str:
     scale = 100 if r["unit"] in PERCENT else 1
-    return f"{_signed(scale * r[f'{question}difference'])} ({_range(r, question)})"
+    return f"{signed_text(scale * r[f'{question}difference'])} ({_range(r, question)})"
 
 
 def _cut_off(r: Mapping[str, Any]) -> str:
@@ -110,8 +118,8 @@ def _cut_off(r: Mapping[str, Any]) -> str:
     if not np.isfinite(r.get("cut_difference", np.nan)):
         return ""
     scale = 100 if r["unit"] in PERCENT else 1
-    cut, least, most = (_signed(scale * r[c]) for c in ("cut_difference", "least", "most"))
-    low, high = (_signed(scale * r[f"cut_{c}"]) for c in ("low", "high"))
+    cut, least, most = (signed_text(scale * r[c]) for c in ("cut_difference", "least", "most"))
+    low, high = (signed_text(scale * r[f"cut_{c}"]) for c in ("low", "high"))
     turned = (r["q"] < 0.05) != (r["cut_q"] < 0.05)
     return (
         f"{'this depends on' if turned else 'with'} the cut-off answers{': ' if turned else ' '}counted as not correct "
@@ -121,10 +129,9 @@ def _cut_off(r: Mapping[str, Any]) -> str:
 
 def _range(r: Mapping[str, Any], question: str) -> str:
     scale = 100 if r["unit"] in PERCENT else 1
-    low, high = (_signed(scale * r[f"{question}{c}"]) for c in ("low", "high"))
-    return (
-        f"95 % {low} to {high}{_unit(r['unit'])}; {_count(r[f'{question}pairs'], 'prompt')}; q {_p(r[f'{question}q'])}"
-    )
+    low, high = (signed_text(scale * r[f"{question}{c}"]) for c in ("low", "high"))
+    pairs = counted(r[f"{question}pairs"], "prompt")
+    return f"95 % {low} to {high}{unit_text(r['unit'])}; {pairs}; q {p_text(r[f'{question}q'])}"
 
 
 def _net(table: pd.DataFrame, value: str) -> str:
@@ -141,7 +148,7 @@ def _net(table: pd.DataFrame, value: str) -> str:
     out += f"{'; '.join(clear)}. " if clear else "no structure stands out. "
     compared = _compared(table, str(rows["kind"].iloc[0]), "net_")
     out += f"Not significant after correction over {compared} comparisons: {'; '.join(same)}. " if same else ""
-    out += f"{_count(rest, 'comparison')} without a verdict (no position control, or too few prompts)." if rest else ""
+    out += f"{counted(rest, 'comparison')} without a verdict (no position control, or too few prompts)." if rest else ""
     return out.strip()
 
 
@@ -156,7 +163,7 @@ def _primary(found: Findings) -> list[str]:
             seen = {"positive": "go together", "negative": "go against each other"}.get(
                 r["verdict"], "no correlation was found"
             )
-            told.append(f"{name}: {seen}, {_rho(r)}, p {_p(r['p_primary'])} after Holm. {r['why']}".strip())
+            told.append(f"{name}: {seen}, {_rho(r)}, p {p_text(r['p_primary'])} after Holm. {r['why']}".strip())
     return told
 
 
@@ -172,7 +179,7 @@ def _explored(found: Findings) -> list[str]:
         if len(clear):
             order = clear.assign(size=clear["rho"].abs()).sort_values(["size"], ascending=False, kind="stable")
             r = order.iloc[0].to_dict()
-            out += f"; the strongest is {_pair(r, 'with')}, {_rho(r)}, q {_p(r['q'])}"
+            out += f"; the strongest is {_pair(r, 'with')}, {_rho(r)}, q {p_text(r['q'])}"
         told.append(out + ".")
     return told
 
@@ -226,29 +233,8 @@ def _over_all(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rho(r: Mapping[str, Any]) -> str:
-    return f"rho = {r['rho']:.2f} (95 % {r['low']:.2f} to {r['high']:.2f}; {_count(r['n'], 'prompt')})"
+    return f"rho = {r['rho']:.2f} (95 % {r['low']:.2f} to {r['high']:.2f}; {counted(r['n'], 'prompt')})"
 
 
 def _auroc(r: Mapping[str, Any]) -> str:
     return f"{r['auroc']:.2f} ({r['low']:.2f} to {r['high']:.2f})"
-
-
-def _count(n: float, what: str) -> str:
-    return f"{int(n)} {what}{'' if int(n) == 1 else 's'}"
-
-
-def _p(p: float) -> str:
-    return f"= {p:.3f}" if p >= 0.001 else "< 0.001"
-
-
-def _amount(x: float, unit: str) -> str:
-    return f"{100 * x:.0f} %" if unit in PERCENT else f"{x:.3g}{_unit(unit)}"
-
-
-def _unit(unit: str) -> str:
-    return " points" if unit in PERCENT else f" {unit}" if unit else ""
-
-
-def _signed(x: float) -> str:
-    text = f"{x:+.1f}" if abs(x) >= 10 else f"{x:+.2g}"
-    return text.replace("-", "−")

@@ -172,11 +172,11 @@ def comparable_levels(
     most: float = COMPARABLE,
     tell: Tell = lambda fraction: None,
 ) -> pd.DataFrame:
-    """Returns a row per value x ``by`` x dose, each against the runs without, of pairs with ``size`` within ``most``.
+    """Returns a row per value x ``by`` x level, against the runs without, of pairs with ``size`` within ``most``.
 
-    Columns: value, by, part, dose, of_pairs (prompts with both values), pairs (of these, comparable), mean, without (the
-    same prompts' means), difference, low, high, p, then ``equal_`` difference, low, high, p: the difference at equal
-    size; NaN with fewer than FEWEST_PAIRS.
+    Columns: value, by, part, dose, of_pairs (prompts with both values), pairs (of these, comparable), mean, without
+    (the same prompts' means), difference, low, high, p, then the same with ``equal_``: the difference at equal size;
+    NaN with fewer than FEWEST_PAIRS.
     """
     paired, means, levels = _means(table, [*values, size], design)
     found = []
@@ -229,7 +229,7 @@ def _at_equal_size(
 
 def _intercept(change: np.ndarray, ratio: np.ndarray) -> tuple[float, float, float, float]:
     """Returns (estimate, low, high, p) of the change at ``ratio`` 0."""
-    import statsmodels.api as sm
+    from statsmodels.regression.linear_model import OLS
 
     if len(change) < FEWEST_PAIRS:
         return (np.nan,) * 4
@@ -237,7 +237,7 @@ def _intercept(change: np.ndarray, ratio: np.ndarray) -> tuple[float, float, flo
         same = float(change[0])
         return (same, np.nan, np.nan, np.nan) if same else (0.0, np.nan, np.nan, 1.0)
     x = np.column_stack([np.ones(len(ratio)), ratio] if np.ptp(ratio) > 0 else [np.ones(len(ratio))])
-    fit = sm.OLS(change, x).fit(cov_type="HC3", use_t=True)
+    fit = OLS(change, x).fit(cov_type="HC3", use_t=True)
     low, high = fit.conf_int()[0]
     return float(fit.params[0]), float(low), float(high), float(fit.pvalues[0])
 
