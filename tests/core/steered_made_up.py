@@ -41,7 +41,7 @@ def steered_table(
             for number in range(prompts):
                 chance, length = rng.uniform(0.2, 0.5), rng.normal(np.log(60), 0.4)
                 for part, factor, structure in cells:
-                    up = np.log2(factor) if part == "instruction" else 0.0
+                    up = np.log2(max(factor, 0.125)) if part == "instruction" else 0.0
                     words = max(1, round(float(np.exp(length - shorter * up + 0.15 * rng.normal()))))
                     good = words < LIMIT if artefact else rng.random() < chance + step * up
                     share = 0.1 * factor / (0.9 + 0.1 * factor) if part == "instruction" else 0.1

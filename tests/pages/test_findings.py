@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from core.study.findings.cache import findings_name, write_findings
+from core.study.findings.cache import compute_opened, findings_name, write_findings
 from core.study.findings.source import EXAMPLE, open_folder
 from tests.core.findings_made_up import made
+from tests.core.steered_made_up import steered_instructions, steered_table
 from tests.core.study_made_up import MODELS, instructions_table, runs_table, small
 from tests.pages.conftest import fine, texts
 
@@ -189,3 +190,40 @@ def test_explore_leads_back(visit, example, keep):
     app = fine(app.run())
     links = [e.label for e in app.get("page_link")]
     assert "Back to Findings" in links and "Previous run" in links and "Next run" not in links
+
+
+@pytest.fixture(scope="module")
+def steered(tmp_path_factory):
+    """A folder with steered runs and their computed findings."""
+    folder = tmp_path_factory.mktemp("steered")
+    runs = steered_table(34, seed=2)
+    runs.to_parquet(folder / "runs.parquet")
+    steered_instructions(runs).to_csv(folder / "instructions.csv", index=False)
+    opened = open_folder(folder, EXAMPLE)
+    found = compute_opened(opened, slow=False, permutations=19, resamples=19)
+    write_findings(found, folder / "findings", findings_name(opened))
+    return folder
+
+
+def test_what_reading_does_stands_on_the_page(visit, steered, monkeypatch):
+    monkeypatch.setattr("pages.parts.findings.study_source.EXAMPLE_FOLDER", steered)
+    app = fine(visit("findings"))
+    assert "What reading does" in heads(app) and "Turning the instruction up or down" in texts(app)
+    assert [s.value for s in app.subheader if s.value in ("The price", "Goes with, and moves")] == [
+        "The price",
+        "Goes with, and moves",
+    ]
+    tables = [t.value for t in app.dataframe]
+    doses = next(t for t in tables if "Against the control" in t)
+    assert list(doses["What"].unique())[:3] == ["Plain run", "Instruction", "Question (control)"]
+    assert app.selectbox(key="findings_reading_value").value == "followed"
+    assert any(m.label == "Steered runs" for m in app.metric)
+    app.selectbox(key="findings_reading_value").set_value("words")
+    app.selectbox(key="findings_reading_task").set_value("fact")
+    app = fine(app.run())
+    doses = next(t.value for t in app.dataframe if "Change" in t.value and "Value" in t.value)
+    assert not doses["Change"].iloc[1].endswith("points") and doses["Change"].iloc[1].endswith("words")
+
+
+def test_a_study_without_steered_runs_has_no_such_section(visit, example):
+    assert "What reading does" not in heads(fine(visit("findings")))

@@ -23,8 +23,9 @@ def methods_section_text(plan: Plan | None, found: Findings, *, permutations: in
         _measures(),
         _structures(found, permutations, resamples),
         _correlations(plan, permutations, resamples),
+        _steering(found, permutations) if len(found.doses) else "",
         _prediction(resamples) if len(found.prediction) else "",
-        _limits(),
+        _limits(len(found.doses) > 0),
     ]
     return "\n\n".join(p for p in parts if p)
 
@@ -113,7 +114,43 @@ def _prediction(resamples: int) -> str:
     )
 
 
-def _limits() -> str:
+def _steering(found: Findings, permutations: int) -> str:
+    from ..statistics.dose_response import COMPARABLE
+    from .record import comparison_resamples
+    from .steering_sentences import factor_text, part_text
+
+    rows = found.doses
+    turned = {
+        str(part): ", ".join(dict.fromkeys(factor_text(f) for f in of_part["factor"]))
+        for part, of_part in rows[rows["role"].isin(["part", "control"])].groupby("part", sort=False)
+    }
+    control = [part_text(str(p)) for p in dict.fromkeys(rows.loc[rows["role"] == "control", "part"])]
+    draws = comparison_resamples(permutations)
+    return (
+        "Steering. The odds of reading a part of the prompt were multiplied by a factor, in the structure "
+        f"{structure_label(found.base)}: {'; '.join(f'{part_text(p)} {f}' for p, f in turned.items())}. All other "
+        "analyses leave these runs out. Each is compared with the plain run of the same prompt"
+        f"{f', and with the same factor on {control[0]} (control)' if control else ''}: paired differences by prompt, "
+        f"intervals and p as for structures ({draws} draws). The trend is the mean over prompts of each prompt's slope "
+        f"per doubling; its p exchanges the factors' labels within prompts (up to {draws} times), as does a test of "
+        "the factors' means lying apart in any order. q: Benjamini-Hochberg over parts, factors, rivals, both "
+        "differences, trends, tasks and models, separately for outcomes, for their split by instruction, for the price "
+        "and for shares. A change must also stand with cut-off answers counted as not correct. Answers of comparable "
+        f"length are pairs whose words differ by at most a factor of {COMPARABLE:g}; at equal length is the intercept "
+        "of a line in the logarithm of the ratio of words (HC3 errors). A change is called an effect of reading only if "
+        "it exceeds that of the control part (q below 0.05) and is left among these pairs, at equal length too (p up to 0.05, at "
+        f"least {PROMPTS} pairs); pairs of equal length are chosen by the answers, so that a change may be missed. "
+        "Instructions that an answer of one word already follows, by their own check, are counted apart."
+    )
+
+
+def _limits(steered: bool = False) -> str:
+    if steered:
+        return (
+            f"Verdicts need {PROMPTS} prompts, and of a yes / no outcome {OF_EACH} prompts of each class; runs do not "
+            "count. But for steering, all of this is observed, not varied: it shows what goes together in these models "
+            "and prompts, and claims no cause."
+        )
     return (
         f"Verdicts need {PROMPTS} prompts, and of a yes / no outcome {OF_EACH} prompts of each class; runs do not "
         "count. All of this is observed, not varied: it shows what goes together in these models and prompts, and "

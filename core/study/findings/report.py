@@ -42,6 +42,15 @@ from .judge_summary import judge_sentences
 from .overview import first_shown, overview_table
 from .pair_sentences import pair_sentence
 from .sample_size import count_sample
+from .steering_views import (
+    ABOUT_STEERING,
+    STEERING_HEADING,
+    dose_figure,
+    moves_table,
+    price_table,
+    steering_table,
+    steering_tasks,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,6 +92,8 @@ def _sections(opened: OpenedStudy, found: Findings, pair: ShownPair | None) -> I
         table = getattr(found, f"correlations_{estimand}")
         if len(table):
             yield f"Importance against quality, {ESTIMANDS[estimand].lower()}", _against(opened, found, estimand, pair)
+    if len(found.doses):
+        yield STEERING_HEADING, _steered(found)
     if len(found.prediction):
         yield "Predicting success", _prediction(found)
     yield "Methods", _paragraphs(found.methods_text) + _glossary(opened.runs)
@@ -168,6 +179,22 @@ def _pair(opened: OpenedStudy, found: Findings, estimand: str, feature: str, met
     if scatter:
         out.append(_figure(scatter_figure(runs, feature, metric, estimand=estimand)))
     return "\n".join(out)
+
+
+def _steered(found: Findings) -> str:
+    """Sentences, then for each model the first outcome against the factor, its differences, the price, and moves."""
+    told = "".join(f"<li>{html_text(line)}</li>" for line in found.steering_sentences)
+    out = [f"<p>{html_text(ABOUT_STEERING)}</p>", f'<ul class="short">{told}</ul>' if told else ""]
+    value, task = str(found.doses["value"].iloc[0]), steering_tasks(found.doses)[0]
+    for model in dict.fromkeys(found.doses["model"]):
+        out.append(f"<h3>{html_text(model_label(str(model)))}</h3>")
+        out.append(_figure(dose_figure(found.doses, value, task, str(model))))
+        out.append(_table(steering_table(found.doses, found.comparable, value, task, str(model))))
+        price = price_table(found.doses, task, str(model))
+        out.append(f"<p>The price, against the plain run; ● where q is below 0.05:</p>{_table(price)}")
+        moves = moves_table(found.moves, value, str(model)) if len(found.moves) else found.moves
+        out.append(f"<p>Goes with (observed), and moves (changed):</p>{_table(moves)}" if len(moves) else "")
+    return "\n".join(filter(None, out))
 
 
 def _correlations(table: pd.DataFrame) -> str:

@@ -17,6 +17,7 @@ from pages.parts.findings import (
     findings_jobs,
     overview_section,
     prediction_section,
+    steering_section,
     structures_section,
     study_source,
 )
@@ -54,6 +55,7 @@ def _draw(whole: OpenedStudy) -> None:
         structures_section.structures_section(found, opened)
     pair = correlation_section.correlation_section(opened, found)
     if found is not None:
+        steering_section.steering_section(opened, found)
         prediction_section.prediction_section(opened, found)
         findings_files.study_downloads(opened, found, pair)
 
