@@ -105,6 +105,8 @@ def _readable(trace: Trace) -> dict[str, Any]:
         for name, value in asdict(request).items()
         if name not in ("model", "messages", "text", "token_ids", "answer", "answer_ids", "segments", "versions")
     }
+    if not request.steering:  # files of plain runs say what they said before there was any steering
+        settings.pop("steering")
     return {
         "id": trace.id,
         "model": trace.model.caption,
