@@ -60,7 +60,7 @@ def from_plain(plain: Any, arrays: Mapping[str, np.ndarray]) -> Any:
         )
     kind = RECORDS.get(plain["record"]) if isinstance(plain["record"], str) else None
     if kind is None:
-        raise StoreError(f"Unknown record {_short(plain['record'])}: this Heed knows {', '.join(RECORDS)}.")
+        raise StoreError(f"Unknown record {_short(plain['record'])}, known are {', '.join(RECORDS)}.")
     unused = set(arrays)
     record = _read_record(kind, plain["fields"], kind.__name__, "", arrays, unused)
     if unused:
