@@ -37,6 +37,7 @@ PASSES = {
     "prompt": 1.3,
     "variants": 1.0,
     "switched off": 1.0,
+    "steered": 1.0,
     "rollout": 2.0,
     "input-x-gradient": 3.0,
     "attention-x-gradient": 3.0,

@@ -1,4 +1,4 @@
-"""Estimates how long a run, a knock-out, an attribution or switching off parts takes: from this model's speed here.
+"""Estimates how long a run, a knock-out, an attribution or steering takes: from this model's speed here.
 
 Work is counted as the model computes it: a variant costs the tokens from the first that is hidden on, since what stands
 before comes from the cache of the first pass. A model that is not in memory is loaded first. Guarded by
@@ -21,6 +21,8 @@ CHARACTERS = 4
 """Characters a token, for a prompt that was not read yet."""
 MARKUP = 30
 """Tokens that a chat template adds, about."""
+STEERED_ANEW = "steered anew"
+"""The kind of work in which an answer is scored and written again under several steerings."""
 WIDE = 2.0
 """A guess is given as a range: this much less, this much more."""
 
@@ -130,6 +132,24 @@ def switched_tokens(trace: Trace, parts: Sequence[Part]) -> float:
     """
     layers = max(trace.model.layers, 1)
     return (len(trace.tokens) - 1) * (1 + sum(layers - part.layer for part in parts) / layers)
+
+
+def estimate_steering(trace: Trace, ways: int, anew: bool = True) -> TimeEstimate:
+    """Estimates the seconds to score a run's answer under ``ways`` steerings and (``anew``) to write that many anew."""
+    key, parameters = trace.request.model, trace.model.parameters
+    work = steered_tokens(trace, ways, anew)
+    if not anew or expected_time(key, parameters, STEERED_ANEW, work).measured:
+        return _sum(key, parameters, (STEERED_ANEW if anew else "steered", work, 1))
+    scored = "steered", steered_tokens(trace, ways, False), 1
+    return _sum(key, parameters, scored, ("prompt", trace.prompt_length, ways), ("write", max(trace.steps, 1), ways))
+
+
+def steered_tokens(trace: Trace, ways: int, anew: bool = True) -> int:
+    """Returns the tokens that steering in this many ways computes, the unchanged run among them.
+
+    New answers are taken to be as long as the old one.
+    """
+    return (len(trace.tokens) - 1) * (1 + ways * (2 if anew else 1))
 
 
 def _has_plain_cache(ref: Any) -> bool:

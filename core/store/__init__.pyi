@@ -13,9 +13,11 @@ from .maps_files import load_maps as load_maps
 from .maps_files import save_maps as save_maps
 from .probe_files import load_attribution as load_attribution
 from .probe_files import load_probe as load_probe
+from .probe_files import load_steered as load_steered
 from .probe_files import load_switched_off as load_switched_off
 from .probe_files import save_attribution as save_attribution
 from .probe_files import save_probe as save_probe
+from .probe_files import save_steered as save_steered
 from .probe_files import save_switched_off as save_switched_off
 from .query import count_found as count_found
 from .query import find_runs as find_runs

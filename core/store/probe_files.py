@@ -1,4 +1,4 @@
-"""Stores and loads what is made beside a run (probes, attributions, switched parts), in its folder and its manifest.
+"""Stores and loads what is made beside a run (probes, attributions, steered answers), in its folder and its manifest.
 
     runs/<id>/probe-<key>.json, probe-<key>.safetensors
 
@@ -15,13 +15,14 @@ import json
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict, replace
 from hashlib import sha256
 
 import numpy as np
 
 from .. import settings
 from ..errors import MethodError, StoreError
-from ..records import Attribution, Part, Probe, SwitchedOff, Trace, Units
+from ..records import Attribution, Part, Probe, SteeredAnswers, Steering, SwitchedOff, Trace, Units
 from ..text.units import units as units_of
 from . import run_files
 from .folders import run_folder, runs_folder
@@ -32,7 +33,7 @@ from .serialise import from_plain, to_plain
 
 LOG = logging.getLogger("heed")
 
-Beside = Probe | Attribution | SwitchedOff
+Beside = Probe | Attribution | SwitchedOff | SteeredAnswers
 
 
 def save_probe(probe: Probe) -> str:
@@ -81,6 +82,26 @@ def load_switched_off(run_id: str, parts: Sequence[Part]) -> SwitchedOff | None:
 
 def _switched_key(parts: Sequence[Part]) -> str:
     asked = ["switched off", *([part.kind, part.layer, part.index] for part in parts)]
+    return run_files.PROBE + sha256(json.dumps(asked).encode()).hexdigest()[:32]
+
+
+def save_steered(found: SteeredAnswers) -> str:
+    """Stores ``found`` in the folder of its run; returns its key, one for each list of steerings and whether answers
+    were written anew. Raises StoreError."""
+    return _write(found, _steered_key(found.steerings, bool(found.answers)))
+
+
+def load_steered(run_id: str, steerings: Sequence[Steering], anew: bool = True) -> SteeredAnswers | None:
+    """Returns what exactly these steerings did to a stored run, or None; what a part is called makes no difference.
+
+    ``anew``: with the answers written then, as well as the same answer scored.
+    """
+    found = _read(run_id, _steered_key(steerings, anew)) if is_id(run_id) else None
+    return found if isinstance(found, SteeredAnswers) else None
+
+
+def _steered_key(steerings: Sequence[Steering], anew: bool) -> str:
+    asked = ["steered", "anew" if anew else "same", *(asdict(replace(one, name="")) for one in steerings)]
     return run_files.PROBE + sha256(json.dumps(asked).encode()).hexdigest()[:32]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from core import store
 from core.errors import StoreError
-from core.records import Part, Probe, Segment, SwitchedOff, all_blocks, all_heads
+from core.records import Part, Probe, Segment, SteeredAnswers, Steering, SwitchedOff, all_blocks, all_heads
 from core.store import run_files
 from core.text.units import units as units_of
 from tests.core import store_made_up as made
@@ -179,3 +179,38 @@ def test_the_parts_of_a_model():
     assert [p.label for p in all_blocks(ref)] == [
         "layer 0, attention", "layer 2, attention", "layer 0, MLP", "layer 1, MLP", "layer 2, MLP"
     ]  # fmt: skip
+
+
+def steered(trace, steerings, answers=()):
+    rng = np.random.default_rng(len(steerings))
+    n = len(steerings)
+    more = {}
+    if answers:
+        more = {
+            "answers": answers,
+            "answer_shares": rng.uniform(size=n),
+            "answer_tokens": np.arange(n),
+            "plain_logprobs": [np.nan] * n,
+            "finishes": ("end",) * n,
+            "run_ids": ("0" * 64,) * n,
+        }
+    logprobs = rng.normal(size=(n, trace.steps))
+    return SteeredAnswers(trace.id, steerings, logprobs, trace.logprobs, np.full(n, np.nan), **more)
+
+
+def test_steered_answers_are_found_by_their_steerings_and_whether_they_were_written_anew(home):
+    trace = saved()
+    ladder = tuple(Steering(((0, 0, 4),), factor, name="instruction") for factor in (0.5, 1, 8))
+    layers = tuple(Steering(((0, 0, 4),), 8, layers=(layer,)) for layer in range(2))
+    anew, same, by_layer = steered(trace, ladder, ("a", "", "c")), steered(trace, ladder), steered(trace, layers)
+    for found in (anew, same, by_layer):
+        store.save_steered(found)
+    assert made.same(store.load_steered(trace.id, ladder), anew)
+    assert made.same(store.load_steered(trace.id, ladder, anew=False), same)
+    assert made.same(store.load_steered(trace.id, layers, anew=False), by_layer)
+    renamed = [replace(one, name="other") for one in ladder]
+    assert made.same(store.load_steered(trace.id, renamed), anew), "the same part, whatever it is called"
+    assert store.load_steered(trace.id, layers) is None and store.load_steered(trace.id, ladder[:2]) is None
+    assert store.load_steered("x", ladder) is None
+    run_files.drop_rows(home / "runs" / trace.id)
+    assert store.load_steered(trace.id, ladder) is None, "evicted with the rows"

@@ -2,6 +2,8 @@ from .check_settings import INSTRUCTIONS as INSTRUCTIONS
 from .check_settings import check_kwargs as check_kwargs
 from .check_types import Check as Check
 from .detection import detect_instructions as detect_instructions
+from .in_request import instructions_in as instructions_in
+from .in_request import verdicts_on as verdicts_on
 from .request_spans import find_spans as find_spans
 from .verdicts_of import Verdict as Verdict
 from .verdicts_of import check_instructions as check_instructions
