@@ -16,7 +16,7 @@ from pages.parts.job_progress import job_waits
 from pages.parts.views.view_figure import draw_chart
 from pages.parts.whatif import whatif_jobs
 from pages.parts.whatif.whatif_files import whatif_files
-from pages.parts.whatif.whatif_state import WhatIf
+from pages.parts.whatif.whatif_state import STEER, WhatIf
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +50,8 @@ def effect_view(here: WhatIf) -> None:
 
 def effect_tint(here: WhatIf) -> np.ndarray | None:
     """float [row] nats that each output unit loses when the picked words are knocked out; None: not computed."""
+    if here.way == STEER:
+        return None
     effect = whatif_jobs.picked_effect(here, here.picked)
     if effect is None or not np.isfinite(effect).any():
         return None

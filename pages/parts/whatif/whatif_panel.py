@@ -1,4 +1,5 @@
-"""Draws the what-if of one run: word picker, effect of the picked words, answer without them, all words."""
+"""Draws the what-if of one run: word picker, effect of the picked words, answer without them, all words; or what
+reading them more or less does."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from pages.parts.reading_controls import Choices
 from pages.parts.whatif import effect_view, whatif_jobs
 from pages.parts.whatif.answer_without_view import answer_without
 from pages.parts.whatif.every_word import every_word
-from pages.parts.whatif.whatif_state import UNREAD, WhatIf, whatif_state, with_hint
+from pages.parts.whatif.turn_up_down import turn_up_down
+from pages.parts.whatif.whatif_state import STEER, UNREAD, WhatIf, whatif_state, with_hint
 from pages.parts.whatif.word_picker import selected_columns, take_click, word_picker
 
 QUIET = {"sentence": False, "beside": {}, "caption": ""}
@@ -63,6 +65,9 @@ def _draw(spot: WhatIf) -> None:
     word_picker(spot)
     if first := fetch_sentence(spot.trace.request.model.name):
         st.caption(f":material/download: {escape_markdown(first)}")
+    if spot.way == STEER:
+        turn_up_down(spot)
+        return
     with st.container(horizontal=True, vertical_alignment="center"):
         known = whatif_jobs.picked_effect(spot, spot.picked) is not None
         looks = {

@@ -22,6 +22,8 @@ from pages.parts.run_cache import importance
 
 UNREAD = {"unit": "none"}
 """Overrides the data of the texts, so that they show no numbers."""
+STEER = "steer"
+"""The way in which words are not knocked out, but read more or less."""
 NOUNS = {"token": "tokens", "word": "words", "sentence": "sentences", "segment": "segments"}
 
 
@@ -46,10 +48,15 @@ class WhatIf:
         return own if len(own) else np.arange(len(self.units))
 
     @property
-    def mode(self) -> str:
-        """How words are knocked out: mask or remove."""
+    def way(self) -> str:
+        """What becomes of the picked words: ``mask``, ``remove``, or ``steer``: read more or less."""
         first = "remove" if self.trace.model.attention == "none" else "mask"
         return st.session_state.get(f"{self.key}:mode") or first
+
+    @property
+    def mode(self) -> str:
+        """How words are knocked out, where they are: mask or remove."""
+        return self.way if self.way != STEER else "mask"
 
     @property
     def picked(self) -> tuple[int, ...]:

@@ -10,14 +10,19 @@ import streamlit as st
 from core.charts.shaded_texts import shown_columns
 from core.charts.text_labels import visible_label
 from core.text.units import units
-from pages.parts.whatif.whatif_state import WhatIf
+from pages.parts.whatif.whatif_state import STEER, WhatIf
 
-HOW = {"mask": "Hidden (attention 0, positions kept)", "remove": "Removed (prompt written without them)"}
+HOW = {
+    "mask": "Hidden (attention 0, positions kept)",
+    "remove": "Removed (prompt written without them)",
+    STEER: "Turned up or down (read 1/8 to 8 times as much)",
+}
 ABOUT_MODE = (
-    "Two ways to do without a word. **Hidden**: no other token can attend to it, but its place stays, so that "
-    "everything else keeps its position. **Removed**: the prompt is written anew without it. The second changes the "
-    "positions of all that follows and may leave an odd sentence; the first makes an input that the model never met "
-    "in training."
+    "Two ways to do without a word, and one to change how much it is read. **Hidden**: no other token can attend to "
+    "it, but its place stays, so that everything else keeps its position. **Removed**: the prompt is written anew "
+    "without it. The second changes the positions of all that follows and may leave an odd sentence; the first makes "
+    "an input that the model never met in training. **Turned up or down**: the odds of reading the words are "
+    "multiplied by a factor, at every layer and head, and the answer is written again."
 )
 
 
@@ -39,12 +44,12 @@ def selected_columns(here: WhatIf, selection: dict[str, Any]) -> list[int]:
 def word_picker(here: WhatIf) -> None:
     """Draws the boxes for words and whole parts of the prompt, and the choice of mode."""
     state = st.session_state
-    state[f"{here.key}:mode"] = here.mode
+    state[f"{here.key}:mode"] = here.way
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _words(here)
         _parts(here)
     st.radio(
-        "How they are knocked out",
+        "What becomes of them",
         list(HOW),
         key=f"{here.key}:mode",
         horizontal=True,
@@ -64,7 +69,7 @@ def _words(here: WhatIf) -> None:
         here.pick(st.session_state[box])
 
     st.multiselect(
-        "Knock out",
+        "Turn up or down" if here.way == STEER else "Knock out",
         options,
         key=box,
         format_func=lambda c: names[c],
