@@ -25,6 +25,8 @@ STARTING = 3.0
 """Seconds until a process of a study's own has begun and is seen to have ended."""
 TOGETHER, HIDDEN_TOKENS = 3.0, 900
 """How many answers a batch writes in the time of one, and tokens that a cell's effects compute: for a guess."""
+COMPONENTS = 2.0
+"""Times as long as a run takes that records the model's other parts and cannot share a batch: for a guess."""
 KEPT_BYTES = 45_000
 """Bytes that a run takes on disk with 64 new tokens on a small model, where none was measured."""
 
@@ -110,13 +112,13 @@ def _cells_time(plan: Plan, model: str, count: int, known: MeasuredSpeed | None)
         return None
     load = expected_time(key, parameters, "first load", 1).seconds
     batch = min(count, CELLS_AT_A_TIME) * plan.max_new_tokens
-    cells = expected_time(key, parameters, cells_kind(plan.effects), batch)
-    if not cells.measured and known is not None:
+    cells = expected_time(key, parameters, cells_kind(plan), batch)
+    if not cells.measured and known is not None and not plan.components:
         return Expected(load + count * known.seconds, True)
     if not cells.measured:
         written = expected_time(key, parameters, "write", plan.max_new_tokens).seconds / TOGETHER
         hidden = expected_time(key, parameters, "variants", HIDDEN_TOKENS).seconds if plan.effects else 0.0
-        return Expected(load + count * (1 + written + hidden), False)
+        return Expected(load + count * (1 + written + hidden) * (COMPONENTS if plan.components else 1), False)
     return Expected(load + cells.seconds * count / min(count, CELLS_AT_A_TIME), True)
 
 

@@ -233,7 +233,7 @@ class Worker:
             database.refresh_claims(self.db, self.owner)
             self.done()
         work, ref = count * plan.max_new_tokens, model.ref
-        note_speed(ref.key, ref.parameters, cells_kind(plan.effects), work, time.monotonic() - began)
+        note_speed(ref.key, ref.parameters, cells_kind(plan), work, time.monotonic() - began)
 
     def _request(self, model: Any, item: Item, place: Mapping[str, Any]) -> tuple[LaidOutItem, Request]:
         """Returns the item laid out for this cell (a control with filler for the instruction), and its Request."""
@@ -263,9 +263,10 @@ class Worker:
         return neutral_filler(count, item.segments["instruction"].strip())
 
 
-def cells_kind(effects: bool) -> str:
-    """Returns the kind of work of a study's batches, for ``core.speeds``; its size is counted in new tokens at most."""
-    return "cells with effects" if effects else "cells"
+def cells_kind(plan: Plan) -> str:
+    """Returns the kind of work of a plan's batches, for ``core.speeds``; its size is counted in new tokens at most."""
+    kind = "cells with effects" if plan.effects else "cells"
+    return f"{kind} and components" if plan.components else kind
 
 
 def failure_sentence(error: Exception) -> str:

@@ -63,6 +63,7 @@ def plan_of(asked: ItemChoice) -> tuple[Plan | None, str]:
                 examples=asked.examples or {},
                 metrics=get_field("metrics"),
                 components=get_field("components"),
+                steering=structures_editor.picked_steering(),
             ),
             "",
         )

@@ -8,7 +8,9 @@ from typing import Any
 import streamlit as st
 
 from core.errors import HeedError
+from core.records import LADDER, factor_text
 from core.study.column_labels import structure_label
+from core.study.item_files import ITEM_PARTS
 from core.study.prompt_structures import OWN_PREFIX, STRUCTURES, check_template
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.study.study_form import ALL_ITEMS, KEPT_FIELDS, field_key, get_field, ordered_choice, put_field
@@ -17,7 +19,13 @@ ABOUT_CONTROL = (
     "The same prompt once more, with neutral words of equal length where the instruction stands. What changes between "
     "the two is due to the instruction's words; what stays is due to its place."
 )
+ABOUT_STEERING = (
+    "The same prompt again, with one part read more or less: the odds of reading it are multiplied by the factor. It "
+    "shows what changes when the reading is changed and all else stays. Pick a second part as the control: it gets the "
+    "same factors."
+)
 SAMPLE = "{context}\n\n{examples}\n\n{question}\n\nRemember: {instruction}"
+PLAN_FACTORS = (0.0, *(f for f in LADDER if f != 1), 16.0)
 PLACES = "{instruction} {context} {examples} {question}"
 
 
@@ -38,11 +46,13 @@ def structures_editor() -> None:
     for name in picked_structures():
         st.caption(f"**{escape_markdown(structure_label(name))}** · {escape_markdown(_about(name))}")
     _controls(picked_structures())
+    _steering()
     with st.container(horizontal=True):
         with st.popover("What are these?", icon=":material/help:"):
             for name in STRUCTURES:
                 st.markdown(f"**{structure_label(name)}**: {escape_markdown(_about(name))}")
             st.markdown(f"**Position control**: {ABOUT_CONTROL}")
+            st.markdown(f"**Turn reading up or down**: {ABOUT_STEERING}")
         with st.popover("Own template", icon=":material/edit_note:", help=f"A layout of your own with {PLACES}"):
             _own(templates)
 
@@ -74,6 +84,45 @@ def _controls(names: Sequence[str]) -> None:
         about = "Fewer controls make a shorter study."
         label = "Controls: items of each task (0: all)"
         st.number_input(label, 0, 10_000, key=field_key("control_items"), help=about, **KEPT_FIELDS)
+
+
+def _steering() -> None:
+    """Draws which parts are read more or less, and by which factors."""
+    st.pills(
+        "Turn reading up or down",
+        ITEM_PARTS,
+        selection_mode="multi",
+        key=field_key("steered"),
+        format_func=str.capitalize,
+        help=ABOUT_STEERING,
+        **KEPT_FIELDS,
+    )
+    if not get_field("steered"):
+        return
+    options = sorted({*PLAN_FACTORS, *(get_field("factors") or ())})
+    st.pills(
+        "Factors",
+        options,
+        selection_mode="multi",
+        key=field_key("factors"),
+        format_func=lambda factor: f"× {factor_text(factor)}",
+        help="The factor 1 is the plain prompt, which is always run.",
+        **KEPT_FIELDS,
+    )
+    names = picked_structures()
+    if names:
+        first = "instruction_first" if "instruction_first" in names else names[0]
+        what = " and ".join(get_field("steered"))
+        st.caption(f"Read more or less: {what}, in the structure {escape_markdown(structure_label(first))}.")
+
+
+def picked_steering() -> dict[str, tuple[float, ...]]:
+    """What is steered, as a plan takes it: an opened plan keeps the factors that it gave to each part."""
+    parts, factors = list(get_field("steered") or ()), tuple(sorted(get_field("factors") or ()))
+    opened = st.session_state.get(field_key("opened_steering")) or {}
+    if set(opened) == set(parts) and {f for some in opened.values() for f in some} == set(factors):
+        return dict(opened)
+    return {part: factors for part in ITEM_PARTS if part in parts}
 
 
 def control_items() -> int | None:

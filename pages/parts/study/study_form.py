@@ -39,6 +39,8 @@ FORM_DEFAULTS: dict[str, Any] = {
     "seeds": "0, 1, 2",
     "effects": True,
     "components": False,
+    "steered": [],
+    "factors": [0.25, 2.0, 4.0, 8.0],
     "pairs": (),
     "metrics": (),
     "templates": {},
@@ -107,6 +109,8 @@ def fill_study_form(plan: Plan) -> None:
         "methods": list(plan.methods),
         "effects": plan.effects,
         "components": plan.components,
+        "steered": list(plan.steering),
+        "factors": sorted({f for some in plan.steering.values() for f in some}) or FORM_DEFAULTS["factors"],
         "pairs": pairs,
         "metrics": plan.metrics,
         "templates": dict(plan.templates),
@@ -122,6 +126,7 @@ def fill_study_form(plan: Plan) -> None:
     state[field_key("opened_items")] = tuple(item for item in plan.items if item.id in asked)
     state[field_key("opened_tasks")] = plan.suites
     state[field_key("opened_structures")], state[field_key("opened_controls")] = plan.structures, plan.controls
+    state[field_key("opened_steering")] = dict(plan.steering)
     state[field_key("opened_examples")] = dict(plan.examples)
     state[field_key("file")] = None
 
