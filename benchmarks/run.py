@@ -6,7 +6,7 @@ then A; what is printed is the median of the pairs' ratios with their quartiles.
 
     python -m benchmarks.run [--pairs 15] [--full]
                              [--only generate|score|memory|cached|stability|knockout|study|attributing|rerunning|
-                             diagrams|components]
+                             diagrams|components|steering]
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from benchmarks.diagrams import diagrams
 from benchmarks.knockout import knockout
 from benchmarks.rerunning import rerunning
 from benchmarks.stability import stability
+from benchmarks.steering import steering
 from benchmarks.studying import study
 from core.version import __version__
 
@@ -226,7 +227,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parts = ("generate", "score", "memory", "cached", "stability", "knockout", "study", "attributing", "rerunning")
-    parts = (*parts, "diagrams", "components")
+    parts = (*parts, "diagrams", "components", "steering")
     parser.add_argument("--only", choices=parts)
     parser.add_argument("--full", action="store_true", help="knockout: time Captum at 64 x 64 too, many minutes")
     asked = parser.parse_args()
@@ -247,6 +248,8 @@ def main() -> None:
         attributing(bench.model, compare, say, min(asked.pairs, 5))
     if bench is not None and asked.only in (None, "components"):
         components_cost(bench.model, asked.pairs)
+    if bench is not None and asked.only in (None, "steering"):
+        steering(bench, SIZES, compare, say, asked.pairs)
     if asked.only in (None, "diagrams"):
         diagrams(say)
     if asked.only in (None, "rerunning"):

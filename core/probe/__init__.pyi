@@ -1,5 +1,6 @@
 from .ablation import hide_units as hide_units
 from .ablation import knock_out as knock_out
+from .anchoring import anchored as anchored
 from .answer_odds import log_odds as log_odds
 from .gradients import attribute as attribute
 from .next_token import next_tokens as next_tokens
