@@ -15,7 +15,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-APP = ("app.py", "pages", "examples", "docs/example-study", ".streamlit/config.toml")
+APP = ("app.py", "pages", "examples", "docs/example-study", "docs/steering-study", ".streamlit/config.toml")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.ipynb", ".ipynb_checkpoints", "report.html")
 IMPORT = re.compile(r"^(\s*(?:from|import) )core\b", re.MULTILINE)
 

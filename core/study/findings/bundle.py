@@ -29,12 +29,19 @@ if TYPE_CHECKING:
 
 
 def bundle_study(
-    folder: Path, study: str = "", *, slow: bool = True, progress: Callable[..., None] | None = None, **effort: Any
+    folder: Path,
+    study: str = "",
+    *,
+    heads: bool = True,
+    slow: bool = True,
+    progress: Callable[..., None] | None = None,
+    **effort: Any,
 ) -> Findings:
     """Writes the folder and returns the findings.
 
-    ``study``: id of a study of this machine; "": the tables in the folder are computed anew, and its predictions, which
-    take the rows of every head, stay. ``effort`` goes to ``compute_opened``.
+    ``heads``: write the features of every head too. ``study``: id of a study of this machine; "": the tables in the
+    folder are computed anew, and its predictions, which take the rows of every head, stay. ``effort`` goes to
+    ``compute_opened``.
     """
     if study:
         from ..study import Study
@@ -43,7 +50,8 @@ def bundle_study(
             for path in found.export(folder):
                 if path.suffix not in (".parquet", ".json"):
                     path.unlink()  # Parquet holds the same in a third of the room
-            _write_heads(found, folder)
+            if heads:
+                _write_heads(found, folder)
     opened = open_folder(folder, EXAMPLE)
     if not study and (folder / SHIPPED).is_dir():
         slow, effort["prediction"] = False, read_findings(folder / SHIPPED).prediction

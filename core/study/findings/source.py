@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FILTERS = ("model", "task", "structure")
-EXAMPLE = "example"
-"""Id of the study that comes with Heed."""
+EXAMPLE, STEERING_EXAMPLE = "example", "steering-example"
+"""Ids of the studies that come with Heed."""
 LARGEST_TABLE = 200_000_000
 """Most bytes of a table file."""
 _MADE = {"control": False, "seed": 0, "run": "", "truncated": False, "answer": "", "error": "", "finish": "", "why": ""}

@@ -6,17 +6,19 @@ newer ones with a button, or every number would change while it is being read.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from core.errors import HeedError, StudyError
-from core.study.findings.source import EXAMPLE, OpenedStudy, open_folder, open_study, open_table
+from core.study.findings.source import EXAMPLE, STEERING_EXAMPLE, OpenedStudy, open_folder, open_study, open_table
 from pages.parts.findings.findings_address import state_key
 from pages.parts.frame import APP_FOLDER
 from pages.parts.markdown_escape import escape_markdown
 
 EXAMPLE_FOLDER = APP_FOLDER / "docs/example-study"
+STEERING_FOLDER = APP_FOLDER / "docs/steering-study"
 KEPT_STATE_NAMES = ("findings_file", "findings_stamps", "findings_address")
 """Session keys that stay when another study is picked; the last URL too, or the browser's would count as a new link."""
 
@@ -29,15 +31,14 @@ def pick_study() -> OpenedStudy | None:
         gone = state.get(state_key("study"))
         if gone:
             _told(gone)
-        state[state_key("study")] = next((i for i in labels if i != EXAMPLE), next(iter(labels), None))
+        state[state_key("study")] = next((i for i in labels if i not in _shipped()), next(iter(labels), None))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if labels:
             st.selectbox(
                 "Study", list(labels), key=state_key("study"), format_func=lambda i: labels[i], persist_state="session"
             )
-        if EXAMPLE in labels:
-            about = "A finished study of two small models that comes with Heed"
-            st.button("Example study", icon=":material/lightbulb:", help=about, on_click=_show, args=(EXAMPLE,))
+        for shipped, (_, name, about) in _shipped().items():
+            st.button(name, icon=":material/lightbulb:", help=about, on_click=_show, args=(shipped,))
         with st.popover("Open a table", icon=":material/upload_file:"):
             _upload()
     ident = state.get(state_key("study"))
@@ -47,6 +48,20 @@ def pick_study() -> OpenedStudy | None:
     found = _opened(ident)
     _newer(ident, labels)
     return found
+
+
+def _shipped() -> dict[str, tuple[Path, str, str]]:
+    """{id: (folder, name, what it is)} of the finished studies that come with Heed."""
+    found = {
+        EXAMPLE: (EXAMPLE_FOLDER, "Example study", "A finished study of two small models that comes with Heed"),
+        STEERING_EXAMPLE: (
+            STEERING_FOLDER,
+            "Steering study",
+            "What changes when the instruction, or the question instead, is read more or less: a finished study of two "
+            "small models that comes with Heed",
+        ),
+    }
+    return {ident: one for ident, one in found.items() if (one[0] / "runs.parquet").exists()}
 
 
 def _show(ident: str) -> None:
@@ -70,9 +85,7 @@ def _known() -> dict[str, str]:
     found = {} if file is None else {file[0]: f"{file[1]} (opened table)"}
     asked = st.session_state.get(state_key("study"))
     found |= {s.id: _label(s) for s in list_studies() if s.status.done or s.status.failed or s.id == asked}
-    if EXAMPLE_FOLDER.exists():
-        found[EXAMPLE] = "Example study"
-    return found
+    return found | {ident: name for ident, (_, name, _) in _shipped().items()}
 
 
 def _label(known: Any) -> str:
@@ -108,15 +121,16 @@ def _opened(ident: str) -> OpenedStudy:
         if file is None or file[0] != ident:
             raise StudyError("The opened table is not here any more: open it again.")
         return file[2]
-    if ident == EXAMPLE:
-        return _example(max(p.stat().st_mtime_ns for p in EXAMPLE_FOLDER.iterdir()))
+    if ident in _shipped():
+        folder, name, _ = _shipped()[ident]
+        return _example(ident, str(folder), name, max(p.stat().st_mtime_ns for p in folder.iterdir()))
     stamps = state.setdefault("findings_stamps", {})
     return _study(ident, stamps.setdefault(ident, _stamp(ident)))
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
-def _example(changed: int) -> OpenedStudy:
-    return open_folder(EXAMPLE_FOLDER, EXAMPLE, "Example study")
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _example(ident: str, folder: str, name: str, changed: int) -> OpenedStudy:
+    return open_folder(Path(folder), ident, name)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the table of the study")
