@@ -18,6 +18,7 @@ from pathlib import Path
 
 from core.importance import default_study_methods
 from core.study.findings.bundle import bundle_study
+from core.study.findings.source import EXAMPLE, STEERING_EXAMPLE
 from core.study.study import Study
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -45,7 +46,8 @@ def main(arguments: Sequence[str]) -> int:
             study.extend(methods=(*default_study_methods(), "learned-heads"))
             study.read_again()
             status = study.run(asked.workers, say)
-        bundle_study(folder, study.id, heads=not asked.steering, slow=not asked.steering)
+        ident = STEERING_EXAMPLE if asked.steering else EXAMPLE
+        bundle_study(folder, study.id, ident=ident, heads=not asked.steering, slow=not asked.steering)
     return 1 if status.failed else 0
 
 

@@ -32,6 +32,7 @@ def bundle_study(
     folder: Path,
     study: str = "",
     *,
+    ident: str = EXAMPLE,
     heads: bool = True,
     slow: bool = True,
     progress: Callable[..., None] | None = None,
@@ -39,9 +40,9 @@ def bundle_study(
 ) -> Findings:
     """Writes the folder and returns the findings.
 
-    ``heads``: write the features of every head too. ``study``: id of a study of this machine; "": the tables in the
-    folder are computed anew, and its predictions, which take the rows of every head, stay. ``effort`` goes to
-    ``compute_opened``.
+    ``ident``: the id under which the page opens it. ``heads``: write the features of every head too. ``study``: id of a
+    study of this machine; "": the tables in the folder are computed anew, and its predictions, which take the rows of
+    every head, stay. ``effort`` goes to ``compute_opened``.
     """
     if study:
         from ..study import Study
@@ -52,7 +53,7 @@ def bundle_study(
                     path.unlink()  # Parquet holds the same in a third of the room
             if heads:
                 _write_heads(found, folder)
-    opened = open_folder(folder, EXAMPLE)
+    opened = open_folder(folder, ident)
     if not study and (folder / SHIPPED).is_dir():
         slow, effort["prediction"] = False, read_findings(folder / SHIPPED).prediction
     made = compute_opened(replace(opened, study=study), slow=slow, progress=progress, **effort)
