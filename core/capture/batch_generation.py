@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
 
 from ..errors import Cancelled, HeedError
 from ..models.attention import Recorder, recording
+from ..models.per_model import once_per_model
 from ..models.self_check import probe_ids
 from ..models.token_steering import TokenSteering
 from ..models.value_norms import norms_of_values
@@ -41,8 +41,6 @@ CLOSE = 1e-4
 """In nats: the order of two tokens closer than this may differ between a batch and a single run."""
 TOLERANCE = 1e-3
 """In nats: largest accepted difference between a padded run and the same run alone, when a model is checked."""
-
-_safe: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 
 
 def capture_all(
@@ -254,13 +252,11 @@ def _batchable(model: Any) -> bool:
     """Returns whether left padding leaves this model's results unchanged: tried once per model on two prompts."""
     if model.ref.attention != "dispatch" or model.ref.kind != "decoder":
         return False
-    known = _safe.get(model.hf)
-    if known is None:
-        with model.lock:
-            known = _safe[model.hf] = _survives_padding(model.hf)
-    return known
+    with model.lock:
+        return _survives_padding(model.hf)
 
 
+@once_per_model
 def _survives_padding(hf: Any) -> bool:
     ids = probe_ids(hf, 12)[0].tolist()
     prompts = [ids, ids[5:]]

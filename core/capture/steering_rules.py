@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 
 from ..errors import MethodError, PromptError
+from ..models.per_model import once_per_model
 from ..models.self_check import hiding_leaks
 from ..models.token_steering import KeyRule, TokenSteering, steer_tokens
 from ..progress import IsCancelled, never_cancelled
 from ..records import Request, Steering, Tokens, Trace, log_factor
 from ..text.token_groups import tokens_in_spans
 
-_leaky: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+leaks = once_per_model(hiding_leaks)
+"""``hiding_leaks`` of a transformers model, tried once; the model's lock must be held."""
 
 
 def steering_rules(
@@ -101,11 +102,8 @@ def words_cannot_hide(model: Any) -> bool:
     """Returns whether a hidden word still changes what a decoder writes; tried once per model."""
     if model.ref.attention == "none":
         return True
-    known = _leaky.get(model.hf)
-    if known is None:
-        with model.lock:
-            known = _leaky[model.hf] = hiding_leaks(model.hf)
-    return known
+    with model.lock:
+        return leaks(model.hf)
 
 
 def leaky_sentence(ref: Any) -> str:

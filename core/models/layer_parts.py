@@ -19,11 +19,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 
 from ..errors import is_out_of_memory
+from .per_model import once_per_model
 from .self_check import probe_ids
 from .upcasting import HALF_PRECISION, Float32
 from .value_norms import PROBE_TOKENS, find_projections
@@ -82,27 +82,26 @@ class ModelParts:
         return tuple(part.module for part in self.layers)
 
 
-_known: WeakKeyDictionary[Any, ModelParts] = WeakKeyDictionary()
-_enterable: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
-_projections: WeakKeyDictionary[Any, dict[int, tuple[torch.nn.Module, int]]] = WeakKeyDictionary()
-
-
 def model_parts(model: Any) -> ModelParts:
     """Returns the parts of a loaded ``Model``, found once by running six tokens; its lock must be held."""
-    known = _known.get(model.hf)
-    if known is None:
-        known = _known[model.hf] = find_parts(model.hf)
-    return known
+    return _parts_of(model.hf)
 
 
 def head_projections(model: Any) -> dict[int, tuple[torch.nn.Module, int]]:
     """Returns {layer_idx: (output projection, heads)} of a loaded ``Model``; {} where it is not known of each layer."""
     if model.ref.attention != "dispatch":
         return {}
-    known = _projections.get(model.hf)
-    if known is None:
-        known = _projections[model.hf] = find_projections(model.hf)
-    return known
+    return _projections_of(model.hf)
+
+
+@once_per_model
+def _parts_of(hf: Any) -> ModelParts:
+    return find_parts(hf)
+
+
+@once_per_model
+def _projections_of(hf: Any) -> dict[int, tuple[torch.nn.Module, int]]:
+    return find_projections(hf)
 
 
 def find_parts(hf: Any) -> ModelParts:
@@ -127,10 +126,7 @@ def find_parts(hf: Any) -> ModelParts:
 
 def enterable(model: Any) -> bool:
     """Returns whether a loaded ``Model`` entered at any layer gives its own logits, tried once; needs its lock."""
-    known = _enterable.get(model.hf)
-    if known is None:
-        known = _enterable[model.hf] = _enters_everywhere(model.hf, model_parts(model))
-    return known
+    return _enters_everywhere(model.hf)
 
 
 def first_tensor(value: Any) -> torch.Tensor | None:
@@ -340,8 +336,10 @@ def _has_lens(hf: Any, layers: Sequence[LayerParts], last: torch.Tensor, logits:
     return _near(logits_of(hf, layers, last[0].to(hf.dtype)), logits[0], hf)
 
 
-def _enters_everywhere(hf: Any, parts: ModelParts) -> bool:
+@once_per_model
+def _enters_everywhere(hf: Any) -> bool:
     """Enters at each layer with what stood before it, and compares the logits."""
+    parts = _parts_of(hf)
     if not parts.has_lens:
         return False
     seen, logits = _observed(hf, parts.modules)

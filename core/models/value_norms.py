@@ -16,18 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 
 from .attention import EmitValues, Recorder, recording
+from .per_model import once_per_model
 from .self_check import probe_ids
 
 PROBE_TOKENS = 6
 CHUNK = 1 << 22
 """Numbers that are computed together (16 MB)."""
-
-_grams: WeakKeyDictionary[Any, dict[int, torch.Tensor]] = WeakKeyDictionary()
 
 
 def head_grams(model: Any) -> dict[int, torch.Tensor]:
@@ -37,10 +35,12 @@ def head_grams(model: Any) -> dict[int, torch.Tensor]:
     """
     if model.ref.attention != "dispatch":
         return {}
-    known = _grams.get(model.hf)
-    if known is None:
-        known = _grams[model.hf] = find_grams(model.hf)
-    return known
+    return _grams_of(model.hf)
+
+
+@once_per_model
+def _grams_of(hf: Any) -> dict[int, torch.Tensor]:
+    return find_grams(hf)
 
 
 def find_grams(hf: Any) -> dict[int, torch.Tensor]:

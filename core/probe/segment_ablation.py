@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ..capture.run_model import capture_errors
+from ..capture.steering_rules import leaks
 from ..errors import PromptError
 from ..progress import IsCancelled, never_cancelled, no_progress
 from ..records import MessageSpan, Trace
@@ -22,10 +22,9 @@ from ..text.deletion import delete_spans
 from ..text.render import render
 from ..text.token_groups import tokens_in_spans
 from .ablation import PROBE_MODES
-from .scorers import make_scorer, words_leak
+from .encdec_scoring import encdec_leaks
+from .scorers import make_scorer
 from .variant_scoring import Variant
-
-_tried: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 
 
 def ablate_segments(
@@ -60,12 +59,7 @@ def ablate_segments(
 
 def _hides(model: Any) -> bool:
     """Returns whether words can be hidden from this model: tried once per model, since a study checks for every run."""
-    if model.ref.attention == "none":
-        return False
-    known = _tried.get(model.hf)
-    if known is None:
-        known = _tried[model.hf] = not words_leak(model)
-    return known
+    return model.ref.attention != "none" and not (encdec_leaks if model.ref.kind == "encdec" else leaks)(model.hf)
 
 
 def _variant(model: Any, trace: Trace, prompt: np.ndarray, spans: Sequence[MessageSpan], mode: str) -> Variant | None:
