@@ -237,8 +237,8 @@ def _described(
     """Returns the fields of the record that tell about the new answers."""
     prompt = trace.token_ids[: trace.prompt_length]
     unique = {run.id: run for run in runs}
-    pairs = [(prompt, run.token_ids[run.prompt_length :]) for run in unique.values()]
-    likely = dict(zip(unique, answer_likelihoods(model, pairs, cancelled), strict=True))
+    answers = [run.token_ids[run.prompt_length :] for run in unique.values()]
+    likely = dict(zip(unique, answer_likelihoods(model, prompt, answers, cancelled), strict=True))
     return {
         "answers": tuple(run.answer for run in runs),
         "answer_shares": [part_share(run, one) for run, one in zip(runs, asked, strict=True)],

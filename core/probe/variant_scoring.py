@@ -112,9 +112,9 @@ class Scorer:
     def _first(self) -> np.ndarray:
         """Scores the original prompt; keeps its cache where later passes can start from it."""
         whole = _Job(0, Variant(self._prompt), 0)
-        plain = _plain_attention(self._model)
+        plain = plain_attention(self._model)
         logs, cache = self._forward([whole], 0, None, keep_cache=plain)
-        if plain and _is_plain(cache, len(self._prompt) + len(self._answer) - 1):
+        if plain and is_plain_cache(cache, len(self._prompt) + len(self._answer) - 1):
             self._prefix = [(layer.keys, layer.values) for layer in cache.layers]
         return logs[0]
 
@@ -172,13 +172,7 @@ class Scorer:
         """Returns the cache of the first ``start`` tokens for ``size`` variants; None where there is none to share."""
         if self._prefix is None or start == 0:
             return None
-        from transformers import DynamicCache
-
-        cache = DynamicCache()
-        for index, (keys, values) in enumerate(self._prefix):
-            both = (t[:, :, :start].expand(size, -1, -1, -1) for t in (keys, values))
-            cache.update(*both, index)
-        return cache
+        return expanded_cache(self._prefix, start, size)
 
     def _forward(
         self, batch: Sequence[_Job], start: int, cache: Any, keep_cache: bool = False, watch: Mapping[int, Watch] = {}
@@ -246,14 +240,25 @@ def answer_logs(logits: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
     return logits.gather(-1, answer[:, None])[:, 0] - torch.logsumexp(logits, dim=-1)
 
 
-def _plain_attention(model: Any) -> bool:
+def expanded_cache(prefix: Sequence[tuple[torch.Tensor, torch.Tensor]], start: int, size: int) -> Any:
+    """Returns a cache of the first ``start`` tokens for ``size`` rows, of each layer's (keys, values)."""
+    from transformers import DynamicCache
+
+    cache = DynamicCache()
+    for index, (keys, values) in enumerate(prefix):
+        both = (t[:, :, :start].expand(size, -1, -1, -1) for t in (keys, values))
+        cache.update(*both, index)
+    return cache
+
+
+def plain_attention(model: Any) -> bool:
     """Returns whether every layer attends to everything before it, so that a prefix's keys and values can be reused."""
     ref = model.ref
     every = tuple(ref.attention_layers) == tuple(range(ref.layers))
     return ref.attention == "dispatch" and every and all(window is None for window in ref.windows)
 
 
-def _is_plain(cache: Any, tokens: int) -> bool:
+def is_plain_cache(cache: Any, tokens: int) -> bool:
     """Returns whether a cache holds the keys and values of every token of every layer, and nothing else."""
     from transformers.cache_utils import DynamicCache, DynamicLayer
 

@@ -52,6 +52,27 @@ class StudyResult:
     output_tokens: int = 0
 
 
+class PlainScores:
+    """What the model without steering thinks of steered answers; a prompt that several share is read once."""
+
+    def __init__(self, model: Any, cancelled: IsCancelled = never_cancelled) -> None:
+        self._model, self._cancelled = model, cancelled
+        self._last: Any = None
+
+    def of(self, trace: Trace) -> dict[str, float]:
+        """Returns {PLAIN_LOGPROB: mean over the answer's tokens, nats}; nothing for an empty answer."""
+        from ..probe.answer_likelihood import PromptScorer
+
+        steps, prompt = trace.answer_steps, trace.token_ids[: trace.prompt_length]
+        if not len(steps):
+            return {}
+        last = self._last
+        if last is None or not np.array_equal(last.prompt, prompt):
+            last = self._last = PromptScorer(self._model, prompt, self._cancelled)
+        (found,) = last.score([trace.token_ids[trace.prompt_length :]])
+        return {PLAIN_LOGPROB: float(found[steps].mean(dtype=np.float64))}
+
+
 def compute_runs(
     model: Any,
     asked: Sequence[StudyRun],
@@ -70,6 +91,7 @@ def compute_runs(
     """
     from ..capture.batch_generation import capture_all
 
+    plain = PlainScores(model, cancelled)
     given = study_records(model.key)
     keep: Any = "components" if components else "all"  # the entropy of heads' rows needs every head
     requests = [replace(a.request, keep=keep) for a in asked]
@@ -79,7 +101,7 @@ def compute_runs(
             yield StudyResult(one.key, one.request.id, error=str(trace))
             continue
         try:
-            yield _result(model, one, trace, effects, methods, given, cancelled)
+            yield _result(model, one, trace, effects, methods, given, plain, cancelled)
         except Cancelled:
             raise
         except HeedError as error:
@@ -128,6 +150,7 @@ def _result(
     effects: bool,
     methods: Sequence[str] | None,
     given: Mapping[str, Any],
+    plain: PlainScores,
     cancelled: IsCancelled,
 ) -> StudyResult:
     from ..capture.batch_generation import near_ties
@@ -136,7 +159,7 @@ def _result(
     found = make_digest(trace, methods, given)
     lost: dict[str, float] = {}
     if one.request.steering:
-        lost |= _plain_logprob(model, trace, cancelled)
+        lost |= plain.of(trace)
     elif effects and len(trace.answer_steps):
         from ..probe.segment_ablation import ablate_segments
 
@@ -157,18 +180,6 @@ def _result(
         prompt_tokens=trace.prompt_length,
         output_tokens=trace.steps,
     )
-
-
-def _plain_logprob(model: Any, trace: Trace, cancelled: IsCancelled) -> dict[str, float]:
-    """Returns what the model without steering thinks of a steered run's answer; nothing for an empty answer."""
-    from ..probe.answer_likelihood import answer_likelihoods
-
-    steps = trace.answer_steps
-    if not len(steps):
-        return {}
-    prompt, answer = trace.token_ids[: trace.prompt_length], trace.token_ids[trace.prompt_length :]
-    (found,) = answer_likelihoods(model, [(prompt, answer)], cancelled)
-    return {PLAIN_LOGPROB: float(found[steps].mean(dtype=np.float64))}
 
 
 def ablated_parts(one: StudyRun) -> dict[str, list[MessageSpan]]:
