@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from core.capture import capture, make_request
-from core.probe.steering import part_steering, steer, steer_by_layer, steered_request
+from core.probe.steer_run import part_steering, steer, steer_by_layer, steered_request
 
 FACTORS = (0, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16)
 WORD = " lamp"

@@ -26,8 +26,8 @@ from .plugins import PAGES as PAGES
 from .plugins import PluginPage as PluginPage
 from .plugins import load_plugins as load_plugins
 from .probe.ablation import knock_out as knock_out
-from .probe.steering import steer as steer
-from .probe.steering import steer_by_layer as steer_by_layer
+from .probe.steer_run import steer as steer
+from .probe.steer_run import steer_by_layer as steer_by_layer
 from .probe.switched_parts import switch_off as switch_off
 from .records.steering import Steering as Steering
 from .records.steering import pasta as pasta

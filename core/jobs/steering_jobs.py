@@ -30,7 +30,7 @@ def steer_work(what: Draft | Request, steerings: Sequence[Steering], anew: bool 
     asked = tuple(steerings)
 
     def do(progress: Progress, cancelled: IsCancelled) -> str:
-        from ..probe.steering import steer_each, steered_request
+        from ..probe.steer_run import steer_each, steered_request
 
         model, request = prepare(what, progress, cancelled)
         trace = load_run(request)

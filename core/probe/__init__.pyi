@@ -5,6 +5,6 @@ from .answer_odds import log_odds as log_odds
 from .gradients import attribute as attribute
 from .next_token import next_tokens as next_tokens
 from .segment_ablation import ablate_segments as ablate_segments
-from .steering import steer as steer
-from .steering import steer_by_layer as steer_by_layer
+from .steer_run import steer as steer
+from .steer_run import steer_by_layer as steer_by_layer
 from .switched_parts import switch_off as switch_off

@@ -26,7 +26,7 @@ from ..progress import IsCancelled, never_cancelled
 from ..records import Trace
 from ..text.display_text import decode_stream
 from .ablation import check_run
-from .steering import part_steering
+from .steer_run import part_steering
 
 
 def anchored(

@@ -16,11 +16,11 @@ from ..errors import StoreError
 from ..records import Answered, Digest, Instruction, Item, MessageSpan, Request
 from ..store.serialise import from_plain, to_plain
 from . import database, table_rows
-from .compute import PLAIN_LOGPROB
 from .digest import pack_digest, unpack_digest
 from .plan_store import own_metrics_of
 from .quality.metrics import get_metric, metric_columns
 from .quality.own_metric import OwnMetric
+from .unsteered_runs import PLAIN_LOGPROB
 
 
 @dataclass(frozen=True)

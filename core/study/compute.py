@@ -17,9 +17,8 @@ from ..errors import Cancelled, CaptureError, HeedError, error_reason
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import Digest, Instruction, MessageSpan, ModelKey, Request, Trace
 from .digest import make_digest
+from .unsteered_runs import PLAIN_LOGPROB
 
-PLAIN_LOGPROB = "plain_logprob"
-"""Column of a steered run: mean log-probability per token (nats) that the model gives to its answer unsteered."""
 PART_SPANS = {"mask": "masked", "remove": "removed"}
 
 

@@ -16,9 +16,9 @@ from ..errors import MethodError
 from ..importance.methods import default_study_methods
 from ..records import Digest, Item
 from . import cell_store, database
-from .compute import PLAIN_LOGPROB
 from .features import feature_columns, head_entropies, head_features
 from .plan_store import own_metrics_of
+from .unsteered_runs import PLAIN_LOGPROB
 
 if TYPE_CHECKING:
     import pandas as pd

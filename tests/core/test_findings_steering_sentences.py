@@ -7,7 +7,7 @@ import pytest
 
 from core.study.findings.analysis import compute_findings
 from core.study.findings.source import check_runs
-from core.study.findings.steering_sentences import factor_text, part_text, steering_sentences
+from core.study.findings.steering_sentences import part_text, steering_sentences, times_text
 from tests.core.findings_made_up import made
 from tests.core.steered_made_up import steered_instructions, steered_table
 from tests.core.study_made_up import runs_table, small
@@ -28,7 +28,7 @@ def planted():
 
 
 def test_factors_and_parts_in_words():
-    assert [factor_text(f) for f in (0.0, 0.25, 1, 2.0, 1.5)] == ["× 0", "× 1/4", "× 1", "× 2", "× 1.5"]
+    assert [times_text(f) for f in (0.0, 0.25, 1, 2.0, 1.5)] == ["× 0", "× 1/4", "× 1", "× 2", "× 1.5"]
     assert part_text("check") == "the verified instructions" and part_text("question") == "the question"
 
 

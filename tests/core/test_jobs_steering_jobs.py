@@ -7,7 +7,7 @@ from core import store
 from core.capture import capture, make_request
 from core.errors import Cancelled, MethodError
 from core.jobs.steering_jobs import steer_time, steer_work
-from core.probe.steering import steer_each, steered_request
+from core.probe.steer_run import steer_each, steered_request
 from core.records import Steering
 from tests.core import probe_made_up as made
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import store
 from core.jobs import jobs
-from core.probe.steering import steer
+from core.probe.steer_run import steer
 from core.records import LADDER, Steering
 from core.store.steering_example import import_steering_example
 from tests.core import models_made_up

@@ -117,11 +117,11 @@ def _prediction(resamples: int) -> str:
 def _steering(found: Findings, permutations: int) -> str:
     from ..statistics.dose_response import COMPARABLE
     from .record import comparison_resamples
-    from .steering_sentences import factor_text, part_text
+    from .steering_sentences import part_text, times_text
 
     rows = found.doses
     turned = {
-        str(part): ", ".join(dict.fromkeys(factor_text(f) for f in of_part["factor"]))
+        str(part): ", ".join(dict.fromkeys(times_text(f) for f in of_part["factor"]))
         for part, of_part in rows[rows["role"].isin(["part", "control"])].groupby("part", sort=False)
     }
     control = [part_text(str(p)) for p in dict.fromkeys(rows.loc[rows["role"] == "control", "part"])]

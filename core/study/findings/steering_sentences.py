@@ -38,7 +38,7 @@ LIMITS = (
 )
 
 
-def factor_text(factor: float) -> str:
+def times_text(factor: float) -> str:
     """Returns a factor in words: "× 1/4", "× 8"."""
     return f"× {FRACTIONS.get(float(factor), f'{factor:g}')}"
 
@@ -99,7 +99,7 @@ def _changes(rows: pd.DataFrame, what: str, begins: bool) -> str:
 
 
 def _level(r: Mapping[str, Any]) -> str:
-    return structure_label(str(r["part"])) if r["role"] == "rival" else factor_text(r[FACTOR])
+    return structure_label(str(r["part"])) if r["role"] == "rival" else times_text(r[FACTOR])
 
 
 def _small(label: str) -> str:
@@ -194,7 +194,7 @@ def _price(rows: pd.DataFrame, model: str) -> list[str]:
         for _, of_value in of_part.groupby("value", sort=False):
             records = of_value.to_dict("records")
             label = str(records[0]["label"])
-            clear = [f"{factor_text(r[FACTOR])} {_short(r)}" for r in records if r["verdict"] in CHANGED]
+            clear = [f"{times_text(r[FACTOR])} {_short(r)}" for r in records if r["verdict"] in CHANGED]
             if clear:
                 changed.append(f"{_small(label)} {', '.join(clear)}")
             elif any(r["verdict"] == "no change found" for r in records):
@@ -227,7 +227,7 @@ def _moved(r: dict[str, Any], feature: str, metric: str, model: str, found: bool
     goes = {"with it": "goes with it", "against it": "goes against it"}.get(r["goes"], str(r["goes"]))
     out = f"“{column_label(feature)}” and “{column_label(metric)}”, observed between prompts: {goes}"
     out += f", {rho}. " if rho else ". "
-    step = f"{factor_text(r[FACTOR])}, which took it from {r['share_plain']:.2g} to {r['share']:.2g}"
+    step = f"{times_text(r[FACTOR])}, which took it from {r['share_plain']:.2g} to {r['share']:.2g}"
     if not found:
         return f"{out}Changed on purpose ({model_label(model)}): no change found, for example at {step}."
     known = get_metric(metric)

@@ -19,7 +19,7 @@ from ..quality.metrics import get_metric
 from ..unsteered_runs import FACTOR
 from .figures import StudyFigure
 from .number_words import p_text, signed_text, unit_text
-from .steering_sentences import factor_text, part_text
+from .steering_sentences import part_text, times_text
 from .structure_effects import ALL_TASKS, ALPHA
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ ABOUT_STEERING = (
     "Reading of a part of the prompt was turned up or down, and the same prompts were answered anew. Each point is "
     "compared with the plain run (factor 1) and with the same factor on the control part, prompt by prompt."
 )
-NOT_SAID = (
+STEERING_NOT_SAID = (
     "It holds for these prompts and models. A change that is gone among answers of comparable length is no effect of "
     "reading."
 )
@@ -75,7 +75,7 @@ def dose_figure(doses: pd.DataFrame, value: str, task: str, model: str) -> Study
     )
     said = f"Each point is the mean of “{label}” with the reading of a part multiplied by the factor."
     frame = own[["task", "model", "part", "role", FACTOR, "n", "mean", "mean_low", "mean_high", "verdict"]]
-    return StudyFigure(f"reading-{value}", label, drawn, said, NOT_SAID, frame)
+    return StudyFigure(f"reading-{value}", label, drawn, said, STEERING_NOT_SAID, frame)
 
 
 def _series(row: Mapping[str, Any]) -> str:
@@ -166,7 +166,7 @@ def moves_table(moves: pd.DataFrame, metric: str, model: str) -> pd.DataFrame:
         rho = value_with_interval(r["rho"], r["rho_low"], r["rho_high"])
         found.append(
             {"Feature": column_label(str(r["feature"])), "Goes with (observed)": f"{rho}: {r['goes']}"}
-            | {"Factor": factor_text(r[FACTOR]), "Share, plain → steered": f"{r['share_plain']:.2g} → {r['share']:.2g}"}
+            | {"Factor": times_text(r[FACTOR]), "Share, plain → steered": f"{r['share_plain']:.2g} → {r['share']:.2g}"}
             | {"Change of the outcome": _change(r, "", unit), "Moves (changed)": str(r["moves"])}
             | {"q": _q(r["q"]), "Called": READING_WORDS[bool(r["effect_of_reading"])]}
         )
@@ -183,7 +183,7 @@ def _change(row: Mapping[str, Any], start: str, unit: str) -> str:
 
 
 def _factor(row: Mapping[str, Any]) -> str:
-    return factor_text(row[FACTOR]) if np.isfinite(row[FACTOR]) else ""
+    return times_text(row[FACTOR]) if np.isfinite(row[FACTOR]) else ""
 
 
 def _q(q: float) -> str:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from core import store
 from core.charts.answer_effect_bars import answer_words
-from core.charts.dose_response import dose_response_chart
+from core.charts.dose_response_charts import dose_response_chart
 from core.charts.text_labels import visible_label
 from core.comparing.steering_ladder import word_logprobs
 from core.records import factor_text

@@ -7,7 +7,7 @@ from core.capture.build_request import make_request
 from core.capture.run_model import capture
 from core.errors import MethodError, PromptError
 from core.probe.ablation import knock_out
-from core.probe.steering import part_share, part_steering, steer, steer_by_layer, steer_each, steered_request
+from core.probe.steer_run import part_share, part_steering, steer, steer_by_layer, steer_each, steered_request
 from core.probe.switched_parts import switch_off
 from core.records import Part
 from core.store.serialise import from_plain, to_plain

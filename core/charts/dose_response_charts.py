@@ -1,7 +1,7 @@
 """Draws what a run's answer does as a part of its prompt is read more or less: one point a factor, joined by a line.
 
 A dashed line lies at the value of the plain run. Factors stand on a logarithmic axis, since each step of the ladder
-multiplies the odds of reading the part. Guarded by tests/core/test_charts_dose_response.py.
+multiplies the odds of reading the part. Guarded by tests/core/test_charts_dose_response_charts.py.
 """
 
 from __future__ import annotations

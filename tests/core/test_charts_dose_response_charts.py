@@ -6,7 +6,7 @@ import math
 import altair as alt
 import pytest
 
-from core.charts.dose_response import dose_response_chart
+from core.charts.dose_response_charts import dose_response_chart
 
 FACTORS = [0, 0.125, 1, 8]
 VALUES = [-4, -3, -2, -2.5]

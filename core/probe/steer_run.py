@@ -5,7 +5,7 @@ part more; both are readings of ``steer_each``. The original answer is scored un
 one pass; what is written anew comes from ``capture_all``, so that each row is an ordinary run that can be stored and
 opened. What the plain model thinks of each new answer says what it costs.
 
-Guarded by tests/core/test_probe_steering.py.
+Guarded by tests/core/test_probe_steer_run.py.
 """
 
 from __future__ import annotations
