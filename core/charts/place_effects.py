@@ -12,7 +12,7 @@ from typing import Any
 import altair as alt
 
 from .answer_effect_bars import LESS, MORE
-from .dose_response import ONE_PROMPT
+from .dose_response_charts import ONE_PROMPT
 from .matrix_layout import exact_number
 from .panels import BELOW, PICKED_COLOUR, inline_data
 from .text_labels import GREY, STRETCH, significant_digits, thin_labels, title_block
