@@ -6,9 +6,7 @@ queue takes, ``of`` reads it back from a stored request. Guarded by tests/pages/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .capture.steering_words import as_steering
@@ -17,10 +15,13 @@ from .models.catalogue import DEFAULT_MODEL
 from .records import Request, Steering
 from .runs import Draft
 from .text import segment_marks
+from .text.moved_part import moved_steering
 
 WRITING = ("max_new_tokens", "temperature", "top_p", "seed", "stop")
-TEXTS = ("mode", "prompt", "turns", "answer", "raw_given")
+TEXTS = ("mode", "prompt", "turns", "answer", "raw_given", "steered_texts")
 """The fields of the settings that are the prompt."""
+STEERED = ("steering",)
+"""The fields that say what parts of it are read more or less."""
 RUN_MODES = ("Chat", "Raw", "Given answer")
 SKY = "Answer in one word: What color is the sky?"
 ABOUT_TOP_P = "Sample only from the likeliest tokens whose probabilities add up to this."
@@ -59,7 +60,9 @@ class RunSettings:
     factor: float = 1.0
     """The odds of reading ``part`` are multiplied by this."""
     steering: tuple[Steering, ...] = ()
-    """Steering that ``part`` and ``factor`` cannot say: single layers or heads, targets, several parts."""
+    """What a stored run was steered by; ``part`` and ``factor``, where they are given, come first."""
+    steered_texts: tuple[str, ...] = ()
+    """[message] the texts that the places of ``steering`` lie in; ``draft`` finds them again where these changed."""
 
     @property
     def given(self) -> bool:
@@ -99,11 +102,28 @@ class RunSettings:
             seed=request.seed,
             stop="\n".join(request.stop),
             thinking=request.thinking,
-            **_steered_fields(request, texts),
+            steering=request.steering,
+            steered_texts=tuple(marked) if request.steering else (),
         )
 
+    def by_part(self) -> RunSettings:
+        """Returns the settings with steering written as ``part`` and ``factor``, where these say all of it."""
+        if len(self.steering) != 1 or self.part:
+            return self
+        (one,) = self.steering
+        parsed = [segment_marks.parse_marks(text, i) for i, text in enumerate(self.steered_texts)]
+        segments = [segment for _, found in parsed for segment in found]
+        try:
+            same = as_steering({one.name: one.factor}, [text for text, _ in parsed], segments) == (one,)
+        except PromptError:
+            return self
+        return replace(self, part=one.name, factor=one.factor, steering=(), steered_texts=()) if same else self
+
     def changes(self, request: Request) -> list[str]:
-        """What is not as in ``request``: the prompt, the model, the settings; a prompt that cannot be run differs."""
+        """What is not as in ``request``: the prompt, the model, the steering, the settings.
+
+        A prompt that cannot be run differs.
+        """
         made, own = [], RunSettings.of(request)
         for one in (self, own):
             try:
@@ -111,11 +131,15 @@ class RunSettings:
             except HeedError:
                 made.append(one)
         differ = [f.name for f in fields(RunSettings) if getattr(made[0], f.name) != getattr(made[1], f.name)]
-        named = {"prompt": [n for n in differ if n in TEXTS], "settings": [n for n in differ if n not in TEXTS]}
+        named = {
+            "prompt": [n for n in differ if n in TEXTS],
+            "steering": [n for n in differ if n in STEERED],
+            "settings": [n for n in differ if n not in (*TEXTS, *STEERED)],
+        }
         return [name for name, some in ({"model": self.model != own.model} | named).items() if some]
 
     def draft(self) -> Draft:
-        """The settings as a draft for the job queue."""
+        """The settings as a draft for the job queue. Raises PromptError where a steered part is not found again."""
         settings: dict[str, Any] = {}
         if not self.given:
             settings = {"max_new_tokens": int(self.new_tokens), "temperature": float(self.temperature)}
@@ -124,10 +148,6 @@ class RunSettings:
                 settings |= {"top_p": float(self.top_p), "seed": int(self.seed)}
         elif self.author.strip():
             settings["author"] = self.author.strip()
-        if self.part.strip() and self.factor != 1:
-            settings["steer"] = {self.part.strip(): float(self.factor)}
-        elif self.steering:
-            settings["steer"] = self.steering
         prompt: Any = self.prompt
         if not self.raw:
             settings |= {"thinking": bool(self.thinking), "system": "none" if self.system == "none" else "keep"}
@@ -135,22 +155,20 @@ class RunSettings:
             if self.system == "replace" and self.system_text.strip():
                 prompt.insert(0, {"role": "system", "content": self.system_text})
             prompt.append({"role": "user", "content": self.prompt})
+        if self.part.strip() and self.factor != 1:
+            settings["steer"] = {self.part.strip(): float(self.factor)}
+        elif self.steering:
+            texts = [prompt] if self.raw else [message["content"] for message in prompt]
+            settings["steer"] = moved_steering(self.steering, self.steered_texts, texts)
         ready = prompt if self.raw or self.prompt.strip() else ""
         return Draft(self.model, ready, self.answer if self.given else None, self.raw, settings)
 
 
-def _steered_fields(request: Request, texts: Sequence[str]) -> dict[str, Any]:
-    """Returns the fields that steer as ``request`` does: by part and factor where these say all of it."""
-    if len(request.steering) == 1:
-        (one,) = request.steering
-        with suppress(PromptError):
-            if as_steering({one.name: one.factor}, texts, request.segments) == (one,):
-                return {"part": one.name, "factor": one.factor}
-    return {"steering": request.steering}
-
-
 def draft_of(request: Request) -> Draft:
-    """Returns a draft of the same prompt and settings for the installed libraries; a given answer is left out."""
+    """Returns a draft of the same prompt, settings and steering, for the libraries that are installed now.
+
+    A given answer is left out.
+    """
     texts = [m.content for m in request.messages] or [request.text or ""]
     marked = [
         segment_marks.write_marks(t, [s for s in request.segments if s.message == i]) for i, t in enumerate(texts)
@@ -159,8 +177,7 @@ def draft_of(request: Request) -> Draft:
     if request.messages:
         settings |= {"system": request.system, "thinking": request.thinking}
         settings |= {"date": request.date} if request.date else {}
-    if request.steering:
-        settings["steer"] = request.steering
+    settings |= {"steer": request.steering} if request.steering else {}
     prompt: Any = marked[0]
     if request.messages:
         prompt = [{"role": m.role, "content": t} for m, t in zip(request.messages, marked, strict=True)]

@@ -12,12 +12,15 @@ import json
 import sys
 from pathlib import Path
 
+from core.probe.steering import part_steering
+
 from core import load_model, run
 from core.comparing.steering_ladder import LadderRow, ladder_rows
+from core.jobs.steering_jobs import steer_work
 from core.models import DEFAULT_MODEL
-from core.probe import steer
-from core.records import SteeredAnswers, Trace
-from core.store import run_to_json
+from core.progress import never_cancelled, no_progress
+from core.records import LADDER, SteeredAnswers, Trace
+from core.store import load_steered, run_to_json
 from core.store.steering_example import write_steering_example
 from core.study.quality.instructions import instructions_in, verdicts_on
 
@@ -43,10 +46,11 @@ def main() -> None:
     """Tries all prompts, prints a line for each, and writes the one that is chosen."""
     model, tried = load_model(DEFAULT_MODEL), []
     for instruction, question in PROMPTS:
-        trace = run(
-            model, f"[[instruction: {instruction}]] [[question: {question}]]", max_new_tokens=NEW_TOKENS, cache=False
-        )
-        found = steer(model, trace, "instruction", known={trace.id: trace})
+        trace = run(model, f"[[instruction: {instruction}]] [[question: {question}]]", max_new_tokens=NEW_TOKENS)
+        ladder = part_steering(trace.request, "instruction", LADDER)
+        steer_work(trace.request, ladder)(no_progress, never_cancelled)  # goes on with what an earlier call had stored
+        found = load_steered(trace.id, ladder)
+        assert found is not None
         rows = _rows(found, trace)
         tried.append((*_gain(rows), trace, found))
         sys.stdout.write(f"{instruction} {question}: " + ", ".join(f"{r.name} {r.said}" for r in rows) + "\n")

@@ -60,7 +60,7 @@ def comparison_report(
         steps = [explain(t, method, sink="drop", inputs="prompt", granularity=level) for t in runs]
         comparison = side_by_side(runs, steps)
         words = [group_rows(s, answer_words(t)) for s, t in zip(steps, runs, strict=True)]
-    names = [f"{chr(65 + n)} · {t.model.label}" for n, t in enumerate(runs)] if names is None else names
+    names = [f"{chr(65 + n)} · {t.model.reader}" for n, t in enumerate(runs)] if names is None else names
     labels = check_names(comparison, names)
     letters = [label.partition(" · ")[0] for label in labels]
     given = [*probes, *[None] * (len(runs) - len(probes))]

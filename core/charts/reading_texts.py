@@ -67,7 +67,13 @@ def words_of_selection(trace: Trace, words: Importance, chosen: Mapping[str, Any
 
 
 def summary_sentence(trace: Trace, words: Importance, picked: PickedWords) -> str:
-    """One sentence: what the picked output read, or which output read the picked input."""
+    """One sentence: what the picked output read, or which output read the picked input; first what the run was steered
+    by, where it was."""
+    steered = f"Steered ({trace.model.steered}): " if trace.model.steered else ""
+    return steered + _summary(trace, words, picked)
+
+
+def _summary(trace: Trace, words: Importance, picked: PickedWords) -> str:
     if picked.columns is not None and len(picked.columns) and len(picked.rows):
         return _read_where(trace, words, picked)
     return reading_sentence(words, picked.rows, picked.name, trace.request.writer)

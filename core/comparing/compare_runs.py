@@ -194,7 +194,7 @@ def _parameters(importances: Sequence[Importance], granularity: str) -> dict[str
 def _notes(runs: Sequence[Trace], importances: Sequence[Importance], sides: Sequence[RunUnits]) -> tuple[str, ...]:
     out = []
     for number, (trace, here) in enumerate(zip(runs, sides, strict=True), start=1):
-        who = f"Run {number} ({trace.model.label})"
+        who = f"Run {number} ({trace.model.reader})"
         if len(trace.answer_steps) == 0:
             out.append(f"{who} wrote no answer, so it has no shares.")
         if len(here.texts) and trace.tokens.message[0] >= 0 and 0 in find_sinks(trace):

@@ -96,6 +96,11 @@ class ModelRef:
         check_shape("windows", (len(self.windows),), (len(self.attention_layers),))
 
     @property
+    def reader(self) -> str:
+        """Label, and what a run was steered by: the model's name where runs stand side by side, or in a sentence."""
+        return f"{self.label}, steered: {self.steered}" if self.steered else self.label
+
+    @property
     def caption(self) -> str:
         """Label, quantisation, dtype, short fingerprint, and what a run was steered by: one line for figures."""
         quantised = "" if self.quantisation == "none" else f" · {self.quantisation}"

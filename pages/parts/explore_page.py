@@ -20,6 +20,7 @@ from pages.parts.run_form import (
     prepare_form,
     prompt_box,
     settings_box,
+    steering_line,
 )
 from pages.parts.run_view import run_view
 from pages.parts.views.steps_view import advance_step
@@ -51,6 +52,7 @@ def _page(model: str, shown: Trace | None, shipped: list[str], problem: str) -> 
         _examples(shipped)
     mode_switch()
     prompt_box()
+    steering_line()
     busy = job_progress.current_job() is not None
     row = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
     left = row.container(horizontal=True, width="content")
@@ -66,9 +68,7 @@ def _page(model: str, shown: Trace | None, shipped: list[str], problem: str) -> 
     with left:
         settings_box()
     if shortcut_button("run_shortcut", busy) or go:
-        found = job_progress.start_run(form_draft(model))
-        if found:
-            _show(found)
+        _start(model)
         st.rerun()
     told = st.session_state.get("error") or ("" if busy else problem)
     if told:
@@ -80,6 +80,17 @@ def _page(model: str, shown: Trace | None, shipped: list[str], problem: str) -> 
     if shown is not None and not busy:
         back_link(shown.id)
         run_view(shown, row=row)
+
+
+def _start(model: str) -> None:
+    """Shows the stored run of what stands in the form, or starts its job; an error is stored for the page to show."""
+    try:
+        found = job_progress.start_run(form_draft(model))
+    except HeedError as error:  # a steered part that is not in the prompt any more
+        st.session_state.error = str(error)
+        return
+    if found:
+        _show(found)
 
 
 def _shipped() -> list[str]:

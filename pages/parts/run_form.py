@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 import streamlit as st
 
-from core.records import Request
+from core.records import Request, steering_label
 from core.run_settings import RUN_MODES, RunSettings
 from core.runs import Draft
 from core.text.display_text import and_list
+from pages.parts.markdown_escape import escape_markdown
 from pages.parts.settings_fields import (
     answer_field,
     author_fields,
@@ -41,12 +42,12 @@ def prepare_form() -> None:
 def fill_form(request: Request) -> None:
     """Fills the form with a stored request, marks of segments included."""
     state = st.session_state
-    filled = asdict(RunSettings.of(request))
+    filled = RunSettings.of(request)
     for name in DEFAULTS:
-        state[name] = filled[name]
+        state[name] = getattr(filled, name)
     state.model = request.model.name
     state.filled = state.get("filled", 0) + 1
-    state.turns = [{"role": role, "text": text} for role, text in filled["turns"]]
+    state.turns = [{"role": role, "text": text} for role, text in filled.turns]
 
 
 def prompt_box() -> None:
@@ -64,6 +65,25 @@ def prompt_box() -> None:
     )
     if state.mode == "Given answer":
         answer_field(str, **KEPT_STATE)
+
+
+def steering_line() -> None:
+    """Says in one line what the form's run is steered by, with the button that clears it; nothing for a plain run."""
+    steering = st.session_state.get("steering")
+    if not steering:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key="steering_line"):
+        told = f":material/tune: Run reads this prompt steered: **{escape_markdown(steering_label(steering))}**"
+        st.caption(told, width="content")
+        about = "Clears the steering, so that Run reads every part of the prompt as the model does by itself"
+        st.button(
+            "Clear the steering", key="clear_steering", type="tertiary", icon=":material/close:", help=about,
+            on_click=_clear_steering,
+        )  # fmt: skip
+
+
+def _clear_steering() -> None:
+    st.session_state.update(steering=(), steered_texts=(), error="")
 
 
 def mode_switch() -> None:

@@ -39,7 +39,16 @@ from pages.parts.views.likelihood_view import likelihood_strip, likelihood_view
 from pages.parts.views.steps_view import steps_view
 from pages.parts.views.table_view import table_view
 from pages.parts.views.view_figure import ViewFigure
-from pages.parts.whatif import HINT, guess_first, open_whatif, what_if, whatif_overlays, whatif_panel, with_hint
+from pages.parts.whatif import (
+    HINT,
+    guess_first,
+    open_whatif,
+    present_steering,
+    what_if,
+    whatif_overlays,
+    whatif_panel,
+    with_hint,
+)
 
 RUN_VIEWS: dict[str, tuple[str, Callable[..., ViewFigure] | None, tuple[str, ...]]] = {
     "heatmap": ("Heatmap", heatmap_view, CONTROLS),
@@ -199,8 +208,16 @@ def _present_ladder(trace: Trace, words: Importance, _: Choices) -> None:
     st.table({"Answer": [escape_markdown(a) for a, _ in rows], "Read most": [escape_markdown(b) for _, b in rows]})
 
 
-PRESENTED = {"heatmap": _present_heatmap, "ladder": _present_ladder}
+def _present_steering(trace: Trace, _: Importance, chosen: Choices) -> None:
+    present_steering(trace, chosen)
+
+
+PRESENTED = {"heatmap": _present_heatmap, "ladder": _present_ladder, "steer": _present_steering}
 """{what Present shows in place of the texts: function that draws it}"""
+
+
+PRESENT_KEYS = (("heatmap", "Heatmap", "H"), ("ladder", "Ladder of steps", "L"), ("steer", "Read more or less", "M"))
+"""(what Present shows, its button, the key that presses it)"""
 
 
 def _present_keys() -> None:
@@ -211,9 +228,11 @@ def _present_keys() -> None:
         state.present_view = "" if state.get("present_view") == kind else kind
 
     with st.container(horizontal=True, vertical_alignment="center"):
-        for kind, label, key in (("heatmap", "Heatmap", "H"), ("ladder", "Ladder of steps", "L")):
+        for kind, label, key in PRESENT_KEYS:
             st.button(label, key=f"present_{kind}", type="tertiary", shortcut=key, on_click=show, args=(kind,))
-        st.caption("Arrow keys step through the answer, Escape shows it whole.", width="content")
+        walks = "Left and right arrow read the part less and more."
+        steps = "Arrow keys step through the answer, Escape shows it whole."
+        st.caption(walks if state.get("present_view") == "steer" else steps, width="content")
         if st.button("Leave present mode", icon=":material/close_fullscreen:", type="tertiary", key="leave"):
             del st.query_params["present"]
             st.rerun()

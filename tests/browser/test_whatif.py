@@ -172,3 +172,27 @@ def highest_point(png: bytes) -> tuple[float, float]:
             break
         end = column
     return (columns[0] + end) / 2, top + 4.0
+
+
+def test_the_steered_example_opens_in_one_click_and_arrow_keys_walk_it(server, page, settled):
+    opened(page, f"{server.url}/explore?run={SKY}&view=whatif", settled)
+    page.get_by_text("Turned up or down").first.click()
+    settled(page)
+    page.locator(".st-key-steer_example button").click()
+    said = page.locator(".st-key-said_whatif_steered")
+    expect(said).to_contain_text("Reading the instruction 8 times as much", timeout=60_000)
+    settled(page)
+    expect(page.get_by_text("How it was chosen")).to_be_visible()
+    slider = page.locator(".st-key-whatif-factor [role=slider]")
+    slider.focus()
+    slider.press("ArrowLeft")
+    expect(said).to_contain_text("Reading the instruction 4 times as much", timeout=20_000)
+    assert too_wide(page) == []
+    page.get_by_role("button", name="Present").click()
+    settled(page)
+    page.keyboard.press("m")
+    expect(page.locator(".st-key-said")).to_contain_text("4 times as much", timeout=20_000)
+    for key, text in (("ArrowLeft", "2 times as much"), ("ArrowLeft", "is the plain run"), ("ArrowRight", "2 times")):
+        page.keyboard.press(key)
+        expect(page.locator(".st-key-said")).to_contain_text(text, timeout=20_000)
+    expect(page.get_by_test_id("stException")).to_have_count(0)

@@ -75,5 +75,5 @@ def test_a_cancelled_ladder_keeps_the_runs_that_were_there_and_the_next_one_uses
 
 def test_a_steered_run_is_refused(llama):
     asked = make_request(llama.key, "One two three?", max_new_tokens=3, steer={"One": 4})
-    with pytest.raises(MethodError, match="steer the plain run"):
+    with pytest.raises(MethodError, match="take the plain run of the same prompt"):
         done(steer_work(asked, LADDER))

@@ -90,6 +90,18 @@ def test_every_axis_of_the_chart_can_be_chosen_and_a_new_session_finds_the_ladde
     assert said(app)
 
 
+def test_present_mode_walks_the_ladder(opened):
+    app = finish(opened.button(key="whatif:steer_go").click().run())
+    app.query_params["present"] = "1"
+    app = fine(app.run())
+    app = fine(app.button(key="present_steer").click().run())
+    assert said(app).startswith("Reading the instruction 8 times as much ")
+    app = fine(app.button(key="factor_more").click().run())
+    assert said(app).startswith("Reading the instruction 8 times as much "), "the end of the ladder"
+    app = fine(app.button(key="factor_less").click().run())
+    assert said(app).startswith("Reading the instruction 4 times as much ")
+
+
 def test_one_layer_and_one_head_at_a_time(opened, trace):
     app = finish(opened.button(key="whatif:steer_go").click().run())
     app = finish(app.button(key="whatif:place_go_layers").click().run())
@@ -119,22 +131,49 @@ def test_nothing_picked_and_the_other_ways_stay_as_they_were(opened):
 
 
 def test_what_cannot_be_steered_is_said_in_one_sentence(visit, keep):
-    steering = (Steering(((0, 0, 4),), 4.0, name="instruction"),)
     plain = made_up.run("Be brief. What color is the sky?")
-    request = replace(plain.request, steering=steering)
-    model = replace(plain.model, steered="instruction × 4")
     runs = {
-        "itself steered (instruction × 4)": replace(plain, request=request, model=model),
         "choose Removed": made_up.attentionless(),
         "which tokens the words of this prompt are": made_up.unproven(),
         "no decoder": replace(plain, model=replace(plain.model, kind="encdec")),
     }
-    keep(plain)
     for sentence, run in runs.items():
         keep(run)
         app = visit("explore", run=run.id, view="whatif")
         app = fine(app.radio(key="whatif:mode").set_value("steer").run())
         assert sentence in texts(app) and "whatif:steer_go" not in {b.key for b in app.button}
+
+
+def steered_run():
+    plain = made_up.run("Be brief. What color is the sky?")
+    request = replace(plain.request, steering=(Steering(((0, 0, 9),), 4.0, name="Be brief."),))
+    return plain, replace(plain, request=request, model=replace(plain.model, steered="Be brief. × 4"))
+
+
+def test_a_steered_run_says_so_everywhere_and_leads_to_its_plain_run(visit, keep):
+    plain, steered = steered_run()
+    keep(plain)
+    app = fine(visit("explore", run=keep(steered), view="whatif"))
+    shown = texts(app)
+    assert "steered: Be brief. × 4" in shown, "beside the model"
+    assert "Steered (Be brief. × 4): While writing" in shown, "in the sentence"
+    assert "What if starts from the plain run" in shown and "whatif:mode" not in {r.key for r in app.radio}
+    app = fine(visit("runs"))
+    assert app.dataframe[0].value["Model"].str.contains("steered: Be brief. × 4").sum() == 1
+
+
+def test_running_again_keeps_the_steering_until_it_is_cleared(visit, keep, busy):
+    plain, steered = steered_run()
+    keep(plain)
+    app = fine(visit("explore", run=keep(steered)))
+    assert "Run reads this prompt steered: **Be brief. × 4**" in texts(app)
+    app = app.text_area(key="prompt").set_value("Be kind. What color is the sky?").run()
+    app = app.button(key="run_button").click().run()
+    assert "does not stand there exactly once: clear the steering" in app.error[0].value
+    app = fine(app.button(key="clear_steering").click().run())
+    assert "Run reads this prompt steered" not in texts(app)
+    app = fine(app.text_area(key="prompt").set_value("Be brief. What color is the sky?").run())
+    assert "Changed since the run below" in texts(app) and "steering" in texts(app)
 
 
 def test_the_example_opens_with_one_click_and_says_how_it_was_chosen(visit, keep):

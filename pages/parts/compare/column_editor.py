@@ -49,7 +49,7 @@ from pages.parts.settings_fields import (
     thinking_field,
 )
 
-FIELD_NAMES = tuple(f.name for f in fields(RunSettings) if f.name not in ("turns", "steering"))
+FIELD_NAMES = tuple(f.name for f in fields(RunSettings) if f.name not in ("turns", "steering", "steered_texts"))
 READING_FIELDS = ("method", "layers", "heads")
 Shape = tuple[tuple[int, ...], int]
 """Layers with attention and number of heads of a column's model, as ``model_shape`` returns them."""
@@ -166,7 +166,12 @@ def edited_column(column: Column, turns: tuple[tuple[str, str], ...] | None = No
     read: dict[str, Any] = {name: state.get(_key(column, name), getattr(column, name)) for name in READING_FIELDS}
     read |= {name: tuple(read[name] or ()) for name in ("layers", "heads")}
     exact = () if found["part"] and found["factor"] != 1 else column.filled.steering
-    return replace(column, filled=RunSettings(**found, turns=turns, steering=exact), **read)
+    kept: dict[str, Any] = {
+        "turns": turns,
+        "steering": exact,
+        "steered_texts": column.filled.steered_texts if exact else (),
+    }
+    return replace(column, filled=RunSettings(**found, **kept), **read)
 
 
 def _is_raw(column: Column) -> bool:

@@ -47,7 +47,7 @@ def column_of_run(trace: Trace) -> Column:
     """A column that shows a stored run, with the settings of its request."""
     asked = job_progress.last_request()
     request = asked if asked is not None and asked.id == trace.id else None
-    return fresh_column(Column(filled=RunSettings.of(trace.request), run=trace.id, request=request))
+    return fresh_column(Column(filled=RunSettings.of(trace.request).by_part(), run=trace.id, request=request))
 
 
 def adopt_columns(found: Sequence[Column]) -> None:

@@ -27,7 +27,7 @@ def likelihood_strip(trace: Trace) -> None:
     score = answer_score(trace)
     if score is not None:
         st.caption(
-            f"How likely this answer is to {escape_markdown(trace.model.label)}: log-probability "
+            f"How likely this answer is to {escape_markdown(trace.model.reader)}: log-probability "
             f"**{nats(score.total)}** nats over {score.tokens} tokens, **{nats(score.mean)}** a token, perplexity "
             f"**{score.perplexity:,.2f}**."
         )

@@ -46,8 +46,6 @@ class Ladder:
 def cannot_steer(trace: Trace) -> str:
     """Why no part of this run's prompt can be read more or less, with the remedy; "" where it can be tried."""
     label = trace.model.label
-    if trace.request.steering:
-        return f"This run is itself steered ({trace.model.steered}): turn the plain run of the same prompt up and down."
     if trace.model.kind != "decoder":
         return f"{label} is no decoder: parts of its input can be hidden, but not read more or less. Choose Hidden."
     if trace.model.attention == "none":
@@ -57,11 +55,6 @@ def cannot_steer(trace: Trace) -> str:
     if trace.steps == 0:
         return "This run has no output to set a change beside: run it again with more new tokens."
     return ""
-
-
-def plain_id(trace: Trace) -> str:
-    """The id of the plain run of a steered one."""
-    return replace(trace.request, steering=()).id
 
 
 def part_of(here: WhatIf) -> PickedPart | None:

@@ -6,6 +6,7 @@ Guarded by tests/pages/test_whatif_steer.py.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -44,7 +45,6 @@ def turn_up_down(here: WhatIf) -> None:
     trace = here.trace
     if refused := steered_runs.cannot_steer(trace):
         st.info(escape_markdown(refused), icon=":material/info:")
-        _plain_link(trace)
         return
     offer_example(here)
     part = steered_runs.part_of(here) if here.picked else None
@@ -68,12 +68,18 @@ def turn_up_down(here: WhatIf) -> None:
         where_it_works(here, part)
 
 
-def _plain_link(trace: Trace) -> None:
-    """Draws a link to the plain run of a steered one, where that is stored."""
-    if trace.request.steering and store.has_run(plain := steered_runs.plain_id(trace)):
+def of_plain_runs(trace: Trace) -> None:
+    """Says that a steered run has no what-if of its own, with a link to its plain run where that is stored."""
+    st.info(
+        escape_markdown(
+            f"This run is itself steered ({trace.model.steered}). What if starts from the plain run of the same "
+            "prompt: open it here, or clear the steering above and press Run."
+        ),
+        icon=":material/info:",
+    )
+    if store.has_run(plain := replace(trace.request, steering=()).id):
         query = {"run": plain, "view": "whatif"}
-        label = "Open the plain run"
-        st.page_link("pages/explore.py", label=label, icon=":material/visibility:", query_params=query)
+        st.page_link("pages/explore.py", label="Open the plain run", icon=":material/visibility:", query_params=query)
 
 
 @st.fragment
@@ -101,6 +107,32 @@ def factor_slider(here: WhatIf, ladder: Ladder) -> float:
         help="1 is the run as it is. The arrow keys move it, once it was clicked.",
         persist_state="session",
     )
+
+
+def present_ladder(here: WhatIf) -> None:
+    """Draws the ladder of the picked part for present mode: large, and the left and right arrow keys walk it."""
+    part = steered_runs.part_of(here) if here.picked and not here.trace.request.steering else None
+    ladder = None if part is None else steered_runs.stored_ladder(here.trace, part)
+    if ladder is None:
+        st.info("There is no ladder to walk yet: leave present mode, open What if, and turn a part up and down there.")
+        return
+    factors, key = [row.factor for row in ladder.rows], f"{here.key}:factor"
+    factor = st.session_state.get(key)
+    if factor not in factors:
+        factor = st.session_state[key] = 1.0
+
+    def step(by: int) -> None:
+        at = min(max(factors.index(factor) + by, 0), len(factors) - 1)
+        st.session_state[key] = factors[at]
+
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Less", key="factor_less", type="tertiary", shortcut="Left", on_click=step, args=(-1,))
+        names = [f"**× {factor_text(f)}**" if f == factor else f":gray[{factor_text(f)}]" for f in factors]
+        st.markdown(" · ".join(names), width="content")
+        st.button("More", key="factor_more", type="tertiary", shortcut="Right", on_click=step, args=(1,))
+    answer_under(ladder, factor, here.key)
+    with st.container(key="said"):
+        st.text(ladder_sentence(ladder.rows, factors.index(factor), ladder.part.phrase))
 
 
 def answer_under(ladder: Ladder, factor: float, key: str) -> None:

@@ -18,7 +18,7 @@ from pages.parts.reading_controls import Choices
 from pages.parts.whatif import effect_view, whatif_jobs
 from pages.parts.whatif.answer_without_view import answer_without
 from pages.parts.whatif.every_word import every_word
-from pages.parts.whatif.turn_up_down import turn_up_down
+from pages.parts.whatif.turn_up_down import of_plain_runs, present_ladder, turn_up_down
 from pages.parts.whatif.whatif_state import STEER, UNREAD, WhatIf, whatif_state, with_hint
 from pages.parts.whatif.word_picker import selected_columns, take_click, word_picker
 
@@ -44,6 +44,11 @@ def whatif_panel(trace: Trace, chosen: Choices, key: str = "whatif") -> None:
     _draw(whatif_state(trace, chosen, key))
 
 
+def present_steering(trace: Trace, chosen: Choices) -> None:
+    """Draws, for present mode, what reading the picked part more or less does."""
+    present_ladder(whatif_state(trace, chosen, "whatif"))
+
+
 def whatif_overlays(trace: Trace, chosen: Choices, key: str = "whatif") -> tuple[dict[str, Any], Any]:
     """(keyword arguments for ``shaded_texts_data``, click handler) for texts that the page draws itself."""
     spot = whatif_state(trace, chosen, key)
@@ -62,6 +67,9 @@ def _lights(spot: WhatIf) -> dict[str, Any]:
 
 
 def _draw(spot: WhatIf) -> None:
+    if spot.trace.request.steering:
+        of_plain_runs(spot.trace)
+        return
     word_picker(spot)
     if first := fetch_sentence(spot.trace.request.model.name):
         st.caption(f":material/download: {escape_markdown(first)}")
