@@ -1,9 +1,9 @@
 """Runs the real model to make the example of What if, Turn up or down: python -m scripts.make_steering_example
 
-Tries every prompt of ``PROMPTS``, written beforehand, whose instructions a program can check: each instruction is read
-1/8 to 8 times as much. The example is the prompt on which reading it more made the model follow most more instructions;
-of equal ones that whose answer the plain model finds least unlikely. The page says so, with how many of all prompts
-gained and lost. Writes examples/steering/: the plain run, and beside it what steering did.
+Tries every prompt of ``PROMPTS``, whose instructions a program can check: each instruction is read 1/8 to 8 times as
+much. The example is the prompt whose answer gained most followed instructions when they were read more; of equal ones
+that whose answer the plain model finds least unlikely. The page says so, with how many of all prompts gained and lost.
+Writes examples/steering/: the plain run, and beside it what steering did.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ def main() -> None:
     gains = [one[0] for one in tried]
     _, _, trace, found = max(tried, key=lambda one: one[:2])
     about = (
-        f"How it was chosen: {len(PROMPTS)} short prompts were written beforehand, and each instruction was read 2, 4 "
-        f"and 8 times as much. At the best of these factors the answer followed more instructions on "
-        f"{sum(g > 0 for g in gains)} of the prompts and as many on {sum(g == 0 for g in gains)}; on "
-        f"{sum(g < 0 for g in gains)} it followed fewer at each of them. Shown is the prompt that gained most, so it "
-        "says what can happen, not what usually does."
+        f"How it was chosen: {len(PROMPTS)} short prompts with instructions that a program can check were tried, each "
+        "instruction read 2, 4 and 8 times as much. At the best of these three factors (which favours gains) the "
+        f"answer followed more instructions on {sum(g > 0 for g in gains)} of the prompts, as many on "
+        f"{sum(g == 0 for g in gains)} and fewer on {sum(g < 0 for g in gains)}. Of those that gained most, shown is "
+        "the one whose new answer the plain model finds least unlikely: it says what can happen, not what usually does."
     )
     write_steering_example(FOLDER, run_to_json(trace), found, about)
     sys.stdout.write(f"{about}\nrun {trace.id[:8]}, {json.dumps([r.name for r in _rows(found, trace)])}\n")
