@@ -1,4 +1,4 @@
-"""Makes the screenshots of README and docs: Explore, Compare, Diagrams, Trust and Findings, light, dark and on a phone.
+"""Makes the screenshots of README and docs, light, dark and on a phone: Explore, What if, Compare, Diagrams and others.
 
 Written into docs/screenshots where one is missing, or all of them with HEED_SHOTS=1, so that a run of the tests
 leaves the checkout as it was.
@@ -75,6 +75,28 @@ def test_findings(server, new_page, settled, tmp_path, looks):
     expect(page.get_by_text("Quality by structure").first).to_be_visible(timeout=60_000)
     settled(page)
     pictures(page, settled, tmp_path, "findings", looks)
+
+
+@pytest.mark.parametrize("looks", [("light", "dark"), ("phone",)])
+def test_what_reading_does(server, new_page, settled, tmp_path, looks):
+    page = new_page(width=390, height=844) if looks == ("phone",) else new_page()
+    page.goto(f"{server.url}/findings?study=steering-example")
+    expect(page.get_by_text("What reading does").first).to_be_visible(timeout=60_000)
+    settled(page)
+    pictures(page, settled, tmp_path, "findings-steering", looks)
+
+
+@pytest.mark.parametrize("looks", [("light", "dark"), ("phone",)])
+def test_turn_up_or_down(server, new_page, settled, tmp_path, looks):
+    page = new_page(width=390, height=844, user_agent=PHONE) if looks == ("phone",) else new_page()
+    opened(page, f"{server.url}/explore?run={EXAMPLES['sky']}&view=whatif", settled)
+    page.get_by_text("Turned up or down").first.click()
+    settled(page)
+    page.locator(".st-key-steer_example button").click()
+    expect(page.locator(".st-key-said_whatif_steered")).to_contain_text("times as much", timeout=60_000)
+    expect(page.get_by_test_id("stVegaLiteChart").first).to_be_visible(timeout=30_000)
+    settled(page)
+    pictures(page, settled, tmp_path, "turn-up-or-down", looks)
 
 
 @pytest.mark.parametrize("looks", [("light", "dark"), ("phone",)])
