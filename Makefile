@@ -29,7 +29,8 @@ METRICS = correct,followed,instructions_loose,token_f1,rouge_l,relevance_rank
 calibrate: dev   ## do the statistics of Findings tell the truth where it is known? Writes docs/calibration.md
 	@$(PYTHON) -m core.study.statistics.calibration --save docs/calibration.md \
 	    $(if $(EXAMPLE),--table $(EXAMPLE) --features $(FEATURES) --metrics $(METRICS)) $(ARGS); first=$$?; \
-	$(PYTHON) -m core.study.findings.hard_designs --add docs/calibration.md && exit $$first
+	$(PYTHON) -m core.study.findings.hard_designs --add docs/calibration.md || first=1; \
+	$(PYTHON) -m core.study.statistics.dose_calibration --add docs/calibration.md && exit $$first
 
 calibrate-heads: dev   ## measure MODEL=... for the page Trust and learn weights of its heads: hours
 	@$(PYTHON) -m scripts.make_league $(MODEL) $(ARGS)

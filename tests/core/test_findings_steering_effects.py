@@ -64,7 +64,8 @@ def test_a_planted_effect_is_found_at_each_factor_and_called_reading(found):
     for factor, truth in ((0.25, -0.24), (8.0, 0.36)):
         row = over_all(found.doses, value="followed", part="instruction", factor=factor)
         assert row["low"] < truth < row["high"] and row["net_low"] < truth < row["net_high"]
-        assert row["verdict"] == ("higher" if truth > 0 else "lower") and row["effect_of_reading"]
+        assert row["verdict"] == ("higher" if truth > 0 else "lower")
+    assert row["effect_of_reading"] and row["why_not"] == ""
     trend = over_all(found.dose_trends, value="followed", part="instruction", against="")
     assert trend["verdict"] == "rises" and trend["low"] < 0.12 < trend["high"]
     assert over_all(found.dose_trends, value="followed", part="instruction", against="question")["verdict"] == "rises"
@@ -125,7 +126,7 @@ def test_a_gain_through_shortness_alone_is_no_effect_of_reading():
     assert (clear["verdict"] == "higher").all() and (clear["net_q"] < 0.01).all()
     assert not rows["effect_of_reading"].any() and (clear["why_not"] != "").all()
     near = over_all(got["comparable"], value="followed", part="instruction", factor=2.0)
-    assert 30 <= near["pairs"] < near["of_pairs"] and near["equal_low"] < 0 < near["equal_high"]
+    assert 30 <= near["pairs"] < near["of_pairs"] and near["odds_low"] < 1 < near["odds_high"]
 
 
 def test_without_a_control_part_nothing_is_called_reading(runs):

@@ -40,7 +40,9 @@ def test_a_change_is_told_with_interval_price_and_what_remains(planted):
     assert (
         re.search(r"× 8 \+\d+\.\d \(\+[\d.]+ to \+[\d.]+ points; q", told[0]) and "Each doubling changed it" in told[0]
     )
-    assert re.search(r"Among answers of comparable length .*\d+ of 120 pairs; at equal length", told[1])
+    assert re.search(
+        r"Among answers of comparable length .*\d+ of 120 pairs; better in .* at equal length odds", told[1]
+    )
     assert "Against the question turned by the same factor" in told[1]
     assert "Instructions that a one-word answer follows: × 1/4" in told[1]
     assert "a one-word answer does not follow: no change found at" in told[1]

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def opened():
-    runs = check_runs(steered_table(40, seed=2))
+    runs = check_runs(steered_table(60, seed=2))
     return OpenedStudy("x", "X", runs, steered_instructions(runs))
 
 
@@ -52,11 +52,11 @@ def test_the_table_has_changes_in_words_and_the_claim(found):
     assert table["What"].iloc[0] == "Plain run" and table["Change"].iloc[0] == ""
     row = table[(table["What"] == "Instruction") & (table["Factor"] == "× 8")].iloc[0]
     assert row["Change"].startswith("+") and row["Change"].endswith("points") and row["Against the control"]
-    assert row["Verdict"] == "higher, effect of reading" and row["Pairs"].endswith("of 80")
+    assert row["Verdict"] == "higher, effect of reading" and row["Pairs"].endswith("of 120")
     control = table[table["What"] == "Question (control)"]
     assert set(control["Verdict"]) == {"no change found"} and set(control["Against the control"]) == {""}
     rival = table[table["Factor"] == ""]
-    assert len(rival) == 2 and rival["Pairs"].str.endswith("of 80").all()
+    assert len(rival) == 2 and rival["Pairs"].str.endswith("of 120").all()
 
 
 def test_price_and_moves_in_words(found):

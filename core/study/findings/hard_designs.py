@@ -22,8 +22,10 @@ from scipy import stats
 
 from ..statistics import correlate_table
 from ..statistics.prompt_means import mean_tests
+from ..unsteered_runs import is_steered, unsteered
 from .correlations import relate_columns
 from .cut_off import add_cut_off, correlations_with_cut_off, cut_off_values
+from .steering_effects import steering_effects
 from .structure_effects import ValueDescription, compare_structures
 
 COVERAGE, FALSE = 93.0, 6.5
@@ -136,6 +138,36 @@ def differing_strata(studies: int, strata: int, prompts: int = 40) -> tuple[Verd
     return _both(rows)
 
 
+def shorter_answers(studies: int, prompts: int = 200) -> tuple[Verdicts, Verdicts]:
+    """Steering shortens the answers, and following means nothing but fewer than 50 words: no effect of reading.
+
+    Usual: the paired difference to the plain run. Heed's: whether any factor is called an effect of reading, and
+    whether the interval of the odds at equal length covers 1.
+    """
+    rows = []
+    for rng in _seeds(studies):
+        own = rng.normal(np.log(60), 0.4, prompts)
+        cells = [("", 1.0, 0.0), *((part, f, cut * (part == BASE_PART)) for part in PARTS for f, cut in SHORTER)]
+        parts = []
+        for part, factor, cut in cells:
+            words = np.round(np.exp(own - cut + 0.2 * rng.normal(size=prompts)))
+            parts.append(_runs((words < 50).astype(float), words=words).assign(steered=part, factor=factor))
+        table = pd.concat(parts, ignore_index=True).rename(columns={"correct": "followed"})
+        followed = {"followed": ValueDescription("Followed", "0 or 1", "outcome")}
+        found = steering_effects(unsteered(table), table[is_steered(table)], None, followed, BASE, resamples=199)
+        row = found["doses"].query("part == @BASE_PART and factor == 2 and value == 'followed'").iloc[0]
+        near = found["comparable"].query("part == @BASE_PART and factor == 2").iloc[0]
+        covers = near.odds_low <= 1 <= near.odds_high
+        called = bool(found["doses"]["effect_of_reading"].any())
+        rows.append((row.low <= 0 <= row.high, row.p <= 0.05, covers, called))
+    return _both(rows)
+
+
+BASE_PART, PARTS = "instruction", ("instruction", "question")
+SHORTER = ((0.5, -0.15), (2.0, 0.15), (4.0, 0.3))
+"""(factor, what it takes from the logarithm of the words) on the instruction; on the question nothing."""
+
+
 DESIGNS: dict[str, Design] = {
     "quality undefined where answers were cut off, long ones are bad (correlation)": cut_off_correlation,
     "the same, paired yes / no, 290 prompts": cut_off_difference,
@@ -143,6 +175,7 @@ DESIGNS: dict[str, Design] = {
     "paired difference, lognormal, 30 prompts": partial(skewed_difference, prompts=30),
     "paired difference, lognormal, 64 prompts": partial(skewed_difference, prompts=64),
     "paired difference, lognormal, 150 prompts": partial(skewed_difference, prompts=150),
+    "followed only through shorter answers, called an effect of reading": shorter_answers,
     "4 strata that differ around 0": partial(differing_strata, strata=4),
     "8 strata that differ around 0": partial(differing_strata, strata=8),
 }

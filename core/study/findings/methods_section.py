@@ -136,11 +136,12 @@ def _steering(found: Findings, permutations: int) -> str:
         "the factors' means lying apart in any order. q: Benjamini-Hochberg over parts, factors, rivals, both "
         "differences, trends, tasks and models, separately for outcomes, for their split by instruction, for the price "
         "and for shares. A change must also stand with cut-off answers counted as not correct. Answers of comparable "
-        f"length are pairs whose words differ by at most a factor of {COMPARABLE:g}; at equal length is the "
-        "intercept of a line in the logarithm of the ratio of words (HC3 errors). A change is called an effect of "
-        "reading only if it exceeds that of the control part (q below 0.05) and is left among these pairs, at equal "
-        f"length too (p up to 0.05, at least {PROMPTS} pairs); pairs of comparable length are chosen by the answers, "
-        "so that a change may be missed. "
+        f"length are pairs whose words differ by at most a factor of {COMPARABLE:g}. Of the pairs whose "
+        "scores differ, a conditional logistic regression gives the odds that the steered answer is the better one at "
+        "equal length, given the logarithm of the ratio of words (score test with continuity correction). A change is "
+        "called an effect of reading only if it exceeds that of the control part (q below 0.05) and these odds tell "
+        f"the same direction (q below 0.05, at least {PROMPTS} pairs); pairs of comparable length are chosen by the "
+        "answers, so that a change may be missed. "
         "Instructions that an answer of one word already follows, by their own check, are counted apart."
     )
 

@@ -7,10 +7,11 @@ model thinks of the answer, loops, words, answers cut off; then the shares that 
 
 A change of an outcome is called an *effect of reading* only if all of this holds: its q is below 0.05, with cut-off
 answers left out and counted as not correct; the same factor on the control part does less (``net_``, q below 0.05); and
-among pairs of answers of comparable length a change in the same direction is left, also at equal length. Otherwise
-``why_not`` says which of them is missing. q is Benjamini-Hochberg over all parts, factors, tasks, models, both
-differences and both trend tests, separately for outcomes, their split by instruction, price, and shares. To add a
-price: a line in ``PRICES``. Guarded by tests/core/test_findings_steering_effects.py (planted, flat, artefact).
+among pairs of answers of comparable length one in the same direction is left, at equal length (``odds``, q below 0.05
+over all parts, factors, tasks and models). Otherwise ``why_not`` says which of them is missing. q is Benjamini-Hochberg
+over all parts, factors, tasks, models, both differences and both trend tests, separately for outcomes, their split by
+instruction, price, and shares. To add a price: a line in ``PRICES``. Guarded by
+tests/core/test_findings_steering_effects.py (planted, flat, artefact).
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from ..statistics.dose_response import (
     dose_levels,
     dose_trends,
 )
+from ..statistics.multiple_testing import q_values
 from ..statistics.power import PROMPTS, judge_sample
 from ..unsteered_runs import FACTOR, PLAIN_LOGPROB, STEERED
 from .cut_off import count_cut_off, cut_off_values
@@ -214,11 +216,14 @@ def _comparable(
     outcomes = [v for v, a in values.items() if a.kind in ("outcome", "split")]
     if SIZE not in laid.columns or not outcomes:
         return pd.DataFrame()
+    parts = set(laid.loc[laid["role"] == "part", "part"])
     found = []
     for task, own in _designs(laid, design):
         one = comparable_levels(laid, outcomes, own, SIZE, tell=tell)
         found.append(one.assign(task=task) if task else one)
-    return _described(_joined(found), values)
+    near = _described(_joined(found), values)
+    claimed = near["kind"].eq("outcome") & near["part"].isin(parts)
+    return near.assign(odds_q=q_values(near["odds_p"].to_numpy(float), claimed.to_numpy()))
 
 
 def _with_cut(doses: pd.DataFrame, counted: tuple[pd.DataFrame, pd.DataFrame] | None) -> pd.DataFrame:
@@ -308,7 +313,7 @@ def _claim(row: Mapping[str, Any], near: Mapping[str, Any] | None) -> tuple[bool
     if near is None or not near["pairs"] >= PROMPTS:
         pairs = 0 if near is None else int(near["pairs"])
         return False, f"{pairs} pairs of answers have comparable length, and a verdict needs {PROMPTS}"
-    left = all(near[f"{s}p"] <= ALPHA and near[f"{s}difference"] * sign > 0 for s in ("", "equal_"))
+    left = bool(near["odds_q"] < ALPHA and np.log(near["odds"]) * sign > 0 and near["difference"] * sign > 0)
     return left, "" if left else "no change was found among answers of comparable length"
 
 

@@ -169,8 +169,17 @@ def _near(comparable: pd.DataFrame, r: Mapping[str, Any]) -> str:
     if not np.isfinite(near["difference"]):
         return f"nothing to compare ({pairs})"
     out = f"{signed_text(near['difference'], r['unit'])} ({_ends(near)}; {pairs}"
-    equal = f"{signed_text(near['equal_difference'], r['unit'])}, {_ends(near, 'equal_')}"
-    return f"{out}; at equal length {equal})" if np.isfinite(near["equal_low"]) else f"{out})"
+    return f"{out}; better in {int(near['better'])}, worse in {int(near['worse'])}, {odds_text(near)})"
+
+
+def odds_text(near: Mapping[str, Any]) -> str:
+    """Returns the odds at equal length in words: "at equal length odds 2.9 (1.3 to 6.8)"."""
+    if not np.isfinite(near["odds"]):
+        ends = f"{near['odds_low']:.2g} or more" if near["odds_low"] > 0 else "not known"
+        ends = f"{near['odds_high']:.2g} or less" if np.isfinite(near["odds_high"]) else ends
+        return f"at equal length odds {ends}"
+    high = f"{near['odds_high']:.2g}" if np.isfinite(near["odds_high"]) else "any"
+    return f"at equal length odds {near['odds']:.2g} ({near['odds_low']:.2g} to {high})"
 
 
 def _split(own: pd.DataFrame, records: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -19,7 +19,7 @@ from ..quality.metrics import get_metric
 from ..unsteered_runs import FACTOR
 from .figures import StudyFigure
 from .number_words import p_text, signed_text, unit_text
-from .steering_sentences import part_text, times_text
+from .steering_sentences import odds_text, part_text, times_text
 from .structure_effects import ALL_TASKS, ALPHA
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ ABOUT_STEERING = (
     "Reading of a part of the prompt was turned up or down, and the same prompts were answered anew. Each point is "
     "compared with the plain run (factor 1) and with the same factor on the control part, prompt by prompt."
 )
-STEERING_NOT_SAID = (
+LEFT_UNSAID = (
     "It holds for these prompts and models. A change that is gone among answers of comparable length is no effect of "
     "reading."
 )
@@ -75,7 +75,7 @@ def dose_figure(doses: pd.DataFrame, value: str, task: str, model: str) -> Study
     )
     said = f"Each point is the mean of “{label}” with the reading of a part multiplied by the factor."
     frame = own[["task", "model", "part", "role", FACTOR, "n", "mean", "mean_low", "mean_high", "verdict"]]
-    return StudyFigure(f"reading-{value}", label, drawn, said, STEERING_NOT_SAID, frame)
+    return StudyFigure(f"reading-{value}", label, drawn, said, LEFT_UNSAID, frame)
 
 
 def _series(row: Mapping[str, Any]) -> str:
@@ -123,11 +123,10 @@ def steering_table(doses: pd.DataFrame, comparable: pd.DataFrame, value: str, ta
 
 def _near(row: Mapping[str, Any] | None, unit: str) -> dict[str, str]:
     if row is None:
-        return {"At comparable length": "", "Pairs": ""}
-    return {
-        "At comparable length": _change(row, "equal_", unit),
-        "Pairs": f"{int(row['pairs'])} of {int(row['of_pairs'])}",
-    }
+        return {"At comparable length": "", "Pairs": "", "Odds at equal length": ""}
+    pairs = f"{int(row['pairs'])} of {int(row['of_pairs'])}"
+    odds = odds_text(row).removeprefix("at equal length odds ") if row["better"] + row["worse"] > 0 else ""
+    return {"At comparable length": _change(row, "", unit), "Pairs": pairs, "Odds at equal length": odds}
 
 
 def _verdict(row: Mapping[str, Any]) -> str:

@@ -139,7 +139,7 @@ def calibrate_null(design: CalibrationDesign, studies: int) -> Row:
     for number in range(studies):
         found = _correlate(design, _study(design, number), number, 0)
         any_ += bool((found.q <= NOMINAL).any())
-    return _counted(design.label, any_, studies, design.study.features * design.study.metrics)
+    return discovery_row(design.label, any_, studies, design.study.features * design.study.metrics)
 
 
 def runs_as_prompts(design: CalibrationDesign, studies: int) -> Row:
@@ -149,10 +149,11 @@ def runs_as_prompts(design: CalibrationDesign, studies: int) -> Row:
         table = _study(design, number)
         p = [stats.spearmanr(table[f], table[m], nan_policy="omit").pvalue for f in features for m in metrics]
         any_ += bool((q_values(np.array(p)) <= NOMINAL).any())
-    return _counted(design.label, any_, studies, len(features) * len(metrics))
+    return discovery_row(design.label, any_, studies, len(features) * len(metrics))
 
 
-def _counted(label: str, any_: int, studies: int, pairs: int) -> Row:
+def discovery_row(label: str, any_: int, studies: int, pairs: int) -> Row:
+    """Returns one line on studies in which there is nothing: ``any_`` of them reported a discovery."""
     share = 100 * any_ / studies
     low, high = (100 * float(v) for v in stats.binomtest(any_, studies).proportion_ci(method="wilson"))
     return {
@@ -196,7 +197,7 @@ class ShippedTable:
             found = correlate_table(table, self.features, self.metrics, strata=self.strata, seed=number, resamples=0)
             any_ += bool((found.q <= NOMINAL).any())
         tested = len(self.features) * len(self.metrics)
-        return _counted(f"shipped study, quality exchanged, {len(self.table)} runs", any_, studies, tested)
+        return discovery_row(f"shipped study, quality exchanged, {len(self.table)} runs", any_, studies, tested)
 
 
 def read_shipped(path: Path, features: Sequence[str], metrics: Sequence[str]) -> ShippedTable:
@@ -223,19 +224,19 @@ def write_calibration(studies: int, real: ShippedTable | None, of_real: int, say
     say("## Planted correlations\n")
     power = SimulatedStudy(rho=2 * np.sin(np.pi / 6 * smallest_rho(60)), runs=1, noise=0.0)
     lines = (*PLANTED, CalibrationDesign("60 prompts, the smallest rho seen with 80 % power", power))
-    fine = _table((calibrate_planted(design, studies) for design in lines), say)
+    fine = say_rows((calibrate_planted(design, studies) for design in lines), say)
     say("\n## No correlation\n")
-    fine &= _table((calibrate_null(design, studies) for design in NULL), say)
+    fine &= say_rows((calibrate_null(design, studies) for design in NULL), say)
     if real:
         say("")
-        fine &= _table([real.null(of_real)], say)
+        fine &= say_rows([real.null(of_real)], say)
     say("\n## For comparison: runs counted as if they were prompts, strata mixed\n")
-    _table((runs_as_prompts(design, min(studies, 200)) for design in (NULL[1], NULL[3])), say)
+    say_rows((runs_as_prompts(design, min(studies, 200)) for design in (NULL[1], NULL[3])), say)
     say(f"\nEverything as asked: {'yes' if fine else 'no'}. {time.monotonic() - start:.0f} seconds.")
     return fine
 
 
-def _table(rows: Iterable[Row], say: Say) -> bool:
+def say_rows(rows: Iterable[Row], say: Say) -> bool:
     """Passes each row to ``say`` as soon as it is computed; returns whether all are as required."""
     fine = True
     for number, row in enumerate(rows):

@@ -12,8 +12,8 @@ are taken inside a prompt and prompts are drawn as wholes (``paired_differences`
   which an optimum in the middle does. ``against`` the control part, the same of (part - control) by dose, without dose
   1, where both are one run. A dose of 0 has no logarithm and is left out of trends.
 - ``comparable_levels``: the differences among pairs of runs whose size (words) differs by at most a factor. Inside
-  that band one run of a pair may still be the shorter one more often, so ``equal_`` is the difference at equal size:
-  the intercept of a line in the logarithm of the ratio, with HC3 errors (MacKinnon and White 1985).
+  that band one run of a pair may still be the shorter one more often, so ``odds`` say which of the two scores higher at
+  equal size (``equal_size``).
 - ``add_family_q``: one Benjamini-Hochberg family for all tests of the values that belong together.
 
 Guarded by tests/core/test_statistics_dose_response.py and ``make calibrate``.
@@ -27,6 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from .equal_size import pairs_at_equal_size
 from .exchange import exchange_labels
 from .multiple_testing import q_values
 from .paired_differences import PairedDesign, cell_means, paired_design, signed_contrast
@@ -35,8 +36,7 @@ from .table_columns import float_columns
 
 COMPARABLE = 1.25
 """Largest ratio of sizes of two runs that count as comparable."""
-FEWEST_PAIRS = 5
-"""Fewest pairs for a line through their differences."""
+PAIR_COLUMNS = ("better", "worse", "odds", "odds_low", "odds_high", "odds_p")
 LEVEL_ENDINGS = ("difference", "low", "high", "p", "pairs")
 Tell = Callable[[float], None]
 DoseLevel = tuple[str, float]
@@ -175,8 +175,8 @@ def comparable_levels(
     """Returns a row per value x ``by`` x level, against the runs without, of pairs with ``size`` within ``most``.
 
     Columns: value, by, part, dose, of_pairs (prompts with both values), pairs (of these, comparable), mean, without
-    (the same prompts' means), difference, low, high, p, then the same with ``equal_``: the difference at equal size;
-    NaN with fewer than FEWEST_PAIRS.
+    (the same prompts' means), difference, low, high, p, better and worse (pairs whose values differ), odds, odds_low,
+    odds_high, odds_p: the odds that the dosed run is the better one at equal size, see ``PairsTest``.
     """
     paired, means, levels = _means(table, [*values, size], design)
     found = []
@@ -192,7 +192,7 @@ def comparable_levels(
         one = one.merge(_at_equal_size(near, ratio, level, values, design), on=["value", *design.by], how="left")
         found.append(one.assign(**{design.part: level[0], design.dose: level[1]}))
     columns = ["value", *design.by, design.part, design.dose, "of_pairs", "pairs", "mean", "without"]
-    columns += [f"{start}{e}" for start in ("", "equal_") for e in ("difference", "low", "high", "p")]
+    columns += ["difference", "low", "high", "p", *PAIR_COLUMNS]
     if not found:
         return pd.DataFrame(columns=columns)
     out = pd.concat(found, ignore_index=True).rename(columns={"n": "pairs"})
@@ -220,26 +220,10 @@ def _at_equal_size(
         one = pd.DataFrame({"change": changes[value], "ratio": ratio}).dropna()
         one = one.groupby(level=names, observed=True, dropna=False).mean()
         for key, at in _groups(one, design.by):
-            got = _intercept(one["change"].to_numpy(float)[at], one["ratio"].to_numpy(float)[at])
-            ends = dict(zip((f"equal_{e}" for e in ("difference", "low", "high", "p")), got, strict=True))
-            found.append({"value": value, **dict(zip(design.by, key, strict=True)), **ends})
-    columns = ["value", *design.by, *(f"equal_{e}" for e in ("difference", "low", "high", "p"))]
-    return pd.DataFrame(found, columns=columns)
-
-
-def _intercept(change: np.ndarray, ratio: np.ndarray) -> tuple[float, float, float, float]:
-    """Returns (estimate, low, high, p) of the change at ``ratio`` 0."""
-    from statsmodels.regression.linear_model import OLS
-
-    if len(change) < FEWEST_PAIRS:
-        return (np.nan,) * 4
-    if np.ptp(change) == 0:
-        same = float(change[0])
-        return (same, np.nan, np.nan, np.nan) if same else (0.0, np.nan, np.nan, 1.0)
-    x = np.column_stack([np.ones(len(ratio)), ratio] if np.ptp(ratio) > 0 else [np.ones(len(ratio))])
-    fit = OLS(change, x).fit(cov_type="HC3", use_t=True)
-    low, high = fit.conf_int()[0]
-    return float(fit.params[0]), float(low), float(high), float(fit.pvalues[0])
+            got = pairs_at_equal_size(one["change"].to_numpy(float)[at], one["ratio"].to_numpy(float)[at])
+            told = dict(zip(PAIR_COLUMNS, (got.better, got.worse, got.odds, got.low, got.high, got.p), strict=True))
+            found.append({"value": value, **dict(zip(design.by, key, strict=True)), **told})
+    return pd.DataFrame(found, columns=["value", *design.by, *PAIR_COLUMNS])
 
 
 def add_family_q(

@@ -51,8 +51,9 @@ def steering_section(opened: OpenedStudy, found: Any) -> None:
     _table(steering_table(found.doses, found.comparable, value, task, model), "findings_reading_table")
     st.caption(
         "Changes against the plain run, prompt by prompt, with 95 % intervals; q counts all factors, parts, tasks, "
-        "models and both differences. At comparable length: pairs of answers whose words differ by at most a factor of "
-        "1.25, at equal length."
+        "models and both differences. At comparable length: only pairs of answers whose words differ by at most a "
+        "factor of 1.25; odds that the steered answer of such a pair is the better one at equal length (1: no "
+        "difference)."
     )
     _price(found, task, model)
     _moves(found, value, model)
