@@ -328,7 +328,8 @@ def _trend_verdicts(
         other = again.get(tuple(row[k] for k in keys), row)
         if row["n"] < PROMPTS or gates.why(row, whole=True):
             return "too few prompts"
-        if row["q"] < ALPHA and other["q"] < ALPHA and row["slope"] * other["slope"] > 0:
+        told = row["low"] > 0 or row["high"] < 0  # exchanged labels notice any difference, the interval its direction
+        if told and row["q"] < ALPHA and other["q"] < ALPHA and row["slope"] * other["slope"] > 0:
             return "rises" if row["slope"] > 0 else "falls"
         apart = row["q_apart"] < ALPHA and other["q_apart"] < ALPHA
         return "changes without a direction" if apart else "no trend found"

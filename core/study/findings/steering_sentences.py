@@ -90,7 +90,7 @@ def _changes(rows: pd.DataFrame, what: str, begins: bool) -> str:
     what = f"{what[0].upper()}{what[1:]}" if begins else what
     records = rows.to_dict("records")
     clear = [f"{_level(r)} {_difference(r)}" for r in records if r["verdict"] in CHANGED]
-    same = [f"{_level(r)} ({_ends(r)})" for r in records if r["verdict"] == "no change found"]
+    same = [_not_found(r) for r in records if r["verdict"] == "no change found"]
     few = [_level(r) for r in records if r["verdict"] == "too few prompts"]
     out = [f"{what} changed it: {'; '.join(clear)}."] if clear else []
     out += [f"{'No change found' if clear else f'{what}: no change found'} at {'; '.join(same)}."] if same else []
@@ -108,6 +108,12 @@ def _small(label: str) -> str:
 
 def _difference(r: Mapping[str, Any], start: str = "") -> str:
     return f"{signed_text(r[f'{start}difference'], r['unit'])} ({_ends(r, start)}; q {p_text(r[f'{start}q'])})"
+
+
+def _not_found(r: Mapping[str, Any]) -> str:
+    """Returns a level at which no change was found, with its interval; says where only the correction hides one."""
+    beside = ", not significant after correction" if r["low"] > 0 or r["high"] < 0 else ""
+    return f"{_level(r)} ({_ends(r)}{beside})"
 
 
 def _ends(r: Mapping[str, Any], start: str = "") -> str:
@@ -189,7 +195,7 @@ def _split(own: pd.DataFrame, records: Sequence[Mapping[str, Any]]) -> list[str]
         here = own[(own["value"] == value) & (own["part"] == records[0]["part"])]
         here = here[here[FACTOR].isin([r[FACTOR] for r in records])].to_dict("records")
         clear = [f"{_level(s)} {_difference(s)}" for s in here if s["verdict"] in CHANGED]
-        same = [f"{_level(s)} ({_ends(s)})" for s in here if s["verdict"] == "no change found"]
+        same = [_not_found(s) for s in here if s["verdict"] == "no change found"]
         out = [*clear, *([f"no change found at {', '.join(same)}"] if same else [])]
         told += [f"{words}: {'; '.join(out)}."] if out else []
     return told
