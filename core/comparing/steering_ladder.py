@@ -56,6 +56,11 @@ class LadderRow:
             return ""
         return f"{self.followed} of {self.asked}" + (f", {self.undecided} undecided" if self.undecided else "")
 
+    @property
+    def told(self) -> str:
+        """The same as part of a sentence: ``1 of 2 instructions followed``; "" as well."""
+        return f"{self.said} {'instruction' if self.asked == 1 else 'instructions'} followed" if self.asked else ""
+
 
 def ladder_rows(found: SteeredAnswers, trace: Trace, verdicts: Sequence[Sequence[bool | None]] = ()) -> list[LadderRow]:
     """Returns a row for each way of ``found``, which has new answers, in order of the factor.
@@ -135,7 +140,7 @@ def reading_phrase(part: str, factor: float) -> str:
 
 
 def _followed_now(row: LadderRow) -> str:
-    return f", {row.said} instructions followed" if row.asked else ""
+    return f", {row.told}" if row.asked else ""
 
 
 def _followed(row: LadderRow, plain: LadderRow) -> str:

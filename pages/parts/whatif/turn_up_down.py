@@ -144,12 +144,16 @@ def answer_under(ladder: Ladder, factor: float, key: str) -> None:
         text = diff_markdown(pieces if row is not plain else [(False, row.answer)], "+", "blue")
         st.markdown(text or f"*{_empty(row)}*")
     if row is not plain and row.answer.strip():
-        same = row.answer == plain.answer
-        st.caption(
-            "Word for word the plain run’s answer."
-            if same
-            else "On blue ground after + is what the plain run’s answer does not have."
-        )
+        st.caption(_marked(row.answer == plain.answer, any(new and text.strip() for new, text in pieces)))
+
+
+def _marked(same: bool, new: bool) -> str:
+    """What the marks of an answer say."""
+    if same:
+        return "Word for word the plain run’s answer."
+    if not new:
+        return "It has fewer words than the plain run’s answer, and none that is not in that one too."
+    return "On blue ground after + is what the plain run’s answer does not have."
 
 
 def _empty(row: LadderRow) -> str:
@@ -160,14 +164,18 @@ def _facts(row: LadderRow) -> str:
     parts = [row.name, f"{row.tokens} token{'' if row.tokens == 1 else 's'}", f"ended {ENDED[row.finish]}"]
     if row.finish == "length":
         parts[-1] = "cut off by the token limit"
-    return " · ".join([*parts, *([f"{row.said} instructions followed"] if row.asked else [])])
+    return " · ".join([*parts, *([row.told] if row.asked else [])])
 
 
 def _table(here: WhatIf, ladder: Ladder) -> None:
     """Draws one line a factor; each links to its run."""
     if ladder.asked:
         st.caption(f"Instructions that can be verified: {escape_markdown('; '.join(ladder.asked))}")
-    config = {"Run": st.column_config.LinkColumn(display_text="Open", help="Opens the run of this factor on Explore")}
+    config: dict[str, Any] = {
+        "Answer": st.column_config.TextColumn(width=300),
+        "Share it got": st.column_config.TextColumn(width=100),
+    }
+    config |= {"Run": st.column_config.LinkColumn(display_text="Open", help="Opens the run of this factor on Explore")}
     st.dataframe(ladder_table(ladder), hide_index=True, key=f"{here.key}_ladder", column_config=config)
     st.caption(
         "Costs: what the plain model, unsteered, gives each answer; the lower, the further from what it would write. "
