@@ -80,10 +80,10 @@ NULL = (
 )
 
 Say = Callable[[str], None]
-Row = dict[str, object]
+CalibrationRow = dict[str, object]
 
 
-def calibrate_planted(design: CalibrationDesign, studies: int, resamples: int = 999) -> Row:
+def calibrate_planted(design: CalibrationDesign, studies: int, resamples: int = 999) -> CalibrationRow:
     """Returns bias, coverage, and how often the interval excludes 0, over studies with a known correlation."""
     true, rows = _truth(design), []
     for number in range(studies):
@@ -133,7 +133,7 @@ def _correlate(
     )
 
 
-def calibrate_null(design: CalibrationDesign, studies: int) -> Row:
+def calibrate_null(design: CalibrationDesign, studies: int) -> CalibrationRow:
     """Counts how many of ``studies`` without any correlation report a discovery."""
     any_ = 0
     for number in range(studies):
@@ -142,7 +142,7 @@ def calibrate_null(design: CalibrationDesign, studies: int) -> Row:
     return discovery_row(design.label, any_, studies, design.study.features * design.study.metrics)
 
 
-def runs_as_prompts(design: CalibrationDesign, studies: int) -> Row:
+def runs_as_prompts(design: CalibrationDesign, studies: int) -> CalibrationRow:
     """Analyses the same null studies in a common wrong way: Spearman and its p over all runs."""
     any_, (features, metrics) = 0, column_names(design.study)
     for number in range(studies):
@@ -152,7 +152,7 @@ def runs_as_prompts(design: CalibrationDesign, studies: int) -> Row:
     return discovery_row(design.label, any_, studies, len(features) * len(metrics))
 
 
-def discovery_row(label: str, any_: int, studies: int, pairs: int) -> Row:
+def discovery_row(label: str, any_: int, studies: int, pairs: int) -> CalibrationRow:
     """Returns one line on studies in which there is nothing: ``any_`` of them reported a discovery."""
     share = 100 * any_ / studies
     low, high = (100 * float(v) for v in stats.binomtest(any_, studies).proportion_ci(method="wilson"))
@@ -189,7 +189,7 @@ class ShippedTable:
         table[self.metrics] = self.table[self.metrics].to_numpy()[order]
         return table
 
-    def null(self, studies: int) -> Row:
+    def null(self, studies: int) -> CalibrationRow:
         """Counts the findings in ``studies`` tables with exchanged metrics, where there is nothing to find."""
         any_ = 0
         for number in range(studies):
@@ -236,7 +236,7 @@ def write_calibration(studies: int, real: ShippedTable | None, of_real: int, say
     return fine
 
 
-def say_rows(rows: Iterable[Row], say: Say) -> bool:
+def say_rows(rows: Iterable[CalibrationRow], say: Say) -> bool:
     """Passes each row to ``say`` as soon as it is computed; returns whether all are as required."""
     fine = True
     for number, row in enumerate(rows):

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from .calibration import BIAS, COVERAGE, DISCOVERIES, NOMINAL, Row, Say, discovery_row, say_rows
+from .calibration import BIAS, COVERAGE, DISCOVERIES, NOMINAL, CalibrationRow, Say, discovery_row, say_rows
 from .dose_response import DoseDesign, add_family_q, dose_levels, dose_trends
 
 DOSES = (0.25, 2.0, 4.0, 8.0)
@@ -94,7 +94,7 @@ def _values(kind: ValueKind, means: np.ndarray, rng: np.random.Generator) -> np.
     return rng.binomial(tries, means) / tries
 
 
-def planted_doses(study: DoseStudy, studies: int) -> Row:
+def planted_doses(study: DoseStudy, studies: int) -> CalibrationRow:
     """Returns bias and the three coverages over ``studies`` with a known effect."""
     slope = _true_slope(study)
     wrong, inside, beyond, along = [], [], [], []
@@ -120,7 +120,7 @@ def _true_slope(study: DoseStudy) -> float:
     return float(np.polyfit(x, [0.0, *study.effects], 1)[0])
 
 
-def null_doses(study: DoseStudy, studies: int) -> Row:
+def null_doses(study: DoseStudy, studies: int) -> CalibrationRow:
     """Counts how many of ``studies`` without any effect report a discovery."""
     found, tested = 0, 0
     for number in range(studies):
