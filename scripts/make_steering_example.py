@@ -12,12 +12,11 @@ import json
 import sys
 from pathlib import Path
 
-from core.probe.steering import part_steering
-
 from core import load_model, run
 from core.comparing.steering_ladder import LadderRow, ladder_rows
 from core.jobs.steering_jobs import steer_work
 from core.models import DEFAULT_MODEL
+from core.probe.steer_run import part_steering
 from core.progress import never_cancelled, no_progress
 from core.records import LADDER, SteeredAnswers, Trace
 from core.store import load_steered, run_to_json

@@ -83,6 +83,7 @@ class Scorer:
         self._cancelled, self._rules = cancelled, tuple(rules)
         self._keeps = "logits_to_keep" in inspect.signature(self._hf.forward).parameters
         self._prefix: Any = None
+        self._watch: Mapping[int, Watch] = {}
         self.base = self._first()
         """float32 [T]: log-probabilities behind the original prompt."""
 
@@ -100,12 +101,13 @@ class Scorer:
         The batches that remain are those that would have come: going on gives the same numbers to the last bit.
         ``watch`` {variant: what sees its rows}, for variants as long as the prompt on the dispatch path.
         """
+        self._watch = watch or {}
         rows = {} if known is None else known
         jobs = [_Job(i, v, self._shared(v)) for i, v in variants.items() if i not in rows]
         done = len(variants) - len(jobs)
         for batch in self._batches(jobs):
             progress(done / len(variants), f"{what} {done + 1} of {len(variants)}", None)
-            rows.update(zip([job.place for job in batch], self._pass(batch, watch or {}), strict=True))
+            rows.update(zip([job.place for job in batch], self._pass(batch), strict=True))
             done += len(batch)
         return np.array([rows[i] for i in variants], np.float32).reshape(len(variants), len(self._answer))
 
@@ -163,10 +165,10 @@ class Scorer:
         weights = 4 * 4 * ref.heads * width * whole if ref.attention == "eager" else 0
         return logits + inner + cache + weights
 
-    def _pass(self, batch: Sequence[_Job], watch: Mapping[int, Watch]) -> np.ndarray:
+    def _pass(self, batch: Sequence[_Job]) -> np.ndarray:
         """Returns float32 [len(batch), T]."""
         start = min(job.shared for job in batch)
-        return self._forward(batch, start, self._cut(start, len(batch)), watch=watch)[0]
+        return self._forward(batch, start, self._cut(start, len(batch)))[0]
 
     def _cut(self, start: int, size: int) -> Any:
         """Returns the cache of the first ``start`` tokens for ``size`` variants; None where there is none to share."""
@@ -175,7 +177,7 @@ class Scorer:
         return expanded_cache(self._prefix, start, size)
 
     def _forward(
-        self, batch: Sequence[_Job], start: int, cache: Any, keep_cache: bool = False, watch: Mapping[int, Watch] = {}
+        self, batch: Sequence[_Job], start: int, cache: Any, keep_cache: bool = False
     ) -> tuple[np.ndarray, Any]:
         """Returns (float32 [len(batch), T], cache) of one pass over the tokens from ``start`` on."""
         device, steps = self._hf.device, len(self._answer)
@@ -195,7 +197,7 @@ class Scorer:
         if self._keeps:
             # places, not a number: a slice of the batch is no whole array, and the output layer would copy its weights
             settings["logits_to_keep"] = torch.arange(first, total - start, device=device)
-        seen = _rows_watched([watch.get(job.place) for job in batch], steps, start)
+        seen = _rows_watched([self._watch.get(job.place) for job in batch], steps, start)
         with torch.no_grad(), steer_tokens(self._hf, TokenSteering(rules, self._cancelled)), seen:
             out = self._hf(
                 input_ids=torch.from_numpy(ids[:, start:]).to(device),

@@ -17,6 +17,14 @@ from tests.browser.pagework import answer, opened, too_wide, whole
 FOLDER = Path(__file__).resolve().parents[2] / "docs/screenshots"
 EXAMPLES = {"sky": "b4cc1cc5", "love": "b4739c46"}
 PHONE = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36"
+ONLY_FROM = """(heading) => {
+    let at = [...document.querySelectorAll("h2, h3")].find((one) => one.textContent.includes(heading));
+    const isPage = (block) => block.dataset.testid === "stVerticalBlock" &&
+        !block.parentElement.closest("[data-testid=stVerticalBlock]");
+    while (at.parentElement && !isPage(at.parentElement)) at = at.parentElement;
+    for (let one = at.previousElementSibling; one; one = one.previousElementSibling) one.style.display = "none";
+}"""
+"""Hides what stands on the page before a heading: a picture of a long page ends somewhere."""
 LARGEST = 300_000
 """Most bytes of one picture."""
 
@@ -83,6 +91,7 @@ def test_what_reading_does(server, new_page, settled, tmp_path, looks):
     page.goto(f"{server.url}/findings?study=steering-example")
     expect(page.get_by_text("What reading does").first).to_be_visible(timeout=60_000)
     settled(page)
+    page.evaluate(ONLY_FROM, "What reading does")
     pictures(page, settled, tmp_path, "findings-steering", looks)
 
 
@@ -122,5 +131,5 @@ def _small(path: Path) -> bytes:
     """The picture as the smallest PNG; a long page in 128 colours."""
     out = io.BytesIO()
     picture = Image.open(path).convert("RGB")
-    (picture.quantize(128) if picture.height > 3000 else picture).save(out, "PNG", optimize=True)
+    (picture.quantize(128) if picture.height > 2500 else picture).save(out, "PNG", optimize=True)
     return out.getvalue()

@@ -49,7 +49,7 @@ def test_a_ladder_is_stored_with_its_runs_and_not_made_again(llama, request_, mo
         assert store.load_run(run_id).request.steering == ((one,) if one.changes else ())
     assert steer_time(trace, LADDER).measured
     assert store.load_steered(trace.id, LADDER, anew=False) is None
-    monkeypatch.setattr("core.probe.steering.steer_each", lambda *a, **k: pytest.fail("it was made again"))
+    monkeypatch.setattr("core.probe.steer_run.steer_each", lambda *a, **k: pytest.fail("it was made again"))
     done(steer_work(request_, LADDER))
 
 
@@ -64,7 +64,7 @@ def test_a_cancelled_ladder_keeps_the_runs_that_were_there_and_the_next_one_uses
     trace = capture(llama, request_)
     store.save_run(trace)
     first = steered_request(trace, LADDER[0]).id
-    monkeypatch.setattr("core.probe.steering.BATCH", 1)
+    monkeypatch.setattr("core.probe.steer_run.BATCH", 1)
     with pytest.raises(Cancelled):
         steer_work(request_, LADDER)(lambda *_: None, lambda: store.has_run(first))
     assert store.has_run(first) and store.load_steered(trace.id, LADDER) is None
@@ -75,5 +75,5 @@ def test_a_cancelled_ladder_keeps_the_runs_that_were_there_and_the_next_one_uses
 
 def test_a_steered_run_is_refused(llama):
     asked = make_request(llama.key, "One two three?", max_new_tokens=3, steer={"One": 4})
-    with pytest.raises(MethodError, match="take the plain run of the same prompt"):
+    with pytest.raises(MethodError, match="steer the plain run of the same prompt"):
         done(steer_work(asked, LADDER))
