@@ -16,7 +16,7 @@ import torch
 from ..capture.run_model import capture_errors
 from ..models.token_steering import TokenSteering, steer_tokens
 from ..progress import IsCancelled, never_cancelled
-from .variant_scoring import MANY, TOKENS, answer_logs, expanded_cache, is_plain_cache, plain_attention
+from .variant_scoring import MANY, TOKENS, _is_plain, _plain_attention, answer_logs, expanded_cache
 
 
 class PromptScorer:
@@ -30,10 +30,10 @@ class PromptScorer:
         self._prefix: list[tuple[torch.Tensor, torch.Tensor]] | None = None
         self._next: torch.Tensor | None = None
         """[V]: logits behind the prompt."""
-        if plain_attention(model):
+        if _plain_attention(model):
             with model.lock, capture_errors(model.ref.label):
                 logits, cache = self._forward(self.prompt[None], None, 1)
-            if is_plain_cache(cache, len(self.prompt)):
+            if _is_plain(cache, len(self.prompt)):
                 self._prefix = [(layer.keys, layer.values) for layer in cache.layers]
                 self._next = logits[0, -1]
 

@@ -114,9 +114,9 @@ class Scorer:
     def _first(self) -> np.ndarray:
         """Scores the original prompt; keeps its cache where later passes can start from it."""
         whole = _Job(0, Variant(self._prompt), 0)
-        plain = plain_attention(self._model)
+        plain = _plain_attention(self._model)
         logs, cache = self._forward([whole], 0, None, keep_cache=plain)
-        if plain and is_plain_cache(cache, len(self._prompt) + len(self._answer) - 1):
+        if plain and _is_plain(cache, len(self._prompt) + len(self._answer) - 1):
             self._prefix = [(layer.keys, layer.values) for layer in cache.layers]
         return logs[0]
 
@@ -253,14 +253,14 @@ def expanded_cache(prefix: Sequence[tuple[torch.Tensor, torch.Tensor]], start: i
     return cache
 
 
-def plain_attention(model: Any) -> bool:
+def _plain_attention(model: Any) -> bool:
     """Returns whether every layer attends to everything before it, so that a prefix's keys and values can be reused."""
     ref = model.ref
     every = tuple(ref.attention_layers) == tuple(range(ref.layers))
     return ref.attention == "dispatch" and every and all(window is None for window in ref.windows)
 
 
-def is_plain_cache(cache: Any, tokens: int) -> bool:
+def _is_plain(cache: Any, tokens: int) -> bool:
     """Returns whether a cache holds the keys and values of every token of every layer, and nothing else."""
     from transformers.cache_utils import DynamicCache, DynamicLayer
 
