@@ -30,7 +30,7 @@ def opened():
 
 @pytest.fixture(scope="module")
 def found(opened):
-    return compute_findings(opened.every_run, opened.instructions, slow=False, permutations=59, resamples=19)
+    return compute_findings(opened.every_run, opened.instructions, slow=False, permutations=99, resamples=19)
 
 
 def test_all_tasks_come_first(found):
