@@ -43,9 +43,8 @@ def test_strata_that_are_copies_are_worth_one():
 
 
 def test_perfect_correlations_come_back_as_one():
-    assert pooling.z_to_correlation(pooling.fisher_z(np.array([1.0, -1.0, 0.5]))).tolist() == pytest.approx(
-        [1, -1, 0.5], abs=0
-    )
+    back = pooling.z_to_correlation(pooling.fisher_z(np.array([1.0, -1.0, 0.5]))).tolist()
+    assert back[:2] == [1, -1] and back[2] == pytest.approx(0.5, abs=1e-12)  # the last bit is the processor's
     assert np.isinf(pooling.fisher_variance(np.array([3]))).all()
 
 
