@@ -125,7 +125,7 @@ def present_ladder(here: WhatIf) -> None:
         at = min(max(factors.index(factor) + by, 0), len(factors) - 1)
         st.session_state[key] = factors[at]
 
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", key="factor_steps"):
         st.button("Less", key="factor_less", type="tertiary", shortcut="Left", on_click=step, args=(-1,))
         names = [f"**× {factor_text(f)}**" if f == factor else f":gray[{factor_text(f)}]" for f in factors]
         st.markdown(" · ".join(names), width="content")
@@ -196,7 +196,7 @@ def ladder_table(ladder: Ladder) -> pd.DataFrame:
         "Ended": [ENDED[row.finish] for row in rows],
         "Costs (nats a token)": [round(row.plain, 3) for row in rows],
         "Share it got": [percent_text(row.new_share) for row in rows],
-        "Run": [f"/explore?run={row.run_id}" if store.has_run(row.run_id) else None for row in rows],
+        "Run": [f"/explore?run={row.run_id}" if store.has_run(row.run_id) else "" for row in rows],
     }
     if not ladder.asked:
         columns.pop("Followed")
