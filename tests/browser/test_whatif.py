@@ -17,7 +17,7 @@ SKY = "b4cc1cc5"
 
 def go(page, settled):
     page.get_by_role("button", name="Knock out", exact=True).first.click()
-    expect(page.get_by_text("How they are knocked out")).to_be_visible()
+    expect(page.get_by_text("What becomes of them")).to_be_visible()
     settled(page)
 
 

@@ -38,7 +38,8 @@ def example(shipped, monkeypatch):
 
 @pytest.fixture
 def nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("pages.parts.findings.study_source.EXAMPLE_FOLDER", tmp_path / "none")
+    for name in ("EXAMPLE_FOLDER", "STEERING_FOLDER"):
+        monkeypatch.setattr(f"pages.parts.findings.study_source.{name}", tmp_path / "none")
 
 
 def heads(app):
