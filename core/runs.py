@@ -22,7 +22,8 @@ from .errors import Cancelled, NotFetched, StoreError
 from .models.memory_estimate import size_text
 from .models.model_key import known_ref, resolve
 from .progress import FetchProgress, IsCancelled, Progress, never_cancelled, no_progress
-from .records import UNKNOWN_LAYERS, WITH_HEADS, ModelKey, Request, Trace
+from .records import UNKNOWN_LAYERS, WITH_HEADS, ModelKey, Request, Trace, rows_bytes
+from .settings import rows_limit
 from .speeds import note_speed
 from .store import has_components, has_rows, has_run, load_run, open_run, save_run
 
@@ -118,9 +119,17 @@ def is_stored(request: Request, rows: bool = True) -> bool:
         return False
     if found.model.attention == "none" or request.keep == "none":
         return True
+    if request.keep in WITH_HEADS and _too_large(found):
+        return True  # what fits was kept
     if request.keep in WITH_HEADS and found.model.attention == "dispatch" and found.norms is None:
         return False  # made before 0.5.0: what heads write is missing
     return has_rows(request.id) and found.request.keep in (*WITH_HEADS, request.keep)
+
+
+def _too_large(trace: Trace) -> bool:
+    """Returns whether the rows of every head would not fit into what one run may take, and reductions lie there."""
+    maps = trace.model.heads * len(trace.model.attention_layers)
+    return rows_bytes(maps, trace.prompt_length, trace.steps) > rows_limit()
 
 
 @dataclass(frozen=True)

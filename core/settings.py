@@ -1,9 +1,9 @@
 """Reads Heed's settings from the environment: folders, size limit of the store, and the library versions.
 
 Everything is read when needed, never on import, so that a test or a notebook can move the folders: HEED_HOME (runs,
-index, log), HEED_MODELS (weights), HEED_STORE_GB (size limit of the store). A folder counts as writable only after a
-real write: permission bits say nothing for root, on network drives or on a full disk. To add a setting: one function
-here, one line in ``settings_problems``. Guarded by tests/core/test_settings.py.
+index, log), HEED_MODELS (weights), HEED_STORE_GB (size limit of the store), HEED_RUN_GB (of the rows of one run). A
+folder counts as writable only after a real write: permission bits say nothing for root, on network drives or on a full
+disk. To add a setting: one function here, one line in ``settings_problems``. Guarded by tests/core/test_settings.py.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import shutil
 import tempfile
 from functools import cache
 from importlib import metadata
@@ -19,8 +20,8 @@ from pathlib import Path
 from .errors import HeedError, StoreError
 from .version import NUMBERS
 
-STORE_GB = 5.0
-"""Default size limit of the store, in units of 10**9 bytes."""
+GIGABYTES = {"HEED_STORE_GB": 5.0, "HEED_RUN_GB": 2.0}
+"""Default size limits, in units of 10**9 bytes: of the store, and of the attention rows of one run."""
 
 LIBRARIES = ("tokenizers", "torch", "transformers")
 """Libraries that determine token ids and numerical results; numpy only adds up what they computed."""
@@ -48,8 +49,16 @@ def models_home() -> Path:
 
 def store_limit() -> int:
     """Returns the most bytes that stored runs may take: HEED_STORE_GB (10**9 bytes each), 5 GB if unset or invalid."""
-    limit = _store_gb()
-    return int((STORE_GB if limit is None else limit) * 1e9)
+    return int(_gigabytes("HEED_STORE_GB") * 1e9)
+
+
+def rows_limit() -> int:
+    """Returns the most bytes that the attention rows of one run may take: HEED_RUN_GB (10**9 bytes each), 2 GB if unset
+    or invalid; never more than half of what the disk has free."""
+    granted = int(_gigabytes("HEED_RUN_GB") * 1e9)
+    home = home_path()
+    free = shutil.disk_usage(home if home.is_dir() else tempfile.gettempdir()).free
+    return min(granted, free // 2)
 
 
 @cache
@@ -76,11 +85,12 @@ def settings_problems() -> list[str]:
         except HeedError as error:
             problems.append(str(error))
             break  # weights lie below the home by default: one message is enough
-    if _store_gb() is None:
-        problems.append(
-            f"HEED_STORE_GB is {os.environ['HEED_STORE_GB']!r}, which is no size: "
-            f"set it to a number of gigabytes such as 5 (Heed uses {STORE_GB:g} meanwhile)."
-        )
+    for name, default in GIGABYTES.items():
+        if _asked_gb(name) is None:
+            problems.append(
+                f"{name} is {os.environ[name]!r}, which is no size: "
+                f"set it to a number of gigabytes such as 5 (Heed uses {default:g} meanwhile)."
+            )
     return problems
 
 
@@ -115,11 +125,16 @@ def unwritable_sentence(folder: Path, error: Exception, variable: str = "HEED_HO
     return f"Heed cannot write {what} to {folder} ({reason}): set {variable} to a folder that you may write to."
 
 
-def _store_gb() -> float | None:
-    """Returns HEED_STORE_GB as a number, the default if it is unset, None if it is invalid."""
-    text = os.environ.get("HEED_STORE_GB", "").strip()
+def _gigabytes(name: str) -> float:
+    asked = _asked_gb(name)
+    return GIGABYTES[name] if asked is None else asked
+
+
+def _asked_gb(name: str) -> float | None:
+    """Returns a variable of GIGABYTES as a number, its default if it is unset, None if it is invalid."""
+    text = os.environ.get(name, "").strip()
     if not text:
-        return STORE_GB
+        return GIGABYTES[name]
     try:
         value = float(text)
     except ValueError:

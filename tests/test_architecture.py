@@ -36,7 +36,7 @@ BELOW = {
     "maps": {"errors", "records", "text"},
     "charts": {"comparing", "errors", "importance", "maps", "records", "text", "version"},
     "store": {"errors", "records", "settings", "text"},
-    "runs": {"capture", "checks", "errors", "models", "progress", "records", "speeds", "store"},
+    "runs": {"capture", "checks", "errors", "models", "progress", "records", "settings", "speeds", "store"},
     "text_readings": {"errors", "models", "progress", "records", "runs", "settings", "store", "capture"},
     "run_settings": {"capture", "errors", "models", "records", "runs", "text"},
     "study/quality": {"errors", "models", "plugins", "processes", "progress", "records", "text"},

@@ -188,7 +188,10 @@ def _together(
     limit = asked[0][1].max_new_tokens
     prompts = [prompt.tokens.ids.tolist() for _, _, prompt in asked]
     gathers = [
-        Gather(p.tokens, r.segments, limit, r.keep, model.ref.attention_layers, model.hf.device) for _, r, p in asked
+        Gather(
+            *(p.tokens, r.segments, limit, r.keep, model.ref.attention_layers, model.hf.device), heads=model.ref.heads
+        )
+        for _, r, p in asked
     ]
     longest = max(map(len, prompts))
     pads = [longest - len(ids) for ids in prompts]
@@ -198,10 +201,10 @@ def _together(
         for row, (_, r, p) in enumerate(asked)
         for rule in steering_rules(p.tokens, len(p.tokens), r.steering, row, pads[row])
     ]
-    sorter, heads = _Sorter(gathers, pads), all(gather.keeps_heads for gather in gathers)
+    sorter, norms = _Sorter(gathers, pads), any(gather.keeps_norms for gather in gathers)
     steering = TokenSteering(rules, cancelled)
     with model.lock, capture_errors(model.ref.label), steered(model.hf, steering):
-        values = norms_of_values(model, sorter.add_norms) if heads else None
+        values = norms_of_values(model, sorter.add_norms) if norms else None
         recorder = Recorder(sorter, cancelled=cancelled, emit_values=values)
         with recording(recorder):
             written = generate_padded(model.hf, prompts, limit, [raw], [pace])

@@ -18,7 +18,7 @@ import torch
 from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
 
 from ..errors import Cancelled, CaptureError
-from ..models.attention import EmitValues, Recorder, recording
+from ..models.attention import ROW_CELLS, EmitValues, Recorder, recording
 from ..models.value_norms import norms_of_values
 from ..progress import IsCancelled, Progress
 from ..records import Request
@@ -195,11 +195,11 @@ def score_given(
     hf, steps = model.hf, len(answer_ids)
     ids = torch.tensor([[*prompt_ids, *answer_ids]], device=hf.device)
     progress(None, f"Reading {ids.shape[1]} tokens", None)
-    settings: dict[str, Any] = {"output_attentions": True} if model.ref.attention == "eager" else {}
-    if "logits_to_keep" in inspect.signature(hf.forward).parameters:
-        settings["logits_to_keep"] = steps
+    settings = last_logits(hf, steps)
+    if model.ref.attention == "eager":
+        settings["output_attentions"] = True
     values, keys = _emitted(model, gather, components)
-    recorder = Recorder(gather, steps, cancelled, at_once=True, emit_values=values, emit_keys=keys)
+    recorder = Recorder(gather, steps, cancelled, at_once=True, emit_values=values, emit_keys=keys, together=ROW_CELLS)
     with torch.no_grad(), recording(recorder), nullcontext() if components is None else components.watching():
         out = hf(input_ids=ids[:, :-1], attention_mask=torch.ones_like(ids[:, :-1]), use_cache=False, **settings)
     if model.ref.attention == "eager":
@@ -210,6 +210,11 @@ def score_given(
     return _given(answer_ids, out.logits[0, -steps:])
 
 
+def last_logits(hf: Any, steps: int) -> dict[str, Any]:
+    """Returns the arguments with which a forward pass makes logits for the last ``steps`` tokens only."""
+    return {"logits_to_keep": steps} if "logits_to_keep" in inspect.signature(hf.forward).parameters else {}
+
+
 def _given(answer_ids: Sequence[int], logits: torch.Tensor) -> Written:
     """Scores the tokens of a given answer by ``logits`` [T, V], a block at a time."""
     written = torch.tensor(list(answer_ids), device=logits.device)
@@ -218,8 +223,8 @@ def _given(answer_ids: Sequence[int], logits: torch.Tensor) -> Written:
 
 
 def norms_of(model: Any, gather: Gather) -> EmitValues | None:
-    """Returns what passes a run's value norms to ``gather``; None where single heads are not kept."""
-    return norms_of_values(model, gather.add_norms) if gather.keeps_heads else None
+    """Returns what passes a run's value norms to ``gather``; None where no rows are kept."""
+    return norms_of_values(model, gather.add_norms) if gather.keeps_norms else None
 
 
 def _emitted(

@@ -14,7 +14,8 @@ import torch
 from transformers import LogitsProcessor
 
 from ..models.eager_attention import EncdecPass, Weights, decoder_start, encdec_pass, float_weights
-from .gather import Gather, packed_rows
+from .gather import Gather
+from .packed_rows import rows_of_maps
 
 
 class ForcedOutput(LogitsProcessor):
@@ -76,4 +77,4 @@ def give_steps(gather: Gather, out: Any) -> None:
 
 def _keep_beside(gather: Gather, encoder: Weights, decoder: Weights) -> None:
     if gather.keeps_heads:
-        gather.beside = {"encoder": packed_rows(encoder, "encoder"), "decoder": packed_rows(decoder, "self")}
+        gather.beside = {"encoder": rows_of_maps(encoder, "encoder"), "decoder": rows_of_maps(decoder, "self")}

@@ -77,6 +77,7 @@ def capture(
     gather = Gather(
         *(prompt.tokens, request.segments, steps, request.keep, model.ref.attention_layers, model.hf.device),
         kind="cross" if model.ref.kind == "encdec" else "self",
+        heads=model.ref.heads,
     )
     with model.lock, capture_errors(model.ref.label), steered(model.hf, steering):
         parts = ComponentRecorder(model, len(ids), len(answer) or 1, cancelled) if with_parts else None
@@ -144,7 +145,7 @@ def make_trace(
         decoder_rows=gather.beside.get("decoder"),
         norms=gather.norms(model.ref.attention_layers, steps),
         rendered=prompt.text,
-        notes=tuple(dict.fromkeys(notes)),
+        notes=tuple(dict.fromkeys(notes + gather.notes())),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=round(seconds, 3),
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..records import WRITTEN
 from .method_input import MAPS_AT_ONCE, MethodInput
 
 
@@ -39,7 +40,10 @@ def written_lengths(source: MethodInput) -> np.ndarray:
     total = np.zeros_like(rows.packed[0][source.steps], np.float32)
     for first in range(0, len(maps), MAPS_AT_ONCE):
         part = maps[first : first + MAPS_AT_ONCE]
-        total += np.einsum("msk,mk->sk", rows.weights(part, source.steps), source.norms(part))
+        if (rows.heads[part] == WRITTEN).all():
+            total += rows.weights(part, source.steps).sum(0)
+        else:
+            total += np.einsum("msk,mk->sk", rows.weights(part, source.steps), source.norms(part))
     return total / np.float32(len(maps))
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..checks import as_list, short_repr
 from ..errors import MethodError
-from ..records import MAX, MEAN, Rows, Trace
+from ..records import MAX, MEAN, WRITTEN, Rows, Trace
 from .attention_methods import excess, learned_heads, mean_attention, strongest_head, value_weighted, written_lengths
 from .method_input import MethodInput
 from .record_methods import attributed, leave_one_out, surrogate
@@ -66,8 +66,8 @@ class Method:
     needs: tuple[str, ...] = ("rows",)
     """Keys of NEEDS."""
     reduction: int | None = None
-    """The stored reduction over a layer's heads (MEAN or MAX) from which the very same numbers come; None: there is
-    none, and a run that keeps only reductions is refused."""
+    """The stored reduction over a layer's heads (MEAN, MAX or WRITTEN) from which the very same numbers come; None:
+    there is none, and a run that keeps only reductions is refused."""
     layers: Literal["any", "last"] = "any"
     """``last``: only the last layer that has attention; no layers can be picked."""
     picks: bool = False
@@ -115,6 +115,7 @@ METHODS: dict[str, Method] = {
         "share",
         "The average over every head, each weight times the length of what the head writes for that token.",
         needs=("rows", "values"),
+        reduction=WRITTEN,
         noun="value-weighted attention",
     ),
     "excess": Method(
@@ -225,8 +226,12 @@ def share_noun(name: str) -> str:
 
 
 def keeps_heads(trace: Trace) -> bool:
-    """Returns whether the run keeps the rows of single heads, so that heads can be picked."""
-    return trace.rows is not None and bool((trace.rows.heads >= 0).all())
+    """Returns whether the run keeps the rows of every single head, so that any can be picked."""
+    rows = trace.rows
+    if rows is None or (rows.heads < 0).any():
+        return False
+    there = (~np.isnan(trace.mass[:, :, :1]).all(axis=(2, 3))).sum() if trace.mass.size else 0
+    return len(rows.heads) >= int(there)
 
 
 def method_problem(trace: Trace, name: str, have: Collection[str] = ()) -> str:
@@ -246,7 +251,8 @@ def method_problem(trace: Trace, name: str, have: Collection[str] = ()) -> str:
         return "The attention rows of this run are not stored any more: run it again to compute them."
     if trace.rows.packed.shape[0] == 0:
         return "No attention was captured in this run: try another model."
-    if method.reduction is None and not keeps_heads(trace):
+    kept = trace.rows.heads
+    if not keeps_heads(trace) and method.reduction not in kept and not (method.picks and (kept >= 0).any()):
         return (
             f"{method.label} needs every head, and this run keeps only each layer's mean and maximum: run it again "
             "with every head kept, or choose another method."
@@ -255,6 +261,9 @@ def method_problem(trace: Trace, name: str, have: Collection[str] = ()) -> str:
 
 
 def _norms_problem(trace: Trace, method: Method) -> str:
+    assert trace.rows is not None
+    if method.reduction == WRITTEN and (trace.rows.heads == WRITTEN).any():
+        return ""
     if trace.norms is None and trace.model.attention == "dispatch":
         return f"This run was made before Heed kept how much each head writes: run it again to use {method.label}."
     if trace.norms is None or not trace.norms.shape[2]:
@@ -308,12 +317,11 @@ def pick_maps(trace: Trace, name: str, layers: Sequence[int] | None, heads: Head
         if layers is not None:
             raise MethodError(f"{name} reads the last layer only: use {PICKED_METHOD} to choose layers.")
         layers = [int(rows.layers.max())]
+    known = _known("layer", layers, rows.layers)
     if reduced and heads is not None:
-        raise MethodError(
-            "This run keeps only each layer's mean and maximum: run it again with every head kept to pick heads."
-        )
-    wanted = np.isin(rows.layers, _known("layer", layers, rows.layers)) & _head_mask(rows, heads)
-    if reduced:
+        _check_kept(trace, known, heads)
+    wanted = np.isin(rows.layers, known) & _head_mask(rows, heads)
+    if reduced and heads is None:
         wanted &= rows.heads == method.reduction
     if not wanted.any():
         raise MethodError("None of the model's heads match the picked layers and heads: pick at least one that exists.")
@@ -366,6 +374,20 @@ def _listed(what: str, asked: Any) -> list[Any] | None:
     if isinstance(plain, (str, bytes)) or not isinstance(plain, Iterable):
         raise MethodError(f"{what} must be a list such as [0, 2], not {short_repr(asked)}.")
     return list(plain)
+
+
+def _check_kept(trace: Trace, layers: Iterable[int], heads: Heads) -> None:
+    """Raises MethodError where a run that keeps reductions was not read again for one of the picked heads."""
+    assert trace.rows is not None
+    pairs = any(isinstance(head, (tuple, list)) for head in heads)
+    asked = {tuple(h) for h in heads} if pairs else {(layer, h) for layer in layers for h in heads}  # type: ignore[arg-type]
+    have = {(a, b) for a, b in zip(trace.rows.layers.tolist(), trace.rows.heads.tolist(), strict=True) if b >= 0}
+    missing = sorted(asked - have)
+    if missing:
+        raise MethodError(
+            f"This run keeps only each layer's mean and maximum, and not head {missing[0][-1]} of layer "
+            f"{missing[0][0]}: read it again first (core.probe.read_heads, or Layers and heads on Explore)."
+        )
 
 
 def _head_mask(rows: Rows, heads: Heads | None) -> np.ndarray:

@@ -25,7 +25,7 @@ from ..records import Importance, Trace
 from ..text.token_groups import begins_with_markup
 from .attention_methods import mean_attention, written_lengths
 from .method_input import MethodInput
-from .methods import keeps_heads
+from .methods import method_problem, pick_maps
 
 READ, OFTEN, LITTLE = 2.0, 0.9, 1 / 3
 STEPS = 64
@@ -50,13 +50,13 @@ def find_sinks(trace: Trace) -> tuple[int, ...]:
 def _absorbs(trace: Trace) -> np.ndarray:
     """Returns bool [P]: the rule above."""
     p, steps = trace.prompt_length, trace.answer_steps
-    if trace.norms is None or not trace.norms.shape[2] or not keeps_heads(trace) or not len(steps):
+    if not len(steps) or method_problem(trace, "value-weighted"):
         return np.zeros(p, bool)
-    assert trace.rows is not None
     steps = steps[:: -(-len(steps) // STEPS)]
-    source = MethodInput(trace, np.arange(len(trace.rows.layers)), steps=steps)
-    read = mean_attention(source)[:, :p]
-    behind = written_lengths(source)[:, :p].sum(0) / np.maximum(read.sum(0), np.float32(1e-12))
+    read, written = (pick_maps(trace, name, None, None) for name in ("mean-attention", "value-weighted"))
+    read = mean_attention(MethodInput(trace, read, steps=steps))[:, :p]
+    written = written_lengths(MethodInput(trace, written, steps=steps))[:, :p]
+    behind = written.sum(0) / np.maximum(read.sum(0), np.float32(1e-12))
     uniform = 1 / (p + steps[:, None])
     return ((read >= READ * uniform).mean(0) >= OFTEN) & (behind < LITTLE * np.median(behind))
 

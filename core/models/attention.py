@@ -39,6 +39,9 @@ EXACT_BLOCK = 256
 CELLS = 1 << 19
 """Weights that are computed together: small layers in one batch, large ones alone, so that they stay in cache."""
 
+ROW_CELLS = 1 << 24
+"""Weights of long texts that are made at once: 64 MB."""
+
 Emit = Callable[[list[int], int, int, torch.Tensor], None]
 """emit(layers, first_row, first_key, weights [layer, batch, head, row, key] float32); one call: layers of one shape."""
 
@@ -74,9 +77,10 @@ class Recorder:
     """Keeps the last ``first`` query rows of the first forward pass and every row after it.
 
     ``emit`` receives each layer's rows in order, ``emit_values`` its value vectors and ``emit_keys`` its key vectors as
-    they are in the cache, each key once. ``cancelled`` is called at every layer. ``at_once``: there is only one pass,
-    so a large layer's rows are computed while its keys are still in the processor's cache. ``before``: tokens that the
-    model's cache holds already.
+    they are in the cache, each key once and before the rows that read it. ``cancelled`` is called at every layer.
+    ``at_once``: there is only one pass, so a large layer's rows are computed while its keys are still in the
+    processor's cache. ``before``: tokens that the model's cache holds already. ``together``: the most weights that are
+    made at once; a layer with more is emitted in several blocks of rows (None: never).
     """
 
     def __init__(
@@ -88,7 +92,9 @@ class Recorder:
         emit_values: EmitValues | None = None,
         emit_keys: EmitValues | None = None,
         before: int = 0,
+        together: int | None = None,
     ) -> None:
+        self._together = together
         self._emit_values, self._emit_keys = emit_values, emit_keys
         self._emit = emit
         self._first, self._before = first, before
@@ -163,16 +169,23 @@ class Recorder:
         if len(layers) > 1 and allowed.shape[0] > 1:
             allowed = allowed.repeat(len(layers), 1, 1, 1)
         scale, cap, sinks = one.settings
-        weights = softmax_rows(query, key, scale, allowed, cap, sinks).unflatten(0, (len(layers), -1))
-        if one.reweigh is not None:
-            for layer_weights in weights:
-                one.reweigh(layer_weights, torch.tensor(one.limits) - 1, one.start)
-        self._emit(layers, one.emitted, one.start, weights)
         for index, layer in zip(layers, pending, strict=True):
             first, layer.valued = max(layer.valued, layer.start), layer.limits[-1]
             for emit, vectors in ((self._emit_values, layer.value), (self._emit_keys, layer.key)):
                 if emit is not None and vectors is not None:
                     emit(index, first, vectors[:, :, first - layer.start : layer.valued - layer.start])
+        rows = len(one.limits)
+        most = rows if self._together is None else max(1, rows * self._together // (_cells(one) * len(layers)))
+        for first in range(0, rows, most):
+            part = slice(first, first + most)
+            open_keys = allowed[:, :, part] if allowed.shape[2] > 1 else allowed
+            weights = softmax_rows(query[:, :, part], key, scale, open_keys, cap, sinks)
+            weights = weights.unflatten(0, (len(layers), -1))
+            if one.reweigh is not None:
+                for layer_weights in weights:
+                    one.reweigh(layer_weights, torch.tensor(one.limits[part]) - 1, one.start)
+            self._emit(layers, one.emitted + first, one.start, weights)
+        for layer in pending:
             layer.emitted += len(layer.limits)
             layer.queries, layer.masks, layer.limits, layer.key, layer.value = [], [], [], None, None
 

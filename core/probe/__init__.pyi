@@ -3,6 +3,7 @@ from .ablation import knock_out as knock_out
 from .anchoring import anchored as anchored
 from .answer_odds import log_odds as log_odds
 from .gradients import attribute as attribute
+from .head_rows import read_heads as read_heads
 from .next_token import next_tokens as next_tokens
 from .segment_ablation import ablate_segments as ablate_segments
 from .steer_run import steer as steer

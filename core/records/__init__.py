@@ -35,7 +35,23 @@ from .study_records import SLICES, Answered, Digest, Instruction, Item
 from .switched_off import PART_KINDS, Part, SwitchedOff, all_blocks, all_heads
 from .text_reading import START_TOKEN, MaskedToken, TextReading
 from .text_request import TextRequest
-from .trace import FINISH, MAX, MEAN, PARTS, ROLES, SCALE, SEGMENTS, TOP, Rows, Source, Tokens, Trace
+from .trace import (
+    FINISH,
+    MAX,
+    MEAN,
+    PARTS,
+    ROLES,
+    SCALE,
+    SEGMENTS,
+    TOP,
+    WRITTEN,
+    Rows,
+    Source,
+    Tokens,
+    Trace,
+    rows_bytes,
+    steps_that_fit,
+)
 
 __all__ = [
     "ATTRIBUTIONS",
@@ -56,6 +72,7 @@ __all__ = [
     "TOP",
     "UNKNOWN_LAYERS",
     "WITH_HEADS",
+    "WRITTEN",
     "Agreement",
     "Aligned",
     "AnswerGrid",
@@ -106,5 +123,7 @@ __all__ = [
     "log_factor",
     "map_tokens",
     "pasta",
+    "rows_bytes",
     "steering_label",
+    "steps_that_fit",
 ]

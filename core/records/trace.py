@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -13,8 +14,9 @@ from .arrays import check_shape, frozen_array, set_fields
 from .components import Components
 from .request import ModelRef, Request
 
-MEAN, MAX = -1, -2
-"""In ``Rows.heads``: not one head but the mean / the maximum over the heads of that layer."""
+MEAN, MAX, WRITTEN = -1, -2, -3
+"""In ``Rows.heads``: not one head but the mean / the maximum over the heads of that layer, or the mean of weight times
+the length of what the head writes for the key (in the model's own units, no shares)."""
 
 ROLES = ("system", "user", "assistant", "template")
 PARTS = ("prompt", "thinking", "answer", "end")
@@ -108,11 +110,12 @@ class Rows:
     layers: np.ndarray
     """int32 [M] ``layer_idx`` of each map."""
     heads: np.ndarray
-    """int32 [M] head of each map, or MEAN / MAX over the layer's heads."""
+    """int32 [M] head of each map, or MEAN / MAX / WRITTEN over the layer's heads."""
     packed: np.ndarray
     """uint16 [M, R, K]"""
     sums: np.ndarray
-    """float32 [M, R] sum of each row before packing: 1, or less where a learned sink takes the rest; for MAX any."""
+    """float32 [M, R] sum of each row before packing: 1, or less where a learned sink takes the rest; any for MAX and
+    WRITTEN."""
     kind: Literal["self", "encoder", "cross"] = "self"
 
     def __post_init__(self) -> None:
@@ -150,6 +153,23 @@ class Rows:
         np.square(picked, out=picked)
         picked *= self._scale[maps][:, rows][:, :, None]
         return picked
+
+
+def rows_bytes(maps: int, prompt: int, steps: int) -> int:
+    """Returns the bytes of ``maps`` maps of ``steps`` rows behind ``prompt`` tokens."""
+    return 2 * maps * steps * max(prompt + steps - 1, 0)
+
+
+def steps_that_fit(maps: int, prompt: int, most: int, limit: int) -> int:
+    """Returns for how many steps, at most ``most``, the rows of ``maps`` maps take at most ``limit`` bytes."""
+    if maps == 0:
+        return most
+    before = prompt - 1  # solves steps * (before + steps) = cells
+    cells = limit / (2 * maps)
+    steps = int((-before + math.sqrt(before * before + 4 * cells)) / 2)
+    while steps > 0 and rows_bytes(maps, prompt, steps) > limit:  # a rounded root may be one too large
+        steps -= 1
+    return min(max(steps, 0), most)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import StoreError
-from ..records import MAX, PARTS, Rows, Tokens, Trace
+from ..records import PARTS, WRITTEN, Rows, Tokens, Trace
 
 MOST_LAYERS, MOST_HEADS = 4096, 4096
 SLACK = 1e-2
@@ -79,7 +79,7 @@ def _rows(trace: Trace) -> str:
         return "rows of another kind than its model's"
     if not np.isin(rows.layers, trace.model.attention_layers).all():
         return "rows of a layer that its model does not have"
-    if (rows.heads < MAX).any() or (rows.heads >= trace.model.heads).any():
+    if (rows.heads < WRITTEN).any() or (rows.heads >= trace.model.heads).any():
         return "rows of a head that its model does not have"
     first = trace.prompt_length - 1
     if not np.array_equal(rows.queries, np.arange(first, first + trace.steps)):

@@ -18,12 +18,13 @@ JSON hold no code, so nothing is ever unpickled. Guarded by tests/core/test_stor
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ PROBE = "probe-"
 _KINDS = (("F32", "<f4"), ("F16", "<f2"), ("I32", "<i4"), ("I64", "<i8"), ("U16", "<u2"), ("U8", "u1"))
 TENSOR_DTYPES = {name: np.dtype(kind) for name, kind in _KINDS}
 """The dtypes that records hold, by their name in a safetensors file."""
+MAPPED = 64 << 20
+"""Bytes from which a file of rows is read where it lies, page by page as needed."""
 SEARCHED = 20_000
 """Characters of prompt and answer that the manifest repeats, for lists and search."""
 
@@ -78,12 +81,19 @@ class Manifest:
         return sum(size for size, _ in self.files.values())
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Writes all of ``data`` or nothing: a reader sees the old file or the new one. Raises OSError."""
+def write_file(path: Path, data: bytes | Iterable[bytes]) -> tuple[int, str]:
+    """Writes all of ``data`` or nothing: a reader sees the old file or the new one. Raises OSError.
+
+    Returns (bytes, sha256): pieces are written and hashed one by one, so that they need not be in memory together.
+    """
     handle, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+    size, digest = 0, sha256()
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            for piece in (data,) if isinstance(data, bytes) else data:
+                file.write(piece)
+                digest.update(piece)
+                size += len(piece)
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, path)
@@ -91,6 +101,7 @@ def write_file(path: Path, data: bytes) -> None:
         with suppress(OSError):
             os.unlink(name)
         raise
+    return size, digest.hexdigest()
 
 
 def sync_folder(folder: Path) -> None:
@@ -113,17 +124,18 @@ def write_run(folder: Path, trace: Trace) -> Manifest:
     from_plain(plain, arrays)
     rows = {name: array for name, array in arrays.items() if name.startswith(tuple(f"{one}." for one in ROW_FIELDS))}
     small = {name: array for name, array in arrays.items() if name not in rows}
-    contents = {RECORD: json.dumps(plain, allow_nan=False).encode(), ARRAYS: pack_arrays(small)}
+    contents: dict[str, bytes | Iterable[bytes]] = {
+        RECORD: json.dumps(plain, allow_nan=False).encode(),
+        ARRAYS: pack_arrays(small),
+    }
     if rows:
-        contents[ROWS] = pack_arrays(rows)
+        contents[ROWS] = array_pieces(rows)
     if trace.components is not None:
         parts, numbers = to_plain(trace.components)
         from_plain(parts, numbers)
         packed = json.dumps(parts, allow_nan=False).encode(), pack_arrays(numbers)
         contents |= dict(zip(COMPONENTS, packed, strict=True))
-    for name, data in contents.items():
-        write_file(folder / name, data)
-    files = {name: (len(data), sha256(data).hexdigest()) for name, data in contents.items()}
+    files = {name: write_file(folder / name, data) for name, data in contents.items()}
     manifest = Manifest(trace.id, SCHEMA, files, _summary(trace))
     (folder / USED).touch()
     _write_manifest(folder, manifest)
@@ -160,7 +172,7 @@ def read_run(folder: Path, rows: bool = True) -> Trace:
         plain = json.loads(_checked(folder, RECORD, manifest))
         arrays = unpack_arrays(_checked(folder, ARRAYS, manifest))
         if rows and ROWS in manifest.files:
-            arrays |= unpack_arrays(_checked(folder, ROWS, manifest))
+            arrays |= unpack_arrays(_mapped(folder, ROWS, manifest))
         else:
             plain["fields"] |= dict.fromkeys(set(ROW_FIELDS) & set(plain["fields"]))
         trace = from_plain(plain, arrays)
@@ -221,9 +233,7 @@ def add_files(folder: Path, contents: Mapping[str, bytes]) -> None:
     Raises OSError, Damaged, FileNotFoundError when there is no such run.
     """
     manifest = read_manifest(folder)
-    for name, data in contents.items():
-        write_file(folder / name, data)
-    new = {name: (len(data), sha256(data).hexdigest()) for name, data in contents.items()}
+    new = {name: write_file(folder / name, data) for name, data in contents.items()}
     _write_manifest(folder, replace(manifest, files=manifest.files | new))
 
 
@@ -260,6 +270,7 @@ def _summary(trace: Trace) -> dict[str, Any]:
         "tokens_in": trace.prompt_length,
         "tokens_out": trace.steps,
         "scored": trace.request.scored,
+        "by_head": trace.rows is not None and bool((trace.rows.heads >= 0).all()),
     }
 
 
@@ -268,8 +279,32 @@ def pack_arrays(arrays: dict[str, np.ndarray]) -> bytes:
     return safetensors.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
 
-def unpack_arrays(data: bytes) -> dict[str, np.ndarray]:
-    """Returns the arrays of a safetensors file as read-only views of ``data``.
+def array_pieces(arrays: Mapping[str, np.ndarray]) -> Iterator[bytes]:
+    """Yields the bytes of a safetensors file (https://huggingface.co/docs/safetensors) in pieces of at most one page.
+
+    A page is what the first axis of an array counts; the library's own writer needs the whole file in memory.
+    """
+    order = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))  # so that each begins at its own width
+    ends = np.cumsum([arrays[name].nbytes for name in order]).tolist()
+    header = {
+        name: {
+            "dtype": next(key for key, kind in TENSOR_DTYPES.items() if kind == arrays[name].dtype),
+            "shape": arrays[name].shape,
+            "data_offsets": [end - arrays[name].nbytes, end],
+        }
+        for name, end in zip(order, ends, strict=True)
+    }
+    told = json.dumps(header).encode()
+    told += b" " * (-len(told) % 8)
+    yield len(told).to_bytes(8, "little") + told
+    for name in order:
+        array = arrays[name]
+        for page in array if array.ndim > 1 else (array,):
+            yield page.tobytes()
+
+
+def unpack_arrays(data: Any) -> dict[str, np.ndarray]:
+    """Returns the arrays of a safetensors file as read-only views of ``data``, bytes or a mapped file.
 
     The library's own reader copies every byte, which takes as long as checking them. Raises ValueError,
     KeyError or TypeError on anything unexpected.
@@ -286,6 +321,28 @@ def unpack_arrays(data: bytes) -> dict[str, np.ndarray]:
 def _bytes(folder: Path, name: str) -> bytes:
     try:
         return (folder / name).read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        if not folder.is_dir():
+            raise FileNotFoundError(folder) from error
+        raise Damaged(f"{name} is missing") from error
+
+
+def _mapped(folder: Path, name: str, manifest: Manifest) -> Any:
+    """Returns a checked file as bytes; one of MAPPED bytes or more stays on disk, mapped, once all of it was checked.
+
+    Not on Windows, where a file that is mapped cannot be deleted.
+    """
+    size, digest = manifest.files[name]
+    if size < MAPPED or os.name == "nt":
+        return _checked(folder, name, manifest)
+    try:
+        with (folder / name).open("rb") as file:
+            seen = os.fstat(file.fileno()).st_size
+            if seen != size:
+                raise Damaged(f"{name} has {seen:,} bytes instead of {size:,}")
+            if file_digest(file, "sha256").hexdigest() != digest:
+                raise Damaged(f"{name} was edited")
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         if not folder.is_dir():
             raise FileNotFoundError(folder) from error

@@ -119,6 +119,9 @@ def _richer(old: run_files.Manifest, new: run_files.Manifest) -> bool:
     """Returns whether a stored run holds what its new version lacks. Components come with all rows: they decide."""
     if bool(old.components_bytes) != bool(new.components_bytes):
         return bool(old.components_bytes)
+    heads = [one.info.get("by_head") for one in (old, new)]
+    if None not in heads and heads[0] != heads[1]:  # reductions of a layer with few heads take more room than these
+        return bool(heads[0])
     return old.rows_bytes > new.rows_bytes
 
 

@@ -11,7 +11,7 @@ from core import explain
 from core.capture import capture, make_request
 from core.errors import Cancelled, CaptureError, MethodError, ModelError, PromptError
 from core.models import load_model
-from core.records import MAX, MEAN, ModelKey
+from core.records import MAX, MEAN, WRITTEN, ModelKey
 from tests.core import models_made_up as made_up
 from tests.core import tiny
 from tests.core.run_unstored import run
@@ -231,8 +231,8 @@ def test_a_string_goes_raw_where_there_is_no_template(tmp_path, llama):
 def test_reduced_rows_give_the_same_means_and_maxima(llama):
     whole = run(llama, PROMPT, max_new_tokens=5)
     less = run(llama, PROMPT, max_new_tokens=5, keep="reduced")
-    assert set(less.rows.heads.tolist()) == {MEAN, MAX} and less.id == whole.id
-    for method in ("mean-attention", "last-layer", "max-heads"):
+    assert set(less.rows.heads.tolist()) == {MEAN, MAX, WRITTEN} and less.id == whole.id
+    for method in ("mean-attention", "last-layer", "max-heads", "value-weighted"):
         assert np.allclose(explain(less, method).values, explain(whole, method).values, atol=5e-5)
     with pytest.raises(MethodError, match="keep='all'"):
         _ = less.attention

@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.capture.gather import Gather, pack_weights
+from core.capture.gather import Gather
+from core.capture.packed_rows import pack_weights
 from core.capture.token_scores import score_logits
 from core.records import Segment, Source, Tokens
 from core.text.token_groups import GROUPS

@@ -214,7 +214,7 @@ def contradictions():
         "alternatives": replace(run, alternative_texts=(("a",),) * 3),
         "row layer": replace(run, rows=replace(rows, layers=np.full(6, 5))),
         "row head": replace(run, rows=replace(rows, heads=np.full(6, 3))),
-        "reduction": replace(run, rows=replace(rows, heads=np.full(6, -3))),
+        "reduction": replace(run, rows=replace(rows, heads=np.full(6, -4))),
         "queries": replace(run, rows=replace(rows, queries=rows.queries + 1)),
         "sums": replace(run, rows=replace(rows, sums=np.full((6, 3), np.inf))),
         "future": replace(run, rows=replace(rows, packed=future)),
