@@ -115,7 +115,8 @@ def generate(
         if request.temperature > 0:
             torch.manual_seed(request.seed)
         values, keys = _emitted(model, gather, components)
-        recorder = Recorder(gather, cancelled=cancelled, emit_values=values, emit_keys=keys)
+        told = _reading(model, len(prompt_ids), progress, cancelled)
+        recorder = Recorder(gather, cancelled=told, emit_values=values, emit_keys=keys)
         with recording(recorder), nullcontext() if components is None else components.watching():
             out = hf.generate(
                 ids,
@@ -199,7 +200,8 @@ def score_given(
     if model.ref.attention == "eager":
         settings["output_attentions"] = True
     values, keys = _emitted(model, gather, components)
-    recorder = Recorder(gather, steps, cancelled, at_once=True, emit_values=values, emit_keys=keys, together=ROW_CELLS)
+    told = _reading(model, ids.shape[1], progress, cancelled)
+    recorder = Recorder(gather, steps, told, at_once=True, emit_values=values, emit_keys=keys, together=ROW_CELLS)
     with torch.no_grad(), recording(recorder), nullcontext() if components is None else components.watching():
         out = hf(input_ids=ids[:, :-1], attention_mask=torch.ones_like(ids[:, :-1]), use_cache=False, **settings)
     if model.ref.attention == "eager":
@@ -208,6 +210,20 @@ def score_given(
     if components is not None:
         components.read_lens(ids[0, -steps:])
     return _given(answer_ids, out.logits[0, -steps:])
+
+
+def _reading(model: Any, tokens: int, progress: Progress, cancelled: IsCancelled) -> IsCancelled:
+    """Returns ``cancelled``, which a Recorder asks at every layer, made to tell how far the first pass is."""
+    layers, seen = len(model.ref.attention_layers), 0
+
+    def ask() -> bool:
+        nonlocal seen
+        if seen < layers:
+            progress(seen / layers, f"Reading {tokens:,} tokens: layer {seen + 1} of {layers}", None)
+            seen += 1
+        return cancelled()
+
+    return ask
 
 
 def last_logits(hf: Any, steps: int) -> dict[str, Any]:

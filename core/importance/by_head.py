@@ -9,7 +9,6 @@ import numpy as np
 
 from ..errors import MethodError
 from ..records import Trace
-from .methods import keeps_heads
 from .uniform import uniform_keys
 
 
@@ -17,18 +16,22 @@ def read_by_head(trace: Trace, keys: np.ndarray, steps: np.ndarray) -> tuple[np.
     """Returns (share [layer, head], uniform [layer]) of attention on the tokens ``keys``, mean over ``steps``.
 
     ``keys`` float [K]: the part of each token that belongs to the picked words (0..1). Layers by ``layer_idx``;
-    NaN where a layer has no attention or fewer heads. Raises MethodError when single heads were not kept.
+    NaN where a layer has no attention, fewer heads, or heads that were not kept. Raises MethodError when none were.
     """
     rows = trace.rows
-    if rows is None or not keeps_heads(trace):
-        raise MethodError("This run does not keep single heads: run it again with every head kept.")
+    heads = np.zeros(0, int) if rows is None else np.flatnonzero(rows.heads >= 0)
+    if rows is None or not len(heads):
+        raise MethodError(
+            "This run does not keep single heads: read them again (core.probe.read_heads), or run it with every head "
+            "kept."
+        )
     if len(steps) == 0 or not keys.any():
         raise MethodError("Pick at least one output word and one input word.")
     picked = np.flatnonzero(keys)
-    weights = rows.weights(slice(None), steps, picked) @ keys[picked].astype(np.float32)
+    weights = rows.weights(heads, steps, picked) @ keys[picked].astype(np.float32)
     share = np.full((trace.model.layers, trace.model.heads), np.nan, np.float32)
-    share[rows.layers, rows.heads] = weights.mean(1)
+    share[rows.layers[heads], rows.heads[heads]] = weights.mean(1)
     uniform = np.full(trace.model.layers, np.nan, np.float32)
-    for layer in np.unique(rows.layers):
+    for layer in np.unique(rows.layers[heads]):
         uniform[layer] = (uniform_keys(trace, np.array([layer]))[steps] @ keys).mean()
     return share, uniform

@@ -37,6 +37,7 @@ from ..store import (
     load_switched_off,
     save_attribution,
     save_probe,
+    save_run,
     save_switched_off,
 )
 from ..text.units import units as units_of
@@ -116,6 +117,20 @@ def _made(
         work = tokens_anew(trace, named, wanted, mode)
         note_speed(trace.request.model, trace.model.parameters, "variants", work, probe.seconds)
     return replace(probe, seconds=round(spent + probe.seconds, 3))
+
+
+def heads_work(what: Request, layer: int) -> Work:
+    """Returns the job that reads every head of one layer of a stored run again; its result is the run's id."""
+
+    def do(progress: Progress, cancelled: IsCancelled) -> str:
+        from ..probe import read_heads
+
+        model, request = prepare(what, progress, cancelled)
+        trace = load_run(request) or capture_and_save(model, request, progress, cancelled)
+        heads = [(layer, head) for head in range(trace.model.heads)]
+        return save_run(read_heads(model, trace, heads, progress=progress, cancelled=cancelled))
+
+    return do
 
 
 def attribution_work(what: Draft | Request, kind: str, step: int | None = None, against: int = 0) -> Work:

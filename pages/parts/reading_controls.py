@@ -73,6 +73,9 @@ def current_choices(trace: Trace) -> Choices:
     picked = METHODS[state.method].picks
     layers = tuple(n for n in state.get("layers") or () if n in trace.model.attention_layers) if picked else None
     heads = tuple(n for n in state.get("heads") or () if n in _pickable_heads(trace)) if picked else None
+    read = _layers_read(trace)
+    if heads and read:  # the other layers keep no single heads
+        layers = tuple(n for n in layers or read if n in read) or tuple(read)
     if picked and not layers and not heads:
         layers = (trace.model.attention_layers[-1],)
     strength, proven = float(state.strength), trace.tokens.proven
@@ -81,7 +84,13 @@ def current_choices(trace: Trace) -> Choices:
 
 def _pickable_heads(trace: Trace) -> range:
     """The heads that can be picked: none where the run keeps only each layer's mean and maximum."""
-    return range(trace.model.heads if keeps_heads(trace) else 0)
+    return range(trace.model.heads if keeps_heads(trace) or _layers_read(trace) else 0)
+
+
+def _layers_read(trace: Trace) -> list[int]:
+    """The layers whose heads were read again, in a run that was too long to keep every head."""
+    rows = trace.rows
+    return [] if rows is None or keeps_heads(trace) else sorted(set(rows.layers[rows.heads >= 0].tolist()))
 
 
 def reading_controls(trace: Trace, names: Sequence[str] = CONTROLS) -> None:

@@ -12,7 +12,7 @@ from core.charts.html_page import to_html
 from core.charts.reading_texts import PickedWords, summary_sentence
 from core.importance import METHODS, explain_by, offered_methods, own_units
 from core.models.catalogue import CATALOGUE
-from core.records import ModelKey
+from core.records import ModelKey, Rows
 from core.store.folders import run_folder
 from pages.parts import model_picker
 from pages.parts.reading_controls import LEVEL_NAMES, SINKS
@@ -290,6 +290,28 @@ def test_a_click_on_a_head_reads_it_everywhere_and_goes_back(visit, keep):
     app = fine(app.run())
     app = fine(app.button(key="heads_back").click().run())
     assert sentence(app) == whole
+
+
+def test_a_run_without_single_heads_reads_those_of_a_layer_again(visit, keep):
+    """What the job leaves is made here: the page shows the heads that are there, and offers the layers that are not."""
+    whole, few = made_up.run("How much is kept?"), made_up.reduced()
+    app = fine(visit(run=keep(few)))
+    app = fine(app.segmented_control(key="chart").set_value("heads").run())
+    assert "too long to keep every head" in texts(app)
+    assert [b.label for b in app.button if b.label.startswith("Read the heads of layer ")]
+    layers = whole.model.attention_layers
+    assert app.selectbox(key="heads_layer").options == [str(n) for n in layers]
+    kept = np.flatnonzero(whole.rows.layers == layers[0])
+    both = [np.concatenate([a, b[kept]]) for a, b in zip(
+        (few.rows.layers, few.rows.heads, few.rows.packed, few.rows.sums),
+        (whole.rows.layers, whole.rows.heads, whole.rows.packed, whole.rows.sums), strict=True)]  # fmt: skip
+    keep(replace(few, rows=Rows(few.rows.queries, *both)))
+    app = fine(app.run())
+    assert str(layers[0]) not in app.selectbox(key="heads_layer").options
+    for name, value in {"method": "picked-heads", "layers": [layers[-1]], "heads": [0]}.items():
+        app.session_state[name] = value
+    app = fine(app.run())
+    assert f"in layer {layers[0]}, head 0" in sentence(app), "only a layer that keeps its heads can be picked by head"
 
 
 def test_every_run_says_how_likely_its_tokens_were(visit, keep):

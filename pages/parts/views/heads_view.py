@@ -13,7 +13,10 @@ from core.charts.reading_texts import PickedWords
 from core.charts.text_labels import visible_label
 from core.importance import METHODS, answer_mean, keeps_heads, read_by_head
 from core.importance.reading_summary import own_columns
+from core.jobs.probe_jobs import heads_work
+from core.probe.time_estimate import estimate_time
 from core.records import Importance, Trace
+from pages.parts.job_progress import Ask, job_slot
 from pages.parts.reading_controls import Choices
 from pages.parts.run_cache import first_picture, readable_methods
 from pages.parts.views.view_figure import ViewFigure, csv_head, draw_chart
@@ -27,6 +30,8 @@ NAMED = 4
 def heads_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedWords) -> ViewFigure:
     """Draws the map of layers and heads; a click in the input text picks the words, or the box does."""
     wanted = _wanted(trace, words, picked)
+    if not _heads_kept(trace):
+        return ViewFigure(None, lambda: "")
     if not wanted or not len(picked.rows):
         st.info("Pick at least one word of the input: click it in the text, or choose it here.")
         return ViewFigure(None, lambda: "")
@@ -69,9 +74,29 @@ def heads_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedW
     return ViewFigure(chart, csv)
 
 
+def _heads_kept(trace: Trace) -> bool:
+    """Returns whether any head can be drawn; where not all are kept, draws the box that reads a layer's heads again."""
+    if keeps_heads(trace) or trace.rows is None:
+        return trace.rows is not None
+    have = sorted({int(layer) for layer, head in zip(trace.rows.layers, trace.rows.heads, strict=True) if head >= 0})
+    missing = [layer for layer in trace.model.attention_layers if layer not in have]
+    if missing:
+        st.caption(
+            "This run was too long to keep every head: each layer's mean and maximum were kept. One more pass over the "
+            "text reads the heads of a layer again, exactly as they were."
+        )
+        box, button = st.columns([1, 2], vertical_alignment="bottom")
+        layer = box.selectbox("Layer", missing, index=len(missing) // 2, key="heads_layer")
+        time = estimate_time(trace, 1)
+        ask = Ask(f"heads {trace.id} {layer}", f"Read the heads of layer {layer}", "", time, trace.request.model.device)
+        with button:
+            job_slot(f"heads {trace.id}", ask, heads_work(trace.request, int(layer)))
+    return bool(have)
+
+
 def _clicks(trace: Trace) -> dict[str, Any]:
     """Keyword arguments with which a click on a cell reads that head everywhere on the page."""
-    if not keeps_heads(trace):
+    if trace.rows is None or not (trace.rows.heads >= 0).any():
         return {}
 
     def clicked() -> None:
