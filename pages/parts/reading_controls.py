@@ -120,6 +120,8 @@ def strength_slider() -> None:
 def _picker(trace: Trace) -> None:
     state = st.session_state
     have = {"layers": list(trace.model.attention_layers), "heads": list(_pickable_heads(trace))}
+    if state.get("heads") and (read := _layers_read(trace)):
+        have["layers"] = read
     for name, known in have.items():
         state[name] = [n for n in state.get(name) or () if n in known]
     layers, heads = st.columns(2)

@@ -310,8 +310,9 @@ def test_a_run_without_single_heads_reads_those_of_a_layer_again(visit, keep):
     assert str(layers[0]) not in app.selectbox(key="heads_layer").options
     for name, value in {"method": "picked-heads", "layers": [layers[-1]], "heads": [0]}.items():
         app.session_state[name] = value
-    app = fine(app.run())
-    assert f"in layer {layers[0]}, head 0" in sentence(app), "only a layer that keeps its heads can be picked by head"
+    app = fine(app.segmented_control(key="chart").set_value("heatmap").run())
+    picked = app.multiselect(key="layers")
+    assert picked.options == [str(layers[0])] and picked.value == [], "only a layer that keeps its heads has heads"
 
 
 def test_every_run_says_how_likely_its_tokens_were(visit, keep):
