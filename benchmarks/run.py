@@ -6,7 +6,7 @@ then A; what is printed is the median of the pairs' ratios with their quartiles.
 
     python -m benchmarks.run [--pairs 15] [--full]
                              [--only generate|score|memory|cached|stability|knockout|study|attributing|rerunning|
-                             diagrams|components|steering]
+                             diagrams|components|steering|long]
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any
 from benchmarks.attributing import attributing
 from benchmarks.diagrams import diagrams
 from benchmarks.knockout import knockout
+from benchmarks.long_texts import long_texts
 from benchmarks.rerunning import rerunning
 from benchmarks.stability import stability
 from benchmarks.steering import steering
@@ -227,12 +228,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parts = ("generate", "score", "memory", "cached", "stability", "knockout", "study", "attributing", "rerunning")
-    parts = (*parts, "diagrams", "components", "steering")
+    parts = (*parts, "diagrams", "components", "steering", "long")
     parser.add_argument("--only", choices=parts)
     parser.add_argument("--full", action="store_true", help="knockout: time Captum at 64 x 64 too, many minutes")
     asked = parser.parse_args()
     say(f"Heed {__version__}: median ratio [quartiles], median seconds")
-    bench = Bench() if asked.only not in ("memory", "rerunning", "diagrams") else None
+    bench = Bench() if asked.only not in ("memory", "rerunning", "diagrams", "long") else None
     for name, part in (("generate", generate), ("score", score)):
         if bench is not None and asked.only in (None, name):
             part(bench, asked.pairs)
@@ -256,6 +257,8 @@ def main() -> None:
         rerunning(say)
     if asked.only in (None, "memory"):
         memory()
+    if asked.only in (None, "long"):
+        long_texts(say)
 
 
 if __name__ == "__main__":

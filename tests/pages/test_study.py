@@ -173,7 +173,7 @@ def test_a_good_plan_is_read_back():
 def test_a_guess_of_the_time_needs_a_known_size():
     small = Plan("x", (SMOL,), suites=("fact",))
     found = estimate_plan(small)
-    assert 20 < found.seconds < 2000 and not found.measured
+    assert found.seconds > 0 and not found.measured
     assert estimate_plan(Plan("x", ("/a",), suites=("fact",))).seconds is None
 
 
