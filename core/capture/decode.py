@@ -25,11 +25,14 @@ from ..records import Request
 from .component_recorder import ComponentRecorder
 from .encdec import empty_cache, give_pass, give_steps, output_rules, pass_over
 from .gather import Gather
+from .roomy_cache import roomy_cache
 from .token_scores import LOGITS, Scores, join_scores, score_logits
 
 EAGER_LIMIT = 2048
 """Most tokens on the eager path, where every layer makes heads x P x P weights."""
 
+ROOM = 1024
+"""Most written tokens that memory is set apart for."""
 COLDEST = 1e-6
 """Lowest temperature used: logits divided by less overflow, and the best token has all the probability long before."""
 
@@ -111,6 +114,7 @@ def generate(
     ids = torch.tensor([list(prompt_ids)], device=hf.device)
     raw, watch = _Raw(), OutputWatch(decode, request, start, progress, cancelled)
     eager = model.ref.attention == "eager"
+    cache = empty_cache() if encdec else roomy_cache(model, len(prompt_ids) + min(request.max_new_tokens, ROOM))
     with torch.no_grad(), torch.random.fork_rng(enabled=request.temperature > 0):
         if request.temperature > 0:
             torch.manual_seed(request.seed)
@@ -124,7 +128,7 @@ def generate(
                 generation_config=generation_settings(hf, request, eager),
                 logits_processor=[raw, *(output_rules(model) if encdec else ())],
                 stopping_criteria=[watch] if components is None else [watch, components],
-                **({"past_key_values": empty_cache()} if encdec else {}),
+                **({} if cache is None else {"past_key_values": cache}),
             )
     if encdec:
         give_steps(gather, out)
