@@ -34,6 +34,8 @@ from benchmarks.studying import study
 from core.version import __version__
 
 SIZES = ((64, 64), (1024, 64))
+LONG = ((4096, 64), (8128, 64))
+"""Sizes that are timed in few pairs: a minute or two each."""
 PAIRS = 15
 ASKED = "Answer in one word: What color is the sky?"
 
@@ -130,10 +132,11 @@ class Bench:
 
 def generate(bench: Bench, pairs: int) -> None:
     """Times generating with capture against generating without."""
-    for prompt, steps in SIZES:
+    for prompt, steps in (*SIZES, *LONG):
         ids = bench.ids(prompt)
         name = f"generate with capture / plain   {prompt}+{steps}"
-        compare(name, partial(bench.ours, ids, steps), partial(bench.theirs, ids, steps), pairs)
+        count = min(pairs, 3) if (prompt, steps) in LONG else pairs
+        compare(name, partial(bench.ours, ids, steps), partial(bench.theirs, ids, steps), count)
 
 
 def score(bench: Bench, pairs: int) -> None:

@@ -22,6 +22,9 @@ LEAST = 64
 class _RoomyLayer(DynamicLayer):
     """Keys and values of one layer, [B, H_kv, n, d], as views of larger tensors."""
 
+    keys: torch.Tensor
+    values: torch.Tensor
+
     def __init__(self, tokens: int) -> None:
         super().__init__()
         self._tokens = tokens
