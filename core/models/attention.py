@@ -28,6 +28,7 @@ import torch
 
 from ..errors import Cancelled
 from ..progress import IsCancelled
+from .packed_attention import packed_texts
 from .token_steering import Reweigh, steered_tokens
 
 NAME = "heed"
@@ -364,6 +365,9 @@ def attention_forward(
     picked = kw.pop("indices", None)
     if picked is not None:
         attention_mask = _only_picked(attention_mask, picked, key.shape[2])
+    packing = packed_texts.get()
+    if packing is not None:
+        return packing.attend(module.layer_idx, query, key, value, attention_mask, kw), None
     steering, own_mask, reweigh, positions = steered_tokens.get(), attention_mask, None, None
     if steering is not None:
         layer, steps = module.layer_idx, query.shape[2]

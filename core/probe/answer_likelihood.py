@@ -16,7 +16,8 @@ import torch
 from ..capture.run_model import capture_errors
 from ..models.token_steering import TokenSteering, steer_tokens
 from ..progress import IsCancelled, never_cancelled
-from .variant_scoring import MANY, TOKENS, _is_plain, _plain_attention, answer_logs, expanded_cache
+from .packed_scoring import answer_logs
+from .variant_scoring import MANY, TOKENS, _is_plain, _plain_attention, expanded_cache
 
 
 class PromptScorer:

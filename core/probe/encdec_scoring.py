@@ -17,7 +17,8 @@ from ..errors import Cancelled
 from ..models.eager_attention import decoder_start
 from ..models.self_check import EXACT, TOLERANCE, probe_ids
 from ..progress import IsCancelled, Progress
-from .variant_scoring import Variant, answer_logs
+from .packed_scoring import answer_logs
+from .variant_scoring import Variant
 
 PASS_TOKENS = {"cpu": 1024, "cuda": 16384}
 """Tokens of input and output in one pass; other devices take as many as the processor."""

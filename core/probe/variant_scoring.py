@@ -2,19 +2,19 @@
 
 What makes it fast: all of the answer is scored at once, so a variant costs one pass and not one per token. Everything
 before the first difference from the original prompt is computed once: its keys and values are taken from the cache of
-the first pass, wherever the model has a plain one. Logits are made for the answer's steps only. Batches have one width,
-chosen so that they stay in memory; similar variants share a batch.
+the first pass, wherever the model has a plain one. Logits are made for the answer's steps only.
 
-Variants may be of different length. They are padded on the right: no token attends to what comes after it, so the
-padding needs no mask, and positions count as always. Guarded by tests/core/test_probe_ablation.py: batched equals one
-by one.
+Where the model allows it, variants stand behind one another in one row (``packed_scoring``): nothing is padded, and
+hidden tokens are not computed. Else batches have one width, chosen so that they stay in memory, and similar variants
+share one. They are padded on the right: no token attends to what comes after it, so the padding needs no mask, and
+positions count as always. Guarded by tests/core/test_probe_ablation.py: batched equals one by one.
 """
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,8 +23,10 @@ import numpy as np
 import torch
 
 from ..models.attention import Recorder, recording
+from ..models.packed_attention import Prefix
 from ..models.token_steering import KeyRule, TokenSteering, steer_tokens
 from ..progress import IsCancelled, Progress
+from .packed_scoring import PackedText, answer_logs, can_pack, score_packed
 
 TOKENS = {"cpu": 1024}
 """Tokens per batch: enough to fill a processor; other devices take MANY."""
@@ -84,6 +86,7 @@ class Scorer:
         self._keeps = "logits_to_keep" in inspect.signature(self._hf.forward).parameters
         self._prefix: Any = None
         self._watch: Mapping[int, Watch] = {}
+        self._packing = False
         self.base = self._first()
         """float32 [T]: log-probabilities behind the original prompt."""
 
@@ -104,11 +107,11 @@ class Scorer:
         self._watch = watch or {}
         rows = {} if known is None else known
         jobs = [_Job(i, v, self._shared(v)) for i, v in variants.items() if i not in rows]
-        done = len(variants) - len(jobs)
+        done, spent, work = len(variants) - len(jobs), 0, sum(map(self._tokens, jobs))
         for batch in self._batches(jobs):
-            progress(done / len(variants), f"{what} {done + 1} of {len(variants)}", None)
+            progress(spent / max(work, 1), f"{what} {done + 1} of {len(variants)}", None)
             rows.update(zip([job.place for job in batch], self._pass(batch), strict=True))
-            done += len(batch)
+            done, spent = done + len(batch), spent + sum(map(self._tokens, batch))
         return np.array([rows[i] for i in variants], np.float32).reshape(len(variants), len(self._answer))
 
     def _first(self) -> np.ndarray:
@@ -118,31 +121,33 @@ class Scorer:
         logs, cache = self._forward([whole], 0, None, keep_cache=plain)
         if plain and _is_plain(cache, len(self._prompt) + len(self._answer) - 1):
             self._prefix = [(layer.keys, layer.values) for layer in cache.layers]
+            self._packing = not self._rules and can_pack(self._model)
         return logs[0]
 
     def _shared(self, variant: Variant) -> int:
         """Counts the tokens before the first that is hidden or differs; the prompt's last is always computed anew."""
-        if self._prefix is None:
-            return 0
-        n = min(len(variant.ids), len(self._prompt))
-        other = variant.ids[:n] != self._prompt[:n]
-        if variant.hidden is not None:
-            other = other | variant.hidden[:n]
-        shared = int(other.argmax()) if other.any() else n
-        for rule in variant.rules:  # whoever stands before the first key or reader reads as always
-            shared = min(shared, max(int(rule.keys.min()), rule.first_reader))
-        return min(shared, len(variant.ids) - 1)
+        return 0 if self._prefix is None else shared_tokens(self._prompt, variant)
+
+    def _packs(self, job: _Job) -> bool:
+        return self._packing and packable(job.variant) and self._watch.get(job.place) is None
+
+    def _tokens(self, job: _Job) -> int:
+        """Counts the tokens that a variant computes."""
+        hidden = 0 if job.variant.hidden is None or not self._packs(job) else int(job.variant.hidden.sum())
+        return job.length + len(self._answer) - 1 - job.shared - hidden
 
     def _batches(self, jobs: Sequence[_Job]) -> Iterator[list[_Job]]:
-        """Yields batches of similar variants, least shared prefix first: the largest batch meets the limits first."""
-        batch: list[_Job] = []
-        for job in sorted(jobs, key=lambda j: (j.shared, -j.length)):
-            if batch and not self._fits([*batch, job]):
-                yield batch
-                batch = []
-            batch.append(job)
-        if batch:
-            yield batch
+        """Yields batches: packed ones, the shortest first, so that many results are there soon; then the others.
+
+        Of those the least shared prefix comes first: the largest batch meets the limits first.
+        """
+        packed = sorted((job for job in jobs if self._packs(job)), key=lambda job: (self._tokens(job), job.place))
+        yield from joined_while(packed, lambda batch: packs_fit(self._hf, [self._text(job) for job in batch]))
+        others = (job for job in jobs if not self._packs(job))
+        yield from joined_while(sorted(others, key=lambda j: (j.shared, -j.length)), self._fits)
+
+    def _text(self, job: _Job) -> PackedText:
+        return packed_text(job.variant, self._answer, job.shared, dict(enumerate(self._prefix or ())))
 
     def _fits(self, batch: Sequence[_Job]) -> bool:
         start, longest = min(j.shared for j in batch), max(j.length for j in batch)
@@ -167,6 +172,8 @@ class Scorer:
 
     def _pass(self, batch: Sequence[_Job]) -> np.ndarray:
         """Returns float32 [len(batch), T]."""
+        if all(map(self._packs, batch)):
+            return np.stack(score_packed(self._hf, [self._text(job) for job in batch], self._cancelled))
         start = min(job.shared for job in batch)
         return self._forward(batch, start, self._cut(start, len(batch)))[0]
 
@@ -212,6 +219,57 @@ class Scorer:
         return torch.stack(logs).cpu().numpy(), getattr(out, "past_key_values", None)
 
 
+def shared_tokens(prompt: np.ndarray, variant: Variant) -> int:
+    """Counts the tokens of ``prompt`` (token ids) before the first that a variant hides, changes or reads otherwise.
+
+    At most all but its last one, whose query is the first step's.
+    """
+    n = min(len(variant.ids), len(prompt))
+    other = variant.ids[:n] != prompt[:n]
+    if variant.hidden is not None:
+        other = other | variant.hidden[:n]
+    shared = int(other.argmax()) if other.any() else n
+    for rule in variant.rules:  # whoever stands before the first key or reader reads as always
+        shared = min(shared, max(int(rule.keys.min()), rule.first_reader))
+    return min(shared, len(variant.ids) - 1)
+
+
+def packable(variant: Variant) -> bool:
+    """Returns whether a variant is its prompt without some tokens: not where the first step's own query is hidden."""
+    return not variant.rules and (variant.hidden is None or not variant.hidden[-1])
+
+
+def packed_text(variant: Variant, answer: np.ndarray, shared: int, prefix: Prefix) -> PackedText:
+    """Returns a packable variant with its answer, without what is hidden and the first ``shared`` tokens."""
+    ids = np.concatenate([variant.ids, answer[:-1]]).astype(np.int64)
+    left = np.ones(len(ids), bool)
+    left[:shared] = False
+    if variant.hidden is not None:
+        left[: len(variant.ids)] &= ~variant.hidden
+    places = np.flatnonzero(left)
+    return PackedText(ids[places], places, answer, prefix, shared)
+
+
+def packs_fit(hf: Any, texts: Sequence[PackedText]) -> bool:
+    """Returns whether one pass over ``texts`` is neither too long nor too large."""
+    config, tokens = hf.config.get_text_config(), sum(len(text.ids) for text in texts)
+    logits = 12 * config.vocab_size * sum(len(text.answer) for text in texts)
+    inner = 4 * 16 * tokens * int(getattr(config, "hidden_size", 0) or 1024)
+    return tokens <= TOKENS.get(hf.device.type, MANY) and logits + inner <= batch_room(hf.device)
+
+
+def joined_while(jobs: Iterable[Any], fits: Callable[[list[Any]], bool]) -> Iterator[list[Any]]:
+    """Yields neighbours in batches that are as large as ``fits`` allows; one alone always does."""
+    batch: list[Any] = []
+    for job in jobs:
+        if batch and not fits([*batch, job]):
+            yield batch
+            batch = []
+        batch.append(job)
+    if batch:
+        yield batch
+
+
 def _rows_watched(watchers: Sequence[Watch | None], steps: int, before: int) -> Any:
     """Returns the block in which the rows of the last ``steps`` queries are shown to the watcher of each variant.
 
@@ -234,12 +292,6 @@ def batch_room(device: torch.device) -> float:
 
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
     return min(free * SHARE, MOST_BATCH_BYTES) if device.type == "cpu" else free * SHARE
-
-
-def answer_logs(logits: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
-    """Returns float32 [T]: log-probability of each answer token, from ``logits`` [T, V]."""
-    logits = logits.float()
-    return logits.gather(-1, answer[:, None])[:, 0] - torch.logsumexp(logits, dim=-1)
 
 
 def expanded_cache(prefix: Sequence[tuple[torch.Tensor, torch.Tensor]], start: int, size: int) -> Any:
