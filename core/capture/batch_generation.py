@@ -22,7 +22,9 @@ import torch
 from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
 
 from ..errors import Cancelled, HeedError
-from ..models.attention import Recorder, recording
+from ..models.attention import EmitValues, Recorder, recording
+from ..models.memory_estimate import available_memory
+from ..models.packed_attention import Prefix
 from ..models.per_model import once_per_model
 from ..models.self_check import probe_ids
 from ..models.token_steering import TokenSteering
@@ -39,6 +41,8 @@ from .token_scores import SCORE_NAMES, Scores, score_logits
 
 CLOSE = 1e-4
 """In nats: the order of two tokens closer than this may differ between a batch and a single run."""
+PASTS_SHARE = 0.25
+"""Part of the free memory that keys and values may take which are kept for later passes."""
 TOLERANCE = 1e-3
 """In nats: largest accepted difference between a padded run and the same run alone, when a model is checked."""
 
@@ -50,11 +54,14 @@ def capture_all(
     batch: int = 16,
     progress: Progress = no_progress,
     cancelled: IsCancelled = never_cancelled,
+    pasts: dict[int, Prefix] | None = None,
 ) -> Iterator[tuple[int, Trace | HeedError]]:
     """Runs all requests, ``batch`` at a time, and yields (index in ``requests``, Trace or error) as they finish.
 
     The order is the caller's except that runs of like length share a batch. Raises Cancelled; what was yielded before
-    stays valid. One failing run leaves the others alone.
+    stays valid. One failing run leaves the others alone. ``pasts`` is filled with {index: keys and values of all tokens
+    but the last} of runs that were made in a batch, as far as memory allows: what reads them again need not compute
+    them.
     """
     check_model(model)
     able = _batchable(model)
@@ -65,7 +72,7 @@ def capture_all(
     ready.sort(key=lambda r: (requests[r[0]].max_new_tokens, len(r[1].tokens), r[0]))
     for part in _batches(ready, requests, batch):
         try:
-            yield from _together(model, [(i, requests[i], prompt) for i, prompt in part], progress, cancelled)
+            yield from _together(model, [(i, requests[i], prompt) for i, prompt in part], progress, cancelled, pasts)
         except Cancelled:
             raise
         except HeedError:
@@ -181,8 +188,49 @@ class _Sorter:
             gather.add_norms(layer, max(first - pad, 0), norms[row : row + 1, :, max(pad - first, 0) :])
 
 
+class _Pasts:
+    """Keeps the keys and values of all layers of a batch, each as it comes: a recorder's ``emit_keys`` and values."""
+
+    def __init__(self, then: EmitValues | None) -> None:
+        self._then = then
+        self._keys: dict[int, list[torch.Tensor]] = {}
+        self._values: dict[int, list[torch.Tensor]] = {}
+
+    def add_keys(self, layer: int, first: int, keys: torch.Tensor) -> None:
+        self._keys.setdefault(layer, []).append(keys)
+
+    def add_values(self, layer: int, first: int, values: torch.Tensor) -> None:
+        self._values.setdefault(layer, []).append(values)
+        if self._then is not None:
+            self._then(layer, first, values)
+
+    def whole(self) -> Prefix:
+        """Returns {layer: keys and values [run, shared head, token, d]} of the batch, its padding included."""
+        return {at: (_one(keys), _one(self._values[at])) for at, keys in self._keys.items()}
+
+
+def _one(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=2)
+
+
+def _past_of(whole: Prefix, row: int, pad: int, tokens: int) -> Prefix:
+    """Returns one run's keys and values, without the padding before it and what was written after its end."""
+    own = slice(row, row + 1), slice(None), slice(pad, pad + tokens)
+    return {at: (keys[own], values[own]) for at, (keys, values) in whole.items()}
+
+
+def _room_for_pasts(model: Any, runs: int, tokens: int) -> bool:
+    """Returns whether the keys and values of a batch can be kept beside those that it is written with."""
+    width = int(getattr(model.hf.config.get_text_config(), "hidden_size", 0) or 1024)
+    return 2 * runs * tokens * model.ref.layers * width * 4 <= available_memory() * PASTS_SHARE
+
+
 def _together(
-    model: Any, asked: Sequence[tuple[int, Request, RenderedPrompt]], progress: Progress, cancelled: IsCancelled
+    model: Any,
+    asked: Sequence[tuple[int, Request, RenderedPrompt]],
+    progress: Progress,
+    cancelled: IsCancelled,
+    pasts: dict[int, Prefix] | None,
 ) -> Iterator[tuple[int, Trace]]:
     began = time.monotonic()
     limit = asked[0][1].max_new_tokens
@@ -205,15 +253,19 @@ def _together(
     steering = TokenSteering(rules, cancelled)
     with model.lock, capture_errors(model.ref.label), steered(model.hf, steering):
         values = norms_of_values(model, sorter.add_norms) if norms else None
-        recorder = Recorder(sorter, cancelled=cancelled, emit_values=values)
+        past = _Pasts(values) if pasts is not None and _room_for_pasts(model, len(asked), longest + limit) else None
+        emit = {"emit_values": values} if past is None else {"emit_values": past.add_values, "emit_keys": past.add_keys}
+        recorder = Recorder(sorter, cancelled=cancelled, **emit)
         with recording(recorder):
             written = generate_padded(model.hf, prompts, limit, [raw], [pace])
         raw.flush(written)
     seconds = (time.monotonic() - began) / len(asked)
-    ends = end_ids(model.hf)
+    ends, whole = end_ids(model.hf), None if past is None else past.whole()
     for row, ((i, request, prompt), gather) in enumerate(zip(asked, gathers, strict=True)):
         ids = _cut(written[row, longest:].tolist(), ends)
         finished = Written(ids, raw.of(row, len(ids)), "end" if ids[-1] in ends else "length")
+        if whole is not None and pasts is not None:
+            pasts[i] = _past_of(whole, row, pads[row], len(prompts[row]) + len(ids) - 1)
         yield i, make_trace(model, request, prompt, prompt.notes + model.ref.notes, finished, gather, seconds)
 
 

@@ -1,7 +1,8 @@
 """Runs a study's requests on a loaded model: returns a digest and the ablation effects of each. Called by workers.
 
-Runs are captured in batches; each is digested and its parts are ablated as it comes, so that nothing large is kept. A
-run that fails keeps its reason and leaves the others alone. Guarded by tests/core/test_study_features.py.
+Runs are captured in batches; each is digested as it comes, so that nothing large is kept, and the parts of a batch of
+runs are ablated together. A run that fails keeps its reason and leaves the others alone. Guarded by
+tests/core/test_study_features.py.
 """
 
 from __future__ import annotations
@@ -89,26 +90,36 @@ def compute_runs(
     share a batch.
     """
     from ..capture.batch_generation import capture_all
+    from ..probe.segment_ablation import packs_runs
 
     plain = PlainScores(model, cancelled)
     given = study_records(model.key)
     keep: Any = "components" if components else "all"  # the entropy of heads' rows needs every head
     requests = [replace(a.request, keep=keep) for a in asked]
-    for place, trace in capture_all(model, requests, batch=batch, progress=progress, cancelled=cancelled):
+    pasts: dict[int, Any] | None = {} if effects and packs_runs(model) else None
+    waiting: list[_Digested] = []
+    for place, trace in capture_all(model, requests, batch=batch, progress=progress, cancelled=cancelled, pasts=pasts):
         one = asked[place]
+        past = None if pasts is None else pasts.pop(place, None)
         if isinstance(trace, HeedError):
             yield StudyResult(one.key, one.request.id, error=str(trace))
             continue
         try:
-            yield _result(model, one, trace, effects, methods, given, plain, cancelled)
+            made = _digested(one, trace, past, methods, given)
+            if one.request.steering:
+                yield _result(made, plain.of(trace))
+            elif not effects or not len(trace.answer_steps):
+                yield _result(made, {})
+            else:
+                waiting.append(made)
         except Cancelled:
             raise
-        except HeedError as error:
-            yield StudyResult(one.key, one.request.id, error=str(error))
         except Exception as error:
-            yield StudyResult(
-                one.key, one.request.id, error=f"This run failed while it was measured ({error_reason(error)})."
-            )
+            yield _failed(one, error)
+        if len(waiting) >= batch:
+            yield from _ablated(model, waiting, cancelled)
+            waiting = []
+    yield from _ablated(model, waiting, cancelled)
 
 
 def read_again(
@@ -142,42 +153,79 @@ def study_records(model: ModelKey) -> dict[str, Any]:
     return {} if learned is None else {"weights": learned}
 
 
-def _result(
-    model: Any,
-    one: StudyRun,
-    trace: Trace,
-    effects: bool,
-    methods: Sequence[str] | None,
-    given: Mapping[str, Any],
-    plain: PlainScores,
-    cancelled: IsCancelled,
-) -> StudyResult:
-    from ..capture.batch_generation import near_ties
+@dataclass(frozen=True, eq=False)
+class _Digested:
+    """A finished run whose parts are not ablated yet: without its attention rows, which are large."""
 
+    run: StudyRun
+    trace: Trace
+    digest: Digest
+    seconds: float
+    past: Any = None
+    """Keys and values of its tokens, see ``capture_all``."""
+
+
+def _digested(
+    one: StudyRun, trace: Trace, past: Any, methods: Sequence[str] | None, given: Mapping[str, Any]
+) -> _Digested:
     began = time.monotonic()
     found = make_digest(trace, methods, given)
-    lost: dict[str, float] = {}
-    if one.request.steering:
-        lost |= plain.of(trace)
-    elif effects and len(trace.answer_steps):
-        from ..probe.segment_ablation import ablate_segments
+    seconds = trace.seconds + time.monotonic() - began
+    return _Digested(one, replace(trace, rows=None, encoder_rows=None, decoder_rows=None), found, seconds, past)
 
-        parts = ablated_parts(one)
-        different = {tuple(spans): name for name, spans in reversed(parts.items())}
-        values = ablate_segments(model, trace, {n: s for s, n in different.items()}, cancelled=cancelled)
-        for name, spans in parts.items():
+
+def _ablated(model: Any, waiting: Sequence[_Digested], cancelled: IsCancelled) -> Iterator[StudyResult]:
+    """Ablates the parts of several runs together; where that fails, of each alone, so that one leaves the others."""
+    from ..probe.segment_ablation import RunParts, ablate_runs
+
+    began = time.monotonic()
+    parts = [ablated_parts(one.run) for one in waiting]
+    different = [{tuple(spans): name for name, spans in reversed(some.items())} for some in parts]
+    asked = [
+        RunParts(one.trace, {name: spans for spans, name in some.items()}, one.past)
+        for one, some in zip(waiting, different, strict=True)
+    ]
+    values: list[Any] = []
+    try:
+        values = ablate_runs(model, asked, cancelled=cancelled)
+    except Cancelled:
+        raise
+    except Exception as error:
+        if len(waiting) == 1:
+            yield _failed(waiting[0].run, error)
+            return
+        for one in waiting:
+            yield from _ablated(model, [one], cancelled)
+        return
+    spent = (time.monotonic() - began) / max(len(waiting), 1)
+    for one, named, known, lost in zip(waiting, parts, different, values, strict=True):
+        totals = {}
+        for name, spans in named.items():
             for mode, said in PART_SPANS.items():
-                steps = values[different[tuple(spans)], mode][trace.answer_steps]
-                lost[f"{said}_total_{name}"] = float(np.sum(steps, dtype=np.float64))
+                steps = lost[known[tuple(spans)], mode][one.trace.answer_steps]
+                totals[f"{said}_total_{name}"] = float(np.sum(steps, dtype=np.float64))
+        yield _result(one, totals, spent)
+
+
+def _result(one: _Digested, effects: dict[str, float], spent: float = 0.0) -> StudyResult:
+    from ..capture.batch_generation import near_ties
+
     return StudyResult(
-        key=one.key,
-        run=one.request.id,
-        digest=found,
-        effects=lost,
-        near_ties=near_ties(trace),
-        seconds=trace.seconds + time.monotonic() - began,
-        prompt_tokens=trace.prompt_length,
-        output_tokens=trace.steps,
+        key=one.run.key,
+        run=one.run.request.id,
+        digest=one.digest,
+        effects=effects,
+        near_ties=near_ties(one.trace),
+        seconds=one.seconds + spent,
+        prompt_tokens=one.trace.prompt_length,
+        output_tokens=one.trace.steps,
+    )
+
+
+def _failed(one: StudyRun, error: Exception) -> StudyResult:
+    said = str(error) if isinstance(error, HeedError) else ""
+    return StudyResult(
+        one.key, one.request.id, error=said or f"This run failed while it was measured ({error_reason(error)})."
     )
 
 

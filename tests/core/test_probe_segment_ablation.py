@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from core import knock_out
+from core.capture import capture_all, make_request
 from core.errors import Cancelled
-from core.probe import ablate_segments
+from core.probe import ablate_segments, segment_ablation
+from core.probe.segment_ablation import RunParts, ablate_runs
 from tests.core import probe_made_up as made
 from tests.core.run_unstored import run
 
@@ -62,3 +64,68 @@ def test_what_cannot_be_made_is_nan(model, trace):
 def test_cancelling_stops(model, trace):
     with pytest.raises(Cancelled):
         ablate_segments(model, trace, parts(trace), cancelled=lambda: True)
+
+
+OTHERS = [
+    SAID,
+    [{"role": "user", "content": "[[question: Six seven eight?]] [[context: Nine, and ten of them.]]"}],
+    [{"role": "user", "content": "[[question: Eleven]]"}],
+]
+
+
+@pytest.fixture(scope="module")
+def runs(model):
+    """Three runs of different length that were written in one batch, with their keys and values."""
+    pasts = {}
+    asked = [make_request(model.key, said, max_new_tokens=6) for said in OTHERS]
+    traces = dict(capture_all(model, asked, pasts=pasts))
+    assert set(pasts) == {0, 1, 2}
+    return [RunParts(traces[i], parts(traces[i]), pasts[i]) for i in range(len(asked))]
+
+
+def close(one, other):
+    return set(one) == set(other) and all(np.allclose(one[k], other[k], atol=1e-4, equal_nan=True) for k in one)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_runs_together_are_what_they_are_alone(model, runs, kept, monkeypatch):
+    together = ablate_runs(model, runs if kept else [RunParts(one.trace, one.parts) for one in runs])
+    monkeypatch.setattr("core.probe.variant_scoring.can_pack", lambda model: False)
+    for one, found in zip(runs, together, strict=True):
+        assert close(found, ablate_segments(model, one.trace, one.parts))
+    assert max(np.nanmax(np.abs(v)) for one in together for v in one.values()) > 1e-3
+
+
+def test_runs_of_a_model_that_cannot_share_passes_are_ablated_one_by_one(model, runs, monkeypatch):
+    together = ablate_runs(model, runs)
+    monkeypatch.setattr(segment_ablation, "packs_runs", lambda model: False)
+    assert all(close(a, b) for a, b in zip(ablate_runs(model, runs), together, strict=True))
+
+
+def test_parts_alike_are_scored_once_and_runs_share_a_pass(model, runs, monkeypatch):
+    sizes = []
+    true = segment_ablation.score_packed
+    monkeypatch.setattr(segment_ablation, "score_packed", lambda hf, t, c: sizes.append(len(t)) or true(hf, t, c))
+    one = runs[1]
+    twice = RunParts(one.trace, one.parts | {"again": one.parts["question"]}, one.past)
+    found, _ = ablate_runs(model, [twice, runs[0]])
+    assert np.array_equal(found["again", "mask"], found["question", "mask"])
+    assert sizes == [2 * len(one.parts) + 2 * len(runs[0].parts)]
+
+
+def test_a_hidden_last_token_and_a_steered_run_take_the_usual_way(model, runs):
+    """Raw text ends with the user's own words, whose last token reads for the first step."""
+    raw = run(model, "one two three", max_new_tokens=3, raw=True)
+    steered = run(model, SAID, max_new_tokens=3, steer={"context": 3.0})
+    asked = [
+        RunParts(raw, {"end": [(0, 8, 13)], "start": [(0, 0, 3)]}),
+        RunParts(steered, parts(steered)),
+        RunParts(runs[0].trace, {}),
+    ]
+    for one, found in zip(asked, ablate_runs(model, asked), strict=True):
+        assert close(found, ablate_segments(model, one.trace, one.parts))
+
+
+def test_cancelling_stops_several_runs(model, runs):
+    with pytest.raises(Cancelled):
+        ablate_runs(model, runs, cancelled=lambda: True)
