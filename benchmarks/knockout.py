@@ -124,7 +124,7 @@ SENTENCES, WORDS_EACH, STEPS, STRIDE = 46, 24, 59, 5
 @contextmanager
 def usual_way() -> Iterator[None]:
     """Scores variants in padded batches with masks, as for models whose texts cannot be packed."""
-    with mock.patch("core.probe.variant_scoring.can_pack", return_value=False):
+    with mock.patch("core.probe.packed_scoring._packs", return_value=False):
         yield
 
 

@@ -30,7 +30,7 @@ from benchmarks.long_texts import long_texts
 from benchmarks.rerunning import rerunning
 from benchmarks.stability import stability
 from benchmarks.steering import steering
-from benchmarks.studying import study
+from benchmarks.studying import study, with_parts
 from core.version import __version__
 
 SIZES = ((64, 64), (1024, 64))
@@ -248,6 +248,7 @@ def main() -> None:
         knockout(bench, say, asked.full)
     if bench is not None and asked.only in (None, "study"):
         study(bench.model, say)
+        with_parts(bench.model, say)
     if bench is not None and asked.only in (None, "attributing"):
         attributing(bench.model, compare, say, min(asked.pairs, 5))
     if bench is not None and asked.only in (None, "components"):

@@ -43,8 +43,9 @@ from ..store import (
 from ..text.units import units as units_of
 from .job import Work
 
-KEEP_EVERY = 30.0
-"""Seconds between two times that a running knock-out is kept, in case the process is killed."""
+KEEP_EVERY = 3.0
+"""Seconds between two times that a running knock-out is kept: pages draw what is there, and a killed process loses
+little."""
 
 Asked = tuple[str, str, str, np.ndarray | None]
 """(run id, units, mode, masks): the arguments of ``load_probe``."""

@@ -1,8 +1,8 @@
 """Estimates how long a run, a knock-out, an attribution or steering takes: from this model's speed here.
 
 Work is counted as the model computes it: a variant costs the tokens from the first that is hidden on, since what stands
-before comes from the cache of the first pass. A model that is not in memory is loaded first. Guarded by
-tests/core/test_probe_time_estimate.py.
+before comes from the cache of the first pass, without those that are hidden, which nobody reads. A model that is not in
+memory is loaded first. Guarded by tests/core/test_probe_time_estimate.py.
 """
 
 from __future__ import annotations
@@ -112,9 +112,11 @@ def tokens_anew(trace: Trace, units: Units, masks: np.ndarray, mode: str = "mask
     first = np.full(len(units), trace.prompt_length, np.int64)
     np.minimum.at(first, units.unit, units.token)
     start = np.where(masks, first, trace.prompt_length).min(1, initial=trace.prompt_length)
-    if not _has_plain_cache(trace.model):
+    plain = _has_plain_cache(trace.model)
+    if not plain:
         start[:] = 0
-    removed = masks @ np.bincount(units.unit, units.weight, len(units)) if mode == "remove" else 0
+    fewer = plain or mode == "remove"
+    removed = masks @ np.bincount(units.unit, units.weight, len(units)) if fewer else 0
     total = len(trace.tokens) - 1
     return int(total + np.maximum(1, total - start - removed).sum())
 

@@ -3,6 +3,7 @@
 import copy
 import re
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -284,6 +285,23 @@ def test_cancel_frees_the_page_and_stores_nothing(opened, trace):
         free.set()
         blocker.wait(60)
     assert store.load_probe(trace, "word", "mask") is None
+
+
+def test_what_a_cancelled_knock_out_had_computed_is_drawn(opened, visit, model, trace):
+    """A part is stored as a running or cancelled job does; the page draws its rows, the largest first."""
+    from core import knock_out
+
+    whole = knock_out(model, trace)
+    scored, rows = [2, 4, 5], np.full_like(whole.logprobs, np.nan)
+    rows[scored] = whole.logprobs[scored]
+    store.save_probe(replace(whole, logprobs=rows, parameters=dict(whole.parameters) | {"scored": scored}))
+    app = fine(opened.run())
+    assert f"3 of {len(whole.units)} words so far" in texts(app) and "goes on from there" in texts(app)
+    (table,) = [d.value for d in app.dataframe if "Lost over the answer (nats)" in d.value]
+    order = sorted(scored, key=lambda unit: -whole.effect[unit, trace.answer_steps].sum())
+    assert (table["Unit"] - 1).tolist() == order
+    app = finish(button(app, "Knock out each word").click().run())
+    assert "so far" not in texts(app)
 
 
 def test_two_what_ifs_on_one_page_do_not_meet(trace, model):

@@ -21,6 +21,7 @@ from pages.parts.markdown_escape import escape_markdown
 from pages.parts.run_cache import importance
 from pages.parts.views.view_figure import csv_head, draw_chart
 from pages.parts.whatif import whatif_jobs
+from pages.parts.whatif.knocked_so_far import knocked_so_far
 from pages.parts.whatif.whatif_files import whatif_files
 from pages.parts.whatif.whatif_state import NOUNS, WhatIf
 
@@ -44,6 +45,7 @@ def every_word(here: WhatIf) -> None:
         _offer(here, ask)
     probe = job_slot(here.slot("each"), ask, work, lambda: whatif_jobs.stored_probe(here, None))
     if probe is None:
+        knocked_so_far(here, here.slot("each"))
         return
     if here.trace.rows is None:
         st.info("This run has no attention rows to set beside it: only the numbers of the knock-out are there.")
