@@ -28,8 +28,9 @@ import torch
 
 from ..errors import Cancelled
 from ..progress import IsCancelled
+from .bias_columns import with_bias_columns
 from .packed_attention import packed_texts
-from .token_steering import Reweigh, steered_tokens
+from .token_steering import Reweigh, TokenSteering, steered_tokens
 
 NAME = "heed"
 BLOCK = 64
@@ -378,6 +379,9 @@ def attention_forward(
         out = _exact(module, query, key, value, attention_mask, kw, reweigh, positions)
     elif attention_mask is not own_mask and query.shape[2] == 1 < query.shape[1] // key.shape[1]:
         out = _shared_step(query, key, value, attention_mask, kw)
+    elif (wider := _with_columns(module, steering, query, key, value, own_mask, kw)) is not None:
+        given = kw | {"scaling": _scale(query, kw)}
+        out = sdpa_attention_forward(module, *wider, None, **given)[0][..., : value.shape[-1]]
     else:
         out = sdpa_attention_forward(module, query, key, value, attention_mask, **kw)[0]
     recorder = _active.get()
@@ -385,6 +389,24 @@ def attention_forward(
         settings = kw if reweigh is None else kw | {"reweigh": reweigh}
         recorder.take(module, query, key, value, attention_mask, settings, out)
     return out, None
+
+
+def _with_columns(
+    module: Any,
+    steering: TokenSteering | None,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor | None,
+    kw: dict[str, Any],
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None:
+    """Returns query, key and value that steer a prompt without a mask; None where a mask is needed or cheap."""
+    plain = query.device.type == "cpu" and query.dtype == torch.float32
+    if steering is None or not plain or query.shape[2] != key.shape[2] or query.shape[-1] != value.shape[-1]:
+        return None
+    if not _is_causal(module, mask, query.shape[2], kw):
+        return None
+    return with_bias_columns(steering.added(module.layer_idx), query, key, value, _scale(query, kw))
 
 
 def _shared_step(

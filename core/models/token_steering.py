@@ -89,7 +89,7 @@ class TokenSteering:
             return mask
         before = 0 if keys == queries else self._seen.get(layer, keys - queries)
         self._seen[layer] = before + queries
-        rules = tuple(r for r in self.rules if r.target is None and (r.layers is None or layer in r.layers))
+        rules = self.added(layer)
         if not rules:
             return mask
         self.used = True
@@ -102,6 +102,10 @@ class TokenSteering:
         if found is None:  # the mask is kept beside, so that its id stays its own
             found = self._made[name] = (mask, _merge(mask, rules, before, queries, keys, start, heads, like))
         return found[1]
+
+    def added(self, layer: int) -> tuple[KeyRule, ...]:
+        """Returns the rules of a layer that add to attention logits."""
+        return tuple(r for r in self.rules if r.target is None and (r.layers is None or layer in r.layers))
 
     def reweigh_of(self, layer: int) -> Reweigh | None:
         """Returns what scales this layer's rows to their targets; None where it has none. Equal layers share one."""
