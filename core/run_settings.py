@@ -12,6 +12,7 @@ from typing import Any
 from .capture.steering_words import as_steering
 from .errors import HeedError, PromptError
 from .models.catalogue import DEFAULT_MODEL
+from .models.model_key import asked_name
 from .records import Request, Steering
 from .runs import Draft
 from .text import segment_marks
@@ -87,7 +88,7 @@ class RunSettings:
         if messages and messages[0][0] == "system":
             system, system_text = "replace", messages.pop(0)[1]
         return cls(
-            model=request.model.name,
+            model=asked_name(request.model),
             mode="Given answer" if request.scored else "Raw" if not request.messages else "Chat",
             prompt=messages[-1][1] if messages else marked[0],
             system=system,
@@ -181,4 +182,4 @@ def draft_of(request: Request) -> Draft:
     prompt: Any = marked[0]
     if request.messages:
         prompt = [{"role": m.role, "content": t} for m, t in zip(request.messages, marked, strict=True)]
-    return Draft(request.model.name, prompt, None, request.text is not None, settings)
+    return Draft(asked_name(request.model), prompt, None, request.text is not None, settings)

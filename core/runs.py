@@ -18,9 +18,10 @@ from typing import Any
 
 from .capture.build_request import PromptInput, make_request
 from .checks import check_switch
-from .errors import Cancelled, NotFetched, StoreError
+from .errors import Cancelled, ModelError, NotFetched, StoreError
 from .models.memory_estimate import size_text
 from .models.model_key import known_ref, resolve
+from .models.precision import split_precision
 from .progress import FetchProgress, IsCancelled, Progress, never_cancelled, no_progress
 from .records import UNKNOWN_LAYERS, WITH_HEADS, ModelKey, Request, Trace, rows_bytes
 from .settings import rows_limit
@@ -37,6 +38,8 @@ def run(
     answer: str | Sequence[int] | None = None,
     raw: bool = False,
     cache: bool = True,
+    dtype: Any = None,
+    device: str | None = None,
     **settings: Any,
 ) -> Trace:
     """Runs ``model`` on ``prompt`` and returns the Trace; an identical request is answered from the store.
@@ -45,13 +48,15 @@ def run(
     model in memory. ``prompt``: a string (one user message where the model has a chat template, else raw text;
     ``raw=True`` forces raw), chat messages ``[{"role": ..., "content": ...}]``, or token ids. ``[[instruction: ...]]``
     (context, example, question) names a segment and is stripped. ``answer``: text or ids to score instead of
-    generating. ``cache=False`` neither looks into the store nor keeps the run. ``settings``: max_new_tokens (64),
-    temperature (0 = greedy), top_p, seed, stop, system ("keep" or "none"), thinking (False), author (who wrote a given
-    answer), keep ("all", "reduced", "none", "components"). Raises PromptError, CaptureError, ModelError.
+    generating. ``cache=False`` neither looks into the store nor keeps the run. ``dtype`` and ``device``: as
+    ``load_model`` takes them, for a model given by name (``"NAME as 4-bit"`` does the same). ``settings``:
+    max_new_tokens (64), temperature (0 = greedy), top_p, seed, stop, system ("keep" or "none"), thinking (False),
+    author (who wrote a given answer), keep ("all", "reduced", "none", "components"). Raises PromptError, CaptureError,
+    ModelError.
     """
     own_text = check_switch("Raw", raw)
     use_store = check_switch("Cache", cache)
-    loaded, key, has_template = _look_up(model)
+    loaded, key, has_template = _look_up(model, dtype, device)
     request = make_request(key, prompt, answer=answer, raw=own_text or not has_template, **settings)
     found = stored_run(request) if use_store else None
     if found is not None:
@@ -67,28 +72,34 @@ def run(
     return trace
 
 
-def _look_up(model: Any) -> tuple[Any, ModelKey, bool]:
+def _look_up(model: Any, dtype: Any, device: str | None) -> tuple[Any, ModelKey, bool]:
     """Returns (the model if loaded, its key, whether it has a chat template), loading it only if needed for that."""
     if isinstance(model, (str, Path, ModelKey)):
         try:
-            key = resolve(model if isinstance(model, ModelKey) else str(model))
+            key = resolve(model if isinstance(model, ModelKey) else str(model), dtype=dtype, device=device)
             ref = known_ref(key)
         except NotFetched:
             ref = None
         if ref is not None:
             return None, key, ref.has_template
-        model = _load(model if isinstance(model, ModelKey) else str(model))
+        model = _load(model if isinstance(model, ModelKey) else str(model), dtype, device)
     else:
         from .capture.run_model import check_model
 
         check_model(model)
+        otherwise = dtype is not None or device is not None
+        if otherwise and resolve(model.key, dtype=dtype, device=device) != model.key:
+            raise ModelError(
+                f"This model is loaded in {model.key.dtype} on {model.key.device}: give its name to run it otherwise, "
+                f"or load it so with load_model({model.key.name!r}, dtype=..., device=...)."
+            )
     return model, model.key, model.ref.has_template
 
 
-def _load(name: str | ModelKey) -> Any:
+def _load(name: str | ModelKey, dtype: Any = None, device: str | None = None) -> Any:
     from .models import load_model
 
-    return load_model(name)
+    return load_model(name, dtype=dtype, device=device)
 
 
 def stored_run(request: Request) -> Trace | None:
@@ -257,7 +268,7 @@ def reading_draft(draft: Draft, trace: Trace, author: str = "") -> Draft:
     it was cut inside a character, which text cannot hold.
     """
     answer: Any = trace.answer
-    if "\ufffd" in answer and draft.model == trace.request.model.name:
+    if "\ufffd" in answer and split_precision(draft.model)[0] == trace.request.model.name:
         answer = tuple(int(i) for i in trace.token_ids[trace.prompt_length + trace.answer_steps])
     settings = {name: draft.settings[name] for name in READS if name in draft.settings}
     return replace(draft, answer=answer, settings=settings | ({"author": author} if author else {}))

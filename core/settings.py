@@ -1,9 +1,10 @@
 """Reads Heed's settings from the environment: folders, size limit of the store, and the library versions.
 
 Everything is read when needed, never on import, so that a test or a notebook can move the folders: HEED_HOME (runs,
-index, log), HEED_MODELS (weights), HEED_STORE_GB (size limit of the store), HEED_RUN_GB (of the rows of one run). A
-folder counts as writable only after a real write: permission bits say nothing for root, on network drives or on a full
-disk. To add a setting: one function here, one line in ``settings_problems``. Guarded by tests/core/test_settings.py.
+index, log), HEED_MODELS (weights), HEED_STORE_GB (size limit of the store), HEED_RUN_GB (of the rows of one run),
+HEED_GPU_GB and HEED_CPU_GB (what a model on device auto may take). A folder counts as writable only after a real write:
+permission bits say nothing for root, on network drives or on a full disk. To add a setting: one function here, one line
+in ``settings_problems``. Guarded by tests/core/test_settings.py.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from pathlib import Path
 from .errors import HeedError, StoreError
 from .version import NUMBERS
 
-GIGABYTES = {"HEED_STORE_GB": 5.0, "HEED_RUN_GB": 2.0}
-"""Default size limits, in units of 10**9 bytes: of the store, and of the attention rows of one run."""
+GIGABYTES = {"HEED_STORE_GB": 5.0, "HEED_RUN_GB": 2.0, "HEED_GPU_GB": None, "HEED_CPU_GB": None}
+"""Default size limits, in units of 10**9 bytes: of the store, of the attention rows of one run, and of a model on device
+auto on each GPU and in memory (None: what is free)."""
 
 LIBRARIES = ("tokenizers", "torch", "transformers")
 """Libraries that determine token ids and numerical results; numpy only adds up what they computed."""
@@ -49,13 +51,13 @@ def models_home() -> Path:
 
 def store_limit() -> int:
     """Returns the most bytes that stored runs may take: HEED_STORE_GB (10**9 bytes each), 5 GB if unset or invalid."""
-    return int(_gigabytes("HEED_STORE_GB") * 1e9)
+    return int((_gigabytes("HEED_STORE_GB") or 0) * 1e9)
 
 
 def rows_limit() -> int:
     """Returns the most bytes that the attention rows of one run may take: HEED_RUN_GB (10**9 bytes each), 2 GB if unset
     or invalid; never more than half of what the disk has free."""
-    granted = int(_gigabytes("HEED_RUN_GB") * 1e9)
+    granted = int((_gigabytes("HEED_RUN_GB") or 0) * 1e9)
     home = home_path()
     free = shutil.disk_usage(home if home.is_dir() else tempfile.gettempdir()).free
     return min(granted, free // 2)
@@ -87,11 +89,21 @@ def settings_problems() -> list[str]:
             break  # weights lie below the home by default: one message is enough
     for name, default in GIGABYTES.items():
         if _asked_gb(name) is None:
+            meanwhile = "what is free" if default is None else f"{default:g}"
             problems.append(
                 f"{name} is {os.environ[name]!r}, which is no size: "
-                f"set it to a number of gigabytes such as 5 (Heed uses {default:g} meanwhile)."
+                f"set it to a number of gigabytes such as 5 (Heed uses {meanwhile} meanwhile)."
             )
     return problems
+
+
+def most_memory(what: str) -> int | None:
+    """Returns how many bytes of each ``GPU``, or of the ``CPU``, a model on device auto may take; None: what is free.
+
+    From HEED_GPU_GB and HEED_CPU_GB; what is no size counts as unset, and ``settings_problems`` says so.
+    """
+    size = _gigabytes(f"HEED_{what}_GB")
+    return None if size is None else int(size * 1e9)
 
 
 def _path(variable: str, default: str) -> Path:
@@ -125,16 +137,17 @@ def unwritable_sentence(folder: Path, error: Exception, variable: str = "HEED_HO
     return f"Heed cannot write {what} to {folder} ({reason}): set {variable} to a folder that you may write to."
 
 
-def _gigabytes(name: str) -> float:
+def _gigabytes(name: str) -> float | None:
+    """Returns a variable of GIGABYTES as a number; its default where it is unset or invalid."""
     asked = _asked_gb(name)
-    return GIGABYTES[name] if asked is None else asked
+    return GIGABYTES[name] if asked is None or asked < 0 else asked
 
 
 def _asked_gb(name: str) -> float | None:
-    """Returns a variable of GIGABYTES as a number, its default if it is unset, None if it is invalid."""
+    """Returns a variable of GIGABYTES as a number, -1 if it is unset, None if it is invalid."""
     text = os.environ.get(name, "").strip()
     if not text:
-        return GIGABYTES[name]
+        return -1
     try:
         value = float(text)
     except ValueError:

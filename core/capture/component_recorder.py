@@ -116,7 +116,8 @@ class ComponentRecorder(StoppingCriteria):
     def _take(self, at: int, before: torch.Tensor, after: torch.Tensor) -> None:
         """Takes what layer ``at`` was given and returned in one pass, [Q, d], and what was added meanwhile."""
         added, self._added = self._added, {}
-        self._pass.append((before, after, added))
+        place = self._hf.device  # the layers may lie on several
+        self._pass.append((before.to(place), after.to(place), {m: out.to(place) for m, out in added.items()}))
         last = at == len(self._layers) - 1
         if last or len(before) > 1:
             first, pending, self._pass = at - len(self._pass) + 1, self._pass, []

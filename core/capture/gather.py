@@ -75,7 +75,7 @@ class Gather:
         """Adds one block: ``weights`` float32 [layer, 1, H, R, K] of rows ``first`` ..; keys begin at ``start``."""
         weights = weights[:, 0]
         rows, keys = weights.shape[2:]
-        mass = torch.matmul(weights, self._member[start : start + keys])
+        mass = torch.matmul(weights, self._member[start : start + keys].to(weights.device))
         if self._kind == "self":
             queries = torch.arange(first, first + rows, device=weights.device) + self._prompt - 1 - start
             own = queries[:, None].expand(*weights.shape[:3], 1)

@@ -5,6 +5,7 @@ from .load import Model as Model
 from .load import in_bfloat16 as in_bfloat16
 from .load import load_model as load_model
 from .load import loaded_models as loaded_models
+from .load_estimate import estimate_load as estimate_load
 from .memory_estimate import estimate_memory as estimate_memory
 from .model_key import known_ref as known_ref
 from .model_key import locate as locate

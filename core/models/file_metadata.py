@@ -20,6 +20,9 @@ from ..errors import ModelError
 from .gguf_header import quantisation, read_header
 from .paths import read_json_file, remember_by_file, weight_files
 
+EMBEDDINGS = ("token_embd.weight", "output.weight")
+"""What a GGUF calls the embedding and the output layer."""
+
 
 @dataclass(frozen=True)
 class FileMetadata:
@@ -32,6 +35,8 @@ class FileMetadata:
     key_heads: int = 0
     head_width: int = 0
     context: int = 0
+    embedding: int = 0
+    """Weights of the embedding and, where that is another matrix, of the output layer."""
     quantisation: str = "none"
     template: str = ""
 
@@ -40,7 +45,7 @@ def read_metadata(path: Path) -> FileMetadata:
     """Returns the metadata of a model folder or a ``.gguf``. Raises ModelError when its headers are damaged."""
     if path.is_dir():
         return folder_metadata(path)
-    return FileMetadata(**remember_by_file(path, "facts", lambda p: asdict(_gguf_facts(p))))
+    return FileMetadata(**remember_by_file(path, "metadata", lambda p: asdict(_gguf_facts(p))))
 
 
 def folder_metadata(folder: Path) -> FileMetadata:
@@ -58,6 +63,7 @@ def folder_metadata(folder: Path) -> FileMetadata:
         key_heads=_number(text, "num_key_value_heads") or heads,
         head_width=_number(text, "head_dim") or (width // heads if heads else 0),
         context=_number(text, "max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length"),
+        embedding=_number(text, "vocab_size") * width * (1 if config.get("tie_word_embeddings", True) else 2),
         template=folder_template(folder),
     )
 
@@ -117,6 +123,7 @@ def _gguf_facts(path: Path) -> FileMetadata:
         key_heads=_first(header.setting("attention.head_count_kv", 0)) or heads,
         head_width=_first(header.setting("attention.key_length", 0)) or (width // heads if heads else 0),
         context=_first(header.setting("context_length", 0)),
+        embedding=sum(prod(shape) for name, (shape, _, _) in header.tensors.items() if name in EMBEDDINGS),
         quantisation=quantisation(header),
         template=header.template,
     )

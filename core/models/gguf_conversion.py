@@ -22,8 +22,9 @@ from . import paths
 from .compatibility import check_architecture, check_path
 from .file_metadata import read_metadata
 from .gguf_header import Header
-from .memory_estimate import WIDTH, check_memory, size_text
+from .memory_estimate import check_memory, size_text
 from .model_key import converted_folder
+from .precision import weight_bytes
 
 END_TEXTS = ("<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|return|>")
 """Special tokens that end a text or a turn wherever they occur."""
@@ -44,7 +45,7 @@ def convert_gguf(gguf: Path, sha256: str, dtype: str, progress: FetchProgress) -
     assert header is not None
     check_memory(f"Converting {gguf.name}", parameters, dtype)
     home = paths.make_folder("converted")
-    check_disk(home, parameters * WIDTH[dtype], f"Converting {gguf.name}")
+    check_disk(home, weight_bytes(parameters, dtype), f"Converting {gguf.name}")
     remove_leftovers(home, f".{sha256}-")
     temporary = Path(tempfile.mkdtemp(prefix=f".{sha256}-", dir=home))
     try:

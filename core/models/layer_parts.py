@@ -24,6 +24,7 @@ import torch
 
 from ..errors import is_out_of_memory
 from .per_model import once_per_model
+from .placement import input_width
 from .self_check import probe_ids
 from .upcasting import HALF_PRECISION, Float32
 from .value_norms import PROBE_TOKENS, find_projections
@@ -243,7 +244,7 @@ def _hooks(one: _Seen) -> list[Any]:
         one.module.register_forward_hook(layer, with_kwargs=True),
     ]
     hooks += [m.register_forward_hook(child(name), with_kwargs=True) for name, m in one.module.named_children()]
-    return hooks + [m.register_forward_hook(linear) for m in one.module.modules() if _is_linear(m)]
+    return hooks + [m.register_forward_hook(linear) for m in one.module.modules() if input_width(m) is not None]
 
 
 def _layer_parts(one: _Seen) -> LayerParts:
@@ -276,7 +277,7 @@ def _terms(one: _Seen) -> dict[str, float]:
 
     An MLP that wrote nothing (weights of 0) counts as added once.
     """
-    target = (one.after - one.before).double().flatten()
+    target = (one.after - one.before.to(one.after.device)).double().flatten()
     columns = {name: out.double().flatten() for name, (_, _, out) in one.children.items()}
     allowed = EXACT * target.norm() + ROUNDING * one.after.double().norm()
     for count in range(1, MOST_TERMS + 1):
@@ -303,13 +304,9 @@ def _from_attention(one: _Seen) -> set[str]:
     found = {name for name in found if any(True for _ in one.children[name][0].children())}  # no norm of that name
     for name, (module, given, _) in one.children.items():
         behind = any(_equal(given, one.children[known][2]) for known in tuple(found) if known != name)
-        if behind and not any(_is_linear(m) for m in module.modules()):
+        if behind and not any(input_width(m) is not None for m in module.modules()):
             found.add(name)
     return found
-
-
-def _is_linear(module: torch.nn.Module) -> bool:
-    return isinstance(module, torch.nn.Linear) or type(module).__name__ == "Conv1D"  # Conv1D: GPT-2's linear layer
 
 
 def _down(one: _Seen, mlp: str) -> torch.nn.Module | None:
@@ -324,7 +321,7 @@ def _down(one: _Seen, mlp: str) -> torch.nn.Module | None:
 def _equal(first: torch.Tensor | None, second: torch.Tensor | None) -> bool:
     if first is None or second is None or first.numel() != second.numel():
         return False
-    return torch.equal(first.reshape(-1), second.reshape(-1))
+    return torch.equal(first.reshape(-1), second.reshape(-1).to(first.device))
 
 
 def _near(found: torch.Tensor, own: torch.Tensor, hf: Any) -> bool:

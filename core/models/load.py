@@ -26,7 +26,9 @@ from ..speeds import first_load, note_speed
 from . import model_key, model_ref, paths
 from .compatibility import check_architecture, check_path, kind_of, read_config
 from .file_metadata import read_metadata
-from .memory_estimate import WIDTH, available_memory, check_memory
+from .memory_estimate import available_memory, check_memory, free_on
+from .placement import EVERYWHERE, check_libraries, loading_options, placement_note, put_in_place
+from .precision import precision_note, weight_bytes
 
 MOST_MODELS = 4
 """Models kept in memory at once."""
@@ -66,6 +68,7 @@ def load_model(
 ) -> Model:
     """Loads the model of a name (catalogue, hub id, folder, ``.gguf``) or key, fetching and converting it if needed.
 
+    ``dtype``: a key of ``PRECISIONS``, also ``"NAME as 4-bit"``; ``device``: see ``model_key.resolve``.
     ``progress(what, done, total)``; ``cancelled()`` is called between phases and while fetching. Raises ModelError
     (unknown, refused, no memory, no network, files changed since the key was made) or Cancelled.
     """
@@ -172,9 +175,13 @@ def _load(key: ModelKey, folder: Path) -> Model:
     try:
         with _no_progress_bar():
             check_architecture(folder)
-            parameters = read_metadata(folder).parameters
-            make_room(parameters * WIDTH[key.dtype])
-            check_memory(place.label, parameters, key.dtype, _free_on(key.device))
+            check_libraries(key)
+            facts = read_metadata(folder)
+            make_room(weight_bytes(facts.parameters, key.dtype, facts.embedding))
+            free = _free_on(key.device)
+            if key.device != EVERYWHERE:  # what does not fit there stays on the disk
+                embedding, size = facts.embedding, facts.parameters
+                check_memory(place.label, size, key.dtype, free, embedding=embedding, device=key.device)
             model = _made(key, folder, place)
     except HeedError:
         raise
@@ -195,7 +202,9 @@ def _made(key: ModelKey, folder: Path, place: model_key.ModelPlace) -> Model:
     forced = model_ref.forced_tokens(hf) if kind == "encdec" else (None, ())
     if kind != "encoder":
         hf.generation_config = model_ref.plain_generation(hf, tokenizer)
-    model = Model(hf, tokenizer, model_ref.make_model_ref(key, place, folder, hf, tokenizer, how, kind), forced)
+    ref = model_ref.make_model_ref(key, place, folder, hf, tokenizer, how, kind)
+    more = [note for note in (precision_note(key.dtype), placement_note(hf)) if note and note not in ref.notes]
+    model = Model(hf, tokenizer, replace(ref, notes=(*ref.notes, *more)), forced)
     if kind != "decoder":
         from .eager_attention import check_kind
 
@@ -246,17 +255,17 @@ class IncompleteWeights(ModelError):
 
 def _pretrained(folder: Path, key: ModelKey, label: str, auto: str = "AutoModelForCausalLM", **kw: Any) -> Any:
     """Returns the model as a class of transformers loads it, complete. Raises ModelError, IncompleteWeights."""
-    import torch
     import transformers
 
+    options = loading_options(key)
     hf, info = getattr(transformers, auto).from_pretrained(
         folder,
-        dtype=getattr(torch, key.dtype),
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,
         output_loading_info=True,
         ignore_mismatched_sizes=True,
+        **options,
         **kw,
     )
     other = sorted(info.get("mismatched_keys") or (), key=str)
@@ -273,7 +282,7 @@ def _pretrained(folder: Path, key: ModelKey, label: str, auto: str = "AutoModelF
             f"The weights of {label} lack {len(lost)} tensor{'s' * (len(lost) > 1)} of its architecture ({lost[0]}): "
             "they belong to another kind of model or are incomplete, fetch or pick a language model."
         )
-    return hf.eval().to(key.device).requires_grad_(False)
+    return put_in_place(hf.eval(), key, options, label).requires_grad_(False)
 
 
 @contextmanager
@@ -304,16 +313,17 @@ def make_room(need: int) -> None:
         gc.collect()
 
 
-def _free_on(device: str) -> int | None:
-    """Returns the free bytes of a GPU; None for the CPU. Raises ModelError when the device is not there."""
-    if device == "cpu":
-        return None
-    import torch
+def _free_on(device: str) -> int:
+    """Returns the free bytes of a device. Raises ModelError when it is not there."""
+    if device not in ("cpu", "auto"):
+        import torch
 
-    kind = torch.cuda if device.startswith("cuda") else torch.backends.mps
-    if not kind.is_available():
-        raise ModelError(f"torch sees no {device} device here: set HEED_DEVICE=cpu, or install a torch that has it.")
-    return torch.cuda.mem_get_info(device)[0] if device.startswith("cuda") else None
+        kind = torch.cuda if device.startswith("cuda") else torch.backends.mps
+        if not kind.is_available():
+            raise ModelError(
+                f"torch sees no {device} device here: set HEED_DEVICE=cpu, or install a torch that has it."
+            )
+    return free_on(device)
 
 
 @contextmanager

@@ -2,21 +2,27 @@
 
 weights = parameters x bytes of the dtype; cache = keys and values of every layer for every token; rows = the attention
 that is kept (2 bytes an entry, see ``Rows``) plus one layer's float32 block while it is packed. Free memory is the
-machine's, or the container's limit where that is lower. Guarded by tests/core/test_models_memory_estimate.py.
+machine's, or the container's limit where that is lower, and a GPU's own: asked of torch where that is imported already,
+else of the driver's tool, since importing torch takes seconds. Guarded by tests/core/test_models_memory_estimate.py.
 """
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
+from ..settings import most_memory
 from .file_metadata import FileMetadata, read_metadata
 from .model_key import default_dtype, files_of, locate
+from .precision import split_precision, value_bytes, weight_bytes
 
-WIDTH = {"float32": 4, "bfloat16": 2}
-"""Bytes of one value."""
+SMALLER = ("bfloat16", "8-bit", "4-bit")
+"""Precisions that are proposed where memory is short, the most exact first."""
 SPARE = 1.05
 """Factor on the weights: loading needs a little more than them."""
 
@@ -43,9 +49,16 @@ class MemoryEstimate:
 
 
 def estimate_memory(
-    name: str, prompt_tokens: int = 0, new_tokens: int = 0, *, dtype: str | None = None
+    name: str,
+    prompt_tokens: int = 0,
+    new_tokens: int = 0,
+    *,
+    dtype: str | None = None,
+    device: str = "cpu",
 ) -> MemoryEstimate:
     """Estimates the memory of a run of ``new_tokens`` after ``prompt_tokens`` with all rows kept.
+
+    ``dtype``: see ``PRECISIONS``; None takes the name's own (``NAME as 4-bit``), or the default of its size.
 
     Raises ModelError for an unknown name.
     """
@@ -53,14 +66,14 @@ def estimate_memory(
     path = files_of(place)
     facts = read_metadata(path) if path else FileMetadata()
     parameters = place.entry.parameters if place.entry else facts.parameters
-    width = WIDTH[dtype or default_dtype(parameters)]
+    dtype = dtype or split_precision(name)[1] or default_dtype(parameters)
     keys = max(prompt_tokens + new_tokens - 1, 0)
     heads = facts.layers * facts.heads
     return MemoryEstimate(
-        weights=parameters * width,
-        cache=2 * facts.layers * facts.key_heads * facts.head_width * (keys + 1) * width,
+        weights=weight_bytes(parameters, dtype, facts.embedding),
+        cache=2 * facts.layers * facts.key_heads * facts.head_width * (keys + 1) * value_bytes(dtype),
         rows=2 * heads * new_tokens * keys + 4 * facts.heads * new_tokens * keys,
-        available=available_memory(),
+        available=free_on(device),
     )
 
 
@@ -82,16 +95,65 @@ def _container_free() -> list[int]:
         return []
 
 
-def check_memory(label: str, parameters: int, dtype: str, free: int | None = None) -> None:
-    """Raises ModelError when the weights do not fit into ``free`` bytes (None: what is free now)."""
-    need = int(parameters * WIDTH[dtype] * SPARE)
+def free_on(device: str) -> int:
+    """Returns the free bytes of a device: ``cpu``, ``mps`` (which shares its memory), ``cuda:1``, or ``auto``: of all.
+
+    A GPU that cannot be asked counts as full.
+    """
+    if device in ("cpu", "mps"):
+        return available_memory()
+    free = _gpus_free()
+    if device == "auto":
+        gpu, cpu = most_memory("GPU"), most_memory("CPU")
+        return sum(min(f, gpu or f) for f in free) + min(available_memory(), cpu or available_memory())
+    return next(iter(free[int(device.partition(":")[2] or 0) :]), 0)
+
+
+def _gpus_free() -> list[int]:
+    """Returns the free bytes of each GPU."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        return [torch.cuda.mem_get_info(i)[0] for i in range(torch.cuda.device_count())]
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    ask = [tool, "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+    try:
+        told = subprocess.run(ask, capture_output=True, text=True, timeout=5, check=True).stdout
+        return [int(line) << 20 for line in told.split()]
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return []
+
+
+def check_memory(
+    label: str, parameters: int, dtype: str, free: int | None = None, *, embedding: int = 0, device: str = "cpu"
+) -> None:
+    """Raises ModelError when the weights do not fit into ``free`` bytes (None: what is free now), with what would.
+
+    ``embedding``: weights that are never quantised; ``device``: what the free bytes are of.
+    """
     free = available_memory() if free is None else free
-    if need > free:
-        smaller = "pick a smaller model" if dtype == "bfloat16" else "pick a smaller model or dtype='bfloat16'"
-        raise ModelError(
-            f"{label} needs about {size_text(need)} of memory in {dtype} and {size_text(free)} are free: "
-            f"close other programs, or {smaller}."
-        )
+    if int(weight_bytes(parameters, dtype, embedding) * SPARE) > free:
+        raise ModelError(memory_advice(label, parameters, dtype, free, embedding, device))
+
+
+def memory_advice(label: str, parameters: int, dtype: str, free: int, embedding: int = 0, device: str = "cpu") -> str:
+    """Returns the sentence for weights that do not fit into ``free`` bytes: what they need, and what would help."""
+    need = int(weight_bytes(parameters, dtype, embedding) * SPARE)
+    smaller = {
+        name: size
+        for name in SMALLER
+        if (size := int(weight_bytes(parameters, name, embedding) * SPARE)) <= free and size < need
+    }
+    ways = [f"load it as {name} (about {size_text(size)})" for name, size in list(smaller.items())[:1]]
+    if device.startswith("cuda"):
+        ways.append("set HEED_DEVICE=auto, which lays the rest into the processor's memory (slower)")
+    elif not smaller:
+        ways.append("set HEED_DEVICE=auto, which leaves the rest on the disk (much slower)")
+    return (
+        f"{label} needs about {size_text(need)} of memory in {dtype} and {size_text(free)} are free: "
+        f"close other programs, {''.join(f'{way}, ' for way in ways)}or pick a smaller model."
+    )
 
 
 def size_text(count: Any) -> str:

@@ -1,7 +1,8 @@
 """Resolves a model name to a ModelKey without loading anything: no torch, no transformers, milliseconds.
 
 A name is, in this order: a catalogue name, a folder or ``.gguf`` on this machine, a hub id (``org/name`` or
-``org/name@revision``). The fingerprint is the sha256 of what was pinned (catalogue GGUF: known before fetching),
+``org/name@revision``), each with " as PRECISION" behind it where that is not the usual one. The fingerprint is the
+sha256 of what was pinned (catalogue GGUF: known before fetching),
 of the file (local GGUF), or of the sorted list of file hashes (folders and hub models); hashes are remembered
 until a file changes. So a cached run is found without opening a model. Guarded by tests/core/test_models_model_key.py.
 """
@@ -24,10 +25,12 @@ from ..text.chat_template import inspect_template
 from . import paths
 from .catalogue import CATALOGUE, Entry, Hub, PyPI, Shipped, WheelFolder
 from .file_metadata import read_metadata
+from .precision import PRECISIONS, checked_precision, split_precision
 
 FULL_PRECISION = 1_500_000_000
 """Up to so many parameters the default dtype is float32, above it bfloat16."""
-DTYPE_NAMES = ("float32", "bfloat16")
+STORED = ("float32", "bfloat16", "float16")
+"""Precisions that a converted GGUF may be kept in."""
 
 LONGEST_ID = 96
 """Characters of a hub id: the hub's own limit."""
@@ -65,7 +68,7 @@ class ModelPlace:
 
 def locate(name: str) -> ModelPlace:
     """Returns where ``name`` leads. Raises ModelError for an unknown name or a path that does not exist."""
-    name = str(name).strip()
+    name = split_precision(name)[0]
     entry = CATALOGUE.get(name) or CATALOGUE.get(name.lower())
     if entry:
         if isinstance(entry.source, Shipped):
@@ -113,7 +116,7 @@ def files_of(place: ModelPlace) -> Path | None:
     if place.wheel is not None:
         return wheel_folder(place.wheel) if wheel_is_unpacked(place.wheel) else None
     assert place.pypi is not None
-    for dtype in DTYPE_NAMES:
+    for dtype in STORED:
         folder = paths.converted_path(place.pypi.sha256, dtype)
         if paths.is_converted(folder):
             return folder
@@ -136,23 +139,22 @@ def converted_folder(sha256: str, parameters: int, dtype: str) -> tuple[str, Pat
 
     Up to FULL_PRECISION parameters one float32 copy serves every dtype.
     """
-    stored = "float32" if parameters <= FULL_PRECISION else dtype
+    stored = "float32" if parameters <= FULL_PRECISION else PRECISIONS[dtype].values
     return stored, paths.converted_path(sha256, stored)
 
 
 def resolve(name: str | ModelKey, *, dtype: Any = None, device: str | None = None) -> ModelKey:
     """Returns the ModelKey of ``name``; ``dtype`` and ``device`` None take the defaults of this machine.
 
+    ``dtype``: see ``PRECISIONS``; None takes the one that the name ends with (``NAME as bfloat16``). ``device``: cpu,
+    cuda, cuda:1, mps, or ``auto``: layers go to all GPUs, then to the processor, then to the disk.
     Raises ModelError (unknown name, bad dtype or device, damaged folder) or NotFetched (a hub model that is not here).
     """
     if isinstance(name, ModelKey):
         dtype, device, name = dtype or name.dtype, device or name.device, name.name
     place = locate(name)
     device = _device(device)
-    if dtype is not None:
-        dtype = str(dtype).removeprefix("torch.")
-        if dtype not in DTYPE_NAMES:
-            raise ModelError(f"The dtype {dtype!r} is not offered: use {' or '.join(DTYPE_NAMES)}.")
+    dtype = checked_precision(dtype) if dtype is not None else split_precision(name)[1]
     fingerprint, parameters = _identity(place)
     return ModelKey(place.name, fingerprint, dtype or default_dtype(parameters), device)
 
@@ -160,6 +162,17 @@ def resolve(name: str | ModelKey, *, dtype: Any = None, device: str | None = Non
 def default_dtype(parameters: int) -> str:
     """Returns float32 up to 1.5 billion parameters, bfloat16 above."""
     return "float32" if parameters <= FULL_PRECISION else "bfloat16"
+
+
+def asked_name(key: ModelKey) -> str:
+    """Returns the name that leads to ``key``: with its precision behind it where that is not the usual one."""
+    if split_precision(key.name)[1] is not None:  # what was typed, of a model that is not here yet
+        return key.name
+    try:
+        usual = resolve(key.name).dtype
+    except HeedError:
+        usual = "float32"
+    return key.name if key.dtype == usual else f"{key.name} as {key.dtype}"
 
 
 def model_status(name: str) -> Literal["ready", "fetchable", "hub"]:
@@ -270,8 +283,8 @@ def folder_fingerprint(folder: Path) -> str:
 
 def _device(device: str | None) -> str:
     asked = str(device or os.environ.get("HEED_DEVICE", "").strip() or _best_device())
-    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", asked):
-        raise ModelError(f"The device {asked!r} is not known: use cpu, cuda or mps (HEED_DEVICE).")
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", asked):
+        raise ModelError(f"The device {asked!r} is not known: use cpu, cuda, mps or auto (HEED_DEVICE).")
     return asked
 
 

@@ -14,6 +14,7 @@ from ..records import ModelKey, ModelKind, ModelRef
 from . import paths
 from .file_metadata import read_metadata
 from .model_key import ModelPlace, known_ref
+from .placement import EVERYWHERE
 
 _CONTEXT = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "max_sequence_length", "seq_length")
 UNBOUNDED = 1 << 20
@@ -156,7 +157,7 @@ def make_model_ref(
 
     A description stored at an earlier load with the same libraries is reused (a new one costs a pass).
     """
-    known = known_ref(key, same_versions=True)
+    known = None if key.device == EVERYWHERE else known_ref(key, same_versions=True)  # its parts may lie elsewhere now
     if known is not None and known.attention == how:
         return known
     config = hf.config.get_text_config()
@@ -192,7 +193,7 @@ def make_model_ref(
         windows=tuple(None if kind == "encdec" else window_of(config, layer) for layer in heads),
         attention=how,
         context=context,
-        parameters=sum(p.numel() for p in hf.parameters()),
+        parameters=int(hf.num_parameters()),
         has_template=bool(getattr(tokenizer, "chat_template", None)),
         notes=tuple(notes),
     )

@@ -14,8 +14,9 @@ from ..errors import HeedError
 from ..settings import models_path
 from .catalogue import CATALOGUE, PyPI
 from .fetch_process import fetch
-from .memory_estimate import WIDTH, size_text
+from .memory_estimate import size_text
 from .model_key import default_dtype, model_status
+from .precision import weight_bytes
 
 
 class FetchLines:
@@ -43,7 +44,7 @@ def fetch_models(names: Sequence[str] = (), stream: TextIO | None = None) -> lis
             start = time.monotonic()
             entry = CATALOGUE.get(name)
             if entry:
-                disk = entry.parameters * WIDTH[default_dtype(entry.parameters)]
+                disk = weight_bytes(entry.parameters, default_dtype(entry.parameters))
                 print(f"{entry.label}: download {size_text(entry.bytes)}, on disk then {size_text(disk)}", file=out)
             fetch(name, progress=FetchLines(out))
             print(f"  {name} is {model_status(name)} after {time.monotonic() - start:.0f} s", file=out, flush=True)

@@ -19,6 +19,7 @@ import torch
 
 from ..errors import CaptureError, is_out_of_memory
 from .attention import Recorder, recording
+from .placement import whole_weights
 from .token_masking import HiddenTokens, hide_tokens
 from .upcasting import HALF_PRECISION, Float32
 
@@ -194,6 +195,11 @@ def row_problems(hf: Any) -> list[str]:
 
     Computed in float32 whatever the weights are stored in; where a family cannot be, in its own precision.
     """
+    with whole_weights(hf):
+        return _problems_in_float32(hf)
+
+
+def _problems_in_float32(hf: Any) -> list[str]:
     if hf.dtype in HALF_PRECISION:
         try:
             with Float32():
@@ -305,7 +311,7 @@ def check_rows(model: Any) -> tuple[str, ...]:
 
 def hiding_leaks(hf: Any) -> bool:
     """Returns whether a hidden token still changes later predictions: then words cannot be hidden from this model."""
-    with small_limits(hf) as tokens:
+    with whole_weights(hf), small_limits(hf) as tokens:
         return _leaks(hf, probe_ids(hf, tokens).repeat(2, 1))
 
 

@@ -21,6 +21,7 @@ import torch
 
 from .attention import EmitValues, Recorder, recording
 from .per_model import once_per_model
+from .placement import dense_weight, input_width
 from .self_check import probe_ids
 
 PROBE_TOKENS = 6
@@ -46,7 +47,7 @@ def _grams_of(hf: Any) -> dict[int, torch.Tensor]:
 def find_grams(hf: Any) -> dict[int, torch.Tensor]:
     """Returns ``head_grams`` of a transformers model on the dispatch path, by running a few tokens through it."""
     found = find_projections(hf).items()
-    return {layer: _gram(weight, heads) for layer, (at, heads) in found if (weight := _weight(at)) is not None}
+    return {layer: _gram(dense_weight(at), heads) for layer, (at, heads) in found}
 
 
 def find_projections(hf: Any) -> dict[int, tuple[torch.nn.Module, int]]:
@@ -55,7 +56,7 @@ def find_projections(hf: Any) -> dict[int, tuple[torch.nn.Module, int]]:
     The input of that layer is [..., head x d]. {} where one of the layers has none; of a model on the dispatch path.
     """
     finder = _Finder()
-    linear = [m for m in hf.modules() if _weight(m) is not None]
+    linear = [m for m in hf.modules() if input_width(m) is not None]
     hooks = [module.register_forward_pre_hook(finder.look) for module in linear]
     ids = probe_ids(hf, PROBE_TOKENS)
     try:
@@ -88,20 +89,9 @@ class _Finder(Recorder):
         if self._last is None or not inputs or not torch.is_tensor(inputs[0]):
             return
         (layer, out), given = self._last, inputs[0]
-        if given.numel() == out.numel() and torch.equal(given.reshape(-1), out.reshape(-1)):
-            weight = _weight(module)
-            if weight is not None and weight.shape[1] == out.shape[2] * out.shape[3]:
-                self.found[layer], self._last = (module, out.shape[2]), None
-
-
-def _weight(module: Any) -> torch.Tensor | None:
-    """Returns the weight [out, in] of a linear layer in floating point, or None."""
-    weight: Any = getattr(module, "weight", None)
-    if not torch.is_tensor(weight) or weight.ndim != 2 or not weight.is_floating_point():
-        return None
-    if type(module).__name__ == "Conv1D":  # GPT-2's linear layer, stored the other way round
-        return weight.T
-    return weight if isinstance(module, torch.nn.Linear) else None
+        fits = given.numel() == out.numel() and input_width(module) == out.shape[2] * out.shape[3]
+        if fits and torch.equal(given.reshape(-1), out.reshape(-1).to(given.device)):
+            self.found[layer], self._last = (module, out.shape[2]), None
 
 
 def _gram(weight: torch.Tensor, heads: int) -> torch.Tensor:

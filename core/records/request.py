@@ -49,9 +49,9 @@ class ModelKey:
     fingerprint: str
     """sha256 (hex) of the source: weights, tokenizer, template and config."""
     dtype: str = "float32"
-    """``float32`` or ``bfloat16``."""
+    """``float32``, ``bfloat16``, ``float16``, ``8-bit`` or ``4-bit``."""
     device: str = "cpu"
-    """``cpu``, ``cuda``, ``mps``."""
+    """``cpu``, ``cuda``, ``cuda:1``, ``mps``; ``auto``: layers on several of them."""
 
 
 @dataclass(frozen=True)

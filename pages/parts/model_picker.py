@@ -1,20 +1,31 @@
-"""The model select box: catalogue models with their state, or a typed hub id, folder or .gguf file."""
+"""The model select box: catalogue models with their state, or a typed hub id, folder or .gguf file; how to load it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import streamlit as st
 
 from core.errors import HeedError
 from core.models.catalogue import CATALOGUE, DEFAULT_MODEL, writing_models
-from core.models.memory_estimate import estimate_memory, size_text
+from core.models.load_estimate import estimate_load
+from core.models.memory_estimate import size_text
 from core.models.model_key import known_ref, locate, model_status, resolve
+from core.models.precision import PRECISIONS, precision_note, split_precision
 from pages.parts.markdown_escape import escape_markdown
 
 STATE = {"ready": "ready offline", "fetchable": "fetchable", "hub": "needs the hub"}
 ICON = {"ready": "●", "fetchable": "◐", "hub": "○"}
-TYPED = "A hub id (org/name), a folder with config.json and safetensors, or a .gguf file can be typed in."
+TYPED = (
+    "A hub id (org/name), a folder with config.json and safetensors, or a .gguf file can be typed in; "
+    "“ as bfloat16” or “ as 4-bit” behind it says how to load it."
+)
+USUAL = "usual"
+ABOUT_LOADING = (
+    "How the weights are kept in memory. Less memory means other numbers: compare what is measured in one form with "
+    "what is measured in the same form. The usual form is float32, and bfloat16 above 1.5 billion parameters."
+)
 
 
 def model_option(name: str) -> str:
@@ -50,6 +61,7 @@ def settle_models(key: str) -> None:
 
 def fetch_sentence(name: str) -> str:
     """A sentence where a catalogue model must be downloaded before it can run; else empty."""
+    name = split_precision(name)[0]
     if name not in CATALOGUE or model_status(name) == "ready":
         return ""
     entry = CATALOGUE[name]
@@ -63,6 +75,7 @@ def pick_model(offered: Sequence[str] | None = None) -> str:
         state = st.session_state
         state.setdefault("model", DEFAULT_MODEL)
         settle_models("model")
+        fill_model(state.model or DEFAULT_MODEL, keep=True)
         options = writing_models() if offered is None else list(offered)
         if state.model and state.model not in options:
             options.insert(0, state.model)
@@ -77,9 +90,46 @@ def pick_model(offered: Sequence[str] | None = None) -> str:
             help=TYPED,
             placeholder="Pick or type a model",
         )
-        name = (name or DEFAULT_MODEL).strip()
+        name = _load_as((name or DEFAULT_MODEL).strip())
         _about(name)
         return name
+
+
+def fill_model(name: str, *, keep: bool = False) -> None:
+    """Sets model and form of loading to what ``name`` says; ``keep``: one that names no form leaves it as it is."""
+    state = st.session_state
+    state.model, dtype = split_precision(name)
+    if dtype or not keep:
+        state.load_as = dtype or USUAL
+
+
+def _load_as(name: str) -> str:
+    """Draws the folded choice of the form to load a model in; returns the name that says it."""
+    state = st.session_state
+    state.setdefault("load_as", USUAL)
+    usual, device = "float32", "cpu"
+    with suppress(HeedError):
+        key = resolve(name)
+        usual, device = key.dtype, key.device
+    if state.load_as == usual:
+        state.load_as = USUAL
+    offered = [d for d in PRECISIONS if d != usual and (d != "float16" or device != "cpu" or state.load_as == d)]
+    picked = usual if state.load_as == USUAL else state.load_as
+    with st.expander(f"Load as · {picked}"):
+        picked = st.selectbox(
+            "Load as",
+            [USUAL, *offered],
+            key="load_as",
+            format_func=lambda d: f"{usual} (usual)" if d == USUAL else d,
+            persist_state="session",
+            label_visibility="collapsed",
+            help=ABOUT_LOADING,
+        )
+        for d in offered if picked == USUAL else [picked]:
+            st.caption(f"**{d}**: {PRECISIONS[d].about}.")
+        if picked != USUAL and (note := precision_note(picked)):
+            st.caption(note)
+    return name if picked in (USUAL, usual) else f"{name} as {picked}"
 
 
 def _about(name: str) -> None:
@@ -89,8 +139,10 @@ def _about(name: str) -> None:
         lines = []
         if place.entry is not None:
             lines.append(f"{place.entry.licence} · {place.entry.parameters / 1e6:,.0f} M parameters")
-        weights = estimate_memory(name).weights  # 0: not known before the hub was asked
-        lines.append(f"{_state(name)} · about {size_text(weights)} of memory" if weights else _state(name))
+        found = estimate_load(name)
+        lines.append(_state(name))
+        if found.sentence:  # else its size is not known before the hub was asked
+            lines.append(found.sentence[0].upper() + found.sentence[1:])
         if model_status(name) == "ready":
             key = resolve(name)
             ref = known_ref(key)
@@ -100,6 +152,8 @@ def _about(name: str) -> None:
                 lines += ref.notes
         for line in lines:
             st.caption(escape_markdown(line))
+        if found.advice:
+            st.warning(escape_markdown(found.advice))
     except HeedError as error:
         st.warning(escape_markdown(str(error)))
     st.caption(TYPED)

@@ -7,11 +7,13 @@ from typing import Any
 
 import streamlit as st
 
+from core.models.model_key import asked_name
 from core.records import Request, steering_label
 from core.run_settings import RUN_MODES, RunSettings
 from core.runs import Draft
 from core.text.display_text import and_list
 from pages.parts.markdown_escape import escape_markdown
+from pages.parts.model_picker import fill_model
 from pages.parts.settings_fields import (
     answer_field,
     author_fields,
@@ -45,7 +47,7 @@ def fill_form(request: Request) -> None:
     filled = RunSettings.of(request)
     for name in DEFAULTS:
         state[name] = getattr(filled, name)
-    state.model = request.model.name
+    fill_model(asked_name(request.model))
     state.filled = state.get("filled", 0) + 1
     state.turns = [{"role": role, "text": text} for role, text in filled.turns]
 

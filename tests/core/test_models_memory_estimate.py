@@ -1,5 +1,7 @@
 """Tests of the memory estimate by hand-computed parts, and of the refusal before a model too large is loaded."""
 
+import sys
+
 import pytest
 
 from core.errors import ModelError
@@ -31,11 +33,13 @@ def test_weights_are_known_before_fetching():
 
 def test_too_big_is_one_sentence_with_a_remedy():
     with pytest.raises(
-        ModelError, match=r"Big needs about 4\.2 GB of memory in float32 and 1\.0 GB are free.*bfloat16"
+        ModelError, match=r"Big needs about 4\.2 GB of memory in float32 and 3\.0 GB are free.*bfloat16 \(about 2"
     ):
-        memory_estimate.check_memory("Big", 10**9, "float32", free=10**9)
-    with pytest.raises(ModelError, match="pick a smaller model\\."):
-        memory_estimate.check_memory("Big", 10**9, "bfloat16", free=10**9)
+        memory_estimate.check_memory("Big", 10**9, "float32", free=3 * 10**9)
+    with pytest.raises(
+        ModelError, match=r"HEED_DEVICE=auto, which leaves the rest on the disk .*, or pick a smaller model\."
+    ):
+        memory_estimate.check_memory("Big", 10**9, "bfloat16", free=10**8)
     memory_estimate.check_memory("Small", 10**6, "float32", free=10**9)
 
 
@@ -43,3 +47,18 @@ def test_free_memory_is_what_this_process_may_use():
     import psutil
 
     assert 0 < memory_estimate.available_memory() <= psutil.virtual_memory().total
+
+
+def test_free_memory_of_a_gpu_is_asked_of_the_driver_where_torch_is_not_imported(monkeypatch, tmp_path):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 1024\necho 2048\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    assert memory_estimate.free_on("cuda") == 1 << 30 and memory_estimate.free_on("cuda:1") == 2 << 30
+    assert memory_estimate.free_on("cuda:2") == 0
+    monkeypatch.setenv("HEED_GPU_GB", "0.5")
+    monkeypatch.setenv("HEED_CPU_GB", "1")
+    assert memory_estimate.free_on("auto") == 2 * 500_000_000 + min(10**9, memory_estimate.available_memory())
+    tool.write_text("#!/bin/sh\nexit 9\n")
+    assert memory_estimate.free_on("cuda") == 0

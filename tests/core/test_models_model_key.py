@@ -144,7 +144,7 @@ def test_dtype_defaults_and_choices(folder):
     assert model_key.default_dtype(1_500_000_000) == "float32"
     assert model_key.default_dtype(1_500_000_001) == "bfloat16"
     assert model_key.resolve(str(folder), dtype="torch.bfloat16").dtype == "bfloat16"
-    with pytest.raises(ModelError, match="float32 or bfloat16"):
+    with pytest.raises(ModelError, match="float32, bfloat16, float16, 8-bit or 4-bit"):
         model_key.resolve(str(folder), dtype="int8")
 
 
@@ -153,7 +153,7 @@ def test_device(folder, monkeypatch):
     assert model_key.resolve(str(folder)).device == "cuda"
     assert model_key.resolve(str(folder), device="cpu").device == "cpu"
     monkeypatch.setenv("HEED_DEVICE", "toaster")
-    with pytest.raises(ModelError, match="use cpu, cuda or mps"):
+    with pytest.raises(ModelError, match="use cpu, cuda, mps or auto"):
         model_key.resolve(str(folder))
 
 

@@ -20,6 +20,7 @@ from core.comparing import answer_table
 from core.comparing.comparison_tables import comparison_facts
 from core.comparing.cross_scores import cross_score_rows, cross_scores_sentence, next_words_sentence
 from core.jobs.probe_jobs import next_work
+from core.models.model_key import asked_name
 from core.probe.answer_odds import Odds, log_odds
 from core.probe.time_estimate import estimate_time
 from core.progress import IsCancelled, Progress
@@ -118,7 +119,7 @@ def cross_view(
 
 def _scored(draft: Draft, trace: Trace) -> Draft:
     """A draft that scores this trace's answer under the prompt of ``draft``."""
-    other = draft.model != trace.request.model.name
+    other = draft.model != asked_name(trace.request.model)
     return reading_draft(draft, trace, trace.request.author or (trace.model.label if other else ""))
 
 

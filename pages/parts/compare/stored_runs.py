@@ -18,7 +18,7 @@ from core import store
 from core.errors import HeedError
 from core.importance import keeps_heads
 from core.jobs.run_jobs import Outcome, drafts_seconds, run_all_work
-from core.models.model_key import known_ref, resolve
+from core.models.model_key import asked_name, known_ref, resolve
 from core.probe.time_estimate import TimeEstimate
 from core.records import Request, Trace
 from core.run_settings import RunSettings
@@ -57,7 +57,7 @@ class ColumnRun:
 
 def model_shape(column: Column, trace: Trace | None) -> tuple[tuple[int, ...], int]:
     """(layers with attention, number of heads) that can be picked in the column's model; ``((), 0)`` where unknown."""
-    if trace is not None and trace.model.key.name == column.filled.model:
+    if trace is not None and asked_name(trace.model.key) == column.filled.model:
         return trace.model.attention_layers, trace.model.heads if keeps_heads(trace) else 0
     try:
         ref = known_ref(resolve(column.filled.model))
