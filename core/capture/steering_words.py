@@ -43,9 +43,9 @@ def as_steering(steer: Any, texts: Sequence[str], segments: Sequence[Segment]) -
 
 
 def part_spans(part: Any, texts: Sequence[str], segments: Sequence[Segment]) -> tuple[tuple[int, int, int], ...]:
-    """Returns the spans of a part: a segment by name, words wherever they stand, or spans. Raises PromptError."""
+    """Returns the spans of a part: segments by name or label, words wherever they stand, spans. Raises PromptError."""
     if isinstance(part, str):
-        named = tuple((s.message, s.start, s.end) for s in segments if s.name == part)
+        named = tuple((s.message, s.start, s.end) for s in segments if part in (s.label, s.name))
         if named or not part:
             return named
         found = []
@@ -55,7 +55,7 @@ def part_spans(part: Any, texts: Sequence[str], segments: Sequence[Segment]) -> 
                 found.append((message, at, at + len(part)))
                 at = text.find(part, at + len(part))
         if not found:
-            names = ", ".join(dict.fromkeys(s.name for s in segments)) or "none"
+            names = ", ".join(dict.fromkeys(n for s in segments for n in (s.name, s.label) if n)) or "none"
             raise PromptError(
                 f"The prompt has no part {short_repr(part)}: give words that stand in it, or one of its named parts "
                 f"({names}); [[instruction: ...]] names one."

@@ -124,6 +124,8 @@ class Segment:
     message: int
     start: int
     end: int
+    label: str = field(default="", metadata={"added": "0.9.0"})
+    """What tells it apart from others of its name (the name of a document); "" where a number does."""
 
 
 @dataclass(frozen=True)

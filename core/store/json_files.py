@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import StoreError
-from ..records import Trace
+from ..records import Segment, Trace
 from .import_checks import check_trace
 from .run_files import prompt_of
 from .serialise import from_plain, to_plain
@@ -97,6 +97,11 @@ def _open(whole: dict[str, Any]) -> Trace:
     return trace
 
 
+def _plain_segment(segment: Segment) -> dict[str, Any]:
+    """Returns its fields; without a label it says what it said before there was any."""
+    return {name: value for name, value in asdict(segment).items() if name != "label" or value}
+
+
 def _readable(trace: Trace) -> dict[str, Any]:
     """Returns the fields that a person or a script can read without unpacking anything."""
     request = trace.request
@@ -114,7 +119,7 @@ def _readable(trace: Trace) -> dict[str, Any]:
         "versions": dict(request.versions),
         "prompt": prompt_of(request) or "".join(trace.input_tokens),
         "messages": [asdict(message) for message in request.messages],
-        "segments": [asdict(segment) for segment in request.segments],
+        "segments": [_plain_segment(segment) for segment in request.segments],
         "answer": trace.answer,
         "settings": settings,
         "finish": trace.finish,

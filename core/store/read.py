@@ -102,7 +102,8 @@ def _reopen(folder: Path, rows: bool, first: run_files.Damaged) -> Trace | None:
 
 def _asked(trace: Trace, request: Request) -> Trace:
     """Returns ``trace`` with the segments, author and keep of this request."""
-    if trace.request.segments == request.segments:
+    before, now = ([replace(s, label="") for s in r.segments] for r in (trace.request, request))
+    if before == now:
         return replace(trace, request=request)
     kept = [i for i, group in enumerate(trace.groups) if not group.startswith("segment:")]
     groups = tuple(trace.groups[i] for i in kept)

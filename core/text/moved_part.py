@@ -34,7 +34,7 @@ def _parsed(texts: Sequence[str]) -> tuple[list[str], list[Segment]]:
 def _moved(
     one: Steering, old: tuple[list[str], list[Segment]], new: tuple[list[str], list[Segment]]
 ) -> tuple[MessageSpan, ...]:
-    for name in dict.fromkeys(s.name for s in old[1]):
+    for name in dict.fromkeys(n for s in old[1] for n in (s.name, s.label) if n):
         if _places(old[1], name) == one.spans and (places := _places(new[1], name)):
             return places
     found = []
@@ -54,6 +54,6 @@ def _moved(
 
 
 def _places(segments: Sequence[Segment], name: str) -> tuple[MessageSpan, ...]:
-    """Returns the joined spans of the segments of this name; () where there are none."""
-    spans = [(s.message, s.start, s.end) for s in segments if s.name == name]
+    """Returns the joined spans of the segments of this name or label; () where there are none."""
+    spans = [(s.message, s.start, s.end) for s in segments if name in (s.name, s.label)]
     return joined_spans(spans) if spans else ()

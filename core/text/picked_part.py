@@ -21,7 +21,7 @@ class PickedPart:
 
     spans: tuple[MessageSpan, ...]
     name: str
-    """The segment's name, or the words."""
+    """The segment's name or label, or the words."""
     segment: bool = False
     """It is a named segment."""
 
@@ -43,6 +43,10 @@ def picked_part(request: Request, tokens: Tokens, units: Units, columns: Iterabl
         own = joined_spans([(s.message, s.start, s.end) for s in request.segments if s.name == name])
         if _trimmed(own, texts) == _trimmed(joined, texts):
             return PickedPart(own, name, True)
+    for segment in request.segments:
+        own = ((segment.message, segment.start, segment.end),)
+        if segment.label and _trimmed(own, texts) == _trimmed(joined, texts):
+            return PickedPart(own, segment.label)
     words = " … ".join(" ".join(texts[m][a:b].split()) for m, a, b in joined)
     return PickedPart(joined, words if len(words) <= LONGEST_NAME else f"{words[: LONGEST_NAME - 1]}…")
 

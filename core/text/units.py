@@ -245,13 +245,13 @@ def _segment_parts(m: _Making) -> dict[Segment, UnitPart]:
 
 
 def _segment_labels(segments: Sequence[Segment]) -> dict[Segment, str]:
-    """Labels segments "context", or "context 1", "context 2" where a name is used more than once."""
-    names = [s.name for s in segments]
+    """Labels segments "context", or "context 1", "context 2" where two would read the same; their own label first."""
+    shown = [s.label or s.name for s in segments]
     count: dict[str, int] = {}
     out = {}
-    for s in segments:
-        count[s.name] = count.get(s.name, 0) + 1
-        out[s] = s.name if names.count(s.name) == 1 else f"{s.name} {count[s.name]}"
+    for s, text in zip(segments, shown, strict=True):
+        count[text] = count.get(text, 0) + 1
+        out[s] = text if shown.count(text) == 1 else f"{text} {count[text]}"
     return out
 
 

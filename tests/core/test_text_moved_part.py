@@ -32,6 +32,12 @@ def test_a_segment_is_found_by_its_name_whatever_it_says_now():
         spans(before, ["What is red?"])
 
 
+def test_a_document_is_found_by_its_label():
+    before = ['[[context "a.txt": Sky.]] [[context "b.txt": Sea.]] Why?']
+    now = ['[[context "b.txt": Sea.]] [[context "a.txt": The sky.]] Why?']
+    assert spans(before, now, Steering(((0, 0, 4),), 4.0, name="a.txt")) == [((0, 5, 13),)]
+
+
 def test_settings_carry_the_steering_of_a_request():
     settings = RunSettings(prompt="[[instruction: Be brief.]] What is blue?", steering=(BRIEF,))
     request = settings.draft().request(KEY)

@@ -40,3 +40,12 @@ def test_the_words_of_a_segment_are_the_segment():
     cut = words_of(trace, "segment", marks)
     assert picked_part(trace.request, trace.tokens, cut, [cut.labels.index("instruction")]) == part
     assert not picked(trace, "brief").segment
+
+
+def test_one_of_several_segments_of_a_name_is_called_by_its_label():
+    trace = made.trace(TEXT)
+    message = len(trace.request.messages) - 1
+    marks = (Segment("context", message, 0, 9, "a.pdf"), Segment("context", message, 10, 32, "b.pdf"))
+    trace = replace(trace, request=replace(trace.request, segments=marks))
+    part = picked(trace, "Be", "brief", ".")
+    assert (part.spans, part.name, part.phrase) == (((message, 0, 9),), "a.pdf", "“a.pdf”")

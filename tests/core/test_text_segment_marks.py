@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.records import SEGMENTS, Segment
-from core.text.segment_marks import parse_marks, write_marks
+from core.text.segment_marks import parse_marks, segment_label, write_marks
 
 
 def named(text):
@@ -73,6 +73,46 @@ def test_nothing_but_marks_is_lost(text):
     assert len(plain) <= len(text)
     if not found and "[[context:" not in text.replace(" ", "") and "[[question:" not in text.replace(" ", ""):
         assert plain == text
+
+
+@pytest.mark.parametrize(
+    ("text", "plain", "found"),
+    [
+        ('[[context "a b.pdf": x]]', "x", [("context", "a b.pdf", "x")]),
+        ('[[ Context  "a: b"  : x]]y', "xy", [("context", "a: b", "x")]),
+        ("[[context “a”: x]]", "x", [("context", "a", "x")]),
+        ('[[context "": x]]', "x", [("context", "", "x")]),
+        ('[[context "a" b: x]]', '[[context "a" b: x]]', []),
+        ("[[context#: a]] b#]]c", "a]] bc", [("context", "", "a]] b")]),
+        ('[[context "a"##: [[question: b]]#]]##]]', "[[question: b]]#]]", [("context", "a", "[[question: b]]#]]")]),
+        ("[[context#: never closed]]", "[[context#: never closed]]", []),
+        ("[[context: a [[example#: ]]#]] b]]", "a ]] b", [("context", "", "a ]] b"), ("example", "", "]]")]),
+    ],
+)
+def test_labels_and_texts_that_are_not_parsed(text, plain, found):
+    read, segments = parse_marks(text)
+    assert (read, [(s.name, s.label, read[s.start : s.end]) for s in segments]) == (plain, found)
+
+
+@given(st.lists(st.tuples(st.sampled_from((*SEGMENTS, "")), st.text("[]#: context\n", min_size=1)), max_size=4))
+def test_any_text_stands_whole_in_a_mark(parts):
+    """Between two marks there is a word: brackets outside of marks were never told apart."""
+    plain, segments = "", []
+    for name, text in parts:
+        if name:
+            segments.append(Segment(name, 0, len(plain), len(plain) + len(text), "no. 1" * (len(text) % 2)))
+        plain += text if name else " and "
+    assert parse_marks(write_marks(plain, segments)) == (plain, tuple(segments))
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [(' a "b"\n c ', "a 'b' c"), ("x" * 80, "x" * 59 + "…"), ("“a”", "'a'"), ("", "")],
+)
+def test_a_label_is_one_line_that_a_mark_can_carry(text, label):
+    assert segment_label(text) == label == segment_label(label)
+    marked = write_marks("x", [Segment("context", 0, 0, 1, text)])
+    assert parse_marks(marked)[1] == (Segment("context", 0, 0, 1, label),)
 
 
 def test_only_names_that_are_stripped_again_are_written():

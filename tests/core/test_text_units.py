@@ -145,6 +145,17 @@ def test_segments_and_the_rest_of_each_role():
     assert (made.start[2], made.end[2]) == (0, 6)
 
 
+def test_segments_with_labels_are_called_by_them():
+    text, found = parse_marks(
+        '[[context "a.pdf": The]][[context: sky]][[context "b.txt": is]][[context "b.txt": blue]]'
+    )
+    t, _ = chat(text, segments=found)
+    made = units(t, "segment", range(len(t)), found)
+    assert [label for label, m in zip(made.labels, made.message, strict=True) if m >= 0] == [
+        "a.pdf", "context", "b.txt 1", "b.txt 2",
+    ]  # fmt: skip
+
+
 def test_a_token_over_the_edge_of_a_segment_and_nested_segments():
     t = tokens("abcdef gh", [6])
     outer, inner = Segment("context", 0, 0, 6), Segment("example", 0, 2, 4)
