@@ -51,5 +51,7 @@ from .study.quality.metrics import METRICS as METRICS
 from .study.quality.metrics import Metric as Metric
 from .study.quality.score_answer import score as score
 from .study.study import Study as Study
+from .text.document_text import Document as Document
+from .text.document_text import with_documents as with_documents
 from .text_readings import TextDraft as TextDraft
 from .text_readings import text_maps as text_maps

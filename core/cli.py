@@ -71,6 +71,8 @@ def _add_run(part: argparse.ArgumentParser) -> None:
     part.add_argument("--heads", type=int, nargs="+", metavar="N", help="only these of each layer")
     about = "the first token: drop leaves it out and scales the rest to 1, separate leaves it out, keep shows it"
     part.add_argument("--sink", choices=SINKS, default="drop", help=f"{about} [%(default)s]")
+    about = "a .txt, .md or .pdf to stand before the prompt; several with --document each"
+    part.add_argument("--document", action="append", type=Path, default=[], metavar="FILE", help=about)
     part.add_argument("--answer", help="score this text instead of generating one")
     part.add_argument("--raw", action="store_true", help="no chat template")
     part.add_argument("--max-new-tokens", type=int, default=64, metavar="N", help="[%(default)s]")
@@ -123,8 +125,11 @@ def run_command(options: argparse.Namespace) -> int:
 
         if fetch_models([options.model], sys.stderr):
             return 1
-    settings = {name: getattr(options, name) for name in ("max_new_tokens", "temperature", "top_p", "seed")}
-    trace = run(options.model, prompt, answer=options.answer, raw=options.raw, cache=not options.no_cache, **settings)
+    settings: dict[str, Any] = {
+        name: getattr(options, name) for name in ("max_new_tokens", "temperature", "top_p", "seed")
+    }
+    settings |= {"answer": options.answer, "documents": options.document, "raw": options.raw}
+    trace = run(options.model, prompt, cache=not options.no_cache, **settings)
     say(trace.answer)
     say("")
     method = {name: getattr(options, name) for name in ("method", "layers", "heads", "sink")}

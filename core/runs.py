@@ -27,6 +27,7 @@ from .records import UNKNOWN_LAYERS, WITH_HEADS, ModelKey, Request, Trace, rows_
 from .settings import rows_limit
 from .speeds import note_speed
 from .store import has_components, has_rows, has_run, load_run, open_run, save_run
+from .text.document_text import prompt_with_documents
 
 LOG = logging.getLogger("heed")
 
@@ -36,6 +37,7 @@ def run(
     prompt: PromptInput,
     *,
     answer: str | Sequence[int] | None = None,
+    documents: Sequence[Any] = (),
     raw: bool = False,
     cache: bool = True,
     dtype: Any = None,
@@ -47,15 +49,16 @@ def run(
     ``model``: what ``load_model`` returned, or a name as it takes them; by name, a stored answer needs no torch and no
     model in memory. ``prompt``: a string (one user message where the model has a chat template, else raw text;
     ``raw=True`` forces raw), chat messages ``[{"role": ..., "content": ...}]``, or token ids. ``[[instruction: ...]]``
-    (context, example, question) names a segment and is stripped. ``answer``: text or ids to score instead of
-    generating. ``cache=False`` neither looks into the store nor keeps the run. ``dtype`` and ``device``: as
-    ``load_model`` takes them, for a model given by name (``"NAME as 4-bit"`` does the same). ``settings``:
-    max_new_tokens (64), temperature (0 = greedy), top_p, seed, stop, system ("keep" or "none"), thinking (False),
-    author (who wrote a given answer), keep ("all", "reduced", "none", "components"). Raises PromptError, CaptureError,
-    ModelError.
+    (context, example, question) names a segment and is stripped. ``documents``: paths (.txt, .md, .pdf) or passages,
+    put before the prompt as a ``context`` each. ``answer``: text or ids to score instead of generating.
+    ``cache=False`` neither looks into the store nor keeps the run. ``dtype`` and ``device``: as ``load_model`` takes
+    them, for a model given by name (``"NAME as 4-bit"`` does the same). ``settings``: max_new_tokens (64), temperature
+    (0 = greedy), top_p, seed, stop, system ("keep" or "none"), thinking (False), author (who wrote a given answer), keep
+    ("all", "reduced", "none", "components"). Raises PromptError, CaptureError, ModelError.
     """
     own_text = check_switch("Raw", raw)
     use_store = check_switch("Cache", cache)
+    prompt = prompt_with_documents(prompt, documents) if len(documents) else prompt
     loaded, key, has_template = _look_up(model, dtype, device)
     request = make_request(key, prompt, answer=answer, raw=own_text or not has_template, **settings)
     found = stored_run(request) if use_store else None

@@ -116,3 +116,14 @@ def test_study_status_of_nothing_names_the_command_that_starts_one(capsys):
 
 def test_the_dashboard_is_the_one_of_the_checkout():
     assert app_file().name == "app.py" and app_file().with_name("pages").is_dir()
+
+
+def test_documents_stand_before_the_prompt(folder, here, capsys):
+    (here / "a.txt").write_text("one")
+    (here / "b.md").write_text("two")
+    assert ask(folder, "--document", "a.txt", "--document", "b.md", prompt="three") == 0
+    first = capsys.readouterr().out
+    assert ask(folder, prompt='[[context "a.txt": one]]\n\n[[context "b.md": two]]\n\nthree') == 0
+    assert capsys.readouterr().out == first
+    assert ask(folder, "--document", "no.pdf") == 1
+    assert "no.pdf cannot be read" in capsys.readouterr().err

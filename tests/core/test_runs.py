@@ -225,3 +225,22 @@ def test_drafts_keep_what_counts():
     raw = Draft("m", "text", answer="given", raw=True, settings={"author": "me"})
     drawn = sampling_draft(draft_with_prompt(raw, "other"), 0.7, 5)
     assert drawn.prompt == "other" and drawn.answer is None and drawn.settings == {"temperature": 0.7, "seed": 5}
+
+
+def test_documents_are_contexts_before_the_prompt(folder, tmp_path):
+    (tmp_path / "one.txt").write_text("One two.")
+    trace = run(folder, "Three?", documents=[tmp_path / "one.txt", "Four."], max_new_tokens=2)
+    text = trace.request.messages[-1].content if trace.request.messages else trace.request.text
+    assert text == "One two.\n\nFour.\n\nThree?"
+    assert [(s.name, s.label, text[s.start : s.end]) for s in trace.request.segments] == [
+        ("context", "one.txt", "One two."),
+        ("context", "", "Four."),
+    ]
+    with pytest.raises(PromptError, match="not before token ids"):
+        run(folder, [1, 2], documents=["One"])
+
+
+def test_another_label_keeps_the_shares_of_a_stored_run(folder):
+    first = run(folder, 'Say [[context "a.txt": two]]', max_new_tokens=2)
+    again = run(folder, 'Say [[context "b.txt": two]]', max_new_tokens=2)
+    assert again.id == first.id and again.request.segments[0].label == "b.txt" and again.groups == first.groups
