@@ -16,10 +16,11 @@ from .models.model_key import asked_name
 from .records import Request, Steering
 from .runs import Draft
 from .text import segment_marks
+from .text.document_text import Document, split_documents, with_documents
 from .text.moved_part import moved_steering
 
 WRITING = ("max_new_tokens", "temperature", "top_p", "seed", "stop")
-TEXTS = ("mode", "prompt", "turns", "answer", "raw_given", "steered_texts")
+TEXTS = ("mode", "prompt", "documents", "turns", "answer", "raw_given", "steered_texts")
 """The fields of the settings that are the prompt."""
 STEERED = ("steering",)
 """The fields that say what parts of it are read more or less."""
@@ -45,6 +46,8 @@ class RunSettings:
     system_text: str = ""
     turns: tuple[tuple[str, str], ...] = ()
     """Earlier turns: (role, text)."""
+    documents: tuple[tuple[str, str], ...] = ()
+    """Documents that stand before ``prompt``: (name, text)."""
     answer: str = ""
     author: str = ""
     raw_given: bool = False
@@ -87,10 +90,15 @@ class RunSettings:
         system_text = ""
         if messages and messages[0][0] == "system":
             system, system_text = "replace", messages.pop(0)[1]
+        last = len(texts) - 1
+        documents, asked = split_documents(texts[last], [s for s in request.segments if s.message == last])
+        if request.messages and not messages:  # a system message alone
+            documents, asked = (), marked[0]
         return cls(
             model=asked_name(request.model),
             mode="Given answer" if request.scored else "Raw" if not request.messages else "Chat",
-            prompt=messages[-1][1] if messages else marked[0],
+            prompt=asked,
+            documents=tuple((d.name, d.text) for d in documents),
             system=system,
             system_text=system_text,
             turns=tuple(messages[:-1]),
@@ -119,6 +127,12 @@ class RunSettings:
         except PromptError:
             return self
         return replace(self, part=one.name, factor=one.factor, steering=(), steered_texts=()) if same else self
+
+    def continued(self, answer: str) -> RunSettings:
+        """Returns the settings that ask for the next turn after this answer: an empty prompt, all else as it was."""
+        asked = with_documents(self.prompt, [Document(name, text) for name, text in self.documents])
+        turns = (*self.turns, ("user", asked), ("assistant", answer))
+        return replace(self, mode="Chat", turns=turns, prompt="", documents=(), answer="", author="")
 
     def changes(self, request: Request) -> list[str]:
         """What is not as in ``request``: the prompt, the model, the steering, the settings.
@@ -149,19 +163,20 @@ class RunSettings:
                 settings |= {"top_p": float(self.top_p), "seed": int(self.seed)}
         elif self.author.strip():
             settings["author"] = self.author.strip()
-        prompt: Any = self.prompt
+        asked = with_documents(self.prompt, [Document(name, text) for name, text in self.documents])
+        prompt: Any = asked
         if not self.raw:
             settings |= {"thinking": bool(self.thinking), "system": "none" if self.system == "none" else "keep"}
             prompt = [{"role": role, "content": text} for role, text in self.turns]
             if self.system == "replace" and self.system_text.strip():
                 prompt.insert(0, {"role": "system", "content": self.system_text})
-            prompt.append({"role": "user", "content": self.prompt})
+            prompt.append({"role": "user", "content": asked})
         if self.part.strip() and self.factor != 1:
             settings["steer"] = {self.part.strip(): float(self.factor)}
         elif self.steering:
             texts = [prompt] if self.raw else [message["content"] for message in prompt]
             settings["steer"] = moved_steering(self.steering, self.steered_texts, texts)
-        ready = prompt if self.raw or self.prompt.strip() else ""
+        ready = prompt if self.raw or asked.strip() else ""
         return Draft(self.model, ready, self.answer if self.given else None, self.raw, settings)
 
 

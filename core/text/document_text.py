@@ -83,7 +83,13 @@ def document_of(source: Any) -> Document:
             raise PromptError(f"The document {path} cannot be read ({error.strerror}): check the path.") from error
     if not isinstance(source, str):
         raise PromptError(f"A document is a path or a passage of text, not {short_repr(source)}.")
-    return Document("", _checked("A document", tidy_text(source)))
+    return passage_of("", source)
+
+
+def passage_of(name: str, text: str) -> Document:
+    """Returns a passage under a name. Raises PromptError where it is empty or too long."""
+    label = segment_label(name)
+    return Document(label, _checked(label or "The passage", tidy_text(text)))
 
 
 def with_documents(question: str, documents: Sequence[Any]) -> str:

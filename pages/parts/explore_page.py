@@ -13,6 +13,7 @@ from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import pick_model
 from pages.parts.run_cache import open_trace
 from pages.parts.run_form import (
+    continue_button,
     earlier_run,
     fill_form,
     form_draft,
@@ -78,6 +79,7 @@ def _page(model: str, shown: Trace | None, shipped: list[str], problem: str) -> 
     elif not told:
         earlier_run(model, shown.request if shown else None, job_progress.has_note())
     if shown is not None and not busy:
+        continue_button(shown, left)
         back_link(shown.id)
         run_view(shown, row=row)
 

@@ -1,4 +1,8 @@
-"""The form of Explore: prompt (chat, raw, given answer) and its folded settings. Makes a ``Draft``, runs nothing."""
+"""The form of Explore: prompt (chat, raw, given answer) and its folded settings. Makes a ``Draft``, runs nothing.
+
+A chat is a list of messages: the system message where it is one's own, the earlier turns, and the prompt box, before
+which documents may stand. Guarded by tests/pages/test_explore.py and tests/pages/test_explore_chat.py.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,12 @@ from typing import Any
 import streamlit as st
 
 from core.models.model_key import asked_name
-from core.records import Request, steering_label
+from core.records import Request, Trace, steering_label
 from core.run_settings import RUN_MODES, RunSettings
 from core.runs import Draft
 from core.text.display_text import and_list
+from pages.parts.conversation import add_turn_button, turns_editor
+from pages.parts.document_box import document_button, documents_line
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import fill_model
 from pages.parts.settings_fields import (
@@ -23,15 +29,14 @@ from pages.parts.settings_fields import (
     thinking_field,
 )
 
-TURN_ROLES = ("user", "assistant")
 ABOUT_MARKS = (
     "In the prompt, mark a part as [[instruction: …]], [[context: …]], [[example: …]] or [[question: …]] to follow it "
     "by name."
 )
-DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(RunSettings) if f.name not in ("model", "turns")} | {
-    "turns": []
-}
+DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(RunSettings) if f.name != "model"}
 """Default value of every widget, by its key."""
+ASKED = ("prompt", "documents")
+"""What a person may have written for the next turn already."""
 KEPT_STATE: dict[str, Any] = {"persist_state": "session"}
 
 
@@ -48,25 +53,69 @@ def fill_form(request: Request) -> None:
     for name in DEFAULTS:
         state[name] = getattr(filled, name)
     fill_model(asked_name(request.model))
-    state.filled = state.get("filled", 0) + 1
-    state.turns = [{"role": role, "text": text} for role, text in filled.turns]
 
 
 def prompt_box() -> None:
-    """Draws the prompt, and below it the answer where one is given."""
+    """Draws the messages in order, the last one being the prompt, and below it the answer where one is given."""
     prepare_form()
     state = st.session_state
-    label = "Raw text, read as it stands" if state.mode == "Raw" else "Your message"
+    if _chat():
+        _system_message()
+        state.turns = turns_editor(str, state.turns, **KEPT_STATE)
+    state.documents = documents_line(str, state.documents)
+    several = _chat() and (state.turns or state.system == "replace")
     st.text_area(
-        label,
+        "Raw text, read as it stands" if state.mode == "Raw" else "Your message",
         key="prompt",
         height=68,
         placeholder="Write what the model should read",
-        label_visibility="collapsed",
+        label_visibility="visible" if several else "collapsed",
         **KEPT_STATE,
     )
     if state.mode == "Given answer":
         answer_field(str, **KEPT_STATE)
+
+
+def _system_message() -> None:
+    """Draws the first message, where it replaces the chat template's own."""
+    if st.session_state.system != "replace":
+        return
+    with st.container(horizontal=True, vertical_alignment="top", gap="small", key="system_row"):
+        st.markdown("System", width=120)
+        about = "What the model is told before the conversation"
+        more: dict[str, Any] = {"placeholder": about, "label_visibility": "collapsed"} | KEPT_STATE
+        st.text_area("Your system message", key="system_text", height="content", **more)
+        about = "Remove this message: the chat template's own comes back"
+        drop: dict[str, Any] = {"icon": ":material/close:", "type": "tertiary", "help": about}
+        st.button("", key="system_drop", on_click=_set_system, args=("keep",), **drop)
+
+
+def _set_system(rule: str) -> None:
+    st.session_state.system = rule
+
+
+def continue_button(trace: Trace, place: Any) -> None:
+    """Draws the button that makes the run's answer the last message but one, above an empty prompt."""
+    request, state = trace.request, st.session_state
+    if not request.messages:
+        return
+    about = "Puts this answer below your message, above an empty one that asks on"
+    edited = state.turns != RunSettings.of(request).turns
+    if edited:
+        about = "The earlier messages were changed since this run: press Run first, then continue from its answer"
+    place.button(
+        "Continue the conversation", key="continue", icon=":material/forum:", type="tertiary", help=about,
+        on_click=_continue, args=(trace,), disabled=edited,
+    )  # fmt: skip
+
+
+def _continue(trace: Trace) -> None:
+    """Fills the form with the run's messages and its answer; a prompt typed since then stays as the new message."""
+    state, asked = st.session_state, RunSettings.of(trace.request)
+    now = asked.continued(trace.answer)
+    kept = {name: getattr(now if state[name] == getattr(asked, name) else state, name) for name in ASKED}
+    filled = {name: getattr(now, name) for name in ("mode", "turns", "system", "system_text", "answer", "author")}
+    state.update(filled | kept | {"raw_given": False})
 
 
 def steering_line() -> None:
@@ -89,9 +138,15 @@ def _clear_steering() -> None:
 
 
 def mode_switch() -> None:
-    """Draws the switch between chat, raw text and a given answer."""
+    """Draws the switch between chat, raw text and a given answer, and the buttons that add to the prompt."""
     prepare_form()
-    st.segmented_control("Prompt as", RUN_MODES, key="mode", required=True, label_visibility="collapsed", **KEPT_STATE)
+    state = st.session_state
+    with st.container(horizontal=True, vertical_alignment="center", key="prompt_line"):
+        more: dict[str, Any] = {"required": True, "label_visibility": "collapsed"} | KEPT_STATE
+        st.segmented_control("Prompt as", RUN_MODES, key="mode", width="content", **more)
+        if _chat():
+            add_turn_button(str, state.turns)
+        document_button(str, state.documents, **KEPT_STATE)
 
 
 def _chat() -> bool:
@@ -99,38 +154,16 @@ def _chat() -> bool:
     return state.mode == "Chat" or (state.mode == "Given answer" and not state.raw_given)
 
 
-def _turns() -> None:
-    """Draws the earlier turns of the conversation, each a role and a text."""
-    state = st.session_state
-    for i, turn in enumerate(state.turns):
-        who, what, drop = st.columns([1.3, 4, 0.6], vertical_alignment="bottom")
-        key = f"{i}_{len(state.turns)}_{state.get('filled', 0)}"
-        turn["role"] = who.selectbox(
-            f"Turn {i + 1}", TURN_ROLES, index=int(turn["role"] == "assistant"), key=f"turn_role_{key}"
-        )
-        turn["text"] = what.text_area(
-            f"Text of turn {i + 1}", turn["text"], key=f"turn_text_{key}", height=68, label_visibility="collapsed"
-        )
-        if drop.button("", icon=":material/close:", key=f"turn_drop_{i}", help="Remove this turn"):
-            state.turns = state.turns[:i] + state.turns[i + 1 :]
-            st.rerun()
-    if st.button("Add an earlier turn", icon=":material/add:", type="tertiary"):
-        role = "user" if len(state.turns) % 2 == 0 else "assistant"
-        state.turns = [*state.turns, {"role": role, "text": ""}]
-        st.rerun()
-
-
 def settings_box() -> None:
     """Draws the folded settings; their button says what is set."""
     given = st.session_state.mode == "Given answer"
-    with st.popover(_settings_label(), icon=":material/tune:", help="Length, sampling, system message, earlier turns"):
+    with st.popover(_settings_label(), icon=":material/tune:", help="Length, sampling, system message"):
         if given:
             author_fields(str, "picked in the sidebar", **KEPT_STATE)
         else:
             sampling_fields(str, *st.columns(2), **KEPT_STATE)
         if _chat():
-            system_fields(str, **KEPT_STATE)
-            _turns()
+            system_fields(str, text=False, **KEPT_STATE)
         if not given:
             stop_field(str, **KEPT_STATE)
         if _chat():
@@ -142,11 +175,10 @@ def _settings_label() -> str:
     """The button's label, which names the settings that are not the usual ones."""
     state = st.session_state
     said = {"replace": "own system message", "none": "no system message"}
-    given, turns = state.mode == "Given answer", len(state.turns)
+    given = state.mode == "Given answer"
     parts = [] if given else [f"{state.new_tokens} tokens"]
     parts += [f"temperature {state.temperature:g}"] if not given and state.temperature > 0 else []
     parts += [said[state.system]] if _chat() and state.system in said else []
-    parts += [f"{turns} earlier {'turn' if turns == 1 else 'turns'}"] if _chat() and turns else []
     parts += ["stop texts"] if state.stop.strip() and not given else []
     parts += ["thinking"] if _chat() and state.thinking else []
     return ": ".join(filter(None, ("Settings", ", ".join(parts))))
@@ -159,7 +191,6 @@ def form_draft(model: str) -> Draft:
 
 def _filled(model: str) -> RunSettings:
     values = {name: st.session_state[name] for name in DEFAULTS}
-    values["turns"] = tuple((turn["role"], turn["text"]) for turn in values["turns"])
     return RunSettings(model=model, **values)
 
 

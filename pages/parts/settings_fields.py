@@ -78,11 +78,11 @@ def author_fields(key: SettingKey, reader: str, **kept: Any) -> None:
     st.checkbox("The prompt is raw text", key=key("raw_given"), **kept)
 
 
-def system_fields(key: SettingKey, **kept: Any) -> None:
-    """Draws what becomes of the chat template's system message, and the text that replaces it."""
+def system_fields(key: SettingKey, text: bool = True, **kept: Any) -> None:
+    """Draws what becomes of the chat template's system message, and the text that replaces it unless not ``text``."""
     options: dict[str, Any] = {"required": True, "format_func": lambda k: SYSTEMS[k], "help": ABOUT_OWN_SYSTEM}
     st.segmented_control("System message", list(SYSTEMS), key=key("system"), **options, **kept)
-    if st.session_state[key("system")] == "replace":
+    if text and st.session_state[key("system")] == "replace":
         st.text_area("Your system message", key=key("system_text"), height=80, **kept)
 
 

@@ -16,10 +16,10 @@ from core.text import document_text as module
 from core.text.document_text import (
     Document,
     document_of,
-    tidy_text,
     prompt_with_documents,
     read_document,
     split_documents,
+    tidy_text,
     with_documents,
 )
 from core.text.segment_marks import parse_marks

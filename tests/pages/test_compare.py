@@ -227,7 +227,7 @@ def test_every_field_of_a_column_reaches_what_is_asked(visit, keep):
     app.text_area(key=f"c{uid}_stop").set_value("END\n.")
     app.toggle(key=f"c{uid}_thinking").set_value(True)
     app = fine(app.button(key=f"c{uid}_turn_add").click().run())
-    app = fine(app.text_area(key=f"c{uid}_turn_0_1_text").set_value("Earlier").run())
+    app = fine(app.text_area(key=f"c{uid}_turn_0_text").set_value("Earlier").run())
     filled = app.session_state["columns"][1].filled
     assert (filled.temperature, filled.top_p, filled.seed, filled.stop) == (0.5, 0.8, 5, "END\n.")
     assert filled.thinking and filled.turns == (("user", "Earlier"),)
@@ -237,7 +237,7 @@ def test_every_field_of_a_column_reaches_what_is_asked(visit, keep):
     draft = apply_system_rule(app.session_state["columns"][1].filled, SHARED, SYSTEM).draft()
     assert draft.answer == "Green." and draft.settings["author"] == "Me"
     assert [m["role"] for m in draft.prompt] == ["system", "user", "user"]
-    app = fine(app.button(key=f"c{uid}_turn_drop").click().run())
+    app = fine(app.button(key=f"c{uid}_turn_0_close").click().run())
     assert app.session_state["columns"][1].filled.turns == ()
     app = fine(app.segmented_control(key=f"c{uid}_mode").set_value("Raw").run())
     assert app.session_state["columns"][1].filled.draft().raw

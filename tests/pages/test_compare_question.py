@@ -51,13 +51,14 @@ def test_a_column_keeps_what_it_changes(visit, keep):
     app = fine(app.number_input(key="c0_new_tokens").set_value(9).run())
     app = fine(app.selectbox(key="c0_method").set_value("value-weighted").run())
     app = fine(app.button(key="c0_turn_add").click().run())
-    app = fine(app.text_area(key="c0_turn_0_1_text").set_value("Hello").run())
+    app = fine(app.text_area(key="c0_turn_0_text").set_value("Hello").run())
     assert [c.filled.new_tokens for c in columns(app)] == [9, 7, 9]
     assert [c.method for c in columns(app)] == ["value-weighted", "last-layer", "value-weighted"]
     assert [c.filled.turns for c in columns(app)] == [(("user", "Hello"),)] * 3
     assert app.number_input(key=f"c{one.uid}_new_tokens").value == 9
-    app = fine(app.text_area(key=f"c{one.uid}_turn_0_1_text").set_value("Hi").run())
-    app = fine(app.button(key="c0_turn_drop").click().run())
+    own = next(a for a in app.text_area if a.key.startswith(f"c{one.uid}_turn_"))
+    app = fine(own.set_value("Hi").run())
+    app = fine(app.button(key="c0_turn_0_close").click().run())
     assert [c.filled.turns for c in columns(app)] == [(("user", "Hi"),), (), ()]
     assert app.expander[0].label == "Edit · 1 earlier turns"
 
@@ -70,7 +71,12 @@ def test_what_differs_is_named_and_nothing_else():
     assert column_difference(other, above) == "own prompt · temperature 0.5, seed 3 · stop texts · last layer"
     assert column_difference(above, Column(filled=RunSettings(thinking=True))) == "no thinking"
     assert column_summary(other).startswith("chat · 64 tokens · temperature 0.5, seed 3")
-    assert "turns" not in FIELD_NAMES, "they have widgets of their own"
+    assert not {"turns", "documents"} & set(FIELD_NAMES), "they have widgets of their own"
+    said = Column(filled=RunSettings(turns=(("user", "a"),), documents=(("a", "b"),)))
+    assert column_difference(said, above) == "1 document · 1 earlier turns"
+    heard = Column(filled=RunSettings(turns=(("user", "b"),), documents=(("a", "c"),)))
+    assert column_difference(said, heard) == "own documents · own earlier turns"
+    assert column_difference(above, said) == "no documents · no earlier turns"
 
 
 def test_minimal_pairs_ask_above(visit):

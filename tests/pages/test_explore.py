@@ -166,10 +166,7 @@ def test_opening_a_run_fills_the_form(visit, keep):
     state = app.session_state
     assert (state["mode"], state["system"], state["system_text"]) == ("Given answer", "replace", "Be kind.")
     assert state["prompt"] == "And at night?" and state["answer"] == "Black, mostly." and state["author"] == "GPT-*9*"
-    assert state["turns"] == [
-        {"role": "user", "text": "What color is the sky?"},
-        {"role": "assistant", "text": "Blue."},
-    ]
+    assert state["turns"] == (("user", "What color is the sky?"), ("assistant", "Blue."))
     app = fine(visit(run=keep(made_up.marked())))
     assert app.text_area(key="prompt").value == "[[instruction: Be brief.]] [[question: What color is the sky?]]"
 

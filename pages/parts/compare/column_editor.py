@@ -35,10 +35,12 @@ from pages.parts.compare.columns import (
     system_rule,
     update_column,
 )
+from pages.parts.conversation import Turns, add_turn_button, turns_editor
+from pages.parts.document_box import Documents, document_button, documents_line
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import TYPED, model_of_option, model_option, settle_models
 from pages.parts.run_cache import about_methods, readable_methods
-from pages.parts.run_form import ABOUT_MARKS, TURN_ROLES
+from pages.parts.run_form import ABOUT_MARKS
 from pages.parts.settings_fields import (
     answer_field,
     author_fields,
@@ -49,7 +51,9 @@ from pages.parts.settings_fields import (
     thinking_field,
 )
 
-FIELD_NAMES = tuple(f.name for f in fields(RunSettings) if f.name not in ("turns", "steering", "steered_texts"))
+LISTS = ("turns", "documents")
+"""Settings that are lists, and have rows of widgets of their own."""
+FIELD_NAMES = tuple(f.name for f in fields(RunSettings) if f.name not in (*LISTS, "steering", "steered_texts"))
 READING_FIELDS = ("method", "layers", "heads")
 Shape = tuple[tuple[int, ...], int]
 """Layers with attention and number of heads of a column's model, as ``model_shape`` returns them."""
@@ -80,13 +84,16 @@ def question_editor(row: DeltaGenerator, shape: Shape, system_control: Callable[
     """Draws the question above the columns, its settings folded into ``row``; columns follow what is changed in it."""
     column = question()
     _prepare(column)
-    _prompt_field(column, "The prompt of every column", placeholder="Write what the models should read")
-    with row.popover("Settings", icon=":material/tune:", help=f"Every column: {column_summary(edited_column(column))}"):
+    lists = _messages(column, "The prompt of every column", placeholder="Write what the models should read")
+    about = f"Every column: {column_summary(edited_column(column, **lists))}"
+    with row.popover("Settings", icon=":material/tune:", help=about):
         _mode(column)
-        turns = _settings(column)
+        _settings(column)
         system_control()
         _method(column, shape, None)
-    now = edited_column(column, turns)
+    with row:
+        _adding(column, **lists)
+    now = edited_column(column, **lists)
     if now != column:
         st.session_state.compare_question = now
         put_columns([_followed(c, column, now) for c in current_columns()])
@@ -101,10 +108,8 @@ def _followed(column: Column, before: Column, now: Column) -> Column:
     for name in [n for n in FIELD_NAMES if getattr(old, n) == getattr(own, n) != getattr(new, n)]:
         own = replace(own, **{name: getattr(new, name)})
         state[_key(column, name)] = "" if name == "prompt" else getattr(new, name)
-    if old.turns == own.turns != new.turns:
-        own = replace(own, turns=new.turns)
-        for key in [key for key in state if str(key).startswith(_key(column, "turn_"))]:
-            del state[key]
+    for name in [n for n in LISTS if getattr(old, n) == getattr(own, n) != getattr(new, n)]:
+        own = replace(own, **{name: getattr(new, name)})
     for name in [n for n in READING_FIELDS if getattr(before, n) == getattr(column, n) != getattr(now, n)]:
         value = getattr(now, name)
         column = replace(column, **{name: value})
@@ -121,12 +126,14 @@ def column_editor(column: Column, shape: Shape, trace: Trace | None = None) -> C
     about = escape_markdown(column_difference(edited_column(column), question()))
     with st.expander(f"Edit · {about}", expanded=column.open, icon=":material/edit:", key=f"edit_{column.uid}"):
         model_field(column)
-        _prompt_field(column, "Its own prompt", placeholder="As above")
+        lists = _messages(column, "Its own prompt", placeholder="As above")
+        with st.container(horizontal=True, gap="small"):
+            _adding(column, **lists)
         with st.popover("Settings", icon=":material/tune:", width="stretch"):
             _mode(column)
-            turns = _settings(column)
+            _settings(column)
         _method(column, shape, trace)
-    now = edited_column(column, turns)
+    now = edited_column(column, **lists)
     if now != column:
         update_column(now)
     _rerun_for(column, now)
@@ -134,8 +141,8 @@ def column_editor(column: Column, shape: Shape, trace: Trace | None = None) -> C
 
 
 def _rerun_for(before: Column, now: Column) -> None:
-    """Draws the page again where a turn was added or removed, which gives all of them new widget keys."""
-    if len(before.filled.turns) != len(now.filled.turns):
+    """Draws the page again where a list got longer or shorter, which the line above the editor tells."""
+    if any(len(getattr(before.filled, name)) != len(getattr(now.filled, name)) for name in LISTS):
         st.rerun()
 
 
@@ -154,9 +161,8 @@ def _prepare(column: Column) -> None:
         st.session_state.setdefault(_key(column, name), list(value) if isinstance(value, tuple) else value)
 
 
-def edited_column(column: Column, turns: tuple[tuple[str, str], ...] | None = None) -> Column:
+def edited_column(column: Column, **lists: Any) -> Column:
     """The column with the values of its widgets; fields whose widgets were not drawn keep their values."""
-    turns = column.filled.turns if turns is None else turns
     state = st.session_state
     found: dict[str, Any] = {name: state.get(_key(column, name)) for name in FIELD_NAMES}
     found = {name: getattr(column.filled, name) if value is None else value for name, value in found.items()}
@@ -166,8 +172,7 @@ def edited_column(column: Column, turns: tuple[tuple[str, str], ...] | None = No
     read: dict[str, Any] = {name: state.get(_key(column, name), getattr(column, name)) for name in READING_FIELDS}
     read |= {name: tuple(read[name] or ()) for name in ("layers", "heads")}
     exact = () if found["part"] and found["factor"] != 1 else column.filled.steering
-    kept: dict[str, Any] = {
-        "turns": turns,
+    kept: dict[str, Any] = {name: lists.get(name, getattr(column.filled, name)) for name in LISTS} | {
         "steering": exact,
         "steered_texts": column.filled.steered_texts if exact else (),
     }
@@ -181,6 +186,22 @@ def _is_raw(column: Column) -> bool:
 
 def _mode(column: Column) -> None:
     st.segmented_control("Prompt as", RUN_MODES, key=_key(column, "mode"), required=True, width="stretch")
+
+
+def _messages(column: Column, label: str, placeholder: str) -> dict[str, Any]:
+    """Draws the earlier turns, the documents and the prompt; returns {name: value} of the lists among them."""
+    key, filled = partial(_key, column), column.filled
+    turns = filled.turns if _is_raw(column) else turns_editor(key, filled.turns)
+    documents = documents_line(key, filled.documents)
+    _prompt_field(column, label, placeholder)
+    return {"turns": turns, "documents": documents}
+
+
+def _adding(column: Column, turns: Turns, documents: Documents) -> None:
+    """Draws the buttons that add to the column's prompt; both lists are those that were just drawn."""
+    if not _is_raw(column):
+        add_turn_button(partial(_key, column), turns)
+    document_button(partial(_key, column), documents)
 
 
 def _prompt_field(column: Column, label: str, placeholder: str) -> None:
@@ -203,8 +224,8 @@ def model_field(column: Column) -> None:
     st.selectbox("Model", options, key=key, format_func=model_option, accept_new_options=True, help=TYPED)
 
 
-def _settings(column: Column) -> tuple[tuple[str, str], ...]:
-    """Draws the settings that seldom change; returns the earlier turns."""
+def _settings(column: Column) -> None:
+    """Draws the settings that seldom change."""
     key = partial(_key, column)
     if st.session_state[key("mode")] != "Given answer":
         sampling_fields(key, st, st)
@@ -212,36 +233,17 @@ def _settings(column: Column) -> tuple[tuple[str, str], ...]:
     steering_fields(key, _parts(column))
     if _is_raw(column):
         st.caption("Raw text has no system message and no turns.")
-        return column.filled.turns
+        return
     if column.uid and system_rule()[0] == OWN_SYSTEM:
         system_fields(key)
     thinking_field(key)
-    return _turns(column)
 
 
 def _parts(column: Column) -> list[str]:
     """The named parts of the column's prompt."""
     prompt = st.session_state[_key(column, "prompt")] or question().filled.prompt
-    return list(dict.fromkeys(s.name for s in parse_marks(prompt)[1]))
-
-
-def _turns(column: Column) -> tuple[tuple[str, str], ...]:
-    """Draws and returns the earlier turns."""
-    turns = column.filled.turns
-    found = []
-    for i, (role, text) in enumerate(turns):
-        key = f"{_key(column, 'turn')}_{i}_{len(turns)}"
-        now = st.selectbox(f"Turn {i + 1}", TURN_ROLES, index=int(role == "assistant"), key=f"{key}_role")
-        said = st.text_area(f"Text of turn {i + 1}", text, key=f"{key}_text", height=68, label_visibility="collapsed")
-        found.append((now, said))
-    add, drop = st.columns(2)
-    if add.button("Add an earlier turn", key=_key(column, "turn_add"), icon=":material/add:", type="tertiary"):
-        found.append(("user" if len(found) % 2 == 0 else "assistant", ""))
-    elif found and drop.button(
-        "Remove the last", key=_key(column, "turn_drop"), icon=":material/close:", type="tertiary"
-    ):
-        found.pop()
-    return tuple(found)
+    names = [name for s in parse_marks(prompt)[1] for name in (s.name, s.label) if name]
+    return list(dict.fromkeys([*names, *(name for name, _ in column.filled.documents)]))
 
 
 def _method(column: Column, shape: Shape, trace: Trace | None) -> None:

@@ -164,7 +164,10 @@ def column_difference(column: Column, above: Column) -> str:
     mine, other = column.filled, above.filled
     parts = ["own prompt"] if mine.prompt != other.prompt else []
     parts += ["own answer"] if mine.given and other.given and mine.answer != other.answer else []
+    for lists, name in (((mine.documents, other.documents), "documents"), ((mine.turns, other.turns), "earlier turns")):
+        parts += [f"own {name}"] if len(lists[0]) == len(lists[1]) and lists[0] != lists[1] else []
     none = {
+        "documents": "no documents",
         "turns": "no earlier turns",
         "thinking": "no thinking",
         "stop": "no stop texts",
@@ -181,11 +184,13 @@ def _settings_of(column: Column) -> dict[str, str]:
     by = f" by {filled.author.strip()}" if filled.author.strip() else ""
     warm = f"temperature {filled.temperature:g}, seed {filled.seed}" if filled.temperature > 0 else "greedy"
     turns = "" if filled.raw or not filled.turns else f"{len(filled.turns)} earlier turns"
+    documents = f"{len(filled.documents)} document{'s' * (len(filled.documents) != 1)}" if filled.documents else ""
     return {
         "mode": f"given answer{by}" if filled.given else "raw text" if filled.raw else "chat",
         "length": "" if filled.given else f"{filled.new_tokens} tokens",
         "sampling": "" if filled.given else warm,
         "stop": "stop texts" if filled.stop.strip() and not filled.given else "",
+        "documents": documents,
         "turns": turns,
         "steering": steering_text(filled),
         "thinking": "thinking" if filled.thinking and not filled.raw else "",

@@ -32,6 +32,7 @@ from pages.parts.compare.columns import (
 )
 from pages.parts.compare.compare_files import comparison_downloads, comparison_opener, take_opened
 from pages.parts.compare.compare_views import COMPARE_VIEWS, compare_view
+from pages.parts.compare.continue_columns import continue_columns_button
 from pages.parts.compare.matched_columns import MatchedColumns, match_columns
 from pages.parts.compare.presets import draw_presets, open_first_visit, open_runs
 from pages.parts.compare.question_box import (
@@ -100,6 +101,8 @@ def _draw() -> None:
         level = level_control(own)
         shared = scale_control() if count > 1 else True
         base = same_answer_control(own)
+        if not pairs:
+            continue_columns_button(own)
     seen = own if base is None else same_answer_runs(own, base)
     with job:
         run_button(seen)
@@ -170,7 +173,7 @@ LONG_TEXT = 2000
 
 def _long(seen: ColumnRun) -> str:
     """A sentence about a prompt that takes long to read; empty for others."""
-    words = len(seen.asked.prompt.split())
+    words = sum(len(text.split()) for text in (seen.asked.prompt, *(text for _, text in seen.asked.documents)))
     return f" Its prompt has {words:,} words: reading it may take minutes." if words >= LONG_TEXT else ""
 
 
