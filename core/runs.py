@@ -22,6 +22,7 @@ from .errors import Cancelled, ModelError, NotFetched, StoreError
 from .models.memory_estimate import size_text
 from .models.model_key import known_ref, resolve
 from .models.precision import split_precision
+from .models.token_count import check_fits
 from .progress import FetchProgress, IsCancelled, Progress, never_cancelled, no_progress
 from .records import UNKNOWN_LAYERS, WITH_HEADS, ModelKey, Request, Trace, rows_bytes
 from .settings import rows_limit
@@ -66,6 +67,8 @@ def run(
         return found
     from .capture import capture
 
+    if loaded is None:
+        check_fits(request)
     trace = capture(loaded or _load(key), request)
     if use_store:
         try:
@@ -185,6 +188,9 @@ def prepare(
     """Loads the model of ``what``, fetching it if needed, and returns it with the request (made here for a Draft)."""
     from .models import load_model
 
+    asked = what if isinstance(what, Request) else draft_request(what)
+    if asked is not None:
+        check_fits(asked)
     model = load_model(what.model, progress=loading_progress(progress), cancelled=cancelled)
     return model, what if isinstance(what, Request) else what.request(model.key)
 

@@ -17,8 +17,8 @@ from pages.parts.settings_fields import SettingKey
 TURN_ROLES = ("user", "assistant")
 Turns = tuple[tuple[str, str], ...]
 """Earlier messages: (role, text)."""
-LONG_TURN = 600
-"""Characters from which on a message scrolls in its field in place of stretching it."""
+HEIGHTS: tuple[tuple[int, Any], ...] = ((80, 68), (600, "content"))
+"""(characters, height of the field of a message up to that long); a longer one scrolls."""
 ABOUT_TURN = "An earlier message of the conversation; your message below is the last one"
 
 
@@ -45,7 +45,7 @@ def _turn(key: SettingKey, rows: EditedList, place: int, kept: dict[str, Any]) -
         said = st.text_area(
             f"Text of message {place + 1}",
             key=f"{named}_text",
-            height=160 if len(state[f"{named}_text"]) > LONG_TURN else "content",
+            height=next((tall for most, tall in HEIGHTS if len(state[f"{named}_text"]) <= most), 160),
             placeholder=f"What the {who} said",
             **quiet,
         )

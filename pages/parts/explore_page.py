@@ -13,10 +13,10 @@ from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import pick_model
 from pages.parts.run_cache import open_trace
 from pages.parts.run_form import (
-    continue_button,
     earlier_run,
     fill_form,
     form_draft,
+    length_line,
     mode_switch,
     prepare_form,
     prompt_box,
@@ -51,10 +51,11 @@ def _page(model: str, shown: Trace | None, shipped: list[str], problem: str) -> 
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.header("What did the model read while it wrote?", anchor=False, width="content")
         _examples(shipped)
-    mode_switch()
-    prompt_box()
-    steering_line()
     busy = job_progress.current_job() is not None
+    mode_switch(None if busy else shown)
+    prompt_box()
+    length_line(model)
+    steering_line()
     row = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
     left = row.container(horizontal=True, width="content")
     go = left.button(
@@ -79,7 +80,6 @@ def _page(model: str, shown: Trace | None, shipped: list[str], problem: str) -> 
     elif not told:
         earlier_run(model, shown.request if shown else None, job_progress.has_note())
     if shown is not None and not busy:
-        continue_button(shown, left)
         back_link(shown.id)
         run_view(shown, row=row)
 

@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 
 from core.models.model_key import asked_name
+from core.models.token_count import estimated_tokens, most_tokens
 from core.records import Request, Trace, steering_label
 from core.run_settings import RUN_MODES, RunSettings
 from core.runs import Draft
@@ -35,6 +36,8 @@ ABOUT_MARKS = (
 )
 DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(RunSettings) if f.name != "model"}
 """Default value of every widget, by its key."""
+LONG_PROMPT = 1000
+"""Tokens, as guessed, from which on the page tells them."""
 ASKED = ("prompt", "documents")
 """What a person may have written for the next turn already."""
 KEPT_STATE: dict[str, Any] = {"persist_state": "session"}
@@ -76,6 +79,20 @@ def prompt_box() -> None:
         answer_field(str, **KEPT_STATE)
 
 
+def length_line(model: str) -> None:
+    """Says in one line about how many tokens a long prompt has, and how many the model reads at most."""
+    state = st.session_state
+    texts = [state.prompt, *(text for _, text in state.documents)]
+    texts += [state.system_text, *(text for _, text in state.turns)] if _chat() else []
+    count = estimated_tokens(texts)
+    if count < LONG_PROMPT:
+        return
+    most = most_tokens(model)
+    told = f"About {count:,} tokens, guessed from {sum(map(len, texts)):,} characters"
+    told += f"; this model reads at most {most:,} with the answer." if most else "."
+    st.caption(f":material/{'warning' if most and count > most else 'notes'}: {told}")
+
+
 def _system_message() -> None:
     """Draws the first message, where it replaces the chat template's own."""
     if st.session_state.system != "replace":
@@ -94,16 +111,13 @@ def _set_system(rule: str) -> None:
     st.session_state.system = rule
 
 
-def continue_button(trace: Trace, place: Any) -> None:
+def _continue_button(trace: Trace) -> None:
     """Draws the button that makes the run's answer the last message but one, above an empty prompt."""
-    request, state = trace.request, st.session_state
-    if not request.messages:
-        return
-    about = "Puts this answer below your message, above an empty one that asks on"
-    edited = state.turns != RunSettings.of(request).turns
+    about = "Puts the answer below your message, above an empty message that asks on"
+    edited = st.session_state.turns != RunSettings.of(trace.request).turns
     if edited:
-        about = "The earlier messages were changed since this run: press Run first, then continue from its answer"
-    place.button(
+        about = "The earlier messages were changed since the run below: press Run first, then continue from its answer"
+    st.button(
         "Continue the conversation", key="continue", icon=":material/forum:", type="tertiary", help=about,
         on_click=_continue, args=(trace,), disabled=edited,
     )  # fmt: skip
@@ -137,8 +151,11 @@ def _clear_steering() -> None:
     st.session_state.update(steering=(), steered_texts=(), error="")
 
 
-def mode_switch() -> None:
-    """Draws the switch between chat, raw text and a given answer, and the buttons that add to the prompt."""
+def mode_switch(trace: Trace | None = None) -> None:
+    """Draws the switch between chat, raw text and a given answer, and the buttons that add to the prompt.
+
+    ``trace``: the run that is shown, whose conversation can be continued.
+    """
     prepare_form()
     state = st.session_state
     with st.container(horizontal=True, vertical_alignment="center", key="prompt_line"):
@@ -147,6 +164,8 @@ def mode_switch() -> None:
         if _chat():
             add_turn_button(str, state.turns)
         document_button(str, state.documents, **KEPT_STATE)
+        if trace is not None and trace.request.messages:
+            _continue_button(trace)
 
 
 def _chat() -> bool:

@@ -86,3 +86,11 @@ def test_documents_alone_can_be_asked():
     settings = RunSettings(prompt="", documents=(("a", "Sky."),), model=MODEL)
     request = draft_request(settings.draft())
     assert request is None or request.messages[-1].content == "Sky."
+
+
+def test_a_long_prompt_tells_how_many_tokens_it_may_have(visit, keep):
+    app = fine(visit(run=keep(made_up.run())))
+    assert "tokens, guessed" not in texts(app)
+    app.session_state["documents"] = (("a.txt", "x" * 40_000),)
+    app = fine(app.run())
+    assert "About 10,0" in texts(app) and "characters; this model reads at most 8,192 with the answer." in texts(app)

@@ -24,6 +24,7 @@ from core.text.segment_marks import parse_marks
 from pages.parts.compare.columns import (
     LETTERS,
     OWN_SYSTEM,
+    SHARED,
     Column,
     column_difference,
     column_summary,
@@ -191,6 +192,9 @@ def _mode(column: Column) -> None:
 def _messages(column: Column, label: str, placeholder: str) -> dict[str, Any]:
     """Draws the earlier turns, the documents and the prompt; returns {name: value} of the lists among them."""
     key, filled = partial(_key, column), column.filled
+    policy, text = system_rule()
+    if filled.turns and not _is_raw(column) and not column.uid and policy == SHARED and text.strip():
+        st.caption(f"System (in Settings): {escape_markdown(text)}")
     turns = filled.turns if _is_raw(column) else turns_editor(key, filled.turns)
     documents = documents_line(key, filled.documents)
     _prompt_field(column, label, placeholder)
