@@ -58,11 +58,13 @@ def _pairs(text: str) -> list[tuple[tuple[int, int], tuple[int, int], str, str]]
     pairs, at = [], 0
     while m := _BRACKETS.search(text, at):
         at = m.end()
-        name, label = (m["name"] or "").lower(), segment_label(m["label"] or "")
         if m["close"]:
             if waiting and (opened := waiting.pop())[1]:
                 pairs.append((opened[0], m.span(), *opened[1:]))
-        elif not m["fence"]:
+            continue
+        name = (m["name"] or "").lower()
+        label = segment_label(m["label"]) if m["label"] else ""
+        if not m["fence"]:
             waiting.append((m.span(), name, label))
         elif (end := text.find(m["fence"] + "]]", at)) >= 0:
             at = end + len(m["fence"]) + 2
@@ -101,6 +103,8 @@ def write_marks(text: str, segments: Iterable[Segment]) -> str:
 
 def _fence(inside: str, after: str) -> str:
     """Returns the signs that keep a marked text whole: "" where its own brackets do no harm."""
+    if "[[" not in inside and "]]" not in inside and not inside.endswith("]") and not after.startswith("]"):
+        return ""
     _, found = parse_marks(f"[[{SEGMENTS[0]}: {inside}]]{after}")
     if found == (Segment(SEGMENTS[0], 0, 0, len(inside)),):
         return ""
