@@ -62,7 +62,7 @@ class _Cut:
 def units(tokens: Tokens, granularity: str, positions: range, segments: tuple[Segment, ...] = ()) -> Units:
     """Returns the units over the tokens at ``positions``, in reading order; ``token`` holds those positions.
 
-    ``granularity``: token, word, sentence, role or segment. Raises MethodError for another one, or for one other than
+    ``granularity``: token, word, sentence, segment, role or turn (a message). Raises MethodError for another one, or for one other than
     token and role where spans are not proven.
     """
     if granularity not in GRANULARITIES:
@@ -255,11 +255,23 @@ def _segment_labels(segments: Sequence[Segment]) -> dict[Segment, str]:
     return out
 
 
+def _by_turn(m: _Making) -> Shares:
+    """One unit a message of the conversation, named by its role ("user 2"); all markup is one unit."""
+    sources = m.tokens.sources
+    names = ["answer" if s.origin == "model" else s.role for s in sources]
+    labels = [f"{n} {names[: k + 1].count(n)}" if names.count(n) > 1 else n for k, n in enumerate(names)]
+    spans = [(0, len(s.text)) if s.text else (-1, -1) for s in sources]
+    turns = [UnitPart(s.role, k, *spans[k], label=labels[k]) for k, s in enumerate(sources)]
+    markup = {role: UnitPart(role, label="markup") for role in ROLES}
+    return [(i, markup[m.tokens.roles[i]] if m.message[i] < 0 else turns[m.message[i]], 1.0) for i in m.positions]
+
+
 _PARTS: dict[str, Callable[[_Making], Shares]] = {
     "token": _by_token,
     "word": _by_word,
     "sentence": _by_sentence,
     "segment": _by_segment,
     "role": _by_role,
+    "turn": _by_turn,
 }
 GRANULARITIES = tuple(_PARTS)

@@ -183,8 +183,29 @@ def test_unproven_tokens_have_no_words():
     assert len(units(t, "token", range(len(t)))) == len(t)
 
 
+def test_turns_are_the_messages_of_a_conversation():
+    texts = ("Be brief.", "Hi", "Hello", "Bye")
+    roles = ("system", "user", "assistant", "user")
+    sources = [Source(text, role, "user") for text, role in zip(texts, roles, strict=True)]
+    t = Tokens(
+        ids=np.arange(7),
+        texts=("<s>", "Be", " brief.", "Hi", "Hello", "Bye", "See you"),
+        message=[-1, 0, 0, 1, 2, 3, 4],
+        start=[-1, 0, 2, 0, 0, 0, 0],
+        end=[-1, 2, 9, 2, 5, 3, 7],
+        roles=("template", "system", "system", "user", "assistant", "user", "assistant"),
+        parts=(*["prompt"] * 6, "answer"),
+        sources=(*sources, Source("See you", "assistant", "model")),
+    )
+    made = units(t, "turn", range(6))
+    assert made.labels == ("markup", "system", "user 1", "assistant", "user 2")
+    assert made.unit.tolist() == [0, 1, 1, 2, 3, 4]
+    assert made.sum(np.arange(6.0)).tolist() == [0, 3, 3, 4, 5]
+    assert units(t, "turn", range(6, 7)).labels == ("answer",)
+
+
 def test_unknown_granularity():
-    with pytest.raises(MethodError, match="token, word, sentence, segment, role, not 'letter'"):
+    with pytest.raises(MethodError, match="token, word, sentence, segment, role, turn, not 'letter'"):
         units(tokens("a", []), "letter", range(1))
 
 
