@@ -560,8 +560,10 @@ export default function (component) {
   if (!root || !data) return;
   followTheme(root);
   let reader = instances.get(root);
-  if (!reader) {
-    reader = new Reader(root);
+  const Kind = data.outline ? ReadingMode : Reader;
+  if (!(reader instanceof Kind)) {
+    reader?.destroy();
+    reader = new Kind(root);
     instances.set(root, reader);
   }
   reader.onPick = (selection) => setTriggerValue("picked", selection);

@@ -72,10 +72,10 @@ def shaded_texts_data(
     data = {
         "answer": answer,
         "input": given,
-        "values": _floats(picked),
-        "uniform": _uniform(importance.uniform[:, columns]),
-        "weight": _floats(np.bincount(importance.rows.unit, importance.rows.weight, len(importance.rows))),
-        "beside": {name: _floats(share) for name, share in _beside(importance, picked).items()},
+        "values": packed_floats(picked),
+        "uniform": packed_uniform(importance.uniform[:, columns]),
+        "weight": packed_floats(np.bincount(importance.rows.unit, importance.rows.weight, len(importance.rows))),
+        "beside": {name: packed_floats(share) for name, share in _beside(importance, picked).items()},
         "whole": _whole(tokens, importance.rows),
         "unit": importance.unit,
         "noun": share_noun(importance.method),
@@ -100,18 +100,19 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(repr(value).encode("utf-8", "replace")).hexdigest()[:16]
 
 
-def _floats(values: np.ndarray) -> str:
+def packed_floats(values: np.ndarray) -> str:
+    """Returns ``values`` as base64 of little-endian float32, in C order: how every matrix travels to a page."""
     return base64.b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode("ascii")
 
 
-def _uniform(matrix: np.ndarray) -> dict[str, str]:
-    """The matrix, as an outer product where it is one to 1e-5."""
+def packed_uniform(matrix: np.ndarray) -> dict[str, str]:
+    """Returns the matrix as ``row`` and ``column`` where it is their outer product to 1e-5, else as ``full``."""
     if matrix.size and matrix.max() > 0:
         r, c = np.unravel_index(np.argmax(matrix), matrix.shape)
         row, column = matrix[:, c] / matrix[r, c], matrix[r]
         if np.allclose(np.outer(row, column), matrix, rtol=1e-5, atol=1e-9):
-            return {"row": _floats(row), "column": _floats(column)}
-    return {"full": _floats(matrix)}
+            return {"row": packed_floats(row), "column": packed_floats(column)}
+    return {"full": packed_floats(matrix)}
 
 
 def _beside(importance: Importance, picked: np.ndarray) -> dict[str, np.ndarray]:

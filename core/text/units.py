@@ -62,8 +62,8 @@ class _Cut:
 def units(tokens: Tokens, granularity: str, positions: range, segments: tuple[Segment, ...] = ()) -> Units:
     """Returns the units over the tokens at ``positions``, in reading order; ``token`` holds those positions.
 
-    ``granularity``: token, word, sentence, segment, role or turn (a message). Raises MethodError for another one, or for one other than
-    token and role where spans are not proven.
+    ``granularity``: token, word, sentence, segment, role or turn (a message). Raises MethodError for another one, or
+    for one other than token and role where spans are not proven.
     """
     if granularity not in GRANULARITIES:
         raise MethodError(f"Granularity must be one of {', '.join(GRANULARITIES)}, not {granularity!r}.")

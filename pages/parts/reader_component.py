@@ -3,7 +3,8 @@
 It is registered once, on import. A click reaches Python as a trigger, is kept under ``KEY:selection`` in the session
 and goes back with the next rerun, so that the texts and whatever else the page draws agree; a selection that the page
 passes wins when it differs from the one passed before (a select box that was changed).
-What is drawn: core/charts/reader.js. Guarded by tests/pages and tests/browser.
+What is drawn: core/charts/reader.js, or reading_mode.js where the data has an outline. Guarded by tests/pages and
+tests/browser.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import Any, TypedDict
 
 import streamlit as st
 
-from core.charts.shaded_texts import component_source
+from core.charts.reading_mode import reading_source
 
-_JS, _CSS = component_source()
+_JS, _CSS = reading_source()
 _component = st.components.v2.component("heed_reader", html='<div class="heed-reader"></div>', css=_CSS, js=_JS)
 
 
@@ -35,7 +36,7 @@ def text_reader(
     height: int | None = 420,
     on_pick: Callable[[dict[str, Any]], bool] | None = None,
 ) -> Selection | None:
-    """Draws the texts of ``data`` (from ``shaded_texts_data``); returns the selection, None before any was made.
+    """Draws the texts of ``data`` (``shaded_texts_data``, ``reading_mode_data``); returns what is picked, or None.
 
     ``selection`` sets it from Python when it changes. ``height`` (pixels) is where a long text starts to scroll.
     A selection of other texts (``data["texts"]`` changed) is dropped; another method or sink keeps it.

@@ -21,6 +21,7 @@ from pages.parts.compare.columns import edit_query
 from pages.parts.copy_link import copy_link
 from pages.parts.download_buttons import run_downloads
 from pages.parts.explore_address import adopt_explore_address, asked_selection, write_explore_address
+from pages.parts.long_texts import has_reading_mode, long_texts_data, rendered_rows, texts_switch
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.method_check import method_check
 from pages.parts.more_methods import SURROGATE, more_methods, surrogate_fit
@@ -244,6 +245,8 @@ def _texts(trace: Trace, words: Importance, chosen: Choices, present: bool) -> P
         lights, on_pick = whatif_overlays(trace, chosen)
         data = with_hint(shaded_texts_data(words, strength=chosen.strength, **lights), HINT)
         text_reader(data | QUIET, key="reader", height=height, on_pick=on_pick)
+    elif not present and texts_switch(trace):
+        text_reader(long_texts_data(trace, chosen) | QUIET, key="reader", selection=asked_selection())
     else:
         data = texts_data(words, strength=chosen.strength, present=present)
         text_reader(data | QUIET, key="reader", height=height, selection=asked_selection())
@@ -274,13 +277,19 @@ def _controls(trace: Trace) -> Callable[..., ViewFigure] | None:
 
 
 def _rendered(trace: Trace, chosen: Choices) -> None:
-    """Draws the prompt as the model read it, token by token."""
-    with st.expander("What the model read: the rendered prompt, token by token"):
+    """Draws the prompt as the model read it, token by token; that of a long run once it is opened."""
+    waits = has_reading_mode(trace)
+    name = "What the model read: the rendered prompt, token by token"
+    box = st.expander(name, key="rendered_open", on_change="rerun") if waits else st.expander(name)
+    with box:
+        if waits and not box.open:
+            return
         st.caption(
             "Markup and added text included; a system message that the chat template added is headed so. "
             "Click a token of the answer to see what it read; hover a token for its share."
         )
-        tokens = importance(trace, chosen.method, **chosen.picked, columns="token", rows="token")
+        rows = rendered_rows(trace)
+        tokens = importance(trace, chosen.method, **chosen.picked, columns="token", rows=rows)
         data = texts_data(tokens, "all", chosen.strength)
         text_reader(data | {"caption": ""}, key="rendered", height=420)
         st.caption("The same as one text:")
