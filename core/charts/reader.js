@@ -179,6 +179,7 @@ class Reader {
     if (echo) this.sequence = Math.max(this.sequence, given.n);
     this.given = echo ? undefined : text;
     this.selection = given ? this.clip(given) : this.whole();
+    if (given && !echo && given.side === "input" && this.words?.input[this.selection.start]) this.reveal("input", this.selection.start);
   }
 
   whole() {

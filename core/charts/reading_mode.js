@@ -73,6 +73,8 @@ class ReadingMode {
     this.draw();
     this.mark();
     if (fresh) this.jump(this.best());
+    else if (this.wanted !== undefined) this.jump(this.wanted, true);
+    this.wanted = undefined;
   }
 
   whole() {
@@ -92,6 +94,7 @@ class ReadingMode {
     if (echo) this.sequence = Math.max(this.sequence, given.n);
     this.given = echo ? undefined : text;
     this.selection = given ? this.adopted(given) : this.whole();
+    if (given && !echo && !fresh && given.side === "input") this.wanted = this.selection.start;
   }
 
   adopted({ side, start, end }) {

@@ -41,6 +41,28 @@ def answer_outline(tokens: Tokens) -> tuple[Units, int]:
     return together, len(thinking)
 
 
+def folded_outline(tokens: Tokens) -> Units:
+    """Returns the outline with all thinking as its first unit, named "Thinking, 212 tokens". Raises as the outline."""
+    outline, thinking = answer_outline(tokens)
+    if not thinking:
+        return outline
+    count = len(written_part(tokens, "thinking"))
+    last = thinking - 1
+    end = outline.end.copy()
+    end[0] = end[last]
+    keep = [0, *range(thinking, len(outline))]
+    name = f"Thinking, {count} token{'' if count == 1 else 's'}"
+    return replace(
+        outline,
+        labels=(name, *outline.labels[thinking:]),
+        message=outline.message[keep],
+        start=outline.start[keep],
+        end=end[keep],
+        roles=tuple(outline.roles[u] for u in keep),
+        unit=np.maximum(outline.unit - last, 0),
+    )
+
+
 def _sentences(tokens: Tokens, positions: range) -> Units:
     """Returns the sentences over ``positions``, none of them wider than these tokens."""
     found = units(tokens, "sentence", positions)

@@ -13,7 +13,14 @@ from core.records import Trace
 from pages.parts.run_cache import about_methods, first_picture, readable_methods
 
 SINKS = {"drop": "Left out, rest scaled to 1", "separate": "Left out", "keep": "Shown"}
-LEVEL_NAMES = {"word": "Words", "token": "Tokens", "sentence": "Sentences", "segment": "Segments", "role": "Roles"}
+LEVEL_NAMES = {
+    "word": "Words",
+    "token": "Tokens",
+    "sentence": "Sentences",
+    "segment": "Segments",
+    "role": "Roles",
+    "turn": "Turns",
+}
 CONTROLS = ("method", "level", "sink")
 """Names of the controls that change figures; each view says which of them change it."""
 ABOUT_SINK = (
@@ -50,10 +57,11 @@ class Choices:
 
 
 def _levels(trace: Trace) -> list[str]:
-    """Granularities that make sense for this run; segments only where some were marked."""
+    """Granularities that make sense for this run; segments only where some were marked, turns of a conversation."""
     if not trace.tokens.proven:
         return ["token", "role"]
-    return [level for level in LEVEL_NAMES if level != "segment" or trace.request.segments]
+    needed = {"segment": bool(trace.request.segments), "turn": len(trace.request.messages) > 1}
+    return [level for level in LEVEL_NAMES if needed.get(level, True)]
 
 
 def current_choices(trace: Trace) -> Choices:

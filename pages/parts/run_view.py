@@ -37,6 +37,7 @@ from pages.parts.views.contrast_view import contrast_view
 from pages.parts.views.heads_view import heads_view
 from pages.parts.views.heatmap_view import heatmap_view
 from pages.parts.views.likelihood_view import likelihood_strip, likelihood_view
+from pages.parts.views.parts_view import parts_view
 from pages.parts.views.steps_view import steps_view
 from pages.parts.views.table_view import table_view
 from pages.parts.views.view_figure import ViewFigure
@@ -56,6 +57,7 @@ RUN_VIEWS: dict[str, tuple[str, Callable[..., ViewFigure] | None, tuple[str, ...
     "over": ("Over the answer", steps_view, ("method",)),
     "heads": ("Layers and heads", heads_view, ("level",)),
     "table": ("Table", table_view, CONTROLS),
+    "parts": ("Passages and turns", parts_view, ("method", "sink")),
     "likelihood": ("How likely", likelihood_view, ()),
     "contrast": ("This word or that", contrast_view, ("level",)),
     "whatif": ("What if", None, CONTROLS),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 
 from core.charts.reading_texts import PickedWords, rows_of_answer, words_of_selection
+from core.charts.shaded_texts import shown_columns
 from core.charts.text_labels import visible_label
 from core.records import Importance, Trace
 
@@ -21,6 +23,15 @@ def picked_words(trace: Trace, words: Importance, key: str) -> PickedWords:
 def pick_rows(key: str, start: int, end: int) -> None:
     """Selects units ``start`` .. ``end`` (excluded) of the answer. Call before the texts are drawn (in a callback)."""
     st.session_state[f"{key}:selection"] = {"side": "answer", "start": start, "end": end}
+
+
+def pick_inputs(words: Importance, key: str, tokens: np.ndarray) -> None:
+    """Selects, in the input, from the first to the last shown unit of these tokens. Call before the texts are drawn."""
+    inside = np.isin(words.columns.token, tokens)
+    places = np.flatnonzero(np.isin(shown_columns(words), words.columns.unit[inside]))
+    if len(places):
+        span = {"start": int(places[0]), "end": int(places[-1]) + 1}
+        st.session_state[f"{key}:selection"] = {"side": "input"} | span
 
 
 def select_box(trace: Trace, words: Importance, key: str) -> None:

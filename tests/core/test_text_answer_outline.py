@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.text.answer_outline import answer_outline, written_part
+from core.text.answer_outline import answer_outline, folded_outline, written_part
 from tests.core import charts_made_up as made
 
 
@@ -34,6 +34,16 @@ def test_thinking_stands_before_the_answer_and_no_step_counts_twice():
     assert written_part(tr.tokens, "thinking") == range(tr.prompt_length, tr.prompt_length + 7)
     text = tr.tokens.sources[1].text
     assert [text[a:b] for a, b in zip(outline.start, outline.end, strict=True)] == list(outline.labels)
+
+
+def test_folded_thinking_is_one_unit_of_all_its_steps():
+    tr = thinking_trace(7)
+    folded = folded_outline(tr.tokens)
+    assert folded.labels == ("Thinking, 7 tokens", "thing.", "It is blue.", "The end.")
+    assert np.bincount(folded.unit, folded.weight).tolist() == [7, 2, 4, 3]
+    assert tr.tokens.sources[1].text[folded.start[0] : folded.end[0]] == "Hm. Let me see. Sure"
+    plain = thinking_trace(0).tokens
+    assert folded_outline(plain).labels == answer_outline(plain)[0].labels
 
 
 def test_the_end_token_belongs_to_no_sentence():
