@@ -488,8 +488,8 @@ class ReadingMode {
     this.drawEntries(input);
     this.allButton.setAttribute("aria-pressed", String(this.isWhole()));
     const of = unit === "share" ? `share of ${this.data.noun}` : unit === "nats" ? "nats of the answer" : "score";
-    this.scaleName.textContent = `${of} of ${this.named()}, a word of the prompt (square-root scale):`;
-    this.high.textContent = `${amountText(limit, unit)} and more (${percentile}th percentile${strength > 1 ? `, shaded ${digits(strength)} times as strongly` : ""})`;
+    this.scaleName.textContent = `${of} of ${this.named()}, by word:`;
+    this.high.textContent = `${amountText(limit, unit)} and more (square-root scale to the ${percentile}th percentile${strength === 1 ? "" : `, ${digits(strength)} times as strong`})`;
     this.legend.hidden = input || unit === "none";
     this.said.textContent = this.sentence();
     this.tip.hidden = true;

@@ -2,7 +2,7 @@
 
 from ..text.units import GRANULARITIES
 from .by_head import read_by_head
-from .explain import SINKS, explain, explain_by, group_rows
+from .explain import SINKS, explain, explain_by, group_columns, group_rows
 from .method_input import MethodInput
 from .methods import (
     DEFAULT_METHOD,
@@ -36,6 +36,7 @@ __all__ = [
     "explain_by",
     "find_sinks",
     "get_method",
+    "group_columns",
     "group_rows",
     "keeps_heads",
     "method_problem",

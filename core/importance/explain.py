@@ -167,6 +167,22 @@ def _notes(trace: Trace, sink: str, sinks: Sequence[int]) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def group_columns(importance: Importance, columns: Units) -> Importance:
+    """Sums an importance whose columns are tokens to ``columns``, to the last bit what ``explain`` gives for them.
+
+    Reading the rows of a long run takes much longer than summing, so whoever needs several granularities reads once.
+    """
+    from dataclasses import replace
+
+    return replace(
+        importance,
+        columns=columns,
+        values=columns.sum(importance.values),
+        uniform=columns.sum(importance.uniform),
+        parameters={**importance.parameters, "granularity": columns.granularity},
+    )
+
+
 def group_rows(importance: Importance, rows: Units) -> Importance:
     """Groups rows into output words, sentences, ...: the *mean* over a unit's steps, so that lengths compare.
 

@@ -19,6 +19,7 @@ from core.importance import (
     METHODS,
     explain,
     get_method,
+    group_columns,
     group_rows,
     method_problem,
     offered_methods,
@@ -179,6 +180,10 @@ def _importance(
     rows: str,
     _trace: Trace,
 ) -> Importance:
+    if rows == "token" and columns != "token":
+        found = _importance(name, method, layers, heads, sink, inputs, "token", "token", _trace=_trace)
+        keys = _trace.prompt_length if inputs == "prompt" else len(_trace.tokens) - 1
+        return group_columns(found, units(_trace.tokens, columns, range(keys), _trace.request.segments))
     if rows == "token":
         given = {} if get_method(method).from_run else stored_records(_trace)
         return explain(_trace, method, layers, heads, sink, inputs, columns, given)  # type: ignore[arg-type]

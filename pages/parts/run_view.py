@@ -57,7 +57,7 @@ RUN_VIEWS: dict[str, tuple[str, Callable[..., ViewFigure] | None, tuple[str, ...
     "over": ("Over the answer", steps_view, ("method",)),
     "heads": ("Layers and heads", heads_view, ("level",)),
     "table": ("Table", table_view, CONTROLS),
-    "parts": ("Passages and turns", parts_view, ("method", "sink")),
+    "parts": ("Passages", parts_view, ("method", "sink")),
     "likelihood": ("How likely", likelihood_view, ()),
     "contrast": ("This word or that", contrast_view, ("level",)),
     "whatif": ("What if", None, CONTROLS),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from core.charts.crop import crop_importance
 from core.errors import MethodError
-from core.importance import METHODS, explain, group_rows, read_by_head, reading_sentence, standing_out
+from core.importance import METHODS, explain, group_columns, group_rows, read_by_head, reading_sentence, standing_out
 from core.importance.explain import SINKS
 from core.importance.surrogate import fit_surrogate
 from core.records import (
@@ -247,7 +247,7 @@ def test_a_learned_sink_is_removed_mass():
     assert np.allclose(heat.values.sum(1), 0.8, atol=1e-4) and np.allclose(heat.removed, 0.2, atol=1e-4)
 
 
-@pytest.mark.parametrize("granularity", ["token", "word", "sentence", "segment", "role"])
+@pytest.mark.parametrize("granularity", ["token", "word", "sentence", "segment", "role", "turn"])
 @pytest.mark.parametrize("inputs", ["prompt", "all"])
 @pytest.mark.parametrize("sink", SINKS)
 @pytest.mark.parametrize("method", METHODS)
@@ -259,6 +259,9 @@ def test_going_up_loses_nothing(method, sink, inputs, granularity):
     assert np.allclose(heat.values.sum(1), fine.values.sum(1), atol=1e-5)
     assert np.allclose(heat.uniform.sum(1), fine.uniform.sum(1), atol=1e-5)
     assert np.allclose(heat.removed, fine.removed)
+    summed = group_columns(fine, heat.columns)
+    assert np.array_equal(summed.values, heat.values) and np.array_equal(summed.uniform, heat.uniform)
+    assert summed.parameters == heat.parameters and summed.columns is heat.columns
 
 
 weights = st.lists(st.floats(0.01, 1), min_size=4 * T * 6, max_size=4 * T * 6)

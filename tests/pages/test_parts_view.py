@@ -1,4 +1,4 @@
-"""Tests of the view Passages and turns: its shares are sums over the parts' tokens, and a click picks the part above."""
+"""Tests of the view Passages: its shares are sums over the parts' tokens, and a click picks the part above."""
 
 import csv
 import io

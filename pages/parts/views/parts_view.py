@@ -1,4 +1,4 @@
-"""The view Passages and turns: how much each part of the prompt was read, and by which sentence of the answer.
+"""The view Passages (and turns): how much each part of the prompt was read, and by which sentence of the answer.
 
 A click on a row picks that part in the texts above, which then show who read it. Guarded by
 tests/pages/test_parts_view.py.
@@ -76,7 +76,7 @@ def parts_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedW
     grid = _by_sentence(trace, chosen, kind, written)
     when = f"while {'reading' if trace.request.writer else 'writing'} {visible_label(picked.name, 60)}"
     chart = reading_bars(table.head(DRAWN), found, when)
-    if kind != "sentence" and fits_as_cells(grid) and min(grid.values.shape) > 0:
+    if kind != "sentence" and fits_as_cells(grid) and len(grid.rows) > 1:
         chart = heatmap(grid, prompt_length=trace.prompt_length)
         st.caption("How much each sentence of the answer read of each part:")
         draw_chart(chart, "parts")
@@ -102,10 +102,12 @@ def _table(trace: Trace, words: Importance, found: Importance, ranked: np.ndarra
     names = {"Input": "Part", "value": value, "times": "× uniform"}
     shown = table.rename(columns=names).drop(columns=["uniform", "From"])
     shown["Tokens"] = [len(columns.tokens_of(int(c))) for c in ranked]
+    order = ["Part", value, "× uniform", "Tokens", "Token"]
     if columns.granularity == "sentence":
         shown["Part"] = openings
     else:
-        shown.insert(1, "Begins with", openings)
+        shown["Begins with"] = openings
+        order.append("Begins with")
     if share:
         shown[value] *= 100
     most = float(shown[value].max()) if len(shown) else 0.0
@@ -115,7 +117,7 @@ def _table(trace: Trace, words: Importance, found: Importance, ranked: np.ndarra
     formats = {
         value: bar if share else st.column_config.NumberColumn(format="%.4f"),
         "× uniform": st.column_config.NumberColumn(format="%.2f", help="1 is what reading everything equally gives"),
-        "Token": st.column_config.NumberColumn(help="Where it begins in the prompt, counted from 1"),
+        "Token": st.column_config.NumberColumn("At token", help="Where it begins in the prompt, counted from 1"),
         "Tokens": st.column_config.NumberColumn(help="How long it is: a long part is read more by chance already"),
     }
 
@@ -131,6 +133,7 @@ def _table(trace: Trace, words: Importance, found: Importance, ranked: np.ndarra
         hide_index=True,
         height=min(420, 38 + 35 * max(len(shown), 1)),
         column_config=formats,
+        column_order=order,
         key=TABLE,
         on_select=clicked,
         selection_mode="single-row",
