@@ -54,8 +54,8 @@ def run(
     put before the prompt as a ``context`` each. ``answer``: text or ids to score instead of generating.
     ``cache=False`` neither looks into the store nor keeps the run. ``dtype`` and ``device``: as ``load_model`` takes
     them, for a model given by name (``"NAME as 4-bit"`` does the same). ``settings``: max_new_tokens (64), temperature
-    (0 = greedy), top_p, seed, stop, system ("keep" or "none"), thinking (False), author (who wrote a given answer), keep
-    ("all", "reduced", "none", "components"). Raises PromptError, CaptureError, ModelError.
+    (0 = greedy), top_p, seed, stop, system ("keep" or "none"), thinking (False), author (who wrote a given answer),
+    keep ("all", "reduced", "none", "components"). Raises PromptError, CaptureError, ModelError.
     """
     own_text = check_switch("Raw", raw)
     use_store = check_switch("Cache", cache)

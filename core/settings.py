@@ -22,8 +22,8 @@ from .errors import HeedError, StoreError
 from .version import NUMBERS
 
 GIGABYTES = {"HEED_STORE_GB": 5.0, "HEED_RUN_GB": 2.0, "HEED_GPU_GB": None, "HEED_CPU_GB": None}
-"""Default size limits, in units of 10**9 bytes: of the store, of the attention rows of one run, and of a model on device
-auto on each GPU and in memory (None: what is free)."""
+"""Default size limits, in units of 10**9 bytes: of the store, of the attention rows of one run, and of a model on
+device auto on each GPU and in memory (None: what is free)."""
 
 LIBRARIES = ("tokenizers", "torch", "transformers")
 """Libraries that determine token ids and numerical results; numpy only adds up what they computed."""
