@@ -16,7 +16,7 @@ from .crop import crop_importance
 from .raster_heatmap import raster_heatmap_chart
 from .token_heatmap import fits_as_cells, heatmap
 
-COARSER = {"token": "word", "word": "sentence"}
+COARSER = {"token": "word", "word": "sentence", "sentence": "paragraph"}
 FEWEST_ROWS = 3
 """Below so many rows or columns a coarser heatmap no longer shows anything."""
 
@@ -27,12 +27,12 @@ def drawable_importance(
     """Returns (granularity, importance) of the heatmap: the finest from ``level`` on that can be drawn as cells.
 
     ``importance(columns, rows)`` computes the run's importance by two granularities. ``only_own`` keeps, of the input,
-    what the user wrote (and earlier output where it is there). Where sentences leave fewer than ``FEWEST_ROWS`` rows or
+    what the user wrote (and earlier output where it is there). Where coarser units leave fewer than ``FEWEST_ROWS`` rows or
     columns, the finer granularity stays, and ``any_size_heatmap`` draws it as a picture.
     """
     finer = None
     while True:
-        rows = level if level in ("token", "word", "sentence") else "word"
+        rows = level if level in COARSER or level == "paragraph" else "word"
         shown = _only(importance(level, rows if trace.tokens.proven else "token"), trace, only_own)
         if finer is not None and min(shown.values.shape) < FEWEST_ROWS:
             return finer

@@ -17,6 +17,7 @@ import numpy as np
 from ..checks import short_repr
 from ..errors import MethodError
 from ..records import Importance, Trace, Units
+from ..records.importance import sum_entries
 from ..text.display_text import and_list, visible_text
 from ..text.units import GRANULARITIES, units
 from .attention_methods import mean_attention
@@ -42,9 +43,9 @@ def explain(
 ) -> Importance:
     """Returns the importance of every input for every output token, by one method.
 
-    ``values`` float32 [step, input]: for ``inputs="prompt"`` the prompt's tokens (or words, sentences, segments,
-    roles), for ``"all"`` also the earlier output. ``sink``, the first token and others like it (``find_sinks``):
-    ``"keep"`` shows them, ``"separate"`` leaves them out, ``"drop"`` also scales the rest of each row back to 1 (shares
+    ``values`` float32 [step, input]: for ``inputs="prompt"`` the prompt's tokens (or words, sentences, paragraphs,
+    segments, roles), for ``"all"`` also the earlier output. ``sink``, the first token and others like it
+    (``find_sinks``): ``"keep"`` shows them, ``"separate"`` leaves them out, ``"drop"`` also scales the rest of each row back to 1 (shares
     only). ``removed`` [step] is what of the step's whole attention is not in ``values``: with ``"keep"`` and
     ``"separate"``, ``values.sum(1) + removed == 1`` for shares; with ``"drop"`` each row is scaled by
     1 / (1 - its sinks' share) and ``removed`` stays in shares of the whole.
@@ -190,14 +191,12 @@ def group_rows(importance: Importance, rows: Units) -> Importance:
     """
     from dataclasses import replace
 
-    first = int(importance.rows.token.min()) if len(importance.rows.token) else 0
-    steps = len(importance.rows)
-    matrix = np.zeros((len(rows), steps), np.float64)
-    np.add.at(matrix, (rows.unit, rows.token - first), rows.weight)
-    matrix /= np.maximum(matrix.sum(1, keepdims=True), 1e-12)
+    step = rows.token - (int(importance.rows.token.min()) if len(importance.rows.token) else 0)
+    total = np.bincount(rows.unit, rows.weight, len(rows))
+    part = rows.weight / np.maximum(total[rows.unit], 1e-12)
 
     def fold(values: np.ndarray) -> np.ndarray:
-        return (matrix @ values).astype(np.float32)
+        return sum_entries((values[step].T * part).T, rows.unit, len(rows)).astype(np.float32)
 
     return replace(
         importance,

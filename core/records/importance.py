@@ -12,9 +12,23 @@ from .arrays import check_shape, frozen_array, set_fields
 from .trace import Tokens
 
 
+def sum_entries(entries: np.ndarray, unit: np.ndarray, count: int) -> np.ndarray:
+    """Returns float64 [unit, ...]: the sum of ``entries[i]`` over all i of each unit, in their order.
+
+    ``np.add.at`` gives the same numbers in twenty times the time.
+    """
+    order = np.argsort(unit, kind="stable")
+    entries, unit = np.asarray(entries, np.float64)[order], unit[order]
+    out = np.zeros((count, *entries.shape[1:]), np.float64)
+    starts = np.flatnonzero(np.diff(unit, prepend=-1))
+    if len(starts):
+        out[unit[starts]] = np.add.reduceat(entries, starts, axis=0)
+    return out
+
+
 @dataclass(frozen=True, eq=False)
 class Units:
-    """How tokens make up what a reader sees: words, sentences, segments, roles or the tokens themselves.
+    """How tokens make up what a reader sees: words, sentences, paragraphs, segments, roles or the tokens themselves.
 
     ``token[i]`` belongs to ``unit[i]`` with ``weight[i]``; the weights of a token sum to 1, so going up
     sums and loses nothing.
@@ -67,8 +81,7 @@ class Units:
     def sum(self, values: np.ndarray, first: int = 0) -> np.ndarray:
         """``values[..., token]`` (tokens from position ``first`` on) summed to ``[..., unit]`` (in float64)."""
         picked = (values[..., self.token - first] * self.weight).reshape(-1, len(self.token))
-        out = np.zeros((len(self), len(picked)), np.float64)
-        np.add.at(out, self.unit, picked.T)
+        out = sum_entries(picked.T, self.unit, len(self))
         return out.T.reshape(*values.shape[:-1], len(self)).astype(values.dtype)
 
     def tokens_of(self, unit: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Groups tokens into the units that a reader sees: words, sentences, named segments, roles, or single tokens.
+"""Groups tokens into the units that a reader sees: words, sentences, paragraphs, segments, roles, or tokens.
 
 Attention belongs to tokens; people read words. A token over two words is split between them by its characters that are
 not spaces, so that aggregation only sums and nothing is lost: the weights of a token always add to one. Markup between
@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import MethodError
 from ..records import ROLES, Segment, Span, Tokens, Units
 from .display_text import visible_text
-from .word_boundaries import sentence_spans, word_spans
+from .word_boundaries import paragraph_spans, sentence_spans, word_spans
 
 EMPTY_LABEL = "∅"
 """Label of a token that stands for no text at all."""
@@ -62,8 +62,8 @@ class _Cut:
 def units(tokens: Tokens, granularity: str, positions: range, segments: tuple[Segment, ...] = ()) -> Units:
     """Returns the units over the tokens at ``positions``, in reading order; ``token`` holds those positions.
 
-    ``granularity``: token, word, sentence, segment, role or turn (a message). Raises MethodError for another one, or
-    for one other than token and role where spans are not proven.
+    ``granularity``: token, word, sentence, paragraph, segment, role or turn (a message). Raises MethodError for another
+    one, or for one other than token and role where spans are not proven.
     """
     if granularity not in GRANULARITIES:
         raise MethodError(f"Granularity must be one of {', '.join(GRANULARITIES)}, not {granularity!r}.")
@@ -128,6 +128,10 @@ def _by_word(m: _Making) -> Shares:
 
 def _by_sentence(m: _Making) -> Shares:
     return _by_text(m, sentence_spans)
+
+
+def _by_paragraph(m: _Making) -> Shares:
+    return _by_text(m, paragraph_spans)
 
 
 def _by_text(m: _Making, cut: Callable[[str], list[Span]]) -> Shares:
@@ -270,6 +274,7 @@ _PARTS: dict[str, Callable[[_Making], Shares]] = {
     "token": _by_token,
     "word": _by_word,
     "sentence": _by_sentence,
+    "paragraph": _by_paragraph,
     "segment": _by_segment,
     "role": _by_role,
     "turn": _by_turn,

@@ -1,13 +1,15 @@
-"""Finds where words and sentences begin and end, by Unicode's rules (UAX 29), as spans of a text.
+"""Finds where words, sentences and paragraphs begin and end, by Unicode's rules (UAX 29), as spans of a text.
 
 Words come from the ``regex`` module, which has the rules and is fast; ideographs and kana other than katakana come one
 by one, as the standard says, so no dictionary is needed. Sentences follow the standard's rules (SB5 to SB11) in code
 here, because the library that has them takes a second for 25,000 characters; the test compares with it instead. One
-tailoring, which the standard asks for: a title such as "Mr." does not end a sentence. Guarded by
-tests/core/test_text_word_boundaries.py.
+tailoring, which the standard asks for: a title such as "Mr." does not end a sentence. A paragraph ends at a blank line,
+as in Markdown. Guarded by tests/core/test_text_word_boundaries.py.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import regex
 
@@ -38,6 +40,7 @@ _STOP = regex.compile(
     rf"(?:(?P<full>\p{{SB=ATerm}})|\p{{SB=STerm}}){_SKIP}(?:\p{{SB=Close}}{_SKIP})*(?P<spaces>(?:\p{{SB=Sp}}{_SKIP})*)"
     rf"(?P<end>{_SEPARATOR})?|(?P<line>{_SEPARATOR})"
 )
+_BLANK_LINES = regex.compile(rf"(?>{_SEPARATOR})\s*{_SEPARATOR}|\u2029")
 _LOWER_FOLLOWS = regex.compile(
     r"[^\p{SB=OLetter}\p{SB=Upper}\p{SB=Lower}\p{SB=Sep}\p{SB=CR}\p{SB=LF}\p{SB=STerm}\p{SB=ATerm}]*+\p{SB=Lower}"
 )
@@ -68,6 +71,16 @@ def sentence_spans(text: str) -> list[Span]:
             out.append((start, end))
         start = end
     return out
+
+
+def paragraph_spans(text: str) -> list[Span]:
+    """Returns (start, end) of every paragraph: they tile ``text``, and no sentence lies in two of them.
+
+    Blank lines end one and belong to it; at the very start they belong to the first.
+    """
+    first, last = len(text) - len(text.lstrip()), len(text.rstrip())
+    ends = [m.end() for m in _BLANK_LINES.finditer(text) if first < m.start() and m.end() <= last]
+    return [(a, b) for a, b in pairwise([0, *ends, len(text)]) if a < b]
 
 
 def _ends(text: str) -> list[int]:

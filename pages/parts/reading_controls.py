@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.importance import METHODS, keeps_heads
 from core.records import Trace
+from core.text.word_boundaries import paragraph_spans
 from pages.parts.run_cache import about_methods, first_picture, readable_methods
 
 SINKS = {"drop": "Left out, rest scaled to 1", "separate": "Left out", "keep": "Shown"}
@@ -17,6 +18,7 @@ LEVEL_NAMES = {
     "word": "Words",
     "token": "Tokens",
     "sentence": "Sentences",
+    "paragraph": "Paragraphs",
     "segment": "Segments",
     "role": "Roles",
     "turn": "Turns",
@@ -57,11 +59,17 @@ class Choices:
 
 
 def _levels(trace: Trace) -> list[str]:
-    """Granularities that make sense for this run; segments only where some were marked, turns of a conversation."""
+    """Granularities that make sense for this run: segments where some were marked, paragraphs where there are several,
+    turns of a conversation."""
     if not trace.tokens.proven:
         return ["token", "role"]
-    needed = {"segment": bool(trace.request.segments), "turn": len(trace.request.messages) > 1}
-    return [level for level in LEVEL_NAMES if needed.get(level, True)]
+    asked = [s.text for s in trace.tokens.sources if s.origin == "user"]
+    have = {
+        "paragraph": any(len(paragraph_spans(text)) > 1 for text in asked),
+        "segment": bool(trace.request.segments),
+        "turn": len(trace.request.messages) > 1,
+    }
+    return [level for level in LEVEL_NAMES if have.get(level, True)]
 
 
 def current_choices(trace: Trace) -> Choices:

@@ -21,7 +21,7 @@ from tests.core.traces_made_up import NAMES, PROMPTS, reduced, trace, unproven
 
 SKY = "Answer in one word: What color is the sky?"
 LINEAR = ("mean-attention", "last-layer")
-GRANULARITIES = ("word", "token", "sentence", "segment", "role")
+GRANULARITIES = ("word", "token", "sentence", "paragraph", "segment", "role")
 TRACES = st.builds(
     trace,
     PROMPTS,

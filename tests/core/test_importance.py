@@ -247,7 +247,7 @@ def test_a_learned_sink_is_removed_mass():
     assert np.allclose(heat.values.sum(1), 0.8, atol=1e-4) and np.allclose(heat.removed, 0.2, atol=1e-4)
 
 
-@pytest.mark.parametrize("granularity", ["token", "word", "sentence", "segment", "role", "turn"])
+@pytest.mark.parametrize("granularity", ["token", "word", "sentence", "paragraph", "segment", "role", "turn"])
 @pytest.mark.parametrize("inputs", ["prompt", "all"])
 @pytest.mark.parametrize("sink", SINKS)
 @pytest.mark.parametrize("method", METHODS)

@@ -126,6 +126,13 @@ def test_sentences():
     assert units(t, "sentence", range(p, len(t))).labels == ("Blue sky.", "Yes", "<|im_end|>")
 
 
+def test_paragraphs():
+    t, p = chat("One is.\nTwo is!\n \nThree")
+    made = units(t, "paragraph", range(p))
+    own = [(s, e) for m, s, e in zip(made.message, made.start, made.end, strict=True) if m == 0]
+    assert own == [(0, 15), (18, 23)]
+
+
 def test_roles():
     t, p = chat("Hi")
     made = units(t, "role", range(len(t)))
@@ -176,7 +183,7 @@ def test_tokens():
 
 def test_unproven_tokens_have_no_words():
     t = render(tokenizers.wordpiece(), Request(ModelKey("m", "f"), text="Hello World")).tokens
-    for granularity in ("word", "sentence", "segment"):
+    for granularity in ("word", "sentence", "paragraph", "segment"):
         with pytest.raises(MethodError, match="choose token or role"):
             units(t, granularity, range(len(t)))
     assert units(t, "role", range(len(t))).labels == ("user", "template")
@@ -205,7 +212,7 @@ def test_turns_are_the_messages_of_a_conversation():
 
 
 def test_unknown_granularity():
-    with pytest.raises(MethodError, match="token, word, sentence, segment, role, turn, not 'letter'"):
+    with pytest.raises(MethodError, match="token, word, sentence, paragraph, segment, role, turn, not 'letter'"):
         units(tokens("a", []), "letter", range(1))
 
 

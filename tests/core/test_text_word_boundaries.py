@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from uniseg import sentencebreak, wordbreak
 
 from core.text import word_boundaries as module
-from core.text.word_boundaries import sentence_spans, word_spans
+from core.text.word_boundaries import paragraph_spans, sentence_spans, word_spans
 
 
 def cut(text):
@@ -82,3 +82,27 @@ def test_any_text_is_covered_in_order(text):
     assert at == len(text) or text[at:].isspace()
     assert "".join(text[a:b] for a, b in sentence_spans(text)) == text
     assert all(text[a:b].strip() for a, b in sentence_spans(text)) or not text.strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One.\nStill one.\n\nTwo.", ["One.\nStill one.\n\n", "Two."]),
+        ("\n\n  One\n \t\n\n\n  two\n", ["\n\n  One\n \t\n\n\n", "  two\n"]),
+        ("A line\r\nand one\r\n\r\nTwo\u2029Three", ["A line\r\nand one\r\n\r\n", "Two\u2029", "Three"]),
+        ("One alone. No blank line.", ["One alone. No blank line."]),
+        ("  \n\n ", ["  \n\n "]),
+        ("", []),
+    ],
+)
+def test_a_blank_line_ends_a_paragraph(text, expected):
+    assert [text[a:b] for a, b in paragraph_spans(text)] == expected
+
+
+@given(st.text(alphabet="ab. \n\r\t\u2028\u2029\x85", max_size=24) | st.text())
+@settings(max_examples=400)
+def test_paragraphs_cover_any_text_and_divide_no_sentence(text):
+    spans = paragraph_spans(text)
+    assert "".join(text[a:b] for a, b in spans) == text
+    assert all(text[a:b].strip() for a, b in spans) or not text.strip()
+    assert {b for _, b in spans} <= {b for _, b in sentence_spans(text)}
