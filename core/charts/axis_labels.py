@@ -34,15 +34,23 @@ class AxisLabels:
         """Returns a Vega expression for the label at ``place``, itself an expression for a whole number."""
         return f"{self.param.name}[{place}]"
 
-    def fitting(self, need: float, pixels: float, shift: float = 0, columns: int = 0) -> str:
-        """Returns an expression as ``at`` for the axis value less ``shift``, empty for labels that do not fit.
+    def fitting(
+        self,
+        need: float,
+        pixels: float,
+        place: str = "datum.value",
+        columns: int = 0,
+        always: Sequence[int] = (),
+    ) -> str:
+        """Returns an expression as ``at`` for the label at ``place``, empty for labels that do not fit.
 
         A label needs ``need`` pixels of the drawn width, whatever the page stretches it to, over which ``columns``
-        places (default: one per label) are spread; ``pixels``: the width where the chart does not know its own.
+        places (default: one per label) are spread; ``pixels``: the width where the chart does not know its own. Those
+        at the places ``always`` are shown whatever fits.
         """
-        place = f"(datum.value - {shift:g})" if shift else "datum.value"
         every = f"max(1, ceil({need * (columns or len(self.texts)):g} / (width > 0 ? width : {pixels:g})))"
-        return f"{place} % {every} == 0 ? {self.at(place)} : ''"
+        kept = f"indexof({list(always)}, {place}) >= 0 || " if always else ""
+        return f"{kept}{place} % {every} == 0 ? {self.at(place)} : ''"
 
 
 def row_axis(labels: AxisLabels, headings: Sequence[int], scale: Mapping[str, Any] | None = None, **look: Any) -> alt.Y:

@@ -13,8 +13,9 @@ from ..records import Importance, Units
 
 
 def crop_importance(importance: Importance, rows: np.ndarray, columns: np.ndarray) -> Importance:
-    """Returns ``importance`` with the rows and columns at these indices; the same object if none is left out."""
-    if len(rows) == len(importance.rows) and len(columns) == len(importance.columns):
+    """Returns ``importance`` with the rows and columns at these indices, in their order; the same object if all are."""
+    every = (np.arange(len(units)) for units in (importance.rows, importance.columns))
+    if all(np.array_equal(picked, all_of) for picked, all_of in zip((rows, columns), every, strict=True)):
         return importance
     values = importance.values[rows]
     gone = values.sum(1) - values[:, columns].sum(1)

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import altair as alt
 import numpy as np
 
-from ..importance.reading_summary import answer_rows, own_columns
-from ..records import Importance, Trace
+from ..importance.reading_summary import answer_rows, own_units
+from ..records import Importance, Tokens, Trace, Units
 from .crop import crop_importance
 from .raster_heatmap import raster_heatmap_chart
 from .token_heatmap import fits_as_cells, heatmap
@@ -27,8 +27,8 @@ def drawable_importance(
     """Returns (granularity, importance) of the heatmap: the finest from ``level`` on that can be drawn as cells.
 
     ``importance(columns, rows)`` computes the run's importance by two granularities. ``only_own`` keeps, of the input,
-    what the user wrote (and earlier output where it is there). Where coarser units leave fewer than ``FEWEST_ROWS`` rows or
-    columns, the finer granularity stays, and ``any_size_heatmap`` draws it as a picture.
+    what the user wrote (and earlier output where it is there). Where coarser units leave fewer than ``FEWEST_ROWS``
+    rows or columns, the finer granularity stays, and ``any_size_heatmap`` draws it as a picture.
     """
     finer = None
     while True:
@@ -50,10 +50,22 @@ def any_size_heatmap(importance: Importance, prompt_length: int | None = None) -
 
 def _only(found: Importance, trace: Trace, only_own: bool) -> Importance:
     """Returns the answer's rows, and of the input the user's own words (with earlier output where it is there)."""
-    rows = answer_rows(found)
+    return crop_importance(found, answer_rows(found), own_or_earlier(trace, found.columns, only_own))
+
+
+def answer_units(tokens: Tokens, rows: Units) -> np.ndarray:
+    """Returns int [R]: the rows that make up the answer itself, as ``answer_rows`` of an Importance."""
+    answer = np.array([part == "answer" for part in tokens.parts])
+    return np.unique(rows.unit[answer[rows.token]])
+
+
+def own_or_earlier(trace: Trace, columns: Units, only_own: bool = True) -> np.ndarray:
+    """Returns int [C]: the columns of the user's own words and of earlier output; all where ``only_own`` is False.
+
+    All too where the user wrote nothing, as in a prompt of token ids.
+    """
     if not only_own or not trace.tokens.own.any():
-        return crop_importance(found, rows, np.arange(len(found.columns)))
-    first = np.full(len(found.columns), -1)
-    np.maximum.at(first, found.columns.unit, found.columns.token)
-    keep = np.union1d(own_columns(found), np.flatnonzero(first >= trace.prompt_length))
-    return crop_importance(found, rows, keep.astype(int))
+        return np.arange(len(columns))
+    first = np.full(len(columns), -1)
+    np.maximum.at(first, columns.unit, columns.token)
+    return np.union1d(own_units(trace.tokens, columns), np.flatnonzero(first >= trace.prompt_length)).astype(int)

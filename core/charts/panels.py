@@ -181,7 +181,7 @@ class PanelBoard:
 
     def _words(self, p: int) -> alt.Chart:
         shift, words = self.left[p] + 0.5, AxisLabels([visible_label(w) if w else "" for w in self.panels[p].words])
-        text = words.fitting(NEED, self.plot, shift, self.columns)
+        text = words.fitting(NEED, self.plot, f"(datum.value - {shift:g})", self.columns)
         look = {"labelAngle": -50, "labelAlign": "left", "labelFontSize": 12, "labelLimit": LIMIT}
         values = [i + shift for i, w in enumerate(words.texts) if w]
         axis = alt.Axis(**_BARE, **look, orient="top", offset=-self.top[p], values=values, labelExpr=text)

@@ -9,13 +9,14 @@ tests/core/test_charts_token_heatmap.py.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 import numpy as np
 
 from ..records import Importance
-from .matrix_layout import MatrixLayout, Scale, exact_number, finish_matrix, readable, value_colour
+from .matrix_layout import FRAME, MatrixLayout, Scale, colour_scale, exact_number, finish_matrix, readable, value_colour
 from .panels import inline_data
 from .text_labels import legend_title
 
@@ -36,31 +37,40 @@ def heatmap(
     width: int = 880,
     scale: Scale = "linear",
     domain: tuple[float, float] | None = None,
+    clip: float | None = None,
     earlier: bool = True,
     prompt_length: int | None = None,
     picked: tuple[int, int] | None = None,
+    pinned: tuple[int, int] = (0, 0),
+    marked: Mapping[int, float] | None = None,
     select: str | None = None,
     title: str = "Token association heatmap",
+    notes: Sequence[str] = (),
 ) -> alt.LayerChart:
     """Draws rectangles of ``values[row, column]``; cells that could not be read are left empty.
 
-    ``domain`` fixes the colour scale (two charts beside each other need the same). ``earlier`` shows the
-    earlier output as a second block. ``prompt_length`` says where output begins; without it, at the first
-    row. ``picked`` (rows a to b, b excluded) is framed. ``select`` names a point selection over the fields
-    ``row`` and ``column`` (indices into ``values``). Steps in tooltips are counted from 1.
+    ``domain`` fixes the colour scale (two charts beside each other need the same), ``clip`` ends it at a percentile
+    of the cells. ``earlier`` shows the earlier output as a second block. ``prompt_length`` says where output begins;
+    without it, at the first row. ``picked`` (rows a to b, b excluded) is framed. The first rows and columns, as many
+    as ``pinned`` says, stand apart at the edge. ``marked``: {column: width in pixels of a frame around it}. ``select``
+    names a point selection over the fields ``row`` and ``column`` (indices into ``values``). ``notes`` are more
+    caption lines. Steps in tooltips are counted from 1.
     """
-    layout = MatrixLayout(importance, width, earlier, prompt_length)
+    marked = marked or {}
+    layout = MatrixLayout(importance, width, earlier, prompt_length, pinned=pinned, marked=marked)
+    colours = colour_scale(importance, scale, domain, clip)
     cells = _cells(importance, layout)
     base = alt.Chart(inline_data(cells)).encode(
         x=layout.x(columns_title), y=layout.y(rows_title), tooltip=_tooltip(importance, rows_title, columns_title)
     )
-    rects = base.mark_rect(**layout.seamless()).encode(fill=value_colour(importance, scale, domain))
+    rects = base.mark_rect(**layout.seamless()).encode(fill=value_colour(importance, colours))
     if select:
         rects = rects.add_params(alt.selection_point(name=select, fields=["row", "column"], empty=False))
     layers = [rects, *layout.headings(columns_title)]
     if picked is not None:
         layers.append(_frame(picked, layout))
-    return finish_matrix(alt.layer(*layers), importance, layout, title, [])
+    layers += [_column_frame(layout, columns_title, column, pixels) for column, pixels in marked.items()]
+    return finish_matrix(alt.layer(*layers), importance, layout, title, [*colours.line(importance), *notes])
 
 
 def _cells(importance: Importance, layout: MatrixLayout) -> list[dict[str, Any]]:
@@ -72,10 +82,10 @@ def _cells(importance: Importance, layout: MatrixLayout) -> list[dict[str, Any]]
     return [
         {
             "x": int(layout.place[c]),
-            "y": int(r),
+            "y": int(layout.row_place[r]),
             "row": int(r),
             "column": int(c),
-            "output": layout.row_labels[r],
+            "output": layout.row_labels[layout.row_place[r]],
             "input": layout.column_labels[layout.place[c]],
             "value": exact_number(v),
             "times": exact_number(m),
@@ -98,7 +108,15 @@ def _tooltip(importance: Importance, rows_title: str, columns_title: str) -> lis
 
 def _frame(picked: tuple[int, int], layout: MatrixLayout) -> alt.Chart:
     """Draws a frame around the picked rows, in a colour that viridis does not have."""
-    a, b = sorted(picked)
+    first, last = sorted(picked)
+    a, b = int(layout.row_place[first]), int(layout.row_place[last - 1]) + 1
     step = layout.height / max(layout.rows, 1)
-    mark = alt.Chart(alt.InlineData(values=[{}])).mark_rect(fill=None, stroke="#E69F00", strokeWidth=2)
+    mark = alt.Chart(alt.InlineData(values=[{}])).mark_rect(fill=None, stroke=FRAME, strokeWidth=2)
     return mark.encode(x=alt.value(0), x2=alt.value("width"), y=alt.value(a * step), y2=alt.value(b * step))
+
+
+def _column_frame(layout: MatrixLayout, title: str, column: int, pixels: float) -> alt.Chart:
+    """Draws a frame around a whole column."""
+    place = alt.InlineData(values=[{"x": int(layout.place[column])}])
+    mark = alt.Chart(place).mark_rect(fill=None, stroke=FRAME, strokeWidth=pixels)
+    return mark.encode(x=layout.x(title), y=alt.value(0), y2=alt.value("height"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -45,9 +46,9 @@ def explain(
 
     ``values`` float32 [step, input]: for ``inputs="prompt"`` the prompt's tokens (or words, sentences, paragraphs,
     segments, roles), for ``"all"`` also the earlier output. ``sink``, the first token and others like it
-    (``find_sinks``): ``"keep"`` shows them, ``"separate"`` leaves them out, ``"drop"`` also scales the rest of each row back to 1 (shares
-    only). ``removed`` [step] is what of the step's whole attention is not in ``values``: with ``"keep"`` and
-    ``"separate"``, ``values.sum(1) + removed == 1`` for shares; with ``"drop"`` each row is scaled by
+    (``find_sinks``): ``"keep"`` shows them, ``"separate"`` leaves them out, ``"drop"`` also scales the rest of each row
+    back to 1 (shares only). ``removed`` [step] is what of the step's whole attention is not in ``values``: with
+    ``"keep"`` and ``"separate"``, ``values.sum(1) + removed == 1`` for shares; with ``"drop"`` each row is scaled by
     1 / (1 - its sinks' share) and ``removed`` stays in shares of the whole.
     ``given``: {need: record} of what a method needs beside the run's rows (``METHODS[method].needs``).
     Raises MethodError for unknown names, for what the trace did not keep, and for what is needed and not given.
@@ -169,17 +170,17 @@ def _notes(trace: Trace, sink: str, sinks: Sequence[int]) -> tuple[str, ...]:
 
 
 def group_columns(importance: Importance, columns: Units) -> Importance:
-    """Sums an importance whose columns are tokens to ``columns``, to the last bit what ``explain`` gives for them.
+    """Groups columns of single tokens into words, sentences, ...: sums, as ``explain`` at that granularity.
 
-    Reading the rows of a long run takes much longer than summing, so whoever needs several granularities reads once.
+    ``columns`` are units over the same tokens. Raises ValueError for an importance by other units than tokens.
     """
-    from dataclasses import replace
-
+    if importance.columns.granularity != "token":
+        raise ValueError(f"Columns are grouped from single tokens, not from {importance.columns.granularity}s.")
     return replace(
         importance,
-        columns=columns,
         values=columns.sum(importance.values),
         uniform=columns.sum(importance.uniform),
+        columns=columns,
         parameters={**importance.parameters, "granularity": columns.granularity},
     )
 
@@ -189,8 +190,6 @@ def group_rows(importance: Importance, rows: Units) -> Importance:
 
     ``rows`` are units over the output's positions; a step that lies in two units counts with its part in each.
     """
-    from dataclasses import replace
-
     step = rows.token - (int(importance.rows.token.min()) if len(importance.rows.token) else 0)
     total = np.bincount(rows.unit, rows.weight, len(rows))
     part = rows.weight / np.maximum(total[rows.unit], 1e-12)

@@ -58,8 +58,8 @@ def knock_out(
 
     ``units``: token, word, sentence, paragraph, segment or role, the columns of ``explain`` at this granularity.
     ``mode``: "mask" (hidden, positions kept) or "remove" (deleted, prompt rendered anew). ``model`` must be the one
-    that made ``trace``. ``known`` is filled batch by batch; given again after a stop, only what is missing is computed. Raises MethodError,
-    PromptError, CaptureError, Cancelled.
+    that made ``trace``. ``known`` is filled batch by batch; given again after a stop, only what is missing is computed.
+    Raises MethodError, PromptError, CaptureError, Cancelled.
     """
     return _probe(model, trace, None, units, mode, known or KnownScores(), progress, cancelled)
 

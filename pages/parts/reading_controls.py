@@ -72,6 +72,14 @@ def _levels(trace: Trace) -> list[str]:
     return [level for level in LEVEL_NAMES if have.get(level, True)]
 
 
+def answer_levels(trace: Trace) -> list[str]:
+    """Granularities by which the answer can be cut: paragraphs where it has some."""
+    if not trace.tokens.proven:
+        return ["token"]
+    levels = ["word", "token", "sentence"]
+    return [*levels, "paragraph"] if len(paragraph_spans(trace.answer)) > 1 else levels
+
+
 def current_choices(trace: Trace) -> Choices:
     """The controls' current values, needed before they are drawn further down the page."""
     state = st.session_state

@@ -180,12 +180,14 @@ def _importance(
     rows: str,
     _trace: Trace,
 ) -> Importance:
-    if rows == "token" and columns != "token":
-        found = _importance(name, method, layers, heads, sink, inputs, "token", "token", _trace=_trace)
-        keys = _trace.prompt_length if inputs == "prompt" else len(_trace.tokens) - 1
-        return group_columns(found, units(_trace.tokens, columns, range(keys), _trace.request.segments))
-    if rows == "token":
+    """Heads are reduced once: every other granularity is made of the one by single tokens."""
+    if columns == rows == "token":
         given = {} if get_method(method).from_run else stored_records(_trace)
-        return explain(_trace, method, layers, heads, sink, inputs, columns, given)  # type: ignore[arg-type]
-    found = _importance(name, method, layers, heads, sink, inputs, columns, "token", _trace=_trace)
+        return explain(_trace, method, layers, heads, sink, inputs, "token", given)  # type: ignore[arg-type]
+    found = _importance(
+        name, method, layers, heads, sink, inputs, columns if rows != "token" else "token", "token", _trace=_trace
+    )
+    if rows == "token":
+        keys = range(_trace.prompt_length if inputs == "prompt" else len(_trace.tokens) - 1)
+        return group_columns(found, units(_trace.tokens, columns, keys, _trace.request.segments))
     return group_rows(found, units(_trace.tokens, rows, range(_trace.prompt_length, len(_trace.tokens))))
