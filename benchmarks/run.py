@@ -26,6 +26,7 @@ from typing import Any
 from benchmarks.attributing import attributing
 from benchmarks.diagrams import diagrams
 from benchmarks.knockout import knockout
+from benchmarks.legibility import legibility
 from benchmarks.long_texts import long_texts
 from benchmarks.rerunning import rerunning
 from benchmarks.stability import stability
@@ -231,12 +232,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parts = ("generate", "score", "memory", "cached", "stability", "knockout", "study", "attributing", "rerunning")
-    parts = (*parts, "diagrams", "components", "steering", "long")
+    parts = (*parts, "diagrams", "components", "steering", "long", "legibility")
     parser.add_argument("--only", choices=parts)
     parser.add_argument("--full", action="store_true", help="knockout: time Captum at 64 x 64 too, many minutes")
     asked = parser.parse_args()
     say(f"Heed {__version__}: median ratio [quartiles], median seconds")
-    bench = Bench() if asked.only not in ("memory", "rerunning", "diagrams", "long") else None
+    bench = Bench() if asked.only not in ("memory", "rerunning", "diagrams", "long", "legibility") else None
     for name, part in (("generate", generate), ("score", score)):
         if bench is not None and asked.only in (None, name):
             part(bench, asked.pairs)
@@ -257,6 +258,8 @@ def main() -> None:
         steering(bench, SIZES, compare, say, asked.pairs)
     if asked.only in (None, "diagrams"):
         diagrams(say)
+    if asked.only in (None, "legibility"):
+        legibility(say)
     if asked.only in (None, "rerunning"):
         rerunning(say)
     if asked.only in (None, "memory"):

@@ -63,7 +63,8 @@ def heatmap(
     base = alt.Chart(inline_data(cells)).encode(
         x=layout.x(columns_title), y=layout.y(rows_title), tooltip=_tooltip(importance, rows_title, columns_title)
     )
-    rects = base.mark_rect(**layout.seamless()).encode(fill=value_colour(importance, colours))
+    # Thousands of descriptions help no screen reader and take half of the time: the chart has one, the table the rest.
+    rects = base.mark_rect(**layout.seamless(), aria=False).encode(fill=value_colour(importance, colours))
     if select:
         rects = rects.add_params(alt.selection_point(name=select, fields=["row", "column"], empty=False))
     layers = [rects, *layout.headings(columns_title)]

@@ -17,7 +17,7 @@ import streamlit as st
 
 from core.charts.long_map import Axis, DrawnPart, LongMap, MapPart
 from core.charts.matrix_layout import Scale
-from core.charts.raster_heatmap import CLIP, raster_heatmap_chart
+from core.charts.raster_heatmap import CLIP, PART_DATA, raster_heatmap_chart
 from core.charts.reading_texts import PickedWords
 from core.charts.text_labels import visible_label
 from core.charts.token_heatmap import MOST_CELLS, heatmap
@@ -25,7 +25,7 @@ from core.records import Importance
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.reading_controls import LEVEL_NAMES
 from pages.parts.text_selection import pick_rows
-from pages.parts.views.view_figure import draw_chart
+from pages.parts.views.view_figure import draw_chart, quick_spec
 
 MOST_READ = "the passage read most"
 BEST = {0: "All columns", 20: "Top 20", 40: "Top 40", 80: "Top 80"}
@@ -56,7 +56,7 @@ def large_map(whole: LongMap, words: Importance, picked: PickedWords, scale: Sca
     _controls(steps, hits)
     place = steps.place
     chart = overview_of(whole, scale)
-    framed = chart | {"datasets": chart["datasets"] | whole.picture_part(place.part, hits).data()}
+    framed = chart | {"datasets": whole.picture_part(place.part, hits).data()}
     key = f"overview_{st.session_state.get('map_drawn', 0)}"
     st.session_state.map_overview = key
     draw_chart(framed, key, on_select=lambda: steps.brushed(key), selection_mode="brush")
@@ -197,7 +197,7 @@ def _part(steps: _Steps, hits: list[tuple[int, int]], words: Importance, picked:
         select="cell",
         title="A part of it",
     )
-    draw_chart(chart, "map_part", on_select=lambda: steps.clicked(drawn, words), selection_mode="cell")
+    draw_chart(quick_spec(chart), "map_part", on_select=lambda: steps.clicked(drawn, words), selection_mode="cell")
 
 
 def _say_part(whole: LongMap, place: Place, found: Importance) -> None:
@@ -271,7 +271,7 @@ def overview_of(whole: LongMap, scale: Scale) -> dict[str, Any]:
         title="The whole map: drag over a part of it",
         brief=True,
     )
-    return chart.to_dict(validate=False)
+    return quick_spec(chart, PART_DATA)
 
 
 def answer_span(words: Importance, tokens: np.ndarray) -> tuple[int, int] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,24 @@ def draw_chart(chart: Any, key: str, **more: Any) -> None:
     config = chart.get("config") or {}
     spec = chart | {"config": config | {"legend": (config.get("legend") or {}) | LEGEND}}
     st.vega_lite_chart(spec=spec, width="stretch", theme="streamlit", key=key, **more)
+
+
+def quick_spec(chart: Any, changing: Collection[str] = ()) -> dict[str, Any]:
+    """Returns a chart's dict in the form that a browser draws fastest, for thousands of marks.
+
+    Its data stand in it, but for data sets named ``changing``: Streamlit sends named data as Arrow tables, of which the
+    browser reads each number apart. Canvas needs no element of the page for each mark.
+    """
+    spec = chart if isinstance(chart, dict) else chart.to_dict(validate=False)
+    held = {name: rows for name, rows in (spec.get("datasets") or {}).items() if name not in changing}
+    layers = [_with_values(layer, held) for layer in spec["layer"]]
+    rest = {name: rows for name, rows in (spec.get("datasets") or {}).items() if name in changing}
+    return spec | {"layer": layers, "datasets": rest, "usermeta": {"embedOptions": {"renderer": "canvas"}}}
+
+
+def _with_values(layer: dict[str, Any], held: Mapping[str, Any]) -> dict[str, Any]:
+    name = (layer.get("data") or {}).get("name")
+    return layer | {"data": {"values": held[name]}} if name in held else layer
 
 
 def draw_figure(chart: Any, key: str, **more: Any) -> None:
