@@ -50,16 +50,15 @@ def quick_spec(chart: Any, changing: Collection[str] = ()) -> dict[str, Any]:
     Its data stand in it, but for data sets named ``changing``: Streamlit sends named data as Arrow tables, of which the
     browser reads each number apart. Canvas needs no element of the page for each mark.
     """
-    spec = chart if isinstance(chart, dict) else chart.to_dict(validate=False)
-    held = {name: rows for name, rows in (spec.get("datasets") or {}).items() if name not in changing}
-    layers = [_with_values(layer, held) for layer in spec["layer"]]
-    rest = {name: rows for name, rows in (spec.get("datasets") or {}).items() if name in changing}
+    spec = dict(chart if isinstance(chart, dict) else chart.to_dict(validate=False))
+    held, shared = spec.pop("datasets", {}), spec.pop("data", None)
+    layers = []
+    for layer in spec["layer"]:
+        data = layer.get("data") or shared or {}
+        inside = data.get("name") in held and data["name"] not in changing
+        layers.append(layer | ({"data": {"values": held[data["name"]]}} if inside else {"data": data} if data else {}))
+    rest = {name: rows for name, rows in held.items() if name in changing}
     return spec | {"layer": layers, "datasets": rest, "usermeta": {"embedOptions": {"renderer": "canvas"}}}
-
-
-def _with_values(layer: dict[str, Any], held: Mapping[str, Any]) -> dict[str, Any]:
-    name = (layer.get("data") or {}).get("name")
-    return layer | {"data": {"values": held[name]}} if name in held else layer
 
 
 def draw_figure(chart: Any, key: str, **more: Any) -> None:
