@@ -6,7 +6,7 @@ then A; what is printed is the median of the pairs' ratios with their quartiles.
 
     python -m benchmarks.run [--pairs 15] [--full]
                              [--only generate|score|memory|cached|stability|knockout|study|attributing|rerunning|
-                             diagrams|components|steering|long]
+                             diagrams|components|steering|long|legibility|visit|interactions]
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from benchmarks.rerunning import rerunning
 from benchmarks.stability import stability
 from benchmarks.steering import steering
 from benchmarks.studying import study, with_parts
+from benchmarks.visiting import interactions, visit
 from core.version import __version__
 
 SIZES = ((64, 64), (1024, 64))
@@ -232,12 +233,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parts = ("generate", "score", "memory", "cached", "stability", "knockout", "study", "attributing", "rerunning")
-    parts = (*parts, "diagrams", "components", "steering", "long", "legibility")
+    parts = (*parts, "diagrams", "components", "steering", "long", "legibility", "visit", "interactions")
     parser.add_argument("--only", choices=parts)
     parser.add_argument("--full", action="store_true", help="knockout: time Captum at 64 x 64 too, many minutes")
     asked = parser.parse_args()
     say(f"Heed {__version__}: median ratio [quartiles], median seconds")
-    bench = Bench() if asked.only not in ("memory", "rerunning", "diagrams", "long", "legibility") else None
+    without = ("memory", "rerunning", "diagrams", "long", "legibility", "visit", "interactions")
+    bench = Bench() if asked.only not in without else None
     for name, part in (("generate", generate), ("score", score)):
         if bench is not None and asked.only in (None, name):
             part(bench, asked.pairs)
@@ -262,6 +264,10 @@ def main() -> None:
         legibility(say)
     if asked.only in (None, "rerunning"):
         rerunning(say)
+    if asked.only in (None, "visit"):
+        visit(say)
+    if asked.only in (None, "interactions"):
+        interactions(say)
     if asked.only in (None, "memory"):
         memory()
     if asked.only in (None, "long"):

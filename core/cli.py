@@ -90,7 +90,7 @@ def app_command(arguments: list[str]) -> int:
 
     The port is left to Streamlit, which takes 8501 or the next free one and prints the address; choosing it here would
     leave a gap in which somebody else takes it. Address, telemetry and theme stand in .streamlit/config.toml beside
-    app.py, so that every way of starting agrees.
+    app.py, so that every way of starting agrees. What the first page needs is imported while nobody waits.
     """
     from .settings import home, models_home
 
@@ -102,7 +102,7 @@ def app_command(arguments: list[str]) -> int:
         return 1
     sys.stdout.write("Heed: starting; its address follows (Ctrl+C ends it).\n")
     sys.stdout.flush()
-    command = [sys.executable, "-m", "streamlit", "run", str(app_file()), *arguments]
+    command = [sys.executable, str(app_file().parent / "pages/parts/warm_start.py"), *arguments]
     os.execve(sys.executable, command, module_environment())
 
 

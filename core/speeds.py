@@ -128,15 +128,15 @@ def _guess(key: ModelKey, kind: str, parameters: int) -> float:
 
 @cache
 def _trial() -> tuple[float, float]:
-    """Returns (operations, bytes) a second at which this processor multiplies and copies, tried for some 50 ms."""
-    square, row = np.ones((768, 768), np.float32), np.ones(1 << 23, np.float32)
+    """Returns (operations, bytes) a second at which this processor multiplies and copies, tried for some 20 ms."""
+    square, row = np.ones((512, 512), np.float32), np.ones(1 << 22, np.float32)
     best = [math.inf, math.inf]
     for _ in range(3):
         for i, do in enumerate((lambda: square @ square, row.copy)):
             began = time.perf_counter()
             do()
             best[i] = min(best[i], time.perf_counter() - began)
-    return 2 * 768**3 / best[0], 2 * row.nbytes / best[1]
+    return 2 * 512**3 / best[0], 2 * row.nbytes / best[1]
 
 
 def _name(key: ModelKey) -> str:

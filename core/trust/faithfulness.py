@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from ..errors import MethodError
 from ..importance import answer_mean, answer_rows, own_units
@@ -139,6 +138,8 @@ def datamodelling_scores(
 
 def _spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Returns the rank correlation of each row of ``x`` and ``y`` [row, n]; 0 where either is all alike."""
-    x, y = (stats.rankdata(v, axis=1) - (v.shape[1] + 1) / 2 for v in (x, y))
+    from scipy.stats import rankdata  # slow to import, and every page imports this file
+
+    x, y = (rankdata(v, axis=1) - (v.shape[1] + 1) / 2 for v in (x, y))
     size = np.sqrt((x**2).sum(1) * (y**2).sum(1))
     return np.asarray(np.divide((x * y).sum(1), size, out=np.zeros(len(x)), where=size > 0))

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
-from scipy.optimize import nnls
 
 from ..errors import MethodError
 from ..records import HeadWeights
@@ -51,6 +50,8 @@ def solve(equations: Sequence[tuple[np.ndarray, np.ndarray]], ridge: float) -> n
     gram, cross = gram / scale / scale[:, None], cross / scale
     values, vectors = np.linalg.eigh(gram + ridge * np.eye(len(gram)))
     root = np.sqrt(np.maximum(values, 1e-9 * values.max()))
+    from scipy.optimize import nnls  # slow to import
+
     return np.asarray(nnls(root[:, None] * vectors.T, (vectors.T @ cross) / root, maxiter=20 * len(gram))[0] / scale)
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ..importance import METHODS
 from ..records import HeadWeights
@@ -102,7 +101,9 @@ def _rank(value: np.ndarray, lost: np.ndarray) -> float:
     fine = np.isfinite(lost)
     if fine.sum() < 4 or np.ptp(value[fine]) == 0 or np.ptp(lost[fine]) == 0:
         return 0.0 if fine.sum() >= 4 else np.nan
-    return float(stats.spearmanr(value[fine], lost[fine]).statistic)
+    from scipy.stats import spearmanr  # slow to import, and every page imports this file
+
+    return float(spearmanr(value[fine], lost[fine]).statistic)
 
 
 def _evidence_first(one: PromptMeasurement, value: np.ndarray) -> float:

@@ -69,8 +69,6 @@ FINISHED = {
     "length": "cut off by the token limit",
     "given": "given, not generated",
 }
-LONG = 100_000
-"""Numbers of a run from which on a folded part of the page is not sent to the browser."""
 QUIET = {"sentence": False, "beside": {}, "caption": ""}
 """Parts that the reader component leaves out, since the page draws them itself."""
 

@@ -7,7 +7,6 @@ from typing import Any
 import streamlit as st
 
 from core import store
-from core.study.findings.run_ranking import neighbour_runs
 
 
 def back_link(run: str) -> None:
@@ -19,6 +18,8 @@ def back_link(run: str) -> None:
     cell = kept["query"].get("cell", "") if run == kept["run"] else ids.get(run, "")
     if not cell:
         return
+    from core.study.findings.run_ranking import neighbour_runs  # brings pandas, which no other link needs
+
     _, before, after = neighbour_runs([c for c, _ in kept["steps"]], cell)
     with st.container(horizontal=True, vertical_alignment="center", key="findings_way"):
         query = kept["query"] | {"cell": cell}

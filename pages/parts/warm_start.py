@@ -1,0 +1,53 @@
+"""Starts the dashboard and imports what its first page needs meanwhile, so that the first visitor waits for less.
+
+``streamlit run app.py`` imports a page's modules only when somebody opens it: most of the time of a first visit. This
+script is what ``heed app`` and ``make run`` become; options are those of ``streamlit run``. Guarded by
+tests/pages/test_warm_start.py.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+from pathlib import Path
+from threading import Thread
+
+FIRST = ("pages.parts.explore_page", "altair", "pandas")
+"""What the page that a visitor lands on imports."""
+PATIENCE = 30.0
+"""Seconds within which the server must be there."""
+
+
+def import_first(names: tuple[str, ...] = FIRST) -> list[str]:
+    """Imports the modules of the first page once the server is there; returns those that could not be.
+
+    A page that cannot be imported says so itself, to the visitor who opens it.
+    """
+    from streamlit import runtime
+
+    end = time.monotonic() + PATIENCE
+    while not runtime.exists() and time.monotonic() < end:  # its caches are made when a module is imported
+        time.sleep(0.02)
+    failed = []
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except Exception:  # whatever a plugin or a broken installation raises
+            failed.append(name)
+    return failed
+
+
+def serve(app: Path, arguments: list[str]) -> None:
+    """Becomes ``streamlit run`` of ``app``, in this process."""
+    from streamlit.web import cli
+
+    if str(app.parent) not in sys.path:
+        sys.path.insert(0, str(app.parent))
+    Thread(target=import_first, name="heed-warm-start", daemon=True).start()
+    sys.argv = ["streamlit", "run", str(app), *arguments]
+    cli.main()
+
+
+if __name__ == "__main__":
+    serve(Path(__file__).resolve().parents[2] / "app.py", sys.argv[1:])
