@@ -103,7 +103,8 @@ def _first_pictures(page: Any, url: str, say: Callable[[str], None]) -> None:
         seconds.append(time.perf_counter() - began)
         _still(page)
     say(
-        f"first picture: {seconds[0]:.2f} s where the run was not open yet, then {seconds[1]:.2f} and {seconds[2]:.2f} s"
+        f"first picture: {seconds[0]:.2f} s where the run was not open yet, "
+        f"then {seconds[1]:.2f} and {seconds[2]:.2f} s"
     )
 
 
