@@ -15,7 +15,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 GROWTH = 1.25
-LEAST = 64
+MORE_ROOM = 64
 """Tokens that are added at least when the room is used up."""
 
 
@@ -37,7 +37,9 @@ class _RoomyLayer(DynamicLayer):
         before = self.get_seq_length()
         after = before + key_states.shape[-2]
         if not self._rooms or self._rooms[0].shape[-2] < after:
-            size = max(after + LEAST, self._tokens) if not self._rooms else max(int(GROWTH * after), after + LEAST)
+            size = (
+                max(after + MORE_ROOM, self._tokens) if not self._rooms else max(int(GROWTH * after), after + MORE_ROOM)
+            )
             rooms = [new.new_empty((*new.shape[:-2], size, new.shape[-1])) for new in (key_states, value_states)]
             for room, old in zip(rooms, (self.keys, self.values), strict=True):
                 if before:

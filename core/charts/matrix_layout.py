@@ -37,7 +37,7 @@ WIDEST, PHONE = 2400, 600
 CELL_HEIGHT, CELL_WIDTH = 20, 64
 """Largest height of a row and width of a column, in pixels."""
 TALLEST_MATRIX = 1600
-FRAME = "#E69F00"
+FRAME_COLOUR = "#E69F00"
 """Colour of frames around cells; viridis does not have it."""
 Scale = Literal["linear", "sqrt", "log"]
 

@@ -18,7 +18,7 @@ from .panels import BELOW, PICKED_COLOUR, inline_data
 from .text_labels import GREY, STRETCH, significant_digits, thin_labels, title_block
 from .word_differences import BLUE, ORANGE
 
-ALONE = "each alone: what several do together can differ from their sum"
+EACH_ALONE = "each alone: what several do together can differ from their sum"
 
 
 def place_effects_chart(
@@ -60,7 +60,7 @@ def place_effects_chart(
     if mine:
         ring = alt.Chart(inline_data(mine)).mark_bar(filled=False, stroke=PICKED_COLOUR, strokeWidth=2)
         layers.append(ring.encode(x=x, y=y))
-    lines = [*caption, ALONE, ONE_PROMPT]
+    lines = [*caption, EACH_ALONE, ONE_PROMPT]
     best = max(records, key=lambda r: abs(r["change"]), default=None)
     most = f" Most at {kind} {best['place']}: {best['said']}." if best else ""
     said = f"{title} {len(records)} {kind}s, each alone: how {what} changes, in nats.{most}"

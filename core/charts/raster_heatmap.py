@@ -19,7 +19,16 @@ import altair as alt
 import numpy as np
 
 from ..records import Importance
-from .matrix_layout import FRAME, ColourScale, MatrixLayout, Scale, colour_scale, finish_matrix, readable, value_colour
+from .matrix_layout import (
+    FRAME_COLOUR,
+    ColourScale,
+    MatrixLayout,
+    Scale,
+    colour_scale,
+    finish_matrix,
+    readable,
+    value_colour,
+)
 from .text_labels import VIRIDIS
 
 CLIP = 99.5
@@ -102,8 +111,12 @@ class PicturePart:
 
 def _framed(x: alt.X, y: alt.Y) -> list[alt.Chart]:
     """Draws the frame of the part, and a tick below each column that was found."""
-    frame = alt.Chart(alt.NamedData(name=PART_DATA[0])).mark_rect(fill=None, stroke=FRAME, strokeWidth=2, tooltip=None)
-    ticks = alt.Chart(alt.NamedData(name=PART_DATA[1])).mark_rule(stroke=FRAME, strokeWidth=2, clip=False, tooltip=None)
+    frame = alt.Chart(alt.NamedData(name=PART_DATA[0])).mark_rect(
+        fill=None, stroke=FRAME_COLOUR, strokeWidth=2, tooltip=None
+    )
+    ticks = alt.Chart(alt.NamedData(name=PART_DATA[1])).mark_rule(
+        stroke=FRAME_COLOUR, strokeWidth=2, clip=False, tooltip=None
+    )
     return [
         frame.encode(x=x, x2="x1:Q", y=y, y2="y1:Q"),
         ticks.transform_filter("datum.x0 >= 0").encode(

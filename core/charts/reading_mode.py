@@ -28,7 +28,7 @@ PERCENTILE = 99
 """Of the words' values in view: the value that is drawn darkest, so that one word does not bleach all others."""
 MOST = 3
 """Passages that are named at each sentence of the answer."""
-ASKS = ("?", "？", "؟", "՞", "\u037e")
+QUESTION_MARKS = ("?", "？", "؟", "՞", "\u037e")
 """What a question ends with; the last is the Greek mark."""
 
 Explained = Callable[[str, str], Importance]
@@ -150,7 +150,7 @@ def _question(trace: Trace, sentences: Units, columns: np.ndarray) -> dict[str, 
     sources = trace.tokens.sources
     users = [m for m, s in enumerate(sources) if s.role == "user" and s.origin == "user"]
     mine = np.flatnonzero(sentences.message[columns] == users[-1]) if users else np.arange(0)
-    asking = [p for p in mine if sources[users[-1]].text[: sentences.end[columns[p]]].rstrip().endswith(ASKS)]
+    asking = [p for p in mine if sources[users[-1]].text[: sentences.end[columns[p]]].rstrip().endswith(QUESTION_MARKS)]
     if asking:
         return {"passage": int(asking[-1]), "name": "Question"}
     return {"passage": max(len(columns) - 1, 0), "name": "End"}

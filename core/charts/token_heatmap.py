@@ -16,7 +16,16 @@ import altair as alt
 import numpy as np
 
 from ..records import Importance
-from .matrix_layout import FRAME, MatrixLayout, Scale, colour_scale, exact_number, finish_matrix, readable, value_colour
+from .matrix_layout import (
+    FRAME_COLOUR,
+    MatrixLayout,
+    Scale,
+    colour_scale,
+    exact_number,
+    finish_matrix,
+    readable,
+    value_colour,
+)
 from .panels import inline_data
 from .text_labels import legend_title
 
@@ -112,12 +121,12 @@ def _frame(picked: tuple[int, int], layout: MatrixLayout) -> alt.Chart:
     first, last = sorted(picked)
     a, b = int(layout.row_place[first]), int(layout.row_place[last - 1]) + 1
     step = layout.height / max(layout.rows, 1)
-    mark = alt.Chart(alt.InlineData(values=[{}])).mark_rect(fill=None, stroke=FRAME, strokeWidth=2)
+    mark = alt.Chart(alt.InlineData(values=[{}])).mark_rect(fill=None, stroke=FRAME_COLOUR, strokeWidth=2)
     return mark.encode(x=alt.value(0), x2=alt.value("width"), y=alt.value(a * step), y2=alt.value(b * step))
 
 
 def _column_frame(layout: MatrixLayout, title: str, column: int, pixels: float) -> alt.Chart:
     """Draws a frame around a whole column."""
     place = alt.InlineData(values=[{"x": int(layout.place[column])}])
-    mark = alt.Chart(place).mark_rect(fill=None, stroke=FRAME, strokeWidth=pixels)
+    mark = alt.Chart(place).mark_rect(fill=None, stroke=FRAME_COLOUR, strokeWidth=pixels)
     return mark.encode(x=layout.x(title), y=alt.value(0), y2=alt.value("height"))

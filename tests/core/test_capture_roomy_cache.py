@@ -17,7 +17,7 @@ def model(tmp_path_factory):
 
 @pytest.mark.parametrize("room", [1, 5, 100])
 def test_tokens_come_back_as_from_the_librarys_cache(monkeypatch, model, room):
-    monkeypatch.setattr(roomy_cache, "LEAST", 1)
+    monkeypatch.setattr(roomy_cache, "MORE_ROOM", 1)
     ours, theirs = roomy_cache.roomy_cache(model, room), DynamicCache()
     torch.manual_seed(0)
     for count in (4, 1, 1, 3, 1):
