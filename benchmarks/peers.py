@@ -29,7 +29,7 @@ MODEL = "smollm2-135m-instruct"
 SIZES = (64, 1024, 4096, 8128)
 LOO = (24, 8)
 """Prompt and answer of leave-one-out: Captum runs the model once for each pair of them."""
-ROOM_GB, CONTEXT_GB = 24, 4
+CONTEXT_GB = 4
 STEPS = (256, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8128)
 """Prompts that are tried for the longest context."""
 
@@ -45,6 +45,13 @@ def peers_python() -> str:
     return str(python)
 
 
+def room_gb() -> int:
+    """Returns the memory limit of a run: 24 GB, or what this machine has free where that is less."""
+    import psutil
+
+    return min(24, int(0.85 * psutil.virtual_memory().available / 1e9))
+
+
 class Ways:
     """How each way is called: Heed by the model's name, the others by the folder of the same weights."""
 
@@ -53,6 +60,7 @@ class Ways:
         from core.models.model_key import files_of
 
         self._folder = str(files_of(locate(MODEL)))
+        self.room = room_gb()
         self._pythons = dict.fromkeys(("inseq", "captum-loo"), peers_python())
 
     def run(self, way: str, prompt: int, new: int, limit: float, times: int) -> dict[str, Any]:
@@ -66,7 +74,7 @@ class Ways:
         for i in range(pairs):
             for way in ways if i % 2 == 0 else ways[::-1]:
                 if not found[way] or "failed" not in found[way][-1]:
-                    found[way].append(self.run(way, prompt, new, ROOM_GB, 1))
+                    found[way].append(self.run(way, prompt, new, self.room, 1))
         return found
 
 
@@ -79,12 +87,12 @@ def ratio_text(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> str:
     return f"{middle:.3f} [{low:.3f} .. {high:.3f}]"
 
 
-def rows_of(found: dict[str, list[dict[str, Any]]], size: str) -> list[str]:
+def rows_of(found: dict[str, list[dict[str, Any]]], size: str, room: int) -> list[str]:
     """Returns the lines of the table for one size: seconds, peak memory over the weights, Heed's time over theirs."""
     lines = []
     for way, runs in found.items():
         if "failed" in runs[-1]:
-            lines.append(f"| {size} | {way} | does not fit into {ROOM_GB} GB | | |")
+            lines.append(f"| {size} | {way} | does not fit into {room} GB | | |")
             continue
         took = sorted(run["seconds"][0] for run in runs)
         memory = statistics.median(run["over_weights"] for run in runs) / 1e6
@@ -129,11 +137,11 @@ def report(pairs: int, say: Callable[[str], None]) -> list[str]:
     add("| tokens | way | time | memory over the weights | Heed / this |", "|---|---|---|---|---|")
     for prompt in SIZES:
         others = ("plain", "eager", "inseq") if prompt <= 1024 else ("plain",)
-        add(*rows_of(ways.turns(("heed", *others), prompt, NEW, pairs), f"{prompt:,}+{NEW}"))
+        add(*rows_of(ways.turns(("heed", *others), prompt, NEW, pairs), f"{prompt:,}+{NEW}", ways.room))
     for way in ("eager", "inseq"):
-        add(*rows_of({way: [ways.run(way, SIZES[-1], NEW, ROOM_GB, 1)]}, f"{SIZES[-1]:,}+{NEW}"))
+        add(*rows_of({way: [ways.run(way, SIZES[-1], NEW, ways.room, 1)]}, f"{SIZES[-1]:,}+{NEW}", ways.room))
     found = ways.turns(("heed-loo", "captum-loo"), *LOO, max(1, pairs // 2))
-    add(*rows_of(found, f"leave-one-out {LOO[0]}+{LOO[1]}"), "")
+    add(*rows_of(found, f"leave-one-out {LOO[0]}+{LOO[1]}", ways.room), "")
     add(f"| way | longest prompt with {NEW} tokens written, in {CONTEXT_GB} GB |", "|---|---|")
     for way in ("heed", "eager", "inseq"):
         add(f"| {way} | {longest(ways, way)} |")
