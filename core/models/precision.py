@@ -39,10 +39,10 @@ class Precision:
 
 PRECISIONS = {
     "float32": Precision(4, "float32", "the most exact, and what Heed's tolerances are stated for"),
-    "bfloat16": Precision(2, "bfloat16", "half the memory; shares and log-probabilities differ in the third digit"),
+    "bfloat16": Precision(2, "bfloat16", "half the memory; numbers differ somewhat from float32"),
     "float16": Precision(2, "float16", "half the memory, for GPUs that know no bfloat16"),
-    "8-bit": Precision(1, "bfloat16", "a quarter of the memory; another answer now and then"),
-    "4-bit": Precision(0.5625, "bfloat16", "a seventh of the memory; answers often differ"),
+    "8-bit": Precision(1, "bfloat16", "a quarter of the memory; numbers differ more, and answers may"),
+    "4-bit": Precision(0.5625, "bfloat16", "a seventh of the memory; numbers differ most, and answers may"),
 }
 """4-bit: half a byte, and a factor of four bytes for each 64 weights."""
 
@@ -93,4 +93,4 @@ def precision_note(dtype: str) -> str:
             f"Loaded in {dtype[0]} bits by {LIBRARY}: answers, log-probabilities and shares differ from those of the "
             "whole weights, and a little with how many tokens are computed together."
         )
-    return "" if dtype == "float32" else f"Computed in {dtype}: numbers differ from float32 from the third digit on."
+    return "" if dtype == "float32" else f"Computed in {dtype}: numbers differ from those in float32, and the answer may."
