@@ -33,6 +33,8 @@ EAGER_LIMIT = 2048
 
 ROOM = 1024
 """Most written tokens that memory is set apart for."""
+READ = 30
+"""About as many tokens of a prompt are read in the time in which one is written."""
 COLDEST = 1e-6
 """Lowest temperature used: logits divided by less overflow, and the best token has all the probability long before."""
 
@@ -112,14 +114,15 @@ def generate(
     hf, encdec = model.hf, model.ref.kind == "encdec"
     start = 1 if encdec else len(prompt_ids)  # a decoder of its own begins with its start token
     ids = torch.tensor([list(prompt_ids)], device=hf.device)
-    raw, watch = _Raw(), OutputWatch(decode, request, start, progress, cancelled)
+    reading, writing = parts_of_progress(progress, len(prompt_ids) / (len(prompt_ids) + READ * request.max_new_tokens))
+    raw, watch = _Raw(), OutputWatch(decode, request, start, writing, cancelled)
     eager = model.ref.attention == "eager"
     cache = empty_cache() if encdec else roomy_cache(model, len(prompt_ids) + min(request.max_new_tokens, ROOM))
     with torch.no_grad(), torch.random.fork_rng(enabled=request.temperature > 0):
         if request.temperature > 0:
             torch.manual_seed(request.seed)
         values, keys = _emitted(model, gather, components)
-        told = _reading(model, len(prompt_ids), progress, cancelled)
+        told = _reading(model, len(prompt_ids), reading, cancelled)
         recorder = Recorder(gather, cancelled=told, emit_values=values, emit_keys=keys)
         with recording(recorder), nullcontext() if components is None else components.watching():
             out = hf.generate(
@@ -228,6 +231,18 @@ def _reading(model: Any, tokens: int, progress: Progress, cancelled: IsCancelled
         return cancelled()
 
     return ask
+
+
+def parts_of_progress(progress: Progress, first: float) -> tuple[Progress, Progress]:
+    """Returns the progress of two pieces of work that follow each other, the first of which takes this part (0..1)."""
+
+    def part(start: float, width: float) -> Progress:
+        def tell(fraction: float | None, text: str, stream: str | None = None) -> None:
+            progress(None if fraction is None else start + width * fraction, text, stream)
+
+        return tell
+
+    return part(0.0, first), part(first, 1.0 - first)
 
 
 def last_logits(hf: Any, steps: int) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def as_steering(steer: Any, texts: Sequence[str], segments: Sequence[Segment]) -
 def part_spans(part: Any, texts: Sequence[str], segments: Sequence[Segment]) -> tuple[tuple[int, int, int], ...]:
     """Returns the spans of a part: segments by name or label, words wherever they stand, spans. Raises PromptError."""
     if isinstance(part, str):
-        named = tuple((s.message, s.start, s.end) for s in segments if part in (s.label, s.name))
+        named = tuple((s.message, s.start, s.end) for s in segments if part and part in (s.label, s.name))
         if named or not part:
             return named
         found = []

@@ -69,13 +69,14 @@ def check_fits(request: Request) -> None:
     texts = [m.content for m in request.messages] or [request.text or ""]
     given = request.answer or ""
     size = len(request.token_ids or ()) + sum(len(text.encode("utf-8", "replace")) for text in (*texts, given))
-    if limit is None or size + new <= limit:
+    kind = known_kind(name)
+    if limit is None or size + new <= limit or kind == "encoder":  # which writes nothing, and is told so
         return
     prompt = len(request.token_ids) if request.token_ids is not None else count_tokens(name, texts)
     scored = count_tokens(name, [given])
     if prompt is None or scored is None:
         return
-    new, both = new + scored, known_kind(name) == "encdec"
+    new, both = new + scored, kind == "encdec"
     if (max(prompt, new) if both else prompt + new) > limit:
         raise PromptError(
             f"The prompt has {prompt:,} tokens and {new:,} more are asked for, but {locate(name).label} reads at most "
