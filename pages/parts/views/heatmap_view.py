@@ -23,7 +23,7 @@ from core.records import Importance, Trace
 from pages.parts.reading_controls import LEVEL_NAMES, Choices, answer_levels
 from pages.parts.run_cache import importance, records_stamp
 from pages.parts.text_selection import pick_rows
-from pages.parts.views.large_map import answer_span, large_map, picked_rows
+from pages.parts.views.large_map import answer_span, large_map, framed_rows
 from pages.parts.views.view_figure import ViewFigure, draw_chart
 
 KEY = "heatmap"
@@ -51,7 +51,7 @@ def heatmap_view(trace: Trace, words: Importance, chosen: Choices, picked: Picke
         return ViewFigure(chart, lambda: store.importance_to_csv(whole.base), heat=True)
     scale = state.setdefault("heat_scale", "linear")
     shown = whole.base
-    frame = picked_rows(shown, words, picked)
+    frame = framed_rows(shown, words, picked)
     framed = heatmap(shown, prompt_length=trace.prompt_length, scale=scale, picked=frame, select="cell")
 
     def clicked() -> None:

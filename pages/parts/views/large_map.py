@@ -191,7 +191,7 @@ def _part(steps: _Steps, hits: list[tuple[int, int]], words: Importance, picked:
         prompt_length=length,
         scale=scale,
         clip=CLIP if scale == "sqrt" else None,
-        picked=picked_rows(drawn.importance, words, picked, drawn.pinned[0]),
+        picked=framed_rows(drawn.importance, words, picked, drawn.pinned[0]),
         pinned=drawn.pinned,
         marked=_marked(drawn.importance, hits, state.get("map_hit", 0)),
         select="cell",
@@ -280,7 +280,7 @@ def answer_span(words: Importance, tokens: np.ndarray) -> tuple[int, int] | None
     return (int(units.min()), int(units.max()) + 1) if len(units) else None
 
 
-def picked_rows(shown: Importance, words: Importance, picked: PickedWords, after: int = 0) -> tuple[int, int] | None:
+def framed_rows(shown: Importance, words: Importance, picked: PickedWords, after: int = 0) -> tuple[int, int] | None:
     """Rows from ``after`` on that belong to the picked words; None for the whole answer."""
     if picked.whole:
         return None
