@@ -114,7 +114,7 @@ def test_pins_stay_at_the_edge_wherever_one_goes(run, whole):
         assert drawn.pinned == (1, 2)
         assert drawn.tokens("columns", 0) == (3, 4) and drawn.tokens("columns", 1) == (500, 501)
         assert drawn.tokens("rows", 0) == (p + 2, p + 3)
-        inside = {t for t in range(*part.columns)} | {3, 500}
+        inside = set(range(*part.columns)) | {3, 500}
         assert len(drawn.importance.columns) == len(inside) and len(drawn.importance.columns) >= min(columns, 9)
         assert len(set(drawn.importance.rows.token.tolist())) == len(set(range(*part.rows)) | {p + 2}) >= rows
 

@@ -23,7 +23,7 @@ from core.records import Importance, Trace
 from pages.parts.reading_controls import LEVEL_NAMES, Choices, answer_levels
 from pages.parts.run_cache import importance, records_stamp
 from pages.parts.text_selection import pick_rows
-from pages.parts.views.large_map import answer_span, large_map, framed_rows
+from pages.parts.views.large_map import answer_span, framed_rows, large_map
 from pages.parts.views.view_figure import ViewFigure, draw_chart
 
 KEY = "heatmap"
