@@ -159,3 +159,29 @@ def test_hovering_the_overview_shows_no_picture_data():
     spec = raster_heatmap_chart(known()[1]).to_dict()
     assert spec["layer"][0]["mark"]["tooltip"] is None
     assert 'aria-label="x0' not in vl_convert.vegalite_to_svg(spec), "a screen reader would spell the picture"
+
+
+def test_colours_end_at_a_percentile_and_say_so():
+    values = np.full((20, 50), 0.01)
+    values[0, 0] = 0.9
+    tr = made.trace("a " * 50, "b " * 20)
+    imp = made.importance(tr, values=values)
+    for chart in (raster_heatmap_chart(imp, clip=99), heatmap(imp, scale="sqrt", clip=99)):
+        spec = chart.to_dict()
+        (line,) = [line for line in spec["title"]["subtitle"] if line.startswith("colours")]
+        assert line.startswith("colours by square root, full from 1.00") and line.endswith(" %, the 99th percentile")
+    assert max(c["value"] for c in cells(heatmap(imp, scale="sqrt", clip=99))) == pytest.approx(0.9)
+    assert not any("colours" in line for line in heatmap(imp).to_dict()["title"]["subtitle"])
+
+
+def test_clipping_to_nothing_keeps_the_largest():
+    values = np.zeros((4, 50))
+    values[0, 0] = 0.5
+    spec = heatmap(made.importance(made.trace("a " * 50, "b " * 4), values=values), clip=90).to_dict()
+    assert spec["layer"][0]["encoding"]["fill"]["scale"]["domain"] == [0, 0.5]
+
+
+def test_a_marked_column_is_framed_and_its_label_always_stands():
+    imp = made.importance(made.trace(" ".join(f"word{i}" for i in range(300)), "yes"))
+    assert ">word7<" not in vl_convert.vegalite_to_svg(heatmap(imp).to_dict())
+    assert ">word7<" in vl_convert.vegalite_to_svg(heatmap(imp, marked={7: 2.0}).to_dict())

@@ -391,3 +391,14 @@ def test_cutting_counts_what_goes():
     whole = less.values.sum(1) * (1 - less.shares["sink"]) + less.removed
     assert np.allclose(whole, 1, atol=1e-5)
     assert crop_importance(heat, np.arange(3), np.arange(len(heat.columns))) is heat
+
+
+@pytest.mark.parametrize("granularity", ["word", "sentence", "paragraph", "role"])
+def test_columns_grouped_from_tokens_are_those_of_explain(granularity):
+    whole = explain(TRACE, sink="drop", granularity=granularity)
+    made = group_columns(explain(TRACE, sink="drop"), whole.columns)
+    np.testing.assert_array_equal(made.values, whole.values)
+    np.testing.assert_array_equal(made.uniform, whole.uniform)
+    assert made.parameters == whole.parameters
+    with pytest.raises(ValueError, match="single tokens"):
+        group_columns(explain(TRACE, granularity="word"), whole.columns)
