@@ -50,7 +50,7 @@ def test_text_of_strangers_stays_text(server, page, settled, keep, text):
 def test_a_long_text_goes_coarser_and_stays_quick(server, page, settled, keep):
     run = keep(made_up.run(_sentences(1100, 0), _sentences(480, 1)))
     report("1,300 x 530 words, link to drawn", f"{opened(page, f'{server.url}/?run={run}', settled):.2f} s")
-    expect(page.get_by_text(re.compile("Too many cells for words: shown by sentences"))).to_be_visible()
+    expect(page.get_by_text(re.compile("Framed above, the passage read most"))).to_be_visible()
     view(page, "Word by word", settled)
     began = time.perf_counter()
     answer(page).nth(20).click()
