@@ -46,11 +46,12 @@ class AxisLabels:
 
         A label needs ``need`` pixels of the drawn width, whatever the page stretches it to, over which ``columns``
         places (default: one per label) are spread; ``pixels``: the width where the chart does not know its own. Those
-        at the places ``always`` are shown whatever fits.
+        at the places ``always`` are shown whatever fits, and no other label so near that it would lie on them.
         """
         every = f"max(1, ceil({need * (columns or len(self.texts)):g} / (width > 0 ? width : {pixels:g})))"
         kept = f"indexof({list(always)}, {place}) >= 0 || " if always else ""
-        return f"{kept}{place} % {every} == 0 ? {self.at(place)} : ''"
+        free = "".join(f" && abs({place} - {there}) >= {every}" for there in always)
+        return f"{kept}({place} % {every} == 0{free}) ? {self.at(place)} : ''"
 
 
 def row_axis(labels: AxisLabels, headings: Sequence[int], scale: Mapping[str, Any] | None = None, **look: Any) -> alt.Y:

@@ -111,14 +111,13 @@ class PicturePart:
 
 def _framed(x: alt.X, y: alt.Y) -> list[alt.Chart]:
     """Draws the frame of the part, and a tick below each column that was found."""
-    frame = alt.Chart(alt.NamedData(name=PART_DATA[0])).mark_rect(
-        fill=None, stroke=FRAME_COLOUR, strokeWidth=2, tooltip=None
-    )
-    ticks = alt.Chart(alt.NamedData(name=PART_DATA[1])).mark_rule(
-        stroke=FRAME_COLOUR, strokeWidth=2, clip=False, tooltip=None
-    )
+    place = alt.Chart(alt.NamedData(name=PART_DATA[0]))
+    look: dict[str, Any] = {"fill": None, "tooltip": None}
+    dark = place.mark_rect(stroke="#000000", strokeWidth=5, **look)  # parts it from cells read most, near in colour
+    frame = place.mark_rect(stroke=FRAME_COLOUR, strokeWidth=2, **look)
+    ticks = alt.Chart(alt.NamedData(name=PART_DATA[1])).mark_rule(stroke=FRAME_COLOUR, strokeWidth=2, clip=False, tooltip=None)
     return [
-        frame.encode(x=x, x2="x1:Q", y=y, y2="y1:Q"),
+        *(rect.encode(x=x, x2="x1:Q", y=y, y2="y1:Q") for rect in (dark, frame)),
         ticks.transform_filter("datum.x0 >= 0").encode(
             x=x, y=alt.value({"expr": "height"}), y2=alt.value({"expr": "height + 7"})
         ),

@@ -455,6 +455,14 @@ class Reader {
     this.said.textContent = data.unit === "none" ? "" : this.sentence(at, top);
     this.besideLine.textContent = this.besideText();
     this.tip.hidden = true;
+    this.showMost(other, at);
+  }
+
+  // Of a text longer than its panel, the word read most (or that read most) comes into view when another is picked.
+  showMost(side, at) {
+    const shown = `${side} ${at} ${this.selection.start} ${this.selection.end}`;
+    if (at >= 0 && shown !== this.shownMost && !this.data.marks?.length) this.reveal(side, at);
+    this.shownMost = shown;
   }
 
   // Whether a word of the input is a sink of this run, so that its share stands with the sinks and not at the word.

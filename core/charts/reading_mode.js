@@ -125,7 +125,9 @@ class ReadingMode {
     this.legend = element("div", "legend");
     this.high = element("span");
     this.scaleName = element("span", "name");
-    this.legend.append(this.scaleName, element("span", "", "0"), element("span", "bar"), this.high);
+    const ends = element("span", "ends");
+    ends.append(element("span", "", "0"), element("span", "bar"), this.high);
+    this.legend.append(this.scaleName, ends);
     this.tip = element("div", "tip");
     this.tip.setAttribute("role", "tooltip");
     this.tip.hidden = true;

@@ -28,7 +28,7 @@ from pages.parts.text_selection import pick_rows
 from pages.parts.views.view_figure import draw_chart, quick_spec
 
 MOST_READ = "the passage read most"
-BEST = {0: "All columns", 20: "Top 20", 40: "Top 40", 80: "Top 80"}
+BEST = {0: "All columns", 20: "Top 20 columns", 40: "Top 40 columns", 80: "Top 80 columns"}
 OVERVIEW_HEIGHT = 230
 
 
@@ -158,8 +158,10 @@ class _Steps:
 def _controls(steps: _Steps, hits: list[tuple[int, int]]) -> None:
     """Draws one line: words to look for, where to go, how many columns."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        look: dict[str, Any] = {"label_visibility": "collapsed", "width": 190}
-        st.text_input("Find words in the input", key="map_words", placeholder="Find words in the input", **look)
+        look: dict[str, Any] = {"label_visibility": "collapsed"}
+        st.text_input(
+            "Find words in the input", key="map_words", placeholder="Find words in the input", width=190, **look
+        )
         if steps.state.get("map_words"):
             at = min(steps.state.get("map_hit", 0), max(len(hits) - 1, 0))
             many: dict[str, Any] = {"disabled": len(hits) < 2, "type": "tertiary", "on_click": steps.hit}
@@ -171,7 +173,7 @@ def _controls(steps: _Steps, hits: list[tuple[int, int]]) -> None:
         if len(steps.trail) > 1:
             st.button("Back", icon=":material/undo:", on_click=steps.back, type="tertiary")
         about = "Of the part below, only the columns read most, in the order of the text"
-        st.selectbox("Columns", list(BEST), key="map_best", format_func=BEST.__getitem__, help=about, **look)
+        st.selectbox("Columns", list(BEST), key="map_best", format_func=BEST.__getitem__, help=about, width=160, **look)
 
 
 def _part(steps: _Steps, hits: list[tuple[int, int]], words: Importance, picked: PickedWords, scale: Scale) -> None:
@@ -213,7 +215,11 @@ def _say_part(whole: LongMap, place: Place, found: Importance) -> None:
             f"{best}{noun} {inside[0] + 1:,} to {inside[-1] + 1:,} of {total:,} of {of}" if len(inside) else of
         )
     coarse = (found.columns.granularity, found.rows.granularity) != tuple(whole.finest.values())
-    more = " Click a cell to see inside it." if coarse else " Hover a cell for its numbers; click it to pick its piece."
+    more = (
+        " Click a cell to see inside it."
+        if coarse
+        else " Hover a cell for its numbers; click it to pick that piece of the answer."
+    )
     st.caption(f"**Framed above, {place.said}**: {', by '.join(parts)}.{more}")
 
 
