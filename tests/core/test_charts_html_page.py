@@ -241,6 +241,20 @@ def test_long_texts_open_and_answer_clicks(browser, tmp_path):
         assert problems == []
 
 
+def test_a_long_text_opens_at_the_word_read_most(browser, tmp_path):
+    tr = made.trace("word " * 1200, "yes no")
+    values = np.full((2, 1200), 1e-4)
+    values[0, 900] = values[1, 300] = 0.5
+    values[0, 900] += 0.1
+    inside = """(w) => { const a = w.getBoundingClientRect(), b = w.closest(".text").getBoundingClientRect();
+        return a.top >= b.top && a.bottom <= b.bottom; }"""
+    with opened(browser, tmp_path, to_html(tr, made.importance(tr, values=values))) as (page, _):
+        words = page.locator(".panel.input .word")
+        assert words.nth(900).evaluate(inside) and not words.first.evaluate(inside)
+        page.locator(".panel.answer .word").nth(1).click()
+        assert words.nth(300).evaluate(inside) and not words.nth(900).evaluate(inside)
+
+
 def test_the_page_draws_marks_lines_and_tint(browser, tmp_path):
     tr = made.trace("What color ?", "The sky is")
     lines = ["", ["Qwen: <b>4 %</b>", "B: 2 %"], ""]

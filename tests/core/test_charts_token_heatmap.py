@@ -5,6 +5,7 @@ import io
 import json
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -102,6 +103,15 @@ def test_many_columns_thin_their_labels():
     tr = made.trace("word " * 300, "yes")
     svg = vl_convert.vegalite_to_svg(heatmap(made.importance(tr)).to_dict())
     assert 20 < svg.count(">word<") < 60
+
+
+def test_a_marked_column_has_its_label_and_no_other_lies_on_it():
+    tr = made.trace(" ".join(f"w{i}" for i in range(150)), "yes")
+    for marked in (40, 41):
+        svg = vl_convert.vegalite_to_svg(heatmap(made.importance(tr), marked={marked: 2.0}).to_dict())
+        shown = sorted(int(i) for i in re.findall(r">w(\d+)</text>", svg))
+        assert marked in shown
+        assert min(b - a for a, b in pairwise(shown)) >= 3, "14 pixels a label, of 5 a column"
 
 
 def test_fits_counts_cells():
