@@ -38,6 +38,8 @@ from .token_heatmap import MOST_CELLS
 
 FEW_COLUMNS = 44
 """Columns of cells, all runs together, up to which the grids stand side by side."""
+LONG_TEXT = 300
+"""Words beyond which shares are so small beside the largest that colours go by the square root; the legend says so."""
 LINE = 46
 """Words in a line of a whole-answer row, and the most lines: beyond, lines get longer."""
 LINES = 16
@@ -211,7 +213,9 @@ def _layers(
         high = max((c["value"] for c in group), default=0) or 1
         low = min(0, min((c["value"] for c in group), default=0))
         name = "" if shared else f" · {names[i]}"
-        fill = alt.Fill("value:Q", scale=_viridis(low, high), legend=_legend(units[i], name))
+        bent = low >= 0 and len(comparison.units) > LONG_TEXT
+        name += " (square root)" if bent else ""
+        fill = alt.Fill("value:Q", scale=_viridis(low, high, bent), legend=_legend(units[i], name))
         rects = look_up_fields(board.rects(group), words, fields)
         rects = rects.encode(fill=fill, tooltip=_tooltip(units[i], names))
         if select and i == 0:
@@ -220,8 +224,8 @@ def _layers(
     return layers, shared
 
 
-def _viridis(low: float, high: float) -> alt.Scale:
-    return alt.Scale(scheme="viridis", domain=[low, high], clamp=True)
+def _viridis(low: float, high: float, bent: bool) -> alt.Scale:
+    return alt.Scale(type="sqrt" if bent else "linear", scheme="viridis", domain=[low, high], clamp=True)
 
 
 def _legend(unit: str, name: str = "") -> alt.Legend:

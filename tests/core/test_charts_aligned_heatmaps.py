@@ -51,6 +51,15 @@ def test_tooltips_say_what_every_column_has():
     assert [t["title"] for t in tips][-2:] == list(made.NAMES)
 
 
+def test_colours_of_long_texts_go_by_the_square_root_and_the_legend_says_so(monkeypatch):
+    def fills():
+        return [(f["scale"].get("type"), f["legend"]["title"]) for f in encodings(heat(), "fill") if "legend" in f]
+
+    assert all(kind == "linear" and "square root" not in title for kind, title in fills())
+    monkeypatch.setattr("core.charts.aligned_heatmaps.LONG_TEXT", 4)
+    assert fills() and all(kind == "sqrt" and title.endswith("(square root)") for kind, title in fills())
+
+
 def test_words_that_differ_are_marked_and_written_as_they_stand_there():
     text = heat().to_json()
     for part in ("~ one", "~ two", "+ please", "~ another word stands there"):
