@@ -4,7 +4,7 @@
 
 PYTHON = .venv/bin/python
 
-.PHONY: run demo test check bench bench-peers calibrate calibrate-heads gallery docs lint format venv dev torch-cpu clean
+.PHONY: run demo test check bench bench-peers gpu calibrate calibrate-heads gallery docs lint format venv dev torch-cpu clean
 
 run: venv        ## start the dashboard and print its address
 	@exec $(PYTHON) -m core app
@@ -23,6 +23,9 @@ bench: dev       ## what capturing, comparing and knocking out cost, in time and
 
 bench-peers: dev ## Heed beside inseq, Captum and transformers alone, in an environment of their own; writes a page of docs
 	@exec $(PYTHON) -m benchmarks.peers --save docs/beside-others.md $(ARGS)
+
+gpu: dev         ## does a GPU give the numbers of the processor? A table; HEED_GPU=cpu runs it without one
+	@exec $(PYTHON) -m scripts.gpu $(ARGS)
 
 EXAMPLE = $(firstword $(wildcard docs/example-study/runs.parquet docs/example-study/runs.csv))
 FEATURES = share_instruction,share_context,share_question,multiple_instruction,sink,lookback,entropy,gini,content_share

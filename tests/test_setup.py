@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import browser, pins
+from scripts import browser, gpu, pins
 from scripts import test as testing
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -237,3 +237,24 @@ class TestLaunch:
         address = re.search(r"URL: http://127\.0\.0\.1:(\d+)$", "".join(lines).strip())
         assert address, f"no address in {lines}: {err}"
         assert 8501 < int(address[1]) < 8600
+
+
+class TestGpu:
+    def test_without_one_a_sentence_says_what_is_missing(self, monkeypatch, capsys):
+        monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+        monkeypatch.delenv("HEED_GPU", raising=False)
+        monkeypatch.setattr(subprocess, "run", None)
+        assert gpu.main([]) == 1
+        told = capsys.readouterr().err
+        assert "sees no device 'cuda'" in told and "HEED_GPU=cpu" in told and told.count("\n") == 1
+
+    def test_the_processor_may_stand_in(self, monkeypatch):
+        monkeypatch.setenv("HEED_GPU", "cpu")
+        assert gpu.device() == "cpu" and gpu.missing_gpu() == ""
+
+    def test_other_devices_are_not_compared(self, monkeypatch):
+        monkeypatch.setenv("HEED_GPU", "tpu")
+        assert "'tpu'" in gpu.missing_gpu()
+
+    def test_the_suite_does_not_need_one(self):
+        assert not any("gpu" in path or path == "tests" for path in (*testing.ORDER, *testing.FAST))

@@ -8,13 +8,15 @@ the caller, under ``model.lock``. Guarded by tests/core/test_models_load.py.
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import sys
 import threading
 import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -107,7 +109,20 @@ def unload_models(key: ModelKey | None = None) -> None:
     with _cache_lock:
         for old in list(_cache) if key is None else [key]:
             _cache.pop(old, None)
+    give_memory_back()
+
+
+def give_memory_back() -> None:
+    """Collects what nothing refers to any more, and returns freed memory to the system and to a GPU's other programs.
+
+    glibc keeps freed blocks for later: without a trim, weights that are gone still count as this process's.
+    """
     gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    with suppress(OSError, AttributeError, TypeError):  # only glibc has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _lookup(key: ModelKey) -> Model | None:
@@ -310,7 +325,7 @@ def make_room(need: int) -> None:
             dropped = True
             gc.collect()
     if dropped:
-        gc.collect()
+        give_memory_back()
 
 
 def _free_on(device: str) -> int:

@@ -1,16 +1,22 @@
 """Tests of loading models: results, sharing between threads, refusals, and nothing left behind."""
 
+import gc
 import json
 import os
 import shutil
 import threading
+import weakref
 
 import pytest
 import torch
 
+from core.capture import capture, make_request
 from core.errors import Cancelled, ModelError
+from core.jobs import Jobs
 from core.models import load, load_model, loaded_models, model_key
 from core.models.model_ref import context_of, window_of
+from core.probe import attribute, knock_out, switch_off
+from core.records import Part
 from tests.core import models_made_up as made_up
 
 pytestmark = pytest.mark.slow
@@ -91,6 +97,33 @@ def test_the_least_recently_used_leaves_first(saved, tmp_path, monkeypatch):
     a, b, c = (str(shutil.copytree(saved, tmp_path / n)) for n in "abc")
     load_model(a), load_model(b), load_model(a), load_model(c)
     assert [key.name for key in loaded_models()] == [a, c]
+
+
+def test_models_that_were_used_leave_nothing_behind(saved, tmp_path):
+    """Two models, each run, knocked out, switched off and used by a job: once unloaded, neither is in memory."""
+    queue, gone = Jobs(kept=0), []
+
+    def work(name):
+        model = load_model(name)
+        trace = capture(model, make_request(model.key, "Which word was read?", answer="That one.", raw=True))
+        knock_out(model, trace)
+        switch_off(model, trace, [Part("head", 1, 0)])
+        attribute(model, trace, "input-x-gradient")
+        gone.extend((weakref.ref(model), weakref.ref(model.hf), weakref.ref(next(model.hf.parameters()))))
+
+    for name in "ab":
+        path = str(shutil.copytree(saved, tmp_path / name))
+        work(path)
+        assert queue.submit(name, lambda p, c, path=path: work(path)).wait(60)
+    assert len(gone) == 12 and all(ref() is not None for ref in gone), "both are in the cache"
+    load.unload_models()
+    for _ in range(200):  # the idle worker drops its last reference a moment after the job is over
+        queue.all()
+        gc.collect()
+        if all(ref() is None for ref in gone):
+            break
+        threading.Event().wait(0.01)
+    assert [ref() for ref in gone] == [None] * 12
 
 
 def test_nothing_of_the_generation_defaults_survives_but_the_end_tokens(folder):
