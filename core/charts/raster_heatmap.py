@@ -115,7 +115,9 @@ def _framed(x: alt.X, y: alt.Y) -> list[alt.Chart]:
     look: dict[str, Any] = {"fill": None, "tooltip": None}
     dark = place.mark_rect(stroke="#000000", strokeWidth=5, **look)  # parts it from cells read most, near in colour
     frame = place.mark_rect(stroke=FRAME_COLOUR, strokeWidth=2, **look)
-    ticks = alt.Chart(alt.NamedData(name=PART_DATA[1])).mark_rule(stroke=FRAME_COLOUR, strokeWidth=2, clip=False, tooltip=None)
+    ticks = alt.Chart(alt.NamedData(name=PART_DATA[1])).mark_rule(
+        stroke=FRAME_COLOUR, strokeWidth=2, clip=False, tooltip=None
+    )
     return [
         *(rect.encode(x=x, x2="x1:Q", y=y, y2="y1:Q") for rect in (dark, frame)),
         ticks.transform_filter("datum.x0 >= 0").encode(
