@@ -33,13 +33,14 @@ from .column_captions import (
 )
 from .matrix_layout import exact_number
 from .panels import BELOW, Panel, PanelBoard, look_up_fields
+from .raster_heatmap import CLIP
 from .text_labels import legend_title, visible_label
 from .token_heatmap import MOST_CELLS
 
 FEW_COLUMNS = 44
 """Columns of cells, all runs together, up to which the grids stand side by side."""
-LONG_TEXT = 300
-"""Words beyond which shares are so small beside the largest that colours go by the square root; the legend says so."""
+BENT_FROM = 300
+"""Words beyond which most shares are small beside the largest: colours by square root, which end at a percentile."""
 LINE = 46
 """Words in a line of a whole-answer row, and the most lines: beyond, lines get longer."""
 LINES = 16
@@ -213,8 +214,10 @@ def _layers(
         high = max((c["value"] for c in group), default=0) or 1
         low = min(0, min((c["value"] for c in group), default=0))
         name = "" if shared else f" · {names[i]}"
-        bent = low >= 0 and len(comparison.units) > LONG_TEXT
-        name += " (square root)" if bent else ""
+        bent = low >= 0 and len(comparison.units) > BENT_FROM
+        if bent and group and (full := float(np.percentile([c["value"] for c in group], CLIP))) > 0:
+            high = full
+        name += f" (square root, full from the {CLIP:g}th percentile)" if bent else ""
         fill = alt.Fill("value:Q", scale=_viridis(low, high, bent), legend=_legend(units[i], name))
         rects = look_up_fields(board.rects(group), words, fields)
         rects = rects.encode(fill=fill, tooltip=_tooltip(units[i], names))
@@ -231,7 +234,7 @@ def _viridis(low: float, high: float, bent: bool) -> alt.Scale:
 def _legend(unit: str, name: str = "") -> alt.Legend:
     number = ".2~p" if unit == "share" else ".3~r"
     return alt.Legend(
-        title=legend_title(unit) + name, format=number, gradientLength=200, tickCount=4, titleLimit=320, **BELOW
+        title=legend_title(unit) + name, format=number, gradientLength=200, tickCount=4, titleLimit=480, **BELOW
     )
 
 

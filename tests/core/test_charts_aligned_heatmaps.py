@@ -56,8 +56,10 @@ def test_colours_of_long_texts_go_by_the_square_root_and_the_legend_says_so(monk
         return [(f["scale"].get("type"), f["legend"]["title"]) for f in encodings(heat(), "fill") if "legend" in f]
 
     assert all(kind == "linear" and "square root" not in title for kind, title in fills())
-    monkeypatch.setattr("core.charts.aligned_heatmaps.LONG_TEXT", 4)
-    assert fills() and all(kind == "sqrt" and title.endswith("(square root)") for kind, title in fills())
+    monkeypatch.setattr("core.charts.aligned_heatmaps.BENT_FROM", 4)
+    assert fills() and all(
+        kind == "sqrt" and title.endswith("(square root, full from the 99.5th percentile)") for kind, title in fills()
+    )
 
 
 def test_words_that_differ_are_marked_and_written_as_they_stand_there():
