@@ -33,7 +33,7 @@ from .column_captions import (
 )
 from .matrix_layout import exact_number
 from .panels import BELOW, Panel, PanelBoard, look_up_fields
-from .raster_heatmap import CLIP
+from .raster_heatmap import FULL_FROM
 from .text_labels import legend_title, visible_label
 from .token_heatmap import MOST_CELLS
 
@@ -215,9 +215,9 @@ def _layers(
         low = min(0, min((c["value"] for c in group), default=0))
         name = "" if shared else f" · {names[i]}"
         bent = low >= 0 and len(comparison.units) > BENT_FROM
-        if bent and group and (full := float(np.percentile([c["value"] for c in group], CLIP))) > 0:
+        if bent and group and (full := float(np.percentile([c["value"] for c in group], FULL_FROM))) > 0:
             high = full
-        name += f" (square root, full from the {CLIP:g}th percentile)" if bent else ""
+        name += f" (square root, full from the {FULL_FROM:g}th percentile)" if bent else ""
         fill = alt.Fill("value:Q", scale=_viridis(low, high, bent), legend=_legend(units[i], name))
         rects = look_up_fields(board.rects(group), words, fields)
         rects = rects.encode(fill=fill, tooltip=_tooltip(units[i], names))

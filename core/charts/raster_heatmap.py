@@ -31,7 +31,7 @@ from .matrix_layout import (
 )
 from .text_labels import VIRIDIS
 
-CLIP = 99.5
+FULL_FROM = 99.5
 """Percentile of the cells from which on all have the last colour: a few cells read very much leave no room else."""
 PART_DATA = ("shown_part", "found_words")
 
@@ -45,7 +45,7 @@ def raster_heatmap_chart(
     height: int = 460,
     scale: Scale = "sqrt",
     domain: tuple[float, float] | None = None,
-    clip: float | None = CLIP,
+    clip: float | None = FULL_FROM,
     earlier: bool = True,
     prompt_length: int | None = None,
     select: str | None = None,

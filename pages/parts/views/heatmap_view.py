@@ -16,7 +16,7 @@ from core import store
 from core.charts.drawable import drawable_importance
 from core.charts.long_map import LongMap
 from core.charts.matrix_layout import Scale
-from core.charts.raster_heatmap import CLIP, raster_heatmap_chart
+from core.charts.raster_heatmap import FULL_FROM, raster_heatmap_chart
 from core.charts.reading_texts import PickedWords
 from core.charts.token_heatmap import fits_as_cells, heatmap
 from core.records import Importance, Trace
@@ -32,7 +32,7 @@ SAME = ""
 SCALES = {"sqrt": "Square root", "linear": "Even"}
 ABOUT_SCALE = (
     "Square root shows small shares beside large ones. A large map has its last colour from the "
-    f"{CLIP:g}th percentile of its cells on. Numbers on hover are the true ones either way."
+    f"{FULL_FROM:g}th percentile of its cells on. Numbers on hover are the true ones either way."
 )
 
 
@@ -46,7 +46,7 @@ def heatmap_view(trace: Trace, words: Importance, chosen: Choices, picked: Picke
         scale: Scale = state.setdefault("heat_scale_large", "sqrt")
         large_map(whole, words, picked, scale)
         _inputs_shown(trace, "heat_scale_large")
-        clip = CLIP if scale == "sqrt" else None
+        clip = FULL_FROM if scale == "sqrt" else None
         chart = partial(raster_heatmap_chart, whole.base, scale=scale, clip=clip, prompt_length=trace.prompt_length)
         return ViewFigure(chart, lambda: store.importance_to_csv(whole.base), heat=True)
     scale = state.setdefault("heat_scale", "linear")

@@ -17,7 +17,7 @@ import streamlit as st
 
 from core.charts.long_map import Axis, DrawnPart, LongMap, MapPart
 from core.charts.matrix_layout import Scale
-from core.charts.raster_heatmap import CLIP, PART_DATA, raster_heatmap_chart
+from core.charts.raster_heatmap import FULL_FROM, PART_DATA, raster_heatmap_chart
 from core.charts.reading_texts import PickedWords
 from core.charts.text_labels import visible_label
 from core.charts.token_heatmap import MOST_CELLS, heatmap
@@ -192,7 +192,7 @@ def _part(steps: _Steps, hits: list[tuple[int, int]], words: Importance, picked:
         drawn.importance,
         prompt_length=length,
         scale=scale,
-        clip=CLIP if scale == "sqrt" else None,
+        clip=FULL_FROM if scale == "sqrt" else None,
         picked=framed_rows(drawn.importance, words, picked, drawn.pinned[0]),
         pinned=drawn.pinned,
         marked=_marked(drawn.importance, hits, state.get("map_hit", 0)),
@@ -270,7 +270,7 @@ def overview_of(whole: LongMap, scale: Scale) -> dict[str, Any]:
         whole.base,
         height=OVERVIEW_HEIGHT,
         scale=scale,
-        clip=CLIP if scale == "sqrt" else None,
+        clip=FULL_FROM if scale == "sqrt" else None,
         prompt_length=whole.trace.prompt_length,
         select="brush",
         part=whole.picture_part(whole.most_read()),
