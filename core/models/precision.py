@@ -93,6 +93,4 @@ def precision_note(dtype: str) -> str:
             f"Loaded in {dtype[0]} bits by {LIBRARY}: answers, log-probabilities and shares differ from those of the "
             "whole weights, and a little with how many tokens are computed together."
         )
-    return (
-        "" if dtype == "float32" else f"Computed in {dtype}: numbers differ from those in float32, and the answer may."
-    )
+    return "" if dtype == "float32" else f"Computed in {dtype}: numbers differ from float32, and the answer may."
