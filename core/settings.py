@@ -88,7 +88,7 @@ def settings_problems() -> list[str]:
             problems.append(str(error))
             break  # weights lie below the home by default: one message is enough
     for name, default in GIGABYTES.items():
-        if _asked_gb(name) is None:
+        if _written(name) and _size(_written(name)) is None:
             meanwhile = "what is free" if default is None else f"{default:g}"
             problems.append(
                 f"{name} is {os.environ[name]!r}, which is no size: "
@@ -138,16 +138,17 @@ def unwritable_sentence(folder: Path, error: Exception, variable: str = "HEED_HO
 
 
 def _gigabytes(name: str) -> float | None:
-    """Returns a variable of GIGABYTES as a number; its default where it is unset or invalid."""
-    asked = _asked_gb(name)
-    return GIGABYTES[name] if asked is None or asked < 0 else asked
+    """Returns a variable of GIGABYTES as a number; its default where it is unset or no size."""
+    size = _size(_written(name))
+    return GIGABYTES[name] if size is None else size
 
 
-def _asked_gb(name: str) -> float | None:
-    """Returns a variable of GIGABYTES as a number, -1 if it is unset, None if it is invalid."""
-    text = os.environ.get(name, "").strip()
-    if not text:
-        return -1
+def _written(name: str) -> str:
+    return os.environ.get(name, "").strip()
+
+
+def _size(text: str) -> float | None:
+    """Returns a size that a person wrote, None where it is none."""
     try:
         value = float(text)
     except ValueError:

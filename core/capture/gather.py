@@ -62,7 +62,7 @@ class Gather:
         reduced = keep == "reduced" or (keep in WITH_HEADS and fits[0] < self._steps)
         self._by_layer = PackedRows(layers, self._prompt, fits[1]) if reduced and fits[1] else None
         self._most = fits[1]
-        self._asked_heads, self._head_count = keep in WITH_HEADS, heads
+        self._asked_heads = keep in WITH_HEADS
         keys = self._prompt + max(steps, 1)
         member = group_membership(
             prompt, len(prompt), segments, keys, sink=kind == "self" or begins_with_markup(prompt)
