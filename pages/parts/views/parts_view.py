@@ -57,16 +57,17 @@ def parts_view(trace: Trace, words: Importance, chosen: Choices, picked: PickedW
         return NO_FIGURE
     if st.session_state.setdefault("parts_by", kinds[0]) not in kinds:
         st.session_state.parts_by = kinds[0]
-    st.segmented_control(
-        "Parts",
-        kinds,
-        key="parts_by",
-        required=True,
-        format_func=KINDS.__getitem__,
-        help=ABOUT_KINDS,
-        label_visibility="collapsed",
-        persist_state="session",
-    )
+    if len(kinds) > 1:
+        st.segmented_control(
+            "Parts",
+            kinds,
+            key="parts_by",
+            required=True,
+            format_func=KINDS.__getitem__,
+            help=ABOUT_KINDS,
+            label_visibility="collapsed",
+            persist_state="session",
+        )
     kind = st.session_state.parts_by
     found = importance(trace, chosen.method, **chosen.picked, columns=kind, rows=chosen.texts)
     written = np.array([c for c, role in enumerate(found.columns.roles) if role != "template"], int)
@@ -102,7 +103,7 @@ def _table(trace: Trace, words: Importance, found: Importance, ranked: np.ndarra
     names = {"Input": "Part", "value": value, "times": "× uniform"}
     shown = table.rename(columns=names).drop(columns=["uniform", "From"])
     shown["Tokens"] = [len(columns.tokens_of(int(c))) for c in ranked]
-    order = ["Part", value, "× uniform", "Tokens", "Token"]
+    order = [value, "× uniform", "Part", "Tokens", "Token"]  # on a phone the first columns are what is seen
     if columns.granularity == "sentence":
         shown["Part"] = openings
     else:
