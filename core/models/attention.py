@@ -377,8 +377,6 @@ def attention_forward(
         positions = None if reweigh is None else steering.queries_of(layer, steps)
     if kw.get("softcap") is not None or kw.get("s_aux") is not None or reweigh is not None:
         out = _exact(module, query, key, value, attention_mask, kw, reweigh, positions)
-    elif attention_mask is not own_mask and query.shape[2] == 1 < query.shape[1] // key.shape[1]:
-        out = _shared_step(query, key, value, attention_mask, kw)
     elif (wider := _with_columns(module, steering, query, key, value, own_mask, kw)) is not None:
         given = kw | {"scaling": _scale(query, kw)}
         out = sdpa_attention_forward(module, *wider, None, **given)[0][..., : value.shape[-1]]
@@ -407,20 +405,3 @@ def _with_columns(
     if not _is_causal(module, mask, query.shape[2], kw):
         return None
     return with_bias_columns(steering.added(module.layer_idx), query, key, value, _scale(query, kw))
-
-
-def _shared_step(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, kw: dict[str, Any]
-) -> torch.Tensor:
-    """Returns the output [B, 1, H, d] of one query with a mask, for grouped queries, without copying shared keys.
-
-    The library repeats keys and values for each head where there is a mask; one query of several heads that share keys
-    is several queries of one head.
-    """
-    batch, heads, _, width = query.shape
-    shared = key.shape[1]
-    if mask is not None and mask.shape[1] > 1:
-        mask = mask.view(mask.shape[0], shared, heads // shared, mask.shape[-1])
-    grouped = query.view(batch, shared, heads // shared, width)
-    out = torch.nn.functional.scaled_dot_product_attention(grouped, key, value, attn_mask=mask, scale=kw.get("scaling"))
-    return out.reshape(batch, heads, 1, -1).transpose(1, 2).contiguous()
