@@ -74,10 +74,25 @@ def test_what_one_run_may_take_decides_what_is_kept(monkeypatch, model, steps_ke
     assert any("more than the" in note and "HEED_RUN_GB" in note for note in small.notes)
     assert np.array_equal(small.mass, full.mass) and small.request == full.request
     for name in ("mean-attention", "last-layer", "max-heads", "value-weighted"):
-        assert np.allclose(explain(small, name).values, explain(full, name).values, atol=2e-4), name
+        assert np.allclose(explain(small, name).values, explain(full, name).values, atol=4e-5), name
     assert find_sinks(small) == find_sinks(full)
     with pytest.raises(MethodError, match="read it again first"):
         explain(small, "picked-heads", heads=[(0, 1)])
+
+
+@pytest.mark.parametrize("answer", [None, "blue as the sky"])
+def test_reading_tells_each_layer_and_the_bar_goes_one_way(model, answer):
+    told = []
+    capture(
+        model,
+        make_request(model.key, PROMPT, answer=answer, **({} if answer else {"max_new_tokens": 3})),
+        lambda *a: told.append(a),
+    )
+    lines = [text for _, text, *_ in told if "layer" in text]
+    layers = model.ref.layers
+    assert [line.split(": ")[1] for line in lines] == [f"layer {n + 1} of {layers}" for n in range(layers)]
+    bar = [fraction for fraction, *_ in told if fraction is not None]
+    assert bar == sorted(bar) and bar[-1] == 1
 
 
 def test_less_than_reductions_leaves_shares(monkeypatch, model):
