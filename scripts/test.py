@@ -1,4 +1,4 @@
-"""``make test``: a browser, the default model, then every test in one pytest run, one process a core (at most 4).
+"""``make test``: a browser, the default model, then every test in one pytest run of several processes.
 
 Quick tests go first, so that a broken function is told before a server starts: rules and set-up, core,
 pages in AppTest, README, a real browser. More arguments go to pytest: ``.venv/bin/python scripts/test.py -k
@@ -18,7 +18,8 @@ ORDER = ("tests/test_architecture.py", "tests/test_setup.py", "tests/test_refere
 FAST = ("-q", "-m", "not slow", "tests/test_architecture.py", "tests/core")
 LOCAL = "127.0.0.1,localhost"
 MOST = 4
-"""Processes: each browser worker has a server and a model of its own."""
+"""Processes: each browser worker has a server and a model of its own. One more than there are cores, since a browser
+test waits a third of its time."""
 
 
 def parallel(arguments: list[str]) -> list[str]:
@@ -26,7 +27,7 @@ def parallel(arguments: list[str]) -> list[str]:
     what is printed (``-s``)."""
     if any(a in ("-s", "--capture=no", "--pdb") or a.startswith("-n") for a in arguments):
         return []
-    return ["-n", str(min(os.cpu_count() or 1, MOST)), "--dist", "loadfile", "--no-loadscope-reorder"]
+    return ["-n", str(min((os.cpu_count() or 1) + 1, MOST)), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def environment(browser: str) -> dict[str, str]:

@@ -107,9 +107,11 @@ def loaded_models() -> list[ModelKey]:
 def unload_models(key: ModelKey | None = None) -> None:
     """Drops a model (None: all) from the cache; other references to it stay valid."""
     with _cache_lock:
-        for old in list(_cache) if key is None else [key]:
-            _cache.pop(old, None)
-    give_memory_back()
+        gone = [_cache.pop(old, None) for old in (list(_cache) if key is None else [key])]
+    held = any(one is not None for one in gone)
+    del gone
+    if held:
+        give_memory_back()
 
 
 def give_memory_back() -> None:

@@ -157,9 +157,8 @@ def test_typing_keeps_the_editor_open(server, page, settled):
     )
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_a_phone(server, new_page, settled, dark):
-    page = new_page(width=390, height=844, dark=dark)
+def test_a_dark_phone(server, new_page, settled):
+    page = new_page(width=390, height=844, dark=True)
     opened(page, f"{server.url}/compare", settled)
     first, second = (page.locator(".heed-reader").nth(i).bounding_box() for i in (0, 1))
     assert second["y"] > first["y"] + first["height"] - 1, "columns stack"
