@@ -4,7 +4,6 @@ import json
 import re
 import time
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.pagework import answer, chart, given, local_only, opened, report, sentence, too_wide, view
