@@ -32,6 +32,8 @@ LOO = (24, 8)
 CONTEXT_GB = 4
 STEPS = (256, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8128)
 """Prompts that are tried for the longest context."""
+KEPT = "## Long runs"
+"""The heading from which on the page is left as it is: another benchmark's figures."""
 
 
 def peers_python() -> str:
@@ -172,7 +174,9 @@ def main() -> None:
             f"FeatureAblation. The peers' environment: {versions}.",
             "",
         ]
-        asked.save.write_text("\n".join([*head, *lines]) + "\n")
+        old = asked.save.read_text() if asked.save.exists() else ""
+        kept = old[old.index(KEPT) :] if KEPT in old else ""
+        asked.save.write_text("\n".join([*head, *lines, "", kept]).rstrip("\n") + "\n")
 
 
 if __name__ == "__main__":
