@@ -50,6 +50,8 @@ def test_a_variant_costs_the_tokens_from_the_first_that_is_hidden():
     every = np.eye(len(units), dtype=bool)
     assert tokens_anew(tr, units, every) == total + sum(total - i - 1 for i in range(len(units)))
     windowed = replace(tr, model=replace(tr.model, windows=(4,) * tr.model.layers))
+    for run, mode in ((tr, "mask"), (tr, "remove"), (windowed, "mask"), (windowed, "remove")):
+        assert tokens_anew(run, units, np.arange(len(units)), mode) == tokens_anew(run, units, every, mode)
     assert tokens_anew(windowed, units, one) == 2 * total, "without a plain cache everything is computed anew"
 
 
