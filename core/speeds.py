@@ -32,6 +32,8 @@ from .settings import home_path
 SPEEDS_FILE = "speeds.json"
 KEPT_SPEEDS, NEAREST = 40, 5
 """Observations kept of a kind, and how many of them, the nearest in size, an estimate rests on."""
+ALIKE = 4.0
+"""How many times further in size than the nearest another of them may be: a short pass says little of a long one."""
 PASSES = {
     "read": 1.3,
     "prompt": 1.3,
@@ -109,8 +111,9 @@ def _pace_of(model: dict[str, Any], kind: str, work: float) -> float | None:
 
 def _pace(seen: list[list[float]], work: float) -> float:
     """Returns the median seconds per unit of work of the observations nearest in size, the latest first."""
-    order = sorted(range(len(seen)), key=lambda i: (abs(math.log(seen[i][0] / work)), -i))
-    near = [seen[i] for i in order[:NEAREST]]
+    away = [abs(math.log(done / work)) for done, _ in seen]
+    order = sorted(range(len(seen)), key=lambda i: (away[i], -i))
+    near = [seen[i] for i in order[:NEAREST] if away[i] <= away[order[0]] + math.log(ALIKE)]
     return float(np.median([seconds / done for done, seconds in near]))
 
 

@@ -107,10 +107,10 @@ def loaded_models() -> list[ModelKey]:
 def unload_models(key: ModelKey | None = None) -> None:
     """Drops a model (None: all) from the cache; other references to it stay valid."""
     with _cache_lock:
-        gone = [_cache.pop(old, None) for old in (list(_cache) if key is None else [key])]
-    held = any(one is not None for one in gone)
-    del gone
-    if held:
+        gone = list(_cache) if key is None else [one for one in _cache if one == key]
+        for old in gone:
+            del _cache[old]
+    if gone:
         give_memory_back()
 
 

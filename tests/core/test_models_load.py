@@ -126,6 +126,25 @@ def test_models_that_were_used_leave_nothing_behind(saved, tmp_path):
     assert [ref() for ref in gone] == [None] * 12
 
 
+def test_unloading_collects_at_once_and_only_where_something_was_loaded(folder):
+    class Held:
+        def __init__(self):
+            self.me = self
+
+    load_model(str(folder))
+    gc.disable()
+    try:
+        gone = weakref.ref(Held())
+        assert gone() is not None, "it holds itself"
+        load.unload_models()
+        assert gone() is None
+        kept = weakref.ref(Held())
+        load.unload_models()
+        assert kept() is not None, "a collection takes a second in a large process"
+    finally:
+        gc.enable()
+
+
 def test_nothing_of_the_generation_defaults_survives_but_the_end_tokens(folder):
     defaults = {
         "repetition_penalty": 5.0,

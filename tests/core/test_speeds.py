@@ -43,6 +43,13 @@ def test_work_of_about_the_same_size_decides():
     assert expected_time(KEY, SIZE, "read", 4000).seconds == pytest.approx(12)
 
 
+def test_short_passes_say_nothing_of_long_work_where_a_long_one_was_seen():
+    for work, seconds in ((42, 0.4), (35, 0.45), (47, 0.42), (1430, 4.9)):  # a page where somebody tried short prompts
+        note_speed(KEY, SIZE, "read", work, seconds)
+    assert expected_time(KEY, SIZE, "read", 30_000).seconds == pytest.approx(30_000 * 4.9 / 1430)
+    assert expected_time(KEY, SIZE, "read", 40).seconds == pytest.approx(0.4, rel=0.2)
+
+
 def test_the_latest_count_and_a_file_stays_small(home):
     for i in range(3 * KEPT_SPEEDS):
         note_speed(KEY, SIZE, "read", 100, 1 if i < KEPT_SPEEDS else 2)
