@@ -39,7 +39,7 @@ class TimeEstimate:
     @property
     def text(self) -> str:
         """For display: "about 12 s", or a range that is marked as a guess."""
-        return self.short if self.measured else f"{self.short} (a guess from the model's size, until it was done once)"
+        return self.short if self.measured else f"{self.short} (a guess, until it was done once)"
 
     @property
     def short(self) -> str:
