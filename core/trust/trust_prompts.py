@@ -31,6 +31,7 @@ import numpy as np
 from ..checks import short_repr
 from ..errors import PromptError
 from ..records import Tokens, Units
+from ..text.timed_patterns import PATTERN_SECONDS, compile_bounded, within_time
 
 KINDS = ("needle", "two-hop", "instruction", "summary", "article")
 SPLITS = ("fit", "choose", "report")
@@ -71,9 +72,9 @@ class TrustPrompt:
                     f"{short_repr(part)} does not stand in its prompt: copy evidence and question exactly."
                 )
         try:
-            re.compile(self.right)
-        except re.error as error:
-            raise PromptError(f"The pattern of a right answer, {short_repr(self.right)}, is none: {error}.") from None
+            compile_bounded(self.right)
+        except PromptError as error:
+            raise PromptError(f"The pattern of a right answer cannot be used. {error}") from None
 
     @property
     def id(self) -> str:
@@ -82,7 +83,10 @@ class TrustPrompt:
 
     def answered(self, answer: str) -> bool | None:
         """Returns whether ``answer`` is right; None where that cannot be told."""
-        return bool(re.search(self.right, answer)) if self.right else None
+        if not self.right:
+            return None
+        with within_time(self.right):
+            return compile_bounded(self.right).search(answer, timeout=PATTERN_SECONDS) is not None
 
 
 def units_holding(units: Units, tokens: Tokens, parts: Sequence[str]) -> np.ndarray:

@@ -335,9 +335,9 @@ def test_a_keyword_that_is_no_pattern_is_searched_as_it_stands():
 
 
 def test_a_pattern_without_end_is_stopped(monkeypatch):
-    monkeypatch.setattr("core.study.quality.instructions.heed_checks.PATIENCE", 0.02)
+    monkeypatch.setattr("core.study.quality.instructions.heed_checks.PATTERN_SECONDS", 0.02)
     slow = {"pattern": r"(([a-z])+.)+[A-Z]([a-z])+", "whole": True}
-    with pytest.raises(PromptError, match="simpler"):
+    with pytest.raises(PromptError, match="repetition"):
         check_instructions("", "a" * 500, ["heed:regex"], [slow])
 
 

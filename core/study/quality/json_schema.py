@@ -14,6 +14,7 @@ from typing import Any
 import regex
 
 from ...errors import PromptError
+from ...text.timed_patterns import compile_bounded
 
 _NO_JSON = object()
 
@@ -35,9 +36,9 @@ def check_json_schema(name: str, text: str) -> None:
             raise PromptError(f"The JSON schema of “{name}” has patternProperties: use properties or propertyNames.")
         if key == "pattern" and isinstance(value, str):
             try:
-                regex.compile(value)
-            except regex.error as error:
-                raise PromptError(f"A pattern in the JSON schema of “{name}” is none ({error}): mend it.") from error
+                compile_bounded(value)
+            except PromptError as error:
+                raise PromptError(f"A pattern in the JSON schema of “{name}” cannot be used. {error}") from error
     try:
         kind = _validator_class(json.dumps(schema.get("$schema", "")))
         kind.check_schema(schema)

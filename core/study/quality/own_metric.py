@@ -18,12 +18,11 @@ import regex
 from ...errors import HeedError, PromptError
 from ...plugins import plugin_file
 from ...records import Answered
+from ...text.timed_patterns import PATTERN_SECONDS, compile_bounded
 from .json_schema import check_json_schema, matches_json_schema
 from .metric_value import TRUNCATED, MetricValue, defined_value, undefined_value
 from .own_columns import JUDGED, JUDGED_5, OWN
 
-PATTERN_SECONDS = 0.5
-"""Longest that a pattern may take on one answer."""
 JUDGE = "judge"
 YES_NO, ONE_TO_FIVE = "yes/no", "1-5"
 SCALES: dict[str, tuple[str, ...]] = {YES_NO: ("No", "Yes"), ONE_TO_FIVE: ("1", "2", "3", "4", "5")}
@@ -161,14 +160,14 @@ def try_own_metric(metric: OwnMetric, answers: Iterable[str] = ()) -> None:
 
 @lru_cache(256)
 def _pattern(text: str, ignore_case: bool) -> Any:
-    return regex.compile(text, regex.IGNORECASE if ignore_case else 0)
+    return compile_bounded(text, regex.IGNORECASE if ignore_case else 0)
 
 
 def _check_pattern(metric: OwnMetric) -> None:
     try:
         _pattern(metric.text, metric.ignore_case)
-    except (regex.error, RecursionError, OverflowError) as error:
-        raise PromptError(f"“{metric.name}” is no regular expression ({error}): mend the pattern.") from error
+    except PromptError as error:
+        raise PromptError(f"“{metric.name}” cannot be used. {error}") from error
 
 
 def _matches_pattern(metric: OwnMetric, answered: Answered) -> tuple[bool, bool]:

@@ -13,8 +13,9 @@ from functools import lru_cache
 from typing import Any
 
 from ....errors import PromptError
+from ....text.timed_patterns import compile_bounded
 from .check_types import RELATIONS, Check
-from .heed_checks import HEED_CHECKS, compile_pattern
+from .heed_checks import HEED_CHECKS
 from .ifeval_checks import IFEVAL
 
 INSTRUCTIONS: dict[str, Check] = {**IFEVAL, **HEED_CHECKS}
@@ -124,7 +125,7 @@ def _language(id: str, name: str, value: Any) -> str:
 
 
 def _pattern(id: str, name: str, value: Any) -> str:
-    compile_pattern(_text(id, name, value))
+    compile_bounded(_text(id, name, value))
     return str(value)
 
 

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import regex
+
+from ....text.timed_patterns import LARGEST_PATTERN, PATTERN_SECONDS, compile_bounded, within_time, written_out
 from .patterns import SpanPatterns
 
 Kwargs = Mapping[str, Any]
@@ -105,10 +108,54 @@ def only_at_end(answer: str, kwargs: Kwargs, prompt: str) -> None:
     return
 
 
+@dataclass(frozen=True)
+class KeywordPattern:
+    """A keyword as IFEval reads it: a regular expression, which may take PATTERN_SECONDS on one answer."""
+
+    text: str
+    known: Any
+    """Compiled by ``re``, as IFEval does; by ``regex``, which has a time limit, where it holds a repetition or a
+    choice, without which no search takes long."""
+
+    def search(self, answer: str) -> bool:
+        """Returns whether it occurs in ``answer``. Raises PromptError where that takes too long."""
+        with within_time(self.text):
+            return self.known.search(answer, **self._limit()) is not None
+
+    def count(self, answer: str) -> int:
+        """Returns how often it occurs in ``answer``. Raises PromptError where that takes too long."""
+        with within_time(self.text):
+            return sum(1 for _ in self.known.finditer(answer, **self._limit()))
+
+    def pieces(self, answer: str) -> list[str]:
+        """Returns ``answer`` split where it occurs. Raises PromptError where that takes too long."""
+        with within_time(self.text):
+            return list(self.known.split(answer, **self._limit()))
+
+    def _limit(self) -> dict[str, float]:
+        return {} if isinstance(self.known, re.Pattern) else {"timeout": PATTERN_SECONDS}
+
+
 @lru_cache(maxsize=1024)
-def keyword_pattern(text: str, before: str = "", after: str = "", flags: int = re.IGNORECASE) -> re.Pattern[str]:
-    """Compiles ``text`` as a regular expression, as IFEval reads keywords; literally where it is none, as in ``:(``."""
+def keyword_pattern(text: str, before: str = "", after: str = "", flags: int = re.IGNORECASE) -> KeywordPattern:
+    """Compiles ``text`` as a regular expression, as IFEval reads keywords; literally where it is none, as in ``:(``.
+
+    Raises PromptError for a pattern that would be too large.
+    """
+    if not any(sign in text for sign in "*+?{|"):
+        return KeywordPattern(text, _compiled(text, before, after, flags))
+    if written_out(text) <= LARGEST_PATTERN:
+        try:
+            re.compile(before + text + after, flags)  # what IFEval takes for a pattern
+        except (re.error, OverflowError, RecursionError):
+            return KeywordPattern(text, re.compile(before + re.escape(text) + after, flags))
+    multiline = regex.MULTILINE if flags & re.MULTILINE else 0
+    kept = multiline | (regex.IGNORECASE if flags & re.IGNORECASE else 0)
+    return KeywordPattern(text, compile_bounded(before + text + after, kept))
+
+
+def _compiled(text: str, before: str, after: str, flags: int) -> re.Pattern[str]:
     try:
         return re.compile(before + text + after, flags)
-    except re.error:
+    except (re.error, OverflowError, RecursionError):
         return re.compile(before + re.escape(text) + after, flags)

@@ -11,9 +11,7 @@ import json
 import re
 import unicodedata
 
-import regex
-
-from ....errors import PromptError
+from ....text.timed_patterns import PATTERN_SECONDS, compile_bounded, within_time
 from .check_types import Check, Kwargs, count_check, once_there
 from .ifeval_checks import json_so_far, may_become, unfenced
 from .patterns import (
@@ -28,8 +26,6 @@ from .patterns import (
 )
 from .text_counts import count_characters, count_lines, count_sentences, count_words
 
-PATIENCE = 1.0
-"""Seconds that a pattern of a user may take on one answer."""
 COUNT = (("relation", "relation"), ("count", "count"))
 _AROUND = " \t\r\n\"'`*_“”‘’«»„.,;:!?()[]{}<>。！？「」"
 _NUMBER = re.compile(r"[-+−]?[$€£]?(?:\d{1,3}(?:[, \u00a0\u202f]\d{3})+|\d+)?(?:[.,]\d+)?(?:[eE][-+]?\d+)?\s?[%°]?")
@@ -54,23 +50,11 @@ def _one_of_so_far(answer: str, kwargs: Kwargs, prompt: str) -> bool | None:
     return None if any(plain_answer(option, case).startswith(start) for option in kwargs["options"]) else False
 
 
-def compile_pattern(pattern: str) -> regex.Pattern[str]:
-    """Compiles a user's pattern. Raises PromptError where it is invalid."""
-    try:
-        return regex.compile(pattern)
-    except regex.error as error:
-        raise PromptError(f"The pattern {pattern!r} is no regular expression: {error}; correct it.") from error
-
-
 def _matches(answer: str, kwargs: Kwargs, partial: bool = False) -> bool:
-    known = compile_pattern(kwargs["pattern"])
+    known = compile_bounded(kwargs["pattern"])
     look = known.fullmatch if kwargs.get("whole", False) else known.search
-    try:
-        return look(answer.strip(), timeout=PATIENCE, partial=partial) is not None
-    except TimeoutError as error:
-        raise PromptError(
-            f"The pattern {kwargs['pattern']!r} takes more than {PATIENCE:g} second on one answer: make it simpler."
-        ) from error
+    with within_time(kwargs["pattern"]):
+        return look(answer.strip(), timeout=PATTERN_SECONDS, partial=partial) is not None
 
 
 def _regex(answer: str, kwargs: Kwargs, prompt: str) -> bool:

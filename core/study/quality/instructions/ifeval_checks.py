@@ -87,11 +87,11 @@ def _bullets(answer: str, kwargs: Kwargs) -> int:
 
 def _sections(answer: str, kwargs: Kwargs) -> int:
     mark = keyword_pattern(kwargs["section_spliter"].strip(), r"\s?", r"\s?\d+\s?", 0)
-    return len(mark.split(answer)) - 1
+    return len(mark.pieces(answer)) - 1
 
 
 def _keyword(answer: str, kwargs: Kwargs) -> int:
-    return sum(1 for _ in keyword_pattern(kwargs["keyword"].strip()).finditer(answer))
+    return keyword_pattern(kwargs["keyword"].strip()).count(answer)
 
 
 def _letter(answer: str, kwargs: Kwargs) -> int:
@@ -148,8 +148,9 @@ def _title(answer: str, kwargs: Kwargs, prompt: str) -> bool:
 def _postscript(answer: str, kwargs: Kwargs, prompt: str) -> bool:
     marker = kwargs["postscript_marker"].strip()
     known = _POSTSCRIPTS.get(marker)
-    found = re.compile(known) if known else keyword_pattern(marker.lower(), flags=re.M)
-    return bool(found.search(answer.lower()))
+    if known:
+        return bool(re.search(known, answer.lower()))
+    return keyword_pattern(marker.lower(), flags=re.M).search(answer.lower())
 
 
 def _constrained(answer: str, kwargs: Kwargs, prompt: str) -> bool:
