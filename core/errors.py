@@ -61,6 +61,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _MEMORY)
 
 
+def is_panic(error: BaseException) -> bool:
+    """Returns whether ``error`` is a failed assertion in a library written in Rust, which is no ``Exception``.
+
+    tokenizers and safetensors raise it for files that they did not expect; it is known by name, without importing them.
+    """
+    return type(error).__name__ == "PanicException"
+
+
 def error_reason(error: BaseException) -> str:
     """Returns another library's error message on one line, or the exception's class name if it has none."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -21,16 +21,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import Cancelled, HeedError, ModelError, NotFetched, error_reason, is_out_of_memory
+from ..errors import Cancelled, HeedError, ModelError, NotFetched, error_reason, is_out_of_memory, is_panic
 from ..progress import FetchProgress, IsCancelled
 from ..records import ModelKey, ModelKind, ModelRef
 from ..speeds import first_load, note_speed
+from ..text.chat_template import template_text
 from . import model_key, model_ref, paths
+from .catalogue import CATALOGUE
 from .compatibility import check_architecture, check_path, kind_of, read_config
 from .file_metadata import read_metadata
 from .memory_estimate import available_memory, check_memory, free_on
 from .placement import EVERYWHERE, check_libraries, loading_options, placement_note, put_in_place
 from .precision import precision_note, weight_bytes
+from .template_trial import check_template
 
 MOST_MODELS = 4
 """Models kept in memory at once."""
@@ -202,7 +205,9 @@ def _load(key: ModelKey, folder: Path) -> Model:
             model = _made(key, folder, place)
     except HeedError:
         raise
-    except Exception as error:  # configs and weights can be wrong in any way, and each family fails in its own
+    except BaseException as error:  # configs and weights can be wrong in any way, and each family fails in its own
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
         if is_out_of_memory(error):
             told = f"{place.label} does not fit into memory: close other programs or pick a smaller model."
         else:
@@ -242,6 +247,8 @@ def _read(folder: Path, key: ModelKey, label: str, kind: ModelKind) -> tuple[Any
     from .self_check import eager_rows, probe_ids
 
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if key.name not in CATALOGUE:  # those are pinned by hash
+        check_template(template_text(tokenizer), label)
     if kind != "decoder":
         return _other_kind(folder, key, label, kind), tokenizer, "eager"
     hf = _pretrained(folder, key, label)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import HeedError, PromptError
+from ..errors import HeedError, PromptError, is_panic
 from ..records import Request
 from .file_metadata import read_metadata
 from .model_key import files_of, known_kind, known_ref, locate, resolve
@@ -36,9 +36,9 @@ def count_tokens(model: str, texts: Sequence[str]) -> int | None:
     try:
         tokenizer = _tokenizer(file, file.stat().st_mtime_ns)
         return sum(len(found.ids) for found in tokenizer.encode_batch(list(texts), add_special_tokens=False))
-    except (
-        Exception
-    ):  # the library raises plain Exception for a file of another version; loading then says what is wrong
+    except BaseException as error:  # a file of another version or a damaged one; loading then says what is wrong
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
         return None
 
 

@@ -30,7 +30,13 @@ SWITCHES: dict[str, tuple[Any, Any]] = {
 
 _DATE_VARIABLES = {"date_string": "%d %b %Y", "current_date": "%Y-%m-%d"}
 _CLOCK = "{%- macro strftime_now(format) -%}{{ heed_dates[format] }}{%- endmacro -%}"
-_TRACKING = regex.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")
+TRACKING_TAG = regex.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")
+"""The tag with which transformers marks what a model is trained on; plain Jinja does not know it."""
+
+LONGEST_PARSED = 500_000
+"""Characters of a template that are looked at at most; the longest published ones have some 30,000."""
+LONGEST_RENDERED_TEXT = 2_000_000
+"""Characters that a template may add to the texts of the messages."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +59,15 @@ class TemplateFacts:
 
 @lru_cache(maxsize=32)
 def inspect_template(template: str) -> TemplateFacts:
-    """Returns the facts of ``template`` from parsing it; none for one that plain Jinja cannot parse."""
+    """Returns the facts of ``template`` from parsing it; none for a huge one, or one that Jinja cannot parse."""
+    if len(template) > LONGEST_PARSED:
+        return TemplateFacts()
     from jinja2 import Environment, TemplateError, meta, nodes
 
     environment = Environment(extensions=["jinja2.ext.loopcontrols"])
     try:
-        tree = environment.parse(_TRACKING.sub("", template))
-    except TemplateError:
+        tree = environment.parse(TRACKING_TAG.sub("", template))
+    except (TemplateError, RecursionError):
         return TemplateFacts()
     constants = {node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str)}
     return TemplateFacts(frozenset(meta.find_undeclared_variables(tree)), frozenset(constants))
@@ -111,7 +119,7 @@ class Chat:
         """
         open_ended = self.continues and not closed
         try:
-            return self.tokenizer.apply_chat_template(
+            text = self.tokenizer.apply_chat_template(
                 [{"role": m.role, "content": m.content} for m in messages],
                 chat_template=self.prefix + self.template,
                 tokenize=False,
@@ -121,6 +129,12 @@ class Chat:
             )
         except Exception as error:  # a template is a program of the model's maker and may raise anything
             raise PromptError(_refusal(messages, error, open_ended)) from error
+        if len(text) > LONGEST_RENDERED_TEXT + 4 * sum(len(m.content) for m in messages):
+            raise PromptError(
+                f"This model's chat template makes {len(text):,} characters of these messages: write the prompt as "
+                "raw text, or pick another model."
+            )
+        return text
 
 
 def _refusal(messages: Sequence[Message], error: Exception, open_ended: bool) -> str:
