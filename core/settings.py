@@ -2,9 +2,10 @@
 
 Everything is read when needed, never on import, so that a test or a notebook can move the folders: HEED_HOME (runs,
 index, log), HEED_MODELS (weights), HEED_STORE_GB (size limit of the store), HEED_RUN_GB (of the rows of one run),
-HEED_GPU_GB and HEED_CPU_GB (what a model on device auto may take). A folder counts as writable only after a real write:
-permission bits say nothing for root, on network drives or on a full disk. To add a setting: one function here, one line
-in ``settings_problems``. Guarded by tests/core/test_settings.py.
+HEED_GPU_GB and HEED_CPU_GB (what a model on device auto may take), HEED_MODEL_ROOTS (folders from which models may be
+opened by path). A folder counts as writable only after a real write: permission bits say nothing for root, on network
+drives or on a full disk. To add a setting: one function here, one line in ``settings_problems``. Guarded by
+tests/core/test_settings.py.
 """
 
 from __future__ import annotations
@@ -61,6 +62,26 @@ def rows_limit() -> int:
     home = home_path()
     free = shutil.disk_usage(home if home.is_dir() else tempfile.gettempdir()).free
     return min(granted, free // 2)
+
+
+def model_roots() -> tuple[str, ...] | None:
+    """Returns the real paths of the folders from which models may be opened by path: HEED_MODEL_ROOTS, written as PATH.
+
+    None: it is unset, and any path may be; (): it is empty, and none may be.
+    """
+    written = os.environ.get("HEED_MODEL_ROOTS")
+    if written is None:
+        return None
+    named = [part.strip() for part in written.split(os.pathsep) if part.strip()]
+    return tuple(filter(None, map(real_path, named)))
+
+
+def real_path(path: str) -> str:
+    """Returns the absolute path without links or ``~``; empty for one that no file can have."""
+    try:
+        return os.path.realpath(os.path.expanduser(path))
+    except (OSError, ValueError):
+        return ""
 
 
 @cache

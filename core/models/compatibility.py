@@ -14,9 +14,11 @@ from typing import Any
 
 from ..errors import ModelError
 from ..records import ModelKind
-from .file_metadata import safetensors_header
+from .config_limits import check_settings, check_sizes
+from .file_metadata import folder_metadata, safetensors_header
 from .gguf_header import Header, check_complete, read_header
 from .paths import read_json_file, remember_by_file, tokenizer_files, weight_files
+from .regular_files import read_small
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
@@ -62,6 +64,7 @@ def _check_folder(folder: Path) -> None:
     if read_json_file(folder / "tokenizer_config.json").get("auto_map"):
         raise ModelError(_remote_code(f"the tokenizer of {folder.name}"))
     check_weights(folder)
+    check_sizes(folder_metadata(folder), config, folder.name)
     if not tokenizer_files(folder):
         raise ModelError(
             f"{folder} has no tokenizer: copy tokenizer.json and tokenizer_config.json of the same model into it."
@@ -74,8 +77,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ModelError(_no_config(folder))
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        config = json.loads(read_small(path))
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read ({error}): copy or fetch it again.") from error
     if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
         raise ModelError(
@@ -100,9 +103,10 @@ def _remote_code(what: str) -> str:
 
 
 def check_config(config: dict[str, Any], name: str) -> None:
-    """Raises ModelError for remote code and for weights that need other libraries."""
+    """Raises ModelError for remote code, absurd sizes, and for weights that need other libraries."""
     if config.get("auto_map"):
         raise ModelError(_remote_code(name))
+    check_settings(config, name)
     quantised = config.get("quantization_config") or config.get("compression_config")
     if quantised:
         method = str(quantised.get("quant_method", "")) if isinstance(quantised, dict) else ""

@@ -19,6 +19,7 @@ from typing import Any
 from ..errors import ModelError
 from .gguf_header import quantisation, read_header
 from .paths import read_json_file, remember_by_file, weight_files
+from .regular_files import open_regular, read_small
 
 EMBEDDINGS = ("token_embd.weight", "output.weight")
 """What a GGUF calls the embedding and the output layer."""
@@ -71,7 +72,7 @@ def folder_metadata(folder: Path) -> FileMetadata:
 def folder_template(folder: Path) -> str:
     """Returns the chat template as text; empty where the model has none."""
     with suppress(OSError, ValueError):
-        return (folder / "chat_template.jinja").read_text(encoding="utf-8")
+        return read_small(folder / "chat_template.jinja")
     for name in ("chat_template.json", "tokenizer_config.json"):
         template = read_json_file(folder / name).get("chat_template")
         if template:
@@ -86,14 +87,14 @@ def safetensors_header(path: Path) -> dict[str, Any]:
     """
     size = os.path.getsize(path)
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > min(size, 100_000_000):
                 raise ValueError(f"header of {length} bytes in a file of {size}")
             header = json.loads(file.read(length))
         header.pop("__metadata__", None)
         end = 8 + length + max((int(t["data_offsets"][1]) for t in header.values()), default=0)
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise ModelError(f"The weights file {path} is damaged ({error}): copy or fetch it again.") from error
     if end != size:
         raise ModelError(
@@ -130,10 +131,9 @@ def _gguf_facts(path: Path) -> FileMetadata:
 
 
 def _first(value: Any) -> int:
-    """Returns a setting as an int; of a per-layer list the largest."""
-    if isinstance(value, list):
-        return max((int(v) for v in value), default=0)
-    return int(value or 0)
+    """Returns a setting as an int, 0 where it is none; of a per-layer list the largest."""
+    several = value if isinstance(value, list) else [value]
+    return max((v for v in several if isinstance(v, int) and v > 0), default=0)
 
 
 def _number(config: dict[str, Any], *names: str) -> int:

@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
+from .regular_files import open_regular
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _KEEP = 4096
 """Arrays of at most so many numbers are kept (per-layer settings); longer ones are skipped."""
+_LONGEST_STRING = 10_000_000
+"""Bytes of one text; chat templates have some 30,000."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Header:
 def read_header(path: Path) -> Header:
     """Returns the header of ``path``. Raises ModelError for anything but a complete GGUF header."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             if file.read(4) != b"GGUF":
                 raise ModelError(
                     f"{path} is no GGUF file (it does not begin with 'GGUF'): check that it was copied whole."
@@ -114,6 +117,8 @@ class _Reader:
 
     def _string(self) -> str:
         length = self._scalar("Q")
+        if length > _LONGEST_STRING:
+            raise ValueError(f"a text of {length} bytes")
         start = self._skip(length)
         return self._data[start : self._at].decode("utf-8", errors="replace")
 
@@ -155,7 +160,8 @@ def check_complete(header: Header, path: Path) -> None:
     """Raises ModelError when the file is one of several, lacks tensors, or ends before its last tensor does."""
     from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
-    if int(header.values.get("split.count") or 1) > 1 or re.search(r"-\d{5}-of-\d{5}\.gguf$", path.name):
+    parts = header.values.get("split.count")
+    if (isinstance(parts, int) and parts > 1) or re.search(r"-\d{5}-of-\d{5}\.gguf$", path.name):
         raise ModelError(
             f"{path.name} is one part of a split GGUF: join the parts with llama-gguf-split --merge first."
         )

@@ -33,7 +33,7 @@ from .file_metadata import read_metadata
 from .memory_estimate import available_memory, check_memory, free_on
 from .placement import EVERYWHERE, check_libraries, loading_options, placement_note, put_in_place
 from .precision import precision_note, weight_bytes
-from .template_trial import check_template
+from .template_trial import check_chat_template
 
 MOST_MODELS = 4
 """Models kept in memory at once."""
@@ -248,7 +248,7 @@ def _read(folder: Path, key: ModelKey, label: str, kind: ModelKind) -> tuple[Any
 
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if key.name not in CATALOGUE:  # those are pinned by hash
-        check_template(template_text(tokenizer), label)
+        check_chat_template(template_text(tokenizer), label)
     if kind != "decoder":
         return _other_kind(folder, key, label, kind), tokenizer, "eager"
     hf = _pretrained(folder, key, label)

@@ -25,7 +25,9 @@ from ..text.chat_template import inspect_template
 from . import paths
 from .catalogue import CATALOGUE, Entry, Hub, PyPI, Shipped, WheelFolder
 from .file_metadata import read_metadata
+from .model_roots import check_may_open, may_open
 from .precision import PRECISIONS, checked_precision, split_precision
+from .regular_files import check_folder_files
 
 FULL_PRECISION = 1_500_000_000
 """Up to so many parameters the default dtype is float32, above it bfloat16."""
@@ -75,13 +77,14 @@ def locate(name: str) -> ModelPlace:
             return ModelPlace(entry.name, entry, path=Path(__file__).parent / "data" / entry.source.folder)
         where = {PyPI: "pypi", Hub: "hub", WheelFolder: "wheel"}[type(entry.source)]
         return ModelPlace(entry.name, entry, **{where: entry.source})  # type: ignore[arg-type]
-    path = Path(os.path.abspath(Path(name).expanduser())) if name else Path()
-    if name and (_is_there(path) or name.endswith(".gguf") or name[0] in "/.~\\"):
+    path = _typed_path(name)
+    if name and (name.endswith(".gguf") or name[0] in "/.~\\" or (may_open(path) and _is_there(path))):
+        check_may_open(path)
         if not _is_there(path):
             raise ModelError(f"There is no file or folder {path}: check the path.")
         return ModelPlace(str(path), path=path)
     match = _HUB_ID.fullmatch(name)
-    if match and "/" in match["repo"] and max(map(len, match.groups(""))) <= LONGEST_ID:
+    if match and "/" in match["repo"] and ".." not in name and max(map(len, match.groups(""))) <= LONGEST_ID:
         return ModelPlace(name, hub=Hub(match["repo"], match["revision"] or "main"))
     near = _nearest(name.lower())
     hint = f"did you mean {near!r}? Known" if near else "known"
@@ -90,6 +93,14 @@ def locate(name: str) -> ModelPlace:
         f"There is no model called {name!r}; {hint} are {', '.join(CATALOGUE)}, "
         "or give a hub id (org/name), a folder or a .gguf file."
     )
+
+
+def _typed_path(name: str) -> Path:
+    """Returns ``name`` as an absolute path; as it stands where no path can be written so."""
+    try:
+        return Path(os.path.abspath(os.path.expanduser(name)))
+    except ValueError:
+        return Path(name)
 
 
 def _is_there(path: Path) -> bool:
@@ -258,6 +269,8 @@ def _identity(place: ModelPlace) -> tuple[str, int]:
     if path is None:
         raise NotFetched(f"{place.label} is not on this machine yet: fetch it from the hub first.")
     if path.is_dir():
+        if place.entry is None:
+            check_folder_files(path)
         return folder_fingerprint(path), read_metadata(path).parameters
     if path.suffix != ".gguf":
         from .compatibility import check_path

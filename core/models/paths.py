@@ -19,6 +19,7 @@ from typing import Any
 
 from ..errors import HeedError
 from ..settings import models_home, models_path
+from .regular_files import open_regular, read_small
 
 READ_BYTES = 1 << 20
 CONVERTER = 1
@@ -117,7 +118,7 @@ def file_sha256(path: Path) -> str:
 def hash_file(path: Path, progress: Callable[[int], None] | None = None) -> str:
     """Returns the sha256 (hex) of a file; ``progress`` gets the bytes read so far."""
     digest, done = hashlib.sha256(), 0
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         while chunk := file.read(READ_BYTES):
             digest.update(chunk)
             done += len(chunk)
@@ -127,10 +128,10 @@ def hash_file(path: Path, progress: Callable[[int], None] | None = None) -> str:
 
 
 def read_json_file(path: Path) -> dict[str, Any]:
-    """Returns the object in a JSON file; {} where it is missing, damaged or not an object."""
+    """Returns the object in a JSON file; {} where it is missing, damaged, huge, or not an object."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        value = json.loads(read_small(path))
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -150,6 +151,6 @@ def write_json_file(path: Path, value: dict[str, Any]) -> None:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
-    except OSError:
+        return read_small(path, 1000).strip()
+    except (OSError, ValueError):
         return ""

@@ -45,7 +45,7 @@ _TALKS = (
 )
 
 
-def check_template(template: str | None, label: str) -> None:
+def check_chat_template(template: str | None, label: str) -> None:
     """Raises ModelError, one sentence, where rendering ``template`` of the model ``label`` does not end in bounds."""
     if not template:
         return

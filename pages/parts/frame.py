@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from core.plugins import PAGES, load_plugins
 from pages.parts.markdown_escape import escape_markdown
 
 APP_FOLDER = Path(__file__).resolve().parent.parent.parent
+OWN_MACHINE = ("127.0.0.1", "::1", "localhost")
+"""Addresses at which only this machine reaches the server."""
 LINKS = (
     (
         "Look",
@@ -40,6 +43,7 @@ LINKS = (
 def page_frame(title: str, *, bare: bool = False) -> None:
     """Draws the frame. Call first on every page. ``bare``: no sidebar. Stops the page where nothing can be stored."""
     side = "collapsed" if bare else "auto"
+    _keep_paths_inside()
     st.set_page_config(f"{title} · Heed", _icon(), "wide", side)  # type: ignore[arg-type]
     st.html(f"<style>{(APP_FOLDER / 'pages/parts/frame.css').read_text('utf-8')}</style>")
     if not bare:
@@ -52,6 +56,12 @@ def page_frame(title: str, *, bare: bool = False) -> None:
         st.error(escape_markdown(problem), icon=":material/folder_off:")
     if problems:
         st.stop()
+
+
+def _keep_paths_inside() -> None:
+    """Lets a server that others reach open models by path from HEED_MODELS only, unless HEED_MODEL_ROOTS says where."""
+    if st.get_option("server.address") not in OWN_MACHINE and "HEED_MODEL_ROOTS" not in os.environ:
+        os.environ["HEED_MODEL_ROOTS"] = str(settings.models_path())
 
 
 def shortcut_button(key: str, disabled: bool) -> bool:

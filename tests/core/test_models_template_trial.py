@@ -6,7 +6,13 @@ import pytest
 
 from core.errors import ModelError, PromptError
 from core.models import template_trial
-from core.models.template_trial import LONGEST_RENDERED, LONGEST_TEMPLATE, check_template, render_talks, try_template
+from core.models.template_trial import (
+    LONGEST_RENDERED,
+    LONGEST_TEMPLATE,
+    check_chat_template,
+    render_talks,
+    try_template,
+)
 from core.records import Message
 from core.text import chat_template
 from core.text.chat_template import Chat, inspect_template
@@ -53,11 +59,11 @@ def test_a_template_that_refuses_is_told_when_it_is_asked_not_here(template):
 
 
 def test_what_passed_is_not_tried_again_also_after_a_restart(asked, tmp_path):
-    check_template(PLAIN, "a model")
-    check_template(PLAIN, "a model")
+    check_chat_template(PLAIN, "a model")
+    check_chat_template(PLAIN, "a model")
     template_trial._tried.cache_clear()
-    check_template(PLAIN, "another model")
-    check_template(None, "a model without one")
+    check_chat_template(PLAIN, "another model")
+    check_chat_template(None, "a model without one")
     assert asked == [PLAIN]
     (note,) = (tmp_path / "templates").iterdir()
     assert json.loads(note.read_text()) == {"passed": template_trial.TRIAL_VERSION}
@@ -65,10 +71,10 @@ def test_what_passed_is_not_tried_again_also_after_a_restart(asked, tmp_path):
 
 def test_a_refusal_is_one_sentence_and_is_not_kept(asked, tmp_path):
     with pytest.raises(ModelError, match="template of Odd does not come to an end, so it is not used"):
-        check_template(ENDLESS, "Odd")
+        check_chat_template(ENDLESS, "Odd")
     assert not (tmp_path / "templates").exists()
     with pytest.raises(ModelError, match="500,001 characters"):
-        check_template("x" * (LONGEST_TEMPLATE + 1), "Odd")
+        check_chat_template("x" * (LONGEST_TEMPLATE + 1), "Odd")
     assert asked == [ENDLESS]
 
 
