@@ -47,7 +47,7 @@ BELOW = {
     },
     "study/findings": {
         *("charts", "errors", "importance", "progress", "records", "study", "study/quality", "study/statistics"),
-        "version",
+        *("text", "version"),
     },
     "jobs": {
         "capture",

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..records import Trace
+from ..text.spreadsheet_text import guard_cell
 from .answer_grid import shade_of
 from .text_labels import percent_text, plain_text, visible_label
 
@@ -84,8 +85,10 @@ def token_likelihood_csv(trace: Trace) -> str:
     for step, text in enumerate(trace.output_tokens):
         pairs = zip(trace.alternative_texts[step], trace.alternative_logprobs[step].tolist(), strict=True)
         rank = token_rank(trace, step)
-        others = [cell for pair in pairs for cell in pair]
-        table.writerow([step + 1, text, float(trace.logprobs[step]), "" if rank is None else rank, *others])
+        others = [cell for other, value in pairs for cell in (guard_cell(other, label=True), value)]
+        table.writerow(
+            [step + 1, guard_cell(text, label=True), float(trace.logprobs[step]), "" if rank is None else rank, *others]
+        )
     return out.getvalue()
 
 

@@ -24,12 +24,7 @@ import numpy as np
 
 from ..records import Importance, Probe, Trace, Units
 from ..records.probe import MODE_NAMES
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
-"""First characters that spreadsheets take for a formula (OWASP's list, with their wide forms)."""
-
-BLANK = " \n\v\f\xa0\ufeff\u200b"
-"""Characters that a spreadsheet may drop before it looks for a formula."""
+from ..text.spreadsheet_text import guard_cell
 
 
 def importance_to_csv(importance: Importance) -> str:
@@ -41,13 +36,13 @@ def importance_to_csv(importance: Importance) -> str:
     names = ("row", "position", "output", "column", "column_position", "input", "role")
     out.write(",".join((*names, importance.unit, "uniform", "multiple")) + "\n")
     columns = [
-        (i, first, _cell(label), role)
+        (i, first, guard_cell(label, label=True), role)
         for i, (first, label, role) in enumerate(
             zip(_first(importance.columns), importance.columns.labels, importance.columns.roles, strict=True)
         )
     ]
     for row, (first, label) in enumerate(zip(_first(importance.rows), importance.rows.labels, strict=True)):
-        head = (row, first, _cell(label))
+        head = (row, first, guard_cell(label, label=True))
         for column, value, uniform in zip(columns, importance.values[row], importance.uniform[row], strict=True):
             multiple = _digits(value / uniform) if uniform > 0 else ""
             writer.writerow((*head, *column, _digits(value), _digits(uniform), multiple))
@@ -69,7 +64,7 @@ def tidy_csv(head: Mapping[str, Any], names: Sequence[str], lines: Iterable[Sequ
 def _plain(value: Any) -> Any:
     if isinstance(value, (float, np.floating)):
         return _digits(np.float32(value)) if np.isfinite(value) else ""
-    return _cell(value) if isinstance(value, str) else int(value)
+    return guard_cell(value, label=True) if isinstance(value, str) else int(value)
 
 
 def _head(importance: Importance) -> dict[str, Any]:
@@ -102,10 +97,6 @@ def _comment(value: Any) -> str:
 def _digits(value: np.float32) -> float:
     """Rounds to nine digits: enough to read the same float32 back."""
     return float(format(value, ".9g"))
-
-
-def _cell(label: str) -> str:
-    return f"'{label}" if label.startswith(FORMULA) or label.lstrip(BLANK).startswith(FORMULA) else label
 
 
 def _first(units: Units) -> list[int | str]:

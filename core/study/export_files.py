@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import StoreError
 from ..settings import unwritable_sentence
+from ..text.spreadsheet_text import guarded_csv
 from . import database
 from .cell_store import read_cell
 from .column_labels import model_label
@@ -36,7 +37,7 @@ def export_tables(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, table in (("runs", runs), ("instructions", instructions)):
-            table.to_csv(folder / f"{name}.csv", index=False)
+            (folder / f"{name}.csv").write_text(guarded_csv(table), encoding="utf-8", newline="")
             table.to_parquet(folder / f"{name}.parquet", index=False)
             paths += [folder / f"{name}.csv", folder / f"{name}.parquet"]
         files = {"runs.xlsx": runs_workbook(runs, plan.name, ident, plan)} | study_logs(db, ident, runs)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import StudyError
+from ...text.spreadsheet_text import unguarded_table
 from ..features import get_feature
 from ..plan import Plan
 from ..quality.metrics import get_metric
@@ -166,7 +167,7 @@ def read_table(name: str, data: bytes) -> pd.DataFrame:
         text = data.decode("utf-8-sig")
         if "\x00" in text:
             raise ValueError
-        return pd.read_csv(io.StringIO(text), low_memory=False)
+        return unguarded_table(pd.read_csv(io.StringIO(text), low_memory=False))
     except Exception as error:  # whatever a stranger's file makes pandas raise
         raise StudyError(
             f"{name} cannot be read as a table: save it as CSV (UTF-8, with commas) or Parquet."

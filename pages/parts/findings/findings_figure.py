@@ -14,6 +14,8 @@ import streamlit as st
 
 from core.charts import picture_files
 from core.study.findings.figures import StudyFigure
+from core.text.spreadsheet_text import guarded_csv
+from pages.parts.markdown_escape import escape_markdown
 from pages.parts.views.view_figure import draw_chart
 
 
@@ -31,7 +33,7 @@ def _kept(name: str, asked: tuple[Any, ...], _make: Callable[[], StudyFigure]) -
 def show_figure(drawn: StudyFigure, key: str, **more: Any) -> None:
     """Draws the chart, its caption and its downloads; ``more``: keyword arguments of the chart (``on_select``)."""
     draw_chart(drawn.chart, key, **more)
-    st.caption(f"{drawn.shows} {drawn.not_said}")
+    st.caption(escape_markdown(f"{drawn.shows} {drawn.not_said}"))
     _files(drawn, key)
 
 
@@ -40,7 +42,7 @@ def _files(drawn: StudyFigure, key: str) -> None:
         ("PNG", lambda: picture_files.png(drawn.chart).data, "image/png", "png"),
         ("SVG", lambda: picture_files.svg(drawn.chart).data, "image/svg+xml", "svg"),
         ("PDF", lambda: picture_files.pdf(drawn.chart).data, "application/pdf", "pdf"),
-        ("CSV", lambda: drawn.table.to_csv(index=False), "text/csv", "csv"),
+        ("CSV", lambda: guarded_csv(drawn.table), "text/csv", "csv"),
     )
     with st.container(horizontal=True, vertical_alignment="center", key=f"files_{key}"):
         st.caption("Download", width="content")

@@ -13,18 +13,20 @@ import streamlit as st
 from core.study.export_files import runs_workbook, study_logs_archive
 from core.study.findings.report import report_html
 from core.study.findings.source import OpenedStudy
+from core.text.spreadsheet_text import guarded_csv
 from pages.parts.findings.findings_address import current_address, filter_sentence
+from pages.parts.markdown_escape import escape_markdown
 
 
 def study_downloads(opened: OpenedStudy, found: Any, pair: tuple[str, str, str]) -> None:
     """Draws the section "Methods and downloads"."""
     st.header("Methods and downloads", anchor=False, divider="gray")
     with st.expander("How all of this was computed", icon=":material/menu_book:"):
-        st.markdown(found.methods_text)
+        st.markdown("\n\n".join(map(escape_markdown, found.methods_text.split("\n\n"))))
     name = f"heed-findings-{opened.id[:12]}"
     own = filter_sentence(current_address())
     files = [
-        ("Runs, CSV", lambda: opened.every_run.to_csv(index=False), "csv", "text/csv", "One row a run"),
+        ("Runs, CSV", lambda: guarded_csv(opened.every_run), "csv", "text/csv", "One row a run"),
         ("Runs, Parquet", lambda: parquet_bytes(opened.every_run), "parquet", PARQUET, "The same with its types"),
         (
             "Runs, XLSX",
@@ -45,7 +47,7 @@ def study_downloads(opened: OpenedStudy, found: Any, pair: tuple[str, str, str])
     if opened.instructions is not None and len(opened.instructions):
         rows = opened.instructions
         about = "One row a run and instruction"
-        files.insert(2, ("Instructions, CSV", lambda: rows.to_csv(index=False), "csv", "text/csv", about))
+        files.insert(2, ("Instructions, CSV", lambda: guarded_csv(rows), "csv", "text/csv", about))
     if opened.study and opened.folder is not None:
         logs = partial(study_logs_archive, opened.folder, opened.id, opened.every_run)
         files.append(
@@ -79,7 +81,7 @@ def tables_archive(found: Any) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, table in found.frames.items():
-            archive.writestr(f"{name}.csv", table.to_csv(index=False))
+            archive.writestr(f"{name}.csv", guarded_csv(table))
         archive.writestr("methods.txt", found.methods_text)
         archive.writestr("in-short.txt", "\n".join(found.sentences))
     return out.getvalue()

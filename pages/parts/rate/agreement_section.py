@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.study import ratings
 from core.study.study import StudyInfo
+from core.text.spreadsheet_text import guarded_csv
 from pages.parts.rate import rating_desk
 
 AGREEMENT_COLUMNS = {
@@ -45,7 +46,7 @@ def agreement_section(study: StudyInfo) -> None:
         _pairs(looks)
         st.download_button(
             "Ratings as CSV",
-            lambda: table.to_csv(index=False),
+            lambda: guarded_csv(table),
             f"heed-ratings-{study.id[:8]}.csv",
             "text/csv",
             key="rate_csv",

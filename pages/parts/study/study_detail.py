@@ -20,6 +20,7 @@ from core.study.quality.metrics import outcome_metrics
 from core.study.quality.own_metric import OwnMetric
 from core.study.study import Study, StudyInfo
 from core.study.study_status import Status, duration_words
+from core.text.spreadsheet_text import guarded_csv
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.study import extend_study, study_progress
 from pages.parts.study.encoder_offer import encoder_offer
@@ -228,7 +229,7 @@ def _downloads(study: Study, name: str) -> None:
                 frame = own.table() if kind == "runs" else own.instructions()
             finally:
                 own.close()
-            return frame.to_parquet(index=False) if form == "parquet" else frame.to_csv(index=False).encode()
+            return frame.to_parquet(index=False) if form == "parquet" else guarded_csv(frame).encode()
 
         return make
 

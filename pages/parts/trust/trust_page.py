@@ -12,6 +12,7 @@ from core.jobs.trust_jobs import league_work
 from core.models.catalogue import CATALOGUE
 from core.models.model_key import known_ref, resolve
 from core.records import ModelKey
+from core.text.spreadsheet_text import guarded_csv
 from core.trust.faithfulness import BASELINES
 from core.trust.league import CURVES, LEAGUE_MEASURES, LONG, League
 from core.trust.league_files import load_leagues
@@ -153,7 +154,7 @@ def _table(table: pd.DataFrame, measure: str) -> None:
         key="trust_table",
         column_config={"Mean": st.column_config.NumberColumn(format=form)},
     )
-    csv = table.drop(columns="baseline").to_csv(index=False).encode()
+    csv = guarded_csv(table.drop(columns="baseline")).encode()
     st.download_button(
         "Table (CSV)", csv, f"trust-{measure}.csv", "text/csv", icon=":material/download:", key="trust_csv"
     )
