@@ -58,6 +58,8 @@ CREATE TABLE IF NOT EXISTS ratings (
 """
 STEERED_COLUMNS = {"steered": "TEXT NOT NULL DEFAULT ''", "factor": "REAL NOT NULL DEFAULT 1"}
 """Columns of cells, runs and instructions since 0.8.0: which part was read more or less, and by what factor."""
+NO_BATCH, NEW_CELL = -1, -2
+"""In the column ``batch``: run with whatever waits, as in studies from before 0.10; or about to get a batch."""
 FIXED = (
     *STEERED_COLUMNS,
     *("cell", "run", "prompt_id", "task", "structure", "control", "model", "seed", "prompt_tokens", "output_tokens"),
@@ -76,6 +78,7 @@ def connect(path: Path) -> sqlite3.Connection:
         if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'ratings'").fetchone():
             db.executescript(TABLES)
         _add_steered(db)
+        _add_batch(db)
     except sqlite3.Error as error:
         raise StoreError(
             f"The study at {path.parent} cannot be opened ({error}): check its disk and rights."
@@ -89,6 +92,12 @@ def _add_steered(db: sqlite3.Connection) -> None:
         for name, kind in STEERED_COLUMNS.items():
             if name not in known:
                 _alter(db, f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+
+
+def _add_batch(db: sqlite3.Connection) -> None:
+    """Adds the column of the batch that a cell belongs to; cells of older studies have none."""
+    if "batch" not in {row["name"] for row in db.execute("PRAGMA table_info(cells)")}:
+        _alter(db, f"ALTER TABLE cells ADD COLUMN batch INTEGER NOT NULL DEFAULT {NO_BATCH}")
 
 
 def _alter(db: sqlite3.Connection, sql: str) -> None:
@@ -197,7 +206,8 @@ def drop_notes(db: sqlite3.Connection, beginning: str) -> None:
 def claim_cells(db: sqlite3.Connection, owner: str, model: str, most: int, pilot: bool = False) -> list[dict[str, Any]]:
     """Claims the next cells of one model and one task for ``owner``; empty when none is left unclaimed.
 
-    Cells whose process ended before come one at a time, so that one that kills its process is identified.
+    Of a cell with a batch all of the batch that waits is claimed, whatever ``most`` says. Cells whose process ended
+    before come one at a time, so that one that kills its process is identified.
     """
     with transaction(db):
         _release(db, owner)
@@ -207,8 +217,9 @@ def claim_cells(db: sqlite3.Connection, owner: str, model: str, most: int, pilot
             return []
         alone = first["tries"] > 2
         rows = db.execute(
-            f"SELECT * FROM cells WHERE {where} AND task = ? AND number >= ? AND tries < 3 ORDER BY number LIMIT ?",
-            [model, first["task"], first["number"], most],
+            f"SELECT * FROM cells WHERE {where} AND task = ? AND number >= ? AND batch = ? AND tries < 3 "
+            "ORDER BY number LIMIT ?",
+            [model, first["task"], first["number"], first["batch"], most if first["batch"] < 0 else -1],
         ).fetchall()
         taken = [first] if alone else rows
         db.executemany(

@@ -16,10 +16,11 @@ from ..models.model_key import known_ref, resolve
 from ..records import ModelKey
 from ..speeds import Expected, expected_time
 from . import database
+from .fixed_batches import CELLS_AT_A_TIME
 from .plan import Plan
 from .plan_cells import skipped_text, sorted_cells
 from .study import study_folders
-from .worker import CELLS_AT_A_TIME, cells_kind
+from .worker import cells_kind
 
 STARTING = 3.0
 """Seconds until a process of a study's own has begun and is seen to have ended."""

@@ -17,6 +17,7 @@ from functools import lru_cache
 
 from ..errors import StoreError
 from . import database
+from .fixed_batches import put_batches
 from .plan import Plan
 from .plan_cells import plan_cells_of
 from .quality.own_metric import OwnMetric, own_metric_from
@@ -41,14 +42,15 @@ def put_plan(db: sqlite3.Connection, plan: Plan) -> None:
         )
         db.execute("UPDATE cells SET wanted = 0")
         db.executemany(
-            "INSERT INTO cells (cell, number, item, task, structure, control, model, seed, steered, factor) "
-            "VALUES (?,?,?,?,?,?,?,?,?,?) "
+            "INSERT INTO cells (cell, number, item, task, structure, control, model, seed, steered, factor, batch) "
+            f"VALUES (?,?,?,?,?,?,?,?,?,?,{database.NEW_CELL}) "
             "ON CONFLICT (cell) DO UPDATE SET number = excluded.number, wanted = 1, task = excluded.task",
             [
                 (c.id, c.number, c.item, c.task, c.structure, int(c.control), c.model, c.seed, c.steered, c.factor)
                 for c in wanted
             ],
         )
+        put_batches(db, wanted)
         if database.get_note(db, "date") is None:
             database.put_note(db, "date", date.today().isoformat())
             database.put_note(db, "created", str(time.time()))

@@ -206,7 +206,8 @@ class Study:
         """Marks failed cells to be run again; returns how many."""
         with database.transaction(self.db):
             return self.db.execute(
-                "UPDATE cells SET state = 'waiting', owner = '', tries = 0 WHERE state = 'failed' AND wanted"
+                f"UPDATE cells SET state = 'waiting', owner = '', tries = 0, batch = {database.NO_BATCH} "
+                "WHERE state = 'failed' AND wanted"
             ).rowcount
 
     def extend(self, **more: Any) -> Study:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ..errors import NO_MEMORY, Cancelled, HeedError, error_reason, is_out_of_memory
@@ -18,14 +20,13 @@ from ..progress import IsCancelled
 from ..records import Item, Request
 from ..speeds import note_speed
 from . import cell_store, database, plan_store
+from .fixed_batches import CELLS_AT_A_TIME, cells_beside
 from .judging import ask_judges
 from .plan import Plan
 from .plan_cells import cell_request, lay_out_item, steering_of_cell
 from .prompt_structures import LaidOutItem
 
 LOG = logging.getLogger("heed")
-CELLS_AT_A_TIME = 16
-"""Cells claimed at a time, which run as one batch."""
 
 
 class Worker:
@@ -134,7 +135,7 @@ class Worker:
         if not left:
             return
         try:
-            self._compute(model, left, self.batch)
+            self._compute(model, left, self.batch, self._beside(model, left))
         except Cancelled:
             raise
         except Exception as error:
@@ -183,8 +184,6 @@ class Worker:
 
     def _asked(self, model: Any, claimed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Returns {cell: (its place, its StudyRun, its item)} of those that can be run."""
-        from .compute import StudyRun
-
         ready: dict[str, Any] = {}
         for place in claimed:
             if self.cancelled():
@@ -192,19 +191,38 @@ class Worker:
             try:
                 if place["tries"] >= database.TRIES:
                     raise HeedError(f"The process ended {place['tries']} times while it ran this: it may lack memory.")
-                item = self.items[place["item"]]
-                form, request = self._request(model, item, place)
-                ready[place["cell"]] = (place, StudyRun(place["cell"], request, form.instructions), item)
+                ready[place["cell"]] = self._one(model, place)
             except Exception as error:
                 self._fail(place, failure_sentence(error))
                 self.done()
         return ready
 
-    def _compute(self, model: Any, left: dict[str, Any], batch: int) -> None:
-        """Computes and writes each result, and takes it out of ``left``."""
+    def _beside(self, model: Any, left: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what ``_asked`` gives of the finished cells in the batch of ``left``, which run beside it again."""
+        if any(cell in self.cut_off for cell in left):
+            return {}
+        found = {}
+        for place in cells_beside(self.db, [place for place, _, _ in left.values()], self.pilot):
+            with suppress(HeedError):  # it failed in the same way before, and shared no batch
+                found[place["cell"]] = self._one(model, place)
+        return found
+
+    def _one(self, model: Any, place: Mapping[str, Any]) -> tuple[Mapping[str, Any], Any, Item]:
+        """Returns (place, its StudyRun, its item). Raises HeedError for one that cannot be laid out."""
+        from .compute import StudyRun
+
+        item = self.items[place["item"]]
+        form, request = self._request(model, item, place)
+        return place, StudyRun(place["cell"], request, form.instructions), item
+
+    def _compute(
+        self, model: Any, left: dict[str, Any], batch: int, beside: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        """Computes and writes each result, and takes it out of ``left``; of ``beside`` nothing is written."""
         from .compute import compute_runs
 
-        asked = [one for _, one, _ in left.values()]
+        together = sorted([*left.values(), *beside.values()], key=lambda one: one[0]["number"])
+        asked = [one for _, one, _ in together]
         plan, count, began = self.plan, len(asked), time.monotonic()
         for result in compute_runs(
             model,
@@ -215,6 +233,8 @@ class Worker:
             components=plan.components,
             cancelled=self.cancelled,
         ):
+            if result.key in beside:
+                continue
             place, one, item = left[result.key]
             spans = tuple(i.spans for i in one.instructions)
             kept = cell_store.KeptCell(result.key, one.request, spans, result.digest, result.effects)
