@@ -4,7 +4,7 @@
 
 PYTHON = .venv/bin/python
 
-.PHONY: run demo test check bench bench-peers gpu calibrate calibrate-heads gallery docs lint format venv dev torch-cpu clean
+.PHONY: run demo test check bench bench-peers gpu calibrate calibrate-heads gallery docs licences lint format venv dev torch-cpu clean
 
 run: venv        ## start the dashboard and print its address
 	@exec $(PYTHON) -m core app
@@ -46,6 +46,9 @@ gallery: dev     ## the pictures of docs/gallery.md, from real runs
 
 docs: dev        ## the documentation as a site, in site/
 	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet && echo "site/index.html"
+
+licences: venv   ## the licence of every package that Heed installs, as a table
+	@exec $(PYTHON) -m scripts.licences $(ARGS)
 
 lint: dev
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy
