@@ -10,6 +10,7 @@ import streamlit as st
 from core.charts.text_labels import visible_label
 from core.records import AttentionMap, AttentionMaps
 from pages.parts.diagrams.diagram import DiagramSource
+from pages.parts.markdown_escape import escape_markdown
 
 KINDS = {"self": "The text reads itself", "encoder": "The input reads itself", "cross": "The output reads the input"}
 KEPT: dict[str, Any] = {"persist_state": "session"}
@@ -29,7 +30,7 @@ def choose_maps(source: DiagramSource, prefix: str = "diagram", label: str = "")
         key = f"{prefix}_point"
         if state.get(key) not in names:
             state[key] = names[0] if label == "B" else names[-1]
-        st.select_slider(f"{source.axis.capitalize()}{named}", names, key=key)
+        st.select_slider(f"{escape_markdown(source.axis.capitalize())}{named}", names, key=key)
     elif len(source.maps) > 1:
         kinds = list(source.maps)
         key = f"{prefix}_kind"

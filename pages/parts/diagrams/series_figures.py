@@ -13,6 +13,7 @@ from core.maps.map_series import head_series, series_of_maps, series_over_heads,
 from core.records import MapSeries
 from pages.parts.diagrams.diagram import Diagram, DiagramSource, series_csv
 from pages.parts.diagrams.map_controls import KEPT, choose_maps, pick_layers_heads, trimmed
+from pages.parts.markdown_escape import escape_markdown
 
 OVER = {
     "checkpoint": "Checkpoints: each cell of the map",
@@ -58,7 +59,10 @@ def draw_evolution(source: DiagramSource) -> Diagram:
     at = points[-1]
     if len(points) > 1:
         at = st.select_slider(
-            f"Point shown by colour ({series.axis})", points, key=key, format_func=series.points.__getitem__
+            f"Point shown by colour ({escape_markdown(series.axis)})",
+            points,
+            key=key,
+            format_func=series.points.__getitem__,
         )
     sides = (
         ("layer", "head")

@@ -39,7 +39,7 @@ def structures_editor() -> None:
         names,
         selection_mode="multi",
         key=field_key("structures"),
-        format_func=structure_label,
+        format_func=_shown,
         label_visibility="collapsed",
         **KEPT_FIELDS,
     )
@@ -62,6 +62,10 @@ def picked_structures() -> tuple[str, ...]:
     return ordered_choice("structures", [*STRUCTURES, *[OWN_PREFIX + name for name in get_field("templates")]])
 
 
+def _shown(name: str) -> str:
+    return escape_markdown(structure_label(name))
+
+
 def _about(name: str) -> str:
     return STRUCTURES[name].about if name in STRUCTURES else "Your own template."
 
@@ -76,7 +80,7 @@ def _controls(names: Sequence[str]) -> None:
         names,
         selection_mode="multi",
         key=field_key("controls"),
-        format_func=structure_label,
+        format_func=_shown,
         help=ABOUT_CONTROL,
         **KEPT_FIELDS,
     )

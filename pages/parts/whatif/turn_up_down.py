@@ -100,7 +100,7 @@ def factor_slider(here: WhatIf, ladder: Ladder) -> float:
     if st.session_state.get(key) not in factors:
         st.session_state[key] = factors[-1]
     return st.select_slider(
-        f"How many times as much {ladder.part.phrase} is read",
+        f"How many times as much {escape_markdown(ladder.part.phrase)} is read",
         factors,
         key=key,
         format_func=lambda f: f"{f:g} (plain)" if f == 1 else factor_text(f),
