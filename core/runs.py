@@ -27,7 +27,7 @@ from .progress import FetchProgress, IsCancelled, Progress, never_cancelled, no_
 from .records import UNKNOWN_LAYERS, WITH_HEADS, ModelKey, Request, Trace, rows_bytes
 from .settings import rows_limit
 from .speeds import note_speed
-from .store import has_components, has_rows, has_run, load_run, open_run, save_run
+from .store import has_components, has_rows, has_run, load_run, open_run, run_origin, save_run
 from .text.document_text import prompt_with_documents
 
 LOG = logging.getLogger("heed")
@@ -120,7 +120,7 @@ def stored_run(request: Request) -> Trace | None:
 def is_stored(request: Request, rows: bool = True) -> bool:
     """Returns whether this request's run is stored, with the attention rows that it keeps unless ``rows`` is False.
 
-    Reads no rows. A damaged run counts as none, so that it is made again.
+    Reads no rows. A damaged run counts as none, and so does one that was opened from a file, so that it is made here.
     """
     if not rows:
         return has_run(request.id)
@@ -129,7 +129,7 @@ def is_stored(request: Request, rows: bool = True) -> bool:
     except StoreError as error:
         LOG.warning("A stored run cannot be used: %s", error)
         return False
-    if found is None:
+    if found is None or run_origin(request.id) == "imported":
         return False
     known = found.model.kind == "decoder" and UNKNOWN_LAYERS not in found.notes
     if request.keep == "components" and known and not has_components(request.id):

@@ -30,8 +30,10 @@ from .read import has_rows as has_rows
 from .read import has_run as has_run
 from .read import load_run as load_run
 from .read import open_run as open_run
+from .read import run_origin as run_origin
 from .read import run_stamp as run_stamp
 from .run_index import RunInfo as RunInfo
 from .write import delete_runs as delete_runs
 from .write import evict_rows as evict_rows
+from .write import import_run as import_run
 from .write import save_run as save_run

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ..errors import StoreError
 from .json_files import run_from_json
-from .query import full_run_id
+from .read import run_origin
+from .run_files import OWN
 from .write import save_run
 
 LOG = logging.getLogger("heed")
@@ -30,7 +31,7 @@ def import_examples(folder: Path | str) -> list[str]:
         except (StoreError, OSError):
             LOG.warning("The example %s cannot be read.", path, exc_info=True)
             continue
-        if full_run_id(run_id) is None:
+        if run_origin(run_id) != OWN:  # missing, or opened from a file by somebody: these are Heed's own
             save_run(run_from_json(path.read_bytes()))
         ids.append(run_id)
     return ids

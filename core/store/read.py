@@ -67,6 +67,14 @@ def run_stamp(run_id: str) -> int | None:
         return None
 
 
+def run_origin(run_id: str) -> str | None:
+    """Returns ``"own"`` for a stored run made here, ``"imported"`` for one opened from a file, None for no such run."""
+    try:
+        return run_files.read_manifest(run_folder(run_id)).origin if is_id(run_id) else None
+    except (OSError, run_files.Damaged):
+        return None
+
+
 def has_rows(run_id: str) -> bool:
     """Returns whether the attention rows of a run are stored; they are not read."""
     try:

@@ -5,8 +5,8 @@
               rows.safetensors     attention rows, large; absent when not kept or evicted
               components.*         .json and .safetensors: the model's other parts; as the rows, and evicted with them
               probe-*              results of ablation, see probe_files.py; none at first
-              manifest.json        written last: size and sha256 of each file, a summary for lists;
-                                   its second line is the sha256 of its first
+              manifest.json        written last: size and sha256 of each file, a summary for lists, where
+                                   the run comes from; its second line is the sha256 of its first
               used                 empty; its time is when the run was last opened
 
 Why not one file: rows are a hundred times larger than the rest and are dropped first when space runs
@@ -47,6 +47,8 @@ TENSOR_DTYPES = {name: np.dtype(kind) for name, kind in _KINDS}
 """The dtypes that records hold, by their name in a safetensors file."""
 MAPPED = 64 << 20
 """Bytes from which a file of rows is read where it lies, page by page as needed."""
+OWN, IMPORTED = "own", "imported"
+"""Where a run comes from: made here (or with Heed itself), or opened from a file. Manifests without it count as own."""
 SEARCHED = 20_000
 """Characters of prompt and answer that the manifest repeats, for lists and search."""
 
@@ -74,6 +76,11 @@ class Manifest:
     def components_bytes(self) -> int:
         """Bytes of the components; 0 where they are not kept."""
         return sum(self.files.get(name, (0, ""))[0] for name in COMPONENTS)
+
+    @property
+    def origin(self) -> str:
+        """OWN or IMPORTED."""
+        return IMPORTED if self.info.get("origin") == IMPORTED else OWN
 
     @property
     def bytes(self) -> int:
@@ -114,8 +121,8 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def write_run(folder: Path, trace: Trace) -> Manifest:
-    """Writes ``trace`` into the empty ``folder``, manifest last.
+def write_run(folder: Path, trace: Trace, origin: str = OWN) -> Manifest:
+    """Writes ``trace`` into the empty ``folder``, manifest last; ``origin`` stands in the manifest alone.
 
     Raises OSError, and StoreError for a record whose fields have other types than they should, rather than have it fail
     when it is opened.
@@ -136,10 +143,17 @@ def write_run(folder: Path, trace: Trace) -> Manifest:
         packed = json.dumps(parts, allow_nan=False).encode(), pack_arrays(numbers)
         contents |= dict(zip(COMPONENTS, packed, strict=True))
     files = {name: write_file(folder / name, data) for name, data in contents.items()}
-    manifest = Manifest(trace.id, SCHEMA, files, _summary(trace))
+    info = _summary(trace) | ({} if origin == OWN else {"origin": origin})
+    manifest = Manifest(trace.id, SCHEMA, files, info)
     (folder / USED).touch()
     _write_manifest(folder, manifest)
     return manifest
+
+
+def mark_imported(folder: Path) -> None:
+    """Notes in a run's manifest that it came from a file. Raises OSError, Damaged."""
+    manifest = read_manifest(folder)
+    _write_manifest(folder, replace(manifest, info=manifest.info | {"origin": IMPORTED}))
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -24,7 +24,7 @@ from ..errors import StoreError
 from ..records import SCHEMA
 from .run_files import MANIFEST, USED, Damaged, read_manifest, write_file
 
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 """Increase it when TABLE changes: an index of another version, or of another schema of records, is built anew."""
 
 PREVIEW = 200
@@ -33,7 +33,7 @@ PREVIEW = 200
 TABLE = """CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY, signature TEXT, created TEXT, last_used REAL, model TEXT, prompt TEXT, answer TEXT,
     name TEXT, starred INTEGER, finish TEXT, tokens_in INTEGER, tokens_out INTEGER, bytes INTEGER,
-    rows_bytes INTEGER, components_bytes INTEGER, scored INTEGER, haystack TEXT)"""
+    rows_bytes INTEGER, components_bytes INTEGER, scored INTEGER, haystack TEXT, origin TEXT)"""
 
 T = TypeVar("T")
 
@@ -57,6 +57,8 @@ class RunInfo:
     bytes: int
     has_rows: bool
     scored: bool
+    origin: str
+    """``"own"``, or ``"imported"`` for a run opened from a file."""
 
 
 def is_id(text: str) -> bool:
@@ -158,7 +160,7 @@ def _level(index: sqlite3.Connection, home: Path) -> list[str]:
         index.execute("BEGIN IMMEDIATE")
         index.executemany("DELETE FROM runs WHERE id = ?", gone)
         index.executemany("UPDATE runs SET last_used = ? WHERE id = ?", used)
-        index.executemany(f"REPLACE INTO runs VALUES ({', '.join('?' * 17)})", fresh)
+        index.executemany(f"REPLACE INTO runs VALUES ({', '.join('?' * 18)})", fresh)
         index.execute("COMMIT")
     return damaged
 
@@ -200,7 +202,7 @@ def _row(home: Path, run_id: str, signature: str, last_used: float) -> tuple:
     head = (run_id, signature, info.get("created") or _iso(last_used), last_used, model)
     rest = (_preview(prompt), _preview(answer), _clean(name), starred, *values)
     sizes = (manifest.bytes, manifest.rows_bytes, manifest.components_bytes)
-    return (*head, *rest, *sizes, bool(info.get("scored")), haystack)
+    return (*head, *rest, *sizes, bool(info.get("scored")), haystack, manifest.origin)
 
 
 def _info(row: sqlite3.Row) -> RunInfo:
@@ -219,6 +221,7 @@ def _info(row: sqlite3.Row) -> RunInfo:
         bytes=row["bytes"],
         has_rows=row["rows_bytes"] > 0,
         scored=bool(row["scored"]),
+        origin=row["origin"],
     )
 
 

@@ -18,7 +18,8 @@ from ..errors import StoreError
 from ..records import SteeredAnswers
 from .json_files import parse_json, run_from_json
 from .probe_files import load_steered, save_steered
-from .query import full_run_id
+from .read import run_origin
+from .run_files import OWN
 from .serialise import from_plain, to_plain
 from .write import save_run
 
@@ -56,7 +57,7 @@ def import_steering_example(folder: Path | str) -> SteeringExample:
         raise StoreError(f"The example in {folder} cannot be read: install Heed again.") from error
     if not isinstance(found, SteeredAnswers):
         raise StoreError(f"The example in {folder} holds another record: install Heed again.")
-    if full_run_id(found.trace_id) is None:
+    if run_origin(found.trace_id) != OWN:
         save_run(run_from_json(run))
     if load_steered(found.trace_id, found.steerings) is None:
         save_steered(found)

@@ -1,7 +1,9 @@
 """Saves, evicts and deletes runs, safely for several threads and processes at once.
 
 A run is written into a folder of its own and then renamed, so it is never there in part. Replacing, evicting and
-deleting hold the lock of ``core.store.lock``. Guarded by tests/core/test_store_runs.py.
+deleting hold the lock of ``core.store.lock``. A run's id is the hash of what was asked, so a stranger's file may carry
+the id of a run that was made here: such a file never replaces an intact run. Guarded by tests/core/test_store_runs.py
+and, for where runs come from, tests/core/test_store_origin.py.
 """
 
 from __future__ import annotations
@@ -29,19 +31,33 @@ LOG = logging.getLogger("heed")
 
 
 def save_run(trace: Trace) -> str:
-    """Stores ``trace`` and returns its id; then evicts rows of other runs if the store is over its limit.
+    """Stores ``trace``, a run made here, and returns its id; then evicts rows of others if the store is over its limit.
 
-    An intact run of the same id that has more rows or components is left as it is; probes beside one that is replaced
-    are kept where it wrote the same tokens. Raises StoreError when it cannot be written; nothing half-written remains.
+    An intact run of the same id that has more rows or components is left as it is, unless it was opened from a file;
+    probes beside one that is replaced are kept where it wrote the same tokens. Raises StoreError when it cannot be
+    written; nothing half-written remains.
     """
+    _store(trace, run_files.OWN)
+    return trace.id
+
+
+def import_run(trace: Trace) -> bool:
+    """Stores a run from a file; False where an intact run of its id is stored, which stays and takes nothing from it.
+
+    It is marked as imported until the same request is run here. Raises StoreError as ``save_run``.
+    """
+    return _store(trace, run_files.IMPORTED)
+
+
+def _store(trace: Trace, origin: str) -> bool:
     root = runs_folder()
     new = root / f".tmp-{writer_name()}-{secrets.token_hex(4)}"
     try:
         new.mkdir()
-        manifest = run_files.write_run(new, trace)
+        manifest = run_files.write_run(new, trace, origin)
         with store_lock(root):
             remove_abandoned(root)
-            _publish(new, root / trace.id, manifest, trace)
+            stored = _publish(new, root / trace.id, manifest, trace)
     except OSError as error:
         raise StoreError(settings.unwritable_sentence(root, error)) from error
     finally:
@@ -50,7 +66,7 @@ def save_run(trace: Trace) -> str:
         evict_rows()
     except (StoreError, OSError):
         LOG.warning("The store could not be brought under its limit.", exc_info=True)
-    return trace.id
+    return stored
 
 
 def delete_runs(ids: Iterable[str]) -> int:
@@ -100,19 +116,30 @@ def _oldest(runs: sqlite3.Connection) -> tuple[int, list[str]]:
     return taken, [run_id for (run_id,) in found]
 
 
-def _publish(new: Path, target: Path, manifest: run_files.Manifest, trace: Trace) -> None:
-    """Renames a finished folder to its place, unless the run there is intact and has more; carries its probes over."""
+def _publish(new: Path, target: Path, manifest: run_files.Manifest, trace: Trace) -> bool:
+    """Renames a finished folder to its place, unless the run there is intact and stays; carries its probes over."""
     try:
         old = run_files.read_manifest(target)
-        if _richer(old, manifest):
+        if _stays(old, manifest):
             run_files.verify_run(target)
-            return
-        _carry_probes(target, old, new, trace)
+            return False
+        if old.origin == manifest.origin:
+            _carry_probes(target, old, new, trace)
+        elif old.info.get("created") == trace.created:  # the imported run itself, with heads that were read again
+            run_files.mark_imported(new)
     except (FileNotFoundError, run_files.Damaged):
         pass
     discard_folder(target)
     os.rename(new, target)
     run_files.sync_folder(target.parent)
+    return True
+
+
+def _stays(old: run_files.Manifest, new: run_files.Manifest) -> bool:
+    """Returns whether a stored run that proves intact keeps its place: always from a file, else where it has more."""
+    if new.origin == run_files.IMPORTED:
+        return True
+    return old.origin == run_files.OWN and _richer(old, new)
 
 
 def _richer(old: run_files.Manifest, new: run_files.Manifest) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from core import store
 from core.charts.html_page import caveat
 from core.charts.reading_texts import PickedWords, rows_of_answer
 from core.charts.shaded_texts import shaded_texts_data
@@ -184,6 +185,8 @@ def _about_run(trace: Trace) -> None:
         )
         copy_link()
     notes = [escape_markdown(note) for note in trace.notes]
+    if store.run_origin(trace.id) == "imported":
+        notes.insert(0, "Opened from a file, not run here: Run makes it anew.")
     if any(s.origin == "template" for s in trace.tokens.sources):
         notes.append("See **What the model read** below.")
     if trace.finish == "length":

@@ -12,7 +12,7 @@ from core import store
 from core.errors import HeedError
 from core.store import RunInfo
 from pages.parts.compare.columns import edit_query
-from pages.parts.compare.compare_files import keep_comparison
+from pages.parts.compare.compare_files import keep_comparison, kept_sentence
 from pages.parts.frame import example_ids
 from pages.parts.markdown_escape import escape_markdown
 
@@ -46,17 +46,21 @@ def _import() -> None:
             return
         try:
             found = store.comparison_from_json(file.getvalue())
-            keep_comparison(found)
+            kept = keep_comparison(found)
         except HeedError as error:
             st.error(escape_markdown(str(error)))
             return
         st.session_state.uploaded = file.file_id
+        if kept:
+            st.info(kept_sentence(kept), icon=":material/info:")
         if len(found.columns) > 1:
-            st.success(f"A comparison of {len(found.columns)} columns was opened and its runs were kept.")
+            stored = "" if kept else " and its runs were kept"
+            st.success(f"A comparison of {len(found.columns)} columns was opened{stored}.")
             st.page_link("pages/compare.py", label="Show it on Compare", icon=":material/compare:")
             return
         st.session_state.pop("compare_opened", None)
-        st.success(f"Run {found.traces[0].id[:8]} was opened and kept.")
+        if not kept:
+            st.success(f"Run {found.traces[0].id[:8]} was opened and kept.")
         link = {"run": found.traces[0].id}
         st.page_link("pages/explore.py", label="Show it on Explore", icon=":material/visibility:", query_params=link)
 
@@ -86,6 +90,7 @@ def _table(runs: list[RunInfo]) -> list[int]:
             "Finish": [r.finish for r in runs],
             "Made": pd.to_datetime([r.created for r in runs], utc=True, errors="coerce"),
             "Size": [f"{r.bytes / 1e6:.1f} MB" + ("" if r.has_rows else ", no rows") for r in runs],
+            "From": ["a file" if r.origin == "imported" else "" for r in runs],
             "Run": [r.id[:8] for r in runs],
         }
     )

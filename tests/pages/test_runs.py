@@ -5,6 +5,7 @@ import json
 import pytest
 
 from core import store
+from core.settings import home_path
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
 
@@ -141,6 +142,18 @@ def test_a_file_is_opened_and_kept(visit, keep):
     app.file_uploader(key="upload").set_value([("run.json", _bytes(data), "application/json")])
     app = fine(app.run())
     assert "was opened and kept" in texts(app) and store.full_run_id(run) == run
+    assert store.run_origin(run) == "imported" and "a file" in list(app.dataframe[0].value["From"])
+
+
+def test_a_file_of_a_run_that_was_made_here_leaves_it_as_it_is(visit, keep):
+    run = keep(made_up.run("From here"))
+    stored = (home_path() / "runs" / run / "manifest.json").read_bytes()
+    app = visit("runs")
+    data = _bytes(store.run_to_json(made_up.run("From here", seed=9)))
+    app.file_uploader(key="upload").set_value([("run.json", data, "application/json")])
+    app = fine(app.run())
+    assert "was stored here before: the stored run is kept" in texts(app)
+    assert (home_path() / "runs" / run / "manifest.json").read_bytes() == stored
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[1]", b"\x00\xff", b'{"format": "heed"}', b"[" * 5000])

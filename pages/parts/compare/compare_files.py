@@ -5,6 +5,7 @@ Guarded by tests/pages/test_compare.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -66,13 +67,15 @@ def comparison_json(all_of: MatchedColumns, level: str) -> bytes:
 
 def comparison_opener() -> None:
     """Draws the upload box; stores an uploaded comparison's runs and shows them in the columns."""
+    if told := st.session_state.pop("compare_kept", ""):
+        st.info(told, icon=":material/info:")
     with st.expander("Open a comparison from a file (JSON)", icon=":material/upload_file:"):
         file = st.file_uploader("A JSON file saved here or on Explore", type=["json"], key="compare_upload")
         state: Any = st.session_state
         if file is None or state.get("compare_uploaded") == file.file_id:
             return
         try:
-            keep_comparison(store.comparison_from_json(file.getvalue()))
+            state.compare_kept = kept_sentence(keep_comparison(store.comparison_from_json(file.getvalue())))
         except HeedError as error:
             st.error(escape_markdown(str(error)))
             return
@@ -80,11 +83,24 @@ def comparison_opener() -> None:
     st.rerun()
 
 
-def keep_comparison(found: OpenedComparison) -> None:
-    """Stores the runs of an opened file; Compare shows its columns at the next rerun. Raises StoreError."""
-    for trace in found.traces:
-        store.save_run(trace)
+def keep_comparison(found: OpenedComparison) -> list[str]:
+    """Stores the runs of an opened file; Compare shows its columns at the next rerun. Raises StoreError.
+
+    Returns the ids of those that were stored before: these stay as they are.
+    """
+    kept = [trace.id for trace in found.traces if not store.import_run(trace)]
     st.session_state.compare_opened = replace(found, traces=())
+    return kept
+
+
+def kept_sentence(kept: Sequence[str]) -> str:
+    """What a person is told of runs of a file that were stored before; empty where there are none."""
+    if not kept:
+        return ""
+    names = ", ".join(run[:8] for run in kept)
+    if len(kept) == 1:
+        return f"Run {names} was stored here before: the stored run is kept and shown, not the one in the file."
+    return f"The runs {names} were stored here before: the stored runs are kept and shown, not those in the file."
 
 
 def take_opened() -> bool:
