@@ -19,6 +19,8 @@ from .probe_files import save_attribution as save_attribution
 from .probe_files import save_probe as save_probe
 from .probe_files import save_steered as save_steered
 from .probe_files import save_switched_off as save_switched_off
+from .quarantine import delete_set_aside as delete_set_aside
+from .quarantine import set_aside_paths as set_aside_paths
 from .query import count_found as count_found
 from .query import find_runs as find_runs
 from .query import full_run_id as full_run_id

@@ -23,6 +23,7 @@ import numpy as np
 from .. import settings
 from ..errors import StoreError
 from ..records import SCALE, TextReading, TextRequest
+from .quarantine import set_aside
 from .run_files import Damaged, pack_arrays, unpack_arrays, write_file
 from .run_index import is_id
 from .serialise import from_plain, to_plain
@@ -55,7 +56,7 @@ def save_maps(reading: TextReading) -> str:
 
 
 def load_maps(which: TextRequest | str) -> TextReading | None:
-    """Returns the stored reading of a request or id, or None. A damaged file is dropped and counts as none."""
+    """Returns the stored reading of a request or id, or None. A damaged file is set aside and counts as none."""
     text_id = which if isinstance(which, str) else which.id
     if not is_id(text_id):
         return None
@@ -72,9 +73,9 @@ def load_maps(which: TextRequest | str) -> TextReading | None:
     except FileNotFoundError:
         return None
     except (StoreError, ValueError, TypeError, LookupError, RecursionError) as error:
-        LOG.warning("The stored maps %s are damaged and were dropped: %s", text_id, error)
+        LOG.warning("The stored maps %s are damaged: %s", text_id, error)
         with suppress(OSError):
-            path.unlink()
+            set_aside(path)
         return None
     except OSError as error:
         raise StoreError(f"The stored maps {text_id[:8]} cannot be read ({error.strerror}): check {path}.") from error

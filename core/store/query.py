@@ -63,12 +63,12 @@ def full_run_id(start: str) -> str | None:
 
 
 def ask_index(question: Callable[[sqlite3.Connection], T]) -> T:
-    """Runs a query on the index; runs that turn out damaged are deleted, since they cannot be shown."""
+    """Runs a query on the index; runs that turn out damaged are mended or set aside."""
     answer, damaged = run_index.query_index(settings.home_path(), question)
     for run_id in damaged:
         with suppress(StoreError):
             open_run(run_id, rows=False)
-    return answer
+    return run_index.query_index(settings.home_path(), question)[0] if damaged else answer
 
 
 def _label(run_id: str, text: str | None = None, on: bool | None = None) -> None:

@@ -16,7 +16,8 @@ from ..errors import StoreError
 from ..records import Request, Trace
 from . import run_files
 from .folders import run_folder
-from .lock import discard_folder, store_lock
+from .lock import store_lock
+from .quarantine import rebuild_manifest, set_aside
 from .run_index import is_id
 
 LOG = logging.getLogger("heed")
@@ -27,8 +28,8 @@ def load_run(which: Request | str, rows: bool = True) -> Trace | None:
 
     With a Request, the trace carries that request's segments, author and keep; shares of other segments (``segment:*``
     groups of ``mass``) are left out. ``trace.rows`` is None when the rows were not kept, were evicted, or with
-    ``rows=False``; so is ``trace.components``. Raises StoreError when the run was damaged: it is deleted then and can
-    be run again.
+    ``rows=False``; so is ``trace.components``. Raises StoreError when the run was damaged: it is set aside then and
+    can be run again; one whose manifest alone was damaged is mended and returned.
     """
     run_id = which if isinstance(which, str) else which.id
     trace = open_run(run_id, rows)
@@ -92,7 +93,7 @@ def has_components(run_id: str) -> bool:
 
 
 def _reopen(folder: Path, rows: bool, first: run_files.Damaged) -> Trace | None:
-    """Reads again under the lock. Deletes a run that is still damaged and raises StoreError."""
+    """Reads again under the lock. Mends a damaged manifest; sets a run that stays damaged aside, raises StoreError."""
     told = f"The stored run {folder.name[:8]} was damaged ({first}) and is not shown: run it again."
     try:
         with store_lock(folder.parent):
@@ -101,8 +102,10 @@ def _reopen(folder: Path, rows: bool, first: run_files.Damaged) -> Trace | None:
             except FileNotFoundError:
                 return None
             except run_files.Damaged as error:
-                LOG.warning("Run %s is damaged and was deleted: %s", folder.name, error)
-                discard_folder(folder)
+                if rebuild_manifest(folder):
+                    return run_files.read_run(folder, rows)
+                LOG.warning("Run %s is damaged: %s", folder.name, error)
+                told = f"{told} Its files were moved to {set_aside(folder)}."
                 raise StoreError(told) from error
     except OSError as error:
         raise StoreError(told) from error

@@ -143,17 +143,17 @@ def write_run(folder: Path, trace: Trace, origin: str = OWN) -> Manifest:
         packed = json.dumps(parts, allow_nan=False).encode(), pack_arrays(numbers)
         contents |= dict(zip(COMPONENTS, packed, strict=True))
     files = {name: write_file(folder / name, data) for name, data in contents.items()}
-    info = _summary(trace) | ({} if origin == OWN else {"origin": origin})
+    info = run_summary(trace) | ({} if origin == OWN else {"origin": origin})
     manifest = Manifest(trace.id, SCHEMA, files, info)
     (folder / USED).touch()
-    _write_manifest(folder, manifest)
+    write_manifest(folder, manifest)
     return manifest
 
 
 def mark_imported(folder: Path) -> None:
     """Notes in a run's manifest that it came from a file. Raises OSError, Damaged."""
     manifest = read_manifest(folder)
-    _write_manifest(folder, replace(manifest, info=manifest.info | {"origin": IMPORTED}))
+    write_manifest(folder, replace(manifest, info=manifest.info | {"origin": IMPORTED}))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -235,7 +235,7 @@ def drop_files(folder: Path, names: Iterable[str]) -> int:
     if not gone:
         return 0
     files = {name: entry for name, entry in manifest.files.items() if name not in gone}
-    _write_manifest(folder, replace(manifest, files=files))
+    write_manifest(folder, replace(manifest, files=files))
     for name in gone:
         (folder / name).unlink(missing_ok=True)
     return manifest.bytes - sum(size for size, _ in files.values())
@@ -248,7 +248,7 @@ def add_files(folder: Path, contents: Mapping[str, bytes]) -> None:
     """
     manifest = read_manifest(folder)
     new = {name: write_file(folder / name, data) for name, data in contents.items()}
-    _write_manifest(folder, replace(manifest, files=manifest.files | new))
+    write_manifest(folder, replace(manifest, files=manifest.files | new))
 
 
 def read_files(folder: Path, names: Sequence[str]) -> list[bytes] | None:
@@ -264,14 +264,16 @@ def prompt_of(request: Request) -> str:
     return request.text or "\n".join(message.content for message in request.messages)
 
 
-def _write_manifest(folder: Path, manifest: Manifest) -> None:
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Writes the manifest of a run's folder, with its own hash. Raises OSError."""
     plain = {"format": FOLDER_FORMAT, "schema": manifest.schema, "id": manifest.id}
     body = json.dumps(plain | {"files": manifest.files, "info": manifest.info}).encode()
     write_file(folder / MANIFEST, body + b"\n" + sha256(body).hexdigest().encode() + b"\n")
     sync_folder(folder)
 
 
-def _summary(trace: Trace) -> dict[str, Any]:
+def run_summary(trace: Trace) -> dict[str, Any]:
+    """Returns what the manifest tells lists of a run."""
     prompt = prompt_of(trace.request) or "".join(trace.input_tokens)
     answer = trace.answer or "".join(trace.output_tokens)
     return {

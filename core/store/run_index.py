@@ -3,22 +3,28 @@
 The folders are authoritative. Before every query the index is updated from them: a run whose manifest or label changed
 (inode, time and size of the file) is read again, a run that is gone is dropped. So nothing has to be kept in step, a
 killed process leaves no trace here, and an index that is missing, corrupt or of another version is simply built anew;
-where it cannot be written (a read-only home) it is built in memory. Names and stars are in labels/<id>.json,
-independent of the index. Guarded by tests/core/test_store_run_index.py.
+where it cannot be written (a read-only home) it is built in memory. Every row has a check number: rows that are shown
+are checked each time, all of them when a process first opens the index and once an hour, so that a flipped byte shows
+nothing else for long. Names and stars are in labels/<id>.json with a hash, independent of the index.
+Guarded by tests/core/test_store_run_index.py and, for flipped bytes, tests/core/test_store_quarantine.py.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
+import time
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from os import scandir, stat
 from pathlib import Path
 from typing import Any, TypeVar
+from zlib import crc32
 
 from ..errors import StoreError
 from ..records import SCHEMA
@@ -33,9 +39,15 @@ PREVIEW = 200
 TABLE = """CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY, signature TEXT, created TEXT, last_used REAL, model TEXT, prompt TEXT, answer TEXT,
     name TEXT, starred INTEGER, finish TEXT, tokens_in INTEGER, tokens_out INTEGER, bytes INTEGER,
-    rows_bytes INTEGER, components_bytes INTEGER, scored INTEGER, haystack TEXT, origin TEXT)"""
+    rows_bytes INTEGER, components_bytes INTEGER, scored INTEGER, haystack TEXT, origin TEXT, label_damaged INTEGER,
+    checked INTEGER)"""
 
+CHECKED_EVERY = 3600.0
+"""Seconds after which a process checks every row of the index again."""
+
+LOG = logging.getLogger("heed")
 T = TypeVar("T")
+_checked_at: dict[str, float] = {}
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,8 @@ class RunInfo:
     scored: bool
     origin: str
     """``"own"``, or ``"imported"`` for a run opened from a file."""
+    label_damaged: bool = False
+    """Whether its name and star were damaged on disk, so that it has neither."""
 
 
 def is_id(text: str) -> bool:
@@ -67,18 +81,42 @@ def is_id(text: str) -> bool:
 
 
 def read_label(home: Path, run_id: str) -> tuple[str, bool]:
-    """Returns the name and star of a run; ("", False) where there are none or they cannot be read."""
-    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+    """Returns the name and star of a run; ("", False) where there are none or they are damaged."""
+    try:
+        return checked_label(home, run_id)
+    except Damaged as error:
+        LOG.warning("The name and star of run %s cannot be read: %s", run_id, error)
+        return "", False
+
+
+def checked_label(home: Path, run_id: str) -> tuple[str, bool]:
+    """Like ``read_label``, but raises Damaged for a label that cannot be read or fails its hash.
+
+    Labels written before 0.10.0 have no hash.
+    """
+    try:
         plain = json.loads((home / "labels" / f"{run_id}.json").read_bytes())
-        return str(plain["name"]), plain["starred"] is True
-    return "", False
+        name, starred = plain["name"], plain["starred"]
+    except FileNotFoundError:
+        return "", False
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Damaged("it cannot be read") from error
+    if not isinstance(name, str) or not isinstance(starred, bool) or not set(plain) <= {"name", "starred", "sha256"}:
+        raise Damaged("it is no label")
+    if plain.get("sha256", _label_hash(name, starred)) != _label_hash(name, starred):
+        raise Damaged("it was truncated or edited")
+    return name, starred
+
+
+def _label_hash(name: str, starred: bool) -> str:
+    return sha256(json.dumps([name, starred]).encode()).hexdigest()
 
 
 def write_label(home: Path, run_id: str, name: str, starred: bool) -> None:
     """Stores the name and star of a run. Raises OSError."""
     path = home / "labels" / f"{run_id}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, json.dumps({"name": name, "starred": starred}).encode())
+    write_file(path, json.dumps({"name": name, "starred": starred, "sha256": _label_hash(name, starred)}).encode())
 
 
 def query_index(home: Path, question: Callable[[sqlite3.Connection], T]) -> tuple[T, list[str]]:
@@ -87,11 +125,13 @@ def query_index(home: Path, question: Callable[[sqlite3.Connection], T]) -> tupl
     for place in (path, path, None):
         try:
             with closing(_connect(place)) as index:
+                _check(index, place)
                 damaged = _level(index, home)
                 return question(index), damaged
         except sqlite3.OperationalError:
             continue  # read-only, full or locked for long: the last round builds it in memory
         except sqlite3.DatabaseError:
+            _checked_at.pop(str(place), None)
             for name in ("index.sqlite", "index.sqlite-wal", "index.sqlite-shm"):
                 with suppress(OSError):
                     (home / name).unlink()
@@ -123,6 +163,7 @@ def _connect(path: Path | None) -> sqlite3.Connection:
     index = sqlite3.connect(path or ":memory:", timeout=5, isolation_level=None)
     try:
         index.row_factory = sqlite3.Row
+        index.text_factory = lambda data: data.decode("utf-8", "replace")  # a flipped byte fails its check instead
         index.execute("PRAGMA journal_mode=WAL")
         index.execute("PRAGMA synchronous=OFF")  # it can always be built anew
         version = INDEX_VERSION * 1000 + SCHEMA
@@ -136,6 +177,30 @@ def _connect(path: Path | None) -> sqlite3.Connection:
         index.close()
         raise
     return index
+
+
+def _check(index: sqlite3.Connection, path: Path | None) -> None:
+    """Checks all of the index, when a process first opens it and then once in a while. Raises DatabaseError."""
+    if path is None or time.monotonic() - _checked_at.get(str(path), float("-inf")) < CHECKED_EVERY:
+        return
+    if index.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        raise sqlite3.DatabaseError("the index is damaged")
+    for row in index.execute("SELECT * FROM runs"):
+        _sound(row)
+    _checked_at[str(path)] = time.monotonic()
+
+
+def _sound(row: sqlite3.Row) -> sqlite3.Row:
+    """Returns a row that holds what was written. Raises DatabaseError."""
+    *values, checked = row
+    if _row_check(values) != checked:
+        raise sqlite3.DatabaseError("a row of the index was changed")
+    return row
+
+
+def _row_check(values: Sequence[Any]) -> int:
+    """Returns the check number of a row without its last column; the time of last use is compared with its file."""
+    return crc32(repr([*values[:3], *values[4:]]).encode("utf-8", "replace"))
 
 
 def _level(index: sqlite3.Connection, home: Path) -> list[str]:
@@ -160,7 +225,7 @@ def _level(index: sqlite3.Connection, home: Path) -> list[str]:
         index.execute("BEGIN IMMEDIATE")
         index.executemany("DELETE FROM runs WHERE id = ?", gone)
         index.executemany("UPDATE runs SET last_used = ? WHERE id = ?", used)
-        index.executemany(f"REPLACE INTO runs VALUES ({', '.join('?' * 18)})", fresh)
+        index.executemany(f"REPLACE INTO runs VALUES ({', '.join('?' * 20)})", fresh)
         index.execute("COMMIT")
     return damaged
 
@@ -191,21 +256,26 @@ def _stamp(path: Path) -> str:
 
 def _row(home: Path, run_id: str, signature: str, last_used: float) -> tuple:
     manifest = read_manifest(home / "runs" / run_id)
-    name, starred = read_label(home, run_id)
+    try:
+        (name, starred), harmed = checked_label(home, run_id), False
+    except Damaged:
+        (name, starred), harmed = read_label(home, run_id), True
     info = manifest.info
     if manifest.schema != SCHEMA:  # cannot be opened, but can be seen and deleted
         info = {"prompt": f"(written by a Heed with schema {manifest.schema})"}
     texts = [_clean(str(info.get(field, ""))) for field in ("prompt", "answer", "model", "model_name")]
     haystack = _fold("\n".join([*texts, name, run_id]))
     prompt, answer, model, _ = texts
-    values = [info.get(field) for field in ("finish", "tokens_in", "tokens_out")]
+    told = [info.get(field) for field in ("finish", "tokens_in", "tokens_out")]
     head = (run_id, signature, info.get("created") or _iso(last_used), last_used, model)
-    rest = (_preview(prompt), _preview(answer), _clean(name), starred, *values)
+    rest = (_preview(prompt), _preview(answer), _clean(name), int(starred), *told)
     sizes = (manifest.bytes, manifest.rows_bytes, manifest.components_bytes)
-    return (*head, *rest, *sizes, bool(info.get("scored")), haystack, manifest.origin)
+    values = (*head, *rest, *sizes, int(bool(info.get("scored"))), haystack, manifest.origin, int(harmed))
+    return (*values, _row_check(values))
 
 
 def _info(row: sqlite3.Row) -> RunInfo:
+    _sound(row)
     return RunInfo(
         id=row["id"],
         created=row["created"] or "",
@@ -222,6 +292,7 @@ def _info(row: sqlite3.Row) -> RunInfo:
         has_rows=row["rows_bytes"] > 0,
         scored=bool(row["scored"]),
         origin=row["origin"],
+        label_damaged=bool(row["label_damaged"]),
     )
 
 

@@ -24,6 +24,7 @@ from . import run_files, run_index
 from .folders import runs_folder
 from .lock import discard_folder, remove_abandoned, store_lock, writer_name
 from .maps_files import drop_maps
+from .quarantine import rebuild_manifest, set_aside
 from .query import store_usage
 from .run_index import is_id
 
@@ -119,6 +120,7 @@ def _oldest(runs: sqlite3.Connection) -> tuple[int, list[str]]:
 def _publish(new: Path, target: Path, manifest: run_files.Manifest, trace: Trace) -> bool:
     """Renames a finished folder to its place, unless the run there is intact and stays; carries its probes over."""
     try:
+        rebuild_manifest(target)
         old = run_files.read_manifest(target)
         if _stays(old, manifest):
             run_files.verify_run(target)
@@ -127,8 +129,10 @@ def _publish(new: Path, target: Path, manifest: run_files.Manifest, trace: Trace
             _carry_probes(target, old, new, trace)
         elif old.info.get("created") == trace.created:  # the imported run itself, with heads that were read again
             run_files.mark_imported(new)
-    except (FileNotFoundError, run_files.Damaged):
+    except FileNotFoundError:
         pass
+    except run_files.Damaged:
+        set_aside(target)
     discard_folder(target)
     os.rename(new, target)
     run_files.sync_folder(target.parent)

@@ -29,6 +29,7 @@ def runs_page() -> None:
         st.error(escape_markdown(told))
     try:
         example_ids()
+        _set_aside()
         _import()
         runs = _search()
         if not runs:
@@ -37,6 +38,24 @@ def runs_page() -> None:
         _actions([runs[i] for i in _table(runs) if i < len(runs)])
     except HeedError as error:
         st.error(escape_markdown(str(error)))
+
+
+def _set_aside() -> None:
+    """Tells of runs that were damaged and set aside, until they are deleted."""
+    paths = store.set_aside_paths()
+    if not paths:
+        return
+    names = ", ".join(dict.fromkeys(path.name[:8] for path in paths[-3:]))
+    count = "One stored run was" if len(paths) == 1 else f"{len(paths)} stored runs were"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.warning(
+            f"{count} damaged and set aside in {escape_markdown(str(paths[-1].parent))} ({names}): run again what you "
+            "need.",
+            icon=":material/warning:",
+        )
+        if st.button("Delete what was set aside", icon=":material/delete:", type="tertiary"):
+            store.delete_set_aside()
+            st.rerun()
 
 
 def _import() -> None:
@@ -82,7 +101,7 @@ def _table(runs: list[RunInfo]) -> list[int]:
     frame = pd.DataFrame(
         {
             "★": ["★" if r.starred else "" for r in runs],
-            "Name": [r.name for r in runs],
+            "Name": ["(damaged: name it anew)" if r.label_damaged else r.name for r in runs],
             "Prompt": [r.prompt for r in runs],
             "Answer": [r.answer for r in runs],
             "Model": [r.model for r in runs],
