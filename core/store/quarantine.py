@@ -94,7 +94,7 @@ def _manifest_of(folder: Path) -> tuple[run_files.Manifest, list[str]]:
     with suppress(OSError):
         old = (folder / run_files.MANIFEST).read_bytes()
     names = [run_files.RECORD, run_files.ARRAYS]
-    names += [name for name in (run_files.ROWS, *run_files.COMPONENTS) if (folder / name).exists()]
+    names += [name for name in (run_files.ROWS, *run_files.COMPONENT_FILES) if (folder / name).exists()]
     contents = {name: (folder / name).read_bytes() for name in names}
     trace = _record(contents)
     if trace.id != folder.name:
@@ -104,7 +104,7 @@ def _manifest_of(folder: Path) -> tuple[run_files.Manifest, list[str]]:
     unproven = [name for name, (_, digest) in files.items() if digest.encode() not in old]
     files |= _proven_probes(folder, old)
     imported = b'"origin"' in old or b'"imported"' in old
-    info = run_files.run_summary(trace) | ({"origin": run_files.IMPORTED} if imported else {})
+    info = run_files.manifest_info(trace) | ({"origin": run_files.IMPORTED} if imported else {})
     return run_files.Manifest(trace.id, SCHEMA, files, info), unproven
 
 
@@ -118,7 +118,7 @@ def _record(contents: dict[str, bytes]) -> Trace:
     trace = from_plain(plain, arrays)
     if not isinstance(trace, Trace):
         raise StoreError("its files hold another record than a run")
-    both = [contents[name] for name in run_files.COMPONENTS if name in contents]
+    both = [contents[name] for name in run_files.COMPONENT_FILES if name in contents]
     if both and not isinstance(_parts(both), Components):
         raise StoreError("its components are another record")
     return trace

@@ -38,7 +38,7 @@ from .serialise import from_plain, to_plain
 RECORD, ARRAYS, ROWS, MANIFEST, USED = "trace.json", "arrays.safetensors", "rows.safetensors", "manifest.json", "used"
 ROW_FIELDS = ("rows", "encoder_rows", "decoder_rows")
 """The fields of a Trace that lie in ROWS."""
-COMPONENTS = ("components.json", "components.safetensors")
+COMPONENT_FILES = ("components.json", "components.safetensors")
 FOLDER_FORMAT = "heed-run-folder"
 PROBE = "probe-"
 """Prefix of the files that are dropped together with the rows."""
@@ -75,7 +75,7 @@ class Manifest:
     @property
     def components_bytes(self) -> int:
         """Bytes of the components; 0 where they are not kept."""
-        return sum(self.files.get(name, (0, ""))[0] for name in COMPONENTS)
+        return sum(self.files.get(name, (0, ""))[0] for name in COMPONENT_FILES)
 
     @property
     def origin(self) -> str:
@@ -141,9 +141,9 @@ def write_run(folder: Path, trace: Trace, origin: str = OWN) -> Manifest:
         parts, numbers = to_plain(trace.components)
         from_plain(parts, numbers)
         packed = json.dumps(parts, allow_nan=False).encode(), pack_arrays(numbers)
-        contents |= dict(zip(COMPONENTS, packed, strict=True))
+        contents |= dict(zip(COMPONENT_FILES, packed, strict=True))
     files = {name: write_file(folder / name, data) for name, data in contents.items()}
-    info = run_summary(trace) | ({} if origin == OWN else {"origin": origin})
+    info = manifest_info(trace) | ({} if origin == OWN else {"origin": origin})
     manifest = Manifest(trace.id, SCHEMA, files, info)
     (folder / USED).touch()
     write_manifest(folder, manifest)
@@ -202,10 +202,10 @@ def read_run(folder: Path, rows: bool = True) -> Trace:
 
 
 def _components(folder: Path, manifest: Manifest) -> Components:
-    plain, packed = (_checked(folder, name, manifest) for name in COMPONENTS)
+    plain, packed = (_checked(folder, name, manifest) for name in COMPONENT_FILES)
     found = from_plain(json.loads(plain), unpack_arrays(packed))
     if not isinstance(found, Components):
-        raise Damaged(f"{COMPONENTS[0]} holds another record than its name says")
+        raise Damaged(f"{COMPONENT_FILES[0]} holds another record than its name says")
     return found
 
 
@@ -222,7 +222,7 @@ def drop_rows(folder: Path) -> int:
     Raises OSError, Damaged.
     """
     names = read_manifest(folder).files
-    return drop_files(folder, [n for n in names if n in (ROWS, *COMPONENTS) or n.startswith(PROBE)])
+    return drop_files(folder, [n for n in names if n in (ROWS, *COMPONENT_FILES) or n.startswith(PROBE)])
 
 
 def drop_files(folder: Path, names: Iterable[str]) -> int:
@@ -272,7 +272,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     sync_folder(folder)
 
 
-def run_summary(trace: Trace) -> dict[str, Any]:
+def manifest_info(trace: Trace) -> dict[str, Any]:
     """Returns what the manifest tells lists of a run."""
     prompt = prompt_of(trace.request) or "".join(trace.input_tokens)
     answer = trace.answer or "".join(trace.output_tokens)

@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import StoreError
 from ..records import Answered, Digest, Instruction, Item, MessageSpan, Request
 from ..store.serialise import from_plain, to_plain
-from . import database, table_rows
+from . import cell_checks, database, table_rows
 from .digest import pack_digest, unpack_digest
 from .plan_store import own_metrics_of
 from .quality.metrics import get_metric, metric_columns
@@ -58,6 +58,7 @@ def write_cell(
             },
         )
         _rows(db, row, told)
+        cell_checks.seal_cell(db, kept.cell)
         database.drop_notes(db, database.AGAIN + kept.cell)
         _state(db, kept.cell, "failed" if row["error"] else "done")
 
@@ -67,6 +68,7 @@ def fail_cell(db: sqlite3.Connection, place: Mapping[str, Any], why: str) -> Non
     row = _place(place) | {"error": why, "answer": "", "why": "{}", "run": "", "finished": time.time()}
     with database.transaction(db):
         _rows(db, row, [])
+        cell_checks.seal_cell(db, place["cell"])
         database.drop_notes(db, database.AGAIN + place["cell"])
         _state(db, place["cell"], "failed")
 
@@ -115,6 +117,7 @@ def replace_digest(db: sqlite3.Connection, place: Mapping[str, Any], item: Item,
     with database.transaction(db):
         db.execute("UPDATE kept SET digest = ? WHERE cell = ?", [pack_digest(found), place["cell"]])
         _rows(db, row | {"finished": time.time()}, told)
+        cell_checks.seal_cell(db, place["cell"])
         database.drop_notes(db, database.AGAIN + place["cell"])
         _state(db, place["cell"], "done")
 
@@ -128,6 +131,7 @@ def recompute_cell(db: sqlite3.Connection, place: Mapping[str, Any], item: Item)
     row, told = _rows_anew(db, place, item, old, kept)
     with database.transaction(db):
         _rows(db, row | {"finished": old["finished"]}, told)
+        cell_checks.seal_cell(db, place["cell"])
 
 
 def _rows_anew(
@@ -149,13 +153,17 @@ def is_late(column: str) -> bool:
 
 
 def read_cell(db: sqlite3.Connection, cell: str) -> KeptCell | None:
-    """Returns the stored contents of a cell; None where it is not done."""
+    """Returns the stored contents of a cell; None where it is not done. Raises StoreError for a damaged one."""
     row = db.execute("SELECT * FROM kept WHERE cell = ?", [cell]).fetchone()
     if row is None:
         return None
-    spans = tuple(tuple((int(m), int(a), int(b)) for m, a, b in some) for some in json.loads(row["spans"]))
-    digest = None if row["digest"] is None else unpack_digest(row["digest"])
-    return KeptCell(cell, request_from_text(row["request"]), spans, digest, json.loads(row["effects"]))
+    cell_checks.check_kept(db, row)
+    try:
+        spans = tuple(tuple((int(m), int(a), int(b)) for m, a, b in some) for some in json.loads(row["spans"]))
+        digest = None if row["digest"] is None else unpack_digest(row["digest"])
+        return KeptCell(cell, request_from_text(row["request"]), spans, digest, json.loads(row["effects"]))
+    except (ValueError, TypeError, LookupError, RecursionError, StoreError) as error:
+        raise StoreError(cell_checks.damaged_sentence(db, [cell])) from error
 
 
 def request_from_text(text: str) -> Request:
@@ -167,10 +175,18 @@ def request_from_text(text: str) -> Request:
 
 
 def read_digests(db: sqlite3.Connection, cells: list[str]) -> Iterator[tuple[str, Digest | None]]:
-    """Yields (cell, its digest) one after another."""
+    """Yields (cell, its digest) one after another. Raises StoreError for a damaged one."""
     for cell in cells:
-        row = db.execute("SELECT digest FROM kept WHERE cell = ?", [cell]).fetchone()
-        yield cell, None if row is None or row["digest"] is None else unpack_digest(row["digest"])
+        row = db.execute("SELECT * FROM kept WHERE cell = ?", [cell]).fetchone()
+        if row is None or row["digest"] is None:
+            yield cell, None
+            continue
+        cell_checks.check_kept(db, row)
+        try:
+            digest = unpack_digest(row["digest"])
+        except StoreError as error:
+            raise StoreError(cell_checks.damaged_sentence(db, [cell])) from error
+        yield cell, digest
 
 
 def _place(place: Mapping[str, Any]) -> dict[str, Any]:

@@ -127,6 +127,16 @@ def export_command(options: argparse.Namespace) -> int:
     return 0
 
 
+def mend_command(options: argparse.Namespace) -> int:
+    """Deletes the damaged cells of a study, so that it runs them again."""
+    study = Study(options.what)
+    number = study.mend()
+    say(f"{number} damaged runs were deleted" if number != 1 else "1 damaged run was deleted")
+    if number:
+        say(f"To run what is missing: {command_text('study', 'run', study.folder.name)}")
+    return 0
+
+
 def worker_command(options: argparse.Namespace) -> int:
     """Works on a study as one of its processes."""
     from .worker_pool import serve_worker
@@ -136,7 +146,7 @@ def worker_command(options: argparse.Namespace) -> int:
 
 
 def add_study_commands(whole: argparse.ArgumentParser) -> None:
-    """Adds run, status, score and export; the picked one stands in ``options.do``."""
+    """Adds run, status, score, mend and export; the picked one stands in ``options.do``."""
     parts = whole.add_subparsers(required=True, metavar="COMMAND")
     running = parts.add_parser("run", help="run a plan, or go on with a study")
     running.add_argument("what", help="plan.json, or the id of a study")
@@ -160,6 +170,7 @@ def add_study_commands(whole: argparse.ArgumentParser) -> None:
     for name, do, about in (
         ("status", status_command, "how far studies are"),
         ("score", score_command, "metrics and features anew"),
+        ("mend", mend_command, "delete runs that were damaged on disk, so that they are run again"),
     ):
         part = parts.add_parser(name, help=about)
         part.add_argument("what", nargs="?" if name == "status" else None, help="the id of a study", default="")

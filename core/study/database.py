@@ -5,6 +5,7 @@
     instructions  one row per run and instruction
     kept          the inputs of all numbers: request, digest (about 100 kB), effects
     plans         as given, and with every item and example written out; the last one is valid
+    cell_checks   the sha256 of what a cell wrote to each table, see cell_checks.py
     ratings, meta
 
 WAL, so that pages read while workers write; one transaction writes a finished cell everywhere, so that a process
@@ -21,11 +22,13 @@ import socket
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ..errors import StoreError
+from .told_connection import ToldConnection
 
 FILE = "study.sqlite"
 SILENT = 600.0
@@ -56,6 +59,16 @@ CREATE TABLE IF NOT EXISTS kept (
 CREATE TABLE IF NOT EXISTS ratings (
     cell TEXT NOT NULL, rater TEXT NOT NULL, rating REAL NOT NULL, at REAL NOT NULL, PRIMARY KEY (cell, rater));
 """
+CHECKS = """
+CREATE TABLE IF NOT EXISTS cell_checks (
+    cell TEXT PRIMARY KEY, kept TEXT NOT NULL DEFAULT '', run TEXT NOT NULL DEFAULT '', told TEXT NOT NULL DEFAULT '');
+""" + "".join(
+    f"CREATE TRIGGER IF NOT EXISTS {table}_{event.lower()} AFTER {event} ON {table} BEGIN "
+    f"UPDATE cell_checks SET {column} = '' WHERE cell = {'OLD' if event == 'DELETE' else 'NEW'}.cell; END;\n"
+    for table, column in (("kept", "kept"), ("runs", "run"), ("instructions", "told"))
+    for event in ("INSERT", "UPDATE", "DELETE")
+)
+"""The hashes of cells, and what empties them when a row changes."""
 STEERED_COLUMNS = {"steered": "TEXT NOT NULL DEFAULT ''", "factor": "REAL NOT NULL DEFAULT 1"}
 """Columns of cells, runs and instructions since 0.8.0: which part was read more or less, and by what factor."""
 NO_BATCH, NEW_CELL = -1, -2
@@ -69,21 +82,54 @@ FIXED = (
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Opens the database at ``path``, creating it if needed; statements commit by themselves. Raises StoreError."""
+    """Opens the database at ``path``, creating it if needed; statements commit by themselves.
+
+    Where it cannot be written (a full disk, a read-only folder) an existing one is opened for reading. Raises
+    StoreError, also from later statements on a damaged or full database.
+    """
     try:
-        db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+        return _prepared(sqlite3.connect(path, timeout=60, **_LOOKS))
+    except (sqlite3.Error, StoreError) as error:
+        db = _for_reading(path)
+        if db is None:
+            raise StoreError(
+                f"The study at {path.parent} cannot be opened ({error}): check its disk and rights, or delete its "
+                "folder and run it again."
+            ) from error
+        return db
+
+
+_LOOKS: dict[str, Any] = {"isolation_level": None, "check_same_thread": False, "factory": ToldConnection}
+
+
+def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:
+    try:
         db.row_factory = sqlite3.Row
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")
-        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'ratings'").fetchone():
-            db.executescript(TABLES)
+        for last, sql in (("ratings", TABLES), ("instructions_delete", CHECKS)):
+            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [last]).fetchone():
+                db.executescript(sql)
         _add_steered(db)
         _add_batch(db)
-    except sqlite3.Error as error:
-        raise StoreError(
-            f"The study at {path.parent} cannot be opened ({error}): check its disk and rights."
-        ) from error
+    except BaseException:
+        db.close()
+        raise
     return db
+
+
+def _for_reading(path: Path) -> sqlite3.Connection | None:
+    """Opens an existing database without writing a byte; None where that fails too, or it is of an older Heed."""
+    wal = path.with_name(path.name + "-wal")
+    with suppress(sqlite3.Error, StoreError, OSError):
+        alone = not wal.exists() or wal.stat().st_size == 0
+        mode = "mode=ro&immutable=1" if alone else "mode=ro"
+        db = sqlite3.connect(f"file:{quote(str(path))}?{mode}", uri=True, timeout=60, **_LOOKS)
+        db.row_factory = sqlite3.Row
+        if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'cell_checks'").fetchone():
+            return db
+        db.close()
+    return None
 
 
 def _add_steered(db: sqlite3.Connection) -> None:
@@ -116,7 +162,8 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:  # a full disk ends it by itself
+            db.execute("ROLLBACK")
         raise
     db.execute("COMMIT")
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from functools import lru_cache
+from hashlib import sha256
 
 from ..errors import StoreError
 from . import database
@@ -40,6 +41,7 @@ def put_plan(db: sqlite3.Connection, plan: Plan) -> None:
             "INSERT INTO plans (id, at, json, frozen) VALUES (?, ?, ?, ?)",
             [plan.id, time.time(), plan.to_json(), whole.to_json()],
         )
+        database.put_note(db, PLAN_HASH, _plan_hash(plan.to_json(), whole.to_json()))
         db.execute("UPDATE cells SET wanted = 0")
         db.executemany(
             "INSERT INTO cells (cell, number, item, task, structure, control, model, seed, steered, factor, batch) "
@@ -113,4 +115,17 @@ def _last(db: sqlite3.Connection) -> sqlite3.Row:
     row: sqlite3.Row | None = db.execute("SELECT * FROM plans ORDER BY number DESC LIMIT 1").fetchone()
     if row is None:
         raise StoreError("This study has no plan: delete its folder and start it again.")
+    known = database.get_note(db, PLAN_HASH)
+    if known and known != _plan_hash(row["json"], row["frozen"]):
+        raise StoreError(
+            "The plan of this study was damaged on disk: start it again from its plan.json, which keeps the runs."
+        )
     return row
+
+
+PLAN_HASH = "plan sha256"
+"""The note that holds the hash of the last plan; studies of older versions have none until they are changed."""
+
+
+def _plan_hash(given: str, frozen: str) -> str:
+    return sha256(f"{given}\n{frozen}".encode("utf-8", "surrogatepass")).hexdigest()

@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import MethodError
 from ..importance.methods import default_study_methods
 from ..records import Digest, Item
-from . import cell_store, database
+from . import cell_checks, cell_store, database
 from .features import feature_columns, head_entropies, head_features
 from .plan_store import own_metrics_of
 from .unsteered_runs import PLAIN_LOGPROB
@@ -33,7 +33,10 @@ INSTRUCTION_COLUMNS = (
 
 
 def runs_table_of(db: sqlite3.Connection, items: Mapping[str, Item], methods: Sequence[str] = ()) -> pd.DataFrame:
-    """Returns one row per finished or failed cell of the plan, in the order of work; ``methods``: those of the plan."""
+    """Returns one row per finished or failed cell of the plan, in the order of work; ``methods``: those of the plan.
+
+    Raises StoreError where a row does not hold what was written.
+    """
     import pandas as pd
 
     from .quality import METRICS
@@ -43,7 +46,9 @@ def runs_table_of(db: sqlite3.Connection, items: Mapping[str, Item], methods: Se
     names = [*METRICS, *own, *brought, *feature_columns([*default_study_methods(), *methods])]
     have = "(state IN ('done', 'failed') OR error = '')"  # an answer stands until its longer one is there
     sql = f"SELECT runs.* FROM runs JOIN cells USING (cell) WHERE wanted AND {have} ORDER BY number"
-    found = pd.DataFrame(database.query_rows(db, sql))
+    rows = database.query_rows(db, sql)
+    cell_checks.check_runs(db, rows)
+    found = pd.DataFrame(rows)
     for name in [*BEFORE, *AFTER]:
         if name not in found:
             found[name] = pd.Series(dtype=object)
@@ -82,11 +87,13 @@ def _steered_columns(found: pd.DataFrame) -> dict[str, Any]:
 
 
 def instructions_table_of(db: sqlite3.Connection) -> pd.DataFrame:
-    """Returns one row per run and instruction, in the order of work."""
+    """Returns one row per run and instruction, in the order of work. Raises StoreError as ``runs_table_of``."""
     import pandas as pd
 
     sql = "SELECT instructions.* FROM instructions JOIN cells USING (cell) WHERE wanted ORDER BY cells.number, 8"
-    found = pd.DataFrame(database.query_rows(db, sql), columns=[*INSTRUCTION_COLUMNS, *database.STEERED_COLUMNS])
+    rows = database.query_rows(db, sql)
+    cell_checks.check_told(db, rows)
+    found = pd.DataFrame(rows, columns=[*INSTRUCTION_COLUMNS, *database.STEERED_COLUMNS])
     steered = found["steered"].fillna("").ne("").any()
     table = found if steered else found[list(INSTRUCTION_COLUMNS)].copy()
     numbers = ["message", "start", "end", "share", "multiple", "masked", "removed", "strict", "loose"]

@@ -130,7 +130,7 @@ def test_whole_or_not_at_all(home, monkeypatch):
     def killed(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(run_files, "_write_manifest", killed)
+    monkeypatch.setattr(run_files, "write_manifest", killed)
     with pytest.raises(StoreError, match="full"):
         store.save_probe(probe(trace))
     monkeypatch.undo()

@@ -162,13 +162,13 @@ def test_components_come_back_as_they_were_and_have_files_of_their_own(whole):
     back = run_files.read_run(folder)
     assert same(back, run) and back.components.lens_texts == run.components.lens_texts
     manifest = run_files.read_manifest(folder)
-    assert manifest.components_bytes == sum((folder / name).stat().st_size for name in run_files.COMPONENTS) > 0
+    assert manifest.components_bytes == sum((folder / name).stat().st_size for name in run_files.COMPONENT_FILES) > 0
     assert "lens_texts" not in (folder / run_files.RECORD).read_text()
 
 
 def test_components_can_stay_on_disk(whole):
     run, folder = whole
-    for name in run_files.COMPONENTS:
+    for name in run_files.COMPONENT_FILES:
         (folder / name).write_bytes(b"never looked at")
     assert run_files.read_run(folder, rows=False).components is None
     with pytest.raises(run_files.Damaged, match="components"):
@@ -177,7 +177,7 @@ def test_components_can_stay_on_disk(whole):
 
 def test_components_are_dropped_with_the_rows(whole):
     run, folder = whole
-    size = sum((folder / name).stat().st_size for name in (run_files.ROWS, *run_files.COMPONENTS))
+    size = sum((folder / name).stat().st_size for name in (run_files.ROWS, *run_files.COMPONENT_FILES))
     assert run_files.drop_rows(folder) == size
     back = run_files.read_run(folder)
     assert back.components is None and back.rows is None and same(back.mass, run.mass)
@@ -194,6 +194,6 @@ def test_another_record_in_place_of_components_is_noticed(tmp_path):
     run_files.write_run(tmp_path / run.id, run)
     plain, arrays = to_plain(run.rows)
     contents = json.dumps(plain).encode(), run_files.pack_arrays(arrays)
-    run_files.add_files(tmp_path / run.id, dict(zip(run_files.COMPONENTS, contents, strict=True)))
+    run_files.add_files(tmp_path / run.id, dict(zip(run_files.COMPONENT_FILES, contents, strict=True)))
     with pytest.raises(run_files.Damaged, match="another record"):
         run_files.read_run(tmp_path / run.id)

@@ -1,0 +1,92 @@
+"""A connection to a study's database whose damage and lack of room become one sentence for a person.
+
+sqlite3 raises its errors while a statement runs and while its rows are fetched, so the cursor is the place to catch
+them. Errors of programs (a wrong statement, a busy database) stay as they are. Guarded by
+tests/core/test_study_cell_checks.py.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..errors import StoreError
+
+T = TypeVar("T")
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
+
+
+class ToldCursor(sqlite3.Cursor):
+    """Raises StoreError for a damaged, full or read-only database."""
+
+    def execute(self, *arguments: Any) -> ToldCursor:
+        """Like sqlite3's. Raises StoreError."""
+        return self._told(lambda: super(ToldCursor, self).execute(*arguments))
+
+    def executemany(self, *arguments: Any) -> ToldCursor:
+        """Like sqlite3's. Raises StoreError."""
+        return self._told(lambda: super(ToldCursor, self).executemany(*arguments))
+
+    def fetchone(self) -> Any:
+        """Like sqlite3's. Raises StoreError."""
+        return self._told(super().fetchone)
+
+    def fetchall(self) -> list[Any]:
+        """Like sqlite3's. Raises StoreError."""
+        return self._told(super().fetchall)
+
+    def __next__(self) -> Any:
+        return self._told(super().__next__)
+
+    def _told(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except sqlite3.Error as error:
+            told = told_error(error, self.connection)
+            if told is None:
+                raise
+            raise told from error
+
+
+class ToldConnection(sqlite3.Connection):
+    """Makes cursors that raise StoreError for a damaged, full or read-only database."""
+
+    def cursor(self, factory: Any = ToldCursor) -> Any:
+        """Like sqlite3's."""
+        return super().cursor(factory)
+
+    def execute(self, *arguments: Any) -> Any:
+        """Like sqlite3's, which would pass the cursor's own method by. Raises StoreError."""
+        return self.cursor().execute(*arguments)
+
+    def executemany(self, *arguments: Any) -> Any:
+        """Like sqlite3's. Raises StoreError."""
+        return self.cursor().executemany(*arguments)
+
+
+def told_error(error: sqlite3.Error, db: sqlite3.Connection) -> StoreError | None:
+    """Returns what a person is told of an error of the storage; None for an error of another kind."""
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = None if code is None else code & 0xFF
+    if primary in _DAMAGED or "decode to UTF-8" in str(error):
+        return StoreError(
+            f"The database of the study in {_folder_of(db)} is damaged ({error}): delete the study and run it again, "
+            "or put back a copy of its folder."
+        )
+    if primary in _FULL:
+        return StoreError(
+            f"The study in {_folder_of(db)} cannot be written ({error}): free some space on its disk, or check that "
+            "you may write there."
+        )
+    return None
+
+
+def _folder_of(db: sqlite3.Connection) -> Path:
+    plain = sqlite3.Cursor(db)
+    try:
+        return Path(str(plain.execute("PRAGMA database_list").fetchone()[2])).parent
+    except sqlite3.Error:
+        return Path("HEED_HOME/studies")
