@@ -6,6 +6,7 @@ from .csv_tables import effect_to_csv as effect_to_csv
 from .csv_tables import importance_to_csv as importance_to_csv
 from .csv_tables import tidy_csv as tidy_csv
 from .example_runs import import_examples as import_examples
+from .example_runs import stored_examples as stored_examples
 from .json_files import run_from_json as run_from_json
 from .json_files import run_to_json as run_to_json
 from .maps_files import has_maps as has_maps

@@ -7,12 +7,13 @@ tests/core/test_store_json_files.py.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
 from ..errors import StoreError
 from .json_files import run_from_json
-from .read import run_origin
+from .read import has_run, run_origin
 from .run_files import OWN
 from .write import save_run
 
@@ -25,16 +26,24 @@ def import_examples(folder: Path | str) -> list[str]:
     A file that cannot be read is logged and left out. Raises StoreError where the store cannot be written.
     """
     ids = []
-    for path in sorted(Path(folder).glob("*.json")):
-        try:
-            run_id = _id(path, path.stat().st_mtime_ns)
-        except (StoreError, OSError):
-            LOG.warning("The example %s cannot be read.", path, exc_info=True)
-            continue
+    for path, run_id in _examples(folder):
         if run_origin(run_id) != OWN:  # missing, or opened from a file by somebody: these are Heed's own
             save_run(run_from_json(path.read_bytes()))
         ids.append(run_id)
     return ids
+
+
+def stored_examples(folder: Path | str) -> list[str]:
+    """Returns the ids of the examples of ``folder`` that are stored; writes nothing."""
+    return [run_id for _, run_id in _examples(folder) if has_run(run_id)]
+
+
+def _examples(folder: Path | str) -> Iterator[tuple[Path, str]]:
+    for path in sorted(Path(folder).glob("*.json")):
+        try:
+            yield path, _id(path, path.stat().st_mtime_ns)
+        except (StoreError, OSError):
+            LOG.warning("The example %s cannot be read.", path, exc_info=True)
 
 
 @lru_cache(maxsize=64)

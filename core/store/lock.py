@@ -6,6 +6,7 @@ renaming, so never in part. Guarded by tests/core/test_store_runs.py.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -17,6 +18,8 @@ from time import time
 
 from ..errors import StoreError
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says of a full disk."""
 STALE = 24 * 3600
 """Seconds after which unfinished work of an unknown machine counts as abandoned."""
 
@@ -42,14 +45,43 @@ def store_lock(root: Path) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def deleting_lock(root: Path) -> Iterator[None]:
+    """Like ``store_lock``, for deleting: where a full disk has no room for the lock's file it goes on without it.
+
+    Nobody can write a run there meanwhile, and a folder is deleted in one step anyway.
+    """
+    lock = store_lock(root)
+    try:
+        lock.__enter__()
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)
+
+
 def discard_folder(folder: Path) -> bool:
-    """Deletes a run's folder (the lock is held) in one step; returns False when there was none."""
+    """Deletes a run's folder (the lock is held) in one step; returns False when there was none.
+
+    Where a full disk has no room for its new name it is deleted where it is. Raises OSError.
+    """
     trash = folder.parent / f".trash-{writer_name()}-{secrets.token_hex(4)}"
     try:
         os.rename(folder, trash)
     except FileNotFoundError:
         return False
-    shutil.rmtree(trash, ignore_errors=True)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        if not folder.is_dir():
+            return False
+        trash = folder
+    shutil.rmtree(trash, ignore_errors=trash != folder)
     return True
 
 

@@ -22,7 +22,7 @@ from ..errors import StoreError
 from ..records import Trace
 from . import run_files, run_index
 from .folders import runs_folder
-from .lock import discard_folder, remove_abandoned, store_lock, writer_name
+from .lock import deleting_lock, discard_folder, remove_abandoned, store_lock, writer_name
 from .maps_files import drop_maps
 from .quarantine import rebuild_manifest, set_aside
 from .query import store_usage
@@ -71,10 +71,12 @@ def _store(trace: Trace, origin: str) -> bool:
 
 
 def delete_runs(ids: Iterable[str]) -> int:
-    """Deletes runs with their names and stars; returns how many there were. Raises StoreError."""
-    root, gone = runs_folder(), 0
+    """Deletes runs with their names and stars; returns how many there were. Needs no free space. Raises StoreError."""
+    root, gone = settings.home_path() / "runs", 0
+    if not root.is_dir():
+        runs_folder()  # there are none: says why where the folder cannot be made
     try:
-        with store_lock(root):
+        with deleting_lock(root):
             for run_id in filter(is_id, ids):
                 gone += discard_folder(root / run_id)
                 (root.parent / "labels" / f"{run_id}.json").unlink(missing_ok=True)

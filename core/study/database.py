@@ -89,8 +89,9 @@ def connect(path: Path) -> sqlite3.Connection:
     """
     try:
         return _prepared(sqlite3.connect(path, timeout=60, **_LOOKS))
-    except (sqlite3.Error, StoreError) as error:
-        db = _for_reading(path)
+    except (sqlite3.Error, StoreError, OSError) as error:
+        busy = "locked" in str(error) or "busy" in str(error)
+        db = None if busy else _for_reading(path)
         if db is None:
             raise StoreError(
                 f"The study at {path.parent} cannot be opened ({error}): check its disk and rights, or delete its "

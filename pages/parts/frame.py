@@ -41,7 +41,10 @@ LINKS = (
 
 
 def page_frame(title: str, *, bare: bool = False) -> None:
-    """Draws the frame. Call first on every page. ``bare``: no sidebar. Stops the page where nothing can be stored."""
+    """Draws the frame. Call first on every page. ``bare``: no sidebar.
+
+    Stops the page where there is no folder of runs; one that is full or cannot be written is told, and can be read.
+    """
     side = "collapsed" if bare else "auto"
     _keep_paths_inside()
     st.set_page_config(f"{title} · Heed", _icon(), "wide", side)  # type: ignore[arg-type]
@@ -54,7 +57,7 @@ def page_frame(title: str, *, bare: bool = False) -> None:
     problems = settings.settings_problems()
     for problem in problems:
         st.error(escape_markdown(problem), icon=":material/folder_off:")
-    if problems:
+    if problems and not _has_home():
         st.stop()
 
 
@@ -62,6 +65,13 @@ def _keep_paths_inside() -> None:
     """Lets a server that others reach open models by path from HEED_MODELS only, unless HEED_MODEL_ROOTS says where."""
     if st.get_option("server.address") not in OWN_MACHINE and "HEED_MODEL_ROOTS" not in os.environ:
         os.environ["HEED_MODEL_ROOTS"] = str(settings.models_path())
+
+
+def _has_home() -> bool:
+    try:
+        return settings.home_path().is_dir()
+    except HeedError:
+        return False
 
 
 def shortcut_button(key: str, disabled: bool) -> bool:
@@ -109,9 +119,17 @@ def is_phone() -> bool:
     return "Mobi" in (st.context.headers.get("User-Agent") or "")
 
 
-@st.cache_resource(show_spinner=False)
 def example_ids() -> list[str]:
-    """Ids of the example runs that come with Heed, imported into the store once per server."""
+    """Ids of the example runs that come with Heed; where the store cannot be written, of those that are there."""
+    try:
+        return _imported_examples()
+    except HeedError:  # the frame says what is wrong with the folder
+        return store.stored_examples(APP_FOLDER / "examples")
+
+
+@st.cache_resource(show_spinner=False)
+def _imported_examples() -> list[str]:
+    """Imports the example runs, once per server."""
     return store.import_examples(APP_FOLDER / "examples")
 
 

@@ -27,8 +27,8 @@ def runs_page() -> None:
     told = st.session_state.pop("shelf_error", "")
     if told:
         st.error(escape_markdown(told))
+    example_ids()
     try:
-        example_ids()
         _set_aside()
         _import()
         runs = _search()

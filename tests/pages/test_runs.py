@@ -1,11 +1,13 @@
 """Tests of Runs without a browser: search, names, stars, opening, comparing, deleting, uploaded files."""
 
 import json
+import tempfile
 
 import pytest
 
 from core import store
 from core.settings import home_path
+from pages.parts.frame import APP_FOLDER
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
 
@@ -172,3 +174,21 @@ def test_an_edited_file_is_refused(visit, keep):
     app.file_uploader(key="upload").set_value([("run.json", json.dumps(record).encode(), "application/json")])
     app.run()
     assert not app.exception and app.error and store.find_runs("Edited") == []
+
+
+@pytest.mark.parametrize("page", ["", "runs", "compare", "diagrams", "study", "findings"])
+def test_a_full_disk_leaves_every_page_open_for_reading(visit, keep, monkeypatch, page):
+    keep(made_up.run("Before it was full"))
+    store.import_examples(APP_FOLDER / "examples")
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    app = visit(page)
+    assert not app.exception and ["full" in e.value for e in app.error] == [True]
+    assert len(app.main) > 5, "the page itself is drawn"
+    if page == "runs":
+        assert "Before it was full" in list(app.dataframe[0].value["Prompt"])
+        (run,) = [info.id for info in store.find_runs("Before")]
+        assert store.delete_runs([run]) == 1
