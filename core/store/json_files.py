@@ -31,10 +31,14 @@ from .run_files import prompt_of
 from .serialise import from_plain, to_plain
 
 RUN_FORMAT, RUN_FILE_VERSION = "heed-run", 1
-MAX_FILE = 512 * 2**20
-"""Most bytes of a file that is opened."""
-MAX_ARRAYS = 2**30
+MAX_FILE = 384 * 2**20
+"""Most bytes of a file that is opened: the largest that ``run_to_json`` writes of one run."""
+MAX_ARRAYS = 512 * 2**20
 """Most bytes of its unpacked arrays; a run with more is exported without attention rows."""
+MAX_VALUES = 3_000_000
+"""Most values of its JSON, counted by punctuation: a run of 8,192 tokens has some 400,000."""
+COPIES = 5
+"""How many times the bytes of a file are held at once while it is parsed and its digest is computed."""
 ARRAY_DTYPES = {"float32": "<f4", "float16": "<f2", "int32": "<i4", "int64": "<i8", "uint16": "<u2"}
 NO_MEMORY_TO_OPEN = (
     "There is not enough memory to open this file: close other programs, or save the run without its rows."
@@ -43,7 +47,7 @@ LEFT_OUT = "The attention rows were left out of this file, which would have beco
 
 
 def run_to_json(trace: Trace, rows: bool = True) -> bytes:
-    """Returns ``trace`` as a self-contained file; ``rows=False`` (or rows above 1 GB) leaves the attention rows out."""
+    """Returns ``trace`` as a self-contained file, without attention rows for ``rows=False`` or above 256 MB of them."""
     if trace.rows is not None and (not rows or trace.rows.nbytes > MAX_ARRAYS // 2):
         trace = replace(trace, rows=None, encoder_rows=None, decoder_rows=None, notes=(*trace.notes, LEFT_OUT))
     plain, arrays = to_plain(trace)
@@ -57,13 +61,29 @@ def run_to_json(trace: Trace, rows: bool = True) -> bytes:
 def parse_json(data: bytes) -> Any:
     """Parses a file's JSON, without checking its contents. Raises StoreError: too large, no JSON, no memory."""
     if len(data) > MAX_FILE:
-        raise StoreError(f"This file has {len(data):,} bytes; a file to open has at most {MAX_FILE:,}.")
+        raise StoreError(
+            f"This file has {len(data):,} bytes; a file to open has at most {MAX_FILE:,}: save the run without its "
+            "rows."
+        )
+    if sum(data.count(mark) for mark in (b"[", b"{", b",")) > MAX_VALUES:
+        raise StoreError(
+            f"This file holds more than {MAX_VALUES:,} values, more than any run: choose one that Heed saved."
+        )
+    _check_memory(len(data) * COPIES)
     try:
         return json.loads(data)
     except MemoryError as error:
         raise StoreError(NO_MEMORY_TO_OPEN) from error
     except (ValueError, RecursionError) as error:
         raise StoreError("This file is no JSON, or was cut off: choose a file that was saved as JSON.") from error
+
+
+def _check_memory(needed: int) -> None:
+    """Raises StoreError where so many bytes are more than half of what the machine has free."""
+    from psutil import virtual_memory
+
+    if needed > virtual_memory().available // 2:
+        raise StoreError(NO_MEMORY_TO_OPEN)
 
 
 def run_from_json(data: bytes) -> Trace:
@@ -165,8 +185,10 @@ def _bound(packed: dict[str, Any]) -> None:
     total = sum(_bytes_of(name, entry) for name, entry in packed.items())
     if total > MAX_ARRAYS:
         raise StoreError(
-            f"The arrays of this file would take {total:,} bytes; a run to open has at most {MAX_ARRAYS:,}."
+            f"The arrays of this file would take {total:,} bytes; a run to open has at most {MAX_ARRAYS:,}: save the "
+            "run without its rows."
         )
+    _check_memory(total)
 
 
 def _unpack(name: str, entry: Mapping[str, Any]) -> np.ndarray:

@@ -10,7 +10,7 @@ have no hash of their contents and are read as before. Guarded by tests/core/tes
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -30,7 +30,7 @@ def seal_cell(db: sqlite3.Connection, cell: str) -> None:
     held = "" if kept is None else row_hash(dict(kept))
     db.execute(
         "INSERT OR REPLACE INTO cell_checks (cell, kept, run, told) VALUES (?, ?, ?, ?)",
-        [cell, held, _run_hash(db, cell), _told_hash(db, cell)],
+        [cell, held, run_hash(db, cell), told_hash(db, cell)],
     )
 
 
@@ -47,46 +47,19 @@ def check_kept(db: sqlite3.Connection, row: sqlite3.Row) -> sqlite3.Row:
     return row
 
 
-def check_runs(db: sqlite3.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+def check_run_rows(db: sqlite3.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Checks rows of ``runs``, whole ones, and seals those that have no hash. Raises StoreError."""
     known = dict(db.execute("SELECT cell, run FROM cell_checks").fetchall())
-    _compare(db, {row["cell"]: row_hash(row) for row in rows}, known, "run", _run_hash)
+    _compare(db, {row["cell"]: row_hash(row) for row in rows}, known, "run", run_hash)
 
 
-def check_told(db: sqlite3.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+def check_instruction_rows(db: sqlite3.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Checks all rows of ``instructions`` of some cells, and seals those that have no hash. Raises StoreError."""
     by_cell: dict[str, list[str]] = {}
     for row in rows:
         by_cell.setdefault(row["cell"], []).append(row_hash(row))
     known = dict(db.execute("SELECT cell, told FROM cell_checks").fetchall())
-    _compare(db, {cell: _joined(some) for cell, some in by_cell.items()}, known, "told", _told_hash)
-
-
-def damaged_cells(db: sqlite3.Connection) -> list[str]:
-    """Returns the finished cells that do not hold what was written, or cannot be read at all."""
-    from .cell_store import read_cell
-
-    bad = []
-    for known in db.execute("SELECT * FROM cell_checks").fetchall():
-        cell = known["cell"]
-        seen = {"run": _run_hash(db, cell), "told": _told_hash(db, cell)}
-        if any(known[name] and known[name] != seen[name] for name in seen):
-            bad.append(cell)
-    for row in db.execute("SELECT cell FROM kept").fetchall():
-        try:
-            read_cell(db, row["cell"])
-        except StoreError:
-            bad.append(row["cell"])
-    return list(dict.fromkeys(bad))
-
-
-def drop_cells(db: sqlite3.Connection, cells: Iterable[str]) -> None:
-    """Deletes what is stored of these cells, ratings excepted, so that they are run again; all of it or nothing."""
-    with database.transaction(db):
-        for cell in cells:
-            for table in ("kept", "runs", "instructions", "cell_checks"):
-                db.execute(f"DELETE FROM {table} WHERE cell = ?", [cell])
-            db.execute("UPDATE cells SET state = 'waiting', owner = '', tries = 0 WHERE cell = ?", [cell])
+    _compare(db, {cell: _joined(some) for cell, some in by_cell.items()}, known, "told", told_hash)
 
 
 def damaged_sentence(db: sqlite3.Connection, cells: Sequence[str]) -> str:
@@ -137,12 +110,14 @@ def _seal(
             db.execute(f"UPDATE cell_checks SET {column} = ? WHERE cell = ?", [hash_of(db, cell), cell])
 
 
-def _run_hash(db: sqlite3.Connection, cell: str) -> str:
+def run_hash(db: sqlite3.Connection, cell: str) -> str:
+    """Returns the hash of a cell's row in ``runs``; empty where there is none."""
     row = db.execute("SELECT * FROM runs WHERE cell = ?", [cell]).fetchone()
     return "" if row is None else row_hash(dict(row))
 
 
-def _told_hash(db: sqlite3.Connection, cell: str) -> str:
+def told_hash(db: sqlite3.Connection, cell: str) -> str:
+    """Returns the hash of a cell's rows in ``instructions``, in any order; empty where there are none."""
     rows = db.execute("SELECT * FROM instructions WHERE cell = ?", [cell]).fetchall()
     return _joined([row_hash(dict(row)) for row in rows]) if rows else ""
 

@@ -21,11 +21,14 @@ from typing import Any
 from ..errors import PromptError
 from ..records import Item
 from .quality.own_columns import PASSED, SCORED
+from .table_limits import ITEM_VALUES, json_values
 
 ZSTD = 93
 """The number of zstd among the ways to pack a file of a ZIP."""
-LARGEST_SAMPLE = 500_000_000
-"""Most bytes of one unpacked file."""
+LARGEST_SAMPLE, LARGEST_LOG = 50_000_000, 500_000_000
+"""Most bytes of one unpacked file, and of all of them."""
+MOST_FILES = 100_000
+"""Most files of a log."""
 ANSWERED_BY = "answered by"
 _GRADES = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
 """What inspect_ai's letters stand for: correct, incorrect, partly, no answer."""
@@ -34,9 +37,11 @@ _WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 
 
 def is_eval_log(data: bytes) -> bool:
-    """Returns whether these are the bytes of an inspect_ai log."""
+    """Returns whether these are the bytes of an inspect_ai log. Raises PromptError for one of too many files."""
     if not data.startswith(b"PK"):
         return False
+    if data.count(b"PK\1\2") > MOST_FILES:  # each entry of a ZIP's list of files begins so
+        raise PromptError(f"The log holds more than {MOST_FILES:,} files: split the evaluation.")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return any(name in ("header.json", "_journal/start.json") for name in archive.namelist())
@@ -55,6 +60,10 @@ def eval_log_items(data: bytes) -> tuple[list[Item], list[str]]:
         head = next((name for name in ("header.json", "_journal/start.json") if name in names), None)
         if head is None:
             raise PromptError("The file is no inspect_ai log: it has no header.")
+        size = sum(info.file_size for info in archive.infolist() if info.filename.startswith("samples/"))
+        if size > LARGEST_LOG:
+            told = f"{size / 1e6:,.0f} MB and a log may have {LARGEST_LOG / 1e6:,.0f}"
+            raise PromptError(f"The samples of this log unpack to {told}: split the evaluation.")
         facts = _json(archive, data, head).get("eval") or {}
         found = (_json(archive, data, n) for n in names if n.startswith("samples/") and n.endswith(".json"))
         samples = [{name: one.get(name) for name in _LOOKED_AT} for one in found]
@@ -150,7 +159,10 @@ def _json(archive: zipfile.ZipFile, data: bytes, name: str) -> dict[str, Any]:
     try:
         if info.file_size > LARGEST_SAMPLE:
             raise ValueError("it is too large")
-        found = json.loads(_unpacked(data, info) if info.compress_type == ZSTD else archive.read(info))
+        text = _unpacked(data, info) if info.compress_type == ZSTD else archive.read(info)
+        if json_values(text) > ITEM_VALUES:
+            raise ValueError(f"it holds more than {ITEM_VALUES:,} values")
+        found = json.loads(text)
     except (ValueError, OSError, KeyError, struct.error, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
         raise PromptError(f"{name} in the log cannot be read ({error}): the file may be cut short.") from error
     if not isinstance(found, dict):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from ..errors import PromptError
 from ..records import Instruction, Item
 from .eval_log_items import eval_log_items, is_eval_log
 from .item_files import ITEM_PARTS, item_from
+from .table_limits import ITEM_BYTES, ITEM_COLUMNS, ITEM_VALUES, json_values
 
 FileKind = Literal["csv", "jsonl", "ifeval", "eval"]
 FIELDS = ("id", "task", "prompt", *ITEM_PARTS, "reference", "instructions", "answer", "rating")
@@ -72,7 +74,7 @@ def read_items(
     if isinstance(log, bytes) and is_eval_log(log):
         read, left_out = eval_log_items(log)
         return ImportedItems(tuple(read), tuple(left_out), (), "eval")
-    text = _text(data)
+    text = _bounded(_text(data))
     found = _kind(text, kind)
     lines = list(_csv(text) if found == "csv" else _json(text))
     columns = _columns(lines)
@@ -103,7 +105,7 @@ def columns_of(data: str | bytes | Path, kind: str = "auto") -> list[str]:
     """Returns the columns of a CSV, or all keys of JSON lines; none of an inspect_ai log. Raises PromptError."""
     if isinstance(data, bytes) and is_eval_log(data):
         return []
-    text = _text(data)
+    text = _bounded(_text(data))
     return list(_columns(list(_csv(text) if _kind(text, kind) == "csv" else _json(text))))
 
 
@@ -151,6 +153,18 @@ def _text(data: str | bytes | Path) -> str:
     return data.removeprefix("\ufeff")
 
 
+def _bounded(text: str) -> str:
+    """Returns a text that can be read within some hundred MB. Raises PromptError, with the limit and the remedy."""
+    data = text.encode("utf-8", "replace")
+    if len(data) > ITEM_BYTES:
+        raise PromptError(
+            f"The file has {len(data) / 1e6:,.0f} MB and a file of items may have {ITEM_BYTES / 1e6:,.0f}: split it."
+        )
+    if data[:1] in (b"{", b"[") and json_values(data) > ITEM_VALUES:
+        raise PromptError(f"The file holds more than {ITEM_VALUES:,} values: split it, or leave out fields.")
+    return text
+
+
 def _kind(text: str, kind: str) -> FileKind:
     if kind == "csv":
         return "csv"
@@ -167,7 +181,7 @@ def _csv(text: str) -> Iterator[_Line]:
     delimiter = max(",;\t|", key=lambda d: (head.count(d), d == ","))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     names: list[str] = []
-    first = 1
+    first, count = 1, 0
     try:
         for cells in reader:
             first, number = reader.line_num + 1, first
@@ -176,8 +190,11 @@ def _csv(text: str) -> Iterator[_Line]:
             if not names:
                 names = _header(cells)
                 continue
-            if reader.line_num > MOST_ITEMS * 10:
+            count += 1
+            if count > MOST_ITEMS:
                 raise PromptError(f"The file is longer than {MOST_ITEMS:,} items: split it.")
+            if count * len(names) > ITEM_VALUES:
+                raise PromptError(f"The file has more than {ITEM_VALUES:,} cells: split it, or leave out columns.")
             yield _row(number, names, cells)
     except csv.Error as error:
         told = "a quotation mark is not closed" if "unexpected end" in str(error) else str(error)
@@ -185,10 +202,14 @@ def _csv(text: str) -> Iterator[_Line]:
 
 
 def _header(cells: Sequence[str]) -> list[str]:
+    if len(cells) > ITEM_COLUMNS:
+        raise PromptError(
+            f"The file has {len(cells):,} columns and a file of items may have {ITEM_COLUMNS:,}: keep those you need."
+        )
     names = [cell.strip() for cell in cells]
-    twice = next((n for n in names if n and names.count(n) > 1), None)
+    twice = next((name for name, count in Counter(names).items() if name and count > 1), None)
     if twice:
-        raise PromptError(f"Two columns are called {twice!r}: rename one of them.")
+        raise PromptError(f"Two columns are called {_short(twice)}: rename one of them.")
     return names
 
 
@@ -208,6 +229,8 @@ def _json(text: str) -> Iterator[_Line]:
             raise PromptError(
                 f"The file begins as a JSON list and is none ({error}): write one object a line."
             ) from error
+        if len(listed) > MOST_ITEMS:
+            raise PromptError(f"The file is longer than {MOST_ITEMS:,} items: split it.")
         for number, value in enumerate(listed, 1):
             yield _object(number, value)
         return
@@ -229,7 +252,12 @@ def _object(number: int, value: Any) -> _Line:
 
 
 def _columns(lines: Sequence[_Line]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(str(name) for line in lines for name in line.values))
+    found = tuple(dict.fromkeys(str(name) for line in lines for name in line.values))
+    if len(found) > ITEM_COLUMNS:
+        raise PromptError(
+            f"The file has {len(found):,} fields and a file of items may have {ITEM_COLUMNS:,}: keep those you need."
+        )
+    return found
 
 
 def _checked(mapping: Mapping[str, str], columns: Sequence[str], lines: Sequence[_Line]) -> dict[str, str]:

@@ -47,7 +47,7 @@ def runs_table_of(db: sqlite3.Connection, items: Mapping[str, Item], methods: Se
     have = "(state IN ('done', 'failed') OR error = '')"  # an answer stands until its longer one is there
     sql = f"SELECT runs.* FROM runs JOIN cells USING (cell) WHERE wanted AND {have} ORDER BY number"
     rows = database.query_rows(db, sql)
-    cell_checks.check_runs(db, rows)
+    cell_checks.check_run_rows(db, rows)
     found = pd.DataFrame(rows)
     for name in [*BEFORE, *AFTER]:
         if name not in found:
@@ -92,7 +92,7 @@ def instructions_table_of(db: sqlite3.Connection) -> pd.DataFrame:
 
     sql = "SELECT instructions.* FROM instructions JOIN cells USING (cell) WHERE wanted ORDER BY cells.number, 8"
     rows = database.query_rows(db, sql)
-    cell_checks.check_told(db, rows)
+    cell_checks.check_instruction_rows(db, rows)
     found = pd.DataFrame(rows, columns=[*INSTRUCTION_COLUMNS, *database.STEERED_COLUMNS])
     steered = found["steered"].fillna("").ne("").any()
     table = found if steered else found[list(INSTRUCTION_COLUMNS)].copy()

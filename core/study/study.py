@@ -22,7 +22,7 @@ from ..errors import Cancelled, HeedError, PromptError, StoreError
 from ..processes import command_text
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import Answered, Digest, Item, Request
-from . import cell_checks, cell_store, database, plan_store, run_tables
+from . import cell_store, database, mending, plan_store, run_tables
 from .judging import count_unjudged, judging_text
 from .outdated_cells import outdated_cells
 from .own_values import fill_own_checks
@@ -204,8 +204,8 @@ class Study:
 
     def mend(self) -> int:
         """Deletes the cells that were damaged on disk, so that the study runs them again; returns how many."""
-        found = cell_checks.damaged_cells(self.db)
-        cell_checks.drop_cells(self.db, found)
+        found = mending.damaged_cells(self.db)
+        mending.drop_cells(self.db, found)
         return len(found)
 
     def retry(self) -> int:

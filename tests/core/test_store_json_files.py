@@ -248,3 +248,21 @@ def test_examples_are_stored_once_and_come_back_when_deleted(monkeypatch, tmp_pa
     assert store.import_examples(tmp_path / "nowhere") == []
     os.utime(folder / "a.json", (1, 1))
     assert store.import_examples(folder) == ids
+
+
+def test_a_file_of_more_values_than_any_run_is_declined_before_it_is_parsed(monkeypatch):
+    monkeypatch.setattr(json_files.json, "loads", lambda data: pytest.fail("it was parsed"))
+    with pytest.raises(StoreError, match="holds more than 3,000,000 values"):
+        json_files.parse_json(b"[" + b"[]," * 1_600_000 + b"[]]")
+
+
+def test_a_file_that_needs_more_memory_than_there_is_is_declined(monkeypatch):
+    import psutil
+
+    class Little:
+        available = 10_000
+
+    data = store.run_to_json(trace())
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: Little)
+    with pytest.raises(StoreError, match="not enough memory to open this file"):
+        store.run_from_json(data)

@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from core.errors import StoreError
-from core.study import cell_checks, cell_store, database, run_tables
+from core.study import cell_checks, cell_store, database, mending, run_tables
 
 TEXT = "An answer that is long enough to be found"
 
@@ -104,11 +104,11 @@ def test_an_old_study_without_hashes_is_read(db):
 def test_mending_runs_only_the_damaged_again(db, tmp_path, monkeypatch):
     monkeypatch.setattr(cell_store, "unpack_digest", lambda data: None)
     monkeypatch.setattr(cell_store, "request_from_text", lambda text: None)
-    assert cell_checks.damaged_cells(db) == []
+    assert mending.damaged_cells(db) == []
     changed = harmed(db, tmp_path, f"{TEXT} 1".encode(), f"{TEXT} 7".encode())
-    assert cell_checks.damaged_cells(changed) == ["c1"]
-    cell_checks.drop_cells(changed, ["c1"])
-    assert cell_checks.damaged_cells(changed) == []
+    assert mending.damaged_cells(changed) == ["c1"]
+    mending.drop_cells(changed, ["c1"])
+    assert mending.damaged_cells(changed) == []
     assert dict(changed.execute("SELECT cell, state FROM cells").fetchall()) == {
         "c0": "done",
         "c1": "waiting",
@@ -137,7 +137,7 @@ def test_no_damage_to_the_file_is_a_raw_exception(db, tmp_path, at):
         again = database.connect(path)
         run_tables.runs_table_of(again, {})
         run_tables.instructions_table_of(again)
-        cell_checks.damaged_cells(again)
+        mending.damaged_cells(again)
     except StoreError as error:
         assert "damaged" in str(error) or "cannot be opened" in str(error)
 

@@ -187,7 +187,7 @@ def test_a_full_disk_leaves_every_page_open_for_reading(visit, keep, monkeypatch
     monkeypatch.setattr(tempfile, "mkstemp", full)
     app = visit(page)
     assert not app.exception and ["full" in e.value for e in app.error] == [True]
-    assert len(app.main) > 5, "the page itself is drawn"
+    assert app.title or app.header or app.button, "the page itself is drawn"
     if page == "runs":
         assert "Before it was full" in list(app.dataframe[0].value["Prompt"])
         (run,) = [info.id for info in store.find_runs("Before")]

@@ -20,6 +20,7 @@ from ...text.spreadsheet_text import unguarded_table
 from ..features import get_feature
 from ..plan import Plan
 from ..quality.metrics import get_metric
+from ..table_limits import TABLE_BYTES, csv_problem, read_parquet_table
 from ..unsteered_runs import FACTOR, PLAIN_LOGPROB, STEERED, steered_only, unsteered
 from .record import NEEDED_COLUMNS
 
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 FILTERS = ("model", "task", "structure")
 EXAMPLE, STEERING_EXAMPLE = "example", "steering-example"
 """Ids of the studies that come with Heed."""
-LARGEST_TABLE = 200_000_000
-"""Most bytes of a table file."""
+NO_MEMORY_FOR_TABLE = "There is not enough memory for {name}: keep fewer columns or rows, or close other programs."
 _MADE = {"control": False, "seed": 0, "run": "", "truncated": False, "answer": "", "error": "", "finish": "", "why": ""}
 
 
@@ -159,15 +159,25 @@ def read_table(name: str, data: bytes) -> pd.DataFrame:
     """Reads a CSV or Parquet file as a table. Raises StudyError, one sentence."""
     import pandas as pd
 
-    if len(data) > LARGEST_TABLE:
-        raise StudyError(f"{name} has {len(data) / 1e6:,.0f} MB: a table may have up to {LARGEST_TABLE / 1e6:,.0f} MB.")
+    if len(data) > TABLE_BYTES:
+        raise StudyError(f"{name} has {len(data) / 1e6:,.0f} MB: a table may have up to {TABLE_BYTES / 1e6:,.0f} MB.")
     try:
         if data[:4] == b"PAR1":
-            return pd.read_parquet(io.BytesIO(data))
+            table, told = read_parquet_table(data)
+        else:
+            table, told = None, csv_problem(data)
+        if told:
+            raise StudyError(f"{name} is too large: {told}.")
+        if table is not None:
+            return table
         text = data.decode("utf-8-sig")
         if "\x00" in text:
             raise ValueError
         return unguarded_table(pd.read_csv(io.StringIO(text), low_memory=False))
+    except StudyError:
+        raise
+    except MemoryError as error:
+        raise StudyError(NO_MEMORY_FOR_TABLE.format(name=name)) from error
     except Exception as error:  # whatever a stranger's file makes pandas raise
         raise StudyError(
             f"{name} cannot be read as a table: save it as CSV (UTF-8, with commas) or Parquet."
