@@ -21,6 +21,9 @@ State = Literal["queued", "running", "done", "failed", "cancelled"]
 Work = Callable[[Progress, IsCancelled], Any]
 """``work(progress, cancelled)`` returns the result, or raises HeedError (shown to people) or Cancelled."""
 
+SILENT = 600.0
+"""Seconds without a word from running work after which people are told to restart Heed."""
+
 SETTLED = 0.15
 """Share of a phase that must be done before its own pace says more than the estimate made beforehand."""
 
@@ -28,7 +31,9 @@ SETTLED = 0.15
 class Job:
     """A job, made by ``Jobs.submit``; only ``join``, ``leave``, ``cancel`` and ``wait`` are for other code to call."""
 
-    def __init__(self, key: str, work: Work, device: str, ahead: Callable[[Job], list[Job]]) -> None:
+    def __init__(
+        self, key: str, work: Work, device: str, ahead: Callable[[Job], list[Job]], serving: Callable[[str], Job | None]
+    ) -> None:
         self.id = uuid4().hex
         """Random: whoever knows it may see the job and leave it."""
         self.key = key
@@ -45,15 +50,22 @@ class Job:
         self.result: Any = None
         self.error = ""
         """One sentence for people when the state is ``failed``."""
+        self.forsaken = False
+        """It was cancelled while it waited, since every session that waited for it was closed."""
+        self.when_over: Callable[[Job], None] | None = None
+        """Called once when it is over, by the thread that ended it."""
         self.submitted = time()
         self.started: float | None = None
         """Seconds since the epoch, like ``finished``."""
         self.finished: float | None = None
         self._work: Work | None = work
-        self._ahead = ahead
+        self._ahead, self._serving = ahead, serving
         self._phase = monotonic(), 0.0
         """When the present phase of the progress began, and at which fraction."""
         self._sharers: list[str] = []
+        self._sessions: dict[str, str] = {}
+        """Who waits -> the session in which; nothing for scripts, which have none."""
+        self._heard = monotonic()
         self._lock = Lock()
         self._stop = Event()
         self._ended = Event()
@@ -61,7 +73,7 @@ class Job:
 
     @property
     def position(self) -> int:
-        """Number of jobs ahead on the same device; 0 once it runs."""
+        """Number of jobs that would run before it on the same device as things stand; 0 once it runs."""
         return len(self._ahead(self)) if self.state == "queued" else 0
 
     @property
@@ -80,7 +92,12 @@ class Job:
     @property
     def line(self) -> str:
         """What it does, or its place in the queue, with the time left where that is known; for display."""
+        worker = None if self.over else self._serving(self.device)
+        if worker is not None and worker.silent >= SILENT:
+            return f"The worker has not answered for {duration_text(worker.silent)}: restart Heed"
         ahead = self._ahead(self) if self.state == "queued" else []
+        if not ahead and self.state == "queued" and worker is not None and worker.over:
+            return "Next, when what was cancelled has ended"
         if not ahead:
             left = self.left if self.state == "running" else None
             return self.text if left is None or left < 2 else f"{self.text} · about {duration_text(left)} left"
@@ -100,18 +117,47 @@ class Job:
         """Number of sessions that wait for it."""
         return len(self._sharers)
 
+    @property
+    def sessions(self) -> set[str]:
+        """The sessions in which somebody waits for it; "" stands for scripts and notebooks."""
+        with self._lock:
+            return {self._sessions.get(who, "") for who in self._sharers}
+
+    @property
+    def silent(self) -> float:
+        """Seconds since the running work last told its progress or asked whether it is cancelled."""
+        return monotonic() - self._heard
+
     def is_shared_by(self, who: str) -> bool:
         """Returns whether the session ``who`` waits for it, or waited when it ended."""
         return who in self._sharers
 
-    def join(self, who: str = "") -> bool:
-        """Adds a session that waits; returns False if the job has ended. A named ``who`` (a session) counts once."""
+    def join(self, who: str = "", session: str = "") -> bool:
+        """Adds somebody who waits, in ``session``; returns False if the job has ended. A named ``who`` counts once."""
         with self._lock:
             if self.over:
                 return False
             if not who or who not in self._sharers:
                 self._sharers.append(who)
+            if who and session:
+                self._sessions[who] = session
             return True
+
+    def move(self, who: str, session: str) -> None:
+        """Says that ``who`` waits in another session now: a page that was loaded again is a new one."""
+        with self._lock:
+            if session and who in self._sharers:
+                self._sessions[who] = session
+
+    def leave_sessions(self, gone: set[str]) -> None:
+        """Removes those whose session is gone from a job that waits; where nobody stays, it is cancelled."""
+        with self._lock:
+            if self.state != "queued" or not gone:
+                return
+            self._sharers = [who for who in self._sharers if self._sessions.get(who) not in gone]
+            if not self._sharers:
+                self.forsaken = True
+                self._end("cancelled")
 
     def leave(self, who: str | None = None) -> None:
         """Removes a session that waits; when the last has left, the work is cancelled. Returns at once.
@@ -123,6 +169,7 @@ class Job:
                 who = "" if "" in self._sharers else self._sharers[-1]
             if who in self._sharers:
                 self._sharers.remove(who)
+                self._sessions.pop(who, None)
             if not self._sharers and not self.over:
                 self._stop.set()
                 self._end("cancelled")
@@ -134,6 +181,7 @@ class Job:
         return self._ended.wait(timeout)
 
     def _progress(self, fraction: float | None, text: str, stream: str | None = None) -> None:
+        self._heard = monotonic()
         with self._lock:
             if self.over:
                 return
@@ -145,13 +193,18 @@ class Job:
             if stream is not None:
                 self.stream = stream
 
+    def _stopping(self) -> bool:
+        """Whether the work is cancelled; asking is a sign of life."""
+        self._heard = monotonic()
+        return self._stop.is_set()
+
     def _begin(self) -> Work | None:
         """Returns the work, once; None when no session waits for it any more."""
         with self._lock:
             work, self._work = self._work, None
             if self.over:
                 return None
-            self.state, self.started, self.text = "running", time(), "Starting"
+            self.state, self.started, self.text, self._heard = "running", time(), "Starting", monotonic()
             return work
 
     def _close(self, state: State, result: Any = None, error: str = "") -> None:
@@ -166,3 +219,6 @@ class Job:
         """Ends the job, as the last change to it. The lock must be held."""
         self.state, self.finished, self._ended_at, self._work = state, time(), monotonic(), None
         self._ended.set()
+        told, self.when_over = self.when_over, None
+        if told is not None:
+            told(self)

@@ -1,5 +1,8 @@
 """Queues jobs, with one worker thread per device, so that runs on one model never disturb each other.
 
+Who waits for a device gets it in turns (``fair_order``), may have only so many jobs waiting, and leaves the queue when
+its session is closed (``absences``). Scripts and notebooks have no session: their jobs share one turn and stay.
+
 Why not a pool: two seeded generations at once draw from one random state and both come out different. Why not
 Streamlit's own threads: a click there starts a second computation beside the first. A device is any name: work that
 needs no model (fetching, converting) may use a queue of its own. Guarded by tests/core/test_jobs.py.
@@ -7,30 +10,60 @@ needs no model (fetching, converting) may use a queue of its own. Guarded by tes
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Callable
 from threading import Condition, Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from ..errors import Cancelled, HeedError
+from .absences import Absences
 from .error_text import error_sentence
+from .fair_order import FairOrder
 from .job import Job, Work
 
-WAITING = 16
+WAITING = 200
 """Most jobs that wait for one device."""
+OWN_WAITING = 6
+"""Most jobs of one session that wait for one device."""
+TICK = 2.0
+"""Seconds between two looks at who is still there."""
 KEPT_JOBS = 32
 """Most finished jobs that are kept."""
 FORGET = 600.0
 """Seconds after which a finished job is forgotten."""
 
 
-class Jobs:
-    """Runs jobs in order of arrival, one at a time on each device. Threads are daemons and start when needed."""
+class _Line:
+    """What waits for one device, as it arrived; whose turn it is; and the job that the worker has in hand."""
 
-    def __init__(self, waiting: int = WAITING, kept: int = KEPT_JOBS, forget: float = FORGET) -> None:
-        self.waiting, self.kept, self.forget = waiting, kept, forget
-        self._queues: dict[str, deque[Job]] = {}
+    def __init__(self) -> None:
+        self.waiting: list[Job] = []
+        self.turns = FairOrder()
+        self.serving: Job | None = None
+
+
+class Jobs:
+    """Runs jobs in turns, one at a time on each device. Threads are daemons and start when needed.
+
+    ``present``: whether a session is still there; pages set it. ``told``: called every two seconds while something
+    waits or runs, with the jobs that the workers have in hand, and once more with none.
+    """
+
+    def __init__(
+        self,
+        waiting: int = WAITING,
+        kept: int = KEPT_JOBS,
+        forget: float = FORGET,
+        own: int = OWN_WAITING,
+        told: Callable[[list[Job]], None] | None = None,
+    ) -> None:
+        self.waiting, self.kept, self.forget, self.own = waiting, kept, forget, own
+        self.present: Callable[[str], bool] = lambda session: True
+        self._told = told
+        self._lines: dict[str, _Line] = {}
         self._jobs: dict[str, Job] = {}
+        self._absences = Absences()
+        self._watched = False
         self._change = Condition()
 
     def submit(
@@ -41,31 +74,44 @@ class Jobs:
         who: str = "",
         seconds: float | None = None,
         asked: Any = None,
+        session: str = "",
     ) -> Job:
         """Queues ``work``, or joins the job that already waits or runs under ``key``.
 
-        ``who`` names the session, so that submitting twice counts once; the same name goes to ``job.leave``.
+        ``who`` names who waits, so that submitting twice counts once; the same name goes to ``job.leave``. ``session``
+        is the one that takes turns; "" for scripts and notebooks.
         ``seconds``: how long it should take; those who wait behind it are told. ``asked`` is kept as ``job.asked``.
         Raises HeedError when too many jobs wait.
         """
         with self._change:
             self._tidy()
             for job in self._jobs.values():
-                if job.key == key and job.join(who):
+                if job.key == key and job.join(who, session):
                     return job
-            queue = self._queues.get(device)
-            if queue is not None and len(queue) >= self.waiting:
-                raise HeedError(f"{len(queue)} jobs already wait for {device}: try again when some are done.")
-            job = Job(key, work, device, self._ahead)
+            line = self._lines.get(device)
+            self._check_room(line, device, session)
+            job = Job(key, work, device, self._ahead, self._serving)
             job.seconds, job.asked = seconds, asked
-            job.join(who)
+            job.join(who, session)
             self._jobs[job.id] = job
-            if queue is None:
-                queue = self._queues[device] = deque()
-                Thread(target=self._serve, args=(queue,), name=f"heed-{device}", daemon=True).start()
-            queue.append(job)
+            if line is None:
+                line = self._lines[device] = _Line()
+                Thread(target=self._serve, args=(line,), name=f"heed-{device}", daemon=True).start()
+            if not self._watched:
+                self._watched = True
+                Thread(target=self._watch, name="heed-watch", daemon=True).start()
+            line.waiting.append(job)
             self._change.notify_all()
         return job
+
+    def _check_room(self, line: _Line | None, device: str, session: str) -> None:
+        """Raises HeedError where the queue, or the session's part of it, is full (the lock is held)."""
+        waiting = line.waiting if line is not None else []
+        own = sum(session in job.sessions for job in waiting) if session else 0
+        if own >= self.own:
+            raise HeedError(f"{own} of your jobs already wait for {device}: cancel one, or try again when one is done.")
+        if len(waiting) >= self.waiting:
+            raise HeedError(f"{len(waiting)} jobs already wait for {device}: try again when some are done.")
 
     def get(self, job_id: str) -> Job | None:
         """Returns the job of that id; None once it is forgotten."""
@@ -83,28 +129,65 @@ class Jobs:
             self._tidy()
             return list(self._jobs.values())
 
+    def leave_absent(self) -> None:
+        """Frees the places of sessions that were closed; a page that is loaded again in time keeps its own."""
+        with self._change:
+            waiting = [job for line in self._lines.values() for job in line.waiting]
+            names = set().union(*(job.sessions for job in waiting))
+            gone = self._absences.gone(names, self.present)
+            for job in waiting:
+                job.leave_sessions(gone)
+            self._tidy()
+
     def _ahead(self, job: Job) -> list[Job]:
         with self._change:
-            waiting = [other for other in self._queues[job.device] if not other.over]
-            running = [o for o in self._jobs.values() if o.device == job.device and o.state == "running"]
+            line = self._lines[job.device]
+            waiting = line.turns.order([other for other in line.waiting if not other.over])
+            running = [line.serving] if line.serving is not None and not line.serving.over else []
             return running + waiting[: waiting.index(job) if job in waiting else 0]
 
-    def _serve(self, queue: deque[Job]) -> None:
+    def _serving(self, device: str) -> Job | None:
+        with self._change:
+            line = self._lines.get(device)
+            return None if line is None else line.serving
+
+    def _serve(self, line: _Line) -> None:
         while True:
             with self._change:
-                while not queue:
+                while not line.waiting:
+                    line.turns.rest()
                     self._change.wait()
-                job = queue.popleft()
+                job = line.turns.order(line.waiting)[0]
                 work = job._begin()
+                if work is not None:
+                    line.turns.begin(job, line.waiting)
+                    line.serving = job
+                line.waiting.remove(job)
             if work is not None:
                 _run(job, work)
+                with self._change:
+                    line.serving = None
             del job, work  # an idle worker must not keep a result alive
+
+    def _watch(self) -> None:
+        """Looks after those who wait until nothing waits or runs any more."""
+        while self._watched:
+            sleep(TICK)
+            self.leave_absent()
+            self._tell()
+
+    def _tell(self) -> None:
+        """Says which jobs the workers have in hand; without one, and with nobody who waits, the watch ends."""
+        with self._change:
+            serving = [line.serving for line in self._lines.values() if line.serving is not None]
+            self._watched = bool(serving) or any(line.waiting for line in self._lines.values())
+        if self._told is not None:
+            self._told(serving)
 
     def _tidy(self) -> None:
         """Forgets old finished jobs and takes cancelled ones out of the queues (the lock is held)."""
-        for queue in self._queues.values():
-            for job in [job for job in queue if job.over]:
-                queue.remove(job)
+        for line in self._lines.values():
+            line.waiting[:] = [job for job in line.waiting if not job.over]
         over = [job for job in self._jobs.values() if job.over]
         late = monotonic() - self.forget
         surplus = len(over) - self.kept
@@ -115,7 +198,7 @@ class Jobs:
 
 def _run(job: Job, work: Work) -> None:
     try:
-        result = work(job._progress, job._stop.is_set)
+        result = work(job._progress, job._stopping)
     except Cancelled:
         job._close("cancelled")
     except BaseException as error:  # the worker must survive any exception

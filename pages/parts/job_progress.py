@@ -29,6 +29,7 @@ from core.probe.time_estimate import TimeEstimate
 from core.records import Request
 from core.runs import Draft, draft_request, is_stored
 from pages.parts.markdown_escape import escape_markdown
+from pages.parts.session_presence import is_present, session_name
 
 RUN_POLL = 0.4
 """Seconds between two polls of a job."""
@@ -148,7 +149,8 @@ def begin_job(
     """
     now = current_job(slot)
     token = st.session_state[slot][1] if now is not None and now.key == name else uuid.uuid4().hex
-    job = jobs().submit(name, work, device, f"{slot} {token}", seconds, asked)
+    jobs().present = is_present
+    job = jobs().submit(name, work, device, f"{slot} {token}", seconds, asked, session_name())
     st.session_state[slot] = (job.id, token)
     st.session_state[f"{slot}:note"] = None
 
@@ -161,7 +163,10 @@ def current_job(slot: str = RUN) -> Job | None:
             job = jobs().shared_by(f"{slot} {token}")
             if job is not None and job.state != "cancelled":
                 state[slot] = (job.id, token)
-    return jobs().get(state[slot][0]) if state.get(slot) else None
+    found = jobs().get(state[slot][0]) if state.get(slot) else None
+    if found is not None:
+        found.move(f"{slot} {state[slot][1]}", session_name())
+    return found
 
 
 def leave_job(slot: str = RUN) -> None:

@@ -318,3 +318,56 @@ def test_a_pace_is_that_of_the_phase_and_not_of_what_came_before(queue):
     job._progress(0.0, "Token 0 of at most 10")
     assert job.left is None or job.left < 5, "a hundred seconds of fetching say nothing of writing"
     job.cancel()
+
+
+def test_one_session_may_not_fill_the_queue_and_twenty_may_ask_often():
+    queue, gate = Jobs(), Gate()
+    queue.submit("gate", gate, who="gate", session="first")
+    assert gate.begun.wait(LONG)
+    for session in range(20):
+        for i in range(queue.own):
+            queue.submit(f"{session} {i}", gate, who=f"{session} {i}", session=f"s{session}")
+    with pytest.raises(HeedError, match="6 of your jobs already wait for cpu: cancel one, or try again"):
+        queue.submit("more", gate, who="more", session="s3")
+    assert queue.submit("3 0", gate, who="another", session="s3"), "sharing needs no room"
+    for job in queue.all():
+        while not job.over:
+            job.cancel()
+
+
+def test_a_worker_without_a_sign_of_life_is_told(queue, monkeypatch):
+    gate, deaf = Event(), Event()
+
+    def work(progress, cancelled):
+        gate.set()
+        deaf.wait(LONG)
+
+    job = queue.submit("deaf", work)
+    assert gate.wait(LONG) and job.line == "Starting"
+    second = queue.submit("second", lambda p, c: 2)
+    job._heard -= 720
+    assert job.line == second.line == "The worker has not answered for 12 min: restart Heed"
+    job._progress(0.5, "Half")
+    assert job.line.startswith("Half") and second.line.startswith("1 in the queue")
+    job.cancel()
+    assert second.line == "Next, when what was cancelled has ended" and second.position == 0
+    deaf.set()
+    assert second.wait(LONG)
+
+
+def test_the_workers_are_told_of_until_nothing_is_left(monkeypatch):
+    monkeypatch.setattr("core.jobs.job_queue.TICK", 0.01)
+    told, ended = [], Event()
+
+    def tell(serving):
+        told.append([job.key for job in serving])
+        if not serving and told[0]:
+            ended.set()
+
+    queue, gate = Jobs(told=tell), Gate()
+    job = queue.submit("gate", gate)
+    while not told or not told[-1]:
+        assert not job.over
+        Event().wait(0.005)
+    gate.open.set()
+    assert ended.wait(LONG) and told[-1] == [] and ["gate"] in told

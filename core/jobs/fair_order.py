@@ -1,0 +1,47 @@
+"""The fair order of the jobs that wait for one device: a session's second job waits behind the first ones of others.
+
+Start-time fair queueing (Goyal, Vin and Cheng 1996) with every job of weight 1: the n-th waiting job of a session has
+the turn of the job that began last, or one more than the session's own last turn if that is later, plus n - 1. Jobs
+run by turn, those of one turn as they arrived. Turns are computed anew from who waits now, so that one who leaves
+moves the others up, and each session has its turns whatever the others ask. Guarded by tests/core/test_fair_order.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .job import Job
+
+
+class FairOrder:
+    """The turns of the sessions on one device. Not locked: ``Jobs`` holds its lock around every call."""
+
+    def __init__(self) -> None:
+        self._now = 0
+        self._begun: dict[str, int] = {}
+        """Session -> the turn of its job that began last."""
+
+    def order(self, waiting: Sequence[Job]) -> list[Job]:
+        """Returns the jobs of ``waiting``, which come in order of arrival, in the order in which they would run."""
+        turns = [turn for turn, _ in self._turns(waiting)]
+        return [waiting[i] for i in sorted(range(len(waiting)), key=lambda i: (turns[i], i))]
+
+    def begin(self, job: Job, waiting: Sequence[Job]) -> None:
+        """Notes that ``job``, one of ``waiting``, begins: it was a turn of the session whose turn was earliest."""
+        self._now, session = self._turns(waiting)[list(waiting).index(job)]
+        self._begun[session] = self._now
+        self._begun = {name: turn for name, turn in self._begun.items() if turn >= self._now}
+
+    def rest(self) -> None:
+        """Forgets who had a turn, when nothing waits or runs any more."""
+        self._now, self._begun = 0, {}
+
+    def _turns(self, waiting: Sequence[Job]) -> list[tuple[int, str]]:
+        """Returns (turn, the session whose turn it is) of each job: of a shared one the earliest of those who wait."""
+        later = {session: turn + 1 for session, turn in self._begun.items()}
+        found = []
+        for job in waiting:
+            turn, session = min((later.get(name, self._now), name) for name in job.sessions or {""})
+            later[session] = turn + 1
+            found.append((turn, session))
+        return found
