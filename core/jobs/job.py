@@ -21,7 +21,7 @@ State = Literal["queued", "running", "done", "failed", "cancelled"]
 Work = Callable[[Progress, IsCancelled], Any]
 """``work(progress, cancelled)`` returns the result, or raises HeedError (shown to people) or Cancelled."""
 
-SILENT = 600.0
+SILENT_WORKER = 600.0
 """Seconds without a word from running work after which people are told to restart Heed."""
 
 SETTLED = 0.15
@@ -52,8 +52,6 @@ class Job:
         """One sentence for people when the state is ``failed``."""
         self.forsaken = False
         """It was cancelled while it waited, since every session that waited for it was closed."""
-        self.when_over: Callable[[Job], None] | None = None
-        """Called once when it is over, by the thread that ended it."""
         self.submitted = time()
         self.started: float | None = None
         """Seconds since the epoch, like ``finished``."""
@@ -67,6 +65,7 @@ class Job:
         """Who waits -> the session in which; nothing for scripts, which have none."""
         self._heard = monotonic()
         self._lock = Lock()
+        self._told: list[Callable[[Job], None]] = []
         self._stop = Event()
         self._ended = Event()
         self._ended_at = 0.0
@@ -93,7 +92,7 @@ class Job:
     def line(self) -> str:
         """What it does, or its place in the queue, with the time left where that is known; for display."""
         worker = None if self.over else self._serving(self.device)
-        if worker is not None and worker.silent >= SILENT:
+        if worker is not None and worker.silent >= SILENT_WORKER:
             return f"The worker has not answered for {duration_text(worker.silent)}: restart Heed"
         ahead = self._ahead(self) if self.state == "queued" else []
         if not ahead and self.state == "queued" and worker is not None and worker.over:
@@ -142,6 +141,14 @@ class Job:
             if who and session:
                 self._sessions[who] = session
             return True
+
+    def when_over(self, tell: Callable[[Job], None]) -> None:
+        """Calls ``tell`` once, when the job is over; by the thread that ends it: ``tell`` is quick, never raises."""
+        with self._lock:
+            if not self.over:
+                self._told.append(tell)
+                return
+        tell(self)
 
     def move(self, who: str, session: str) -> None:
         """Says that ``who`` waits in another session now: a page that was loaded again is a new one."""
@@ -219,6 +226,6 @@ class Job:
         """Ends the job, as the last change to it. The lock must be held."""
         self.state, self.finished, self._ended_at, self._work = state, time(), monotonic(), None
         self._ended.set()
-        told, self.when_over = self.when_over, None
-        if told is not None:
-            told(self)
+        told, self._told = self._told, []
+        for tell in told:
+            tell(self)

@@ -73,6 +73,8 @@ def _page(model: str, shown: Trace | None, shipped: list[str], problem: str) -> 
         _start(model)
         st.rerun()
     told = st.session_state.get("error") or ("" if busy else problem)
+    if job_progress.is_unfinished():
+        st.info(job_progress.UNFINISHED, icon=":material/restart_alt:")
     if told:
         st.error(escape_markdown(told), icon=":material/error:")
     if busy:
@@ -108,6 +110,8 @@ def _shown(shipped: list[str]) -> tuple[Trace | None, str]:
     prepare_form()
     if (found := job_progress.found_draft()) is not None:
         fill_form(found.request(ModelKey(found.model, "")))
+    elif (unfinished := job_progress.unfinished_request()) is not None:
+        fill_form(unfinished)
     finished = job_progress.collect_run()
     if finished:
         _show(finished)
@@ -140,7 +144,7 @@ def _adopt(trace: Trace) -> None:
     """Fills the form once with the settings of a run opened by URL; a run started here leaves the form alone."""
     state = st.session_state
     if state.get("shown") != trace.id:
-        if state.get("own") != trace.id and job_progress.current_job() is None:
+        if state.get("own") != trace.id and job_progress.current_job() is None and not job_progress.is_unfinished():
             fill_form(trace.request)
         state.shown = trace.id
 
@@ -160,4 +164,5 @@ def _examples(shipped: list[str]) -> None:
 def _open(run_id: str) -> None:
     """Shows a stored run with its prompt and settings, and leaves the job of a run in progress."""
     job_progress.leave_job()
+    job_progress.let_go()
     st.session_state.update(shown=None, own=None, error="", request=None, opened=run_id)

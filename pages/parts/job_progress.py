@@ -25,8 +25,9 @@ import streamlit as st
 from core.errors import HeedError
 from core.jobs import Job, Work, jobs
 from core.jobs.run_jobs import run_seconds, run_work
+from core.jobs.waiting_runs import drop_waiting, keep_waiting, waiting_request
 from core.probe.time_estimate import TimeEstimate
-from core.records import Request
+from core.records import ModelKey, Request
 from core.runs import Draft, draft_request, is_stored
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.session_presence import is_present, session_name
@@ -36,6 +37,8 @@ RUN_POLL = 0.4
 RUN = "job"
 """The slot of the run on Explore."""
 CANCELLED = "Cancelled."
+FREED = "This page was closed for long, so its place in the queue was freed: start it again."
+UNFINISHED = "Heed was restarted, or this page was closed for long, before this run was done: press Run again."
 LOST = "The work was lost when the dashboard restarted: start it again."
 
 
@@ -110,6 +113,7 @@ def start_run(draft: Draft) -> str | None:
     state = st.session_state
     state.error = ""
     leave_job()
+    let_go()
     try:
         request = draft_request(draft)
         state.draft, state.request = draft, request
@@ -118,6 +122,7 @@ def start_run(draft: Draft) -> str | None:
         name = draft.name if request is None else request.id
         device = request.model.device if request else "cpu"
         begin_job(name, run_work(request or draft), device, seconds=run_seconds(request), asked=draft)
+        _keep_asked(request or draft.request(ModelKey(draft.model, "")))
     except HeedError as error:
         state.error = str(error)
     return None
@@ -133,6 +138,39 @@ def found_draft() -> Draft | None:
     with suppress(HeedError):
         state.request = draft_request(job.asked)
     return job.asked
+
+
+def _keep_asked(request: Request) -> None:
+    """Keeps what the run was asked with until it is over; longer where this page was closed while it waited."""
+    job, token = current_job(), st.session_state[RUN][1]
+    if job is not None:
+        keep_waiting(token, request)
+        job.when_over(lambda over: None if over.forsaken else drop_waiting(token))
+
+
+def unfinished_request() -> Request | None:
+    """What the run was asked with that this page's address names, where a restart or a long absence ended it; once."""
+    state: Any = st.session_state
+    if current_job() is None and state.get("draft") is None and not state.get("unfinished"):
+        for token in st.query_params.get_all("job"):
+            found = waiting_request(token)
+            if found is not None:
+                state.unfinished = token
+                return found
+    return None
+
+
+def is_unfinished() -> bool:
+    """True while the form holds a run that ``unfinished_request`` found, until something is run."""
+    return bool(st.session_state.get("unfinished"))
+
+
+def let_go() -> None:
+    """Forgets the unfinished run: another one is asked for."""
+    token = st.session_state.pop("unfinished", "")
+    if token:
+        drop_waiting(token)
+        _unname(token)
 
 
 def last_request() -> Request | None:
@@ -174,6 +212,7 @@ def leave_job(slot: str = RUN) -> None:
     job = current_job(slot)
     if job is not None:
         job.leave(f"{slot} {st.session_state[slot][1]}")
+        drop_waiting(st.session_state[slot][1])
     _forget(slot)
     st.session_state[f"{slot}:note"] = None
 
@@ -181,12 +220,17 @@ def leave_job(slot: str = RUN) -> None:
 def _forget(slot: str) -> None:
     """Takes the job out of the session and the address."""
     _, token = st.session_state.get(slot) or ("", "")
+    _unname(token)
+    st.session_state[slot] = None
+
+
+def _unname(token: str) -> None:
+    """Takes a job out of the address."""
     named = st.query_params.get_all("job")
     if named == [token]:
         del st.query_params["job"]
     elif token in named:
         st.query_params["job"] = [other for other in named if other != token]
-    st.session_state[slot] = None
 
 
 @st.fragment(run_every=RUN_POLL)
@@ -239,6 +283,8 @@ def take_result(slot: str = RUN) -> tuple[bool, Any, str]:
     _tidy()
     if job is None:
         return True, None, LOST
+    if job.forsaken:
+        return True, None, FREED
     return True, job.result if job.state == "done" else None, job.error if job.state == "failed" else ""
 
 

@@ -30,16 +30,17 @@ def test_only_who_is_away_for_long_is_gone():
 
 
 def test_a_closed_tab_frees_its_place_and_a_reload_keeps_it():
-    queue, gate, here, clock = Jobs(), Event(), {"a", "b"}, Clock()
+    queue, begun, gate, here, clock = Jobs(), Event(), Event(), {"a", "b"}, Clock()
     queue.present, queue._absences = here.__contains__, Absences(grace=30, clock=clock)
-    running = queue.submit("hold", lambda p, c: gate.wait(LONG), who="0", session="a")
+    running = queue.submit("hold", lambda p, c: begun.set() or gate.wait(LONG), who="0", session="a")
+    assert begun.wait(LONG)
     alone = queue.submit("alone", lambda p, c: 1, who="1", session="a")
     shared = queue.submit("shared", lambda p, c: 2, who="2", session="a")
     assert queue.submit("shared", lambda p, c: 2, who="3", session="b") is shared
     again = queue.submit("again", lambda p, c: 3, who="4", session="b")
     script = queue.submit("script", lambda p, c: 4)
     over = []
-    alone.when_over = over.append
+    alone.when_over(over.append)
     here.clear()
     queue.leave_absent()
     clock.now = 31

@@ -1,9 +1,11 @@
 """Tests of jobs on pages: a cancelled one tells, a reload finds its job, a second session is told its place and time."""
 
+import threading
+
 import pytest
 
 from core.errors import HeedError
-from core.jobs import jobs
+from core.jobs import Jobs, jobs
 from core.models.model_key import known_ref, resolve
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
@@ -115,3 +117,34 @@ def test_an_error_stands_in_its_place_until_the_next_start(visit, keep, monkeypa
     app.run()
     assert [e.value for e in app.error] == ["The disk is full: free some space."]
     assert [e.value for e in app.run().error] == ["The disk is full: free some space."]
+
+
+def test_a_restart_offers_what_waited_again(visit, busy, home, monkeypatch):
+    app = asked(fine(visit()), OTHER)
+    address = dict(app.query_params)
+    assert len(list((home / "waiting").iterdir())) == 1
+    (job,) = own_jobs()
+    restarted, free = Jobs(), threading.Event()
+    restarted.submit("something else", lambda progress, cancelled: free.wait(30))
+    monkeypatch.setattr("core.jobs._JOBS", restarted)
+    again = fine(visit(**address))
+    assert again.text_area(key="prompt").value == OTHER and "press Run again" in texts(again)
+    again = fine(again.run())
+    assert again.text_area(key="prompt").value == OTHER and "press Run again" in texts(again)
+    job.cancel()
+    again = fine(again.button(key="run_button").click().run())
+    assert len(own_jobs()) == 1 and "press Run again" not in texts(again)
+    assert again.query_params["job"] != address["job"] and len(list((home / "waiting").iterdir())) == 1
+    fine(again.button(key="cancel").click().run())
+    free.set()
+    assert not list((home / "waiting").iterdir())
+
+
+def test_a_page_that_comes_back_late_is_told_that_its_place_was_freed(visit, busy, home):
+    app = asked(fine(visit()), OTHER)
+    (job,) = own_jobs()
+    address = dict(app.query_params)
+    job.leave_sessions(job.sessions)
+    assert job.forsaken and len(list((home / "waiting").iterdir())) == 1
+    assert "press Run again" in texts(fine(visit(**address)))
+    assert "its place in the queue was freed: start it again" in app.run().error[0].value
