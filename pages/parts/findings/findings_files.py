@@ -25,7 +25,7 @@ def study_downloads(opened: OpenedStudy, found: Any, pair: tuple[str, str, str])
         st.markdown("\n\n".join(map(escape_markdown, found.methods_text.split("\n\n"))))
     name = f"heed-findings-{opened.id[:12]}"
     own = filter_sentence(current_address())
-    files = [
+    files: list[tuple[str, Any, str, str, str]] = [
         ("Runs, CSV", lambda: guarded_csv(opened.every_run), "csv", "text/csv", "One row a run"),
         ("Runs, Parquet", lambda: parquet_bytes(opened.every_run), "parquet", PARQUET, "The same with its types"),
         (
