@@ -4,6 +4,7 @@
     heed run "What color is the sky?" [--model NAME] [--method NAME] [--out FILE.png|.svg|.pdf|.html]
     heed study run|status|score|export ...
     heed models [fetch [NAME ...]]
+    heed doctor
 
 This module prints. Guarded by tests/core/test_cli.py, and from an installed wheel by tests/test_installed.py.
 """
@@ -60,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     fetching = models.add_subparsers(metavar="fetch").add_parser("fetch", help="download and convert")
     fetching.add_argument("names", nargs="*", metavar="NAME", help="default: all that need no hub, and the encoder")
     fetching.set_defaults(do=fetch_command)
+    parts.add_parser("doctor", help="what is wrong with this machine, and what to do").set_defaults(do=doctor_command)
     return whole
 
 
@@ -101,6 +103,11 @@ def app_command(arguments: list[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write("Heed: starting; its address follows (Ctrl+C ends it).\n")
+    given = [word.split("=")[0] for word in arguments]
+    if "--server.address" in given and "--server.allowedHosts" not in given:
+        sys.stdout.write(
+            "Pages open under localhost alone: add --server.allowedHosts NAME for each name it is known by.\n"
+        )
     sys.stdout.flush()
     command = [sys.executable, str(app_file().parent / "pages/parts/warm_start.py"), *arguments]
     os.execve(sys.executable, command, module_environment())
@@ -186,6 +193,16 @@ def models_command(options: argparse.Namespace) -> int:
         say(f"{name:<40} {size_text(entry.bytes):>8}  {means[model_status(name)]}")
     say(f"Any hub id, folder or .gguf works too. {command_text('models', 'fetch', 'NAME')} fetches one beforehand.")
     return 0
+
+
+def doctor_command(options: argparse.Namespace) -> int:
+    """What was seen of machine, folders, libraries, models and work; 1 where something is wrong."""
+    from .doctor import examine
+
+    found = examine()
+    for finding in found:
+        say(("WRONG  " if finding.wrong else "fine   ") + finding.text)
+    return int(any(finding.wrong for finding in found))
 
 
 def fetch_command(options: argparse.Namespace) -> int:
