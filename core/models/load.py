@@ -15,7 +15,7 @@ import threading
 import time
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -92,7 +92,7 @@ def load_model(
             _stop(ask)
             tell("Loading", 0, 0)
             kind, began = "first load" if first_load() else "load", time.monotonic()
-            hit = _load(key, folder)
+            hit = _load(key, folder, tell, ask)
             note_speed(key, hit.ref.parameters, kind, 1, time.monotonic() - began)
             with _cache_lock:
                 _cache[key] = hit
@@ -189,11 +189,11 @@ def _sound(folder: Path) -> bool:
     return True
 
 
-def _load(key: ModelKey, folder: Path) -> Model:
+def _load(key: ModelKey, folder: Path, tell: FetchProgress, ask: IsCancelled) -> Model:
     """Loads the model of a checked folder; whatever transformers raises on the way becomes a ModelError."""
     place = model_key.locate(key.name)
     try:
-        with _no_progress_bar():
+        with _own_progress(tell, ask):
             check_architecture(folder)
             check_libraries(key)
             facts = read_metadata(folder)
@@ -310,19 +310,37 @@ def _pretrained(folder: Path, key: ModelKey, label: str, auto: str = "AutoModelF
 
 
 @contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Keeps transformers' own bar off the terminal and out of notebooks: loading takes about a second."""
+def _own_progress(tell: FetchProgress, ask: IsCancelled) -> Iterator[None]:
+    """Tells how many of the weights are loaded, and stops between two of them when asked to.
+
+    transformers' own bar, which would go to the terminal and into notebooks, is not drawn.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "IProgress not found")  # tqdm asks notebooks for a widget that is not used
         from transformers.utils import logging
+    ours = threading.get_ident()
 
-    shown = logging.is_progress_bar_enabled()
+    def hook(bar: Any, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        made = bar(*given, **named)
+        if threading.get_ident() != ours or not given or not hasattr(given[0], "__len__"):
+            return made
+        return _told(made, len(given[0]), tell, ask)
+
+    shown, before = logging.is_progress_bar_enabled(), logging.set_tqdm_hook(hook)
     logging.disable_progress_bar()
     try:
         yield
     finally:
+        logging.set_tqdm_hook(before)
         if shown:
             logging.enable_progress_bar()
+
+
+def _told(steps: Iterable[Any], total: int, tell: FetchProgress, ask: IsCancelled) -> Iterator[Any]:
+    for done, step in enumerate(steps):
+        _stop(ask)
+        tell("Loading", done, total)
+        yield step
 
 
 def make_room(need: int) -> None:
