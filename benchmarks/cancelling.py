@@ -31,7 +31,7 @@ from core.progress import no_progress
 SENTENCE = "The {n}. lamp of the long house stands beside the door of room {n}, and somebody lit it at noon. "
 ASKED = 1.0
 """Seconds within which the worker should be free."""
-LONGEST = 60.0
+LONGEST = 15.0
 """Seconds after which a first, whole run is stopped: later moments are drawn from what it had reached."""
 
 
@@ -42,7 +42,8 @@ def kinds(model: str, loaded: str) -> dict[str, tuple[Callable[[], Work], Callab
     from core.jobs.run_jobs import run_work
     from core.jobs.steering_jobs import steer_work
     from core.jobs.trust_jobs import league_work
-    from core.models import load_model, unload_models
+    from core.models import load_model
+    from core.models.load import unload_models
     from core.probe.steer_run import part_steering
     from core.runs import Draft
     from core.text_readings import TextDraft
@@ -86,7 +87,7 @@ def kinds(model: str, loaded: str) -> dict[str, tuple[Callable[[], Work], Callab
 
 def load_key(name: str) -> Any:
     """Returns the key of a model in memory by its name."""
-    from core.models import loaded_models
+    from core.models.load import loaded_models
 
     return next((key for key in loaded_models() if key.name == name), None)
 
@@ -123,7 +124,7 @@ def main() -> int:
     options.add_argument("--only", default="", help="part of the name of a kind of work")
     options.add_argument("--loaded", default="qwen2.5-coder-0.5b-instruct")
     given = options.parse_args()
-    from core.models import DEFAULT_MODEL
+    from core.models.catalogue import DEFAULT_MODEL
     from core.settings import models_path
 
     os.environ["HEED_MODELS"] = str(models_path())
@@ -133,8 +134,9 @@ def main() -> int:
         for name, (make, before) in kinds(DEFAULT_MODEL, given.loaded).items():
             if given.only not in name:
                 continue
-            before()
-            whole, over, outcome = run_until(make(), LONGEST)
+            for _ in range(2):  # the first time files are read from the disk and code is imported
+                before()
+                whole, over, outcome = run_until(make(), LONGEST)
             waits: list[float] = [over] if outcome == "cancelled" else []
             finished = 0
             for _ in range(given.tries):
@@ -151,7 +153,7 @@ def main() -> int:
                 text += f": median {np.median(waits):.2f} s, 95 % {np.percentile(waits, 95):.2f}, most {max(waits):.2f}"
             say(text + (f"; {finished} had finished" if finished else ""))
     with suppress(Exception):
-        from core.models import unload_models
+        from core.models.load import unload_models
 
         unload_models()
     return 1 if late else 0
