@@ -4,7 +4,7 @@
 
 PYTHON = .venv/bin/python
 
-.PHONY: run demo test check bench doctor bench-peers gpu calibrate calibrate-heads gallery docs licences lint format venv dev torch-cpu clean
+.PHONY: run demo test check bench doctor load bench-peers gpu calibrate calibrate-heads gallery docs licences lint format venv dev torch-cpu clean
 
 run: venv        ## start the dashboard and print its address
 	@exec $(PYTHON) -m core app
@@ -20,6 +20,9 @@ check: lint      ## before a commit, in under a minute: lint, types, the fast te
 
 bench: dev       ## what capturing, comparing and knocking out cost, in time and memory
 	@exec $(PYTHON) -m benchmarks.run
+
+load: dev        ## 20 websocket sessions for 5 minutes against a fresh dashboard, each result beside its solo run
+	@exec $(PYTHON) -m benchmarks.load $(ARGS)
 
 doctor: venv     ## what is wrong with this machine, its models and folders, in words
 	@exec $(PYTHON) -m core doctor

@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -66,7 +65,7 @@ def kinds(model: str, loaded: str) -> dict[str, tuple[Callable[[], Work], Callab
         pass
 
     return {
-        "loading a model": (load, lambda: unload_models(load_key(loaded))),
+        "loading a model": (load, unload_models),
         "reading a long prompt": (lambda: run_work(draft(house * 2, 1)), nothing),
         "writing an answer": (lambda: run_work(draft("Write a long story.", 400)), nothing),
         "hiding each sentence": (lambda: probe_work(draft(), "sentence"), nothing),
@@ -83,13 +82,6 @@ def kinds(model: str, loaded: str) -> dict[str, tuple[Callable[[], Work], Callab
         "maps of a text": (lambda: maps_work(TextDraft(model, f"{house[:2000]} {next(count)}")), nothing),
         "the league of methods": (lambda: league_work(model, built_in_prompts()[:6]), nothing),
     }  # fmt: skip
-
-
-def load_key(name: str) -> Any:
-    """Returns the key of a model in memory by its name."""
-    from core.models.load import loaded_models
-
-    return next((key for key in loaded_models() if key.name == name), None)
 
 
 def run_until(work: Work, seconds: float) -> tuple[float, float, str]:

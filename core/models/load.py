@@ -202,7 +202,7 @@ def _load(key: ModelKey, folder: Path, tell: FetchProgress, ask: IsCancelled) ->
             if key.device != EVERYWHERE:  # what does not fit there stays on the disk
                 embedding, size = facts.embedding, facts.parameters
                 check_memory(place.label, size, key.dtype, free, embedding=embedding, device=key.device)
-            model = _made(key, folder, place)
+            model = _made(key, folder, place, ask)
     except HeedError:
         raise
     except BaseException as error:  # configs and weights can be wrong in any way, and each family fails in its own
@@ -217,16 +217,17 @@ def _load(key: ModelKey, folder: Path, tell: FetchProgress, ask: IsCancelled) ->
     return model
 
 
-def _made(key: ModelKey, folder: Path, place: model_key.ModelPlace) -> Model:
+def _made(key: ModelKey, folder: Path, place: model_key.ModelPlace, ask: IsCancelled) -> Model:
     kind = kind_of(read_config(folder), place.label)
     with offline():
-        hf, tokenizer, how = _read(folder, key, place.label, kind)
+        hf, tokenizer, how = _read(folder, key, place.label, kind, ask)
     forced = model_ref.forced_tokens(hf) if kind == "encdec" else (None, ())
     if kind != "encoder":
         hf.generation_config = model_ref.plain_generation(hf, tokenizer)
     ref = model_ref.make_model_ref(key, place, folder, hf, tokenizer, how, kind)
     more = [note for note in (precision_note(key.dtype), placement_note(hf)) if note and note not in ref.notes]
     model = Model(hf, tokenizer, replace(ref, notes=(*ref.notes, *more)), forced)
+    _stop(ask)
     if kind != "decoder":
         from .eager_attention import check_kind
 
@@ -239,7 +240,7 @@ def _made(key: ModelKey, folder: Path, place: model_key.ModelPlace) -> Model:
     return model
 
 
-def _read(folder: Path, key: ModelKey, label: str, kind: ModelKind) -> tuple[Any, Any, model_ref.How]:
+def _read(folder: Path, key: ModelKey, label: str, kind: ModelKind, ask: IsCancelled) -> tuple[Any, Any, model_ref.How]:
     """Returns (model, tokenizer, path by which its attention is captured)."""
     from transformers import AutoTokenizer
 
@@ -249,9 +250,11 @@ def _read(folder: Path, key: ModelKey, label: str, kind: ModelKind) -> tuple[Any
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if key.name not in CATALOGUE:  # those are pinned by hash
         check_chat_template(template_text(tokenizer), label)
+    _stop(ask)
     if kind != "decoder":
         return _other_kind(folder, key, label, kind), tokenizer, "eager"
     hf = _pretrained(folder, key, label)
+    _stop(ask)
     how = install_attention(hf)
     if how == "eager":
         del hf
