@@ -40,6 +40,10 @@ class Job:
         self.device = device
         self.seconds: float | None = None
         """How long it should take once it runs, estimated beforehand; None: not known."""
+        self.model = ""
+        """Name of the model that it needs in memory; "" where that is not known, or none."""
+        self.passed = 0
+        """How many jobs of the model in memory went before it, out of turn."""
         self.asked: Any = None
         """What was asked for (a Request or a Draft), for a page that finds the job again."""
         self.state: State = "queued"

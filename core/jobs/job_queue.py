@@ -36,16 +36,17 @@ FORGET = 600.0
 class _Line:
     """What waits for one device, as it arrived; whose turn it is; and the job that the worker has in hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_memory: Callable[[str], bool | None]) -> None:
         self.waiting: list[Job] = []
-        self.turns = FairOrder()
+        self.turns = FairOrder(in_memory)
         self.serving: Job | None = None
 
 
 class Jobs:
     """Runs jobs in turns, one at a time on each device. Threads are daemons and start when needed.
 
-    ``present``: whether a session is still there; pages set it. ``told``: called every two seconds while something
+    ``present``: whether a session is still there, and ``in_memory``: whether the model of a name is (see
+    ``FairOrder``); pages set both. ``told``: called every two seconds while something
     waits or runs, with the jobs that the workers have in hand, and once more with none.
     """
 
@@ -59,6 +60,7 @@ class Jobs:
     ) -> None:
         self.waiting, self.kept, self.forget, self.own = waiting, kept, forget, own
         self.present: Callable[[str], bool] = lambda session: True
+        self.in_memory: Callable[[str], bool | None] = lambda model: None
         self._told = told
         self._lines: dict[str, _Line] = {}
         self._jobs: dict[str, Job] = {}
@@ -75,11 +77,12 @@ class Jobs:
         seconds: float | None = None,
         asked: Any = None,
         session: str = "",
+        model: str = "",
     ) -> Job:
         """Queues ``work``, or joins the job that already waits or runs under ``key``.
 
         ``who`` names who waits, so that submitting twice counts once; the same name goes to ``job.leave``. ``session``
-        is the one that takes turns; "" for scripts and notebooks.
+        is the one that takes turns; "" for scripts and notebooks. ``model``: the name of the one it needs in memory.
         ``seconds``: how long it should take; those who wait behind it are told. ``asked`` is kept as ``job.asked``.
         Raises HeedError when too many jobs wait.
         """
@@ -91,11 +94,11 @@ class Jobs:
             line = self._lines.get(device)
             self._check_room(line, device, session)
             job = Job(key, work, device, self._ahead, self._serving)
-            job.seconds, job.asked = seconds, asked
+            job.seconds, job.asked, job.model = seconds, asked, model
             job.join(who, session)
             self._jobs[job.id] = job
             if line is None:
-                line = self._lines[device] = _Line()
+                line = self._lines[device] = _Line(lambda model: self.in_memory(model) if model else None)
                 Thread(target=self._serve, args=(line,), name=f"heed-{device}", daemon=True).start()
             if not self._watched:
                 self._watched = True

@@ -58,6 +58,8 @@ class Model:
 
 
 _cache: OrderedDict[ModelKey, Model] = OrderedDict()
+_dropped: dict[str, float] = {}
+"""Name -> when that model was last dropped for another one, by the monotonic clock."""
 _cache_lock = threading.Lock()
 _load_lock = threading.Lock()
 """One load at a time: transformers' lazy imports and the offline switch are process-wide."""
@@ -105,6 +107,18 @@ def loaded_models() -> list[ModelKey]:
     """Returns the keys of the models in memory, the least recently used first."""
     with _cache_lock:
         return list(_cache)
+
+
+def is_in_memory(name: str, within: float = 600.0) -> bool | None:
+    """Returns whether the model of a name is loaded; None where it is not, and was not lately either.
+
+    False: another one needed its room in the last ``within`` seconds. Loading it is likely to drop that one in turn.
+    """
+    with _cache_lock:
+        if any(key.name == name for key in _cache):
+            return True
+        at = _dropped.get(name)
+        return False if at is not None and time.monotonic() - at < within else None
 
 
 def unload_models(key: ModelKey | None = None) -> None:
@@ -351,7 +365,8 @@ def make_room(need: int) -> None:
     dropped = False
     with _cache_lock:
         while _cache and (len(_cache) >= MOST_MODELS or available_memory() < need * 1.1):
-            _cache.popitem(last=False)
+            old, _ = _cache.popitem(last=False)
+            _dropped[old.name] = time.monotonic()
             dropped = True
             gc.collect()
     if dropped:

@@ -26,6 +26,7 @@ from core.errors import HeedError
 from core.jobs import Job, Work, jobs
 from core.jobs.run_jobs import run_seconds, run_work
 from core.jobs.waiting_runs import drop_waiting, keep_waiting, waiting_request
+from core.models.load import is_in_memory
 from core.probe.time_estimate import TimeEstimate
 from core.records import ModelKey, Request
 from core.runs import Draft, draft_request, is_stored
@@ -55,6 +56,8 @@ class Ask:
     device: str = "cpu"
     looks: dict[str, Any] = field(default_factory=dict)
     """More arguments of the button: icon, type, key, ..."""
+    model: str = ""
+    """Name of the model that the job needs, where known."""
 
 
 def job_slot(slot: str, ask: Ask, work: Work, stored: Callable[[], Any] = lambda: None) -> Any:
@@ -89,7 +92,7 @@ def job_button(slot: str, ask: Ask, work: Work) -> None:
 
 def _start(slot: str, ask: Ask, work: Work) -> None:
     try:
-        begin_job(ask.name, work, ask.device, slot, ask.time.seconds if ask.time else None)
+        begin_job(ask.name, work, ask.device, slot, ask.time.seconds if ask.time else None, model=ask.model)
     except HeedError as error:
         st.session_state[f"{slot}:note"] = (ask.name, str(error), True)
 
@@ -120,8 +123,8 @@ def start_run(draft: Draft) -> str | None:
         if request is not None and is_stored(request):
             return request.id
         name = draft.name if request is None else request.id
-        device = request.model.device if request else "cpu"
-        begin_job(name, run_work(request or draft), device, seconds=run_seconds(request), asked=draft)
+        device, model = (request.model.device, request.model.name) if request else ("cpu", draft.model)
+        begin_job(name, run_work(request or draft), device, seconds=run_seconds(request), asked=draft, model=model)
         _keep_asked(request or draft.request(ModelKey(draft.model, "")))
     except HeedError as error:
         state.error = str(error)
@@ -179,16 +182,23 @@ def last_request() -> Request | None:
 
 
 def begin_job(
-    name: str, work: Work, device: str = "cpu", slot: str = RUN, seconds: float | None = None, asked: Any = None
+    name: str,
+    work: Work,
+    device: str = "cpu",
+    slot: str = RUN,
+    seconds: float | None = None,
+    asked: Any = None,
+    model: str = "",
 ) -> None:
     """Queues ``work`` and remembers its job in ``slot``. Raises HeedError where the queue is full.
 
-    ``seconds``: how long it should take; ``asked``: what a page needs that finds the job again (``job.asked``).
+    ``seconds``: how long it should take; ``asked``: what a page needs that finds the job again (``job.asked``);
+    ``model``: the name of the one it needs, where jobs of the same model may go together.
     """
     now = current_job(slot)
     token = st.session_state[slot][1] if now is not None and now.key == name else uuid.uuid4().hex
-    jobs().present = is_present
-    job = jobs().submit(name, work, device, f"{slot} {token}", seconds, asked, session_name())
+    jobs().present, jobs().in_memory = is_present, is_in_memory
+    job = jobs().submit(name, work, device, f"{slot} {token}", seconds, asked, session_name(), model)
     st.session_state[slot] = (job.id, token)
     st.session_state[f"{slot}:note"] = None
 

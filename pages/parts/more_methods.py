@@ -45,7 +45,8 @@ def more_methods(trace: Trace) -> None:
             text.markdown(f"**{METHODS[name].label}** · {METHODS[name].about} Takes {time.short}.")
             looks = {"key": f"more_{name}", "icon": None, "width": "stretch"}
             key = f"{slot} {name}" + (f" {_count()}" if name == SURROGATE else "")
-            ask = job_progress.Ask(key, "Compute", "", time, trace.request.model.device, looks)
+            model = trace.request.model
+            ask = job_progress.Ask(key, "Compute", "", time, model.device, looks, model.name)
             with button:
                 job_progress.job_button(slot, ask, work)
 

@@ -91,3 +91,39 @@ def test_the_queue_runs_and_shows_the_fair_order():
     gate.set()
     assert all(job.wait(LONG) for job in (running, *jobs))
     assert seen == ["b1", "c1", "a1", "b2", "a2"]
+
+
+def test_a_job_whose_model_was_dropped_lets_three_of_the_model_in_memory_go_first():
+    """Two sessions with two models that do not fit together: without this, every turn would load a model."""
+    loaded = {"big": False, "small": True, "": None, "new": None}
+    turns, jobs = FairOrder(loaded.get), waiting("a", "b", "c", "d", "e", "f", "g")
+    for job, model in zip(jobs, ("big", "small", "", "small", "new", "small", "small"), strict=True):
+        job.model = model
+    assert places(turns, jobs) == [1, 3, 5, 0, 2, 4, 6], "no fourth, none of a model that was never loaded"
+    begun = []
+    rest = list(jobs)
+    for _ in range(4):
+        begun.append(turns.order(rest)[0])
+        turns.begin(begun[-1], rest)
+        rest.remove(begun[-1])
+    assert [jobs.index(job) for job in begun] == [1, 3, 5, 0]
+    assert jobs[0].passed == 3
+    loaded |= {"big": True, "small": False}  # it was loaded, and dropped the other
+    assert places(turns, rest) == [0, 1, 2], "now the small one would wait, but nobody needs the big one"
+
+
+def test_a_model_that_was_never_loaded_waits_its_turn_and_no_longer():
+    turns, jobs = FairOrder({"new": None, "small": True}.get), waiting("a", "b")
+    jobs[0].model, jobs[1].model = "new", "small"
+    assert places(turns, jobs) == [0, 1]
+
+
+def test_passing_keeps_the_turn_of_who_was_passed():
+    """Sessions that come later do not slip before the one that let others go first."""
+    turns, jobs = FairOrder({"big": False, "small": True}.get), waiting("a", "b", "b")
+    jobs[0].model, jobs[1].model, jobs[2].model = "big", "small", "small"
+    turns.begin(jobs[1], jobs)
+    later = waiting("c")
+    rest = [jobs[0], jobs[2], *later]
+    jobs[0].passed = 3
+    assert turns.order(rest)[0] is jobs[0]

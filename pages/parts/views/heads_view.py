@@ -88,7 +88,9 @@ def _heads_kept(trace: Trace) -> bool:
         box, button = st.columns([1, 2], vertical_alignment="bottom")
         layer = box.selectbox("Layer", missing, index=len(missing) // 2, key="heads_layer")
         time = estimate_time(trace, 1)
-        ask = Ask(f"heads {trace.id} {layer}", f"Read the heads of layer {layer}", "", time, trace.request.model.device)
+        key = trace.request.model
+        label = f"Read the heads of layer {layer}"
+        ask = Ask(f"heads {trace.id} {layer}", label, "", time, key.device, model=key.name)
         with button:
             job_slot(f"heads {trace.id}", ask, heads_work(trace.request, int(layer)))
     return bool(have)

@@ -105,7 +105,8 @@ def steer_ask(
     trace = here.trace
     name = f"steer {trace.id} {anew} {[(s.spans, s.factor, s.layers, s.heads) for s in steerings]}"
     time = steer_time(trace, steerings, anew)
-    return Ask(name, label, about, time, trace.request.model.device, looks), steer_work(trace.request, steerings, anew)
+    key = trace.request.model
+    return Ask(name, label, about, time, key.device, looks, key.name), steer_work(trace.request, steerings, anew)
 
 
 def stored_ladder(trace: Trace, part: PickedPart) -> Ladder | None:

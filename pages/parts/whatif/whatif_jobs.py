@@ -78,5 +78,6 @@ def probe_ask(here: WhatIf, columns: Iterable[int] | None, label: str, **looks: 
     """The button of that job, and its work."""
     masks = None if columns is None else here.mask(columns)
     time = probe_time(here.trace, here.level, here.mode, masks)
-    ask = Ask(probe_name(here, columns), label, "", time, here.trace.request.model.device, looks)
+    model = here.trace.request.model
+    ask = Ask(probe_name(here, columns), label, "", time, model.device, looks, model.name)
     return ask, probe_work(here.trace.request, here.level, here.mode, masks)
