@@ -165,3 +165,25 @@ def test_what_cannot_be_attributed_is_told(models: Any) -> None:
     with pytest.raises(Cancelled):
         attribute(model, trace, "input-x-gradient", cancelled=lambda: True)
     assert [parameter.requires_grad for parameter in model.hf.parameters()] == wanted, "as it was"
+
+
+@pytest.mark.parametrize("kind", ATTRIBUTIONS)
+def test_it_stops_wherever_it_is(models: Any, kind: str) -> None:
+    """On the way there and back, and nothing stays on the model that would ask again."""
+    model = models["llama"]
+    trace = run(model, PROMPT, max_new_tokens=4)
+    before = attribute(model, trace, kind).values
+    asked: list[int] = []
+
+    def counts() -> bool:
+        asked.append(1)
+        return False
+
+    attribute(model, trace, kind, cancelled=counts)
+    assert len(asked) > 2 * len(model.ref.attention_layers)
+    for last in range(0, len(asked), max(1, len(asked) // 7)):
+        left = iter(range(last))
+        with pytest.raises(Cancelled):
+            attribute(model, trace, kind, cancelled=lambda left=left: next(left, None) is None)
+    np.testing.assert_array_equal(attribute(model, trace, kind).values, before)
+    assert not any(part._forward_hooks for part in model.hf.modules() if part._parameters)
