@@ -30,7 +30,7 @@ from core.progress import no_progress
 SENTENCE = "The {n}. lamp of the long house stands beside the door of room {n}, and somebody lit it at noon. "
 ASKED = 1.0
 """Seconds within which the worker should be free."""
-LONGEST = 15.0
+LONGEST = 8.0
 """Seconds after which a first, whole run is stopped: later moments are drawn from what it had reached."""
 
 
