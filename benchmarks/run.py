@@ -6,7 +6,7 @@ then A; what is printed is the median of the pairs' ratios with their quartiles.
 
     python -m benchmarks.run [--pairs 15] [--full]
                              [--only generate|score|memory|cached|stability|knockout|study|attributing|rerunning|
-                             diagrams|components|steering|long|legibility|visit|interactions]
+                             diagrams|components|steering|long|legibility|visit|interactions|swaps]
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from benchmarks.diagrams import diagrams
 from benchmarks.knockout import knockout
 from benchmarks.legibility import legibility
 from benchmarks.long_texts import long_texts
+from benchmarks.model_swaps import swaps
 from benchmarks.rerunning import rerunning
 from benchmarks.stability import stability
 from benchmarks.steering import steering
@@ -233,12 +234,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parts = ("generate", "score", "memory", "cached", "stability", "knockout", "study", "attributing", "rerunning")
-    parts = (*parts, "diagrams", "components", "steering", "long", "legibility", "visit", "interactions")
+    parts = (*parts, "diagrams", "components", "steering", "long", "legibility", "visit", "interactions", "swaps")
     parser.add_argument("--only", choices=parts)
     parser.add_argument("--full", action="store_true", help="knockout: time Captum at 64 x 64 too, many minutes")
     asked = parser.parse_args()
     say(f"Heed {__version__}: median ratio [quartiles], median seconds")
-    without = ("memory", "rerunning", "diagrams", "long", "legibility", "visit", "interactions")
+    without = ("memory", "rerunning", "diagrams", "long", "legibility", "visit", "interactions", "swaps")
     bench = Bench() if asked.only not in without else None
     for name, part in (("generate", generate), ("score", score)):
         if bench is not None and asked.only in (None, name):
@@ -272,6 +273,8 @@ def main() -> None:
         memory()
     if asked.only in (None, "long"):
         long_texts(say)
+    if asked.only == "swaps":
+        swaps(say)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from .file_metadata import read_metadata
 from .memory_estimate import available_memory, check_memory, free_on
 from .placement import EVERYWHERE, check_libraries, loading_options, placement_note, put_in_place
 from .precision import precision_note, weight_bytes
+from .stoppable import stopping
 from .template_trial import check_chat_template
 
 MOST_MODELS = 4
@@ -249,7 +250,8 @@ def _made(key: ModelKey, folder: Path, place: model_key.ModelPlace, ask: IsCance
     elif how != "dispatch":  # on the dispatch path ``install_attention`` has just made the same check
         from .self_check import check_rows
 
-        notes = (*model.ref.notes, *check_rows(model))
+        with stopping(hf, ask):
+            notes = (*model.ref.notes, *check_rows(model))
         model.ref = replace(model.ref, notes=tuple(dict.fromkeys(notes)))
     return model
 
@@ -269,7 +271,8 @@ def _read(folder: Path, key: ModelKey, label: str, kind: ModelKind, ask: IsCance
         return _other_kind(folder, key, label, kind), tokenizer, "eager"
     hf = _pretrained(folder, key, label)
     _stop(ask)
-    how = install_attention(hf)
+    with stopping(hf, ask):
+        how = install_attention(hf)
     if how == "eager":
         del hf
         hf = _pretrained(folder, key, label, attn_implementation="eager")

@@ -33,6 +33,7 @@ from ..capture.steering_rules import steered_run
 from ..checks import short_repr
 from ..errors import Cancelled, MethodError
 from ..models.attention import Recorder, recording
+from ..models.stoppable import stopping
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import ATTRIBUTIONS, Attribution, Trace
 from ..records.attribution import POINTS
@@ -64,7 +65,7 @@ def attribute(
     began = time.monotonic()
     picked = _checked(model, trace, kind, spans, against)
     notes: tuple[str, ...] = ()
-    with model.lock, capture_errors(model.ref.label), steered_run(model.hf, trace), _asking(model.hf, cancelled):
+    with model.lock, capture_errors(model.ref.label), steered_run(model.hf, trace), stopping(model.hf, cancelled):
         if kind == "rollout":
             rolled = _rollout(model, trace, cancelled)
             values = np.stack([rolled[a:b].mean(0) for a, b in picked])
@@ -91,29 +92,6 @@ def attribute(
 def _stop(cancelled: IsCancelled) -> None:
     if cancelled():
         raise Cancelled("Stopped.")
-
-
-@contextmanager
-def _asking(hf: Any, cancelled: IsCancelled) -> Iterator[None]:
-    """Asks whether to stop at every part of the model that has weights, on the way there and back.
-
-    A pass over a long prompt and back takes seconds, whatever library has started it.
-    """
-
-    def ask(*_: Any) -> None:
-        _stop(cancelled)
-
-    def hook(part: Any, given: Any, out: Any) -> None:
-        _stop(cancelled)
-        if isinstance(out, torch.Tensor) and out.requires_grad:
-            out.register_hook(ask)
-
-    held = [part.register_forward_hook(hook) for part in hf.modules() if part._parameters and not list(part.children())]
-    try:
-        yield
-    finally:
-        for one in held:
-            one.remove()
 
 
 def _checked(model: Any, trace: Any, kind: str, spans: Any, against: int | None) -> list[tuple[int, int]]:

@@ -37,6 +37,7 @@ from ..models.layer_parts import (
     model_parts,
 )
 from ..models.placement import input_width
+from ..models.stoppable import stopping
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import ModelRef, Part, SwitchedOff, Trace, all_heads
 from .ablation import check_run
@@ -64,7 +65,7 @@ def switch_off(
     began = time.monotonic()
     check_run(model, trace, "Switching off parts")
     asked = _checked(model.ref, trace, parts or all_heads(trace.model))
-    with model.lock, capture_errors(model.ref.label), steered_run(model.hf, trace):
+    with model.lock, capture_errors(model.ref.label), steered_run(model.hf, trace), stopping(model.hf, cancelled):
         switches = _Switches(model, asked)
         progress(None, "Scoring the answer as it is", None)
         passes = _Passes(model, trace, asked, cancelled)
