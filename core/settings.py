@@ -3,9 +3,9 @@
 Everything is read when needed, never on import, so that a test or a notebook can move the folders: HEED_HOME (runs,
 index, log), HEED_MODELS (weights), HEED_STORE_GB (size limit of the store), HEED_RUN_GB (of the rows of one run),
 HEED_GPU_GB and HEED_CPU_GB (what a model on device auto may take), HEED_MODEL_ROOTS (folders from which models may be
-opened by path). A folder counts as writable only after a real write: permission bits say nothing for root, on network
-drives or on a full disk. To add a setting: one function here, one line in ``settings_problems``. Guarded by
-tests/core/test_settings.py.
+opened by path), HEED_PEOPLE and HEED_PERSON_GB (who may sign in, and how much each may keep). A folder counts as
+writable only after a real write: permission bits say nothing for root, on network drives or on a full disk. To add a
+setting: one function here, one line in ``settings_problems``. Guarded by tests/core/test_settings.py.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from pathlib import Path
 from .errors import HeedError, StoreError
 from .version import NUMBERS
 
-GIGABYTES = {"HEED_STORE_GB": 5.0, "HEED_RUN_GB": 2.0, "HEED_GPU_GB": None, "HEED_CPU_GB": None}
-"""Default size limits, in units of 10**9 bytes: of the store, of the attention rows of one run, and of a model on
-device auto on each GPU and in memory (None: what is free)."""
+GIGABYTES = {"HEED_STORE_GB": 5.0, "HEED_RUN_GB": 2.0, "HEED_PERSON_GB": None, "HEED_GPU_GB": None, "HEED_CPU_GB": None}
+"""Default size limits, in units of 10**9 bytes: of the store, of the attention rows of one run, of what one signed-in
+person may keep (None: no limit), and of a model on device auto on each GPU and in memory (None: what is free)."""
 
 LIBRARIES = ("tokenizers", "torch", "transformers")
 """Libraries that determine token ids and numerical results; numpy only adds up what they computed."""
@@ -62,6 +62,21 @@ def rows_limit() -> int:
     home = home_path()
     free = shutil.disk_usage(home if home.is_dir() else tempfile.gettempdir()).free
     return min(granted, free // 2)
+
+
+def person_limit() -> int | None:
+    """Returns the most bytes that one signed-in person may keep: HEED_PERSON_GB (10**9 bytes each); None: no limit."""
+    size = _gigabytes("HEED_PERSON_GB")
+    return None if size is None else int(size * 1e9)
+
+
+def allowed_people() -> tuple[str, ...] | None:
+    """Returns who may sign in: HEED_PEOPLE, addresses, domains as ``@example.org`` and ids, with commas between.
+
+    None: it is unset, and everybody may whom the identity provider lets in.
+    """
+    written = os.environ.get("HEED_PEOPLE")
+    return None if written is None else tuple(part.strip() for part in written.split(",") if part.strip())
 
 
 def model_roots() -> tuple[str, ...] | None:
@@ -110,7 +125,8 @@ def settings_problems() -> list[str]:
             break  # weights lie below the home by default: one message is enough
     for name, default in GIGABYTES.items():
         if _written(name) and _size(_written(name)) is None:
-            meanwhile = "what is free" if default is None else f"{default:g}"
+            free = "no limit" if name == "HEED_PERSON_GB" else "what is free"
+            meanwhile = free if default is None else f"{default:g}"
             problems.append(
                 f"{name} is {os.environ[name]!r}, which is no size: "
                 f"set it to a number of gigabytes such as 5 (Heed uses {meanwhile} meanwhile)."

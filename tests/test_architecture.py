@@ -23,6 +23,7 @@ BELOW = {
     "checks": {"errors"},
     "settings": {"errors", "version"},
     "records": {"checks", "errors"},
+    "people": {"errors", "settings"},
     "speeds": {"errors", "records", "settings"},
     "text": {"checks", "errors", "records"},
     "models": {"errors", "processes", "progress", "records", "settings", "speeds", "text"},
@@ -35,14 +36,14 @@ BELOW = {
     "comparing": {"checks", "errors", "importance", "records", "text"},
     "maps": {"errors", "records", "text"},
     "charts": {"comparing", "errors", "importance", "maps", "records", "text", "version"},
-    "store": {"errors", "records", "settings", "text"},
+    "store": {"errors", "people", "records", "settings", "text"},
     "runs": {"capture", "checks", "errors", "models", "progress", "records", "settings", "speeds", "store", "text"},
     "text_readings": {"errors", "models", "progress", "records", "runs", "settings", "store", "capture"},
     "run_settings": {"capture", "errors", "models", "records", "runs", "text"},
     "study/quality": {"errors", "models", "plugins", "processes", "progress", "records", "text"},
     "study/statistics": {"checks", "errors", "progress"},
     "study": {
-        *("capture", "checks", "errors", "importance", "models", "plugins", "probe", "processes", "progress"),
+        *("capture", "checks", "errors", "importance", "models", "people", "plugins", "probe", "processes", "progress"),
         *("records", "settings", "speeds", "store", "study/quality", "study/statistics", "text", "trust", "version"),
     },
     "study/findings": {
@@ -51,7 +52,7 @@ BELOW = {
     },
     "jobs": {
         "capture",
-        *("errors", "models", "probe", "progress", "records", "runs", "settings", "speeds", "store", "study"),
+        *("errors", "models", "people", "probe", "progress", "records", "runs", "settings", "speeds", "store", "study"),
         *("study/quality", "text", "text_readings", "trust"),
     },
     "doctor": {"errors", "jobs", "models", "processes", "settings"},

@@ -4,6 +4,7 @@ Start-time fair queueing (Goyal, Vin and Cheng 1996) with every job of weight 1:
 the turn of the job that began last, or one more than the session's own last turn if that is later, plus n - 1. Jobs
 run by turn, those of one turn as they arrived. Turns are computed anew from who waits now, so that one who leaves
 moves the others up, and each session has its turns whatever the others ask.
+Who signed in counts as one session.
 
 Where two models do not fit into memory together, each turn would load one and drop the other. So a job whose model
 was dropped lately lets up to PASSES jobs of models in memory go before it. Guarded by tests/core/test_fair_order.py.
@@ -66,7 +67,7 @@ class FairOrder:
         later = {session: turn + 1 for session, turn in self._begun.items()}
         found = []
         for job in waiting:
-            turn, session = min((later.get(name, self._now), name) for name in job.sessions or {""})
+            turn, session = min((later.get(name, self._now), name) for name in job.takers or {""})
             later[session] = turn + 1
             found.append((turn, session))
         return found

@@ -13,6 +13,7 @@ from time import monotonic, time
 from typing import Any, Literal
 from uuid import uuid4
 
+from ..people import viewer
 from ..probe.time_estimate import duration_text
 from ..progress import IsCancelled, Progress
 
@@ -44,6 +45,8 @@ class Job:
         """Name of the model that it needs in memory; "" where that is not known, or none."""
         self.passed = 0
         """How many jobs of the model in memory went before it, out of turn."""
+        self.person = viewer()
+        """For whom it works; None without sign-in. Nobody else sees it or shares it."""
         self.asked: Any = None
         """What was asked for (a Request or a Draft), for a page that finds the job again."""
         self.state: State = "queued"
@@ -125,6 +128,11 @@ class Job:
         """The sessions in which somebody waits for it; "" stands for scripts and notebooks."""
         with self._lock:
             return {self._sessions.get(who, "") for who in self._sharers}
+
+    @property
+    def takers(self) -> set[str]:
+        """Who takes turns for it: the signed-in person, however many sessions that one has; else ``sessions``."""
+        return self.sessions if self.person is None else {f"person {self.person.key}"}
 
     @property
     def silent(self) -> float:

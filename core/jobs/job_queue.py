@@ -16,6 +16,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from ..errors import Cancelled, HeedError
+from ..people import viewer, viewing
 from .absences import Absences
 from .error_text import error_sentence
 from .fair_order import FairOrder
@@ -89,10 +90,11 @@ class Jobs:
         with self._change:
             self._tidy()
             for job in self._jobs.values():
-                if job.key == key and job.join(who, session):
+                if job.key == key and _seen(job) and job.join(who, session):
                     return job
             line = self._lines.get(device)
-            self._check_room(line, device, session)
+            person = viewer()
+            self._check_room(line, device, session if person is None else f"person {person.key}")
             job = Job(key, work, device, self._ahead, self._serving)
             job.seconds, job.asked, job.model = seconds, asked, model
             job.join(who, session)
@@ -107,30 +109,31 @@ class Jobs:
             self._change.notify_all()
         return job
 
-    def _check_room(self, line: _Line | None, device: str, session: str) -> None:
-        """Raises HeedError where the queue, or the session's part of it, is full (the lock is held)."""
+    def _check_room(self, line: _Line | None, device: str, taker: str) -> None:
+        """Raises HeedError where the queue, or the session's or person's part of it, is full (the lock is held)."""
         waiting = line.waiting if line is not None else []
-        own = sum(session in job.sessions for job in waiting) if session else 0
+        own = sum(taker in job.takers for job in waiting) if taker else 0
         if own >= self.own:
             raise HeedError(f"{own} of your jobs already wait for {device}: cancel one, or try again when one is done.")
         if len(waiting) >= self.waiting:
             raise HeedError(f"{len(waiting)} jobs already wait for {device}: try again when some are done.")
 
     def get(self, job_id: str) -> Job | None:
-        """Returns the job of that id; None once it is forgotten."""
+        """Returns the job of that id; None once it is forgotten, and for another person's."""
         with self._change:
             self._tidy()
-            return self._jobs.get(job_id)
+            job = self._jobs.get(job_id)
+            return job if job is not None and _seen(job) else None
 
     def shared_by(self, who: str) -> Job | None:
         """Returns the latest job that ``who`` waits for, or waited for when it ended; None where there is none."""
         return next((job for job in reversed(self.all()) if job.is_shared_by(who)), None)
 
     def all(self) -> list[Job]:
-        """Returns every job that is kept, oldest first."""
+        """Returns every job that is kept, oldest first; to a person who signed in that person's own."""
         with self._change:
             self._tidy()
-            return list(self._jobs.values())
+            return [job for job in self._jobs.values() if _seen(job)]
 
     def leave_absent(self) -> None:
         """Frees the places of sessions that were closed; a page that is loaded again in time keeps its own."""
@@ -167,7 +170,8 @@ class Jobs:
                     line.serving = job
                 line.waiting.remove(job)
             if work is not None:
-                _run(job, work)
+                with viewing(job.person):
+                    _run(job, work)
                 with self._change:
                     line.serving = None
             del job, work  # an idle worker must not keep a result alive
@@ -197,6 +201,12 @@ class Jobs:
         for i, job in enumerate(sorted(over, key=lambda job: job._ended_at)):
             if i < surplus or job._ended_at < late:
                 del self._jobs[job.id]
+
+
+def _seen(job: Job) -> bool:
+    """Whether the viewer may see a job and wait for it."""
+    person = viewer()
+    return person is None or (job.person is not None and job.person.key == person.key)
 
 
 def _run(job: Job, work: Work) -> None:

@@ -1,9 +1,10 @@
 """Keeps what a run was asked with while it waits or runs, so that a restart does not lose it.
 
-One small file a request under HEED_HOME, named by the random token that stands in the page's address; it goes when the
-run is over or cancelled. After a restart the page whose address names it fills its form with it and says so: nothing
-starts by itself, since nobody may be there any more. The files hold prompts, as stored runs do. Nothing is raised where
-one cannot be written: the run matters more. Guarded by tests/core/test_waiting_runs.py.
+One small file a request under HEED_HOME (a signed-in person's in that person's own folder), named by the random token
+that stands in the page's address; it goes when the run is over or cancelled. After a restart the page whose address
+names it fills its form with it and says so: nothing starts by itself, since nobody may be there any more. The files
+hold prompts, as stored runs do. Nothing is raised where one cannot be written: the run matters more. Guarded by
+tests/core/test_waiting_runs.py.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import StoreError
+from ..people import own_folder
 from ..records import Request
-from ..settings import home_path
 from ..store.run_files import write_file
 from ..store.serialise import from_plain, to_plain
 
@@ -58,4 +59,4 @@ def _file(token: str) -> Path:
     """Returns the file of a token. Raises StoreError for what is none: an address may hold anything."""
     if not re.fullmatch(r"[0-9a-f]{32}", token):
         raise StoreError("This address names no run: open the page anew.")
-    return home_path() / WAITING_FOLDER / f"{token}.json"
+    return own_folder() / WAITING_FOLDER / f"{token}.json"

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..errors import StoreError
+from ..people import share_with_all, viewer, viewing
 from .json_files import run_from_json
 from .read import has_run, run_origin
 from .run_files import OWN
@@ -23,13 +24,17 @@ LOG = logging.getLogger("heed")
 def import_examples(folder: Path | str) -> list[str]:
     """Stores each ``*.json`` of ``folder`` that is missing; returns the ids in order of file name.
 
-    A file that cannot be read is logged and left out. Raises StoreError where the store cannot be written.
+    Where people sign in they are everybody's. A file that cannot be read is logged and left out. Raises StoreError
+    where the store cannot be written.
     """
-    ids = []
-    for path, run_id in _examples(folder):
-        if run_origin(run_id) != OWN:  # missing, or opened from a file by somebody: these are Heed's own
-            save_run(run_from_json(path.read_bytes()))
-        ids.append(run_id)
+    ids, signed_in = [], viewer() is not None
+    with viewing(None):
+        for path, run_id in _examples(folder):
+            if run_origin(run_id) != OWN:  # missing, or opened from a file by somebody: these are Heed's own
+                save_run(run_from_json(path.read_bytes()))
+            if signed_in:
+                share_with_all("run", run_id)
+            ids.append(run_id)
     return ids
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import settings
+from .. import people, settings
 from ..errors import StoreError
 from ..records import SCALE, TextReading, TextRequest
 from .quarantine import set_aside
@@ -49,7 +49,9 @@ def save_maps(reading: TextReading) -> str:
     try:
         settings.home()
         path.parent.mkdir(exist_ok=True)
+        existed = path.exists()
         write_file(path, sha256(data).digest() + data)
+        people.take_ownership("text", reading.id, existed)
     except OSError as error:
         raise StoreError(settings.unwritable_sentence(path.parent, error)) from error
     return reading.id
@@ -59,6 +61,8 @@ def load_maps(which: TextRequest | str) -> TextReading | None:
     """Returns the stored reading of a request or id, or None. A damaged file is set aside and counts as none."""
     text_id = which if isinstance(which, str) else which.id
     if not is_id(text_id):
+        return None
+    if not people.may_see("text", text_id):
         return None
     path = _file(text_id)
     try:
@@ -87,12 +91,13 @@ def load_maps(which: TextRequest | str) -> TextReading | None:
 def has_maps(which: TextRequest | str) -> bool:
     """Returns whether the reading of a request or id is stored; nothing is read."""
     text_id = which if isinstance(which, str) else which.id
-    return is_id(text_id) and _file(text_id).is_file()
+    return is_id(text_id) and people.may_see("text", text_id) and _file(text_id).is_file()
 
 
 def maps_bytes() -> int:
-    """Returns the bytes that all stored readings take."""
-    return sum(size for _, size, _ in _stored())
+    """Returns the bytes that all stored readings take that the viewer may see."""
+    seen = people.visible_ids("text")
+    return sum(size for _, size, path in _stored() if seen is None or path.stem in seen)
 
 
 def drop_maps(need: int) -> int:

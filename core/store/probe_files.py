@@ -114,9 +114,10 @@ def _write(record: Beside, key: str, instead_of: str = "", **packed: np.ndarray)
     contents = dict(zip(_files(key), data, strict=True))
     try:
         with store_lock(root):
-            run_files.add_files(root / record.trace_id, contents)
+            folder = run_folder(record.trace_id)
+            run_files.add_files(folder, contents)
             if instead_of:
-                run_files.drop_files(root / record.trace_id, _files(instead_of))
+                run_files.drop_files(folder, _files(instead_of))
     except (FileNotFoundError, run_files.Damaged) as error:
         raise StoreError(f"The run {record.trace_id[:8]} is no longer stored: run it again first.") from error
     except OSError as error:

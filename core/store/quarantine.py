@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from .. import settings
+from .. import people, settings
 from ..errors import StoreError
 from ..records import SCHEMA, Components, Trace
 from . import run_files
@@ -48,7 +48,11 @@ def set_aside(path: Path) -> Path:
 
 
 def set_aside_paths() -> list[Path]:
-    """Returns what was set aside as damaged, the oldest first."""
+    """Returns what was set aside as damaged, the oldest first; nothing to a person who signed in."""
+    return [] if people.viewer() is not None else _set_aside_paths()
+
+
+def _set_aside_paths() -> list[Path]:
     try:
         found = [(entry.stat(follow_symlinks=False).st_mtime_ns, entry.path) for entry in os.scandir(_aside())]
     except OSError:
@@ -142,7 +146,7 @@ def _proven_probes(folder: Path, old: bytes) -> dict[str, tuple[int, str]]:
 
 def _bound(root: Path) -> None:
     """Deletes the oldest of what lies in ``root`` until it is within the limits; the newest always stays."""
-    kept = set_aside_paths()
+    kept = _set_aside_paths()
     sizes = {path: _bytes_of(path) for path in kept}
     while len(kept) > 1 and (len(kept) > MOST_SET_ASIDE or sum(sizes[p] for p in kept) > MOST_BYTES_ASIDE):
         LOG.warning("%s was deleted, to make room in %s", kept[0].name, root)

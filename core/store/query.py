@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from .. import settings
+from .. import people, settings
 from ..errors import StoreError
 from . import run_index
 from .folders import run_folder, runs_folder
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def store_usage() -> tuple[int, int]:
-    """Returns (bytes that the runs and the maps of texts take, limit)."""
+    """Returns (bytes that the runs and the maps of texts take that the viewer may see, limit of the whole store)."""
     taken = ask_index(lambda runs: runs.execute("SELECT coalesce(sum(bytes), 0) FROM runs").fetchone()[0])
     return taken + maps_bytes(), settings.store_limit()
 
@@ -55,7 +55,9 @@ def full_run_id(start: str) -> str | None:
         return None
     try:
         found = [
-            entry for entry in os.listdir(settings.home_path() / "runs") if is_id(entry) and entry.startswith(start)
+            entry
+            for entry in os.listdir(settings.home_path() / "runs")
+            if is_id(entry) and entry.startswith(start) and people.may_see("run", entry)
         ]
     except OSError:
         return None
@@ -64,20 +66,30 @@ def full_run_id(start: str) -> str | None:
 
 def ask_index(question: Callable[[sqlite3.Connection], T]) -> T:
     """Runs a query on the index; runs that turn out damaged are mended or set aside."""
-    answer, damaged = run_index.query_index(settings.home_path(), question)
+    answer, damaged = _query(question)
     for run_id in damaged:
         with suppress(StoreError):
             open_run(run_id, rows=False)
-    return run_index.query_index(settings.home_path(), question)[0] if damaged else answer
+    return _query(question)[0] if damaged else answer
+
+
+def _query(question: Callable[[sqlite3.Connection], T]) -> tuple[T, list[str]]:
+    """Asks the viewer's own index, which holds nothing but what the viewer may see."""
+    seen, own = people.visible_ids("run"), people.own_folder()
+    if seen is not None:
+        with suppress(OSError):
+            own.mkdir(parents=True, exist_ok=True)
+    return run_index.query_index(own, question, settings.home_path() / "runs", seen)
 
 
 def _label(run_id: str, text: str | None = None, on: bool | None = None) -> None:
     root = runs_folder()
-    if not is_id(run_id) or not (root / run_id).is_dir():
+    if not is_id(run_id) or not run_folder(run_id).is_dir():
         raise StoreError(f"There is no stored run {run_id[:8]!r}: it may have been deleted meanwhile.")
     try:
         with store_lock(root):
-            old_text, old_on = run_index.read_label(root.parent, run_id)
-            run_index.write_label(root.parent, run_id, old_text if text is None else text, old_on if on is None else on)
+            home = people.own_folder()
+            old_text, old_on = run_index.read_label(home, run_id)
+            run_index.write_label(home, run_id, old_text if text is None else text, old_on if on is None else on)
     except OSError as error:
         raise StoreError(settings.unwritable_sentence(root, error)) from error

@@ -16,7 +16,7 @@ import logging
 import sqlite3
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -119,14 +119,22 @@ def write_label(home: Path, run_id: str, name: str, starred: bool) -> None:
     write_file(path, json.dumps({"name": name, "starred": starred, "sha256": _label_hash(name, starred)}).encode())
 
 
-def query_index(home: Path, question: Callable[[sqlite3.Connection], T]) -> tuple[T, list[str]]:
-    """Updates the index from the folders and runs ``question`` on it; returns its result and damaged runs' ids."""
-    path = home / "index.sqlite"
+def query_index(
+    home: Path,
+    question: Callable[[sqlite3.Connection], T],
+    runs: Path | None = None,
+    seen: Collection[str] | None = None,
+) -> tuple[T, list[str]]:
+    """Updates the index from the folders and runs ``question`` on it; returns its result and damaged runs' ids.
+
+    ``home``: where the index and the labels are; ``runs``: the folder of runs, of which only ``seen`` are indexed.
+    """
+    path, runs = home / "index.sqlite", runs or home / "runs"
     for place in (path, path, None):
         try:
             with closing(_connect(place)) as index:
                 _check(index, place)
-                damaged = _level(index, home)
+                damaged = _level(index, home, runs, seen)
                 return question(index), damaged
         except sqlite3.OperationalError:
             continue  # read-only, full or locked for long: the last round builds it in memory
@@ -203,16 +211,16 @@ def _row_check(values: Sequence[Any]) -> int:
     return crc32(repr([*values[:3], *values[4:]]).encode("utf-8", "replace"))
 
 
-def _level(index: sqlite3.Connection, home: Path) -> list[str]:
+def _level(index: sqlite3.Connection, home: Path, runs: Path, only: Collection[str] | None) -> list[str]:
     """Updates the index from the folders; returns the ids of runs whose manifest is damaged."""
     known = {row["id"]: row for row in index.execute("SELECT id, signature, last_used FROM runs")}
     seen, fresh, used, damaged = set(), [], [], []
-    for run_id, signature, last_used in _folders(home):
+    for run_id, signature, last_used in _folders(home, runs, only):
         row = known.get(run_id)
         seen.add(run_id)
         if row is None or row["signature"] != signature:
             try:
-                fresh.append(_row(home, run_id, signature, last_used))
+                fresh.append(_row(home, runs / run_id, signature, last_used))
             except FileNotFoundError:
                 seen.discard(run_id)
             except (Damaged, OSError):
@@ -230,14 +238,14 @@ def _level(index: sqlite3.Connection, home: Path) -> list[str]:
     return damaged
 
 
-def _folders(home: Path) -> Iterator[tuple[str, str, float]]:
-    """Yields (id, signature, time of last use) of every run folder."""
+def _folders(home: Path, runs: Path, only: Collection[str] | None) -> Iterator[tuple[str, str, float]]:
+    """Yields (id, signature, time of last use) of every run folder, or of those in ``only``."""
     try:
-        entries = [entry.name for entry in scandir(home / "runs") if is_id(entry.name)]
+        entries = [entry.name for entry in scandir(runs) if is_id(entry.name) and (only is None or entry.name in only)]
     except OSError:
         return
     for run_id in entries:
-        folder = home / "runs" / run_id
+        folder = runs / run_id
         manifest, label = _stamp(folder / MANIFEST), _stamp(home / "labels" / f"{run_id}.json")
         try:
             last_used = stat(folder / USED).st_mtime
@@ -254,8 +262,8 @@ def _stamp(path: Path) -> str:
     return f"{seen.st_ino}.{seen.st_mtime_ns}.{seen.st_size}"
 
 
-def _row(home: Path, run_id: str, signature: str, last_used: float) -> tuple:
-    manifest = read_manifest(home / "runs" / run_id)
+def _row(home: Path, folder: Path, signature: str, last_used: float) -> tuple:
+    run_id, manifest = folder.name, read_manifest(folder)
     try:
         (name, starred), harmed = checked_label(home, run_id), False
     except Damaged:

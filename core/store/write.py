@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from .. import settings
+from .. import people, settings
 from ..errors import StoreError
 from ..records import Trace
 from . import run_files, run_index
@@ -58,28 +58,37 @@ def _store(trace: Trace, origin: str) -> bool:
         manifest = run_files.write_run(new, trace, origin)
         with store_lock(root):
             remove_abandoned(root)
+            existed = (root / trace.id).is_dir()
             stored = _publish(new, root / trace.id, manifest, trace)
+            people.take_ownership("run", trace.id, existed)
     except OSError as error:
         raise StoreError(settings.unwritable_sentence(root, error)) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
     try:
-        evict_rows()
+        with people.viewing(None):
+            evict_rows()
     except (StoreError, OSError):
         LOG.warning("The store could not be brought under its limit.", exc_info=True)
     return stored
 
 
 def delete_runs(ids: Iterable[str]) -> int:
-    """Deletes runs with their names and stars; returns how many there were. Needs no free space. Raises StoreError."""
+    """Deletes runs with their names and stars; returns how many there were. Needs no free space. Raises StoreError.
+
+    Of a person who signed in only that person's own go, and the files of a run when nobody else has it.
+    """
     root, gone = settings.home_path() / "runs", 0
     if not root.is_dir():
         runs_folder()  # there are none: says why where the folder cannot be made
     try:
         with deleting_lock(root):
             for run_id in filter(is_id, ids):
-                gone += discard_folder(root / run_id)
-                (root.parent / "labels" / f"{run_id}.json").unlink(missing_ok=True)
+                own = people.is_owner("run", run_id)
+                last = people.give_up("run", run_id)
+                gone += discard_folder(root / run_id) if last else own
+                if own:
+                    (people.own_folder() / "labels" / f"{run_id}.json").unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(settings.unwritable_sentence(root, error)) from error
     return gone

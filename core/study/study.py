@@ -13,10 +13,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import settings
+from .. import people, settings
 from ..checks import check_whole
 from ..errors import Cancelled, HeedError, PromptError, StoreError
 from ..processes import command_text
@@ -42,7 +43,10 @@ class Study:
     """A study on disk, opened by its plan, the path of a plan.json, its id (or the id's beginning), or its folder."""
 
     def __init__(self, what: Plan | str | Path) -> None:
-        """Raises PromptError for a plan that cannot be run, StoreError where there is no such study."""
+        """Raises PromptError for a plan that cannot be run, StoreError where there is no such study.
+
+        What somebody else shares with a person who signed in is opened for reading: statements that write raise.
+        """
         plan = what if isinstance(what, Plan) else _plan_at(what)
         self.folder: Path = _folder(plan) if plan is not None else _find(str(what))
         fresh = not (self.folder / database.FILE).exists()
@@ -50,8 +54,12 @@ class Study:
             raise StoreError(f"There is no study {what}: `{command_text('study', 'status')}` lists them.")
         self.folder.mkdir(parents=True, exist_ok=True)
         self.db = database.connect(self.folder / database.FILE)
+        if fresh:
+            people.take_ownership("study", self.id)
         if plan is not None and plan.id not in plan_store.plan_ids(self.db):
             plan_store.put_plan(self.db, plan)
+        if not people.is_owner("study", self.id):
+            self.db.execute("PRAGMA query_only = 1")
 
     @property
     def id(self) -> str:
@@ -89,6 +97,7 @@ class Study:
         """
         from .worker_pool import run_workers
 
+        self._check_own()
         began = time.time()
         waiting = [m for m, s in self.status().by_model.items() if s.waiting or s.running]
         workers = min(max(1, len(waiting)), _cores()) if workers is None else max(1, int(workers))
@@ -124,6 +133,10 @@ class Study:
             self._late(progress, cancelled)
         tell()
         return self.status(since=began, workers=workers, pilot=pilot)
+
+    def _check_own(self) -> None:
+        if not people.is_owner("study", self.id):
+            raise StoreError("Somebody else shares this study: use it as a new plan to have one of your own.")
 
     def _alone(self, pilot: bool, done: Callable[[], None], cancelled: IsCancelled) -> None:
         from .worker import Worker
@@ -336,8 +349,10 @@ class Study:
         self.db.close()
 
     def delete(self) -> None:
-        """Deletes it from disk, for good."""
+        """Deletes it from disk, for good. Raises StoreError where it is somebody else's."""
         self.close()
+        self._check_own()
+        people.give_up("study", self.id)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -355,7 +370,7 @@ class StudyInfo:
 
 
 def list_studies() -> list[StudyInfo]:
-    """Returns every study of this machine, newest first; unreadable ones are left out."""
+    """Returns every study of this machine that the viewer may see, newest first; unreadable ones are left out."""
     found = []
     for folder in study_folders():
         try:
@@ -392,6 +407,8 @@ def _in_turn(items: Iterable[Item], most: int) -> list[str]:
 
 
 def _plan_at(what: str | Path) -> Plan | None:
+    if people.viewer() is not None:
+        return None  # of paths of the server a visitor may type none
     path = Path(what)
     if path.is_file() and path.suffix.lower() == ".json":
         try:
@@ -408,13 +425,16 @@ def _root() -> Path:
 
 
 def study_folders() -> list[Path]:
-    """Returns the folder of every study on this machine."""
-    return [path.parent for path in sorted(_root().glob(f"*/{database.FILE}"))]
+    """Returns the folder of every study on this machine that the viewer may see."""
+    seen, every = people.visible_ids("study"), (path.parent for path in sorted(_root().glob(f"*/{database.FILE}")))
+    return [folder for folder in every if seen is None or folder.name in seen]
 
 
 def _folder(plan: Plan) -> Path:
     """Returns the folder of the study of this plan, existing or new."""
     for folder in study_folders():
+        if not people.is_owner("study", folder.name):
+            continue
         try:
             db = database.connect(folder / database.FILE)
         except StoreError:
@@ -425,12 +445,15 @@ def _folder(plan: Plan) -> Path:
         finally:
             db.close()
     settings.home()
-    return _root() / plan.id[:16]
+    person = people.viewer()
+    name = plan.id if person is None else sha256(f"{person.key} {plan.id}".encode()).hexdigest()
+    return _root() / name[:16]
 
 
 def _find(what: str) -> Path:
-    if (Path(what) / database.FILE).exists():
-        return Path(what)
+    given = Path(what)
+    if (given / database.FILE).exists() and (people.viewer() is None or given in study_folders()):
+        return given
     folders: Sequence[Path] = [f for f in study_folders() if f.name.startswith(what)] if what else []
     if len(folders) != 1:
         raise StoreError(f"There is no study {what!r}: `{command_text('study', 'status')}` lists them with their ids.")

@@ -76,12 +76,19 @@ def told_error(error: sqlite3.Error, db: sqlite3.Connection) -> StoreError | Non
             f"The database of the study in {_folder_of(db)} is damaged ({error}): delete the study and run it again, "
             "or put back a copy of its folder."
         )
+    if primary == sqlite3.SQLITE_READONLY and _reads_only(db):
+        return StoreError("Somebody else shares this study, so it can be read and not changed: use it as a new plan.")
     if primary in _FULL:
         return StoreError(
             f"The study in {_folder_of(db)} cannot be written ({error}): free some space on its disk, or check that "
             "you may write there."
         )
     return None
+
+
+def _reads_only(db: sqlite3.Connection) -> bool:
+    """Whether it was opened for reading on purpose, by somebody whose study it is not."""
+    return bool(sqlite3.Cursor(db).execute("PRAGMA query_only").fetchone()[0])
 
 
 def _folder_of(db: sqlite3.Connection) -> Path:
