@@ -13,6 +13,7 @@ from core import settings, store
 from core.errors import HeedError
 from core.plugins import PAGES, load_plugins
 from pages.parts.markdown_escape import escape_markdown
+from pages.parts.sign_in import sign_in_gate, who_is_here
 
 APP_FOLDER = Path(__file__).resolve().parent.parent.parent
 OWN_MACHINE = ("127.0.0.1", "::1", "localhost")
@@ -43,15 +44,18 @@ LINKS = (
 def page_frame(title: str, *, bare: bool = False) -> None:
     """Draws the frame. Call first on every page. ``bare``: no sidebar.
 
-    Stops the page where there is no folder of runs; one that is full or cannot be written is told, and can be read.
+    Where people sign in, nothing else is shown or computed before they did. Stops the page where there is no folder of
+    runs; one that is full or cannot be written is told, and can be read.
     """
     side = "collapsed" if bare else "auto"
     _keep_paths_inside()
     st.set_page_config(f"{title} · Heed", _icon(), "wide", side)  # type: ignore[arg-type]
     st.html(f"<style>{(APP_FOLDER / 'pages/parts/frame.css').read_text('utf-8')}</style>")
+    sign_in_gate()
     if not bare:
         with st.sidebar:
             _navigation()
+            who_is_here()
     for failed in load_plugins():
         st.warning(escape_markdown(failed), icon=":material/extension_off:")
     problems = settings.settings_problems()

@@ -1,7 +1,8 @@
 """Starts the dashboard and imports what its first page needs meanwhile, so that the first visitor waits for less.
 
 ``streamlit run app.py`` imports a page's modules only when somebody opens it: most of the time of a first visit. This
-script is what ``heed app`` and ``make run`` become; options are those of ``streamlit run``. Guarded by
+script is what ``heed app`` and ``make run`` become; options are those of ``streamlit run``. Secrets (for signing in,
+see docs/sign-in.md) are read from HEED_HOME/secrets.toml where that file is there. Guarded by
 tests/pages/test_warm_start.py.
 """
 
@@ -38,6 +39,15 @@ def import_first(names: tuple[str, ...] = FIRST) -> list[str]:
     return failed
 
 
+def secrets_options(arguments: list[str]) -> list[str]:
+    """The options that name HEED_HOME/secrets.toml; none where it is not there, or other secrets are named."""
+    from core.settings import home_path
+
+    path = home_path() / "secrets.toml"
+    named = any(word.split("=")[0] == "--secrets.files" for word in arguments)
+    return ["--secrets.files", str(path)] if path.is_file() and not named else []
+
+
 def serve(app: Path, arguments: list[str]) -> None:
     """Becomes ``streamlit run`` of ``app``, in this process."""
     from streamlit.web import cli
@@ -48,7 +58,7 @@ def serve(app: Path, arguments: list[str]) -> None:
 
     close_metrics()
     Thread(target=import_first, name="heed-warm-start", daemon=True).start()
-    sys.argv = ["streamlit", "run", str(app), *arguments]
+    sys.argv = ["streamlit", "run", str(app), *secrets_options(arguments), *arguments]
     cli.main()
 
 
