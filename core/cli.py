@@ -5,6 +5,7 @@
     heed study run|status|score|export ...
     heed models [fetch [NAME ...]]
     heed doctor
+    heed share ID ... | --all-unowned [--stop]         with everybody who signs in
 
 This module prints. Guarded by tests/core/test_cli.py, and from an installed wheel by tests/test_installed.py.
 """
@@ -61,6 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     fetching = models.add_subparsers(metavar="fetch").add_parser("fetch", help="download and convert")
     fetching.add_argument("names", nargs="*", metavar="NAME", help="default: all that need no hub, and the encoder")
     fetching.set_defaults(do=fetch_command)
+    sharing = parts.add_parser("share", help="show runs and studies to everybody who signs in to the dashboard")
+    sharing.add_argument("ids", nargs="*", metavar="ID", help="of runs and studies, or how they begin")
+    about = "all that was stored without sign-in and so belongs to nobody who signs in"
+    sharing.add_argument("--all-unowned", action="store_true", help=about)
+    sharing.add_argument("--stop", action="store_true", help="end it")
+    sharing.set_defaults(do=share_command)
     parts.add_parser("doctor", help="what is wrong with this machine, and what to do").set_defaults(do=doctor_command)
     return whole
 
@@ -203,6 +210,30 @@ def doctor_command(options: argparse.Namespace) -> int:
     for finding in found:
         say(("WRONG  " if finding.wrong else "fine   ") + finding.text)
     return int(any(finding.wrong for finding in found))
+
+
+def share_command(options: argparse.Namespace) -> int:
+    """Share runs and studies in the name of the machine with everybody who signs in, or end that."""
+    from . import people, store
+    from .study.study import list_studies
+
+    studies = {known.id for known in list_studies()}
+    runs = {run.id for run in store.find_runs(limit=2**31)}
+    named: list[tuple[str, str]] = []
+    for start in options.ids:
+        found = [("study", ident) for ident in studies if ident.startswith(start)]
+        run = store.full_run_id(start)
+        found += [] if run is None else [("run", run)]
+        if len(found) != 1:
+            raise HeedError(f"{short_repr(start)} is the id of no one run or study: give more of it.")
+        named += found
+    if options.all_unowned:
+        for kind, ids in (("run", runs), ("study", studies)):
+            named += [(kind, ident) for ident in sorted(ids - people.owned_ids(kind))]
+    for kind, ident in named:
+        people.share_with_all(kind, ident, not options.stop)
+    say(f"{len(named):,} shared." if not options.stop else f"{len(named):,} shared no more.")
+    return 0
 
 
 def fetch_command(options: argparse.Namespace) -> int:

@@ -70,7 +70,7 @@ BELOW = {
             "runs",
             "settings",
         ),
-        *("study", "study/quality"),
+        *("people", "store", "study", "study/quality"),
     },
     "__main__": {"cli"},
 }

@@ -17,6 +17,7 @@ from typing import Any
 
 from ..errors import Cancelled, HeedError
 from ..people import viewer, viewing
+from ..store.person_room import check_person_room
 from .absences import Absences
 from .error_text import error_sentence
 from .fair_order import FairOrder
@@ -85,8 +86,9 @@ class Jobs:
         ``who`` names who waits, so that submitting twice counts once; the same name goes to ``job.leave``. ``session``
         is the one that takes turns; "" for scripts and notebooks. ``model``: the name of the one it needs in memory.
         ``seconds``: how long it should take; those who wait behind it are told. ``asked`` is kept as ``job.asked``.
-        Raises HeedError when too many jobs wait.
+        Raises HeedError when too many jobs wait, and where a person who signed in keeps too much.
         """
+        check_person_room()
         with self._change:
             self._tidy()
             for job in self._jobs.values():

@@ -39,7 +39,9 @@ class Belonging:
     shared: bool
     """Whether anybody shares it with all who sign in."""
     by: str
-    """Who shares it, for display; empty for the machine and where nobody does."""
+    """Who else shares it, for display; empty for the machine and where nobody does."""
+    mine_shared: bool = False
+    """Whether the viewer shares it."""
 
 
 def take_ownership(kind: str, ident: str, existed: bool = False) -> None:
@@ -83,15 +85,21 @@ def belongings_of(kind: str) -> dict[str, Belonging]:
     person, found = viewer(), dict[str, Belonging]()
     for row in _read(kind):
         old = found.get(row["ident"], Belonging(False, False, ""))
-        own = old.own or (person is not None and row["person"] == person.key)
-        shared = bool(row["shared"])
-        found[row["ident"]] = Belonging(own, old.shared or shared, old.by or (row["name"] if shared else ""))
+        mine, shared = person is not None and row["person"] == person.key, bool(row["shared"])
+        by = old.by or ("" if mine or not shared else row["name"])
+        shared_by_me = old.mine_shared or (mine and shared)
+        found[row["ident"]] = Belonging(old.own or mine, old.shared or shared, by, shared_by_me)
     return {ident: one for ident, one in found.items() if person is None or one.own or one.shared}
 
 
 def belonging_ids(kind: str) -> frozenset[str]:
     """Returns the ids that are the viewer's own; empty where there is no sign-in."""
     return frozenset(ident for ident, one in belongings_of(kind).items() if one.own)
+
+
+def owned_ids(kind: str) -> frozenset[str]:
+    """Returns the ids that belong to anybody who signs in, whoever asks: the rest is the machine's alone."""
+    return frozenset(row["ident"] for row in _read(kind) if row["person"] != MACHINE.key)
 
 
 def share_with_all(kind: str, ident: str, on: bool = True) -> None:

@@ -12,6 +12,8 @@ from .json_files import run_to_json as run_to_json
 from .maps_files import has_maps as has_maps
 from .maps_files import load_maps as load_maps
 from .maps_files import save_maps as save_maps
+from .person_room import check_person_room as check_person_room
+from .person_room import person_usage as person_usage
 from .probe_files import load_attribution as load_attribution
 from .probe_files import load_probe as load_probe
 from .probe_files import load_steered as load_steered

@@ -24,6 +24,7 @@ from . import run_files, run_index
 from .folders import runs_folder
 from .lock import deleting_lock, discard_folder, remove_abandoned, store_lock, writer_name
 from .maps_files import drop_maps
+from .person_room import check_person_room
 from .quarantine import rebuild_manifest, set_aside
 from .query import store_usage
 from .run_index import is_id
@@ -45,8 +46,10 @@ def save_run(trace: Trace) -> str:
 def import_run(trace: Trace) -> bool:
     """Stores a run from a file; False where an intact run of its id is stored, which stays and takes nothing from it.
 
-    It is marked as imported until the same request is run here. Raises StoreError as ``save_run``.
+    It is marked as imported until the same request is run here. Raises StoreError as ``save_run``, and where a person
+    who signed in keeps too much.
     """
+    check_person_room()
     return _store(trace, run_files.IMPORTED)
 
 
@@ -66,8 +69,7 @@ def _store(trace: Trace, origin: str) -> bool:
     finally:
         shutil.rmtree(new, ignore_errors=True)
     try:
-        with people.viewing(None):
-            evict_rows()
+        evict_rows()
     except (StoreError, OSError):
         LOG.warning("The store could not be brought under its limit.", exc_info=True)
     return stored
@@ -100,7 +102,8 @@ def evict_rows() -> int:
     The maps of texts go before the rows of any run. The small records stay even when they alone exceed the limit.
     Raises StoreError.
     """
-    used, limit = store_usage()
+    with people.viewing(None):  # the limit is that of the whole store
+        used, limit = store_usage()
     if limit >= used:
         return 0
     root, freed = runs_folder(), drop_maps(used - limit)

@@ -23,6 +23,7 @@ from ..errors import Cancelled, HeedError, PromptError, StoreError
 from ..processes import command_text
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import Answered, Digest, Item, Request
+from ..store.person_room import check_person_room
 from . import cell_store, database, mending, plan_store, run_tables
 from .judging import count_unjudged, judging_text
 from .outdated_cells import outdated_cells
@@ -52,6 +53,8 @@ class Study:
         fresh = not (self.folder / database.FILE).exists()
         if fresh and plan is None:
             raise StoreError(f"There is no study {what}: `{command_text('study', 'status')}` lists them.")
+        if fresh:
+            check_person_room()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.db = database.connect(self.folder / database.FILE)
         if fresh:

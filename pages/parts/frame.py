@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core import settings, store
+from core import people, settings, store
 from core.errors import HeedError
 from core.plugins import PAGES, load_plugins
 from pages.parts.markdown_escape import escape_markdown
@@ -111,6 +111,12 @@ def cache_line() -> None:
     """Draws how full the store is, at the end of the sidebar."""
     with st.sidebar:
         try:
+            if people.viewer() is not None:
+                used, granted = store.person_usage()
+                st.caption(
+                    f"Your runs and studies: {used / 1e6:,.0f} MB" + (f" of {granted / 1e9:g} GB" if granted else "")
+                )
+                return
             used, limit = store.store_usage()
         except HeedError as error:
             st.caption(escape_markdown(str(error)))

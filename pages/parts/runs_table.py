@@ -8,13 +8,14 @@ from hashlib import sha256
 import pandas as pd
 import streamlit as st
 
-from core import store
+from core import people, store
 from core.errors import HeedError
 from core.store import RunInfo
 from pages.parts.compare.columns import edit_query
 from pages.parts.compare.compare_files import keep_comparison, kept_sentence
 from pages.parts.frame import example_ids
 from pages.parts.markdown_escape import escape_markdown
+from pages.parts.sharing import shared_words
 
 PAGE = 50
 """Runs on one page of the list."""
@@ -110,6 +111,7 @@ def _table(runs: list[RunInfo]) -> list[int]:
             "Made": pd.to_datetime([r.created for r in runs], utc=True, errors="coerce"),
             "Size": [f"{r.bytes / 1e6:.1f} MB" + ("" if r.has_rows else ", no rows") for r in runs],
             "From": ["a file" if r.origin == "imported" else "" for r in runs],
+            **shared_column([r.id for r in runs]),
             "Run": [r.id[:8] for r in runs],
         }
     )
@@ -126,6 +128,14 @@ def _table(runs: list[RunInfo]) -> list[int]:
         },
     )
     return list(event["selection"]["rows"])
+
+
+def shared_column(ids: list[str]) -> dict[str, list[str]]:
+    """The column that says what is shared and by whom; none where nobody signs in."""
+    if people.viewer() is None:
+        return {}
+    found = people.belongings_of("run")
+    return {"Shared": [shared_words(found.get(ident)) for ident in ids]}
 
 
 def table_key(ids: Iterable[str]) -> str:
@@ -151,11 +161,29 @@ def _actions(picked: list[RunInfo]) -> None:
             for run in ids:
                 store.star_run(run, not every)
             st.rerun()
+        mine = [ident for ident in ids if people.is_owner("run", ident)]
+        if len(mine) < len(ids):
+            st.caption("Only whoever shares a run can delete it or end that.", width="content")
+        if not mine:
+            return
+        if people.viewer() is not None:
+            _share(mine)
         with st.popover("Delete", icon=":material/delete:"):
-            st.write(f"Delete {len(ids)} {'run' if len(ids) == 1 else 'runs'} for good?")
+            st.write(f"Delete {len(mine)} {'run' if len(mine) == 1 else 'runs'} for good?")
             if st.button("Yes, delete", type="primary", key="really"):
-                store.delete_runs(ids)
+                store.delete_runs(mine)
                 st.rerun()
+
+
+def _share(mine: list[str]) -> None:
+    """Draws the button that shares these own runs with everybody who signs in, or ends that."""
+    found = people.belongings_of("run")
+    every = all(found[ident].mine_shared for ident in mine if ident in found)
+    about = "Everybody who signs in here sees them, with what was computed beside them"
+    if st.button("Stop sharing" if every else "Share", icon=":material/group:", key="share", help=about):
+        for ident in mine:
+            people.share_with_all("run", ident, not every)
+        st.rerun()
 
 
 def _one(run: RunInfo) -> None:

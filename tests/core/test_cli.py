@@ -127,3 +127,23 @@ def test_documents_stand_before_the_prompt(folder, here, capsys):
     assert capsys.readouterr().out == first
     assert ask(folder, "--document", "no.pdf") == 1
     assert "no.pdf cannot be read" in capsys.readouterr().err
+
+
+def test_share_shows_what_belongs_to_nobody_to_who_signs_in(capsys):
+    from core import people, store
+    from tests.pages import made_up as runs_made_up
+
+    anna = people.Person("a" * 32, "Anna")
+    old, other = (store.save_run(runs_made_up.run(f"{number}?")) for number in range(2))
+    assert main(["share", old[:10]]) == 0
+    with people.viewing(anna):
+        assert store.has_run(old) and not store.has_run(other)
+        own = store.save_run(runs_made_up.run("Own?"))
+    assert main(["share", "--all-unowned"]) == 0
+    with people.viewing(people.Person("b" * 32, "Ben")):
+        assert store.has_run(old) and store.has_run(other) and not store.has_run(own)
+    assert main(["share", "--stop", old, other]) == 0
+    with people.viewing(anna):
+        assert not store.has_run(old) and store.has_run(own)
+    assert main(["share", "nothing"]) == 1
+    assert "is the id of no one run or study" in capsys.readouterr().err

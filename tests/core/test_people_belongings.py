@@ -69,7 +69,7 @@ def test_sharing_shows_it_to_all_and_says_by_whom():
         assert not people.give_up("run", "x")
     with viewing(ANNA):
         people.take_ownership("run", "x")  # asked again: it stays shared
-        assert people.belongings_of("run")["x"] == people.Belonging(True, True, "Anna")
+        assert people.belongings_of("run")["x"] == people.Belonging(True, True, "", True)
         people.share_with_all("run", "x", False)
     assert not sees(BEN, "x") and sees(ANNA, "x")
 
@@ -107,6 +107,8 @@ def test_the_machine_shares_what_belongs_to_nobody():
     people.share_with_all("run", "x")
     with viewing(ANNA):
         assert people.belongings_of("run") == {"x": people.Belonging(False, True, "")}
+        people.take_ownership("run", "y")
+    assert people.owned_ids("run") == {"y"}
 
 
 @pytest.mark.parametrize("change", ["shared = 1", "person = 'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb'", "ident = 'y'"])

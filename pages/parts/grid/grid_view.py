@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from core import store
+from core import people, store
 from core.charts.answer_grid import answer_grid_data, answer_grid_source
 from core.errors import HeedError
 from core.jobs.study_jobs import open_work
@@ -17,6 +17,7 @@ from core.study.grid_answers import grid_csv, read_grid
 from core.study.study import Study
 from pages.parts import job_progress
 from pages.parts.markdown_escape import escape_markdown
+from pages.parts.sharing import sharing_line
 from pages.parts.study.study_progress import MOVING, pause_study, progress_bar, start_study, study_job, study_phase
 
 OPENING = "grid_opening"
@@ -33,12 +34,12 @@ def grid_view(ident: str) -> None:
     try:
         _opening(study)
         status = study.status()
-        now = study_phase(status, study_job(ident))
+        now, own = study_phase(status, study_job(ident)), people.is_owner("study", ident)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{escape_markdown(study.name)}**", width="content")
             if now in MOVING:
                 st.button("Cancel", icon=":material/stop_circle:", key="grid_stop", on_click=pause_study, args=(ident,))
-            elif not status.over or status.failed:
+            elif own and (not status.over or status.failed):
                 label = "Try what failed again" if status.over else "Go on"
                 st.button(
                     label, icon=":material/play_arrow:", key="grid_go", on_click=start_study, args=(ident, 0, True)
@@ -48,8 +49,10 @@ def grid_view(ident: str) -> None:
             st.download_button("CSV", lambda: grid_csv(ident), key="grid_csv", **file, **look)
             where: Any = {"icon": ":material/insights:", "query_params": {"study": ident}, "disabled": not status.done}
             st.page_link("pages/findings.py", label="Open in Findings", **where)
-            with st.popover("Delete", icon=":material/delete:", type="tertiary", disabled=now in MOVING):
-                st.button("Delete these answers", key="grid_delete", on_click=_delete, args=(ident,))
+            if own:
+                with st.popover("Delete", icon=":material/delete:", type="tertiary", disabled=now in MOVING):
+                    st.button("Delete these answers", key="grid_delete", on_click=_delete, args=(ident,))
+        sharing_line("study", ident)
     finally:
         study.close()
     st.fragment(_live, run_every=GRID_POLL if now in MOVING else None)(ident, now)

@@ -22,6 +22,7 @@ from core.study.study import Study, StudyInfo
 from core.study.study_status import Status, duration_words
 from core.text.spreadsheet_text import guarded_csv
 from pages.parts.markdown_escape import escape_markdown
+from pages.parts.sharing import sharing_line
 from pages.parts.study import extend_study, study_progress
 from pages.parts.study.encoder_offer import encoder_offer
 from pages.parts.study.own_metrics import own_metrics
@@ -54,14 +55,17 @@ def study_detail(known: StudyInfo) -> None:
             study_progress.live_progress(known.id, now)
         else:
             study_progress.progress_bar(status, job, now)
-        _buttons(known.id, status, now)
+        own = sharing_line("study", known.id)
+        _buttons(known.id, status, now, own)
         _told(known.id, status, job, now)
         if status.done:
             _next(known.id)
-            if now not in study_progress.MOVING:
+            if own and now not in study_progress.MOVING:
                 encoder_offer(known.id)
             _answers(study, known.id)
             _downloads(study, known.name)
+        if not own:
+            return
         with st.expander(
             f"Own metrics: {len(plan.metrics)}" if plan.metrics else "Own metrics", icon=":material/rule:"
         ):
@@ -91,8 +95,11 @@ def _about(plan: Plan) -> str:
     return escape_markdown(" · ".join(parts))
 
 
-def _buttons(ident: str, status: Status, now: str) -> None:
+def _buttons(ident: str, status: Status, now: str, own: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
+        if not own:
+            _as_new_plan(ident)
+            return
         if now in ("queued", "running"):
             st.button(
                 "Pause",
@@ -110,13 +117,17 @@ def _buttons(ident: str, status: Status, now: str) -> None:
             st.button(
                 "Retry failed runs", key=field_key("retry"), icon=":material/replay:", on_click=_retry, args=(ident,)
             )
-        st.button(
-            "Use as a new plan", key=field_key("again"), icon=":material/content_copy:", on_click=_again, args=(ident,)
-        )
+        _as_new_plan(ident)
         if now not in study_progress.MOVING:
             with st.popover("Delete", icon=":material/delete:"):
                 st.write(f"Delete this study with {_runs(status.done + status.failed)} for good?")
                 st.button("Yes, delete", key=field_key("really"), type="primary", on_click=_delete, args=(ident,))
+
+
+def _as_new_plan(ident: str) -> None:
+    st.button(
+        "Use as a new plan", key=field_key("again"), icon=":material/content_copy:", on_click=_again, args=(ident,)
+    )
 
 
 def _cancel(ident: str, status: Status) -> None:

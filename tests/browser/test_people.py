@@ -1,0 +1,147 @@
+"""Test of signing in with a real identity provider on this machine: two people, what each sees, sharing, signing out.
+
+The provider is the development package oidc-provider-mock, a process that speaks OpenID Connect.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+from playwright.sync_api import expect
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.sync.client import connect
+
+from tests.browser.pagework import given, report
+
+WORD = "quibblewick"
+PEOPLE = ({"sub": "anna", "name": "Anna Bell"}, {"sub": "ben", "name": "Ben Cole"})
+SECRETS = """[auth]
+redirect_uri = "http://127.0.0.1:{{port}}/oauth2callback"
+cookie_secret = "{secret}"
+client_id = "heed"
+client_secret = "not asked by this provider"
+server_metadata_url = "http://127.0.0.1:{port}/.well-known/openid-configuration"
+"""
+
+
+@pytest.fixture
+def provider(tmp_path):
+    """The port of an identity provider that knows PEOPLE."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    claims = [word for one in PEOPLE for word in ("--user-claims", json.dumps(one))]
+    with (tmp_path / "provider.log").open("wb") as log:
+        command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(port), *claims]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for _ in range(100):
+        try:
+            direct.open(f"http://127.0.0.1:{port}/.well-known/openid-configuration", timeout=2).read()
+            break
+        except OSError:
+            time.sleep(0.1)
+    yield port
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture
+def server(new_server, provider, tmp_path):
+    """A dashboard that asks people to sign in."""
+    home = tmp_path / "person"
+    (home / ".streamlit").mkdir(parents=True)
+    secrets = SECRETS.format(port=provider, secret="s" * 40)
+    (home / ".streamlit/secrets.toml").write_text(secrets)
+    return new_server(env={"HOME": str(home)})
+
+
+def sign_in(page, server, name, settled):
+    page.goto(server.url)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name=name, exact=True).click()
+    page.wait_for_url(f"{server.url}/**")
+    settled(page)
+
+
+def shown(page):
+    return page.get_by_test_id("stApp").inner_text()
+
+
+def websocket_bytes(server, run, cookie=""):
+    """All that the server sends to a websocket which asks for Explore with this run, until the script has ended."""
+    headers = {"Cookie": cookie} if cookie else {}
+    ask = BackMsg()
+    ask.rerun_script.query_string = f"run={run}"
+    ask.rerun_script.page_name = "explore"
+    heard = b""
+    url = f"{server.url.replace('http', 'ws')}/_stcore/stream"
+    with connect(url, subprotocols=["streamlit"], additional_headers=headers, proxy=None, max_size=None) as client:
+        client.send(ask.SerializeToString())
+        while True:
+            data = client.recv(timeout=30)
+            heard += data
+            message = ForwardMsg()
+            message.ParseFromString(data)
+            if message.WhichOneof("type") == "script_finished":
+                return heard
+
+
+def test_two_people_see_their_own_and_what_is_shared(server, new_page, settled, console):
+    began = time.monotonic()
+    anna, ben = new_page(), new_page()
+    anna.goto(f"{server.url}/runs")
+    expect(anna.get_by_role("button", name="Sign in")).to_be_visible()
+    assert anna.get_by_test_id("stSidebar").count() == 0 and "Runs" not in shown(anna)
+
+    sign_in(anna, server, "anna", settled)
+    expect(anna.get_by_test_id("stSidebar").get_by_text("Anna Bell")).to_be_visible()
+    anna.get_by_role("textbox", name="Your message").fill(f"Say {WORD}.")
+    anna.get_by_role("textbox", name="Your message").press("Tab")
+    anna.wait_for_timeout(300)
+    settled(anna)
+    anna.get_by_role("button", name="Run", exact=True).click()
+    expect(given(anna).filter(has_text=re.compile(WORD[-4:])).first).to_be_visible(timeout=90_000)
+    settled(anna)
+    run = re.search(r"run=([0-9a-f]{64})", anna.url).group(1)
+
+    sign_in(ben, server, "ben", settled)
+    ben.goto(f"{server.url}/explore?run={run}")
+    expect(ben.get_by_text(f"There is no stored run {run[:12]}")).to_be_visible()
+    assert WORD not in shown(ben)
+
+    cookie = "; ".join(f"{one['name']}={one['value']}" for one in anna.context.cookies())
+    name = next(one["name"] for one in anna.context.cookies() if "user" in one["name"])
+    value = next(one["value"] for one in anna.context.cookies() if one["name"] == name)
+    assert WORD.encode() in websocket_bytes(server, run, cookie), "the check below would be blind"
+    forged = value[:-6] + ("aaaaaa" if value[-6:] != "aaaaaa" else "bbbbbb")
+    for other in ("", f"{name}={forged}", f"{name}=x"):
+        heard = websocket_bytes(server, run, other)
+        assert WORD.encode() not in heard and b"Sign in" in heard
+
+    anna.goto(f"{server.url}/runs")
+    table = anna.get_by_test_id("stDataFrame").locator("canvas").first
+    expect(table).to_be_visible()
+    settled(anna)
+    anna.wait_for_timeout(500)
+    table.click(position={"x": 12, "y": 52})
+    anna.get_by_role("button", name="Share", exact=True).click()
+    expect(anna.get_by_role("button", name="Stop sharing")).to_be_visible()
+    ben.goto(f"{server.url}/explore?run={run}")
+    expect(given(ben).filter(has_text=re.compile(WORD[-4:])).first).to_be_visible(timeout=30_000)
+
+    settled(ben)
+    ben.get_by_role("button", name="Sign out").click()
+    expect(ben.get_by_role("button", name="Sign in")).to_be_visible()
+    ben.goto(f"{server.url}/explore?run={run}")
+    expect(ben.get_by_role("button", name="Sign in")).to_be_visible()
+    assert WORD not in shown(ben)
+    report("two people sign in, run, share and sign out", f"{time.monotonic() - began:.0f} s")
