@@ -221,7 +221,7 @@ def share_command(options: argparse.Namespace) -> int:
     runs = {run.id for run in store.find_runs(limit=2**31)}
     named: list[tuple[str, str]] = []
     for start in options.ids:
-        found = [("study", ident) for ident in studies if ident.startswith(start)]
+        found: list[tuple[str, str]] = [("study", ident) for ident in studies if ident.startswith(start)]
         run = store.full_run_id(start)
         found += [] if run is None else [("run", run)]
         if len(found) != 1:

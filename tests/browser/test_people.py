@@ -20,6 +20,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
 from tests.browser.pagework import given, report
+from tests.browser.test_explore import write
 
 WORD = "quibblewick"
 PEOPLE = ({"sub": "anna", "name": "Anna Bell"}, {"sub": "ben", "name": "Ben Cole"})
@@ -65,6 +66,7 @@ def server(new_server, provider, tmp_path):
 
 
 def sign_in(page, server, name, settled):
+    page.context.route(re.compile("^https:"), lambda route: route.fulfill(body="", content_type="text/css"))  # its pages' looks
     page.goto(server.url)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("button", name=name, exact=True).click()
@@ -76,15 +78,16 @@ def shown(page):
     return page.get_by_test_id("stApp").inner_text()
 
 
-def websocket_bytes(server, run, cookie=""):
+def websocket_bytes(server, run, cookies):
     """All that the server sends to a websocket which asks for Explore with this run, until the script has ended."""
-    headers = {"Cookie": cookie} if cookie else {}
+    headers = {"Origin": server.url, "Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+    known = ["streamlit", *filter(None, [cookies.get("_streamlit_xsrf")])]
     ask = BackMsg()
     ask.rerun_script.query_string = f"run={run}"
     ask.rerun_script.page_name = "explore"
     heard = b""
     url = f"{server.url.replace('http', 'ws')}/_stcore/stream"
-    with connect(url, subprotocols=["streamlit"], additional_headers=headers, proxy=None, max_size=None) as client:
+    with connect(url, subprotocols=known, additional_headers=headers, proxy=None, max_size=None) as client:
         client.send(ask.SerializeToString())
         while True:
             data = client.recv(timeout=30)
@@ -104,10 +107,7 @@ def test_two_people_see_their_own_and_what_is_shared(server, new_page, settled, 
 
     sign_in(anna, server, "anna", settled)
     expect(anna.get_by_test_id("stSidebar").get_by_text("Anna Bell")).to_be_visible()
-    anna.get_by_role("textbox", name="Your message").fill(f"Say {WORD}.")
-    anna.get_by_role("textbox", name="Your message").press("Tab")
-    anna.wait_for_timeout(300)
-    settled(anna)
+    write(anna, f"Say {WORD}.", settled, tokens=4)
     anna.get_by_role("button", name="Run", exact=True).click()
     expect(given(anna).filter(has_text=re.compile(WORD[-4:])).first).to_be_visible(timeout=90_000)
     settled(anna)
@@ -118,21 +118,21 @@ def test_two_people_see_their_own_and_what_is_shared(server, new_page, settled, 
     expect(ben.get_by_text(f"There is no stored run {run[:12]}")).to_be_visible()
     assert WORD not in shown(ben)
 
-    cookie = "; ".join(f"{one['name']}={one['value']}" for one in anna.context.cookies())
-    name = next(one["name"] for one in anna.context.cookies() if "user" in one["name"])
-    value = next(one["value"] for one in anna.context.cookies() if one["name"] == name)
-    assert WORD.encode() in websocket_bytes(server, run, cookie), "the check below would be blind"
-    forged = value[:-6] + ("aaaaaa" if value[-6:] != "aaaaaa" else "bbbbbb")
-    for other in ("", f"{name}={forged}", f"{name}=x"):
+    cookies = {one["name"]: one["value"] for one in anna.context.cookies()}
+    assert WORD.encode() in websocket_bytes(server, run, cookies), "the checks below would be blind"
+    user = cookies["_streamlit_user"]
+    forged = user[:-6] + ("aaaaaa" if user[-6:] != "aaaaaa" else "bbbbbb")
+    for other in ({}, cookies | {"_streamlit_user": forged}, cookies | {"_streamlit_user": "x"}):
         heard = websocket_bytes(server, run, other)
         assert WORD.encode() not in heard and b"Sign in" in heard
 
     anna.goto(f"{server.url}/runs")
-    table = anna.get_by_test_id("stDataFrame").locator("canvas").first
+    table = anna.get_by_test_id("stDataFrame")
     expect(table).to_be_visible()
     settled(anna)
     anna.wait_for_timeout(500)
-    table.click(position={"x": 12, "y": 52})
+    box = table.bounding_box()
+    anna.mouse.click(box["x"] + 12, box["y"] + 52)  # ticks the first row, which is drawn on a canvas
     anna.get_by_role("button", name="Share", exact=True).click()
     expect(anna.get_by_role("button", name="Stop sharing")).to_be_visible()
     ben.goto(f"{server.url}/explore?run={run}")
