@@ -66,7 +66,9 @@ def server(new_server, provider, tmp_path):
 
 
 def sign_in(page, server, name, settled):
-    page.context.route(re.compile("^https:"), lambda route: route.fulfill(body="", content_type="text/css"))  # its pages' looks
+    page.context.route(
+        re.compile("^https:"), lambda route: route.fulfill(body="", content_type="text/css")
+    )  # its pages' looks
     page.goto(server.url)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("button", name=name, exact=True).click()

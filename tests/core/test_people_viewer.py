@@ -1,5 +1,6 @@
 """Tests of who looks: everybody by default, a person for a block or a job, and persons from an identity provider."""
 
+import sys
 import threading
 
 import pytest
@@ -12,10 +13,10 @@ CLAIMS = {"iss": "https://id.example", "sub": "7", "name": "Anna  \n Bell", "ema
 
 
 @pytest.fixture
-def asked():
-    """A function that says who looks, until the test ends."""
-    yield ask_viewer
-    ask_viewer(lambda: None)
+def asked(monkeypatch):
+    """A function that says who looks, until the test ends; then whoever asked before asks again."""
+    monkeypatch.setattr(sys.modules[Person.__module__], "_asked", [lambda: None])
+    return ask_viewer
 
 
 def test_everybody_looks_where_nobody_says_otherwise():
