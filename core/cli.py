@@ -22,6 +22,7 @@ from typing import Any
 from .checks import short_repr
 from .errors import HeedError
 from .importance import DEFAULT_METHOD, SINKS, explain_by, offered_methods
+from .log.targets import process_log
 from .models import CATALOGUE, DEFAULT_MODEL, model_status
 from .plugins import load_plugins
 from .processes import PACKAGE, command_text, module_environment
@@ -37,6 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given[:1] == ["app"]:  # every further word belongs to Streamlit, also --help
         return app_command(given[1:])
+    with process_log():
+        return _command(given)
+
+
+def _command(given: list[str]) -> int:
     for failed in load_plugins():  # a plugin's method is then known to --method
         sys.stderr.write(f"{failed}\n")
     options = _parser().parse_args(given)

@@ -19,6 +19,7 @@ from typing import Any
 from .capture.build_request import PromptInput, make_request
 from .checks import check_switch
 from .errors import Cancelled, ModelError, NotFetched, StoreError
+from .log.events import log_event
 from .models.memory_estimate import size_text
 from .models.model_key import known_ref, resolve
 from .models.precision import split_precision
@@ -213,7 +214,18 @@ def capture_and_save(
     if cancelled():
         raise Cancelled("Stopped.")
     save_run(trace)
-    _note(trace, [*times, time.monotonic()])
+    times.append(time.monotonic())
+    _note(trace, times)
+    log_event(
+        "run_made",
+        run=trace.id,
+        model=trace.model.key.name,
+        device=trace.model.key.device,
+        tokens_in=trace.prompt_length,
+        tokens_out=trace.steps,
+        seconds=round(times[-1] - times[0], 3),
+        asked=request,
+    )
     return trace
 
 

@@ -57,6 +57,8 @@ class Job:
         self.result: Any = None
         self.error = ""
         """One sentence for people when the state is ``failed``."""
+        self.failure = ""
+        """The class of the exception when the state is ``failed``, for the log."""
         self.forsaken = False
         """It was cancelled while it waited, since every session that waited for it was closed."""
         self.submitted = time()
@@ -226,10 +228,10 @@ class Job:
             self.state, self.started, self.text, self._heard = "running", time(), "Starting", monotonic()
             return work
 
-    def _close(self, state: State, result: Any = None, error: str = "") -> None:
+    def _close(self, state: State, result: Any = None, error: str = "", failure: str = "") -> None:
         with self._lock:
             if not self.over:
-                self.result, self.error = result, error
+                self.result, self.error, self.failure = result, error, failure
                 if state == "done":
                     self.fraction = 1.0
                 self._end(state)

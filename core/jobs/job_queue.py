@@ -16,12 +16,15 @@ from time import monotonic, sleep
 from typing import Any
 
 from ..errors import Cancelled, HeedError
+from ..log.events import keep_log_names
+from ..log.private_records import error_name
 from ..people import viewer, viewing
 from ..store.person_room import check_person_room
 from .absences import Absences
 from .error_text import error_sentence
 from .fair_order import FairOrder
 from .job import Job, Work
+from .job_events import tell_job
 
 WAITING = 200
 """Most jobs that wait for one device."""
@@ -97,7 +100,7 @@ class Jobs:
             line = self._lines.get(device)
             person = viewer()
             self._check_room(line, device, session if person is None else f"person {person.key}")
-            job = Job(key, work, device, self._ahead, self._serving)
+            job = Job(key, keep_log_names(work), device, self._ahead, self._serving)
             job.seconds, job.asked, job.model = seconds, asked, model
             job.join(who, session)
             self._jobs[job.id] = job
@@ -109,6 +112,7 @@ class Jobs:
                 Thread(target=self._watch, name="heed-watch", daemon=True).start()
             line.waiting.append(job)
             self._change.notify_all()
+        tell_job(job)
         return job
 
     def _check_room(self, line: _Line | None, device: str, taker: str) -> None:
@@ -217,6 +221,6 @@ def _run(job: Job, work: Work) -> None:
     except Cancelled:
         job._close("cancelled")
     except BaseException as error:  # the worker must survive any exception
-        job._close("failed", error=error_sentence(error))
+        job._close("failed", error=error_sentence(error), failure=error_name(error))
     else:
         job._close("done", result=result)

@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import Cancelled, HeedError
+from ..log.targets import process_log
 from ..plugins import load_plugins
 from ..processes import PACKAGE, command_text
 from .fail_under import below_limits, check_metrics, parse_limits
@@ -192,12 +193,13 @@ def main(arguments: list[str] | None = None) -> int:
     whole = argparse.ArgumentParser(prog=f"python -m {PACKAGE.name}.study", description="Studies from a shell.")
     add_study_commands(whole)
     options = whole.parse_args(arguments)
-    for failed in load_plugins():
-        say(failed)
-    try:
-        return int(options.do(options))
-    except Cancelled:
-        say("Stopped. The same command goes on.")
-    except HeedError as error:
-        say(str(error))
+    with process_log(json_allowed=False):  # the last line of a worker's stderr is shown to people
+        for failed in load_plugins():
+            say(failed)
+        try:
+            return int(options.do(options))
+        except Cancelled:
+            say("Stopped. The same command goes on.")
+        except HeedError as error:
+            say(str(error))
     return 1

@@ -53,7 +53,7 @@ def fill_relevance(db: sqlite3.Connection, prompts: Mapping[str, str], cancelled
         ]
         whys = list(zip(found["why_rank"], found["why_cosine"], strict=True))
     except Exception as error:
-        LOG.warning("Relevance was not computed: %s", error_reason(error))
+        LOG.warning("Relevance was not computed: %s", error)
         values, whys = [(None, None)] * len(rows), [(error_reason(error),) * 2] * len(rows)
     with database.transaction(db):
         database.add_columns(db, RELEVANCE)

@@ -89,10 +89,10 @@ class Worker:
     def _fail(self, place: Mapping[str, Any], why: str) -> None:
         """Stores why a cell could not be run; one that has an answer keeps that."""
         if self._is_read_again(place):
-            LOG.warning("A run was not read again: %s", why)
+            LOG.warning("The run of cell %s was not read again; the study says why.", place["cell"])
             database.keep_old_run(self.db, place["cell"], why, database.NOT_AGAIN)
         elif place["cell"] in self.cut_off:
-            LOG.warning("An answer was not made longer: %s", why)
+            LOG.warning("The answer of cell %s was not made longer; the study says why.", place["cell"])
             database.keep_old_run(self.db, place["cell"], why)
         else:
             cell_store.fail_cell(self.db, place, why)

@@ -16,6 +16,7 @@ from core.errors import HeedError
 from core.text.document_text import DOCUMENT_TYPES, MOST_BYTES, Document, passage_of, read_document
 from pages.parts.edited_list import EditedList, edited_list
 from pages.parts.markdown_escape import escape_markdown
+from pages.parts.server_log import log_refused_upload
 from pages.parts.settings_fields import SettingKey
 
 Documents = tuple[tuple[str, str], ...]
@@ -93,6 +94,7 @@ def _take(key: SettingKey, rows: EditedList, readers: Sequence[Callable[[], Docu
             found = read()
         except HeedError as error:
             told.append((str(error), True))
+            log_refused_upload("document", b"", error)
             continue
         rows.add((found.name, found.text))
         told += [(note, False) for note in found.notes]

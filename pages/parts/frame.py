@@ -13,6 +13,7 @@ from core import people, settings, store
 from core.errors import HeedError
 from core.plugins import PAGES, load_plugins
 from pages.parts.markdown_escape import escape_markdown
+from pages.parts.server_log import name_log_session
 from pages.parts.sign_in import sign_in_gate, who_is_here
 
 APP_FOLDER = Path(__file__).resolve().parent.parent.parent
@@ -49,6 +50,7 @@ def page_frame(title: str, *, bare: bool = False) -> None:
     """
     side = "collapsed" if bare else "auto"
     _keep_paths_inside()
+    name_log_session()
     st.set_page_config(f"{title} · Heed", _icon(), "wide", side)  # type: ignore[arg-type]
     st.html(f"<style>{(APP_FOLDER / 'pages/parts/frame.css').read_text('utf-8')}</style>")
     sign_in_gate()

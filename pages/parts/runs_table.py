@@ -15,6 +15,7 @@ from pages.parts.compare.columns import edit_query
 from pages.parts.compare.compare_files import keep_comparison, kept_sentence
 from pages.parts.frame import example_ids
 from pages.parts.markdown_escape import escape_markdown
+from pages.parts.server_log import log_refused_upload
 from pages.parts.sharing import shared_words
 
 PAGE = 50
@@ -68,6 +69,7 @@ def _import() -> None:
             found = store.comparison_from_json(file.getvalue())
             kept = keep_comparison(found)
         except HeedError as error:
+            log_refused_upload("runs", file.getvalue(), error)
             st.error(escape_markdown(str(error)))
             return
         st.session_state.uploaded = file.file_id

@@ -25,6 +25,7 @@ from pages.parts.copy_link import copy_link
 from pages.parts.download_buttons import File, file_buttons, picture_files_of
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.run_cache import open_trace, stored_records
+from pages.parts.server_log import log_refused_upload
 from pages.parts.views.view_figure import ViewFigure
 
 
@@ -77,6 +78,7 @@ def comparison_opener() -> None:
         try:
             state.compare_kept = kept_sentence(keep_comparison(store.comparison_from_json(file.getvalue())))
         except HeedError as error:
+            log_refused_upload("comparison", file.getvalue(), error)
             st.error(escape_markdown(str(error)))
             return
     state.compare_uploaded = file.file_id

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core import store
 from core.charts.text_labels import visible_label
-from core.errors import MethodError, PromptError
+from core.errors import HeedError, MethodError, PromptError
 from core.jobs.maps_jobs import maps_time, maps_work
 from core.maps.map_files import read_attention_file
 from core.maps.run_maps import key_parts, kinds_of_run, maps_of_run
@@ -24,6 +24,7 @@ from pages.parts.frame import example_ids, stored_id
 from pages.parts.job_progress import Ask, job_slot
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.run_cache import open_trace
+from pages.parts.server_log import log_refused_upload
 
 LISTED = 200
 """Runs that can be picked here; older ones are found on the page Runs."""
@@ -113,7 +114,11 @@ def file_source() -> DiagramSource | None:
     if file is None:
         st.info(FILE_HELP)
         return None
-    maps = read_attention_file(file.getvalue(), file.name)
+    try:
+        maps = read_attention_file(file.getvalue(), file.name)
+    except HeedError as error:
+        log_refused_upload("attention", file.getvalue(), error)
+        raise
     for note in maps.notes:
         st.caption(f":material/info: {escape_markdown(note)}")
     return DiagramSource(file.name.rpartition(".")[0][:40] or "file", {maps.kind: maps})

@@ -16,6 +16,7 @@ from core.study.findings.source import EXAMPLE, STEERING_EXAMPLE, OpenedStudy, o
 from pages.parts.findings.findings_address import state_key
 from pages.parts.frame import APP_FOLDER
 from pages.parts.markdown_escape import escape_markdown
+from pages.parts.server_log import log_refused_upload
 
 EXAMPLE_FOLDER = APP_FOLDER / "docs/example-study"
 STEERING_FOLDER = APP_FOLDER / "docs/steering-study"
@@ -106,6 +107,7 @@ def _upload() -> None:
     try:
         found = open_table(file.name, file.getvalue())
     except HeedError as error:
+        log_refused_upload("table", file.getvalue(), error)
         st.error(escape_markdown(str(error)))
         return
     _show(found.id)

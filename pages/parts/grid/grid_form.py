@@ -15,6 +15,7 @@ from core.study.study_status import duration_words
 from pages.parts.frame import shortcut_button
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import TYPED, fetch_sentence, model_of_option, model_option, settle_models
+from pages.parts.server_log import log_refused_upload
 from pages.parts.study.study_progress import start_study
 
 KEPT: dict[str, Any] = {"persist_state": "session"}
@@ -66,6 +67,7 @@ def _prompts() -> tuple[Item, ...]:
     try:
         read = table_items(file.getvalue())
     except HeedError as error:
+        log_refused_upload("prompts", file.getvalue(), error)
         st.error(escape_markdown(str(error)), icon=":material/error:")
         return ()
     st.caption(escape_markdown(f"{len(read.items):,} prompts of {file.name} are asked, not those of the box."))

@@ -21,6 +21,7 @@ from core.study.import_items import FACTOR, FIELDS, ImportedItems, columns_of, g
 from core.study.item_files import Example
 from core.study.item_tables import hold_out_examples
 from pages.parts.markdown_escape import escape_markdown
+from pages.parts.server_log import log_refused_upload
 from pages.parts.study import instruction_editor, segments_editor
 from pages.parts.study.study_form import (
     ALL_ITEMS,
@@ -75,6 +76,7 @@ def own_items() -> OwnItems:
     try:
         read = _read(file)
     except HeedError as error:
+        log_refused_upload("items", file.data, error)
         st.error(escape_markdown(str(error)), icon=":material/error:")
         return OwnItems(problem=f"{file.name} cannot be read yet: see the message at the file.")
     if not read.items:

@@ -13,6 +13,7 @@ from core.errors import HeedError, PromptError
 from core.study.plan import Plan
 from core.study.study import StudyInfo
 from pages.parts.markdown_escape import escape_markdown
+from pages.parts.server_log import log_refused_upload
 from pages.parts.study import study_detail, study_progress
 from pages.parts.study.study_form import field_key, fill_study_form
 
@@ -96,6 +97,7 @@ def _opened() -> None:
     try:
         fill_study_form(read_plan(file.getvalue()))
     except HeedError as error:
+        log_refused_upload("plan", file.getvalue(), error)
         state[field_key("plan_problem")] = f"{file.name}: {error}"
         return
     state[field_key("plan_opened")] = True

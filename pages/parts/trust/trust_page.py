@@ -21,6 +21,7 @@ from core.trust.trust_prompts import COLUMNS, KINDS, TrustPrompt, built_in_promp
 from core.trust.verdicts import ORIGINS, curve_rows, league_origin, league_rows, league_sentence
 from pages.parts import job_progress
 from pages.parts.markdown_escape import escape_markdown
+from pages.parts.server_log import log_refused_upload
 
 SLOT = "trust"
 ABOUT = (
@@ -194,5 +195,6 @@ def _own_prompts() -> tuple[TrustPrompt, ...]:
     try:
         return part_of_set(read_own_prompts(file.getvalue(), file.name), None)
     except HeedError as error:
+        log_refused_upload("prompts", file.getvalue(), error)
         st.error(escape_markdown(str(error)), icon=":material/error:")
         return ()
