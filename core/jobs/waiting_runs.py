@@ -3,8 +3,8 @@
 One small file a request under HEED_HOME (a signed-in person's in that person's own folder), named by the random token
 that stands in the page's address; it goes when the run is over or cancelled. After a restart the page whose address
 names it fills its form with it and says so: nothing starts by itself, since nobody may be there any more. The files
-hold prompts, as stored runs do. Nothing is raised where one cannot be written: the run matters more. Guarded by
-tests/core/test_waiting_runs.py.
+hold prompts, as stored runs do; only their owner may read or list them. Nothing is raised where one cannot be written:
+the run matters more. Guarded by tests/core/test_waiting_runs.py.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ def keep_waiting(token: str, request: Request) -> None:
     """Writes what the run named ``token`` was asked with, and removes what nobody came back for."""
     with suppress(OSError, StoreError):
         path = _file(token)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.chmod(0o700)  # the names of files open the page that waits for them
         write_file(path, json.dumps(to_plain(request)[0]).encode())
         for old in path.parent.iterdir():
             if old.stat().st_mtime < time.time() - KEPT_DAYS * 86400:

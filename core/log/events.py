@@ -19,7 +19,7 @@ from .private_records import error_name, prompts_allowed
 LOG = logging.getLogger("heed")
 WHO = ("session", "person")
 """Of the visitor: a random name of the browser's session, which is not its cookie; who signed in."""
-FIELDS = frozenset(
+EVENT_FIELDS = frozenset(
     (
         *WHO,
         *("run", "study", "job", "model", "kind", "device"),
@@ -30,7 +30,7 @@ FIELDS = frozenset(
 
 _NAMES: ContextVar[Mapping[str, str]] = ContextVar("heed_log_names", default=MappingProxyType({}))
 
-P = ParamSpec("P")
+Given = ParamSpec("Given")
 T = TypeVar("T")
 
 
@@ -48,12 +48,12 @@ def log_names() -> dict[str, str]:
     return {name: value for name, value in _NAMES.get().items() if value}
 
 
-def keep_log_names(work: Callable[P, T]) -> Callable[P, T]:
+def keep_log_names(work: Callable[Given, T]) -> Callable[Given, T]:
     """Returns ``work`` so that it writes under the names that are known here, in whatever thread it is called."""
     names = _NAMES.get()
 
     @wraps(work)
-    def named(*given: P.args, **more: P.kwargs) -> T:
+    def named(*given: Given.args, **more: Given.kwargs) -> T:
         token = _NAMES.set(names)
         try:
             return work(*given, **more)
@@ -67,9 +67,9 @@ def log_event(event: str, *, asked: Any = None, failed: BaseException | None = N
     """Writes one event, such as ``run_made``, with the fields that are known; None is left out.
 
     ``failed``: the exception, whose class becomes ``error``. ``asked``: the prompt or what
-    holds it, written under HEED_LOG_PROMPTS=1 alone. Raises ValueError for a field that is not in ``FIELDS``.
+    holds it, written under HEED_LOG_PROMPTS=1 alone. Raises ValueError for a field that is not in ``EVENT_FIELDS``.
     """
-    _check_fields(fields, FIELDS)
+    _check_fields(fields, EVENT_FIELDS)
     if failed is not None:
         fields["error"] = error_name(failed)
     known = {name: value for name, value in fields.items() if value not in (None, "")}

@@ -13,11 +13,11 @@ import os
 import traceback
 from typing import Any
 
-PROMPTS = "HEED_LOG_PROMPTS"
+ALLOWS_PROMPTS = "HEED_LOG_PROMPTS"
 """The variable that allows prompts and messages of exceptions in the log, where it is 1."""
 OWN_TEXTS = ("heed", "streamlit.config", "streamlit.web.bootstrap", "streamlit.web.cli", "uvicorn.error")
 """Loggers whose texts are written by Heed itself, or before anybody can visit."""
-LEFT_OUT = f"left out, {PROMPTS}=1 shows it"
+WITHHELD = f"left out, {ALLOWS_PROMPTS}=1 shows it"
 LONGEST_CHAIN = 10
 """Most exceptions of a chain that are told."""
 FRAMES = 40
@@ -26,7 +26,7 @@ FRAMES = 40
 
 def prompts_allowed() -> bool:
     """Returns whether the log may hold prompts and messages of exceptions."""
-    return os.environ.get(PROMPTS, "").strip() == "1"
+    return os.environ.get(ALLOWS_PROMPTS, "").strip() == "1"
 
 
 class PrivateRecord(logging.LogRecord):
@@ -46,9 +46,9 @@ class PrivateRecord(logging.LogRecord):
         if self.name in OWN_TEXTS:
             self.args = _without_messages(self.args)
         elif self.args:
-            self.msg, self.args = f"{self.msg} (its values: {LEFT_OUT})", None
+            self.msg, self.args = f"{self.msg} (its values: {WITHHELD})", None
         else:
-            self.msg = f"(a text of {self.pathname}:{self.lineno}: {LEFT_OUT})"
+            self.msg = f"(a text of {self.pathname}:{self.lineno}: {WITHHELD})"
 
 
 def error_name(error: BaseException) -> str:
@@ -68,7 +68,7 @@ def private_traceback(error: BaseException) -> str:
         if now is None:
             break
         lines = "".join(traceback.format_tb(now.__traceback__, limit=-FRAMES))
-        told.append(f"Traceback (most recent call last):\n{lines}{error_name(now)}: {LEFT_OUT}")
+        told.append(f"Traceback (most recent call last):\n{lines}{error_name(now)}: {WITHHELD}")
         now = now.__cause__ or (None if now.__suppress_context__ else now.__context__)
     return "\n\nand then\n\n".join(reversed(told))
 

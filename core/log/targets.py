@@ -18,13 +18,14 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from filelock import FileLock, Timeout
 
-from .events import LOG, log_names
-from .private_records import LEFT_OUT, PrivateRecord, prompts_allowed
+from .events import log_names
+from .private_records import WITHHELD, PrivateRecord, prompts_allowed
 
+LOG = logging.getLogger("heed")
 TARGET = "HEED_LOG"
 MOST_LOG_BYTES = 10_000_000
 """Size at which the file is moved aside."""
@@ -61,7 +62,7 @@ class SharedLogFile(WatchedFileHandler):
         path.parent.mkdir(parents=True, exist_ok=True)
         super().__init__(path, encoding="utf-8")
 
-    def _open(self) -> IO[Any]:
+    def _open(self) -> Any:
         def private(path: str, flags: int) -> int:
             return os.open(path, flags, 0o600)
 
@@ -180,7 +181,7 @@ def _tell_of_failures() -> None:
             LOG.error("An error could not be raised.", exc_info=told.exc_value)
 
     def warned(message: Any, kind: type, file: str, line: int, *more: Any) -> None:
-        LOG.warning("A library warned: %s at %s:%d (its text: %s).", kind.__name__, file, line, LEFT_OUT)
+        LOG.warning("A library warned: %s at %s:%d (its text: %s).", kind.__name__, file, line, WITHHELD)
 
     hooks = (
         *((sys, "excepthook", uncaught), (sys, "unraisablehook", in_passing)),

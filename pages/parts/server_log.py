@@ -15,7 +15,7 @@ import streamlit as st
 
 from core.log.events import log_as, log_event
 from core.log.targets import log_target, start_log
-from core.version import NUMBERS
+from core.version import __version__
 
 
 def start_server_log() -> None:
@@ -24,9 +24,9 @@ def start_server_log() -> None:
     if log_target():
         from streamlit import logger
 
-        logger.setup_formatter = _pass_on
+        vars(logger)["setup_formatter"] = _pass_on  # as its own functions look it up
         logger.update_formatter()
-    log_event("server_started", version=NUMBERS)
+    log_event("server_started", version=__version__)
 
 
 def _pass_on(one: logging.Logger) -> None:

@@ -5,7 +5,7 @@ from threading import Thread
 
 import pytest
 
-from core.log.events import FIELDS, keep_log_names, log_as, log_event, log_names
+from core.log.events import EVENT_FIELDS, keep_log_names, log_as, log_event, log_names
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def test_fields_that_are_known_are_told(caplog, monkeypatch):
 
 @pytest.mark.parametrize("name", ["prompt", "answer", "text", "file", "segment", "asked_for"])
 def test_no_field_is_made_up(name):
-    assert name not in FIELDS
+    assert name not in EVENT_FIELDS
     with pytest.raises(ValueError, match=f"no field {name}: there are .*seconds"):
         log_event("run_made", **{name: "x"})
     with pytest.raises(ValueError, match="no field"):

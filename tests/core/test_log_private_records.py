@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import PromptError
-from core.log.private_records import LEFT_OUT, PrivateRecord, error_name, private_traceback
+from core.log.private_records import WITHHELD, PrivateRecord, error_name, private_traceback
 
 SECRET = "zebra-7719"
 
@@ -64,7 +64,7 @@ def test_a_file_name_of_the_system_is_left_out():
 
 def test_other_libraries_keep_the_template_and_the_place():
     _, text = text_of("pypdf", "object %s is odd", SECRET)
-    assert SECRET not in text and "object %s is odd" in text and LEFT_OUT in text
+    assert SECRET not in text and "object %s is odd" in text and WITHHELD in text
     _, text = text_of("pypdf", f"object {SECRET} is odd")
     assert SECRET not in text and "/code/x.py:7" in text
     assert text_of("streamlit.config", "no such option: %s", "x")[1] == "streamlit.config no such option: x"
@@ -79,7 +79,7 @@ def test_whatever_an_exception_says_stays_out(words, name):
     error.add_note(words)
     _, plain = text_of(name, "It failed.", error=caught(lambda: (_ for _ in ()).throw(ValueError())))
     _, text = text_of(name, "It failed.", error=error)
-    assert words not in text or words in plain or words in LEFT_OUT or words in open(__file__).read()
+    assert words not in text or words in plain or words in WITHHELD or words in open(__file__).read()
 
 
 def test_a_long_chain_and_a_deep_stack_are_bounded():

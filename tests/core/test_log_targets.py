@@ -10,9 +10,10 @@ import warnings
 
 import pytest
 
-from core.log.events import LOG, log_event
+from core.log.events import log_event
 from core.log.targets import SharedLogFile, process_log, start_log, stop_log
 
+LOG = logging.getLogger("heed")
 SECRET = "zebra"
 
 

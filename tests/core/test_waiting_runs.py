@@ -1,6 +1,7 @@
 """Tests of what is kept of waiting runs: written and read whole, damaged or foreign names give nothing, old ones go."""
 
 import os
+import stat
 import time
 
 import pytest
@@ -28,6 +29,14 @@ def test_a_request_comes_back_as_it_was_until_it_is_dropped(home):
     drop_waiting(TOKEN)
     drop_waiting(TOKEN)
     assert waiting_request(TOKEN) is None and not list((home / "waiting").iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes are those of POSIX")
+def test_only_the_owner_may_read_or_list_them(home):
+    (home / "waiting").mkdir(mode=0o777)  # made by an earlier version
+    keep_waiting(TOKEN, ASKED)
+    assert stat.S_IMODE((home / "waiting").stat().st_mode) == 0o700
+    assert stat.S_IMODE((home / "waiting" / f"{TOKEN}.json").stat().st_mode) == 0o600
 
 
 def test_an_address_may_hold_anything(home):
