@@ -4,7 +4,7 @@
 
 PYTHON = .venv/bin/python
 
-.PHONY: run demo test check bench doctor load bench-peers gpu calibrate calibrate-heads gallery docs licences lint format venv dev torch-cpu clean
+.PHONY: run demo test check bench doctor load bench-peers gpu calibrate calibrate-heads gallery docs licences requirements audit lint format venv dev torch-cpu clean
 
 run: venv        ## start the dashboard and print its address
 	@exec $(PYTHON) -m core app
@@ -56,13 +56,19 @@ docs: dev        ## the documentation as a site, in site/
 licences: venv   ## the licence of every package that Heed installs, as a table
 	@exec $(PYTHON) -m scripts.licences $(ARGS)
 
+requirements: venv ## after a pin changed: every package with the hashes of its files, in requirements/
+	@exec $(PYTHON) -m scripts.hashes
+
+audit: venv      ## known holes of the versions that are pinned, from the database of PyPI: needs the network
+	@exec $(PYTHON) -m scripts.audit
+
 lint: dev
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy
 
 format: dev
 	@$(PYTHON) -m ruff check --fix . ; $(PYTHON) -m ruff format .
 
-venv:
+venv:            ## what `make run` needs; HASHES=1 checks each file against its hash (HASHES=cpu: torch's CPU build)
 	@sh scripts/setup.sh requirements.txt
 
 dev:

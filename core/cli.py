@@ -4,7 +4,7 @@
     heed run "What color is the sky?" [--model NAME] [--method NAME] [--out FILE.png|.svg|.pdf|.html]
     heed study run|status|score|export ...
     heed models [fetch [NAME ...]]
-    heed doctor
+    heed doctor [--health [ADDRESS]]
     heed share ID ... | --all-unowned [--stop]         with everybody who signs in
 
 This module prints. Guarded by tests/core/test_cli.py, and from an installed wheel by tests/test_installed.py.
@@ -21,6 +21,7 @@ from typing import Any
 
 from .checks import short_repr
 from .errors import HeedError
+from .health import OWN_ADDRESS, health_problems
 from .importance import DEFAULT_METHOD, SINKS, explain_by, offered_methods
 from .log.targets import process_log
 from .models import CATALOGUE, DEFAULT_MODEL, model_status
@@ -74,7 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     sharing.add_argument("--all-unowned", action="store_true", help=about)
     sharing.add_argument("--stop", action="store_true", help="end it")
     sharing.set_defaults(do=share_command)
-    parts.add_parser("doctor", help="what is wrong with this machine, and what to do").set_defaults(do=doctor_command)
+    doctor = parts.add_parser("doctor", help="what is wrong with this machine, and what to do")
+    about = "only whether the dashboard and its work answer, for health checks [%(const)s]"
+    doctor.add_argument("--health", nargs="?", const=OWN_ADDRESS, metavar="ADDRESS", help=about)
+    doctor.set_defaults(do=doctor_command)
     return whole
 
 
@@ -210,9 +214,13 @@ def models_command(options: argparse.Namespace) -> int:
 
 def doctor_command(options: argparse.Namespace) -> int:
     """What was seen of machine, folders, libraries, models and work; 1 where something is wrong."""
-    from .doctor import examine
+    from .doctor import Finding, examine
 
-    found = examine()
+    if options.health is None:
+        found = examine()
+    else:
+        found = [Finding(text, True) for text in health_problems(options.health)]
+        found = found or [Finding(f"The dashboard at {options.health} and its work answer.")]
     for finding in found:
         say(("WRONG  " if finding.wrong else "fine   ") + finding.text)
     return int(any(finding.wrong for finding in found))

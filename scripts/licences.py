@@ -2,7 +2,9 @@
 
 ``.venv/bin/python -m scripts.licences [REQUIREMENTS ...]``: a Markdown table on stdout. A package that states none in
 its metadata is read from its classifiers, else from the first lines of its licence file, else marked "not stated".
-Exits with 1 where a package of the list is not installed. Guarded by tests/test_licences.py.
+Below the
+table it names those that ask more of whoever passes the package on than to keep a notice. Exits with 1 where a package
+of the list is not installed. Guarded by tests/test_licences.py.
 """
 
 from __future__ import annotations
@@ -27,6 +29,11 @@ KNOWN = {
     "PYTHON SOFTWARE FOUNDATION LICENSE": "PSF-2.0",
 }
 """{words of a licence's text: its short name}, for packages that ship the text alone."""
+PERMISSIVE = (
+    *("0bsd", "2-clause bsd", "3-clause bsd", "apache", "bsd", "cc0", "cnri", "hpnd", "isc", "mit", "psf", "python"),
+    *("unlicense", "zlib"),
+)
+"""Beginnings of licences that ask for a notice alone, as packages write them."""
 
 
 def requirement_names(text: str) -> list[str]:
@@ -75,6 +82,14 @@ def licence_of(name: str) -> str:
     return next(_from_files(found), NOT_STATED)
 
 
+def asks_more(licence: str) -> bool:
+    """Returns whether a licence asks for more than a notice, or is none that is known; all parts of it count."""
+    choices = re.split(r"\bOR\b", licence)
+    return not any(
+        all(part.strip().lower().startswith(PERMISSIVE) for part in re.split(r"\bAND\b", one)) for one in choices
+    )
+
+
 def _from_files(found: metadata.Distribution) -> Iterator[str]:
     for file in found.files or ():
         if re.match(r"(licen[sc]e|copying)", file.name, re.IGNORECASE):
@@ -88,6 +103,9 @@ def main(files: list[str]) -> int:
     installed, missing = with_dependencies(name for text in texts for name in requirement_names(text))
     rows = [(name, metadata.version(name), licence_of(name)) for name in installed]
     lines = ["| package | version | licence |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)]
+    asking = [f"{name} ({licence})" for name, _, licence in rows if asks_more(licence)]
+    if asking:
+        lines += ["", f"Not permissive, or not known to be: {', '.join(asking)}."]
     sys.stdout.write("\n".join(lines) + "\n")
     for name in missing:
         sys.stderr.write(f"{name} is not installed: run `make venv` first.\n")

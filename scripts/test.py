@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ORDER = ("tests/test_architecture.py", "tests/test_setup.py", "tests/test_reference.py", "tests/core", "tests/pages",
+ORDER = ("tests/test_architecture.py", "tests/test_setup.py", "tests/test_hashes.py", "tests/test_dockerfile.py",
+         "tests/test_deploy.py", "tests/test_licences.py", "tests/test_reference.py", "tests/core", "tests/pages",
          "tests/test_readme.py", "tests/test_extending.py", "tests/test_installed.py", "tests/browser")  # fmt: skip
 FAST = ("-q", "-m", "not slow", "tests/test_architecture.py", "tests/core")
 LOCAL = "127.0.0.1,localhost"

@@ -83,12 +83,14 @@ BELOW = {
         *("study/quality", "text", "text_readings", "trust"),
     },
     "doctor": {"errors", "jobs", "models", "processes", "settings"},
+    "health": {"jobs"},
     "cli": {
         *(
             "charts",
             "checks",
             "doctor",
             "errors",
+            "health",
             "importance",
             "log",
             "models",

@@ -4,7 +4,7 @@ from importlib import metadata
 
 import pytest
 
-from scripts.licences import NOT_STATED, licence_of, main, requirement_names, with_dependencies
+from scripts.licences import NOT_STATED, asks_more, licence_of, main, requirement_names, with_dependencies
 
 FILE = """
 -c constraints.txt
@@ -55,6 +55,37 @@ def made(tmp_path, monkeypatch):
 )
 def test_where_a_licence_stands(made, head, files, said):
     assert made(head, **files) == said
+
+
+@pytest.mark.parametrize(
+    "licence",
+    [
+        *(
+            "MIT",
+            "MIT License",
+            "BSD-3-Clause",
+            "3-Clause BSD License",
+            "Apache Software License",
+            "ISC License",
+            "PSFL",
+        ),
+        *(
+            "Apache License, Version 2.0",
+            "Apache-2.0 AND CNRI-Python",
+            "BSD-3-Clause AND 0BSD AND MIT AND Zlib AND CC0-1.0",
+        ),
+        *("Apache-2.0 OR BSD-2-Clause", "GPL-3.0-or-later OR MIT", "MIT-CMU", "PSF-2.0"),
+    ],
+)
+def test_permissive_licences_are_known(licence):
+    assert not asks_more(licence)
+
+
+@pytest.mark.parametrize(
+    "licence", ["GPL-3.0-or-later", "MPL-2.0 AND MIT", "LGPL-3.0", "Proprietary", NOT_STATED, "MIT AND GPL-2.0"]
+)
+def test_others_are_named(licence):
+    assert asks_more(licence)
 
 
 def test_the_table(tmp_path, capsys):
