@@ -16,13 +16,14 @@ from pathlib import Path
 
 from .errors import HeedError
 from .jobs.heartbeat import heartbeat_problems
+from .log.targets import log_problems
 from .models.catalogue import CATALOGUE, DEFAULT_MODEL, Entry, PyPI, WheelFolder
 from .models.compatibility import check_path
 from .models.memory_estimate import available_memory, size_text
 from .models.model_key import files_of, locate, wheel_folder
 from .models.paths import gguf_path, hash_file
 from .processes import PACKAGE, command_text
-from .settings import home_path, models_path, settings_problems
+from .settings import home_path, model_roots, models_path, settings_problems
 
 ENOUGH_MEMORY = 2_000_000_000
 """Bytes that the default model and its attention take, with room to spare."""
@@ -51,6 +52,19 @@ def _machine() -> Iterable[Finding]:
     yield Finding(f"Python {sys.version.split()[0]}, {cores} cores, {size_text(free)} of memory free.")
     if free < ENOUGH_MEMORY:
         yield Finding(f"Less than {size_text(ENOUGH_MEMORY)} of memory are free: close other programs.", True)
+    allowed = _memory_allowed()
+    if allowed is not None and allowed < ENOUGH_MEMORY:
+        yield Finding(f"This shell allows a program {size_text(allowed)} of memory: run ulimit -v unlimited.", True)
+
+
+def _memory_allowed() -> int | None:
+    """Returns the bytes that a program started here may reserve; None: as many as there are."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def _folders() -> Iterable[Finding]:
@@ -63,6 +77,10 @@ def _folders() -> Iterable[Finding]:
         yield Finding(f"{name} is {path}, {size_text(free)} free.")
         if free < ENOUGH_DISK:
             yield Finding(f"The disk of {path} is nearly full: free some space, or set {name} to another disk.", True)
+    for root in model_roots() or ():
+        if not os.path.isdir(root):
+            yield Finding(f"HEED_MODEL_ROOTS names {root}, which is no folder: make it, or leave it out.", True)
+    yield from (Finding(problem, True) for problem in log_problems())
 
 
 def _libraries() -> Iterable[Finding]:
@@ -81,7 +99,8 @@ def _libraries() -> Iterable[Finding]:
             continue
         if not asked.specifier.contains(here.split("+")[0], prereleases=True):
             wrong.append(f"{asked.name} is {here} ({asked.specifier} is needed)")
-    again = "make venv" if PACKAGE.name == "core" else "pip install --upgrade heed"
+    pip = f"{sys.executable} -m pip install"  # `make venv` sees that no pin changed, and does nothing
+    again = f"{pip} -r requirements.txt" if PACKAGE.name == "core" else f"{pip} --upgrade heed"
     yield from (Finding(f"{text}: run {again}.", True) for text in wrong)
     if not wrong:
         yield Finding(f"All {count} libraries have the versions that are needed.")

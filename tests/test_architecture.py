@@ -82,7 +82,7 @@ BELOW = {
         ),
         *("study/quality", "text", "text_readings", "trust"),
     },
-    "doctor": {"errors", "jobs", "models", "processes", "settings"},
+    "doctor": {"errors", "jobs", "log", "models", "processes", "settings"},
     "health": {"jobs"},
     "cli": {
         *(

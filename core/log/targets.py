@@ -98,6 +98,23 @@ def log_target() -> str:
     return os.environ.get(TARGET, "").strip()
 
 
+def log_problems() -> list[str]:
+    """Returns what is wrong with HEED_LOG, one sentence with the remedy; empty where nothing is. Writes nothing."""
+    target = log_target()
+    if not target or target == "json":
+        return []
+    try:
+        path = Path(target).expanduser().absolute()
+        there = next(folder for folder in (path, *path.parents) if folder.exists())
+        if os.access(there, os.W_OK) and (there.is_file() if there == path else there.is_dir()):
+            return []
+    except (OSError, ValueError, RuntimeError):
+        pass
+    return [
+        f"{TARGET} is {target!r}, a file that cannot be written: set it to json, or to a path in a folder of yours."
+    ]
+
+
 def start_log(json_allowed: bool = True) -> None:
     """Sets up the log of this process as HEED_LOG says; a second call changes nothing.
 

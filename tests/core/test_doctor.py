@@ -45,11 +45,34 @@ def test_a_home_that_cannot_be_written_is_told(home, monkeypatch):
     assert any("set HEED_HOME to a folder that you may write to" in text for text in wrong())
 
 
+def test_a_log_and_roots_that_are_not_there_are_told(home, monkeypatch):
+    (home / "file").write_text("in the way")
+    monkeypatch.setenv("HEED_LOG", str(home / "file" / "heed.log"))
+    monkeypatch.setenv("HEED_MODEL_ROOTS", str(home / "nowhere"))
+    roots, log = wrong()
+    assert roots.startswith("HEED_MODEL_ROOTS names ") and "which is no folder: make it" in roots
+    assert log.startswith("HEED_LOG is ") and "set it to json" in log
+    monkeypatch.setenv("HEED_MODEL_ROOTS", str(home))
+    for fine in ("json", "", str(home / "new" / "heed.log"), str(home / "file")):
+        monkeypatch.setenv("HEED_LOG", fine)
+        assert wrong() == []
+    for bad in (str(home), "~nobody-of-this-name/x"):
+        monkeypatch.setattr("core.log.targets.log_target", lambda bad=bad: bad)
+        assert len(wrong()) == 1
+
+
+def test_a_limit_of_the_shell_is_told(monkeypatch):
+    monkeypatch.setattr(doctor, "_memory_allowed", lambda: 10**9)
+    (told,) = wrong()
+    assert told == "This shell allows a program 1.0 GB of memory: run ulimit -v unlimited."
+
+
 def test_other_versions_and_missing_libraries_are_told(monkeypatch):
     lines = ["numpy<1", "no-such-library-here==1", f"pandas=={metadata.version('pandas')}", "x; sys_platform == 'none'"]
     monkeypatch.setattr(doctor, "required_libraries", lambda: lines)
     first, second = wrong()
     assert first.startswith("numpy is ") and "(<1 is needed): run " in first
+    assert first.endswith(" -m pip install -r requirements.txt."), "`make venv` would see that no pin changed"
     assert second.startswith("no-such-library-here is missing (==1 is needed): run ")
 
 
