@@ -128,6 +128,26 @@ class TestInstall:
             (checkout / ".venv/bin" / name).unlink()
         assert "making .venv" in self.install(checkout).stdout, "an upgrade of the system removed its Python"
 
+    @pytest.mark.parametrize(("hashes", "torch"), [("", None), ("1", "torch.txt"), ("cpu", "torch-cpu.txt")])
+    def test_with_hashes_only_where_that_is_asked_for(self, checkout, monkeypatch, hashes, torch):
+        (checkout / "requirements-dev.txt").write_text("# nothing yet\n")
+        (checkout / ".venv/bin").mkdir(parents=True)
+        told = 'for word in "$@"; do printf "%s " "$word"; done >> calls; echo >> calls'
+        program(
+            checkout / ".venv/bin/python", f'#!{SH}\n[ "$1" = -m ] && [ "$4" != --version ] && {{ {told}; }}\nexit 0\n'
+        )
+        monkeypatch.setenv("HASHES", hashes)
+        command = [SH, "scripts/setup.sh", "requirements.txt", "requirements-dev.txt"]
+        subprocess.run(command, cwd=checkout, check=True, capture_output=True)
+        calls = [line for line in (checkout / "calls").read_text().splitlines() if " install " in line]
+        files = [re.search(r"-r (\S+)", line)[1] for line in calls]
+        wanted = (
+            [f"requirements/{name}" for name in ("build.txt", torch, "hashed.txt")] if torch else ["requirements.txt"]
+        )
+        assert files == [*wanted, "requirements-dev.txt"]
+        assert all(("--require-hashes" in line) == bool(torch) for line in calls[:-1])
+        assert ("download.pytorch.org" in str(calls)) == (hashes == "cpu")
+
 
 class TestPins:
     @pytest.mark.parametrize("name", [*pins.FILES, "constraints.txt"])
