@@ -18,7 +18,7 @@ from .private_records import error_name, prompts_allowed
 
 LOG = logging.getLogger("heed")
 WHO = ("session", "person")
-"""Of the visitor: a random name of the browser's session, which is not its cookie; who signed in."""
+"""Of the visitor: a random name of the browser's session, which is not its cookie; the key of who signed in."""
 EVENT_FIELDS = frozenset(
     (
         *WHO,

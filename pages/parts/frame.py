@@ -50,10 +50,10 @@ def page_frame(title: str, *, bare: bool = False) -> None:
     """
     side = "collapsed" if bare else "auto"
     _keep_paths_inside()
-    name_log_session()
     st.set_page_config(f"{title} · Heed", _icon(), "wide", side)  # type: ignore[arg-type]
     st.html(f"<style>{(APP_FOLDER / 'pages/parts/frame.css').read_text('utf-8')}</style>")
     sign_in_gate()
+    name_log_session()
     if not bare:
         with st.sidebar:
             _navigation()

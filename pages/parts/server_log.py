@@ -15,6 +15,7 @@ import streamlit as st
 
 from core.log.events import log_as, log_event
 from core.log.targets import log_target, start_log
+from core.people import viewer
 from core.version import __version__
 
 
@@ -38,12 +39,14 @@ def _pass_on(one: logging.Logger) -> None:
 
 
 def name_log_session() -> None:
-    """Says in the log for whom this page is drawn: a random name of the session, unknown to the browser."""
+    """Says in the log for whom this page is drawn: a random name of the session, unknown to the browser, and the key of
+    who signed in."""
     state: Any = st.session_state
     known = state.get("log_session")
     if known is None:
         known = state.log_session = secrets.token_hex(6)
-    log_as(session=known)
+    person = viewer()
+    log_as(session=known, person=person.key if person is not None else "")
 
 
 def log_refused_upload(kind: str, data: bytes, error: Exception) -> None:

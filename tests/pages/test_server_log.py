@@ -9,6 +9,7 @@ from streamlit import error_util, logger
 from core.jobs import jobs
 from core.log.events import log_as, log_names
 from core.log.targets import stop_log
+from core.people import Person, viewing
 from pages.parts.server_log import log_refused_upload, name_log_session, start_server_log
 from tests.pages.conftest import fine
 
@@ -65,6 +66,9 @@ def test_a_page_names_its_session_for_the_job_that_it_begins(visit, busy):
     first = log_names()["session"]
     name_log_session()
     assert log_names() == {"session": first} and first != "test session id"
+    with viewing(Person("ab" * 16, "Ada")):
+        name_log_session()
+    assert log_names() == {"session": first, "person": "ab" * 16}
 
 
 def test_a_refused_upload_is_told_once(caplog):
