@@ -75,7 +75,9 @@ def rebuild_manifest(folder: Path) -> bool:
     try:
         run_files.read_manifest(folder)
         return False  # it is not the manifest
-    except (run_files.Damaged, FileNotFoundError):
+    except FileNotFoundError:
+        return False  # there is no such run
+    except run_files.Damaged:
         pass
     try:
         manifest, unproven = _manifest_of(folder)

@@ -45,6 +45,10 @@ TABLE = """CREATE TABLE IF NOT EXISTS runs (
 CHECKED_EVERY = 3600.0
 """Seconds after which a process checks every row of the index again."""
 
+_PASSING = {
+    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL),
+    *(sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM),
+}
 LOG = logging.getLogger("heed")
 T = TypeVar("T")
 _checked_at: dict[str, float] = {}
@@ -136,14 +140,22 @@ def query_index(
                 _check(index, place)
                 damaged = _level(index, home, runs, seen)
                 return question(index), damaged
-        except sqlite3.OperationalError:
-            continue  # read-only, full or locked for long: the last round builds it in memory
-        except sqlite3.DatabaseError:
+        except (sqlite3.DatabaseError, LookupError, ValueError, TypeError) as error:
+            if place is None and not isinstance(error, sqlite3.Error):
+                raise
+            if _passing(error):
+                continue  # read-only, full or locked for long: the last round builds it in memory
             _checked_at.pop(str(place), None)
             for name in ("index.sqlite", "index.sqlite-wal", "index.sqlite-shm"):
                 with suppress(OSError):
                     (home / name).unlink()
     raise StoreError("The list of runs cannot be built: restart Heed, and free memory if it is short.")
+
+
+def _passing(error: Exception) -> bool:
+    """Returns whether an error says nothing of the file: a flipped schema has other tables and columns instead."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, sqlite3.OperationalError) and code is not None and code & 0xFF in _PASSING
 
 
 def search_runs(index: sqlite3.Connection, query: str, starred: bool, limit: int, offset: int) -> list[RunInfo]:

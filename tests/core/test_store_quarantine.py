@@ -127,3 +127,21 @@ def test_the_whole_index_is_checked_when_a_process_opens_it(home):
     path.write_bytes(path.read_bytes().replace(b"needle", b"noodle"))
     run_index._checked_at.clear()  # as in a new process
     assert store.count_found("needle") == 1 and store.count_found("noodle") == 0
+
+
+def test_a_run_that_is_not_there_yet_has_no_damaged_manifest(home, caplog):
+    store.save_run(trace())
+    assert caplog.text == "", "saving into a fresh home says nothing"
+
+
+@pytest.mark.parametrize("column", [b"created", b"last_used", b"label_damaged", b"TABLE runs"])
+def test_a_flipped_schema_of_the_index_is_built_anew(home, column):
+    run_id = store.save_run(trace())
+    told = store.find_runs()
+    path = home / "index.sqlite"
+    data = path.read_bytes()
+    at = data.index(column) + 3
+    path.write_bytes(data[:at] + bytes([data[at] ^ 2]) + data[at + 1 :])
+    assert store.find_runs() == told and store.has_run(run_id)
+    run_index._checked_at.clear()
+    assert store.find_runs() == told, "and what lies on disk is mended"
