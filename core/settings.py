@@ -20,6 +20,7 @@ from importlib import metadata
 from pathlib import Path
 
 from .errors import HeedError, StoreError
+from .unfinished import unfinished_prefix
 from .version import NUMBERS
 
 GIGABYTES = {"HEED_STORE_GB": 5.0, "HEED_RUN_GB": 2.0, "HEED_PERSON_GB": None, "HEED_GPU_GB": None, "HEED_CPU_GB": None}
@@ -154,7 +155,7 @@ def _path(variable: str, default: str) -> Path:
 def _checked(folder: Path, variable: str, what: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle, probe = tempfile.mkstemp(prefix=".probe-", dir=folder)
+        handle, probe = tempfile.mkstemp(prefix=unfinished_prefix(".probe-"), dir=folder)
         try:
             os.write(handle, b"heed")
         finally:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import secrets
 import sys
 import time
 from contextlib import suppress
@@ -28,6 +29,7 @@ import numpy as np
 from .errors import StoreError
 from .records import ModelKey
 from .settings import home_path
+from .unfinished import unfinished_prefix
 
 SPEEDS_FILE = "speeds.json"
 KEPT_SPEEDS, NEAREST = 40, 5
@@ -75,7 +77,7 @@ def note_speed(key: ModelKey, parameters: int, kind: str, work: float, seconds: 
     found = kept | {_name(key): own}
     with suppress(OSError, StoreError):
         path = home_path() / SPEEDS_FILE
-        part = path.with_name(f".{SPEEDS_FILE}.{os.getpid()}")
+        part = path.with_name(f"{unfinished_prefix()}{secrets.token_hex(4)}")
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(json.dumps(found), encoding="utf-8")
         os.replace(part, path)

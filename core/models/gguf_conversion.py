@@ -18,6 +18,7 @@ from typing import Any
 
 from ..errors import ModelError
 from ..progress import FetchProgress
+from ..unfinished import unfinished_prefix
 from . import paths
 from .compatibility import check_architecture, check_path
 from .file_metadata import read_metadata
@@ -47,7 +48,7 @@ def convert_gguf(gguf: Path, sha256: str, dtype: str, progress: FetchProgress) -
     home = paths.make_folder("converted")
     check_disk(home, weight_bytes(parameters, dtype), f"Converting {gguf.name}")
     remove_leftovers(home, f".{sha256}-")
-    temporary = Path(tempfile.mkdtemp(prefix=f".{sha256}-", dir=home))
+    temporary = Path(tempfile.mkdtemp(prefix=unfinished_prefix(f".{sha256}-"), dir=home))
     try:
         _write(gguf, header, temporary, dtype)
         paths.write_json_file(

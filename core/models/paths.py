@@ -19,6 +19,7 @@ from typing import Any
 
 from ..errors import HeedError
 from ..settings import models_home, models_path
+from ..unfinished import unfinished_prefix
 from .regular_files import open_regular, read_small
 
 READ_BYTES = 1 << 20
@@ -138,7 +139,7 @@ def read_json_file(path: Path) -> dict[str, Any]:
 
 def write_json_file(path: Path, value: dict[str, Any]) -> None:
     """Writes atomically: readers see the old file or the new one."""
-    handle, temporary = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+    handle, temporary = tempfile.mkstemp(prefix=unfinished_prefix(), dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(value, file, ensure_ascii=False, indent=1)

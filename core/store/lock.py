@@ -1,6 +1,6 @@
 """The lock for changing the folder of runs, and the removal of what killed writers left.
 
-A run being written is in ``.tmp-HOST-PID-...``, a run being deleted in ``.trash-...``. Runs appear and disappear by
+A run being written is in ``.tmp-HOST-PID.START-...``, one being deleted in ``.trash-...``. Runs appear and disappear by
 renaming, so never in part. Guarded by tests/core/test_store_runs.py.
 """
 
@@ -10,23 +10,15 @@ import errno
 import os
 import secrets
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import time
 
 from ..errors import StoreError
+from ..unfinished import is_left_behind, writer_name
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """What the system says of a full disk."""
-STALE = 24 * 3600
-"""Seconds after which unfinished work of an unknown machine counts as abandoned."""
-
-
-def writer_name() -> str:
-    """Returns a name for this process, for use in a folder's name."""
-    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 @contextmanager
@@ -88,20 +80,5 @@ def discard_folder(folder: Path) -> bool:
 def remove_abandoned(root: Path) -> None:
     """Removes what killed writers left (the lock is held)."""
     for entry in os.listdir(root):
-        if entry.startswith(".trash-") or (entry.startswith(".tmp-") and is_abandoned(root / entry)):
+        if entry.startswith(".trash-") or (entry.startswith(".tmp-") and is_left_behind(root / entry)):
             shutil.rmtree(root / entry, ignore_errors=True)
-
-
-def is_abandoned(folder: Path) -> bool:
-    """Returns whether the process that writes here has ended, as far as that can be known."""
-    writer = folder.name.removeprefix(".tmp-").rpartition("-")[0]
-    host, _, pid = writer.rpartition("-")
-    if host == socket.gethostname() and pid.isdigit():
-        from psutil import pid_exists
-
-        if not pid_exists(int(pid)):
-            return True
-    try:
-        return time() - folder.stat().st_mtime > STALE
-    except OSError:
-        return False

@@ -33,6 +33,7 @@ from safetensors import numpy as safetensors
 
 from ..errors import StoreError
 from ..records import SCHEMA, Components, Request, Trace
+from ..unfinished import unfinished_prefix
 from .serialise import from_plain, to_plain
 
 RECORD, ARRAYS, ROWS, MANIFEST, USED = "trace.json", "arrays.safetensors", "rows.safetensors", "manifest.json", "used"
@@ -93,7 +94,7 @@ def write_file(path: Path, data: bytes | Iterable[bytes]) -> tuple[int, str]:
 
     Returns (bytes, sha256): pieces are written and hashed one by one, so that they need not be in memory together.
     """
-    handle, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=unfinished_prefix(), dir=path.parent)
     size, digest = 0, sha256()
     try:
         with os.fdopen(handle, "wb") as file:

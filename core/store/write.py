@@ -20,9 +20,10 @@ from pathlib import Path
 from .. import people, settings
 from ..errors import StoreError
 from ..records import Trace
+from ..unfinished import unfinished_prefix
 from . import run_files, run_index
 from .folders import runs_folder
-from .lock import deleting_lock, discard_folder, remove_abandoned, store_lock, writer_name
+from .lock import deleting_lock, discard_folder, remove_abandoned, store_lock
 from .maps_files import drop_maps
 from .person_room import check_person_room
 from .quarantine import rebuild_manifest, set_aside
@@ -55,7 +56,7 @@ def import_run(trace: Trace) -> bool:
 
 def _store(trace: Trace, origin: str) -> bool:
     root = runs_folder()
-    new = root / f".tmp-{writer_name()}-{secrets.token_hex(4)}"
+    new = root / f"{unfinished_prefix('.tmp-')}{secrets.token_hex(4)}"
     try:
         new.mkdir()
         manifest = run_files.write_run(new, trace, origin)

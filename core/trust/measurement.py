@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..records import HeadWeights
+from ..unfinished import unfinished_prefix
 from .faithfulness import MASKS, half_masks
 from .trust_prompts import TrustPrompt
 
@@ -133,7 +134,7 @@ def save_measurement(found: PromptMeasurement, path: Path) -> None:
     arrays = {name: getattr(found, name) for name in _ARRAYS}
     arrays |= {f"value:{name}": value for name, value in found.values.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(".part")
+    half = path.with_name(f"{unfinished_prefix()}{path.name}")
     with half.open("wb") as file:
         np.savez_compressed(file, plain=np.array(json.dumps(plain)), **arrays)
     half.replace(path)

@@ -54,11 +54,13 @@ def serve(app: Path, arguments: list[str]) -> None:
 
     if str(app.parent) not in sys.path:
         sys.path.insert(0, str(app.parent))
+    from core.leftovers import remove_leftover_files
     from pages.parts.closed_routes import close_metrics
     from pages.parts.server_log import start_server_log
 
     start_server_log()
     close_metrics()
+    remove_leftover_files()
     Thread(target=import_first, name="heed-warm-start", daemon=True).start()
     sys.argv = ["streamlit", "run", str(app), *secrets_options(arguments), *arguments]
     cli.main()

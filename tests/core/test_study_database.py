@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -46,7 +47,8 @@ def test_what_a_dead_process_held_is_free(db):
     gone, host = dead(), database.worker_name().split(" ")[0]
     assert not database.is_alive(gone, 9e12) and database.is_alive(database.worker_name(), 0)
     assert not database.is_alive(f"{host} {os.getpid()} 1.00 x", 9e12), "another process once had this number"
-    assert database.is_alive("elsewhere 1 1.0 x", 9e12) and not database.is_alive("elsewhere 1 1.0 x", 0)
+    assert database.is_alive("elsewhere 1 1.0 x", time.time()) and not database.is_alive("elsewhere 1 1.0 x", 0)
+    assert not database.is_alive("elsewhere 1 1.0 x", 9e12), "a claim from before the clock was put back"
     database.claim_cells(db, gone, "m", 3)
     assert names(database.claim_cells(db, database.worker_name(), "m", 3)) == ["c0", "c1", "c2"]
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ...progress import IsCancelled
+from ...unfinished import unfinished_prefix
 from .source import OpenedStudy
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def write_findings(found: Findings, at: Path, name: str = "") -> None:
     """Writes all of ``found`` as a folder, in one step. ``name``: what a shipped folder belongs to."""
     import pandas as pd
 
-    new = at.with_name(f".{at.name}-{uuid4().hex[:8]}")
+    new = at.with_name(f"{unfinished_prefix('.findings-')}{uuid4().hex[:8]}")
     new.mkdir(parents=True)
     plain: dict[str, Any] = {}
     for field in fields(found):
