@@ -4,7 +4,7 @@
 
 PYTHON = .venv/bin/python
 
-.PHONY: run demo test check bench doctor load bench-peers gpu calibrate calibrate-heads gallery docs licences requirements audit lint format venv dev torch-cpu clean
+.PHONY: run demo test check bench torture doctor load bench-peers gpu calibrate calibrate-heads gallery docs licences requirements audit lint format venv dev torch-cpu clean
 
 run: venv        ## start the dashboard and print its address
 	@exec $(PYTHON) -m core app
@@ -23,6 +23,9 @@ bench: dev       ## what capturing, comparing and knocking out cost, in time and
 
 load: dev        ## 20 websocket sessions for 5 minutes against a fresh dashboard, each result beside its solo run
 	@exec $(PYTHON) -m benchmarks.load $(ARGS)
+
+torture: dev     ## kills, full disks, read-only folders, clocks put back, flipped bits: is anything lost?
+	@exec $(PYTHON) -m benchmarks.torture $(ARGS)
 
 doctor: venv     ## what is wrong with this machine, its models and folders, in words
 	@exec $(PYTHON) -m core doctor

@@ -28,6 +28,7 @@ import numpy as np
 
 from .errors import StoreError
 from .records import ModelKey
+from .seals import with_seal, without_seal
 from .settings import home_path
 from .unfinished import unfinished_prefix
 
@@ -79,7 +80,7 @@ def note_speed(key: ModelKey, parameters: int, kind: str, work: float, seconds: 
         path = home_path() / SPEEDS_FILE
         part = path.with_name(f"{unfinished_prefix()}{secrets.token_hex(4)}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(found), encoding="utf-8")
+        part.write_text(json.dumps(with_seal(found)), encoding="utf-8")
         os.replace(part, path)
 
 
@@ -162,7 +163,7 @@ def _read() -> dict[str, dict[str, Any]]:
 def _parsed(path: Path, stamp: int) -> dict[str, dict[str, Any]]:
     """Returns what the file holds; nothing where it is damaged, since all of it is measured again."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = without_seal(json.loads(path.read_text(encoding="utf-8")))
         for model in found.values():
             if not all(w > 0 and s > 0 for kind, seen in model.items() if kind != "parameters" for w, s in seen):
                 return {}

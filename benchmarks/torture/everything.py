@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.torture import bad_days, flips
 from benchmarks.torture.killing import Killed, kill_work
 from benchmarks.torture.works import WORKS
 from tests.core import models_made_up, study_tiny
@@ -29,6 +30,8 @@ def torture(folder: Path, tries: int, rng: random.Random, only: str = "") -> int
             if only in f"kill {work.name}"
         ]
         bad += tell_killed(killed)
+        bad += tell_days(bad_days.days(folder, tries, rng, only))
+        bad += tell_flips(flips.flip_bits(folder / "flips", max(1, tries // 20), rng, only))
     finally:
         os.kill(server, 9)
         os.waitpid(server, 0)
@@ -99,6 +102,32 @@ def tell_killed(found: Sequence[Killed]) -> int:
         for line in one.told[:20]:
             print(f"  {one.name}: {line}")  # noqa: T201
     return sum(one.bad for one in found)
+
+
+def tell_days(found: Sequence[bad_days.Day]) -> int:
+    """Prints the table of the other bad days and what went wrong; returns how much that is."""
+    if not found:
+        return 0
+    rows = [[day.name, day.how, day.tries, day.through, day.said, day.wrong] for day in found]
+    print_table(["what", "how", "tries", "went through", "told in a sentence", "lost or wrong"], rows, total=True)
+    for day in found:
+        for line in day.told[:12]:
+            print(f"  {day.name}: {line}")  # noqa: T201
+    return sum(day.wrong for day in found)
+
+
+def tell_flips(found: Sequence[flips.Flipped]) -> int:
+    """Prints the table of flipped bits and what went wrong; returns how much that is."""
+    if not found:
+        return 0
+    names = ("harmless", "dropped", "told", "silent", "raw")
+    rows = [[f"a bit of {one.name}", one.tries, *(one.outcomes[name] for name in names)] for one in found]
+    head = ["what", "tries", "harmless or mended", "dropped, made again", "told", "silently different", "raw exception"]
+    print_table(head, rows, total=True)
+    for one in found:
+        for line in one.told[:12]:
+            print(f"  {one.name}: {line}")  # noqa: T201
+    return sum(one.wrong for one in found)
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[Any]], total: bool = False) -> None:

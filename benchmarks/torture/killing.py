@@ -80,10 +80,11 @@ def kill_work(work: Work, tries: int, folder: Path, rng: random.Random) -> Kille
 
 def _undisturbed(work: Work) -> tuple[dict[str, Any], float]:
     """Returns what the work makes when nobody disturbs it, and the seconds that it takes."""
+    before = work.state()
     began = time.monotonic()
     work.do(lambda what: None)
     seconds = time.monotonic() - began
-    return {"state": work.state(), "places": sorted(places())}, seconds
+    return {"before": before, "state": work.state(), "places": sorted(places())}, seconds
 
 
 def _look(work: Work, whole: dict[str, Any], told: list[str]) -> dict[str, Any]:
@@ -94,10 +95,18 @@ def _look(work: Work, whole: dict[str, Any], told: list[str]) -> dict[str, Any]:
     first, doubled = work.state(), work.doubled()
     known = whole["state"]
     lost = [what for what in told if what not in first]
-    lost += [what for what, value in first.items() if known.get(what, value) != value and what != "set aside"]
+    lost += [
+        f"{what}, finished differently"
+        for what, value in first.items()
+        if value not in (known.get(what, value), whole["before"].get(what)) and what != "set aside"
+    ]
     work.do(lambda what: None)
     again = work.state()
-    lost += [what for what in known if again.get(what) != known[what]]
+    lost += [
+        f"{what}, {'different' if what in again else 'missing'} after the work was done again"
+        for what in known
+        if again.get(what) != known[what]
+    ]
     doubled += work.doubled() + len(set(again) - set(known))
     left += sorted((places() - set(whole["places"])) | unfinished_places())
     wrong += [f"lost: {what}" for what in lost] + [f"left over: {what}" for what in left]

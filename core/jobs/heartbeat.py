@@ -47,7 +47,10 @@ def heartbeat_problems() -> list[str]:
     for path in sorted((home_path() / HEARTBEATS).glob("*.json")):
         try:
             kept = json.loads(path.read_text("utf-8"))
-            age, silent = time.time() - float(kept["written"]), {str(k): float(v) for k, v in kept["silent"].items()}
+            age, silent = (
+                abs(time.time() - float(kept["written"])),
+                {str(k): float(v) for k, v in kept["silent"].items()},
+            )
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             continue  # it was removed meanwhile, or says nothing
         if not _lives(path):

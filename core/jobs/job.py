@@ -65,6 +65,8 @@ class Job:
         self.started: float | None = None
         """Seconds since the epoch, like ``finished``."""
         self.finished: float | None = None
+        self._began = 0.0
+        """When it started, on a clock that nobody puts back."""
         self._work: Work | None = work
         self._ahead, self._serving = ahead, serving
         self._phase = monotonic(), 0.0
@@ -95,7 +97,7 @@ class Job:
         fraction = self.fraction
         if fraction is not None and fraction - at >= SETTLED * (1 - at):
             return (monotonic() - began) * (1 - fraction) / (fraction - at)
-        return None if self.seconds is None else max(1.0, self.seconds - (time() - self.started))
+        return None if self.seconds is None else max(1.0, self.seconds - (monotonic() - self._began))
 
     @property
     def line(self) -> str:
@@ -225,7 +227,8 @@ class Job:
             work, self._work = self._work, None
             if self.over:
                 return None
-            self.state, self.started, self.text, self._heard = "running", time(), "Starting", monotonic()
+            self.state, self.started, self.text = "running", time(), "Starting"
+            self._heard = self._began = monotonic()
             return work
 
     def _close(self, state: State, result: Any = None, error: str = "", failure: str = "") -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from ..errors import StoreError
 from ..people import own_folder
 from ..records import Request
+from ..seals import with_seal, without_seal
 from ..store.run_files import write_file
 from ..store.serialise import from_plain, to_plain
 
@@ -34,7 +35,7 @@ def keep_waiting(token: str, request: Request) -> None:
         path = _file(token)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.chmod(0o700)  # the names of files open the page that waits for them
-        write_file(path, json.dumps(to_plain(request)[0]).encode())
+        write_file(path, json.dumps(with_seal(to_plain(request)[0])).encode())
         for old in path.parent.iterdir():
             if old.stat().st_mtime < time.time() - KEPT_DAYS * 86400:
                 old.unlink(missing_ok=True)
@@ -51,7 +52,7 @@ def waiting_request(token: str) -> Request | None:
     with suppress(OSError, StoreError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         path = _file(token)
         if path.stat().st_size <= MOST_BYTES:
-            found = from_plain(json.loads(path.read_text("utf-8")), {})
+            found = from_plain(without_seal(json.loads(path.read_text("utf-8"))), {})
             return found if isinstance(found, Request) else None
     return None
 

@@ -21,6 +21,7 @@ from ..progress import FetchProgress
 from ..unfinished import unfinished_prefix
 from . import paths
 from .compatibility import check_architecture, check_path
+from .converted_check import write_note
 from .file_metadata import read_metadata
 from .gguf_header import Header
 from .memory_estimate import check_memory, size_text
@@ -51,8 +52,8 @@ def convert_gguf(gguf: Path, sha256: str, dtype: str, progress: FetchProgress) -
     temporary = Path(tempfile.mkdtemp(prefix=unfinished_prefix(f".{sha256}-"), dir=home))
     try:
         _write(gguf, header, temporary, dtype)
-        paths.write_json_file(
-            temporary / "heed.json",
+        write_note(
+            temporary,
             {
                 "converter": paths.CONVERTER,
                 "sha256": sha256,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import logging
 import sys
 import threading
 import time
@@ -26,7 +27,7 @@ from ..progress import FetchProgress, IsCancelled
 from ..records import ModelKey, ModelKind, ModelRef
 from ..speeds import first_load, note_speed
 from ..text.chat_template import template_text
-from . import model_key, model_ref, paths
+from . import converted_check, model_key, model_ref, paths
 from .catalogue import CATALOGUE
 from .compatibility import check_architecture, check_path, kind_of, read_config
 from .file_metadata import read_metadata
@@ -36,6 +37,7 @@ from .precision import precision_note, weight_bytes
 from .stoppable import stopping
 from .template_trial import check_chat_template
 
+LOG = logging.getLogger("heed")
 MOST_MODELS = 4
 """Models kept in memory at once."""
 
@@ -183,25 +185,35 @@ def _folder(key: ModelKey, tell: FetchProgress, ask: IsCancelled) -> Path:
         return path
     parameters = place.entry.parameters if place.entry else read_metadata(Path(key.name)).parameters
     _, folder = model_key.converted_folder(key.fingerprint, parameters, key.dtype)
-    if paths.is_converted(folder) and not _sound(folder):
-        (folder / "heed.json").unlink()
-    if not paths.is_converted(folder):
-        from .fetch_process import fetch
+    damaged = _damage(folder, tell) if paths.is_converted(folder) else ""
+    try:
+        if damaged:
+            LOG.warning("%s It is converted again.", damaged)
+            (folder / converted_check.NOTE).unlink()
+        if not paths.is_converted(folder):
+            from .fetch_process import fetch
 
-        if place.path is not None:
-            check_path(place.path)
-        fetch(key.name, dtype=key.dtype, progress=tell, cancelled=ask)
-    check_path(folder)
+            if place.path is not None:
+                check_path(place.path)
+            fetch(key.name, dtype=key.dtype, progress=tell, cancelled=ask)
+        check_path(folder)
+        converted_check.check_converted(folder)
+    except (ModelError, OSError) as error:
+        if not damaged:
+            raise
+        raise ModelError(f"{damaged} That did not work: {error}") from error
     return folder
 
 
-def _sound(folder: Path) -> bool:
-    """Returns whether a converted folder is undamaged; a damaged one is simply converted again."""
+def _damage(folder: Path, tell: FetchProgress) -> str:
+    """Returns what is wrong with a converted folder, as a sentence; empty where nothing is."""
+    tell("Checking", 0, 0)
     try:
         check_path(folder)
-    except ModelError:
-        return False
-    return True
+        converted_check.check_converted(folder)
+    except ModelError as error:
+        return str(error)
+    return ""
 
 
 def _load(key: ModelKey, folder: Path, tell: FetchProgress, ask: IsCancelled) -> Model:

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from ..errors import HeedError, ModelError, NotFetched
 from ..records import ModelKey, ModelKind, ModelRef
+from ..seals import with_seal, without_seal
 from ..settings import models_path, versions
 from ..text.chat_template import inspect_template
 from . import paths
@@ -215,7 +216,10 @@ def known_ref(key: ModelKey, *, same_versions: bool = False) -> ModelRef | None:
 
     ``same_versions``: only one stored with the installed versions of the libraries.
     """
-    seen = paths.read_json_file(_ref_path(key))
+    try:
+        seen = without_seal(paths.read_json_file(_ref_path(key)))
+    except ValueError:
+        return None
     if same_versions and seen.get("versions") != [list(pair) for pair in versions()]:
         return None
     try:
@@ -248,7 +252,7 @@ def remember_ref(ref: ModelRef) -> None:
     """Stores the description of a loaded model for ``known_ref``."""
     try:
         paths.make_folder("refs")
-        paths.write_json_file(_ref_path(ref.key), {"ref": asdict(ref), "versions": versions()})
+        paths.write_json_file(_ref_path(ref.key), with_seal({"ref": asdict(ref), "versions": versions()}))
     except (HeedError, OSError):
         pass  # only a convenience: the model is loaded all the same
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import HeedError
+from ..seals import with_seal, without_seal
 from ..settings import models_home, models_path
 from ..unfinished import unfinished_prefix
 from .regular_files import open_regular, read_small
@@ -99,16 +100,24 @@ def remember_by_file(path: Path, what: str, compute: Callable[[Path], Any]) -> A
     stat = real.stat()
     stamp = [stat.st_size, stat.st_mtime_ns]
     note = models_path() / "facts" / f"{hashlib.sha256(f'{what}:{real}'.encode()).hexdigest()[:40]}.json"
-    seen = read_json_file(note)
+    seen = _sealed(note)
     if seen.get("stamp") == stamp and "value" in seen:
         return seen["value"]
     value = compute(real)
     try:
         make_folder("facts")
-        write_json_file(note, {"stamp": stamp, "path": str(real), "what": what, "value": value})
+        write_json_file(note, with_seal({"stamp": stamp, "path": str(real), "what": what, "value": value}))
     except (HeedError, OSError):
         pass  # in a read-only home the value is only not cached
     return value
+
+
+def _sealed(path: Path) -> dict[str, Any]:
+    """Returns the object in a sealed JSON file; {} where it is missing or damaged."""
+    try:
+        return without_seal(read_json_file(path))
+    except ValueError:
+        return {}
 
 
 def file_sha256(path: Path) -> str:

@@ -6,6 +6,7 @@ renaming, so never in part. Guarded by tests/core/test_store_runs.py.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import secrets
@@ -75,6 +76,31 @@ def discard_folder(folder: Path) -> bool:
         trash = folder
     shutil.rmtree(trash, ignore_errors=trash != folder)
     return True
+
+
+def replace_folder(new: Path, target: Path) -> None:
+    """Puts the folder ``new`` in the place of ``target`` (the lock is held), so that readers find one or the other.
+
+    The system exchanges both in one step where it can; else there is neither for a moment. Raises OSError.
+    """
+    if _exchanged(new, target):
+        discard_folder(new)
+        return
+    discard_folder(target)
+    os.rename(new, target)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchanges two folders in one step; False where the system, or the drive, cannot."""
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if hasattr(libc, "renameat2"):
+            return libc.renameat2(-100, os.fsencode(one), -100, os.fsencode(other), 2) == 0
+        if hasattr(libc, "renamex_np"):
+            return libc.renamex_np(os.fsencode(one), os.fsencode(other), 2) == 0
+    except (OSError, TypeError):  # Windows
+        pass
+    return False
 
 
 def remove_abandoned(root: Path) -> None:

@@ -22,10 +22,10 @@ import numpy as np
 
 from .. import people, settings
 from ..errors import StoreError
-from ..records import SCALE, TextReading, TextRequest
+from ..records import SCALE, SCHEMA, TextReading, TextRequest
 from .quarantine import set_aside
 from .run_files import Damaged, pack_arrays, unpack_arrays, write_file
-from .run_index import is_id
+from .run_index import is_id, latest_time
 from .serialise import from_plain, to_plain
 
 LOG = logging.getLogger("heed")
@@ -71,6 +71,8 @@ def load_maps(which: TextRequest | str) -> TextReading | None:
             raise Damaged("truncated or edited")
         arrays = unpack_arrays(whole[DIGEST:])
         plain = json.loads(arrays.pop(RECORD_BYTES).tobytes())
+        if plain["schema"] != SCHEMA:
+            return None  # of another version: intact, and made again here
         reading = from_plain(plain, _unpacked(arrays))
         if not isinstance(reading, TextReading) or reading.id != text_id:
             raise StoreError("it holds another reading than its name says")
@@ -102,8 +104,8 @@ def maps_bytes() -> int:
 
 def drop_maps(need: int) -> int:
     """Deletes readings, the least recently used first, until ``need`` bytes are free; returns the bytes freed."""
-    freed = 0
-    for _, size, path in sorted(_stored()):
+    freed, latest = 0, latest_time()
+    for _, size, path in sorted(_stored(), key=lambda one: (one[0] <= latest, *one)):
         if freed >= need:
             break
         with suppress(OSError):

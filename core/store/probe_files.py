@@ -22,7 +22,7 @@ import numpy as np
 
 from .. import settings
 from ..errors import MethodError, StoreError
-from ..records import Attribution, Part, Probe, SteeredAnswers, Steering, SwitchedOff, Trace, Units
+from ..records import SCHEMA, Attribution, Part, Probe, SteeredAnswers, Steering, SwitchedOff, Trace, Units
 from ..text.units import units as units_of
 from . import run_files
 from .folders import run_folder, runs_folder
@@ -193,6 +193,8 @@ def _read(run_id: str, key: str) -> Beside | None:
         found = run_files.read_files(folder, names)
         if found is None:
             return None
+        if json.loads(found[0])["schema"] != SCHEMA:
+            return None  # of another version: intact, and made again here
         record = _open(*found)
         if not isinstance(record, Beside) or record.trace_id != run_id:
             raise run_files.Damaged("it holds another record than its name says")

@@ -43,7 +43,7 @@ def set_aside(path: Path) -> Path:
     LOG.warning("%s is damaged and was moved to %s", path.name, place)
     with suppress(OSError):
         os.utime(place)
-        _bound(root)
+        _bound(root, place)
     return place
 
 
@@ -146,9 +146,9 @@ def _proven_probes(folder: Path, old: bytes) -> dict[str, tuple[int, str]]:
     return found
 
 
-def _bound(root: Path) -> None:
-    """Deletes the oldest of what lies in ``root`` until it is within the limits; the newest always stays."""
-    kept = _set_aside_paths()
+def _bound(root: Path, newest: Path) -> None:
+    """Deletes the oldest of what lies in ``root`` until it is within the limits; ``newest`` always stays."""
+    kept = [*(path for path in _set_aside_paths() if path != newest), newest]
     sizes = {path: _bytes_of(path) for path in kept}
     while len(kept) > 1 and (len(kept) > MOST_SET_ASIDE or sum(sizes[p] for p in kept) > MOST_BYTES_ASIDE):
         LOG.warning("%s was deleted, to make room in %s", kept[0].name, root)

@@ -49,6 +49,8 @@ _PASSING = {
     *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL),
     *(sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM),
 }
+AHEAD = 600.0
+"""Seconds by which the clock of a drive may be ahead of this machine's."""
 LOG = logging.getLogger("heed")
 T = TypeVar("T")
 _checked_at: dict[str, float] = {}
@@ -162,9 +164,19 @@ def search_runs(index: sqlite3.Connection, query: str, starred: bool, limit: int
     """Returns runs that hold every word of ``query``, last used first."""
     where, values = _where(query, starred)
     found = index.execute(
-        f"SELECT * FROM runs{where} ORDER BY last_used DESC, id LIMIT ? OFFSET ?", [*values, limit, offset]
+        f"SELECT * FROM runs{where} ORDER BY last_used > ?, last_used DESC, id LIMIT ? OFFSET ?",
+        [*values, latest_time(), limit, offset],
     )
     return [_info(row) for row in found]
+
+
+def latest_time() -> float:
+    """Returns the latest time, seconds since the epoch, at which a file may have been used.
+
+    A later one is from before the clock was put back, and counts as older than all others: else what is made now would
+    stand last, and go first when space runs out.
+    """
+    return time.time() + AHEAD
 
 
 def count_runs(index: sqlite3.Connection, query: str, starred: bool) -> int:

@@ -9,7 +9,6 @@ and, for where runs come from, tests/core/test_store_origin.py.
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import shutil
 import sqlite3
@@ -23,7 +22,7 @@ from ..records import Trace
 from ..unfinished import unfinished_prefix
 from . import run_files, run_index
 from .folders import runs_folder
-from .lock import deleting_lock, discard_folder, remove_abandoned, store_lock
+from .lock import deleting_lock, discard_folder, remove_abandoned, replace_folder, store_lock
 from .maps_files import drop_maps
 from .person_room import check_person_room
 from .quarantine import rebuild_manifest, set_aside
@@ -128,7 +127,10 @@ def evict_rows() -> int:
 def _oldest(runs: sqlite3.Connection) -> tuple[int, list[str]]:
     """Returns the bytes of all runs, and the runs with rows or components in the order in which they lose them."""
     taken = runs.execute("SELECT coalesce(sum(bytes), 0) FROM runs").fetchone()[0]
-    found = runs.execute("SELECT id FROM runs WHERE rows_bytes + components_bytes > 0 ORDER BY starred, last_used, id")
+    found = runs.execute(
+        "SELECT id FROM runs WHERE rows_bytes + components_bytes > 0 ORDER BY starred, last_used <= ?, last_used, id",
+        [run_index.latest_time()],
+    )
     return taken, [run_id for (run_id,) in found]
 
 
@@ -148,8 +150,7 @@ def _publish(new: Path, target: Path, manifest: run_files.Manifest, trace: Trace
         pass
     except run_files.Damaged:
         set_aside(target)
-    discard_folder(target)
-    os.rename(new, target)
+    replace_folder(new, target)
     run_files.sync_folder(target.parent)
     return True
 

@@ -24,6 +24,19 @@ SEALED_AT_ONCE = 2_000
 """Most rows that one reading gives a hash."""
 
 
+class OtherVersion(StoreError):
+    """A cell is intact and cannot be read: another version of Heed wrote it."""
+
+
+def unreadable_cell(db: sqlite3.Connection, cell: str) -> StoreError:
+    """Returns what is raised for contents of a cell that cannot be read, after ``check_kept``."""
+    row = db.execute("SELECT kept FROM cell_checks WHERE cell = ?", [cell]).fetchone()
+    if row is None or not row["kept"]:  # of an old version, without a hash
+        return StoreError(damaged_sentence(db, [cell]))
+    name = database.get_note(db, "name") or ""
+    return OtherVersion(f"The study {name!r} holds runs that a newer Heed wrote: update Heed, or run the study anew.")
+
+
 def seal_cell(db: sqlite3.Connection, cell: str) -> None:
     """Writes the hashes of a cell that was just written (inside its transaction)."""
     kept = db.execute("SELECT * FROM kept WHERE cell = ?", [cell]).fetchone()

@@ -163,7 +163,7 @@ def read_cell(db: sqlite3.Connection, cell: str) -> KeptCell | None:
         digest = None if row["digest"] is None else unpack_digest(row["digest"])
         return KeptCell(cell, request_from_text(row["request"]), spans, digest, json.loads(row["effects"]))
     except (ValueError, TypeError, LookupError, RecursionError, StoreError) as error:
-        raise StoreError(cell_checks.damaged_sentence(db, [cell])) from error
+        raise cell_checks.unreadable_cell(db, cell) from error
 
 
 def request_from_text(text: str) -> Request:
@@ -185,7 +185,7 @@ def read_digests(db: sqlite3.Connection, cells: list[str]) -> Iterator[tuple[str
         try:
             digest = unpack_digest(row["digest"])
         except StoreError as error:
-            raise StoreError(cell_checks.damaged_sentence(db, [cell])) from error
+            raise cell_checks.unreadable_cell(db, cell) from error
         yield cell, digest
 
 

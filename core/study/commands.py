@@ -133,6 +133,9 @@ def mend_command(options: argparse.Namespace) -> int:
     study = Study(options.what)
     number = study.mend()
     say(f"{number} damaged runs were deleted" if number != 1 else "1 damaged run was deleted")
+    for table, words in (("ratings", "damaged ratings were deleted: rate those answers again"), ("meta", "notes lost")):
+        if study.lost_rows.get(table):
+            say(f"{study.lost_rows[table]} {words}")
     if number:
         say(f"To run what is missing: {command_text('study', 'run', study.folder.name)}")
     return 0

@@ -6,6 +6,7 @@
     kept          the inputs of all numbers: request, digest (about 100 kB), effects
     plans         as given, and with every item and example written out; the last one is valid
     cell_checks   the sha256 of what a cell wrote to each table, see cell_checks.py
+    row_checks    the sha256 of the list of cells, and of each note and rating, see table_checks.py
     ratings, meta
 
 WAL, so that pages read while workers write; one transaction writes a finished cell everywhere, so that a process
@@ -29,7 +30,8 @@ from urllib.parse import quote
 
 from ..errors import StoreError
 from ..unfinished import process_start
-from .told_connection import ToldConnection
+from .table_checks import ROW_CHECKS
+from .told_connection import ToldConnection, ToldRow
 
 FILE = "study.sqlite"
 SILENT = 600.0
@@ -106,7 +108,7 @@ _LOOKS: dict[str, Any] = {"isolation_level": None, "check_same_thread": False, "
 
 def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:
     try:
-        db.row_factory = sqlite3.Row
+        db.row_factory = ToldRow
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")
         for last, sql in (("ratings", TABLES), ("instructions_delete", CHECKS)):
@@ -114,6 +116,8 @@ def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:
                 db.executescript(sql)
         _add_steered(db)
         _add_batch(db)
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'cells_delete_row'").fetchone():
+            db.executescript(ROW_CHECKS)  # after the columns that its triggers name
     except BaseException:
         db.close()
         raise
@@ -127,7 +131,7 @@ def _for_reading(path: Path) -> sqlite3.Connection | None:
         alone = not wal.exists() or wal.stat().st_size == 0
         mode = "mode=ro&immutable=1" if alone else "mode=ro"
         db = sqlite3.connect(f"file:{quote(str(path))}?{mode}", uri=True, timeout=60, **_LOOKS)
-        db.row_factory = sqlite3.Row
+        db.row_factory = ToldRow
         if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'cell_checks'").fetchone():
             return db
         db.close()

@@ -11,12 +11,13 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 from hashlib import sha256
 
-from ..errors import StoreError
+from ..errors import HeedError, StoreError
 from . import database
 from .fixed_batches import put_batches
 from .plan import Plan
@@ -41,7 +42,6 @@ def put_plan(db: sqlite3.Connection, plan: Plan) -> None:
             "INSERT INTO plans (id, at, json, frozen) VALUES (?, ?, ?, ?)",
             [plan.id, time.time(), plan.to_json(), whole.to_json()],
         )
-        database.put_note(db, PLAN_HASH, _plan_hash(plan.to_json(), whole.to_json()))
         db.execute("UPDATE cells SET wanted = 0")
         db.executemany(
             "INSERT INTO cells (cell, number, item, task, structure, control, model, seed, steered, factor, batch) "
@@ -53,12 +53,39 @@ def put_plan(db: sqlite3.Connection, plan: Plan) -> None:
             ],
         )
         put_batches(db, wanted)
-        if database.get_note(db, "date") is None:
-            database.put_note(db, "date", date.today().isoformat())
-            database.put_note(db, "created", str(time.time()))
-        database.put_note(db, "name", plan.name)
         _forget_redefined(db, plan.metrics)
-        database.put_note(db, OWN_METRICS, json.dumps([metric.plain() for metric in plan.metrics]))
+        put_plan_notes(db, plan)
+
+
+def put_plan_notes(db: sqlite3.Connection, plan: Plan) -> None:
+    """Writes the notes that follow from ``plan``, whose row is the last of ``plans`` (inside a transaction)."""
+    row = db.execute("SELECT json, frozen FROM plans ORDER BY number DESC LIMIT 1").fetchone()
+    database.put_note(db, PLAN_HASH, _plan_hash(row["json"], row["frozen"]))
+    if database.get_note(db, "date") is None:
+        database.put_note(db, "date", date.today().isoformat())
+        database.put_note(db, "created", str(time.time()))
+    database.put_note(db, "name", plan.name)
+    database.put_note(db, OWN_METRICS, json.dumps([metric.plain() for metric in plan.metrics]))
+
+
+def mended_plan(db: sqlite3.Connection) -> Plan:
+    """Returns the last plan with its items; written out anew where only that copy was damaged (inside a transaction).
+
+    Raises StoreError where the plan as it was given was damaged too: its id is the hash of what it says.
+    """
+    row = db.execute("SELECT * FROM plans ORDER BY number DESC LIMIT 1").fetchone()
+    known = database.get_note(db, PLAN_HASH)
+    if row is not None and known in (None, _plan_hash(row["json"], row["frozen"])):
+        with suppress(HeedError, ValueError):
+            return Plan.from_json(row["frozen"])
+    given = None
+    with suppress(HeedError, ValueError):
+        given = None if row is None else Plan.from_json(row["json"])
+    if given is None or given.id != row["id"]:
+        raise StoreError(_DAMAGED)
+    whole = freeze_plan(given)
+    db.execute("UPDATE plans SET frozen = ? WHERE number = ?", [whole.to_json(), row["number"]])
+    return whole
 
 
 def given_plan(db: sqlite3.Connection) -> Plan:
@@ -117,12 +144,11 @@ def _last(db: sqlite3.Connection) -> sqlite3.Row:
         raise StoreError("This study has no plan: delete its folder and start it again.")
     known = database.get_note(db, PLAN_HASH)
     if known and known != _plan_hash(row["json"], row["frozen"]):
-        raise StoreError(
-            "The plan of this study was damaged on disk: start it again from its plan.json, which keeps the runs."
-        )
+        raise StoreError(_DAMAGED)
     return row
 
 
+_DAMAGED = "The plan of this study was damaged on disk: start it again from its plan.json, which keeps the runs."
 PLAN_HASH = "plan sha256"
 """The note that holds the hash of the last plan; studies of older versions have none until they are changed."""
 

@@ -24,7 +24,7 @@ from ..processes import command_text
 from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import Answered, Digest, Item, Request
 from ..store.person_room import check_person_room
-from . import cell_store, database, mending, plan_store, run_tables
+from . import cell_store, database, mending, plan_store, run_tables, table_checks
 from .judging import count_unjudged, judging_text
 from .outdated_cells import outdated_cells
 from .own_values import fill_own_checks
@@ -59,6 +59,8 @@ class Study:
         self.db = database.connect(self.folder / database.FILE)
         if fresh:
             people.take_ownership("study", self.id)
+        self.lost_rows: dict[str, int] = {}
+        """What ``mend`` had to delete besides cells: {"ratings", "meta": rows}."""
         if plan is not None and plan.id not in plan_store.plan_ids(self.db):
             plan_store.put_plan(self.db, plan)
         if not people.is_owner("study", self.id):
@@ -219,7 +221,12 @@ class Study:
         return dict(Counter(database.cell_notes(self.db, database.NOT_AGAIN).values()))
 
     def mend(self) -> int:
-        """Deletes the cells that were damaged on disk, so that the study runs them again; returns how many."""
+        """Deletes the cells that were damaged on disk, so that the study runs them again; returns how many.
+
+        Its list of cells is built anew from the plan where that was damaged; notes and ratings that were are deleted.
+        Raises StoreError where the plan was damaged.
+        """
+        self.lost_rows = mending.mend_tables(self.db)
         found = mending.damaged_cells(self.db)
         mending.drop_cells(self.db, found)
         return len(found)
@@ -263,7 +270,11 @@ class Study:
     # reading
 
     def table(self) -> pd.DataFrame:
-        """Returns one row per run, failed ones included; a column for every metric and feature, NaN where undefined."""
+        """Returns one row per run, failed ones included; a column for every metric and feature, NaN where undefined.
+
+        Raises StoreError where the study was damaged on disk.
+        """
+        table_checks.check_tables(self.db)
         return run_tables.runs_table_of(self.db, self.items(), self.plan.methods)
 
     def instructions(self) -> pd.DataFrame:

@@ -113,6 +113,7 @@ def _left(db: sqlite3.Connection, since: float | None, left: int, where: str) ->
     ).fetchone()
     if row["n"] < ENOUGH:
         return None
-    if row["n"] < SETTLED:
-        return float((time.time() - since) / row["n"] * left)
-    return float((time.time() - row["first"]) / (row["n"] - 1) * left)
+    spent, runs = time.time() - since, row["n"]
+    if runs >= SETTLED:
+        spent, runs = time.time() - row["first"], runs - 1
+    return float(spent / runs * left) if spent > 0 else None  # the clock was put back meanwhile

@@ -1,7 +1,7 @@
 """A connection to a study's database whose damage and lack of room become one sentence for a person.
 
 sqlite3 raises its errors while a statement runs and while its rows are fetched, so the cursor is the place to catch
-them. Errors of programs (a wrong statement, a busy database) stay as they are. Guarded by
+them. Errors of programs (a wrong statement) stay as they are. Guarded by
 tests/core/test_study_cell_checks.py.
 """
 
@@ -16,6 +16,9 @@ from ..errors import StoreError
 
 T = TypeVar("T")
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_NO_SUCH = ("decode to UTF-8", "no such column", "no such table", "has no column named", "malformed", "unknown column")
+"""What sqlite3 says where the schema is not the one that Heed made."""
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
 
 
@@ -51,6 +54,22 @@ class ToldCursor(sqlite3.Cursor):
             raise told from error
 
 
+class ToldRow(sqlite3.Row):
+    """A row that raises StoreError for a column that a damaged schema calls by another name."""
+
+    def __getitem__(self, key: Any) -> Any:
+        """Like sqlite3's. Raises StoreError."""
+        try:
+            return super().__getitem__(key)
+        except IndexError as error:
+            if not isinstance(key, str):
+                raise
+            raise StoreError(
+                f"The database of a study is damaged (it has no column {key!r}): delete the study and run it again, "
+                "or put back a copy of its folder."
+            ) from error
+
+
 class ToldConnection(sqlite3.Connection):
     """Makes cursors that raise StoreError for a damaged, full or read-only database."""
 
@@ -68,10 +87,10 @@ class ToldConnection(sqlite3.Connection):
 
 
 def told_error(error: sqlite3.Error, db: sqlite3.Connection) -> StoreError | None:
-    """Returns what a person is told of an error of the storage; None for an error of another kind."""
+    """Returns what a person is told of an error of the storage; None for an error of a program."""
     code = getattr(error, "sqlite_errorcode", None)
     primary = None if code is None else code & 0xFF
-    if primary in _DAMAGED or "decode to UTF-8" in str(error):
+    if primary in _DAMAGED or any(words in str(error) for words in _NO_SUCH):
         return StoreError(
             f"The database of the study in {_folder_of(db)} is damaged ({error}): delete the study and run it again, "
             "or put back a copy of its folder."
@@ -82,6 +101,11 @@ def told_error(error: sqlite3.Error, db: sqlite3.Connection) -> StoreError | Non
         return StoreError(
             f"The study in {_folder_of(db)} cannot be written ({error}): free some space on its disk, or check that "
             "you may write there."
+        )
+    if primary in _BUSY:
+        return StoreError(
+            f"Another process has kept the study in {_folder_of(db)} busy for a minute ({error}): wait until it is "
+            "done, or end it, and try again."
         )
     return None
 

@@ -19,7 +19,7 @@ from ..errors import NO_MEMORY, Cancelled, HeedError, error_reason, is_out_of_me
 from ..progress import IsCancelled
 from ..records import Item, Request
 from ..speeds import note_speed
-from . import cell_store, database, plan_store
+from . import cell_store, database, plan_store, table_checks
 from .fixed_batches import CELLS_AT_A_TIME, cells_beside
 from .judging import ask_judges
 from .plan import Plan
@@ -42,6 +42,7 @@ class Worker:
     ) -> None:
         """Opens the database; ``done()`` is called after each run."""
         self.db = database.connect(folder / database.FILE)
+        table_checks.check_tables(self.db)
         self.plan: Plan = plan_store.frozen_plan(self.db)
         self.items: dict[str, Item] = {item.id: item for item in self.plan.all_items()}
         self.date = plan_store.study_date(self.db)

@@ -7,7 +7,6 @@ Guarded by tests/core/test_trust_league.py.
 from __future__ import annotations
 
 import logging
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -95,7 +94,7 @@ def _measured(
     if path.exists():
         try:
             return read_measurement(path)
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        except (OSError, StoreError) as error:
             LOG.warning("A kept measurement cannot be read and is made again: %s", error)
     found = measure_prompt(model, prompt, scorer, full=prompt.split == FULL, weights=weights, cancelled=cancelled)
     try:

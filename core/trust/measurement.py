@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import StoreError
 from ..records import HeadWeights
 from ..unfinished import unfinished_prefix
 from .faithfulness import MASKS, half_masks
@@ -141,7 +142,16 @@ def save_measurement(found: PromptMeasurement, path: Path) -> None:
 
 
 def read_measurement(path: Path) -> PromptMeasurement:
-    """Reads what ``save_measurement`` wrote."""
+    """Reads what ``save_measurement`` wrote. Raises OSError, and StoreError for a damaged file."""
+    try:
+        return _read(path)
+    except OSError:
+        raise
+    except Exception as error:  # each part of numpy, zip and zlib fails in its own way
+        raise StoreError(f"The measurement {path.name} was damaged on disk: measure its prompt again.") from error
+
+
+def _read(path: Path) -> PromptMeasurement:
     with np.load(path, allow_pickle=False) as file:
         plain = json.loads(str(file["plain"]))
         arrays = {name: file[name] for name in _ARRAYS}

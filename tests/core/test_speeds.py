@@ -54,7 +54,7 @@ def test_the_latest_count_and_a_file_stays_small(home):
     for i in range(3 * KEPT_SPEEDS):
         note_speed(KEY, SIZE, "read", 100, 1 if i < KEPT_SPEEDS else 2)
     assert expected_time(KEY, SIZE, "read", 100).seconds == pytest.approx(2)
-    (kept,) = json.loads((home / SPEEDS_FILE).read_text()).values()
+    (kept,) = speeds.without_seal(json.loads((home / SPEEDS_FILE).read_text())).values()
     assert len(kept["read"]) == KEPT_SPEEDS
 
 
@@ -107,3 +107,14 @@ def test_work_of_several_kinds_is_known_only_where_it_was_measured():
     assert np.isnan(expected_time(KEY, SIZE, "cells", 64).seconds)
     note_speed(KEY, SIZE, "cells", 64, 4)
     assert expected_time(KEY, SIZE, "cells", 128).seconds == pytest.approx(8)
+
+
+def test_a_flipped_bit_makes_no_other_estimate(tmp_path, monkeypatch):
+    monkeypatch.setenv("HEED_HOME", str(tmp_path))
+    key = ModelKey("m", "f" * 64)
+    speeds.note_speed(key, 1000, "write", 5, 0.5)
+    assert speeds.expected_time(key, 1000, "write", 5).measured
+    path = tmp_path / speeds.SPEEDS_FILE
+    path.write_bytes(path.read_bytes().replace(b"0.5", b"4.5"))
+    speeds._parsed.cache_clear()
+    assert not speeds.expected_time(key, 1000, "write", 5).measured

@@ -91,3 +91,13 @@ def test_a_kind_that_is_not_there():
     with pytest.raises(ValueError, match="texts has shape"):
         MaskedToken(0, (1,), (), (1.0,))
     assert reading().request.id != TextRequest(ModelKey("x", "y"), "the sky").id
+
+
+def test_maps_of_a_newer_heed_are_left_alone(home, monkeypatch):
+    one = reading()
+    store.save_maps(one)
+    monkeypatch.setattr("core.store.maps_files.SCHEMA", 0)  # as an older Heed sees them
+    assert store.load_maps(one.id) is None and store.has_maps(one.id) and not store.set_aside_paths()
+    monkeypatch.undo()
+    monkeypatch.setenv("HEED_HOME", str(home))
+    assert store.load_maps(one.id) is not None

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sqlite3
+import time
 
 import pytest
 
@@ -200,3 +201,14 @@ def test_an_unknown_name_is_told():
 def test_what_is_no_id_is_no_run(wrong):
     assert not run_index.is_id(wrong)
     assert store.open_run(wrong) is None and store.delete_runs([wrong]) == 0
+
+
+def test_a_clock_that_was_put_back_leaves_the_newest_first_and_its_rows(monkeypatch, home):
+    old, new = saved("before", "after")
+    used = home / "runs" / old / run_files.USED
+    day = time.time() + 86400
+    os.utime(used, (day, day))
+    assert [info.id for info in store.find_runs()] == [new, old]
+    monkeypatch.setenv("HEED_STORE_GB", str((store.store_usage()[0] - 10) / 1e9))
+    store.evict_rows()
+    assert store.has_rows(new) and not store.has_rows(old)

@@ -15,7 +15,7 @@ import pytest
 from core import store
 from core.errors import StoreError
 from core.records import Segment
-from core.store import run_files
+from core.store import lock, run_files
 from tests.core.store_made_up import same, trace
 
 ROOT = Path(__file__).parents[2]
@@ -339,3 +339,28 @@ def test_opening_counts_as_a_use_looking_does_not(home):
     assert store.find_runs()[0].last_used.startswith("1970")
     store.load_run(run.id)
     assert not store.find_runs()[0].last_used.startswith("1970")
+
+
+def test_readers_never_find_nothing_while_a_run_is_replaced(home):
+    """Both names exist at every moment of the exchange: neither rename leaves a gap."""
+    run, other = trace(), trace(text="other")
+    store.save_run(run)
+    store.save_run(other)
+    seen = []
+    one, two = (home / "runs" / r.id for r in (run, other))
+    real = lock.os.rename
+
+    def look(*names):
+        seen.append(one.exists() and two.exists())
+        return real(*names)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lock.os, "rename", look)
+        lock.replace_folder(two, one)
+    if lock._exchanged(home / "runs", home / "runs"):
+        assert seen == [True], "only what was exchanged away is renamed, to be deleted"
+    assert read_run_id(one) == other.id and not two.exists()
+
+
+def read_run_id(folder):
+    return run_files.read_manifest(folder).id

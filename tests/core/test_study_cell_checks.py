@@ -153,3 +153,13 @@ def test_a_study_that_cannot_be_written_is_opened_for_reading(db, tmp_path, monk
     again.close()
     with pytest.raises(StoreError, match="cannot be opened"):
         database.connect(tmp_path / "elsewhere" / database.FILE)
+
+
+def test_a_cell_of_a_newer_heed_is_declined_and_never_deleted(db):
+    with pytest.raises(cell_checks.OtherVersion, match="newer Heed wrote: update Heed"):
+        cell_store.read_cell(db, "c1")
+    with pytest.raises(cell_checks.OtherVersion):
+        list(cell_store.read_digests(db, ["c1"]))
+    assert mending.damaged_cells(db) == []
+    db.execute("DELETE FROM cell_checks")
+    assert mending.damaged_cells(db) == ["c0", "c1", "c2"], "without a hash nothing tells it from damage"

@@ -67,3 +67,10 @@ def test_a_home_that_cannot_be_written_stops_nothing(home):
     (home / "waiting").write_text("in the way")
     keep_waiting(TOKEN, ASKED)
     assert waiting_request(TOKEN) is None
+
+
+def test_a_flipped_bit_fills_no_other_form(home):
+    keep_waiting(TOKEN, ASKED)
+    path = home / "waiting" / f"{TOKEN}.json"
+    path.write_bytes(path.read_bytes().replace(b"sky", b"sjy"))
+    assert waiting_request(TOKEN) is None

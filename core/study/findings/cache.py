@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ...progress import IsCancelled
+from ...seals import with_seal, without_seal
 from ...unfinished import unfinished_prefix
 from .source import OpenedStudy
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from .record import Findings
 
+FILES = "sha256 of files"
+"""The key of ``plain.json`` that holds the hashes of the tables beside it; findings of older versions have none."""
 SHIPPED = "findings"
 """Name of a folder that comes with a study, with the findings of all its runs."""
 ANALYSIS = 2
@@ -78,8 +81,8 @@ def save_findings(found: Findings, folder: Path | None, name: str) -> None:
         return
     with contextlib.suppress(OSError):
         write_findings(found, folder / f"findings-{name}")
-        kept = sorted(folder.glob("findings-*"), key=lambda p: p.stat().st_mtime)
-        for old in kept[:-MOST_FINDINGS]:
+        others = [path for path in folder.glob("findings-*") if path.name != f"findings-{name}"]
+        for old in sorted(others, key=lambda p: p.stat().st_mtime)[: -(MOST_FINDINGS - 1)]:
             shutil.rmtree(old, ignore_errors=True)
 
 
@@ -114,7 +117,8 @@ def write_findings(found: Findings, at: Path, name: str = "") -> None:
                 table.to_parquet(new / f"{field.name}-{i}.parquet")
         else:
             plain[field.name] = {"list" if isinstance(value, tuple) else "value": value}
-    (new / "plain.json").write_text(json.dumps(plain), "utf-8")
+    plain[FILES] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(new.iterdir())}
+    (new / "plain.json").write_text(json.dumps(with_seal(plain)), "utf-8")
     if name:
         (new / "name.txt").write_text(name, "utf-8")
     shutil.rmtree(at, ignore_errors=True)
@@ -127,7 +131,10 @@ def read_findings(at: Path) -> Findings:
 
     from .record import Findings
 
-    plain = json.loads((at / "plain.json").read_text("utf-8"))
+    plain = without_seal(json.loads((at / "plain.json").read_text("utf-8")))
+    for name, known in plain.pop(FILES, {}).items():
+        if hashlib.sha256((at / name).read_bytes()).hexdigest() != known:
+            raise ValueError(f"{name} was truncated or edited")
     values: dict[str, Any] = {}
     for field in fields(Findings):
         kept = plain.get(field.name)
