@@ -4,7 +4,7 @@
 
 PYTHON = .venv/bin/python
 
-.PHONY: run demo test check bench torture doctor load bench-peers gpu calibrate calibrate-heads gallery docs licences requirements audit lint format venv dev torch-cpu clean
+.PHONY: run demo test check bench torture doctor load bench-peers fuzz gpu calibrate calibrate-heads gallery docs licences requirements audit lint format venv dev torch-cpu clean
 
 run: venv        ## start the dashboard and print its address
 	@exec $(PYTHON) -m core app
@@ -32,6 +32,9 @@ doctor: venv     ## what is wrong with this machine, its models and folders, in 
 
 bench-peers: dev ## Heed beside inseq, Captum and transformers alone, in an environment of their own; writes a page of docs
 	@exec $(PYTHON) -m benchmarks.peers --save docs/beside-others.md $(ARGS)
+
+fuzz: dev        ## hostile input at every door, some thousand tries in minutes; ARGS="--examples N --seed S --only DOOR"
+	@exec $(PYTHON) -m benchmarks.fuzz $(ARGS)
 
 gpu: dev         ## does a GPU give the numbers of the processor? A table; HEED_GPU=cpu runs it without one
 	@exec $(PYTHON) -m scripts.gpu $(ARGS)

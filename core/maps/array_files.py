@@ -11,6 +11,7 @@ import io
 import json
 import math
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Collection, Mapping
@@ -31,7 +32,8 @@ SAFE_DTYPES = {
 }  # fmt: skip
 """Numpy's names of the types of safetensors; bfloat16 is the upper half of a float32."""
 DAMAGED = (ValueError, EOFError, OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
-DAMAGED_HEADER = (*DAMAGED, struct.error, KeyError, TypeError, AttributeError, IndexError, SyntaxError, RecursionError)
+DAMAGED_HEADER = (*DAMAGED, struct.error, KeyError, TypeError, AttributeError, IndexError, SyntaxError, RecursionError,
+                  tokenize.TokenError)  # fmt: skip
 
 
 class FileArrays(NamedTuple):

@@ -32,6 +32,11 @@ MOST_FILES = 100_000
 ANSWERED_BY = "answered by"
 _GRADES = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
 """What inspect_ai's letters stand for: correct, incorrect, partly, no answer."""
+_UNREADABLE = (
+    *(ValueError, RecursionError, OSError, KeyError, RuntimeError, EOFError, struct.error, zlib.error),
+    *(zipfile.BadZipFile, NotImplementedError),
+)
+"""What a damaged file of a ZIP raises, from whatever unpacks or parses it."""
 _LOOKED_AT = ("id", "epoch", "input", "target", "output", "scores", "error", "attachments")
 _WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 
@@ -62,32 +67,45 @@ def eval_log_items(data: bytes) -> tuple[list[Item], list[str]]:
             raise PromptError("The file is no inspect_ai log: it has no header.")
         size = sum(info.file_size for info in archive.infolist() if info.filename.startswith("samples/"))
         if size > LARGEST_LOG:
-            told = f"{size / 1e6:,.0f} MB and a log may have {LARGEST_LOG / 1e6:,.0f}"
-            raise PromptError(f"The samples of this log unpack to {told}: split the evaluation.")
-        facts = _json(archive, data, head).get("eval") or {}
+            much = f"{size / 1e6:,.0f} MB and a log may have {LARGEST_LOG / 1e6:,.0f}"
+            raise PromptError(f"The samples of this log unpack to {much}: split the evaluation.")
+        told = _json(archive, data, head).get("eval")
+        facts = told if isinstance(told, dict) else {}
         found = (_json(archive, data, n) for n in names if n.startswith("samples/") and n.endswith(".json"))
         samples = [{name: one.get(name) for name in _LOOKED_AT} for one in found]
     if not samples:
         raise PromptError("The log holds no samples: run the evaluation with log_samples on.")
     model, task = str(facts.get("model") or ""), str(facts.get("task") or "own").rpartition("/")[2]
-    samples.sort(key=lambda s: int(s.get("epoch") or 1))  # stable: samples keep their order
+    samples.sort(key=_epoch)  # stable: samples keep their order
     graded: dict[str, list[float | None]] = {}
     for sample in samples:
-        for name, score in (sample["scores"] or {}).items():
+        for name, score in _scores(sample).items():
             graded.setdefault(name, []).append(_number(score))
     columns = {name: (PASSED if set(some) <= {0.0, 1.0, None} else SCORED) + name for name, some in graded.items()}
     items: dict[str, Item] = {}
     left_out = []
     for sample in samples:
-        ident, epoch = str(sample.get("id")), int(sample.get("epoch") or 1)
+        ident, epoch = str(sample.get("id")), _epoch(sample)
         if ident in items:
             left_out.append(f"Sample {ident}, epoch {epoch}: an item has one given answer, that of its first epoch.")
             continue
         try:
             items[ident] = _item(sample, ident, task, model, columns)
         except PromptError as error:
-            left_out.append(f"Sample {ident}, epoch {epoch}: {error}")
+            left_out.append(f"Sample {ident[:60]}, epoch {epoch}: {error}")
+        except (TypeError, ValueError, LookupError, AttributeError):
+            left_out.append(f"Sample {ident[:60]}, epoch {epoch}: it is no sample as inspect_ai writes it.")
     return list(items.values()), left_out
+
+
+def _epoch(sample: Mapping[str, Any]) -> int:
+    epoch = sample.get("epoch")
+    return epoch if isinstance(epoch, int) and epoch > 0 else 1
+
+
+def _scores(sample: Mapping[str, Any]) -> Mapping[str, Any]:
+    scores = sample.get("scores")
+    return scores if isinstance(scores, Mapping) else {}
 
 
 def _item(sample: Mapping[str, Any], ident: str, task: str, model: str, columns: Mapping[str, str]) -> Item:
@@ -99,7 +117,7 @@ def _item(sample: Mapping[str, Any], ident: str, task: str, model: str, columns:
         failed = (sample.get("error") or {}).get("message", "") if isinstance(sample.get("error"), Mapping) else ""
         raise PromptError(f"it has no answer{f' ({failed[:120]})' if failed else ''}.")
     target = sample.get("target")
-    scores = {columns[name]: _number(score) for name, score in (sample.get("scores") or {}).items()}
+    scores = {columns[name]: _number(score) for name, score in _scores(sample).items()}
     return Item(
         id=ident,
         task=task,
@@ -148,7 +166,7 @@ def _number(score: Any) -> float | None:
         value = _GRADES.get(value, _WORDS.get(value.strip().lower(), value))
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if abs(number) < float("inf") else None
 
@@ -163,7 +181,7 @@ def _json(archive: zipfile.ZipFile, data: bytes, name: str) -> dict[str, Any]:
         if json_values(text) > ITEM_VALUES:
             raise ValueError(f"it holds more than {ITEM_VALUES:,} values")
         found = json.loads(text)
-    except (ValueError, OSError, KeyError, struct.error, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
+    except _UNREADABLE as error:
         raise PromptError(f"{name} in the log cannot be read ({error}): the file may be cut short.") from error
     if not isinstance(found, dict):
         raise PromptError(f"{name} in the log is no object: give an .eval file as inspect_ai wrote it.")

@@ -305,7 +305,7 @@ def _parsed(name: str, value: Any, kind: FileKind) -> Any:
     if text.startswith("["):
         try:
             return json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise PromptError(f"{name} begins as a JSON list and is none ({error}).") from error
     return value if name == "reference" else [one.strip() for one in text.split(",") if one.strip()]
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..errors import PromptError
 from ..records import Instruction, Item
+from ..text.special_tokens import check_surrogates
 from .quality.own_columns import PASSED, SCORED
 
 TASKS = (
@@ -88,6 +89,7 @@ def item_from(plain: Any, task: str = "own") -> Item:
     """Returns the item of one JSON object. Raises PromptError that names what is missing or of the wrong type."""
     if not isinstance(plain, Mapping):
         raise PromptError(f"An item must be a JSON object, not {_short(plain)}.")
+    check_halves(plain)
     segments = _texts(plain, "segments")
     unknown = sorted(set(segments) - set(ITEM_PARTS))
     if unknown:
@@ -108,6 +110,16 @@ def item_from(plain: Any, task: str = "own") -> Item:
         rating=_rating(plain.get("rating")),
         scores=_scores(plain.get("scores")),
     )
+
+
+def check_halves(plain: Any) -> None:
+    """Raises PromptError where a text in a JSON value holds half a character (a lone surrogate): no file takes it."""
+    try:
+        check_surrogates(json.dumps(plain, ensure_ascii=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PromptError(
+            "A value is nested too deeply, or no JSON: write numbers, texts, lists and objects."
+        ) from error
 
 
 @cache
@@ -168,7 +180,7 @@ def _rating(value: Any) -> float | None:
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise PromptError(f"rating must be a number, not {_short(value)}.") from error
     if number != number or number in (float("inf"), float("-inf")) or isinstance(value, bool):
         raise PromptError(f"rating must be a number, not {_short(value)}.")

@@ -59,7 +59,7 @@ def parse_settings(text: Any) -> Mapping[str, Any]:
         return {}
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HeedError(f'the settings {text[:40]!r} are no JSON: write them like {{"count": 3}}.') from error
     if not isinstance(value, dict):
         raise HeedError(f'the settings {text[:40]!r} must be names with values: write them like {{"count": 3}}.')

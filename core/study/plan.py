@@ -21,7 +21,7 @@ from ..importance.methods import default_study_methods, study_methods
 from ..records import Item, Steering
 from ..records.arrays import set_fields
 from . import item_files as suites
-from .item_files import ITEM_PARTS, TASKS, Example, example_from, item_from, item_to
+from .item_files import ITEM_PARTS, TASKS, Example, check_halves, example_from, item_from, item_to
 from .prompt_structures import check_template, get_structure
 from .quality.own_metric import OwnMetric, checked_own_metrics
 
@@ -216,18 +216,20 @@ class Plan:
         """
         try:
             plain = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise PromptError(f"The plan is no JSON ({error}): write it as the page's download does.") from error
         if not isinstance(plain, Mapping):
             raise PromptError("The plan must be a JSON object with name, models, structures and items or suites.")
+        check_halves(plain)
         known = [f.name for f in fields(cls)]
         unknown = sorted(set(plain) - set(known))
         if unknown:
             raise PromptError(f"The plan has an unknown field {unknown[0]!r}: the fields are {', '.join(known)}.")
         try:
             return cls(**{"name": "", "models": ()} | dict(plain) | _nested(plain, folder))
-        except (TypeError, ValueError) as error:
-            raise PromptError(f"A field of the plan has the wrong type ({error}).") from error
+        except (TypeError, ValueError, AttributeError, LookupError, OverflowError) as error:
+            said = str(error)[:200]
+            raise PromptError(f"A field of the plan has the wrong type ({said}): see a downloaded plan.") from error
 
 
 def _nested(plain: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ tests/core/test_study_run.py and test_study_resume.py.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import time
@@ -424,7 +425,7 @@ def _plan_at(what: str | Path) -> Plan | None:
     if people.viewer() is not None:
         return None  # of paths of the server a visitor may type none
     path = Path(what)
-    if path.is_file() and path.suffix.lower() == ".json":
+    if path.suffix.lower() == ".json" and os.path.isfile(path):
         try:
             return Plan.from_json(path.read_text(encoding="utf-8-sig"), path.parent)
         except (OSError, UnicodeDecodeError) as error:
@@ -466,9 +467,12 @@ def _folder(plan: Plan) -> Path:
 
 def _find(what: str) -> Path:
     given = Path(what)
-    if (given / database.FILE).exists() and (people.viewer() is None or given in study_folders()):
+    # os.path: False also for what is no path, such as a very long text
+    if os.path.exists(os.path.join(what, database.FILE)) and (people.viewer() is None or given in study_folders()):
         return given
     folders: Sequence[Path] = [f for f in study_folders() if f.name.startswith(what)] if what else []
     if len(folders) != 1:
-        raise StoreError(f"There is no study {what!r}: `{command_text('study', 'status')}` lists them with their ids.")
+        raise StoreError(
+            f"There is no study {what[:80]!r}: `{command_text('study', 'status')}` lists them with their ids."
+        )
     return folders[0]

@@ -371,10 +371,13 @@ def read_own_prompts(data: bytes, name: str) -> tuple[TrustPrompt, ...]:
 
 
 def _csv_rows(text: str, name: str) -> list[tuple[int, Any]]:
-    rows = csv.DictReader(io.StringIO(text))
-    if "prompt" not in (rows.fieldnames or ()):
-        raise PromptError(f"{name} has no column prompt: its columns may be {', '.join(COLUMNS)}.")
-    return [(rows.line_num, row | {"evidence": (row.get("evidence") or "").splitlines()}) for row in rows]
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        if "prompt" not in (rows.fieldnames or ()):
+            raise PromptError(f"{name} has no column prompt: its columns may be {', '.join(COLUMNS)}.")
+        return [(rows.line_num, row | {"evidence": (row.get("evidence") or "").splitlines()}) for row in rows]
+    except csv.Error as error:
+        raise PromptError(f"{name} is no CSV ({error}): put texts with commas or lines in quotation marks.") from None
 
 
 def _json_rows(text: str, name: str) -> list[tuple[int, Any]]:
@@ -383,7 +386,7 @@ def _json_rows(text: str, name: str) -> list[tuple[int, Any]]:
         if one.strip():
             try:
                 found.append((line, json.loads(one)))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise PromptError(f"Line {line} of {name} is not JSON ({error}): write one object a line.") from None
     return found
 

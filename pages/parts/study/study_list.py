@@ -117,6 +117,6 @@ def read_plan(data: bytes) -> Plan:
 def _items(text: str) -> Any:
     try:
         plain = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return plain.get("items") if isinstance(plain, dict) else None

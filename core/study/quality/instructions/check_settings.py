@@ -61,7 +61,9 @@ def _wanted(check: Check) -> str:
 
 
 def _bad(id: str, name: str, kind: str, value: Any) -> PromptError:
-    return PromptError(f"{name!r} of {id} must be {_SAID[kind]}, not {value!r}.")
+    shown = repr(value)
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    return PromptError(f"{name!r} of {id} must be {_SAID[kind]}, not {shown}.")
 
 
 def _whole(id: str, name: str, value: Any, kind: str, least: int) -> int:
