@@ -20,6 +20,7 @@ BELOW = {
     "processes": set(),
     "seals": set(),
     "unfinished": set(),
+    "ended_process": {"errors", "processes"},
     "plugins": {"errors", "settings"},
     "errors": set(),
     "log": set(),
@@ -29,8 +30,11 @@ BELOW = {
     "records": {"checks", "errors"},
     "people": {"errors", "settings"},
     "speeds": {"errors", "records", "seals", "settings", "unfinished"},
-    "text": {"checks", "errors", "records"},
-    "models": {"errors", "processes", "progress", "records", "seals", "settings", "speeds", "text", "unfinished"},
+    "text": {"checks", "ended_process", "errors", "records"},
+    "models": {
+        *("ended_process", "errors", "processes", "progress", "records", "seals", "settings", "speeds", "text"),
+        "unfinished",
+    },
     "capture": {"checks", "errors", "models", "progress", "records", "settings", "text"},
     "importance": {"checks", "errors", "records", "text"},
     "probe": {"capture", "checks", "errors", "models", "progress", "records", "speeds", "text"},
@@ -52,7 +56,7 @@ BELOW = {
     "study": {
         *("capture", "checks", "errors", "importance", "models", "people", "plugins", "probe", "processes", "progress"),
         *("log", "records", "settings", "speeds", "store", "study/quality", "study/statistics", "text", "trust"),
-        *("unfinished", "version"),
+        *("ended_process", "unfinished", "version"),
     },
     "study/findings": {
         *("charts", "errors", "importance", "progress", "records", "study", "study/quality", "study/statistics"),

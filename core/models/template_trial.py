@@ -18,6 +18,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
+from ..ended_process import limit_process
 from ..errors import HeedError, ModelError
 from ..processes import module_command, module_environment
 from ..settings import models_path
@@ -102,7 +103,7 @@ _SAID = {"memory": "takes more memory than it may", "long": f"writes more than {
 def main() -> int:
     """Reads {template, seconds, memory} as JSON from stdin; prints ``passed``, ``memory`` or ``long``."""
     asked = json.load(sys.stdin)
-    _limit(float(asked["seconds"]), int(asked["memory"]))
+    limit_process(float(asked["seconds"]), int(asked["memory"]))
     try:
         longest = render_talks(str(asked["template"]))
     except MemoryError:
@@ -157,21 +158,6 @@ def _length(ready: Any, roles: tuple[str, ...], more: dict[str, Any]) -> int:
 
 def _refuse(message: str) -> None:
     raise ValueError(message)
-
-
-def _limit(seconds: float, memory: int) -> None:
-    """Limits this process's processor time and memory, where the system can."""
-    try:
-        import resource
-    except ImportError:  # Windows: the parent's time limit remains
-        return
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    most = int(used.ru_utime + used.ru_stime + seconds) + 1
-    for kind, limit in ((resource.RLIMIT_CPU, most), (resource.RLIMIT_AS, memory)):
-        hard = resource.getrlimit(kind)[1]
-        allowed = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        with suppress(ValueError, OSError):  # macOS has no limit of memory
-            resource.setrlimit(kind, (allowed, allowed))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..ended_process import EndedEarly, run_ended
+from ..errors import StudyError
+
 if TYPE_CHECKING:
     import pyarrow.parquet
 
@@ -25,6 +28,14 @@ TABLE_BYTES = 200_000_000
 TABLE_COLUMNS, TABLE_ROWS, TABLE_CELLS = 5_000, 1_000_000, 10_000_000
 UNPACKED_BYTES = 500_000_000
 """Most bytes that a Parquet file may unpack to, each text counted as often as it stands in a cell."""
+PARQUET_SECONDS, PARQUET_BYTES = 60.0, 6 << 30
+"""Processor time and memory (as addresses) that reading a Parquet file may take."""
+_TOO_LARGE = b"too large: "
+_ENDED = {
+    "time": f"reading it takes longer than {PARQUET_SECONDS:.0f} s: keep fewer columns or rows",
+    "memory": f"reading it takes more than {PARQUET_BYTES >> 30} GB: keep fewer columns or rows",
+    "crash": "its reader broke off: save it as CSV",
+}
 _CHUNK = 1 << 18
 _OPENERS = (b"[", b"{", b",", b":")
 
@@ -84,31 +95,52 @@ def parquet_problem(file: pyarrow.parquet.ParquetFile) -> str:
 
 
 def read_parquet_table(data: bytes) -> tuple[Any, str]:
-    """Returns (DataFrame, "") or (None, why the file is too large): how often each text stands is counted first.
+    """Returns (DataFrame, "") or (None, why it is too large): parsed in a process that can be ended.
 
-    Raises what pyarrow raises for a file that is no Parquet.
+    How often each text stands is counted before anything is unpacked. Raises StudyError where that is not done in
+    time, ValueError for a file that is no Parquet.
     """
     import pandas as pd
+
+    try:
+        made = run_ended(parquet_as_feather, data, seconds=PARQUET_SECONDS, memory=PARQUET_BYTES)
+    except EndedEarly as error:
+        raise StudyError(f"The Parquet file is not read: {_ENDED[error.why]}.") from error
+    if not made:
+        raise ValueError("no Parquet file")
+    if made.startswith(_TOO_LARGE):
+        return None, made.removeprefix(_TOO_LARGE).decode()
+    return pd.read_feather(io.BytesIO(made)), ""
+
+
+def parquet_as_feather(data: bytes, unpacked: int = UNPACKED_BYTES) -> bytes:
+    """Returns a Parquet file as an Arrow file; _TOO_LARGE and why; or nothing for a file that is no Parquet."""
     import pyarrow as pa
     import pyarrow.compute as pc
-    from pyarrow import parquet
+    from pyarrow import feather, parquet
 
-    file = parquet.ParquetFile(io.BytesIO(data))
-    told = parquet_problem(file)
-    if told:
-        return None, told
-    texts = [field.name for field in file.schema_arrow if not _has_fixed_width(field.type)]
-    size = 0
-    for name in texts:
-        read = parquet.ParquetFile(io.BytesIO(data), read_dictionary=[name]).read(columns=[name])
-        for chunk in (chunk for column in read.columns for chunk in column.chunks):
-            if not pa.types.is_dictionary(chunk.type):
-                return None, f"its column {name[:60]!r} holds neither numbers nor texts: leave it out"
-            lengths = pc.binary_length(chunk.dictionary)
-            size += pc.sum(pc.take(lengths, chunk.indices)).as_py() or 0
-    if size > UNPACKED_BYTES:
-        return None, _unpacked(size)
-    return pd.read_parquet(io.BytesIO(data)), ""
+    try:
+        file = parquet.ParquetFile(io.BytesIO(data))
+        told = parquet_problem(file)
+        size = 0
+        for name in () if told else [field.name for field in file.schema_arrow if not _has_fixed_width(field.type)]:
+            read = parquet.ParquetFile(io.BytesIO(data), read_dictionary=[name]).read(columns=[name])
+            for chunk in (chunk for column in read.columns for chunk in column.chunks):
+                if not pa.types.is_dictionary(chunk.type):
+                    told = f"its column {name[:60]!r} holds neither numbers nor texts: leave it out"
+                    return _TOO_LARGE + told.encode()
+                lengths = pc.binary_length(chunk.dictionary)
+                size += pc.sum(pc.take(lengths, chunk.indices)).as_py() or 0
+        told = told or (_unpacked(size, unpacked) if size > unpacked else "")
+        if told:
+            return _TOO_LARGE + told.encode()
+        out = io.BytesIO()
+        feather.write_feather(file.read(), out, compression="uncompressed")
+        return out.getvalue()
+    except MemoryError:
+        raise
+    except Exception:  # whatever a damaged file makes pyarrow raise
+        return b""
 
 
 def _has_fixed_width(kind: Any) -> bool:
@@ -128,6 +160,6 @@ def _too_large(rows: int, columns: int) -> str:
     return ""
 
 
-def _unpacked(size: int) -> str:
-    most = f"{UNPACKED_BYTES / 1e6:,.0f} MB"
-    return f"it unpacks to {size / 1e6:,.0f} MB and a table may have {most}: keep fewer columns or rows"
+def _unpacked(size: int, most: int = UNPACKED_BYTES) -> str:
+    told = f"it unpacks to {size / 1e6:,.0f} MB and a table may have {most / 1e6:,.0f} MB"
+    return f"{told}: keep fewer columns or rows"

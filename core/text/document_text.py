@@ -10,6 +10,7 @@ Guarded by tests/core/test_text_document_text.py.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from ..checks import short_repr
+from ..ended_process import EndedEarly, run_ended
 from ..errors import PromptError, error_reason
 from ..records import Segment
 from .segment_marks import segment_label, write_marks
@@ -26,11 +28,18 @@ DOCUMENT_TYPES = (".txt", ".md", ".pdf")
 MOST_BYTES = 50_000_000
 MOST_CHARACTERS = 2_000_000
 """Some 500,000 tokens: more than any model reads here, and still quick to edit, hash and store."""
+PDF_SECONDS, PDF_BYTES = 120.0, 2 << 30
+"""Processor time and memory that reading a PDF may take: some 0.02 s a page of text, 0.1 s a page of many parts."""
 BETWEEN = "\n\n"
 """Stands between two documents, and before the question."""
 
 _BOMS = ((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _CONTROLS = re.compile(r"[\0-\x08\x0e-\x1f\x7f]")
+_ENDED = {
+    "time": f"it takes longer than {PDF_SECONDS:.0f} s",
+    "memory": f"it takes more than {PDF_BYTES >> 30} GB",
+    "crash": "its reader broke off",
+}
 _WHOLE_PROMPT = "Documents stand before a question that is text or chat messages, not before token ids."
 
 
@@ -185,6 +194,27 @@ def _readable(text: str, told: str) -> str:
 
 def _pdf_text(label: str, data: bytes) -> tuple[str, tuple[str, ...]]:
     """Returns the text of a PDF, page by page, and notes. Raises PromptError."""
+    try:
+        pages = json.loads(run_ended(pdf_pages, data, label, seconds=PDF_SECONDS, memory=PDF_BYTES))
+    except EndedEarly as error:
+        raise PromptError(
+            f"{label} cannot be read as a PDF ({_ENDED[error.why]}): save it anew, split it, or paste its text."
+        ) from error
+    empty = sum(not text.strip() for text in pages)
+    if empty == len(pages):
+        raise PromptError(
+            f"{label} holds no text on its {len(pages)} page{'s' * (len(pages) != 1)}, as a scan does not: run a text "
+            "recognition (OCR) over it, or paste its text."
+        )
+    notes = (f"{empty} of the {len(pages)} pages of {label} hold no text.",) if empty else ()
+    return BETWEEN.join(text for text in pages if text.strip()), notes
+
+
+def pdf_pages(data: bytes, label: str) -> bytes:
+    """Returns the texts of a PDF's pages as a JSON list, as far as MOST_CHARACTERS. Raises PromptError.
+
+    Called in a process that can be ended: pypdf follows whatever a file tells it to.
+    """
     from pypdf import PdfReader
     from pypdf.errors import DependencyError, FileNotDecryptedError, WrongPasswordError
 
@@ -198,22 +228,15 @@ def _pdf_text(label: str, data: bytes) -> tuple[str, tuple[str, ...]]:
             pages.append(page.extract_text() or "")
             if sum(map(len, pages)) > MOST_CHARACTERS:
                 break
-    except PromptError:
+    except (PromptError, MemoryError):
         raise
     except DependencyError as error:
         raise PromptError(f"{label} is encrypted: save a copy that is not, or paste its text.") from error
     except (FileNotDecryptedError, WrongPasswordError) as error:
         raise PromptError(locked) from error
     except Exception as error:  # a damaged file fails in whatever part of the library meets it
-        why = error_reason(error)
+        why = error_reason(error)[:200]
         raise PromptError(
             f"{label} cannot be read as a PDF ({why}): open it and save it anew, or paste its text."
         ) from error
-    empty = sum(not text.strip() for text in pages)
-    if empty == len(pages):
-        raise PromptError(
-            f"{label} holds no text on its {len(pages)} page{'s' * (len(pages) != 1)}, as a scan does not: run a text "
-            "recognition (OCR) over it, or paste its text."
-        )
-    notes = (f"{empty} of the {len(pages)} pages of {label} hold no text.",) if empty else ()
-    return BETWEEN.join(text for text in pages if text.strip()), notes
+    return json.dumps(pages).encode()

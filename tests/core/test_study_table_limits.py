@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from core.ended_process import EndedEarly
 from core.errors import PromptError, StudyError
 from core.study import eval_log_items, import_items, table_limits
 from core.study.findings.source import read_table
@@ -56,12 +57,29 @@ def test_long_texts_with_lines_are_no_rows():
 def test_a_parquet_bomb_is_declined_from_its_metadata(monkeypatch):
     bomb = packed(pa.table({"answer": ["x" * 40_000] * 2_000}), compression="zstd")
     assert len(bomb) < 20_000
-    monkeypatch.setattr(table_limits, "UNPACKED_BYTES", 50_000_000)
-    with pytest.raises(StudyError, match=r"bomb.parquet is too large: it unpacks to 80 MB and a table may have 50 MB"):
-        read_table("bomb.parquet", bomb)
+    told = table_limits.parquet_as_feather(bomb, unpacked=50_000_000)
+    assert told == b"too large: it unpacks to 80 MB and a table may have 50 MB: keep fewer columns or rows"
     monkeypatch.setattr(table_limits, "TABLE_ROWS", 1_000)
-    with pytest.raises(StudyError, match="2,000 rows and a table may have 1,000"):
+    assert b"2,000 rows and a table may have 1,000" in table_limits.parquet_as_feather(bomb)
+
+
+def test_a_bomb_is_told_by_name():
+    same = pa.DictionaryArray.from_arrays(pa.array([0] * 20_000, pa.int32()), pa.array(["x" * 40_000]))
+    bomb = packed(pa.table({"answer": same}))
+    with pytest.raises(
+        StudyError, match=r"bomb.parquet is too large: it unpacks to 800 MB and a table may have 500 MB"
+    ):
         read_table("bomb.parquet", bomb)
+
+
+@pytest.mark.parametrize("why", ["time", "memory", "crash"])
+def test_a_file_whose_reading_is_ended_is_one_sentence(why, monkeypatch):
+    def ended(*_, **__):
+        raise EndedEarly(why)
+
+    monkeypatch.setattr(table_limits, "run_ended", ended)
+    with pytest.raises(StudyError, match=r"The Parquet file is not read: .*: (keep|save)"):
+        read_table("x.parquet", b"PAR1")
 
 
 def test_lists_and_wide_tables_are_declined():
