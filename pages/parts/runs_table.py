@@ -105,6 +105,7 @@ def _table(runs: list[RunInfo]) -> list[int]:
         {
             "★": ["★" if r.starred else "" for r in runs],
             "Name": ["(damaged: name it anew)" if r.label_damaged else r.name for r in runs],
+            **shared_column([r.id for r in runs]),
             "Prompt": [r.prompt for r in runs],
             "Answer": [r.answer for r in runs],
             "Model": [r.model for r in runs],
@@ -113,7 +114,6 @@ def _table(runs: list[RunInfo]) -> list[int]:
             "Made": pd.to_datetime([r.created for r in runs], utc=True, errors="coerce"),
             "Size": [f"{r.bytes / 1e6:.1f} MB" + ("" if r.has_rows else ", no rows") for r in runs],
             "From": ["a file" if r.origin == "imported" else "" for r in runs],
-            **shared_column([r.id for r in runs]),
             "Run": [r.id[:8] for r in runs],
         }
     )

@@ -104,7 +104,7 @@ def test_two_people_see_their_own_and_what_is_shared(server, new_page, settled, 
     began = time.monotonic()
     anna, ben = new_page(), new_page()
     anna.goto(f"{server.url}/runs")
-    expect(anna.get_by_role("button", name="Sign in")).to_be_visible()
+    expect(anna.get_by_role("button", name="Sign in")).to_be_visible(timeout=30_000)
     assert anna.get_by_test_id("stSidebar").count() == 0 and "Runs" not in shown(anna)
 
     sign_in(anna, server, "anna", settled)
@@ -117,7 +117,7 @@ def test_two_people_see_their_own_and_what_is_shared(server, new_page, settled, 
 
     sign_in(ben, server, "ben", settled)
     ben.goto(f"{server.url}/explore?run={run}")
-    expect(ben.get_by_text(f"There is no stored run {run[:12]}")).to_be_visible()
+    expect(ben.get_by_text(f"There is no stored run {run[:12]}")).to_be_visible(timeout=30_000)
     assert WORD not in shown(ben)
 
     cookies = {one["name"]: one["value"] for one in anna.context.cookies()}
@@ -136,14 +136,14 @@ def test_two_people_see_their_own_and_what_is_shared(server, new_page, settled, 
     box = table.bounding_box()
     anna.mouse.click(box["x"] + 12, box["y"] + 52)  # ticks the first row, which is drawn on a canvas
     anna.get_by_role("button", name="Share", exact=True).click()
-    expect(anna.get_by_role("button", name="Stop sharing")).to_be_visible()
+    expect(anna.get_by_role("button", name="Stop sharing")).to_be_visible(timeout=30_000)
     ben.goto(f"{server.url}/explore?run={run}")
     expect(given(ben).filter(has_text=re.compile(WORD[-4:])).first).to_be_visible(timeout=30_000)
 
     settled(ben)
     ben.get_by_role("button", name="Sign out").click()
-    expect(ben.get_by_role("button", name="Sign in")).to_be_visible()
+    expect(ben.get_by_role("heading", name="End Session")).to_be_visible()  # at the provider
     ben.goto(f"{server.url}/explore?run={run}")
-    expect(ben.get_by_role("button", name="Sign in")).to_be_visible()
+    expect(ben.get_by_role("button", name="Sign in")).to_be_visible(timeout=30_000)
     assert WORD not in shown(ben)
     report("two people sign in, run, share and sign out", f"{time.monotonic() - began:.0f} s")

@@ -29,3 +29,13 @@ def test_it_becomes_streamlit_run(monkeypatch, tmp_path):
     warm_start.serve(tmp_path / "app.py", ["--server.port", "8600"])
     wanted = ["streamlit", "run", str(tmp_path / "app.py"), "--server.port", "8600"]
     assert wanted in seen and str(tmp_path) in sys.path
+
+
+def test_secrets_in_the_home_are_read_unless_others_are_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("HEED_HOME", str(tmp_path))
+    assert warm_start.secrets_options([]) == []
+    (tmp_path / "secrets.toml").touch()
+    assert warm_start.secrets_options(["--server.port", "1"]) == ["--secrets.files", str(tmp_path / "secrets.toml")]
+    assert (
+        warm_start.secrets_options(["--secrets.files=/x"]) == warm_start.secrets_options(["--secrets.files", "x"]) == []
+    )
