@@ -70,6 +70,8 @@ def sign_in(page, server, name, settled):
         re.compile("^https:"), lambda route: route.fulfill(body="", content_type="text/css")
     )  # its pages' looks
     page.goto(server.url)
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible(timeout=30_000)
+    assert page.get_by_test_id("stSidebar").count() == 0 and page.get_by_role("textbox").count() == 0
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("button", name=name, exact=True).click()
     page.wait_for_url(f"{server.url}/**")
@@ -78,6 +80,15 @@ def sign_in(page, server, name, settled):
 
 def shown(page):
     return page.get_by_test_id("stApp").inner_text()
+
+
+def run_of(page, word, settled):
+    """Runs a prompt with ``word`` on the open page Explore; returns the id of the run."""
+    write(page, f"Say {word}.", settled, tokens=4)
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(given(page).filter(has_text=re.compile(word[-4:])).first).to_be_visible(timeout=90_000)
+    settled(page)
+    return re.search(r"run=([0-9a-f]{64})", page.url).group(1)
 
 
 def websocket_bytes(server, run, cookies):
@@ -103,19 +114,14 @@ def websocket_bytes(server, run, cookies):
 def test_two_people_see_their_own_and_what_is_shared(server, new_page, settled, console):
     began = time.monotonic()
     anna, ben = new_page(), new_page()
-    anna.goto(f"{server.url}/runs")
-    expect(anna.get_by_role("button", name="Sign in")).to_be_visible(timeout=30_000)
-    assert anna.get_by_test_id("stSidebar").count() == 0 and "Runs" not in shown(anna)
-
     sign_in(anna, server, "anna", settled)
     expect(anna.get_by_test_id("stSidebar").get_by_text("Anna Bell")).to_be_visible()
-    write(anna, f"Say {WORD}.", settled, tokens=4)
-    anna.get_by_role("button", name="Run", exact=True).click()
-    expect(given(anna).filter(has_text=re.compile(WORD[-4:])).first).to_be_visible(timeout=90_000)
-    settled(anna)
-    run = re.search(r"run=([0-9a-f]{64})", anna.url).group(1)
-
+    run = run_of(anna, WORD, settled)
     sign_in(ben, server, "ben", settled)
+    his = run_of(ben, "marzipan", settled)
+    anna.goto(f"{server.url}/explore?run={his}")
+    expect(anna.get_by_text(f"There is no stored run {his[:12]}")).to_be_visible(timeout=30_000)
+    assert "marzipan" not in shown(anna)
     ben.goto(f"{server.url}/explore?run={run}")
     expect(ben.get_by_text(f"There is no stored run {run[:12]}")).to_be_visible(timeout=30_000)
     assert WORD not in shown(ben)
@@ -129,6 +135,7 @@ def test_two_people_see_their_own_and_what_is_shared(server, new_page, settled, 
         assert WORD.encode() not in heard and b"Sign in" in heard
 
     anna.goto(f"{server.url}/runs")
+    expect(anna.get_by_text("5 runs")).to_be_visible(timeout=30_000)  # four examples and her own
     table = anna.get_by_test_id("stDataFrame")
     expect(table).to_be_visible()
     settled(anna)

@@ -129,7 +129,6 @@ def test_the_words_are_there_for_their_owner(visit_as, hers):
 def test_a_typed_address_is_told_the_same_whether_it_is_there_or_not(visit_as, hers):
     for page, name, ident in (
         ("explore", "run", hers["run"]), ("study", "study", hers["study"]), ("grid", "grid", hers["grid"]),
-        ("findings", "study", hers["study"]), ("rate", "study", hers["study"]), ("diagrams", "run", hers["run"]),
         ("compare", "runs", hers["run"]),
     ):  # fmt: skip
         none = "0" * len(ident)
