@@ -17,10 +17,11 @@ from .belongings import (
     take_ownership,
     visible_ids,
 )
-from .viewer import NO_ONE, Person, ask_viewer, own_folder, person_of, viewer, viewing
+from .viewer import NO_ONE, PEOPLE_FOLDER, Person, ask_viewer, own_folder, person_of, viewer, viewing
 
 __all__ = [
     "NO_ONE",
+    "PEOPLE_FOLDER",
     "Belonging",
     "Person",
     "ask_viewer",

@@ -113,6 +113,7 @@ def evict_rows() -> int:
         with store_lock(root):
             remove_abandoned(root)
             (taken, oldest), _ = run_index.query_index(root.parent, _oldest)
+            oldest.sort(key=_starred_by_people(root.parent).__contains__)
             for run_id in oldest:
                 if taken <= limit:
                     break
@@ -122,6 +123,12 @@ def evict_rows() -> int:
     except OSError as error:
         raise StoreError(settings.unwritable_sentence(root, error)) from error
     return freed
+
+
+def _starred_by_people(home: Path) -> set[str]:
+    """Returns the ids of runs that anybody who signs in has starred."""
+    labels = home.glob(f"{people.PEOPLE_FOLDER}/*/labels/*.json")
+    return {path.stem for path in labels if run_index.read_label(path.parent.parent, path.stem)[1]}
 
 
 def _oldest(runs: sqlite3.Connection) -> tuple[int, list[str]]:

@@ -190,3 +190,24 @@ def test_a_shared_study_is_read_and_not_changed(study):
         database.put_note(own.db, "name", "Anna's")
         own.delete()
         assert list_studies() == []
+
+
+def test_what_anybody_starred_loses_its_rows_last(monkeypatch, home):
+    with viewing(ANNA):
+        first = store.save_run(made_up.run("First?"))
+        store.star_run(first)
+    with viewing(BEN):
+        second = store.save_run(made_up.run("Second?"))
+    sizes = {info.id: info.bytes for info in store.find_runs()}
+    monkeypatch.setenv("HEED_STORE_GB", f"{(sum(sizes.values()) - 1) / 1e9:.12f}")
+    assert store.evict_rows() > 0
+    assert store.has_rows(first) and not store.has_rows(second)
+
+
+def test_the_limit_of_the_store_is_that_of_everybody_s_runs(monkeypatch):
+    with viewing(ANNA):
+        for number in range(3):
+            store.save_run(made_up.run(f"{number}?"))
+    monkeypatch.setenv("HEED_STORE_GB", "0.00001")
+    with viewing(BEN):
+        assert store.evict_rows() > 0

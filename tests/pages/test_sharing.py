@@ -3,9 +3,11 @@
 import pytest
 
 from core import people, store
+from core.errors import StoreError
 from core.people import Belonging, person_of, viewing
 from core.records import Item
 from core.study import Study
+from pages.parts.rate.rating_desk import open_database
 from pages.parts.runs_table import shared_column
 from pages.parts.sharing import shared_words
 from tests.pages import grid_made_up, made_up
@@ -105,3 +107,19 @@ def test_words_of_a_belonging():
     assert shared_words(Belonging(False, True, "")) == "with all"
     assert shared_words(Belonging(True, True, "Ben")) == "by Ben"
     assert shared_words(Belonging(True, True, "Ben", True)) == "by you"
+
+
+def test_nobody_rates_in_another_s_name(visit_as, grid):  # noqa: F811
+    with viewing(HERS):
+        people.share_with_all("study", grid)
+    app = fine(visit_as(BEN, "rate", study=grid))
+    assert f"You rate as Ben · {HIS.key[:4]}" in texts(app) and not app.text_input
+    assert "0 of 1 answers rated" in str(app.get("progress")[0].proto)
+
+
+def test_a_study_that_is_shared_no_more_is_rated_no_more(grid):
+    folder = str(Study(grid).folder)
+    with viewing(HIS), pytest.raises(StoreError, match="not here any more"), open_database(folder):
+        pass
+    with viewing(HERS), open_database(folder) as db:
+        assert db.execute("SELECT count(*) FROM cells").fetchone()[0] == 1

@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core import people
 from core.errors import HeedError
 from core.study import ratings
 from core.study.study import StudyInfo, list_studies
@@ -69,6 +70,11 @@ def _study(where: DeltaGenerator) -> StudyInfo | None:
 
 def _rater(who: DeltaGenerator) -> str:
     """Draws the box for the rater's name and returns it; "" with a message where it is empty."""
+    person = people.viewer()
+    if person is not None:  # nobody rates in another's name
+        name = f"{person.name[: ratings.LONGEST_NAME - 7]} · {person.key[:4]}"
+        who.caption(f"You rate as {escape_markdown(name)}")
+        return ratings.check_rater(name)
     hint = "Your ratings are kept under it"
     name = who.text_input("Your name", key="rate_name", placeholder=hint, max_chars=ratings.LONGEST_NAME)
     if not name.strip():

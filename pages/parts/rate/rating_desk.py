@@ -16,6 +16,8 @@ from typing import Any
 
 import streamlit as st
 
+from core import people
+from core.errors import StoreError
 from core.study import database, ratings
 from core.study.ratings import Card
 from core.study.study import Study
@@ -40,7 +42,9 @@ class RatingDesk:
 
 @contextmanager
 def open_database(folder: str) -> Iterator[sqlite3.Connection]:
-    """Opens the study's database and closes it afterwards. Raises StoreError."""
+    """Opens the study's database and closes it afterwards. Raises StoreError, also where it is shared no more."""
+    if not people.may_see("study", Path(folder).name):
+        raise StoreError("This study is not here any more: pick another.")
     db = database.connect(Path(folder) / database.FILE)
     try:
         yield db
