@@ -15,7 +15,10 @@ from typing import Any
 
 ALLOWS_PROMPTS = "HEED_LOG_PROMPTS"
 """The variable that allows prompts and messages of exceptions in the log, where it is 1."""
-OWN_TEXTS = ("heed", "streamlit.config", "streamlit.web.bootstrap", "streamlit.web.cli", "uvicorn.error")
+OWN_TEXTS = (
+    *("heed", "streamlit.config", "streamlit.web.bootstrap", "streamlit.web.cli", "uvicorn.error"),
+    "streamlit.web.server.starlette.starlette_server",
+)
 """Loggers whose texts are written by Heed itself, or before anybody can visit."""
 WITHHELD = f"left out, {ALLOWS_PROMPTS}=1 shows it"
 LONGEST_CHAIN = 10

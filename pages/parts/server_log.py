@@ -1,8 +1,8 @@
 """The log of the server: for whom a page is drawn, what was refused of an upload, and Streamlit's own lines in it.
 
-Streamlit gives each of its loggers a handler of its own, which writes lines for people. Where HEED_LOG asks for more,
-they go through the handlers of ``core.log`` instead; that is exchanged before the server starts, which ``heed app`` and
-``make run`` do. Guarded by tests/pages/test_server_log.py.
+Streamlit and its server give their loggers handlers of their own, which write lines for people. Where HEED_LOG asks
+for more, they go through the handlers of ``core.log`` instead; that is exchanged before the server starts, which
+``heed app`` and ``make run`` do. Guarded by tests/pages/test_server_log.py.
 """
 
 from __future__ import annotations
@@ -24,9 +24,12 @@ def start_server_log() -> None:
     start_log()
     if log_target():
         from streamlit import logger
+        from uvicorn import config as uvicorn_config
 
         vars(logger)["setup_formatter"] = _pass_on  # as its own functions look it up
         logger.update_formatter()
+        loggers = uvicorn_config.LOGGING_CONFIG["loggers"]  # the server's own, which it sets up when it starts
+        loggers.update({name: {"level": "INFO"} for name in loggers})
     log_event("server_started", version=__version__)
 
 

@@ -33,6 +33,10 @@ def test_a_flipped_bit_in_a_manifest_loses_nothing(home, at):
     run_files.verify_run(home / "runs" / run.id)
 
 
+def test_a_run_that_is_not_there_is_no_damage(home, caplog):
+    assert not quarantine.rebuild_manifest(home / "runs" / ("ab" * 32)) and not caplog.text
+
+
 @pytest.mark.parametrize("keep", ["none", "components"])
 def test_a_lost_manifest_is_built_anew(home, caplog, keep):
     run = trace(keep=keep)

@@ -5,6 +5,7 @@ import logging
 
 import pytest
 from streamlit import error_util, logger
+from uvicorn.config import LOGGING_CONFIG
 
 from core.jobs import jobs
 from core.log.events import log_as, log_names
@@ -21,6 +22,7 @@ def clean(monkeypatch):
     monkeypatch.delenv("HEED_LOG", raising=False)
     monkeypatch.delenv("HEED_LOG_PROMPTS", raising=False)
     monkeypatch.setattr(logger, "setup_formatter", logger.setup_formatter)
+    monkeypatch.setitem(LOGGING_CONFIG, "loggers", dict(LOGGING_CONFIG["loggers"]))
     yield
     stop_log()
     monkeypatch.undo()
@@ -51,6 +53,7 @@ def test_streamlit_writes_json_too(monkeypatch, capfd):
     start_server_log()
     logger.get_logger("streamlit.made_later").warning("words %s", SECRET)
     fail_a_page()
+    assert LOGGING_CONFIG["loggers"] and not any("handlers" in one for one in LOGGING_CONFIG["loggers"].values())
     started, odd, failed = map(json.loads, capfd.readouterr().err.splitlines())
     assert started["event"] == "server_started" and started["version"]
     assert odd["logger"] == "streamlit.made_later" and SECRET not in odd["text"]
