@@ -31,7 +31,7 @@ def torture(folder: Path, tries: int, rng: random.Random, only: str = "") -> int
         ]
         bad += tell_killed(killed)
         bad += tell_days(bad_days.days(folder, tries, rng, only))
-        bad += tell_flips(flips.flip_bits(folder / "flips", max(1, tries // 20), rng, only))
+        bad += tell_flips(flips.flip_bits(folder / "flips", max(1, tries // 25), rng, only))
     finally:
         os.kill(server, 9)
         os.waitpid(server, 0)

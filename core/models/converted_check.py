@@ -2,9 +2,9 @@
 
 A converted folder is Heed's own and may lie on a disk for years; a flipped bit in it would change every number of every
 run without a word. So conversion writes the sha256 of each file into ``heed.json``, and the first load in a process
-reads the files through once (SmolLM2, 538 MB: see ``benchmarks``). Sizes and times of what was checked are remembered,
-so that a file that changes is checked again. A folder from before there were hashes gets them when it is first loaded.
-Guarded by tests/core/test_models_converted_check.py.
+reads the files through once (SmolLM2 with 135 million weights, 542 MB: 0.4 s on one core). Sizes and times of what was
+checked are remembered, so that a file that changes is checked again. A folder from before there were hashes gets them
+when it is first loaded. Guarded by tests/core/test_models_converted_check.py.
 """
 
 from __future__ import annotations

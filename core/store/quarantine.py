@@ -70,7 +70,7 @@ def rebuild_manifest(folder: Path) -> bool:
     """Writes the manifest of a run's folder anew where it alone is damaged (the lock is held); whether it did.
 
     The record's files must parse, contradict themselves nowhere and make up the run that the folder is named after.
-    Files whose hash still stands in the damaged manifest are known to be intact; the log tells of others.
+    Files whose hash still stands in the damaged manifest are known to be intact; a note of the run tells of others.
     """
     try:
         run_files.read_manifest(folder)
@@ -111,6 +111,7 @@ def _manifest_of(folder: Path) -> tuple[run_files.Manifest, list[str]]:
     files |= _proven_probes(folder, old)
     imported = b'"origin"' in old or b'"imported"' in old
     info = run_files.manifest_info(trace) | ({"origin": run_files.IMPORTED} if imported else {})
+    info |= {run_files.UNPROVEN: unproven} if unproven else {}
     return run_files.Manifest(trace.id, SCHEMA, files, info), unproven
 
 

@@ -50,6 +50,8 @@ MAPPED = 64 << 20
 """Bytes from which a file of rows is read where it lies, page by page as needed."""
 OWN, IMPORTED = "own", "imported"
 """Where a run comes from: made here (or with Heed itself), or opened from a file. Manifests without it count as own."""
+UNPROVEN = "unproven"
+"""What a manifest that was built anew calls the files whose hash its damaged predecessor did not hold any more."""
 SEARCHED = 20_000
 """Characters of prompt and answer that the manifest repeats, for lists and search."""
 
@@ -199,7 +201,19 @@ def read_run(folder: Path, rows: bool = True) -> Trace:
         raise Damaged(f"{RECORD} does not hold a run ({error})") from error
     if not isinstance(trace, Trace) or {trace.id, manifest.id} != {folder.name}:
         raise Damaged("it holds another run than its name says")
-    return trace
+    return _with_doubts(trace, manifest)
+
+
+def _with_doubts(trace: Trace, manifest: Manifest) -> Trace:
+    """Returns ``trace`` with a note on files of which nothing proves that they are as they were written."""
+    names = [name for name in manifest.info.get(UNPROVEN, ()) if name in manifest.files]
+    if not names:
+        return trace
+    note = (
+        f"The list of this run's files was damaged on disk and was built anew; nothing proves that {', '.join(names)} "
+        "is as it was written. To be sure, delete this run and run it again."
+    )
+    return replace(trace, notes=(*trace.notes, note))
 
 
 def _components(folder: Path, manifest: Manifest) -> Components:

@@ -8,8 +8,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from core.errors import ModelError
+from core.models import converted_check, fetch_process, load_model, paths
 from core.models import gguf_conversion as converting
-from core.models import load_model, paths
 from core.models.gguf_conversion import convert_gguf
 from core.models.load import unload_models
 from tests.core import models_made_up as made_up
@@ -127,3 +127,20 @@ def test_a_gguf_that_lacks_a_tensor(home):
     path.write_bytes(data.replace(b"blk.1.ffn_down.weight", b"blk.1.ffn_dawn.weight"))
     with pytest.raises(ModelError, match="lacks 1 tensor of"):
         convert_gguf(path, made_up.sha256(path), "float32", quiet)
+
+
+def test_a_flipped_bit_is_noticed_at_the_next_start_and_mended(home, monkeypatch, caplog):
+    path, folder = converted(home, "own")
+    weights = folder / "model.safetensors"
+    intact = weights.read_bytes()
+    load_model(str(path))
+    weights.write_bytes(intact[:-5] + bytes([intact[-5] ^ 4]) + intact[-4:])
+    unload_models()
+    converted_check._checked.clear()  # as after a start
+    monkeypatch.setattr(fetch_process, "fetch", lambda *a, **b: (_ for _ in ()).throw(ModelError("No network: try.")))
+    with pytest.raises(ModelError, match=r"damaged on disk: fetch it again.*That did not work: No network"):
+        load_model(str(path))
+    monkeypatch.undo()
+    monkeypatch.setenv("HEED_MODELS", str(home / "models"))
+    load_model(str(path))
+    assert weights.read_bytes() == intact and "It is converted again" in caplog.text
