@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import random
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,9 @@ def warm_up(folder: Path) -> int:
     os.environ["HEED_TORTURE_SERVED"] = str(folder / "served.json")
     server = _serve(folder)
     import torch
+    from tqdm import tqdm
 
+    tqdm.monitor_interval = 0  # no thread of its own: a fork might inherit a lock that it holds
     torch.set_num_threads(1)
     name = study_tiny.model(folder)
     os.environ["HEED_TORTURE_MODEL"] = name
@@ -59,6 +62,8 @@ def warm_up(folder: Path) -> int:
     make_run(Draft(name, "Warm up.", settings={"max_new_tokens": 2}), lambda *a, **b: None, lambda: False)
     gguf = models_made_up.write_gguf(folder / "warm.gguf", "own")
     convert_gguf(gguf, models_made_up.sha256(gguf), "float32", lambda *a: None)
+    threads = [one.name for one in threading.enumerate() if one is not threading.main_thread()]
+    assert not threads, f"forks would inherit the locks of {threads}"
     import requests  # noqa: F401 - so that no fork imports it anew
 
     return server

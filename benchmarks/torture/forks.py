@@ -6,6 +6,7 @@ its work costs. Each fork knows nothing of the others: caches are those of the p
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import select
@@ -79,7 +80,9 @@ def _become(do: Callable[[], None]) -> None:
     try:
         nowhere = os.open(os.devnull, os.O_RDWR)
         os.dup2(nowhere, 1)
-        if "HEED_TORTURE_LOUD" not in os.environ:
+        if "HEED_TORTURE_LOUD" in os.environ:  # also says where a fork hangs
+            faulthandler.dump_traceback_later(40)
+        else:
             os.dup2(nowhere, 2)
         do()
     except BaseException:

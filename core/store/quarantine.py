@@ -111,7 +111,7 @@ def _manifest_of(folder: Path) -> tuple[run_files.Manifest, list[str]]:
     files |= _proven_probes(folder, old)
     imported = b'"origin"' in old or b'"imported"' in old
     info = run_files.manifest_info(trace) | ({"origin": run_files.IMPORTED} if imported else {})
-    info |= {run_files.UNPROVEN: unproven} if unproven else {}
+    info |= {run_files.DOUBTED: unproven} if unproven else {}
     return run_files.Manifest(trace.id, SCHEMA, files, info), unproven
 
 

@@ -50,7 +50,7 @@ MAPPED = 64 << 20
 """Bytes from which a file of rows is read where it lies, page by page as needed."""
 OWN, IMPORTED = "own", "imported"
 """Where a run comes from: made here (or with Heed itself), or opened from a file. Manifests without it count as own."""
-UNPROVEN = "unproven"
+DOUBTED = "unproven"
 """What a manifest that was built anew calls the files whose hash its damaged predecessor did not hold any more."""
 SEARCHED = 20_000
 """Characters of prompt and answer that the manifest repeats, for lists and search."""
@@ -206,7 +206,7 @@ def read_run(folder: Path, rows: bool = True) -> Trace:
 
 def _with_doubts(trace: Trace, manifest: Manifest) -> Trace:
     """Returns ``trace`` with a note on files of which nothing proves that they are as they were written."""
-    names = [name for name in manifest.info.get(UNPROVEN, ()) if name in manifest.files]
+    names = [name for name in manifest.info.get(DOUBTED, ()) if name in manifest.files]
     if not names:
         return trace
     note = (

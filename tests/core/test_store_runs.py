@@ -92,7 +92,9 @@ def test_a_damaged_run_is_mended_or_told_once_and_can_be_stored_again(home, name
     else:
         path.write_bytes(data[:-1] if way == "cut" else data[:-1] + bytes([data[-1] ^ 1]))
     if name == run_files.MANIFEST:
-        assert same(store.load_run(run.request), run), "the files say all that it said"
+        back = store.load_run(run.request)
+        assert same(replace(back, notes=run.notes), run), "the files say all that it said"
+        assert (back.notes != run.notes) == (way == "lose"), "and without it nothing proves them"
         return
     with pytest.raises(StoreError, match=r"damaged.*run it again"):
         store.load_run(run.request)
