@@ -93,6 +93,8 @@ def safetensors_header(path: Path) -> dict[str, Any]:
                 raise ValueError(f"header of {length} bytes in a file of {size}")
             header = json.loads(file.read(length))
         header.pop("__metadata__", None)
+        if any(type(n) is not int or n < 0 for t in header.values() for n in t["shape"]):
+            raise ValueError("a shape of something else than whole numbers")
         end = 8 + length + max((int(t["data_offsets"][1]) for t in header.values()), default=0)
     except (struct.error, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise ModelError(f"The weights file {path} is damaged ({error}): copy or fetch it again.") from error

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import regex
 
 from ..errors import PromptError
 from ..records import Message, Request
+from .timed_call import call_within
 
 SWITCHES: dict[str, tuple[Any, Any]] = {
     "enable_thinking": (False, True),
@@ -35,6 +36,8 @@ TRACKING_TAG = regex.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")
 
 LONGEST_PARSED = 500_000
 """Characters of a template that are looked at at most; the longest published ones have some 30,000."""
+RENDER_SECONDS = 20.0
+"""Seconds that rendering may take; a megabyte of text takes a tenth of one."""
 LONGEST_RENDERED_TEXT = 2_000_000
 """Characters that a template may add to the texts of the messages."""
 
@@ -119,7 +122,8 @@ class Chat:
         """
         open_ended = self.continues and not closed
         try:
-            text = self.tokenizer.apply_chat_template(
+            apply = partial(
+                self.tokenizer.apply_chat_template,
                 [{"role": m.role, "content": m.content} for m in messages],
                 chat_template=self.prefix + self.template,
                 tokenize=False,
@@ -127,6 +131,7 @@ class Chat:
                 continue_final_message=open_ended,
                 **self.variables,
             )
+            text: str = call_within(RENDER_SECONDS, apply)
         except Exception as error:  # a template is a program of the model's maker and may raise anything
             raise PromptError(_refusal(messages, error, open_ended)) from error
         if len(text) > LONGEST_RENDERED_TEXT + 4 * sum(len(m.content) for m in messages):

@@ -1101,6 +1101,9 @@ _KEPT_ITEMS = (
     b'{"prompt": "a\\ud800"}',
 )
 
+_SHAPELESS = b'{"a": {"dtype": "F32", "shape": null, "data_offsets": [0, 4]}}'
+_NO_SHAPE = struct.pack("<Q", len(_SHAPELESS)) + _SHAPELESS + bytes(4)
+
 DOORS: dict[str, Door] = {
     "prompt": Door("a prompt or messages, and settings", lambda: st.tuples(_messages(), st.booleans(), _settings()), _prompt, few=60),
     "template": Door("a chat template", lambda: st.tuples(st.lists(st.sampled_from(_PIECES) | hostile.texts(8), max_size=5).map("".join),
@@ -1122,7 +1125,7 @@ DOORS: dict[str, Door] = {
     "plan": Door("a plan.json", _plans, _plan, few=25, kept=(b"[" * 200_000, b'{"name": "a", "models": ["m"], "structures": ["plain"], "suites": ["fact"], "examples": [1]}',)),
     "trust file": Door("prompts of the page Trust", _trust_files, _trust, few=25, kept=(("a.csv", b"prompt,prompt\r,,"), ("a.jsonl", b"[" * 100_000),)),
     "document": Door("a .txt, .md or .pdf", _documents, _document, few=25),
-    "model folder": Door("config.json, tokenizer, safetensors header and index", _model_folders, _model_folder, few=25),
+    "model folder": Door("config.json, tokenizer, safetensors header and index", _model_folders, _model_folder, few=25, kept=(("model.safetensors", _NO_SHAPE),)),
     "model loaded": Door("a tiny model with one changed file, loaded", _changed_model, _whole_model, few=3, share=0.1),
     "gguf": Door("a GGUF file", lambda: hostile.changed_bytes(_gguf_bytes(), head=4_000), _gguf, few=25),
     "address": Door("the address of every page", _addresses, _address, few=3, share=0.15),
