@@ -58,8 +58,10 @@ def run_to_json(trace: Trace, rows: bool = True) -> bytes:
     return json.dumps(whole, indent=1, allow_nan=False, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
-def parse_json(data: bytes) -> Any:
+def parse_json(data: bytes | str) -> Any:
     """Parses a file's JSON, without checking its contents. Raises StoreError: too large, no JSON, no memory."""
+    if isinstance(data, str):
+        data = data.encode("utf-8", "surrogatepass")
     if len(data) > MAX_FILE:
         raise StoreError(
             f"This file has {len(data):,} bytes; a file to open has at most {MAX_FILE:,}: save the run without its "
@@ -86,8 +88,8 @@ def _check_memory(needed: int) -> None:
         raise StoreError(NO_MEMORY_TO_OPEN)
 
 
-def run_from_json(data: bytes) -> Trace:
-    """Reads the run in a file that ``run_to_json`` wrote. Raises StoreError with one sentence on anything else."""
+def run_from_json(data: bytes | str) -> Trace:
+    """Reads the run that ``run_to_json`` wrote. Raises StoreError with one sentence on anything else."""
     whole = parse_json(data)
     if not isinstance(whole, dict) or whole.get("format") != RUN_FORMAT:
         raise StoreError("This file is no run of Heed: choose one that was saved as JSON on the page Explore.")

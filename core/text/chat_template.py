@@ -37,7 +37,7 @@ TRACKING_TAG = regex.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")
 LONGEST_PARSED = 500_000
 """Characters of a template that are looked at at most; the longest published ones have some 30,000."""
 RENDER_SECONDS = 20.0
-"""Seconds that rendering may take; a megabyte of text takes a tenth of one."""
+"""Seconds that rendering may take."""
 LONGEST_RENDERED_TEXT = 2_000_000
 """Characters that a template may add to the texts of the messages."""
 

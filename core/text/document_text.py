@@ -29,7 +29,7 @@ MOST_BYTES = 50_000_000
 MOST_CHARACTERS = 2_000_000
 """Some 500,000 tokens: more than any model reads here, and still quick to edit, hash and store."""
 PDF_SECONDS, PDF_BYTES = 120.0, 2 << 30
-"""Processor time and memory that reading a PDF may take: some 0.02 s a page of text, 0.1 s a page of many parts."""
+"""Processor time and memory that reading a PDF may take."""
 BETWEEN = "\n\n"
 """Stands between two documents, and before the question."""
 

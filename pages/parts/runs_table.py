@@ -106,6 +106,7 @@ def _table(runs: list[RunInfo]) -> list[int]:
             "★": ["★" if r.starred else "" for r in runs],
             "Name": ["(damaged: name it anew)" if r.label_damaged else r.name for r in runs],
             **shared_column([r.id for r in runs]),
+            **_from_column(runs),
             "Prompt": [r.prompt for r in runs],
             "Answer": [r.answer for r in runs],
             "Model": [r.model for r in runs],
@@ -113,7 +114,6 @@ def _table(runs: list[RunInfo]) -> list[int]:
             "Finish": [r.finish for r in runs],
             "Made": pd.to_datetime([r.created for r in runs], utc=True, errors="coerce"),
             "Size": [f"{r.bytes / 1e6:.1f} MB" + ("" if r.has_rows else ", no rows") for r in runs],
-            "From": ["a file" if r.origin == "imported" else "" for r in runs],
             "Run": [r.id[:8] for r in runs],
         }
     )
@@ -130,6 +130,12 @@ def _table(runs: list[RunInfo]) -> list[int]:
         },
     )
     return list(event["selection"]["rows"])
+
+
+def _from_column(runs: list[RunInfo]) -> dict[str, list[str]]:
+    """The column that says which runs came from a file; none where all were made here."""
+    found = ["a file" if run.origin == "imported" else "" for run in runs]
+    return {"From": found} if any(found) else {}
 
 
 def shared_column(ids: list[str]) -> dict[str, list[str]]:

@@ -47,6 +47,7 @@ def sealed(whole) -> bytes:
 )
 def test_out_and_back_is_the_same_run(run):
     back = store.run_from_json(store.run_to_json(run))
+    assert store.run_from_json(store.run_to_json(run).decode()).id == back.id, "text is as good"
     assert same(back, run) and back.id == run.id
     assert store.run_to_json(back) == store.run_to_json(run)
 
