@@ -33,8 +33,8 @@ from core.settings import models_path
 from core.store.serialise import to_plain
 
 say = partial(print, flush=True)
-POLL, LOOK = 0.4, 4.0
-"""Seconds between two polls of a run, and between two visits to a stored run."""
+LOOK = 4.0
+"""Seconds between two visits of a session to a stored run, while it waits for its own."""
 
 
 class Seen:
@@ -61,7 +61,7 @@ async def session(number: int, address: str, tokens: int, end: float, seen: Seen
                 await tab.ask(prompt, seed, tokens)
                 looked = time.monotonic() - chance.random() * LOOK
                 while not (found := tab.finished_run()):
-                    await asyncio.sleep(POLL)
+                    await asyncio.sleep(tab.interval)
                     await tab.poll()
                     if seen.runs and time.monotonic() - looked > LOOK:
                         looked = time.monotonic()

@@ -33,6 +33,8 @@ class Visitor:
         self._page = ""
         self._widgets: dict[str, str] = {}
         self._fragments: list[str] = []
+        self.interval = 0.4
+        """Seconds after which the page wants to be polled again."""
         self._running = ""
         self._values: dict[str, tuple[str, Any]] = {}
 
@@ -103,6 +105,7 @@ class Visitor:
             self._page = message.new_session.page_script_hash
         elif kind == "auto_rerun":
             self._fragments.append(message.auto_rerun.fragment_id)
+            self.interval = message.auto_rerun.interval
         elif kind == "page_info_changed":
             self._query = message.page_info_changed.query_string
         elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":

@@ -33,8 +33,13 @@ from core.runs import Draft, draft_request, is_stored
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.session_presence import is_present, session_name
 
-RUN_POLL = 0.4
-"""Seconds between two polls of a job."""
+RUN_POLL, WAITING_POLL = 0.4, 2.0
+"""Seconds between two polls of a job: of one that runs or is next, and of one that waits behind others.
+
+Twenty pages that poll as often as a running one take the processor from the run that they wait for.
+"""
+NEAR = 2
+"""Places in the queue from which a job is polled as if it ran."""
 RUN = "job"
 """The slot of the run on Explore."""
 CANCELLED = "Cancelled."
@@ -243,12 +248,18 @@ def _unname(token: str) -> None:
         st.query_params["job"] = [other for other in named if other != token]
 
 
-@st.fragment(run_every=RUN_POLL)
 def watch_job(slot: str = RUN) -> None:
     """Draws the job's progress; reruns the whole page when it is over."""
+    job = current_job(slot)
+    far = job is not None and job.position >= NEAR
+    st.fragment(_draw_job, run_every=WAITING_POLL if far else RUN_POLL)(slot, far)
+
+
+def _draw_job(slot: str, far: bool) -> None:
+    """``far``: it was polled seldom; the page is drawn anew when it comes near."""
     gc.freeze()
     job = current_job(slot)
-    if job is None or job.over:
+    if job is None or job.over or (far and job.position < NEAR):
         st.rerun()
         return
     token = st.session_state[slot][1]

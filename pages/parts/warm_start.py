@@ -56,8 +56,10 @@ def serve(app: Path, arguments: list[str]) -> None:
         sys.path.insert(0, str(app.parent))
     from core.leftovers import remove_leftover_files
     from pages.parts.closed_routes import close_metrics
+    from pages.parts.many_threads import shorten_waits
     from pages.parts.server_log import start_server_log
 
+    shorten_waits()
     start_server_log()
     close_metrics()
     remove_leftover_files()
