@@ -165,22 +165,28 @@ class League:
 
     def standing(self, method: str, measure: str = "hidden", against: Sequence[str] = BASELINES) -> Standing | None:
         """Returns how ``method`` does, beside the best of ``against`` on the same prompts; None with no such prompt."""
-        table = self.wide(measure)
-        own = table.get(method)
-        if own is None or own.notna().sum() == 0:
-            return None
-        own = own.dropna()
-        low, high = _interval(own.to_numpy())
-        others = {name: table[name].reindex(own.index).dropna() for name in against if name in table and name != method}
-        others = {name: other for name, other in others.items() if len(other)}
-        if not others:
-            return Standing(float(own.mean()), low, high, len(own))
-        best = max(others, key=lambda name: others[name].mean())
-        apart = (own - others[best]).dropna()
-        least, most = _interval(apart.to_numpy())
-        return Standing(
-            float(own.mean()), low, high, len(own), best, float(others[best].mean()), float(apart.mean()), least, most
-        )
+        return _standing(self, method, measure, tuple(against))
+
+
+@lru_cache(maxsize=256)
+def _standing(league: League, method: str, measure: str, against: tuple[str, ...]) -> Standing | None:
+    """Kept, since every page of a run says it, and the intervals draw thousands of samples."""
+    table = league.wide(measure)
+    own = table.get(method)
+    if own is None or own.notna().sum() == 0:
+        return None
+    own = own.dropna()
+    low, high = _interval(own.to_numpy())
+    others = {name: table[name].reindex(own.index).dropna() for name in against if name in table and name != method}
+    others = {name: other for name, other in others.items() if len(other)}
+    if not others:
+        return Standing(float(own.mean()), low, high, len(own))
+    best = max(others, key=lambda name: others[name].mean())
+    apart = (own - others[best]).dropna()
+    least, most = _interval(apart.to_numpy())
+    return Standing(
+        float(own.mean()), low, high, len(own), best, float(others[best].mean()), float(apart.mean()), least, most
+    )
 
 
 @lru_cache(maxsize=64)

@@ -43,7 +43,11 @@ def test_threads_take_short_turns_and_twice_is_once(shortened):
     assert config.get_option is once
 
 
-def test_an_option_that_is_set_later_is_the_new_one(shortened, monkeypatch):
+def test_an_option_that_is_set_later_is_the_new_one(shortened):
     option = config.get_config_options()["client.toolbarMode"]
-    monkeypatch.setattr(option, "value", "minimal")
-    assert config.get_option("client.toolbarMode") == "minimal"
+    before, where = option.value, option.where_defined
+    option.set_value("minimal", "a test")
+    try:
+        assert config.get_option("client.toolbarMode") == "minimal" == shortened("client.toolbarMode")
+    finally:
+        option.set_value(before, where)

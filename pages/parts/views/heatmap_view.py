@@ -52,14 +52,13 @@ def heatmap_view(trace: Trace, words: Importance, chosen: Choices, picked: Picke
     scale = state.setdefault("heat_scale", "linear")
     shown = whole.base
     frame = framed_rows(shown, words, picked)
-    framed = heatmap(shown, prompt_length=trace.prompt_length, scale=scale, picked=frame, select="cell")
 
     def clicked() -> None:
         cells = st.session_state[KEY]["selection"].get("cell") or []
         if cells and (span := answer_span(words, shown.rows.tokens_of(int(cells[0]["row"])))):
             pick_rows("reader", *span)
 
-    draw_chart(framed, KEY, on_select=clicked, selection_mode="cell")
+    draw_chart(_cells(shown, trace.prompt_length, scale, frame), KEY, on_select=clicked, selection_mode="cell")
     _inputs_shown(trace, "heat_scale", "Hover a cell for its numbers; click it to pick that piece of the answer.")
     chart = partial(heatmap, shown, prompt_length=trace.prompt_length, scale=scale)
     return ViewFigure(chart, lambda: store.importance_to_csv(shown), heat=True)
@@ -88,7 +87,13 @@ def _answer_level(trace: Trace, chosen: Choices) -> str:
     return state.answer_level or (chosen.level if chosen.level in known else known[0])
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=32)
+def _cells(shown: Importance, prompt_length: int, scale: Scale, frame: tuple[int, int] | None) -> dict[str, Any]:
+    """Kept, since making the chart is a third of what it costs to open a run, and many open the same."""
+    return heatmap(shown, prompt_length=prompt_length, scale=scale, picked=frame, select="cell").to_dict(validate=False)
+
+
+@lru_cache(maxsize=16)
 def _long_map(trace: Trace, chosen: Choices, rows: str, only: bool, earlier: bool, _: tuple | None) -> LongMap:
     """Kept between reruns: a click picks a row and changes no cell."""
 
