@@ -58,10 +58,11 @@ def is_left_behind(path: Path) -> bool:
 
 def remove_left_behind(paths: Iterable[Path]) -> int:
     """Deletes those of ``paths`` whose writer has ended; returns how many are gone. Nothing is raised."""
-    return sum(_delete(path) for path in list(paths) if is_left_behind(path))
+    return sum(delete_path(path) for path in list(paths) if is_left_behind(path))
 
 
-def _delete(path: Path) -> bool:
+def delete_path(path: Path) -> bool:
+    """Deletes a file, link or folder; returns whether it is gone. Nothing is raised."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.torture.forks import ChildFailed, in_fork
-from benchmarks.torture.killing import _look, _undisturbed, world
+from benchmarks.torture.killing import look, undisturbed, world
 from benchmarks.torture.works import WORKS, Work, fresh_copy
 from core.errors import HeedError
 
@@ -98,22 +98,14 @@ def read_only(work: Work, folder: Path, tries: int) -> Day:
 
 def _each(found: Day, work: Work, folder: Path, tries: int, attempt: Callable[[Path, int], tuple[str, Any]]) -> None:
     """Tries it in fresh worlds. The state of the undisturbed work is looked up once."""
-    template, place = folder / "template", folder / "place"
-    if not template.exists():
-        with world(template):
-            (template / "home").mkdir(parents=True)
-            (template / "models").mkdir()
-            in_fork(work.prepare)
-    fresh_copy(template, place)
-    with world(place):
-        whole, _ = in_fork(lambda: _undisturbed(work))
+    template, place, whole, _ = undisturbed(work, folder)
     for number in range(tries):
         fresh_copy(template, place)
 
         def one(number: int = number) -> tuple[str, Any]:
             outcome, undo = attempt(place, number)
             undo()
-            seen = in_fork(lambda: _look(work, whole, []))
+            seen = in_fork(lambda: look(work, whole, []))
             return outcome, seen["told"]
 
         with world(place):

@@ -99,40 +99,34 @@ def _serve(folder: Path) -> int:
 
 def tell_killed(found: Sequence[Killed]) -> int:
     """Prints the table of kills and what went wrong; returns how much that is."""
-    if not found:
-        return 0
-    rows = [[k.name, k.tries, k.working, k.lost, k.doubled, k.left] for k in found]
-    print_table(["what", "tries", "killed while working", "lost", "doubled", "left over"], rows, total=True)
-    for one in found:
-        for line in one.told[:20]:
-            print(f"  {one.name}: {line}")  # noqa: T201
-    return sum(one.bad for one in found)
+    head = ("what", "tries", "killed while working", "lost", "doubled", "left over")
+    return _tell(head, [((k.name, k.tries, k.working, k.lost, k.doubled, k.left), k.told, k.bad) for k in found])
 
 
 def tell_days(found: Sequence[bad_days.Day]) -> int:
     """Prints the table of the other bad days and what went wrong; returns how much that is."""
-    if not found:
-        return 0
-    rows = [[day.name, day.how, day.tries, day.through, day.said, day.wrong] for day in found]
-    print_table(["what", "how", "tries", "went through", "told in a sentence", "lost or wrong"], rows, total=True)
-    for day in found:
-        for line in day.told[:12]:
-            print(f"  {day.name}: {line}")  # noqa: T201
-    return sum(day.wrong for day in found)
+    head = ("what", "how", "tries", "went through", "told in a sentence", "lost or wrong")
+    return _tell(head, [((d.name, d.how, d.tries, d.through, d.said, d.wrong), d.told, d.wrong) for d in found])
 
 
 def tell_flips(found: Sequence[flips.Flipped]) -> int:
     """Prints the table of flipped bits and what went wrong; returns how much that is."""
+    names = ("harmless", "dropped", "told", "silent", "raw")
+    head = ("what", "tries", "harmless or mended", "dropped, made again", "told", "silently different", "raw exception")
+    return _tell(
+        head, [((f"a bit of {f.name}", f.tries, *(f.outcomes[n] for n in names)), f.told, f.wrong) for f in found]
+    )
+
+
+def _tell(head: Sequence[str], found: Sequence[tuple[tuple[Any, ...], Sequence[str], int]]) -> int:
+    """Prints (row of the table, what went wrong in words, how much that is) of each; returns the sum."""
     if not found:
         return 0
-    names = ("harmless", "dropped", "told", "silent", "raw")
-    rows = [[f"a bit of {one.name}", one.tries, *(one.outcomes[name] for name in names)] for one in found]
-    head = ["what", "tries", "harmless or mended", "dropped, made again", "told", "silently different", "raw exception"]
-    print_table(head, rows, total=True)
-    for one in found:
-        for line in one.told[:12]:
-            print(f"  {one.name}: {line}")  # noqa: T201
-    return sum(one.wrong for one in found)
+    print_table(head, [row for row, _, _ in found], total=True)
+    for row, told, _ in found:
+        for line in told[:20]:
+            print(f"  {row[0]}: {line}")  # noqa: T201
+    return sum(wrong for _, _, wrong in found)
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[Any]], total: bool = False) -> None:

@@ -54,20 +54,13 @@ def world(place: Path) -> Iterator[None]:
 def kill_work(work: Work, tries: int, folder: Path, rng: random.Random) -> Killed:
     """Kills ``work`` in ``tries`` worlds of their own, each at another moment of its duration."""
     found = Killed(work.name)
-    template, place = folder / "template", folder / "place"
-    with world(template):
-        (template / "home").mkdir(parents=True)
-        (template / "models").mkdir()
-        in_fork(work.prepare)
-    fresh_copy(template, place)
-    with world(place):
-        whole, seconds = in_fork(lambda: _undisturbed(work))
+    template, place, whole, seconds = undisturbed(work, folder)
     for _ in range(tries):
         fresh_copy(template, place)
         with world(place):
             try:
                 told, working = killed_after(work.do, rng.uniform(0, seconds))
-                seen = in_fork(lambda told=told: _look(work, whole, told))  # type: ignore[misc]
+                seen = in_fork(lambda told=told: look(work, whole, told))  # type: ignore[misc]
             except ChildFailed as error:
                 working, seen = False, {"lost": 1, "doubled": 0, "left": 0, "told": [str(error).strip()[-400:]]}
         found.tries += 1
@@ -78,7 +71,23 @@ def kill_work(work: Work, tries: int, folder: Path, rng: random.Random) -> Kille
     return found
 
 
-def _undisturbed(work: Work) -> tuple[dict[str, Any], float]:
+def undisturbed(work: Work, folder: Path) -> tuple[Path, Path, dict[str, Any], float]:
+    """Prepares a world in ``folder`` and lets the work end there in peace.
+
+    Returns the prepared world, the one to work in, what the work made and the seconds that it took.
+    """
+    template, place = folder / "template", folder / "place"
+    if not template.exists():
+        with world(template):
+            (template / "home").mkdir(parents=True)
+            (template / "models").mkdir()
+            in_fork(work.prepare)
+    fresh_copy(template, place)
+    with world(place):
+        return template, place, *in_fork(lambda: _done_in_peace(work))
+
+
+def _done_in_peace(work: Work) -> tuple[dict[str, Any], float]:
     """Returns what the work makes when nobody disturbs it, and the seconds that it takes."""
     before = work.state()
     began = time.monotonic()
@@ -87,7 +96,7 @@ def _undisturbed(work: Work) -> tuple[dict[str, Any], float]:
     return {"before": before, "state": work.state(), "places": sorted(places())}, seconds
 
 
-def _look(work: Work, whole: dict[str, Any], told: list[str]) -> dict[str, Any]:
+def look(work: Work, whole: dict[str, Any], told: list[str]) -> dict[str, Any]:
     """Returns what is lost, doubled and left over after a kill, in a fresh process."""
     wrong: list[str] = []
     remove_leftover_files()

@@ -43,7 +43,7 @@ ROOM = 20
 
 def check_settings(config: dict[str, Any], name: str) -> None:
     """Raises ModelError, one sentence, where a setting of config.json names code or kernels, or is absurdly large."""
-    for key, value in _pairs(config):
+    for key, value in nested_pairs(config):
         if key == "auto_map" and value:
             raise ModelError(
                 f"{name} brings its own code (auto_map), which Heed never runs: pick a model that transformers knows."
@@ -91,9 +91,9 @@ def _several(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _pairs(config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yields every (key, value) of every object in a configuration, whatever its depth."""
-    left: list[Any] = [config]
+def nested_pairs(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yields every (key, value) of every object in a JSON value, whatever its depth."""
+    left = [value]
     while left:
         one = left.pop()
         if isinstance(one, dict):

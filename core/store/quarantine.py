@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from pathlib import Path
 from .. import people, settings
 from ..errors import StoreError
 from ..records import SCHEMA, Components, Trace
+from ..unfinished import delete_path
 from . import run_files
 from .import_checks import check_trace
 from .serialise import from_plain
@@ -63,7 +63,7 @@ def _set_aside_paths() -> list[Path]:
 def delete_set_aside() -> None:
     """Deletes all that was set aside as damaged."""
     for path in set_aside_paths():
-        _delete(path)
+        delete_path(path)
 
 
 def rebuild_manifest(folder: Path) -> bool:
@@ -153,18 +153,10 @@ def _bound(root: Path, newest: Path) -> None:
     sizes = {path: _bytes_of(path) for path in kept}
     while len(kept) > 1 and (len(kept) > MOST_SET_ASIDE or sum(sizes[p] for p in kept) > MOST_BYTES_ASIDE):
         LOG.warning("%s was deleted, to make room in %s", kept[0].name, root)
-        _delete(kept.pop(0))
+        delete_path(kept.pop(0))
 
 
 def _bytes_of(path: Path) -> int:
     if not path.is_dir():
         return path.stat().st_size
     return sum(entry.stat(follow_symlinks=False).st_size for entry in os.scandir(path))
-
-
-def _delete(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(OSError):
-            path.unlink()

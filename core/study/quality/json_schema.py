@@ -14,6 +14,7 @@ from typing import Any
 import regex
 
 from ...errors import PromptError
+from ...models.config_limits import nested_pairs
 from ...text.timed_patterns import compile_bounded
 
 _NO_JSON = object()
@@ -29,7 +30,7 @@ def check_json_schema(name: str, text: str) -> None:
         raise PromptError(f"The JSON schema of “{name}” is no JSON ({error}): mend it there.") from error
     if not isinstance(schema, dict):
         raise PromptError(f'The JSON schema of “{name}” must be an object, for example {{"type": "object"}}.')
-    for key, value in _pairs(schema):
+    for key, value in nested_pairs(schema):
         if key in ("$ref", "$dynamicRef") and isinstance(value, str) and not value.startswith("#"):
             raise PromptError(f"The JSON schema of “{name}” refers to {value[:60]}: put that part into its own $defs.")
         if key == "patternProperties":
@@ -86,18 +87,6 @@ def _first(answer: str) -> Any:
 
 def _refuse(word: str) -> Any:
     raise ValueError(f"{word} is no JSON")
-
-
-def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
-    """Yields every key of every object in ``value`` with what stands there."""
-    left = [value]
-    while left:
-        one = left.pop()
-        if isinstance(one, dict):
-            yield from one.items()
-            left += one.values()
-        elif isinstance(one, list):
-            left += one
 
 
 @lru_cache(64)
