@@ -227,6 +227,25 @@ def test_cancelled_between_two_weights(folder):
     assert load_model(str(folder)).hf is not None, "nothing is left that would stop the next one"
 
 
+def test_cancelled_while_its_attention_is_checked(folder):
+    """After the last of the weights the model runs some tokens: seconds, for a large one."""
+    told, asked = [], []
+
+    def ask(stop_at=None):
+        if told and told[-1][2] and told[-1][1] == told[-1][2] - 1:
+            asked.append(1)
+        return stop_at is not None and len(asked) > stop_at
+
+    load_model(str(folder), progress=lambda *step: told.append(step), cancelled=ask)
+    load.unload_models()
+    passes = len(asked)
+    assert passes > 20, "at every part of the model"
+    told.clear(), asked.clear()
+    with pytest.raises(Cancelled):
+        load_model(str(folder), progress=lambda *step: told.append(step), cancelled=lambda: ask(passes // 2))
+    assert loaded_models() == []
+
+
 def test_cancelled_before_it_starts(folder):
     with pytest.raises(Cancelled):
         load_model(str(folder), cancelled=lambda: True)

@@ -340,3 +340,17 @@ def test_no_view_says_that_a_given_answer_was_written_by_the_model_that_read_it(
     assert not re.search(
         r"(?i)while (it|they) (was|were|wrote)|\bwriting\b|was written|were written", page.split("<script")[0]
     )
+
+
+def test_the_rows_of_a_picked_word_are_framed_in_the_heatmap(visit, keep):
+    def spec(app):
+        return app.get("vega_lite_chart")[0].proto.spec
+
+    app = fine(visit(run=keep(made_up.run())))
+    whole = spec(app)
+    box = next(box for box in app.selectbox if box.label == "Word of the answer")
+    app = fine(box.select_index(1).run())
+    picked = spec(app)
+    assert picked != whole
+    box = next(box for box in app.selectbox if box.label == "Word of the answer")
+    assert spec(fine(box.select_index(2).run())) not in (whole, picked)

@@ -3,10 +3,12 @@
 import threading
 
 import pytest
+import streamlit as st
 
 from core.errors import HeedError
 from core.jobs import Jobs, jobs
 from core.models.model_key import known_ref, resolve
+from pages.parts import job_progress
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
 
@@ -148,3 +150,31 @@ def test_a_page_that_comes_back_late_is_told_that_its_place_was_freed(visit, bus
     assert job.forsaken and len(list((home / "waiting").iterdir())) == 1
     assert "press Run again" in texts(fine(visit(**address)))
     assert "its place in the queue was freed: start it again" in app.run().error[0].value
+
+
+def test_a_page_polls_seldom_while_many_are_before_it(visit, busy, monkeypatch):
+    every, real = [], st.fragment
+
+    def recorded(draw=None, **settings):
+        if draw is job_progress._draw_job:
+            every.append(settings["run_every"])
+        return real(draw, **settings)
+
+    before = [jobs().submit(f"before {i}", lambda p, c: None, session=f"another {i}") for i in range(3)]
+    monkeypatch.setattr(st, "fragment", recorded)
+    app = asked(fine(visit()), OTHER)
+    assert every[-1] == job_progress.WAITING_POLL and "4 in the queue before this one" in texts(app)
+    for job in before:
+        job.cancel()
+    fine(app.run())
+    assert every[-1] == job_progress.RUN_POLL
+
+
+def test_a_seldom_polled_page_is_drawn_anew_when_its_turn_comes_near(busy, monkeypatch):
+    """The seconds between two polls are those of the whole page, so it alone can change them."""
+    drawn = []
+    monkeypatch.setattr(st, "rerun", lambda: drawn.append("anew"))
+    near = jobs().submit("near", lambda p, c: None)
+    monkeypatch.setattr(job_progress, "current_job", lambda slot: near)
+    job_progress._draw_job("job", True)
+    assert drawn == ["anew"] and near.position < job_progress.NEAR
