@@ -160,7 +160,8 @@ def test_a_page_polls_seldom_while_many_are_before_it(visit, busy, monkeypatch):
             every.append(settings["run_every"])
         return real(draw, **settings)
 
-    before = [jobs().submit(f"before {i}", lambda p, c: None, session=f"another {i}") for i in range(3)]
+    names = [f"another {i}" for i in range(3)]
+    before = [jobs().submit(f"before {name}", lambda p, c: None, who=name, session=name) for name in names]
     monkeypatch.setattr(st, "fragment", recorded)
     app = asked(fine(visit()), OTHER)
     assert every[-1] == job_progress.WAITING_POLL and "4 in the queue before this one" in texts(app)
