@@ -15,7 +15,7 @@ import math
 import os
 import shutil
 import tempfile
-from functools import cache
+from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
 
@@ -147,9 +147,15 @@ def most_memory(what: str) -> int | None:
 def _path(variable: str, default: str) -> Path:
     value = os.environ.get(variable, "").strip() or default
     try:
-        return Path(os.path.abspath(Path(value).expanduser()))
+        return _absolute(value, os.getcwd() if value[:1] not in ("/", "~") else "", os.path.expanduser("~"))
     except (RuntimeError, ValueError) as error:
         raise StoreError(f"The folder {value!r} cannot be found: set {variable} to an absolute path.") from error
+
+
+@lru_cache(maxsize=64)  # a page asks for its folders some two hundred times
+def _absolute(value: str, here: str, home: str) -> Path:
+    """``here`` and ``home`` are what the answer depends on beside ``value``."""
+    return Path(os.path.abspath(Path(value).expanduser()))
 
 
 def _checked(folder: Path, variable: str, what: str) -> Path:

@@ -10,8 +10,11 @@ needs no model (fetching, converting) may use a queue of its own. Guarded by tes
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
-from threading import Condition, Thread
+from contextlib import suppress
+from threading import Condition, Thread, get_native_id
 from time import monotonic, sleep
 from typing import Any
 
@@ -36,6 +39,8 @@ KEPT_JOBS = 32
 """Most finished jobs that are kept."""
 FORGET = 600.0
 """Seconds after which a finished job is forgotten."""
+NICE = 10
+"""How far the operating system puts a worker behind the threads that draw pages, where both want the processor."""
 
 
 class _Line:
@@ -164,6 +169,7 @@ class Jobs:
             return None if line is None else line.serving
 
     def _serve(self, line: _Line) -> None:
+        _yield_to_pages()
         while True:
             with self._change:
                 while not line.waiting:
@@ -207,6 +213,13 @@ class Jobs:
         for i, job in enumerate(sorted(over, key=lambda job: job._ended_at)):
             if i < surplus or job._ended_at < late:
                 del self._jobs[job.id]
+
+
+def _yield_to_pages() -> None:
+    """Gives this thread, and those that torch starts from it, the priority ``NICE``; only Linux has one a thread."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, get_native_id(), NICE)
 
 
 def _seen(job: Job) -> bool:

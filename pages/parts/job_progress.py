@@ -4,16 +4,11 @@
 failed. ``slot`` is the session key of a job, so a page or part has a name of its own and keeps its job while the
 visitor is elsewhere; Explore's run is ``job``. Polling happens in a fragment, so that the page stays usable. While a
 job is shown a random name of it stands in the address (``?job=``): a page that is loaded again, whose session is a new
-one, finds it there.
-
-Streamlit runs the garbage collector after every poll, over all objects that torch created and with all threads held:
-two tabs that polled a run brought it to a halt. So objects that exist already are hidden from the collector while a
-job runs (``gc.freeze``), and collected once when it is over. Guarded by tests/pages/test_job_progress.py.
+one, finds it there. Guarded by tests/pages/test_job_progress.py.
 """
 
 from __future__ import annotations
 
-import gc
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -257,7 +252,6 @@ def watch_job(slot: str = RUN) -> None:
 
 def _draw_job(slot: str, far: bool) -> None:
     """``far``: it was polled seldom; the page is drawn anew when it comes near."""
-    gc.freeze()
     job = current_job(slot)
     if job is None or job.over or (far and job.position < NEAR):
         st.rerun()
@@ -301,19 +295,11 @@ def take_result(slot: str = RUN) -> tuple[bool, Any, str]:
     if not state.get(slot) or (job is not None and not job.over):
         return False, None, ""
     _forget(slot)
-    _tidy()
     if job is None:
         return True, None, LOST
     if job.forsaken:
         return True, None, FREED
     return True, job.result if job.state == "done" else None, job.error if job.state == "failed" else ""
-
-
-def _tidy() -> None:
-    """Collects garbage once, then hides what lives on (the model, its libraries) from every later collection."""
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
 
 
 def _remember(run_id: str) -> None:

@@ -19,5 +19,5 @@ JOINER = "\u2060"
 
 def escape_markdown(text: str) -> str:
     """``text`` as one line of Markdown that displays every character of it."""
-    line = ARROWS.sub(lambda m: JOINER.join(m[0]), " ".join(plain_text(text).split()))
-    return MARKDOWN_SIGNS.sub(lambda m: JOINER + m[0] if m[0][0].isdigit() else "\\" + m[0], line)
+    line = ARROWS.sub(lambda m: JOINER.join(m[0]), " ".join(plain_text(text).split()), concurrent=False)
+    return MARKDOWN_SIGNS.sub(lambda m: JOINER + m[0] if m[0][0].isdigit() else "\\" + m[0], line, concurrent=False)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -46,7 +49,7 @@ def method_check(trace: Trace, chosen: Choices) -> None:
 def _check(trace: Trace, chosen: Choices) -> None:
     found = hidable_units(trace)
     level = "word" if found is None else found[0]
-    masks = check_masks(trace.tokens, units(trace.tokens, level, range(trace.prompt_length), trace.request.segments))
+    masks = _halves(trace, level)
     slot = f"{SLOT} {trace.id}"
     ask = job_progress.Ask(
         f"{slot} {level}",
@@ -60,10 +63,20 @@ def _check(trace: Trace, chosen: Choices) -> None:
         slot,
         ask,
         probe_work(trace.request, level, "mask", masks),
-        lambda: store.load_probe(trace, level, "mask", masks),
+        lambda: _stored(trace, level, store.run_stamp(trace.id)),
     )
     if probe is not None:
         _scores(trace, chosen, level, probe)
+
+
+@lru_cache(maxsize=8)
+def _halves(trace: Trace, level: str) -> np.ndarray:
+    return check_masks(trace.tokens, units(trace.tokens, level, range(trace.prompt_length), trace.request.segments))
+
+
+@lru_cache(maxsize=8)
+def _stored(trace: Trace, level: str, stamp: int | None) -> Probe | None:
+    return store.load_probe(trace, level, "mask", _halves(trace, level))
 
 
 def _scores(trace: Trace, chosen: Choices, level: str, probe: Probe) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from time import monotonic
 
 import streamlit as st
 
@@ -13,6 +16,7 @@ from core.models.load_estimate import estimate_load
 from core.models.memory_estimate import size_text
 from core.models.model_key import known_ref, locate, model_status, resolve
 from core.models.precision import PRECISIONS, precision_note, split_precision
+from core.settings import models_path
 from pages.parts.markdown_escape import escape_markdown
 
 STATE = {"ready": "ready offline", "fetchable": "fetchable", "hub": "needs the hub"}
@@ -22,6 +26,8 @@ TYPED = (
     "“ as bfloat16” or “ as 4-bit” behind it says how to load it."
 )
 USUAL = "usual"
+LOOKED_UP = 3.0
+"""Seconds for which the state of a model in the list is kept: to look takes ten system calls a model, each page."""
 ABOUT_LOADING = (
     "How the weights are kept in memory. Less memory means other numbers: compare what is measured in one form with "
     "what is measured in the same form. The usual form is float32, and bfloat16 above 1.5 billion parameters."
@@ -30,7 +36,13 @@ ABOUT_LOADING = (
 
 def model_option(name: str) -> str:
     """The option label of a model: its name, its state and the size of its download."""
-    return _labelled(name, model_status(name)) if name in CATALOGUE else name
+    now = int(monotonic() / LOOKED_UP)
+    return _labelled(name, _status(name, models_path(), now)) if name in CATALOGUE else name
+
+
+@lru_cache(maxsize=256)
+def _status(name: str, folder: Path, now: int) -> str:
+    return model_status(name)
 
 
 def _labelled(name: str, state: str) -> str:

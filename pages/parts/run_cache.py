@@ -66,16 +66,16 @@ def stored_records(trace: Trace) -> dict[str, Any]:
     stamp = store.run_stamp(trace.id)
     if stamp is None:
         return found
-    return found | _records(trace.id, stamp, trace.request.segments, _trace=trace)
+    return found | _records(trace, stamp)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _records(run_id: str, stamp: int, segments: Any, _trace: Trace) -> dict[str, Any]:
-    probes = (store.load_probe(_trace, units, mode) for units, mode in product(PROBED, ("mask", "remove")))
+@lru_cache(maxsize=8)  # asked for a dozen times a page, where Streamlit's own cache takes 0.5 ms to find its entry
+def _records(trace: Trace, stamp: int) -> dict[str, Any]:
+    probes = (store.load_probe(trace, units, mode) for units, mode in product(PROBED, ("mask", "remove")))
     made: dict[str, Any] = {"probe": next((probe for probe in probes if probe is not None), None)}
-    found = (store.load_probe(_trace, *masks) for n in MASK_COUNTS[::-1] if (masks := surrogate_masks(_trace, n)))
+    found = (store.load_probe(trace, *masks) for n in MASK_COUNTS[::-1] if (masks := surrogate_masks(trace, n)))
     made["masks"] = next((probe for probe in found if probe is not None), None)
-    made |= {kind: store.load_attribution(run_id, kind) for kind in ATTRIBUTIONS}
+    made |= {kind: store.load_attribution(trace.id, kind) for kind in ATTRIBUTIONS}
     return {need: record for need, record in made.items() if record is not None}
 
 
@@ -124,7 +124,12 @@ def first_picture(trace: Trace) -> str:
 
 def readable_methods(trace: Trace | None) -> tuple[str, ...]:
     """Names of the methods that can read ``trace`` with what is stored beside it; None: any run with every head."""
-    return offered_methods() if trace is None else offered_methods(trace, stored_records(trace))
+    return offered_methods() if trace is None else _readable(trace, frozenset(stored_records(trace)), tuple(METHODS))
+
+
+@lru_cache(maxsize=8)
+def _readable(trace: Trace, have: frozenset[str], known: tuple[str, ...]) -> tuple[str, ...]:
+    return offered_methods(trace, have)
 
 
 def about_methods(trace: Trace | None) -> str:

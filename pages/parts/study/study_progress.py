@@ -7,8 +7,6 @@ watched rather than waited for. Guarded by tests/pages/test_study_running.py.
 
 from __future__ import annotations
 
-import gc
-
 import streamlit as st
 
 from core.errors import HeedError
@@ -82,11 +80,7 @@ MOVING = ("queued", "running", "pausing", "elsewhere")
 
 @st.fragment(run_every=STUDY_POLL)
 def live_progress(ident: str, seen: str) -> None:
-    """Draws a study's progress and polls it; reruns the whole page when the phase changes.
-
-    ``gc.freeze`` keeps the garbage collector quick while this polls, as in ``pages.parts.job_progress``.
-    """
-    gc.freeze()
+    """Draws a study's progress and polls it; reruns the whole page when the phase changes."""
     try:
         study = Study(ident)
     except HeedError:  # deleted by somebody else
