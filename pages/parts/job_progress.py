@@ -28,7 +28,7 @@ from core.runs import Draft, draft_request, is_stored
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.session_presence import is_present, session_name
 
-RUN_POLL, WAITING_POLL = 0.4, 2.0
+RUN_POLL, WAITING_POLL = 0.4, 4.0
 """Seconds between two polls of a job: of one that runs or is next, and of one that waits behind others.
 
 Twenty pages that poll as often as a running one take the processor from the run that they wait for.

@@ -19,7 +19,7 @@ from typing import Any
 
 COLLECT = 10.0
 """Seconds between two collections of garbage, in the place of one after every page (a fifth of what a page costs)."""
-LONGEST = 0.5
+LONGEST = 1.0
 """Seconds after which the next page begins although the one before it is not drawn yet: it reads much, or computes."""
 TURN = 0.001
 """Seconds that a thread keeps Python's lock while another waits; Python's own 0.005 is long where a run waits for it
