@@ -35,32 +35,52 @@ class KeptCell:
     effects: Mapping[str, float]
 
 
-def write_cell(
-    db: sqlite3.Connection, place: Mapping[str, Any], item: Item, kept: KeptCell, facts: Mapping[str, Any]
-) -> None:
-    """Writes a finished cell to all tables: its contents, its row, its instructions' rows, and its state.
+@dataclass(frozen=True)
+class CellRows:
+    """What one finished cell writes to each table; made where the cell ran, so that who writes has little to do."""
 
-    ``place`` is its row in ``cells``; ``facts``: error, seconds, near_ties, prompt_tokens, output_tokens.
+    kept: dict[str, Any]
+    run: dict[str, Any]
+    instructions: list[dict[str, Any]]
+
+
+def rows_of_cell(
+    place: Mapping[str, Any],
+    item: Item,
+    kept: KeptCell,
+    facts: Mapping[str, Any],
+    own: Iterable[OwnMetric] = (),
+) -> CellRows:
+    """Returns the rows of a finished cell that nobody has rated.
+
+    ``place`` is its row in ``cells``; ``facts``: error, seconds, near_ties, prompt_tokens, output_tokens; ``own``:
+    metrics of the plan.
     """
-    row, told = cell_rows(place, item, kept, facts, _rating(db, place["cell"], item), own_metrics_of(db))
-    plain = json.dumps(to_plain(kept.request)[0])
-    blob = None if kept.digest is None else pack_digest(kept.digest)
+    row, told = cell_rows(place, item, kept, facts, item.rating, own)
+    contents = {
+        "cell": kept.cell,
+        "request": json.dumps(to_plain(kept.request)[0]),
+        "spans": json.dumps(kept.spans),
+        "digest": None if kept.digest is None else pack_digest(kept.digest),
+        "effects": json.dumps(dict(kept.effects)),
+    }
+    return CellRows(contents, row, told)
+
+
+def is_rated(db: sqlite3.Connection, cell: str) -> bool:
+    """Returns whether a person has rated this cell's answer."""
+    return db.execute("SELECT 1 FROM ratings WHERE cell = ?", [cell]).fetchone() is not None
+
+
+def write_cell(db: sqlite3.Connection, rows: CellRows) -> None:
+    """Writes a finished cell to all tables: its contents, its row, its instructions' rows, and its state."""
+    cell = rows.kept["cell"]
     with database.transaction(db):
-        database.put_row(
-            db,
-            "kept",
-            {
-                "cell": kept.cell,
-                "request": plain,
-                "spans": json.dumps(kept.spans),
-                "digest": blob,
-                "effects": json.dumps(dict(kept.effects)),
-            },
-        )
-        _rows(db, row, told)
-        cell_checks.seal_cell(db, kept.cell)
-        database.drop_notes(db, database.AGAIN + kept.cell)
-        _state(db, kept.cell, "failed" if row["error"] else "done")
+        database.put_row(db, "kept", rows.kept)
+        _rows(db, rows.run, rows.instructions)
+        cell_checks.seal_cell(db, cell)
+        database.drop_notes(db, database.AGAIN + cell)
+        _state(db, cell, "failed" if rows.run["error"] else "done")
 
 
 def fail_cell(db: sqlite3.Connection, place: Mapping[str, Any], why: str) -> None:

@@ -20,7 +20,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from ..errors import Cancelled, HeedError
+from ..errors import Cancelled, HeedError, PromptError
 from ..log.targets import process_log
 from ..plugins import load_plugins
 from ..processes import PACKAGE, command_text
@@ -28,6 +28,7 @@ from .fail_under import below_limits, check_metrics, parse_limits
 from .quality.encoder import encoder_is_fetched
 from .quality.metrics import METRICS, metric_columns
 from .quality.own_metric import try_own_metric
+from .ray_engine import RayEngine
 from .study import Study, list_studies
 from .study_status import Status, duration_words
 
@@ -71,10 +72,11 @@ def run_study_command(options: argparse.Namespace) -> int:
             "then score adds it."
         )
     lines = ProgressLines(options.every)
+    engine = _engine(options)
     if options.pilot:
-        status = study.pilot(options.pilot, options.workers, lines, stop.is_set)
+        status = study.pilot(options.pilot, options.workers, lines, stop.is_set, engine=engine)
     else:
-        status = study.run(options.workers, lines, stop.is_set)
+        status = study.run(options.workers, lines, stop.is_set, engine=engine)
     print_status(status)
     for why, count in study.kept_short().items():
         say(f"  {count} could not be made longer and stayed as they are: {why}")
@@ -86,6 +88,15 @@ def run_study_command(options: argparse.Namespace) -> int:
     for sentence in below:
         say(sentence)
     return 0 if status.over and not status.failed and not below else 1
+
+
+def _engine(options: argparse.Namespace) -> RayEngine | None:
+    """Returns the engine that was asked for; None: processes of this machine. Raises PromptError for half a choice."""
+    if options.engine == "ray":
+        return RayEngine(options.address, options.workers, options.cpus, options.gpus)
+    if options.address or options.cpus or options.gpus:
+        raise PromptError("--address, --cpus and --gpus are for --engine ray: add that, or leave them out.")
+    return None
 
 
 def print_status(status: Status) -> None:
@@ -169,6 +180,10 @@ def add_study_commands(whole: argparse.ArgumentParser) -> None:
         metavar="METRIC=NUMBER",
         help="end with status 1 where the mean of a metric is lower; may be given several times",
     )
+    running.add_argument("--engine", choices=("processes", "ray"), default="processes", help="where it runs")
+    running.add_argument("--address", default="", help="of a Ray cluster, e.g. auto; without it Ray starts here")
+    running.add_argument("--cpus", type=float, help="cores of each Ray actor")
+    running.add_argument("--gpus", type=float, help="GPUs, or the share of one, of each Ray actor")
     running.add_argument("--every", type=float, default=5.0, help="seconds between two lines")
     running.set_defaults(do=run_study_command)
     for name, do, about in (

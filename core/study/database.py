@@ -36,8 +36,6 @@ from .told_connection import ToldConnection, ToldRow
 FILE = "study.sqlite"
 SILENT = 600.0
 """Seconds after which a claim of another machine is taken over."""
-TRIES = 5
-"""Times that the process may die while it holds a cell alone, before the cell counts as failed."""
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -325,6 +323,16 @@ def release_claims(db: sqlite3.Connection, owner: str) -> None:
         "UPDATE cells SET state = 'waiting', owner = '', tries = max(tries - 1, 0) "
         "WHERE state = 'claimed' AND owner = ?",
         [owner],
+    )
+
+
+def release_cells(db: sqlite3.Connection, owner: str, cells: Iterable[str], tried: bool) -> None:
+    """Frees some of the cells that ``owner`` claimed; ``tried``: their process ended, and that stays counted."""
+    tries = "tries" if tried else "max(tries - 1, 0)"
+    db.executemany(
+        f"UPDATE cells SET state = 'waiting', owner = '', tries = {tries} "
+        "WHERE cell = ? AND state = 'claimed' AND owner = ?",
+        [(cell, owner) for cell in cells],
     )
 
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from .ray_engine import RayEngine
+
 GRID_NOTE = "grid"
 """The note that marks a study as a grid."""
 
@@ -95,12 +97,15 @@ class Study:
         cancelled: IsCancelled = never_cancelled,
         pilot: bool = False,
         apart: bool = False,
+        engine: RayEngine | None = None,
     ) -> Status:
         """Runs what is not done yet; returns early when ``cancelled``, and can be called again at any time.
 
         ``workers``: processes, each with its own model; 1 runs in this one, unless ``apart``; None: one per model, up
-        to the cores. ``progress(fraction, text)``. A cell that fails keeps its reason (``retry`` runs those again).
+        to the cores. ``engine``: on Ray instead, see docs/cluster.md; the numbers are the same. ``progress(fraction,
+        text)``. A cell that fails keeps its reason (``retry`` runs those again).
         """
+        from .ray_engine import run_on_ray
         from .worker_pool import run_workers
 
         self._check_own()
@@ -122,7 +127,11 @@ class Study:
             return self.status()
         fill_own_checks(self.db, self.items(), progress, cancelled)
         judged = count_unjudged(self.db) > 0
-        if (waiting or judged) and workers == 1 and not apart:
+        if engine is not None:
+            failures = run_on_ray(self.folder, engine, pilot, tick) if waiting else []
+            if not cancelled() and count_unjudged(self.db):  # judges are asked here
+                failures = run_workers(self.folder, 1, pilot, lambda: 0, tick)
+        elif (waiting or judged) and workers == 1 and not apart:
             self._alone(pilot, tell, cancelled)
         elif waiting or judged:
             failures = run_workers(self.folder, workers, pilot, lambda: self.status(pilot=pilot).waiting, tick)
@@ -160,13 +169,14 @@ class Study:
         progress: Progress = no_progress,
         cancelled: IsCancelled = never_cancelled,
         apart: bool = False,
+        engine: RayEngine | None = None,
     ) -> Status:
         """Runs all cells of the first few items, taken from the tasks in turn; they count for the whole study."""
         chosen = _in_turn(self.items().values(), items)
         with database.transaction(self.db):
             self.db.execute("UPDATE cells SET pilot = 0")
             self.db.executemany("UPDATE cells SET pilot = 1 WHERE item = ?", [(item,) for item in chosen])
-        return self.run(workers, progress, cancelled, pilot=True, apart=apart)
+        return self.run(workers, progress, cancelled, pilot=True, apart=apart, engine=engine)
 
     def cut_off(self) -> dict[str, int]:
         """Returns {cell: its tokens} of the answers that the token limit cut off."""

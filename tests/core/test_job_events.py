@@ -20,6 +20,7 @@ from core.log.events import log_as, log_event
 from core.log.targets import process_log, stop_log
 from core.runs import Draft, draft_request
 from core.study import worker_pool
+from core.study.batch_runner import BatchRunner
 from core.study.import_items import read_items
 from core.study.study import Study
 from core.study.worker import Worker
@@ -116,7 +117,7 @@ def fail_a_study(model, monkeypatch):
         raise ValueError(f"cannot read {SECRET}")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Worker, "_compute", breaks)
+        patch.setattr(BatchRunner, "_compute", breaks)
         worker = Worker(study.folder)
         worker.work()
         worker.close()

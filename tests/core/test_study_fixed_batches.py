@@ -88,7 +88,7 @@ def test_killed_after_any_cell_and_resumed_equals_uninterrupted(whole, stops, tm
 def test_without_the_cells_beside_the_numbers_differ(whole, tmp_path, monkeypatch):
     """The test above can fail: what is left of a batch, run on its own, gives other sums."""
     plan, expected = whole
-    monkeypatch.setattr("core.study.worker.cells_beside", lambda *_: [])
+    monkeypatch.setattr("core.study.ledger.cells_beside", lambda *_: [])
     found = ran(plan, tmp_path, monkeypatch, "resumed", 1)
     assert found.keys() == expected.keys() and found != expected
 

@@ -30,6 +30,6 @@ def grid(items, models=(SMOL,), samples=1, answers=("The sky is blue.",), done=N
         spans = ((),) * len(item.instructions)
         kept = cell_store.KeptCell(place["cell"], trace.request, spans, found, {})
         facts = {"error": "", "seconds": 1.0, "near_ties": 0, "prompt_tokens": 9, "output_tokens": found.steps}
-        cell_store.write_cell(study.db, place, item, kept, facts)
+        cell_store.write_cell(study.db, cell_store.rows_of_cell(place, item, kept, facts))
     study.close()
     return ident
