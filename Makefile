@@ -78,7 +78,7 @@ venv:            ## what `make run` needs; HASHES=1 checks each file against its
 	@sh scripts/setup.sh requirements.txt
 
 dev:
-	@sh scripts/setup.sh requirements.txt requirements-dev.txt
+	@sh scripts/setup.sh requirements.txt requirements-cluster.txt requirements-dev.txt
 
 torch-cpu:       ## the small CPU build of torch on Linux, before `make run`: make torch-cpu run
 	@sh scripts/torch-cpu.sh

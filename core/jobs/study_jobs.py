@@ -16,6 +16,7 @@ from ..errors import Cancelled
 from ..progress import IsCancelled, Progress
 from ..runs import loading_progress, make_run
 from ..study.plan import Plan
+from ..study.ray_engine import RayEngine
 from ..study.study import Study
 from .job import Work
 
@@ -23,24 +24,26 @@ StudyName = Plan | str | Path
 """A plan, the path of a plan.json, or the id of a study."""
 
 
-def study_work(what: StudyName, workers: int | None = None, retry: bool = False) -> Work:
-    """Returns the job that runs what is not done of a study; ``retry``: also what failed."""
+def study_work(
+    what: StudyName, workers: int | None = None, retry: bool = False, engine: RayEngine | None = None
+) -> Work:
+    """Returns the job that runs what is not done of a study; ``retry``: also what failed; ``engine``: on Ray."""
 
     def do(progress: Progress, cancelled: IsCancelled) -> str:
         def run(study: Study) -> None:
             if retry:
                 study.retry()
-            study.run(workers, progress, cancelled, apart=True)
+            study.run(workers, progress, cancelled, apart=True, engine=engine)
 
         return _with(what, run, cancelled)
 
     return do
 
 
-def pilot_work(what: StudyName, items: int = 10, workers: int | None = None) -> Work:
+def pilot_work(what: StudyName, items: int = 10, workers: int | None = None, engine: RayEngine | None = None) -> Work:
     """Returns the job that runs all cells of the first few items."""
     return lambda progress, cancelled: _with(
-        what, lambda study: study.pilot(items, workers, progress, cancelled, apart=True), cancelled
+        what, lambda study: study.pilot(items, workers, progress, cancelled, apart=True, engine=engine), cancelled
     )
 
 

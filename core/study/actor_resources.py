@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..errors import StoreError
+from ..errors import HeedError, StoreError
 from ..models.load_estimate import estimate_load
 from ..models.memory_estimate import size_text
 
@@ -65,7 +65,7 @@ def actor_resources(
     largest = max((node[0] for node in size.nodes), default=1.0)
     share = size.cpus / max(actors, 1)
     cpus = min(largest, float(math.floor(share)) if share >= 1 else max(0.1, round(share, 2))) if cpus is None else cpus
-    memory = PROCESS + (0 if gpus else estimate_load(model).need)
+    memory = PROCESS + (0 if gpus else _weights(model))
     if not any(c >= cpus and g >= gpus and m >= memory for c, g, m in size.nodes):
         most = ", ".join(f"{c:g} cores, {g:g} GPUs, {size_text(m)}" for c, g, m in size.nodes) or "none"
         raise StoreError(
@@ -73,3 +73,11 @@ def actor_resources(
             f"the nodes have {most}. Ask for less, or add a node."
         )
     return ActorResources(cpus, gpus, memory)
+
+
+def _weights(model: str) -> int:
+    """Returns the bytes of a model's weights; 0 where they are not known here: its actor says what is wrong."""
+    try:
+        return estimate_load(model).need
+    except HeedError:
+        return 0

@@ -1,11 +1,12 @@
 """``heed study``: run a study from a shell, look how far it is, and export its tables.
 
     heed study run plan.json [--workers N] [--pilot 10] [--retry] [--lengthen 256] [--read-again]
-                             [--fail-under followed=0.7]
+                             [--fail-under followed=0.7] [--engine ray --address auto]
                                           also: run ID, to go on
     heed study status [ID]
     heed study score ID                                               metrics and features anew
     heed study export ID FOLDER
+    heed study cluster [--address auto]                               what a Ray cluster has
 
 ``python -m core.study`` does the same. Control-C stops after the answers that are being written; the same command goes
 on. This module prints. Guarded by tests/core/test_study_resume.py.
@@ -24,6 +25,7 @@ from ..errors import Cancelled, HeedError, PromptError
 from ..log.targets import process_log
 from ..plugins import load_plugins
 from ..processes import PACKAGE, command_text
+from .cluster_look import cluster_look, look_text
 from .fail_under import below_limits, check_metrics, parse_limits
 from .quality.encoder import encoder_is_fetched
 from .quality.metrics import METRICS, metric_columns
@@ -152,6 +154,12 @@ def mend_command(options: argparse.Namespace) -> int:
     return 0
 
 
+def cluster_command(options: argparse.Namespace) -> int:
+    """Prints what a Ray cluster has."""
+    say(look_text(cluster_look(options.address), options.json))
+    return 0
+
+
 def worker_command(options: argparse.Namespace) -> int:
     """Works on a study as one of its processes."""
     from .worker_pool import serve_worker
@@ -198,6 +206,10 @@ def add_study_commands(whole: argparse.ArgumentParser) -> None:
     out.add_argument("what", help="the id of a study")
     out.add_argument("folder")
     out.set_defaults(do=export_command)
+    cluster = parts.add_parser("cluster", help="what a Ray cluster has, and what of it is free")
+    cluster.add_argument("--address", default="auto", help="of the cluster; auto: the one that runs on this machine")
+    cluster.add_argument("--json", action="store_true", help="as one line of JSON")
+    cluster.set_defaults(do=cluster_command)
     hidden = parts.add_parser("work")
     hidden.add_argument("what")
     hidden.add_argument("number", type=int)

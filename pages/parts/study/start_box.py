@@ -22,6 +22,7 @@ from core.study.study_status import duration_words
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.study import models_section, primary_pairs, structures_editor, study_progress
 from pages.parts.study.encoder_offer import encoder_offer
+from pages.parts.study.engine_picker import engine_picker
 from pages.parts.study.items_section import ItemChoice
 from pages.parts.study.study_form import KEPT_FIELDS, field_key, get_field, ordered_choice, put_field
 
@@ -80,6 +81,7 @@ def start_box(plan: Plan | None, problem: str, done: int) -> None:
             st.warning(escape_markdown(problem), icon=":material/info:")
         else:
             runs = _estimate(plan, done)
+        engine_picker()
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(
                 "Start",

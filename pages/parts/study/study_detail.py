@@ -25,6 +25,7 @@ from pages.parts.markdown_escape import escape_markdown
 from pages.parts.sharing import sharing_line
 from pages.parts.study import extend_study, study_progress
 from pages.parts.study.encoder_offer import encoder_offer
+from pages.parts.study.engine_picker import engine_picker
 from pages.parts.study.own_metrics import own_metrics
 from pages.parts.study.study_form import field_key, fill_study_form
 
@@ -96,6 +97,8 @@ def _about(plan: Plan) -> str:
 
 
 def _buttons(ident: str, status: Status, now: str, own: bool) -> None:
+    if own and not status.over and now not in study_progress.MOVING:
+        engine_picker()
     with st.container(horizontal=True, vertical_alignment="center"):
         if not own:
             _as_new_plan(ident)

@@ -12,9 +12,11 @@ import streamlit as st
 from core.errors import HeedError
 from core.jobs import Job, jobs
 from core.jobs.study_jobs import pilot_work, study_work
+from core.study.ray_engine import engine_now
 from core.study.study import Study
 from core.study.study_status import Status
 from pages.parts.markdown_escape import escape_markdown
+from pages.parts.study.engine_picker import engine_line, picked_engine
 
 STUDY_POLL = 1.5
 """Seconds between two polls."""
@@ -26,7 +28,8 @@ HOLDER = "study"
 
 def start_study(ident: str, pilot: int = 0, retry: bool = False) -> None:
     """Queues the study, or joins its running job. Raises HeedError where the queue is full."""
-    work = pilot_work(ident, pilot) if pilot else study_work(ident, retry=retry)
+    engine = picked_engine()
+    work = pilot_work(ident, pilot, engine=engine) if pilot else study_work(ident, retry=retry, engine=engine)
     jobs().submit(_name(ident), work, LANE, HOLDER)
 
 
@@ -87,7 +90,7 @@ def live_progress(ident: str, seen: str) -> None:
         st.rerun()
         return
     try:
-        status = study.status()
+        status, engine = study.status(), engine_now(study.db)
     finally:
         study.close()
     job = study_job(ident)
@@ -95,6 +98,8 @@ def live_progress(ident: str, seen: str) -> None:
     if now != seen:
         st.rerun()
     progress_bar(status, job, now)
+    if now in MOVING and (line := engine_line(engine)):
+        st.caption(escape_markdown(line))
 
 
 def progress_bar(status: Status, job: Job | None, now: str) -> None:
