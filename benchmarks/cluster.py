@@ -53,7 +53,7 @@ class SleepingActor(ModelActor):
         node = get_runtime_context().get_node_id()
         return {"host": "", "node": node, "pid": os.getpid(), "versions": versions(), "why": "", "fingerprint": ""}
 
-    def run(self, batch: CellBatch) -> Iterator[CellOutcome]:
+    def outcomes(self, batch: CellBatch) -> Iterator[CellOutcome]:
         """Yields the rows under the ids of ``batch``."""
         for place in batch.places:
             time.sleep(self._seconds)
@@ -70,15 +70,20 @@ class Measured:
     actors: int
     cells: int
     seconds: float
-    """From the first outcome that was stored to the last."""
+    """From the first batch, when an actor has its model, to the last outcome that was stored."""
     write: float
     """Median seconds of the driver for storing an outcome."""
 
 
 def measured(plan: Plan, actors: int, ray: Any, actor: type[ModelActor], **fields: Any) -> Measured:
     """Runs ``plan`` as a new study on so many actors."""
-    study, stored, writes = Study(replace(plan, name=f"{plan.name} {actors} {time.time()}")), [], []
-    write = Ledger.write
+    study = Study(replace(plan, name=f"{plan.name} {actors} {time.time()}"))
+    begun, stored, writes = [], [], []  # type: list[float], list[float], list[float]
+    write, claim = Ledger.write, Ledger.claim
+
+    def claimed(self: Ledger, model: str) -> CellBatch | None:
+        begun.append(time.perf_counter())
+        return claim(self, model)
 
     def timed(self: Ledger, outcome: CellOutcome) -> None:
         began = time.perf_counter()
@@ -86,22 +91,22 @@ def measured(plan: Plan, actors: int, ray: Any, actor: type[ModelActor], **field
         writes.append(time.perf_counter() - began)
         stored.append(time.perf_counter())
 
-    Ledger.write = timed  # type: ignore[method-assign]
+    Ledger.write, Ledger.claim = timed, claimed  # type: ignore[method-assign]
     try:
         run_on_ray(study.folder, RayEngine("", actors, **fields), False, lambda: False, actor)
     finally:
-        Ledger.write = write  # type: ignore[method-assign]
+        Ledger.write, Ledger.claim = write, claim  # type: ignore[method-assign]
     status = study.status()
     assert status.over and not status.failed, status.text
     study.delete()
-    return Measured(actors, len(stored), stored[-1] - stored[0], statistics.median(writes))
+    return Measured(actors, len(stored), stored[-1] - begun[0], statistics.median(writes))
 
 
 def a_plan(cells: int, name: str, **more: Any) -> Plan:
-    """A plan of so many cells of one model; the seeds make them, so every prompt is that of a shipped suite."""
-    items = 16
-    fields = {"models": (DEFAULT_MODEL,), "suites": ("constrained",), "per_task": items, "max_new_tokens": 16}
-    return Plan(name=name, seeds=tuple(range(max(1, cells // items))), **fields | more)
+    """A plan of so many cells of one model: 16 prompts of a shipped suite in two structures, with many seeds."""
+    fields: dict[str, Any] = {"models": (DEFAULT_MODEL,), "suites": ("constrained",), "per_task": 16}
+    fields |= {"max_new_tokens": 16, "temperature": 0.7, "seeds": tuple(range(max(1, cells // 32)))}
+    return Plan(name=name, **fields | more)
 
 
 def template(folder: Path) -> None:
@@ -144,7 +149,7 @@ def main() -> None:
     """Measures, then simulates."""
     options = argparse.ArgumentParser(description="Studies on Ray: overhead, scaling, simulation.")
     options.add_argument("--actors", type=int, nargs="+", default=[1, 2, 4])
-    options.add_argument("--cells", type=int, default=192, help="cells of the sleeping load")
+    options.add_argument("--cells", type=int, default=256, help="cells of the sleeping load")
     options.add_argument("--sleep", type=float, default=0.25, help="seconds of a sleeping cell")
     options.add_argument("--real", action="store_true", help="the model too")
     given = options.parse_args()
@@ -164,20 +169,20 @@ def main() -> None:
             scaling(a_plan(1024, "empty", effects=False), [max(given.actors)], ray, SleepingActor, **share)
             if given.real:
                 say(f"\n{DEFAULT_MODEL}, {usable_cores()} cores shared by all actors:")
-                scaling(a_plan(96, "real"), given.actors, ray, ModelActor)
+                scaling(a_plan(128, "real"), given.actors, ray, ModelActor)
     report(slept, given.sleep)
 
 
 def report(slept: list[Measured], sleep: float) -> None:
     """Compares the simulation with what was measured, and goes on to more actors."""
     one = slept[0]
-    overhead = one.seconds / (one.cells - 1) - sleep
+    overhead = one.seconds / one.cells - sleep
     write = statistics.median(found.write for found in slept)
     say(f"\noverhead a run: {1e3 * overhead:.1f} ms, of which the driver stores for {1e3 * write:.1f} ms")
     costs = Costs(cell=sleep, send=max(overhead - write, 0.0), write=write, batch=CELLS_AT_A_TIME)
     say(f"\n{'actors':>7} {'measured':>10} {'simulated':>10}   runs a second")
     for found in slept:
-        pace = (found.cells - 1) / found.seconds
+        pace = found.cells / found.seconds
         say(f"{found.actors:>7} {pace:>10.2f} {simulate(costs, found.actors, found.cells).pace:>10.2f}")
     for seconds in (sleep, 1.0, 10.0):
         say(f"\nsimulated, cells of {seconds:g} s:")

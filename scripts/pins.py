@@ -1,9 +1,9 @@
 """Writes constraints.txt: the exact versions of all indirect dependencies.
 
-requirements.txt, requirements-cluster.txt and requirements-dev.txt name what Heed uses itself; all read constraints.txt,
-which holds the rest, so that two machines install the same. A constraint binds only what is needed anyway: a library
-that one platform or one Python does not want is not installed there. torch's own CUDA libraries are left to torch. Run
-it after changing a direct pin: ``.venv/bin/python scripts/pins.py``.
+requirements.txt, requirements-cluster.txt and requirements-dev.txt name what Heed uses itself; all read
+constraints.txt, which holds the rest, so that two machines install the same. A constraint binds only what is needed
+anyway: a library that one platform or one Python does not want is not installed there. torch's own CUDA libraries are
+left to torch. Run it after changing a direct pin: ``.venv/bin/python scripts/pins.py``.
 """
 
 from __future__ import annotations

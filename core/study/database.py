@@ -193,10 +193,15 @@ def put_row(db: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> None:
 
 def add_columns(db: sqlite3.Connection, names: Iterable[str]) -> None:
     """Adds those of the columns that ``runs`` lacks."""
+    asked = dict.fromkeys(names)
+    if isinstance(db, ToldConnection) and asked.keys() <= db.columns_seen:
+        return
     known = {row["name"] for row in db.execute("PRAGMA table_info(runs)")}
-    for name in dict.fromkeys(names):
-        if name not in known:
-            _alter(db, f"ALTER TABLE runs ADD COLUMN {quote_column(name)} REAL")
+    missing = [name for name in asked if name not in known]
+    for name in missing:
+        _alter(db, f"ALTER TABLE runs ADD COLUMN {quote_column(name)} REAL")
+    if isinstance(db, ToldConnection) and not missing:  # one that was just added may be taken back
+        db.columns_seen = frozenset(known)
 
 
 def get_note(db: sqlite3.Connection, key: str) -> str | None:

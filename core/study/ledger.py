@@ -7,6 +7,7 @@ its reason and leaves the others alone. Guarded by tests/core/test_study_run.py.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from .fixed_batches import CELLS_AT_A_TIME, cells_beside
 from .plan import Plan
 
 LOG = logging.getLogger("heed")
+REFRESH = 10.0
+"""Seconds between two signs of life; a claim that shows none for database.SILENT is taken over."""
 
 
 class Ledger:
@@ -32,6 +35,7 @@ class Ledger:
         self.items: dict[str, Item] = {item.id: item for item in self.plan.all_items()}
         self.pilot, self.size = pilot, size
         self.owner = database.worker_name()
+        self._refreshed = time.monotonic()
         self.longer = database.longer_limit(self.db)
         self.cut_off = database.cut_off_cells(self.db) if self.longer else {}
 
@@ -75,7 +79,13 @@ class Ledger:
             changed = plan_store.own_metrics_of(self.db) != self.plan.metrics  # of the plan, while this worked
             if changed or cell_store.is_rated(self.db, place["cell"]):
                 cell_store.recompute_cell(self.db, place, self.items[place["item"]])
-        database.refresh_claims(self.db, self.owner)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Shows other machines now and then that this process still works on what it has claimed."""
+        if time.monotonic() - self._refreshed > REFRESH:
+            self._refreshed = time.monotonic()
+            database.refresh_claims(self.db, self.owner)
 
     def fail_model(self, batch: CellBatch, why: str, done: Callable[[], None] = lambda: None) -> None:
         """Marks ``batch`` and all unclaimed cells of its model as failed; ``done()`` is called now and then."""

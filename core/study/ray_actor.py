@@ -9,13 +9,31 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..errors import Cancelled, HeedError
 from ..settings import versions
 from .batch_runner import BatchRunner, CellBatch, CellOutcome
 from .plan import Plan
+
+SENT, SOON = 8, 0.2
+"""Most outcomes that are sent together, and seconds since the last sending after which one is sent at once: each
+sending costs the driver a millisecond."""
+
+
+def sent_together(outcomes: Iterable[CellOutcome], soon: float = SOON) -> Iterator[list[CellOutcome]]:
+    """Yields ``outcomes`` in lists: alone where they come seldom, up to ``SENT`` together where they come at once."""
+    some: list[CellOutcome] = []
+    last = 0.0
+    for outcome in outcomes:
+        some.append(outcome)
+        if len(some) >= SENT or time.monotonic() - last > soon:
+            yield some
+            some, last = [], time.monotonic()
+    if some:
+        yield some
 
 
 class ModelActor:
@@ -48,7 +66,11 @@ class ModelActor:
         key = self._model.key
         return found | {"fingerprint": key.fingerprint, "dtype": key.dtype, "device": key.device}
 
-    def run(self, batch: CellBatch) -> Iterator[CellOutcome]:
+    def run(self, batch: CellBatch) -> Iterator[list[CellOutcome]]:
+        """Yields what became of each cell of ``batch``, together where they come at once; ends early when stopped."""
+        yield from sent_together(self.outcomes(batch))
+
+    def outcomes(self, batch: CellBatch) -> Iterator[CellOutcome]:
         """Yields what became of each cell of ``batch``; ends early when stopped."""
         try:
             yield from self._runner.outcomes(self._model, batch, self._stop.is_set)

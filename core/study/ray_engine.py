@@ -135,7 +135,7 @@ class _Driver:
         self.date = plan_store.study_date(self.ledger.db)
         self.held: list[_Held] = []
         self.failures: list[str] = []
-        self.deaths, self.ticked, self.written = 0, 0.0, 0
+        self.deaths, self.ticked = 0, 0.0
         self.fingerprints: dict[str, str] = {}
         self.spent: set[str] = set()
         """Models of which nothing is left to claim."""
@@ -167,7 +167,7 @@ class _Driver:
         if time.monotonic() - self.ticked < TICK:
             return False
         self.ticked = time.monotonic()
-        database.refresh_claims(self.ledger.db, self.ledger.owner)
+        self.ledger.refresh()
         size = cluster_size(self.ray)
         loading = sorted({held.model for held in self.held if held.batch is None})
         note = {
@@ -220,7 +220,7 @@ class _Driver:
                 if held.batch is None:
                     self._loaded(held, self.ray.get(held.waiting))
                 else:
-                    self._outcome(held, more)
+                    self._outcomes(held, more)
             except (self.ray.exceptions.RayError, OSError) as error:
                 self._died(held, error)
 
@@ -257,18 +257,20 @@ class _Driver:
         held.batch, held.left = batch, {place["cell"]: place for place in batch.places}
         held.waiting = held.handle.run.options(num_returns="streaming").remote(batch)
 
-    def _outcome(self, held: _Held, more: bool) -> None:
+    def _outcomes(self, held: _Held, more: bool) -> None:
+        """Stores what an actor sent; after the last of its batch it gets its next one."""
         try:
-            outcome = self.ray.get(next(held.waiting))
+            outcomes = self.ray.get(next(held.waiting))
         except StopIteration:
             self.ledger.release(held.left)  # stopped before they ran
             held.batch, held.left = None, {}
             if more:
                 self._next(held)
             return
-        self.ledger.write(outcome)
-        held.left.pop(outcome.place["cell"], None)
-        self.deaths, self.written = 0, self.written + 1
+        for outcome in outcomes:
+            self.ledger.write(outcome)
+            held.left.pop(outcome.place["cell"], None)
+        self.deaths = 0
 
     def _died(self, held: _Held, error: Exception) -> None:
         """Frees the cells of an actor that is gone. A process that died alone counts, one whose node went does not."""

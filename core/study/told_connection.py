@@ -73,6 +73,9 @@ class ToldRow(sqlite3.Row):
 class ToldConnection(sqlite3.Connection):
     """Makes cursors that raise StoreError for a damaged, full or read-only database."""
 
+    columns_seen: frozenset[str] = frozenset()
+    """Columns that the table of runs is known to have: asking for all of them at each write takes longer than it."""
+
     def cursor(self, factory: Any = ToldCursor) -> Any:
         """Like sqlite3's."""
         return super().cursor(factory)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 
@@ -14,6 +15,7 @@ from core.errors import StoreError
 from core.processes import module_environment
 from core.study import Study, ray_engine
 from core.study.ledger import Ledger
+from core.study.ray_actor import sent_together
 from core.study.ray_engine import RayEngine, connected, engine_now
 from tests.core import models_made_up, study_tiny
 
@@ -32,7 +34,8 @@ def cluster():
     path = module_environment()["PYTHONPATH"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", path)
-        made.add_node(num_cpus=1, include_dashboard=False, memory=4 * 10**9)
+        quick = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 3}
+        made.add_node(num_cpus=1, include_dashboard=False, memory=4 * 10**9, _system_config=quick)
         made.second = made.add_node(num_cpus=1, memory=4 * 10**9)
         ray.init(address=made.address, log_to_driver=False, logging_level="error")
         yield made
@@ -134,11 +137,11 @@ def test_on_ray_the_numbers_are_those_of_this_process(two_nodes, study, writes):
 
 
 def test_a_node_that_goes_costs_its_running_cells_and_nothing_is_doubled(two_nodes, study, writes, often):
-    here = study(40, name="here")
+    here = study(30, name="here")
     here.run(1)
     expected = numbers(here)
     writes.clear()
-    there = study(40, name="there")
+    there = study(30, name="there")
     seen = []
 
     def remove():
@@ -205,6 +208,12 @@ def test_without_ray_and_without_a_cluster_the_remedy_is_told(monkeypatch):
         pass
 
 
+def test_outcomes_that_come_at_once_are_sent_together_and_slow_ones_at_once():
+    assert list(sent_together(range(20), soon=3600)) == [[0], [*range(1, 9)], [*range(9, 17)], [17, 18, 19]]
+    assert list(sent_together(range(3), soon=-1)) == [[0], [1], [2]]
+    assert list(sent_together([])) == []
+
+
 DRIVER = """
 import sys
 from core.study import Study
@@ -218,8 +227,11 @@ study.run(engine=RayEngine(actors=2, cpus=1), progress=lambda done, text: print(
 def _actors(parent):
     import psutil
 
-    children = psutil.Process(parent).children(recursive=True)
-    return [child for child in children if any("ray::ModelActor" in word for word in child.cmdline())]
+    found = []
+    for child in psutil.Process(parent).children(recursive=True):
+        with suppress(psutil.Error):  # one that has just ended
+            found += [child] * any("ray::ModelActor" in word for word in child.cmdline())
+    return found
 
 
 def test_a_driver_that_is_killed_takes_its_actors_along_and_is_resumed(study):
