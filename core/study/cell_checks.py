@@ -13,12 +13,12 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from ..errors import StoreError
 from ..processes import command_text
 from . import database
+from .told_connection import words_of_study
 
 SEALED_AT_ONCE = 2_000
 """Most rows that one reading gives a hash."""
@@ -81,9 +81,9 @@ def damaged_sentence(db: sqlite3.Connection, cells: Sequence[str]) -> str:
     which = ", ".join(cell[:12] for cell in cells[:3]) + (" …" if number > 3 else "")
     what = f"a damaged cell ({which})" if number == 1 else f"{number} damaged cells ({which})"
     them = "it" if number == 1 else "them"
-    folder = Path(db.execute("PRAGMA database_list").fetchone()["file"]).parent.name
+    study = words_of_study(db)
     return (
-        f"The study {name!r} holds {what}: `{command_text('study', 'mend', folder)}` deletes {them}, and the study "
+        f"The study {name!r} holds {what}: `{command_text('study', 'mend', study)}` deletes {them}, and the study "
         f"then runs {them} again."
     )
 

@@ -7,6 +7,8 @@
     heed study score ID                                               metrics and features anew
     heed study export ID FOLDER
     heed study cluster [--address auto]                               what a Ray cluster has
+    heed study shard plan.json --shards 16 --dir shards/              parts that run apart: run shards/03
+    heed study merge shards/ [--into STUDY]
 
 ``python -m core.study`` does the same. Control-C stops after the answers that are being written; the same command goes
 on. This module prints. Guarded by tests/core/test_study_resume.py.
@@ -20,6 +22,7 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ..errors import Cancelled, HeedError, PromptError
 from ..log.targets import process_log
@@ -27,12 +30,16 @@ from ..plugins import load_plugins
 from ..processes import PACKAGE, command_text
 from .cluster_look import cluster_look, look_text
 from .fail_under import below_limits, check_metrics, parse_limits
+from .merge_shards import merge_shards
 from .quality.encoder import encoder_is_fetched
 from .quality.metrics import METRICS, metric_columns
 from .quality.own_metric import try_own_metric
 from .ray_engine import RayEngine
+from .shard_folders import SHARDS_FILE, read_shard_set, shard_states, write_shards
+from .shards import shard_of
 from .study import Study, list_studies
 from .study_status import Status, duration_words
+from .told_connection import study_words
 
 say = partial(print, flush=True)
 
@@ -67,8 +74,8 @@ def run_study_command(options: argparse.Namespace) -> int:
         say(f"{study.lengthen(options.lengthen)} cut-off answers are written anew")
     if options.read_again:
         say(f"{study.read_again():,} runs are read again, one pass each")
-    say(f"{study.name} ({study.id}) in {study.folder}: {study.status().text}")
-    if not encoder_is_fetched():
+    say(f"{_heading(study)}: {study.status().text}")
+    if not encoder_is_fetched() and shard_of(study.db) is None:
         say(
             f"Relevance will be undefined: {command_text('models', 'fetch')} fetches its encoder (84 MB), "
             "then score adds it."
@@ -111,10 +118,12 @@ def print_status(status: Status) -> None:
 
 
 def status_command(options: argparse.Namespace) -> int:
-    """Prints the status of one study, or of all."""
+    """Prints the status of one study, of the shards in a folder, or of all studies."""
+    if options.what and (Path(options.what) / SHARDS_FILE).exists():
+        return _print_shards(Path(options.what))
     if options.what:
         study = Study(options.what)
-        say(f"{study.name} ({study.id}) in {study.folder}")
+        say(_heading(study))
         status = study.status()
         for model, part in status.by_model.items():
             say(f"  {model}: {part.text}")
@@ -126,6 +135,52 @@ def status_command(options: argparse.Namespace) -> int:
     if not known:
         say(f"There is no study yet: {command_text('study', 'run', 'plan.json')}")
     return 0
+
+
+def _heading(study: Study) -> str:
+    shard = shard_of(study.db)
+    return f"{study.name} ({study.id if shard is None else shard.text}) in {study.folder}"
+
+
+def _print_shards(folder: Path) -> int:
+    """Prints a line for each shard, and their totals."""
+    shards, states = read_shard_set(folder), shard_states(folder)
+    say(f"{shards.name}: {shards.count} shards in {folder}")
+    say(f"{'shard':>7} {'done':>8} {'failed':>7} {'left':>8} {'of':>8}  models")
+    totals = [0, 0, 0, 0]
+    for name, state in states:
+        if isinstance(state, str):
+            say(f"{name:>7}  {state}")
+            continue
+        counts = [state.done, state.failed, state.waiting + state.running, state.total]
+        totals = [sum(both) for both in zip(totals, counts, strict=True)]
+        say(f"{_shard_line(name, counts)}  {', '.join(state.by_model)}")
+    say(_shard_line("all", totals))
+    return 0
+
+
+def _shard_line(name: str, counts: list[int]) -> str:
+    done, failed, left, total = counts
+    return f"{name:>7} {done:>8,} {failed:>7,} {left:>8,} {total:>8,}"
+
+
+def shard_command(options: argparse.Namespace) -> int:
+    """Cuts a plan into shards, each a folder that runs on its own."""
+    write_shards(options.what, options.shards, Path(options.dir), say)
+    return 0
+
+
+def merge_command(options: argparse.Namespace) -> int:
+    """Puts the runs of shards into one study; 1 while anything is missing or was left out."""
+    merge = merge_shards(Path(options.what), options.into, say)
+    for sentence in (*merge.problems, *merge.remarks):
+        say(sentence)
+    say(f"{sum(merge.taken.values()):,} runs taken from {len(merge.taken)} shards, {merge.there:,} were there already")
+    if merge.folder is not None:
+        study = Study(str(merge.folder))
+        say(f"{_heading(study)}: {study.status().text}")
+        study.close()
+    return 0 if merge.whole else 1
 
 
 def score_command(options: argparse.Namespace) -> int:
@@ -150,7 +205,7 @@ def mend_command(options: argparse.Namespace) -> int:
         if study.lost_rows.get(table):
             say(f"{study.lost_rows[table]} {words}")
     if number:
-        say(f"To run what is missing: {command_text('study', 'run', study.folder.name)}")
+        say(f"To run what is missing: {command_text('study', 'run', study_words(study.folder))}")
     return 0
 
 
@@ -169,10 +224,10 @@ def worker_command(options: argparse.Namespace) -> int:
 
 
 def add_study_commands(whole: argparse.ArgumentParser) -> None:
-    """Adds run, status, score, mend and export; the picked one stands in ``options.do``."""
+    """Adds run, status, score, mend, export, shard and merge; the picked one stands in ``options.do``."""
     parts = whole.add_subparsers(required=True, metavar="COMMAND")
     running = parts.add_parser("run", help="run a plan, or go on with a study")
-    running.add_argument("what", help="plan.json, or the id of a study")
+    running.add_argument("what", help="plan.json, or the id or folder of a study")
     running.add_argument("--workers", type=int, help="processes; by default one a model, up to the cores")
     running.add_argument("--pilot", type=int, metavar="ITEMS", help="only the first few items, of all tasks in turn")
     running.add_argument("--retry", action="store_true", help="failed runs again")
@@ -194,13 +249,14 @@ def add_study_commands(whole: argparse.ArgumentParser) -> None:
     running.add_argument("--gpus", type=float, help="GPUs, or the share of one, of each Ray actor")
     running.add_argument("--every", type=float, default=5.0, help="seconds between two lines")
     running.set_defaults(do=run_study_command)
-    for name, do, about in (
+    for name, do, help_text in (
         ("status", status_command, "how far studies are"),
         ("score", score_command, "metrics and features anew"),
         ("mend", mend_command, "delete runs that were damaged on disk, so that they are run again"),
     ):
-        part = parts.add_parser(name, help=about)
-        part.add_argument("what", nargs="?" if name == "status" else None, help="the id of a study", default="")
+        part = parts.add_parser(name, help=help_text)
+        about = "the id of a study, or the folder of shards" if name == "status" else "the id of a study"
+        part.add_argument("what", nargs="?" if name == "status" else None, help=about, default="")
         part.set_defaults(do=do)
     out = parts.add_parser("export", help="tables as CSV, Parquet and XLSX, runs as inspect_ai logs")
     out.add_argument("what", help="the id of a study")
@@ -210,12 +266,26 @@ def add_study_commands(whole: argparse.ArgumentParser) -> None:
     cluster.add_argument("--address", default="auto", help="of the cluster; auto: the one that runs on this machine")
     cluster.add_argument("--json", action="store_true", help="as one line of JSON")
     cluster.set_defaults(do=cluster_command)
+    _add_sharding(parts)
     hidden = parts.add_parser("work")
     hidden.add_argument("what")
     hidden.add_argument("number", type=int)
     hidden.add_argument("parent", type=int)
     hidden.add_argument("--pilot", action="store_true")
     hidden.set_defaults(do=worker_command)
+
+
+def _add_sharding(parts: Any) -> None:
+    cutting = parts.add_parser("shard", help="cut a plan into parts that run apart, on machines that share nothing")
+    cutting.add_argument("what", help="plan.json, or the id or folder of a study")
+    cutting.add_argument("--shards", type=int, required=True, metavar="N", help="at most so many")
+    cutting.add_argument("--dir", required=True, metavar="FOLDER", help="where they are written")
+    cutting.set_defaults(do=shard_command)
+    merging = parts.add_parser("merge", help="put the runs of shards into one study")
+    merging.add_argument("what", help="the folder of the shards")
+    about = "name, id or folder of the study; by default that of the plan, which is made where there is none"
+    merging.add_argument("--into", metavar="STUDY", help=about)
+    merging.set_defaults(do=merge_command)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -27,6 +27,7 @@ from .own_values import cells_lacking_metric, keep_metric_value
 from .plan_store import own_metrics_of
 from .quality.metric_value import MetricValue, defined_value, undefined_value
 from .quality.own_metric import JUDGE, SCALES, YES_NO, OwnMetric
+from .shards import shard_of
 
 LEAST_MASS = 0.01
 """Smallest probability that the allowed scores must have together."""
@@ -84,7 +85,7 @@ def judge_request(model: Any, text: str) -> Request:
 
 def count_unjudged(db: sqlite3.Connection) -> int:
     """Returns how many answers of finished runs wait for a judge of the plan."""
-    return sum(len(_lacking(db, metric)) for metric in own_metrics_of(db) if metric.kind == JUDGE)
+    return sum(len(_lacking(db, judge)) for judge in _judges(db))
 
 
 def judging_text(db: sqlite3.Connection) -> str:
@@ -105,7 +106,7 @@ def ask_judges(
     ``load``: from a judge's name to a loaded model. The same answer to the same item is asked about once. Raises
     HeedError where a model cannot be loaded or has no token for a score, Cancelled.
     """
-    for judge in (metric for metric in own_metrics_of(db) if metric.kind == JUDGE):
+    for judge in _judges(db):
         lacking = _lacking(db, judge)
         if not lacking or cancelled():
             continue
@@ -120,6 +121,12 @@ def ask_judges(
             done()
         who = {"model": judge.model, "fingerprint": model.key.fingerprint, "at": time.time()}
         database.put_note(db, JUDGED_BY + judge.column, json.dumps(who))
+
+
+def _judges(db: sqlite3.Connection) -> list[OwnMetric]:
+    """Returns the judges of the plan; none in a shard, whose answers are judged when they have been merged."""
+    found = [metric for metric in own_metrics_of(db) if metric.kind == JUDGE]
+    return [] if found and shard_of(db) is not None else found
 
 
 def _lacking(db: sqlite3.Connection, judge: OwnMetric) -> list[dict[str, Any]]:

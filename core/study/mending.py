@@ -11,10 +11,9 @@ import sqlite3
 from collections.abc import Iterable
 
 from ..errors import StoreError
-from . import database, plan_store, table_checks
+from . import database, plan_store, shards, table_checks
 from .cell_checks import OtherVersion, run_hash, told_hash
 from .cell_store import read_cell
-from .fixed_batches import numbered_batches
 from .plan_cells import Cell, plan_cells_of
 
 
@@ -55,6 +54,7 @@ def mend_tables(db: sqlite3.Connection) -> dict[str, int]:
         bad = table_checks.damaged_tables(db)
         gone = table_checks.drop_damaged_rows(db)
         plan = plan_store.mended_plan(db)
+        shards.mend_shard_note(db)
         if "cells" in bad:
             _list_anew(db, plan_cells_of(plan))
         if bad:
@@ -64,14 +64,18 @@ def mend_tables(db: sqlite3.Connection) -> dict[str, int]:
 
 
 def _list_anew(db: sqlite3.Connection, wanted: list[Cell]) -> None:
-    """Writes the list of cells as the plan has it (inside a transaction); states follow from what is stored."""
+    """Writes the list of cells as the plan has it (inside a transaction); states follow from what is stored.
+
+    Of a shard it is the shard's part of the plan.
+    """
+    batches = shards.listed_batches(db, wanted)
+    wanted = [cell for cell in wanted if cell.id in batches]
     over = {row["cell"]: row["error"] for row in db.execute("SELECT cell, error FROM runs").fetchall()}
     planned = {cell.id for cell in wanted}
     for row in db.execute("SELECT cell FROM cells").fetchall():
         if row["cell"] not in planned and row["cell"] not in over:
             db.execute("DELETE FROM cells WHERE cell = ?", [row["cell"]])
     db.execute("UPDATE cells SET wanted = 0")
-    batches = numbered_batches(wanted, 0)
     for cell in wanted:
         facts = [cell.number, cell.item, cell.task, cell.structure, int(cell.control), cell.model, cell.seed]
         state = "waiting" if cell.id not in over else "failed" if over[cell.id] else "done"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
@@ -21,8 +21,9 @@ from ..errors import HeedError, StoreError
 from . import database
 from .fixed_batches import put_batches
 from .plan import Plan
-from .plan_cells import plan_cells_of
+from .plan_cells import Cell, plan_cells_of
 from .quality.own_metric import OwnMetric, own_metric_from
+from .shards import check_no_shard
 
 
 def freeze_plan(plan: Plan) -> Plan:
@@ -34,27 +35,44 @@ def freeze_plan(plan: Plan) -> Plan:
 
 
 def put_plan(db: sqlite3.Connection, plan: Plan) -> None:
-    """Makes ``plan`` the plan of this study: cells that it shares with the plan before stay as they are."""
+    """Makes ``plan`` the plan of this study: cells that it shares with the plan before stay as they are.
+
+    Raises StoreError for a shard, whose plan is fixed.
+    """
+    check_no_shard(db)
     whole = freeze_plan(plan)
     wanted = plan_cells_of(whole)
     with database.transaction(db):
-        db.execute(
-            "INSERT INTO plans (id, at, json, frozen) VALUES (?, ?, ?, ?)",
-            [plan.id, time.time(), plan.to_json(), whole.to_json()],
-        )
-        db.execute("UPDATE cells SET wanted = 0")
-        db.executemany(
-            "INSERT INTO cells (cell, number, item, task, structure, control, model, seed, steered, factor, batch) "
-            f"VALUES (?,?,?,?,?,?,?,?,?,?,{database.NEW_CELL}) "
-            "ON CONFLICT (cell) DO UPDATE SET number = excluded.number, wanted = 1, task = excluded.task",
-            [
-                (c.id, c.number, c.item, c.task, c.structure, int(c.control), c.model, c.seed, c.steered, c.factor)
-                for c in wanted
-            ],
-        )
+        store_plan(db, plan, whole, wanted)
+
+
+def store_plan(
+    db: sqlite3.Connection, plan: Plan, whole: Plan, wanted: Sequence[Cell], batches: Mapping[str, int] | None = None
+) -> None:
+    """Stores a plan, as given and frozen, with its list of cells (inside a transaction).
+
+    ``batches``: {cell: its batch} of every cell of a shard; without them, new cells make batches of their own.
+    """
+    db.execute(
+        "INSERT INTO plans (id, at, json, frozen) VALUES (?, ?, ?, ?)",
+        [plan.id, time.time(), plan.to_json(), whole.to_json()],
+    )
+    db.execute("UPDATE cells SET wanted = 0")
+    db.executemany(
+        "INSERT INTO cells (cell, number, item, task, structure, control, model, seed, steered, factor, batch) "
+        f"VALUES (?,?,?,?,?,?,?,?,?,?,{database.NEW_CELL}) "
+        "ON CONFLICT (cell) DO UPDATE SET number = excluded.number, wanted = 1, task = excluded.task",
+        [
+            (c.id, c.number, c.item, c.task, c.structure, int(c.control), c.model, c.seed, c.steered, c.factor)
+            for c in wanted
+        ],
+    )
+    if batches is None:
         put_batches(db, wanted)
-        _forget_redefined(db, plan.metrics)
-        put_plan_notes(db, plan)
+    else:
+        db.executemany("UPDATE cells SET batch = ? WHERE cell = ?", [(batch, cell) for cell, batch in batches.items()])
+    _forget_redefined(db, plan.metrics)
+    put_plan_notes(db, plan)
 
 
 def put_plan_notes(db: sqlite3.Connection, plan: Plan) -> None:

@@ -107,7 +107,7 @@ def put_rating(db: sqlite3.Connection, card: Card, rater: str, rating: int) -> N
     with _writing(db):
         for cell in card.cells:
             db.execute("INSERT OR REPLACE INTO ratings VALUES (?, ?, ?, ?)", (cell, name, float(rating), at))
-            _settle(db, cell, None)
+            settle_rating(db, cell, None)
 
 
 def remove_rating(db: sqlite3.Connection, card: Card, rater: str, uploaded: float | None = None) -> None:
@@ -116,7 +116,7 @@ def remove_rating(db: sqlite3.Connection, card: Card, rater: str, uploaded: floa
     with _writing(db):
         for cell in card.cells:
             db.execute("DELETE FROM ratings WHERE cell = ? AND rater = ?", (cell, name))
-            _settle(db, cell, uploaded)
+            settle_rating(db, cell, uploaded)
 
 
 def ratings_of(db: sqlite3.Connection, rater: str) -> dict[str, float]:
@@ -171,7 +171,7 @@ def _writing(db: sqlite3.Connection) -> Iterator[None]:
         ) from error
 
 
-def _settle(db: sqlite3.Connection, cell: str, uploaded: float | None) -> None:
+def settle_rating(db: sqlite3.Connection, cell: str, uploaded: float | None) -> None:
     """Updates the metric of one run: the mean over raters, else the item's rating, else why there is none."""
     mean = db.execute("SELECT avg(rating) FROM ratings WHERE cell = ?", (cell,)).fetchone()[0]
     value = uploaded if mean is None else mean

@@ -14,13 +14,16 @@ from collections.abc import Mapping
 from ..errors import Cancelled, error_reason
 from ..progress import IsCancelled
 from . import database
+from .shards import shard_of
 
 LOG = logging.getLogger("heed")
 RANK, COSINE = RELEVANCE = ("relevance_rank", "relevance_cosine")
 
 
 def lacks_relevance(db: sqlite3.Connection) -> bool:
-    """Returns whether some finished run has neither a relevance nor a reason why not."""
+    """Returns whether some finished run has neither a relevance nor a reason why not; False in a shard."""
+    if shard_of(db) is not None:
+        return False  # an answer is compared with the prompts of all shards
     database.add_columns(db, RELEVANCE)
     sql = (
         "SELECT 1 FROM runs JOIN cells USING (cell) WHERE state = 'done' AND wanted "
@@ -30,7 +33,9 @@ def lacks_relevance(db: sqlite3.Connection) -> bool:
 
 
 def fill_relevance(db: sqlite3.Connection, prompts: Mapping[str, str], cancelled: IsCancelled) -> None:
-    """Computes and stores the relevance of all finished runs. Raises Cancelled."""
+    """Computes and stores the relevance of all finished runs; in a shard none. Raises Cancelled."""
+    if shard_of(db) is not None:
+        return
     sql = (
         "SELECT runs.cell, prompt_id, runs.task, answer, why FROM runs JOIN cells USING (cell) "
         "WHERE state = 'done' AND wanted"

@@ -30,6 +30,7 @@ from .judging import count_unjudged, judging_text
 from .outdated_cells import outdated_cells
 from .own_values import fill_own_checks
 from .plan import Plan
+from .ran_with import note_versions
 from .relevance_pass import fill_relevance, lacks_relevance
 from .study_status import Status, status_of
 
@@ -51,8 +52,8 @@ class Study:
 
         What somebody else shares with a person who signed in is opened for reading: statements that write raise.
         """
-        plan = what if isinstance(what, Plan) else _plan_at(what)
-        self.folder: Path = _folder(plan) if plan is not None else _find(str(what))
+        plan = what if isinstance(what, Plan) else plan_at(what)
+        self.folder: Path = folder_of_plan(plan) if plan is not None else find_study(str(what))
         fresh = not (self.folder / database.FILE).exists()
         if fresh and plan is None:
             raise StoreError(f"There is no study {what}: `{command_text('study', 'status')}` lists them.")
@@ -125,6 +126,8 @@ class Study:
         failures: list[str] = []
         if cancelled():
             return self.status()
+        if waiting:
+            note_versions(self.db)
         fill_own_checks(self.db, self.items(), progress, cancelled)
         judged = count_unjudged(self.db) > 0
         if engine is not None:
@@ -431,7 +434,8 @@ def _in_turn(items: Iterable[Item], most: int) -> list[str]:
     return [some[turn] for turn in rounds for some in tasks.values() if turn < len(some)][:most]
 
 
-def _plan_at(what: str | Path) -> Plan | None:
+def plan_at(what: str | Path) -> Plan | None:
+    """Returns the plan of a plan.json, None for an id or folder. Raises StoreError, PromptError."""
     if people.viewer() is not None:
         return None  # of paths of the server a visitor may type none
     path = Path(what)
@@ -455,8 +459,8 @@ def study_folders() -> list[Path]:
     return [folder for folder in every if seen is None or folder.name in seen]
 
 
-def _folder(plan: Plan) -> Path:
-    """Returns the folder of the study of this plan, existing or new."""
+def folder_of_plan(plan: Plan) -> Path:
+    """Returns the folder of the study of this plan below HEED_HOME, existing or new."""
     for folder in study_folders():
         if not people.is_owner("study", folder.name):
             continue
@@ -475,7 +479,8 @@ def _folder(plan: Plan) -> Path:
     return _root() / name[:16]
 
 
-def _find(what: str) -> Path:
+def find_study(what: str) -> Path:
+    """Returns the folder of a study by that folder, its id or the beginning of its id. Raises StoreError."""
     given = Path(what)
     # os.path: False also for what is no path, such as a very long text
     if os.path.exists(os.path.join(what, database.FILE)) and (people.viewer() is None or given in study_folders()):

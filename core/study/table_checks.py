@@ -13,11 +13,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from ..errors import StoreError
 from ..processes import command_text
+from .told_connection import words_of_study
 
 STATES = ("waiting", "claimed", "done", "failed")
 _CELL = "cell, number, item, task, structure, control, model, seed, steered, factor, wanted, batch"
@@ -106,11 +106,11 @@ _WORDS = {"cells": "list of runs", "meta": "notes", "ratings": "ratings", "plans
 
 
 def _sentence(db: sqlite3.Connection, bad: list[str]) -> str:
-    folder = Path(db.execute("PRAGMA database_list").fetchone()["file"]).parent.name
+    study = words_of_study(db)
     words = list(dict.fromkeys(_WORDS.get(name, "index") for name in bad))
     return (
-        f"In the study {folder} the {' and the '.join(words)} was damaged on disk: "
-        f"`{command_text('study', 'mend', folder)}` mends what can be mended and says what is lost."
+        f"In the study {study} the {' and the '.join(words)} was damaged on disk: "
+        f"`{command_text('study', 'mend', study)}` mends what can be mended and says what is lost."
     )
 
 

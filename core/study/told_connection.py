@@ -7,12 +7,14 @@ tests/core/test_study_cell_checks.py.
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import StoreError
+from ..settings import home_path
 
 T = TypeVar("T")
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -111,6 +113,17 @@ def told_error(error: sqlite3.Error, db: sqlite3.Connection) -> StoreError | Non
             "done, or end it, and try again."
         )
     return None
+
+
+def study_words(folder: Path) -> str:
+    """Returns what a study is called in a command: its id, or its folder where it lies outside HEED_HOME/studies."""
+    below = folder.resolve().parent == (home_path() / "studies").resolve()
+    return folder.name if below else shlex.quote(str(folder))
+
+
+def words_of_study(db: sqlite3.Connection) -> str:
+    """Returns what the study of this database is called in a command."""
+    return study_words(Path(db.execute("PRAGMA database_list").fetchone()["file"]).parent)
 
 
 def _reads_only(db: sqlite3.Connection) -> bool:

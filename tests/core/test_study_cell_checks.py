@@ -60,7 +60,9 @@ def test_what_is_intact_is_read(db):
 
 def test_a_flipped_byte_in_a_row_names_study_cell_and_remedy(db, tmp_path):
     changed = harmed(db, tmp_path, f"{TEXT} 1".encode(), f"{TEXT} 7".encode())
-    with pytest.raises(StoreError, match=r"'My study' holds a damaged cell \(c1\).*study mend study.*runs it again"):
+    with pytest.raises(
+        StoreError, match=r"'My study' holds a damaged cell \(c1\).*study mend .*/study`.*runs it again"
+    ):
         run_tables.runs_table_of(changed, {})
     changed.close()
 
