@@ -1,6 +1,7 @@
 """Tests of the hashes of a study's cells: a flipped byte is told in one sentence, and `mend` runs the cell again."""
 
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -98,7 +99,7 @@ def test_an_old_study_without_hashes_is_read(db):
     db.execute("DROP TABLE cell_checks")
     path = db.execute("PRAGMA database_list").fetchone()["file"]
     db.close()
-    again = database.connect(cell_checks.Path(path))
+    again = database.connect(Path(path))
     assert len(run_tables.runs_table_of(again, {})) == 3 and len(run_tables.instructions_table_of(again)) == 3
     again.close()
 
