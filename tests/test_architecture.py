@@ -56,7 +56,7 @@ BELOW = {
     "study": {
         *("capture", "checks", "errors", "importance", "models", "people", "plugins", "probe", "processes", "progress"),
         *("log", "records", "settings", "speeds", "store", "study/quality", "study/statistics", "text", "trust"),
-        *("ended_process", "unfinished", "version"),
+        *("ended_process", "seals", "unfinished", "version"),
     },
     "study/findings": {
         *("charts", "errors", "importance", "progress", "records", "study", "study/quality", "study/statistics"),

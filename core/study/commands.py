@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import Cancelled, HeedError, PromptError
+from ..errors import Cancelled, HeedError, PromptError, StoreError
 from ..log.targets import process_log
 from ..plugins import load_plugins
 from ..processes import PACKAGE, command_text
@@ -59,6 +59,10 @@ class ProgressLines:
 def run_study_command(options: argparse.Namespace) -> int:
     """Runs a study until it is done or stopped; 0 if nothing failed."""
     limits = parse_limits(options.fail_under or [])
+    if (Path(options.what) / SHARDS_FILE).exists():
+        raise StoreError(
+            f"{options.what} holds several shards: run each by its own folder, such as {Path(options.what)}/00."
+        )
     study = Study(options.what)
     for metric in study.plan.metrics:
         try_own_metric(metric)

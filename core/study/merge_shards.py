@@ -24,7 +24,7 @@ from .cell_copies import copy_cells, copy_ratings, copy_version_notes
 from .cell_store import request_from_text
 from .judging import count_unjudged
 from .plan_cells import plan_cells_of
-from .ran_with import Fact, all_values, differences_told, run_facts, usual_values
+from .ran_with import Fact, all_values, differences_told, facts_of_runs, usual_values
 from .relevance_pass import lacks_relevance
 from .shard_folders import (
     PlanToCut,
@@ -134,7 +134,7 @@ def _read_part(folder: Path, plan: str) -> ShardRuns:
         damaged += [cell for cell in _wrong_requests(db) if cell not in damaged]
         done = {cell: seen for cell, seen in _finished(db).items() if cell not in damaged}
         failed = {row["cell"] for row in db.execute("SELECT cell FROM cells WHERE state = 'failed'")}
-        return ShardRuns(folder, shard, done, frozenset(failed.difference(damaged)), tuple(damaged), run_facts(db))
+        return ShardRuns(folder, shard, done, frozenset(failed.difference(damaged)), tuple(damaged), facts_of_runs(db))
 
 
 def _wrong_requests(db: sqlite3.Connection) -> list[str]:
@@ -164,7 +164,7 @@ def _finished(db: sqlite3.Connection) -> dict[str, str]:
 
 def _agreeing(parts: list[ShardRuns], db: sqlite3.Connection, merge: Merge) -> list[ShardRuns]:
     """Returns the shards that were made by the same as the study's runs, or where it has none, as most of theirs."""
-    own = run_facts(db)
+    own = facts_of_runs(db)
     counted: Counter[tuple[Fact, str]] = Counter()
     for part in parts:
         counted.update(part.facts)
@@ -252,6 +252,10 @@ def _take(part: ShardRuns, target: sqlite3.Connection, known: dict[str, str], me
         copy_cells(source, target, wanted)
         copy_version_notes(source, target)
         copy_ratings(source, target)
+    if strange := sum(cell not in states for cell in part.done):
+        merge.problems.append(
+            f"{_are(strange)} in {part.folder} and not in the study's list: another Heed wrote it; merge with that one."
+        )
     there = [cell for cell in part.done if cell in known]
     merge.there += len(there)
     merge.taken[part.folder.name] = len(wanted)

@@ -45,7 +45,7 @@ def note_versions(db: sqlite3.Connection) -> None:
         database.put_note(db, key, date.today().isoformat())
 
 
-def run_facts(db: sqlite3.Connection) -> Counter[tuple[Fact, str]]:
+def facts_of_runs(db: sqlite3.Connection) -> Counter[tuple[Fact, str]]:
     """Returns {(fact, value): runs} of what the answers of a study were made by; empty where it has none."""
     found: Counter[tuple[Fact, str]] = Counter()
     rows = db.execute("SELECT request, model FROM kept JOIN cells USING (cell) WHERE digest IS NOT NULL")

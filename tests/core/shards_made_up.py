@@ -33,6 +33,7 @@ def plan(models: tuple[str, ...], count: int = 3, **more: Any) -> Plan:
     fields: dict[str, Any] = {
         "models": models,
         "max_new_tokens": 2,
+        "effects": True,
         "controls": ("instruction_first",),
         "control_items": 1,
         "steering": {"instruction": (2.0,)},

@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import StoreError
 from core.store.serialise import to_plain
-from core.study import cell_checks, cell_copies, commands, database, ran_with
+from core.study import cell_checks, cell_copies, commands, database, ran_with, shard_folders
 from core.study import merge_shards as merging
 from core.study.cell_store import fail_cell, request_from_text
 from core.study.merge_shards import merge_shards
@@ -111,6 +111,30 @@ def test_a_shard_that_was_stopped_goes_on_and_equals_the_study(made, tmp_path, m
         found = numbers(shard)
     with_late = {cell: row for cell, row in whole.items() if cell in found}
     assert {c: row[:5] for c, row in found.items()} == {c: row[:5] for c, row in with_late.items()}
+
+
+def test_a_shard_that_splits_a_batch_gives_other_numbers(made, tmp_path, monkeypatch):
+    """What is equal above can differ."""
+    monkeypatch.setenv("HEED_HOME", str(tmp_path / "home"))
+    cut = shard_folders.cut_shards
+    monkeypatch.setattr(shard_folders, "cut_shards", lambda cells, n: [dict(list(cut(cells, n)[0].items())[:1])])
+    write_shards(str(made[2] / "plan.json"), 4, tmp_path / "shards")
+    with opened(tmp_path / "shards" / "00") as shard:
+        shard.run(1)
+        found = numbers(shard)
+    assert len(found) == 1 and any(made[1][0][cell][3:5] != row[3:5] for cell, row in found.items())
+
+
+def test_runs_that_the_plan_does_not_list_are_told(made, shards):
+    assert merge_shards(shards).whole
+    with closing(Study(made[0])) as study:
+        cell = study.db.execute("SELECT cell FROM cells ORDER BY number").fetchone()["cell"]
+        for table in ("cells", "kept", "runs"):
+            study.db.execute(f"DELETE FROM {table} WHERE cell = ?", [cell])
+        found = merge_shards(shards)
+    assert found.problems == [
+        f"1 run is in {shards / '00'} and not in the study's list: another Heed wrote it; merge with that one."
+    ]
 
 
 def test_a_missing_part_is_named_and_merged_later(made, shards, tmp_path):

@@ -189,6 +189,8 @@ def test_states_of_shards_are_told_in_a_table(written, tmp_path, capsys):
     assert lines[0] == f"Tiny: 4 shards in {folder}" and lines[2].split() == ["00", "0", "0", "10", "10", "first"]
     assert lines[3].split()[0] == "01" and "cannot be opened" in lines[3] and lines[5].split() == ["03", "not", "here"]
     assert lines[6].split() == ["all", "0", "0", "20", "20"]
+    assert commands.main(["run", str(folder)]) == 1
+    assert f"holds several shards: run each by its own folder, such as {folder}/00." in capsys.readouterr().out
     assert commands.main(["status", str(folder / "00")]) == 0
     assert "Tiny (shard 00 of 4) in" in capsys.readouterr().out
 
