@@ -173,7 +173,8 @@ def _agreeing(parts: list[ShardRuns], db: sqlite3.Connection, merge: Merge) -> l
     for part in parts:
         apart, rounding = differences_told(part.facts, known, "the study" if own else "the others")
         if apart:
-            again = "delete it, cut the plan again and run it as the others were"
+            anew = "delete it, cut the plan again and run it as"
+            again = f"{anew} the study was, or give --into another folder" if own else f"{anew} the others were"
             merge.problems.append(f"{part.folder} is left out: it {' and '.join(apart)}; {again}.")
             continue
         merge.remarks += [f"{part.folder} {told}: its numbers may differ by rounding." for told in rounding]

@@ -3,7 +3,7 @@
 Each is a study of its own: its database holds the plan with all items, so that nothing else need be on the machine that
 runs it, and no machine sees the disk of another. ``shards.json`` beside them says what they are parts of. A shard is
 written under another name and then moved to its own, so that a killed command leaves whole shards, and the same command
-writes those that are missing. What a study of the plan has finished already goes along. Guarded by
+writes those that are missing. Of a study that is cut by its id, what it has finished goes along. Guarded by
 tests/core/test_study_shards.py.
 """
 
@@ -67,7 +67,7 @@ class PlanToCut:
     day: str
     """ISO date that prompts tell, where a model's template prints one: the same in all shards."""
     study: Path | None
-    """The folder of the study that there is."""
+    """The folder of the study whose finished runs go along, None for a plan.json."""
 
 
 def write_shards(what: str, count: int, folder: Path, tell: Callable[[str], None] = lambda _: None) -> ShardSet:
@@ -169,7 +169,7 @@ def _plan_to_cut(what: str) -> PlanToCut:
         if waiting:
             going_on = command_text("study", "run", folder.name)
             raise StoreError(f"{waiting} answers of this study wait to be made longer or read again: `{going_on}`.")
-        found = plan_of_study(db, folder)
+        found = plan_of_study(db, folder if given is None else None)
     if given is not None and found.given.id != given.id:
         raise StoreError(
             f"The study {folder.name} began with this plan and has another one since: cut it by its id, {folder.name}."

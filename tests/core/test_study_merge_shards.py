@@ -248,7 +248,8 @@ def test_what_the_study_has_decides_by_what_shards_must_be_made(made, shards):
         shutil.move(shards.parent / name, shards / name)
     found = merge_shards(shards)
     assert sum("with transformers 1.0, the study with transformers" in said for said in found.problems) == 3
-    assert list(found.taken) == ["00"] and found.there == 7
+    assert list(found.taken) == ["00"] and found.there == 7 and "or give --into another folder." in found.problems[0]
+    assert sorted(merge_shards(shards, str(shards.parent / "anew")).taken) == ["01", "02", "03"], "most decide there"
 
 
 def test_another_heed_is_left_out_and_another_device_only_said(shards):
