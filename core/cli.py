@@ -2,7 +2,7 @@
 
     heed app [--server.port 8600 ...]
     heed run "What color is the sky?" [--model NAME] [--method NAME] [--out FILE.png|.svg|.pdf|.html]
-    heed study run|status|score|export ...
+    heed study run|status|score|export|shard|merge ...
     heed models [fetch [NAME ...]]
     heed doctor [--health [ADDRESS]]
     heed share ID ... | --all-unowned [--stop]         with everybody who signs in
@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parts = whole.add_subparsers(required=True, metavar="COMMAND")
     parts.add_parser("app", help="start the dashboard; further options go to streamlit run", add_help=False)
     _add_run(parts.add_parser("run", help="one answer, the words that were read most, and a figure"))
-    add_study_commands(parts.add_parser("study", help="studies: run, status, score, export"))
+    add_study_commands(parts.add_parser("study", help="studies: run, status, score, export, shard, merge"))
     models = parts.add_parser("models", help="the models that are known by name; fetch them beforehand")
     models.set_defaults(do=models_command)
     fetching = models.add_subparsers(metavar="fetch").add_parser("fetch", help="download and convert")

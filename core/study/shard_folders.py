@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def write_shards(what: str, count: int, folder: Path, tell: Callable[[str], None
     """
     if count < 1:
         raise PromptError("A plan is cut into at least one shard: give --shards 1 or more.")
-    plan = _plan_to_cut(what)
+    plan = _as_cut_before(folder, _plan_to_cut(what))
     cells = plan_cells_of(plan.whole)
     cut = cut_shards(cells, count)
     if not cut:
@@ -88,13 +88,8 @@ def write_shards(what: str, count: int, folder: Path, tell: Callable[[str], None
     made = ShardSet(plan.given.id, plan.given.name, len(cut), tuple(sorted(current_versions().items())))
     listed = _set_there(folder)
     _check_same(folder, listed, made)
-    days = [_day_of_part(folder / name, made) for name in made.names]
-    plan = replace(plan, day=next(filter(None, days), plan.day))
-    remove_left_behind(folder.glob(f"{UNFINISHED[0]}*"))
-    folder.mkdir(parents=True, exist_ok=True)
-    if listed is None:
-        write_json_file(folder / SHARDS_FILE, with_seal(asdict(made) | {"versions": dict(made.versions)}))
-    missing = [number for number, day in enumerate(days) if not day]
+    missing = [number for number, name in enumerate(made.names) if not _is_there(folder / name, made)]
+    _prepare(folder, made if listed is None else None)
     copied = 0
     for number in missing:
         copied += _write_shard(folder, Shard(made.plan, number, made.count), plan, cells, cut[number])
@@ -183,7 +178,7 @@ def _set_there(folder: Path) -> ShardSet | None:
     try:
         plain = without_seal(json.loads(path.read_text(encoding="utf-8")))
         return ShardSet(plain["plan"], plain["name"], int(plain["count"]), tuple(sorted(plain["versions"].items())))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise StoreError(
@@ -201,15 +196,36 @@ def _check_same(folder: Path, there: ShardSet | None, made: ShardSet) -> None:
         )
 
 
-def _day_of_part(folder: Path, made: ShardSet) -> str:
-    """Returns the day of a shard that is there, "" where none is. Raises StoreError for something else."""
+def _as_cut_before(folder: Path, plan: PlanToCut) -> PlanToCut:
+    """Returns the plan with items and day of a shard of it that is there, since another Heed may have cut it."""
+    for path in study_folders_below(folder):
+        with closing(database.connect(path / database.FILE)) as db:
+            shard = shard_of(db)
+            if shard is not None and shard.plan == plan.given.id:
+                return plan_of_study(db, plan.study)
+    return plan
+
+
+def _is_there(folder: Path, made: ShardSet) -> bool:
+    """Returns whether a shard is there. Raises StoreError where something else is."""
     if not (folder / database.FILE).exists():
-        return ""
+        return False
     with closing(database.connect(folder / database.FILE)) as db:
         shard = shard_of(db)
-        if shard is None or (shard.plan, shard.count, shard.name) != (made.plan, made.count, folder.name):
-            raise StoreError(f"{folder} holds another study: give another folder with --dir.")
-        return plan_store.study_date(db)
+    if shard is None or (shard.plan, shard.count, shard.name) != (made.plan, made.count, folder.name):
+        raise StoreError(f"{folder} holds another study: give another folder with --dir.")
+    return True
+
+
+def _prepare(folder: Path, made: ShardSet | None) -> None:
+    """Makes the folder, and ``shards.json`` in it where there is none."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_left_behind(folder.glob(f"{UNFINISHED[0]}*"))
+        if made is not None:
+            write_json_file(folder / SHARDS_FILE, with_seal(asdict(made) | {"versions": dict(made.versions)}))
+    except OSError as error:
+        raise StoreError(f"Nothing can be written to {folder} ({error.strerror}): give another --dir.") from error
 
 
 def _write_shard(folder: Path, shard: Shard, plan: PlanToCut, cells: Sequence[Cell], own: Mapping[str, int]) -> int:

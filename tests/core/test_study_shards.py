@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import PromptError, StoreError
-from core.study import commands, database, plan_store, ran_with, shards
+from core.study import commands, database, plan_store, ran_with, shard_folders, shards
 from core.study.fixed_batches import numbered_batches
 from core.study.plan_cells import Cell, plan_cells_of
 from core.study.shard_folders import read_shard_set, shard_states, study_folders_below, write_shards
@@ -146,6 +146,31 @@ def test_more_shards_than_batches_are_fewer_and_said(written, tmp_path):
     assert len(study_folders_below(tmp_path / "many")) == 4
     with pytest.raises(PromptError, match="at least one shard"):
         write_shards(str(written[1]), 0, tmp_path / "none")
+
+
+def test_a_command_that_is_killed_leaves_whole_shards_and_is_given_again(written, tmp_path, monkeypatch):
+    make, count, folder = shard_folders.make_study_database, 0, tmp_path / "killed"
+
+    def killed(*arguments):
+        nonlocal count
+        count += 1
+        make(*arguments)
+        if count == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(shard_folders, "make_study_database", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_shards(str(written[1]), 4, folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["00", "01", "shards.json"]
+    with closing(Study(str(folder / "01"))) as shard:
+        database.put_note(shard.db, "date", "2001-02-03")
+    (folder / "00").rename(tmp_path / "moved")
+    write_shards(str(written[1]), 4, folder)
+    for path in study_folders_below(folder):
+        with closing(Study(str(path))) as shard:
+            assert plan_store.study_date(shard.db) == "2001-02-03", "all shards have one day"
+    with pytest.raises(StoreError, match="Nothing can be written to .*give another --dir"):
+        write_shards(str(written[1]), 4, written[1])
 
 
 def test_a_study_that_is_there_gives_its_date_and_no_folder_of_a_plan_is_made(written, tmp_path):
