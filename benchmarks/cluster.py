@@ -167,9 +167,10 @@ def main() -> None:
         with connected() as ray:  # actors inherit what stood in the environment when Ray was started
             say("\nCells that take no time, so that the driver is the limit:")
             scaling(a_plan(1024, "empty", effects=False), [max(given.actors)], ray, SleepingActor, **share)
-            if given.real:
+            if given.real:  # greedy, since answers that are sampled cannot share a batch
                 say(f"\n{DEFAULT_MODEL}, {usable_cores()} cores shared by all actors:")
-                scaling(a_plan(128, "real"), given.actors, ray, ModelActor)
+                greedy = {"suites": ("constrained", "fact"), "per_task": 32, "temperature": 0.0, "seeds": (0,)}
+                scaling(a_plan(0, "real", **greedy), given.actors, ray, ModelActor)
     report(slept, given.sleep)
 
 

@@ -161,7 +161,10 @@ def _alter(db: sqlite3.Connection, sql: str) -> None:
 
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """Commits everything inside the block, or nothing; excludes other writers."""
+    """Commits everything inside the block, or nothing; excludes other writers. Inside another it is a part of that."""
+    if db.in_transaction:
+        yield
+        return
     db.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -46,7 +46,8 @@ class Ledger:
     def claim(self, model: str) -> CellBatch | None:
         """Claims the next batch of a model; None when nothing of it is left unclaimed."""
         while claimed := database.claim_cells(self.db, self.owner, model, self.size, self.pilot):
-            again, places = {}, []
+            again: dict[str, Any] = {}
+            places = []
             for place in claimed:  # looked up now: another process may have asked for it while this one worked
                 try:
                     again |= self._asked_again(place["cell"])

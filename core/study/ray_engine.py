@@ -9,6 +9,7 @@ tests/core/test_study_ray_engine.py.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -87,7 +88,9 @@ def connected(address: str = "") -> Iterator[Any]:
         code = {"py_modules": [str(PACKAGE)]} if PACKAGE.name == "core" else {}
     local: dict[str, Any] = {} if address else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
-        ray.init(address=address or "local", log_to_driver=False, logging_level="error", runtime_env=code, **local)
+        ray.init(
+            address=address or "local", log_to_driver=False, logging_level=logging.ERROR, runtime_env=code, **local
+        )
     except Exception as error:  # ConnectionError, RuntimeError, ValueError, or of gRPC
         where = f"The Ray cluster at {address!r}" if address else "Ray on this machine"
         raise StoreError(
@@ -189,7 +192,7 @@ class _Driver:
             if left[model] <= self.ledger.size * sum(held.model == model and held.batch is None for held in self.held):
                 return  # those that load it now take all of it
             takes = actor_resources(model, cluster_size(self.ray), self._most(), self.engine.cpus, self.engine.gpus)
-            kind = self.ray.remote(self.actor).options(
+            kind: Any = self.ray.remote(self.actor).options(
                 num_cpus=takes.cpus,
                 num_gpus=takes.gpus,
                 memory=takes.memory,
@@ -197,7 +200,7 @@ class _Driver:
                 max_restarts=0,
                 runtime_env={"env_vars": {name: str(takes.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}},
             )
-            handle = kind.remote(self.given, self.date, self.ledger.longer, self.ledger.size, model)
+            handle: Any = kind.remote(self.given, self.date, self.ledger.longer, self.ledger.size, model)
             self.held.append(_Held(handle, model, takes, handle.load.remote()))
 
     def _most(self) -> int:
@@ -267,8 +270,10 @@ class _Driver:
             if more:
                 self._next(held)
             return
+        with database.transaction(self.ledger.db):
+            for outcome in outcomes:
+                self.ledger.write(outcome)
         for outcome in outcomes:
-            self.ledger.write(outcome)
             held.left.pop(outcome.place["cell"], None)
         self.deaths = 0
 

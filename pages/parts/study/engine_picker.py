@@ -37,7 +37,7 @@ def engine_picker() -> None:
             "Where it runs",
             list(labels),
             key=KEY,
-            format_func=labels.get,
+            format_func=labels.__getitem__,
             help=ABOUT,
             persist_state="session",
             width=260,
