@@ -76,6 +76,7 @@ def connected(address: str = "") -> Iterator[Any]:
     A connection that is there already is used and left open. Raises StoreError with the remedy.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to the makers of Ray
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")  # an address that does not answer is told once, in words
     try:
         import ray
     except ImportError as error:
