@@ -12,6 +12,7 @@ from typing import Any
 from zlib import crc32
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from .interval_rows import SHAPES
@@ -25,6 +26,8 @@ LOW = 270
 """Height in pixels for a yes-and-no metric."""
 RUN_SELECTION = "run"
 """Name of the point selection, over the field ``cell``."""
+MOST_POINTS = 5_000
+"""Most points that are drawn: of more runs some are picked at random, and the chart says so."""
 EXCERPT = 90
 """Most graphemes of the answer in a tooltip."""
 
@@ -53,7 +56,8 @@ def scatter_chart(
     as the metric needs. ``picked``: the cell that is framed. ``select``: clicks select (``RUN_SELECTION``).
     """
     there = table[table[feature].notna() & table[metric].notna()]
-    records = _records(there, feature, metric, color, shape, words or {}, binary)
+    drawn = _some(there, within, picked)
+    records = _records(drawn, feature, metric, color, shape, words or {}, binary)
     x = alt.X("x:Q", title=names.get(feature, feature), scale=alt.Scale(zero=False))
     y = _y(names.get(metric, metric), binary)
     tips = {"prompt": "prompt", "task": "task", "structure": "structure", "model": "model"}
@@ -70,7 +74,12 @@ def scatter_chart(
     mark = base.transform_filter(alt.FieldEqualPredicate(equal=picked, field="cell"))
     layers += [mark.mark_point(size=240, color=GREY, strokeWidth=3, opacity=1)] if picked else []
     gone = len(table) - len(there)
-    told = [f"{len(records):,} runs of {there['prompt_id'].nunique():,} prompts, each a point"]
+    told = [f"{len(records):,} runs of {drawn['prompt_id'].nunique():,} prompts, each a point"]
+    if len(drawn) < len(there):
+        told = [
+            f"{len(records):,} of {len(there):,} runs, picked at random so that the figure can be drawn, each a point",
+            "the numbers beside it count all",
+        ]
     told += [f"{gone:,} runs are not drawn: one of the two is undefined there"] if gone else []
     told += ["thin lines join the runs of one prompt with one model"] if within else []
     title = f"{names.get(metric, metric)} against {names.get(feature, feature)}"
@@ -82,6 +91,20 @@ def scatter_chart(
         description=f"{title}: {'. '.join(text)}.",
         autosize=STRETCH,
     )
+
+
+def _some(table: pd.DataFrame, within: bool, picked: str) -> pd.DataFrame:
+    """Returns about MOST_POINTS runs, always the same ones, in their order, and the picked one.
+
+    By a hash of the cell, or (``within``) of prompt and model, so that the runs that a line joins stay together.
+    """
+    if len(table) <= MOST_POINTS:
+        return table
+    cells = table["cell"].astype(str)
+    units = table["prompt_id"].astype(str) + "|" + table["model"].astype(str) if within else cells
+    places = units.map({unit: crc32(unit.encode()) for unit in units.unique()}).to_numpy()
+    last = np.partition(places, MOST_POINTS - 1)[MOST_POINTS - 1]
+    return table[(places <= last) | (cells == picked).to_numpy()]
 
 
 def _records(

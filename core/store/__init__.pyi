@@ -28,6 +28,7 @@ from .query import count_found as count_found
 from .query import find_runs as find_runs
 from .query import full_run_id as full_run_id
 from .query import name_run as name_run
+from .query import page_of_runs as page_of_runs
 from .query import star_run as star_run
 from .query import store_usage as store_usage
 from .read import has_components as has_components

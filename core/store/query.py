@@ -36,6 +36,22 @@ def count_found(query: str = "", starred: bool = False) -> int:
     return ask_index(lambda runs: run_index.count_runs(runs, query, starred))
 
 
+def page_of_runs(
+    query: str = "", starred: bool = False, limit: int = 50, page: int = 1
+) -> tuple[int, int, list[RunInfo]]:
+    """Returns (runs found, the page that is shown, its runs): a page after the last one is the last.
+
+    Asked in one go, since looking whether any folder has changed takes most of the time.
+    """
+
+    def ask(runs: sqlite3.Connection) -> tuple[int, int, list[RunInfo]]:
+        found = run_index.count_runs(runs, query, starred)
+        shown = min(max(page, 1), max(1, -(-found // limit)))
+        return found, shown, run_index.search_runs(runs, query, starred, limit, (shown - 1) * limit)
+
+    return ask_index(ask)
+
+
 def name_run(run_id: str, text: str) -> None:
     """Gives a run a name; an empty one removes it. Raises StoreError."""
     _label(run_id, text=" ".join(text.split()))

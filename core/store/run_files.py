@@ -281,10 +281,15 @@ def prompt_of(request: Request) -> str:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Writes the manifest of a run's folder, with its own hash. Raises OSError."""
+    write_file(folder / MANIFEST, manifest_bytes(manifest))
+    sync_folder(folder)
+
+
+def manifest_bytes(manifest: Manifest) -> bytes:
+    """Returns the two lines of a manifest's file: what it says, and the sha256 of that."""
     plain = {"format": FOLDER_FORMAT, "schema": manifest.schema, "id": manifest.id}
     body = json.dumps(plain | {"files": manifest.files, "info": manifest.info}).encode()
-    write_file(folder / MANIFEST, body + b"\n" + sha256(body).hexdigest().encode() + b"\n")
-    sync_folder(folder)
+    return body + b"\n" + sha256(body).hexdigest().encode() + b"\n"
 
 
 def manifest_info(trace: Trace) -> dict[str, Any]:

@@ -10,9 +10,12 @@ have no hash of their contents and are read as before. Guarded by tests/core/tes
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
+from itertools import compress, islice
+from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 from ..errors import StoreError
@@ -21,7 +24,9 @@ from . import database
 from .told_connection import words_of_study
 
 SEALED_AT_ONCE = 2_000
-"""Most rows that one reading gives a hash."""
+"""Most rows that one reading gives a hash while other processes write."""
+READ_AT_ONCE = 1_000
+"""Rows that are held at a time while a table is read: as Python objects they take some five times their size."""
 
 
 class OtherVersion(StoreError):
@@ -49,7 +54,27 @@ def seal_cell(db: sqlite3.Connection, cell: str) -> None:
 
 def row_hash(row: Mapping[str, Any]) -> str:
     """Returns the sha256 of a row; columns without a value count for nothing, since new ones are added empty."""
-    return sha256(repr(sorted((name, value) for name, value in row.items() if value is not None)).encode()).hexdigest()
+    return row_hashes(list(row), [tuple(row.values())])[0]
+
+
+def row_hashes(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
+    """Returns ``row_hash`` of many rows with the columns ``names``: of ``[('a', 1), ('b', 2.5)]``, sorted by name.
+
+    Rows that have values in the same columns share one template, so that each is written out in one step.
+    """
+    order = sorted(range(len(names)), key=names.__getitem__)
+    heads = [f"({names[at]!r}, ".replace("%", "%%") + "%r)" for at in order]
+    take = itemgetter(*order) if len(order) > 1 else lambda row: (row[order[0]],)
+    templates: dict[tuple[bool, ...], str] = {}
+    found = []
+    for row in rows:
+        values = take(row)
+        there = tuple(value is not None for value in values)
+        template = templates.get(there)
+        if template is None:
+            template = templates[there] = "[" + ", ".join(compress(heads, there)) + "]"
+        found.append(sha256((template % tuple(compress(values, there))).encode()).hexdigest())
+    return found
 
 
 def check_kept(db: sqlite3.Connection, row: sqlite3.Row) -> sqlite3.Row:
@@ -60,19 +85,33 @@ def check_kept(db: sqlite3.Connection, row: sqlite3.Row) -> sqlite3.Row:
     return row
 
 
-def check_run_rows(db: sqlite3.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Checks rows of ``runs``, whole ones, and seals those that have no hash. Raises StoreError."""
-    known = dict(db.execute("SELECT cell, run FROM cell_checks").fetchall())
-    _compare(db, {row["cell"]: row_hash(row) for row in rows}, known, "run", run_hash)
+def checked_runs(
+    db: sqlite3.Connection, sql: str, values: Sequence[Any] = ()
+) -> Iterator[tuple[list[str], list[tuple[Any, ...]]]]:
+    """Yields (columns, rows) of a query for whole rows of ``runs``, some rows at a time, each of them checked.
+
+    Rows that have no hash are sealed at the end. Raises StoreError before the first rows that are damaged.
+    """
+    version, known = data_version(db), dict(db.execute("SELECT cell, run FROM cell_checks").fetchall())
+    found = db.execute(sql, values)
+    names, unsealed = [column[0] for column in found.description], {}
+    while rows := [tuple(row) for row in islice(found, READ_AT_ONCE)]:
+        at = names.index("cell")
+        seen = dict(zip((row[at] for row in rows), row_hashes(names, rows), strict=True))
+        unsealed |= _compare(db, seen, known, "run", run_hash)
+        yield names, rows
+    _seal_new(db, unsealed, "run", run_hash, version)
 
 
 def check_instruction_rows(db: sqlite3.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Checks all rows of ``instructions`` of some cells, and seals those that have no hash. Raises StoreError."""
     by_cell: dict[str, list[str]] = {}
-    for row in rows:
-        by_cell.setdefault(row["cell"], []).append(row_hash(row))
+    hashes = row_hashes(list(rows[0]), (tuple(row.values()) for row in rows)) if rows else []
+    for row, found in zip(rows, hashes, strict=True):
+        by_cell.setdefault(row["cell"], []).append(found)
     known = dict(db.execute("SELECT cell, told FROM cell_checks").fetchall())
-    _compare(db, {cell: _joined(some) for cell, some in by_cell.items()}, known, "told", told_hash)
+    unsealed = _compare(db, {cell: _joined(some) for cell, some in by_cell.items()}, known, "told", told_hash)
+    _seal_new(db, unsealed, "told", told_hash)
 
 
 def damaged_sentence(db: sqlite3.Connection, cells: Sequence[str]) -> str:
@@ -94,15 +133,36 @@ def _compare(
     known: Mapping[str, str],
     column: str,
     hash_of: Callable[[sqlite3.Connection, str], str],
-) -> None:
+) -> dict[str, str]:
+    """Returns those of ``seen`` that have no hash yet. Raises StoreError for damaged ones."""
     bad = [cell for cell, found in seen.items() if known.get(cell) and known[cell] != found]
     bad = [cell for cell in bad if not _agrees(db, cell, column, hash_of)]  # it may just have been written anew
     if bad:
         raise StoreError(damaged_sentence(db, bad))
-    new = [cell for cell in seen if not known.get(cell)][:SEALED_AT_ONCE]
-    with suppress(sqlite3.OperationalError, StoreError):  # read-only, full or busy: they are sealed another time
-        if new:
-            _seal(db, new, column, hash_of)
+    return {cell: found for cell, found in seen.items() if not known.get(cell)}
+
+
+def _seal_new(
+    db: sqlite3.Connection,
+    seen: Mapping[str, str],
+    column: str,
+    hash_of: Callable[[sqlite3.Connection, str], str],
+    version: int = -1,
+) -> None:
+    """Gives hashes to cells without one: those in ``seen`` where nobody has written since ``version``, else new ones."""
+    if not seen:
+        return
+    with suppress(sqlite3.OperationalError, StoreError), database.transaction(db):  # read-only, full or busy: later
+        if data_version(db) != version:
+            seen = {cell: hash_of(db, cell) for cell in list(seen)[:SEALED_AT_ONCE]}
+        db.executemany("INSERT OR IGNORE INTO cell_checks (cell) VALUES (?)", [(cell,) for cell in seen])
+        sql = f"UPDATE cell_checks SET {column} = ? WHERE cell = ?"
+        db.executemany(sql, [(found, cell) for cell, found in seen.items()])
+
+
+def data_version(db: sqlite3.Connection) -> int:
+    """Returns a number that changes when another connection writes."""
+    return int(db.execute("PRAGMA data_version").fetchone()[0])
 
 
 def _agrees(db: sqlite3.Connection, cell: str, column: str, hash_of: Callable[[sqlite3.Connection, str], str]) -> bool:
@@ -112,15 +172,6 @@ def _agrees(db: sqlite3.Connection, cell: str, column: str, hash_of: Callable[[s
         return row is None or not row[0] or row[0] == hash_of(db, cell)
     finally:
         db.execute("COMMIT")
-
-
-def _seal(
-    db: sqlite3.Connection, cells: Sequence[str], column: str, hash_of: Callable[[sqlite3.Connection, str], str]
-) -> None:
-    with database.transaction(db):
-        for cell in cells:
-            db.execute("INSERT OR IGNORE INTO cell_checks (cell) VALUES (?)", [cell])
-            db.execute(f"UPDATE cell_checks SET {column} = ? WHERE cell = ?", [hash_of(db, cell), cell])
 
 
 def run_hash(db: sqlite3.Connection, cell: str) -> str:

@@ -32,30 +32,28 @@ INSTRUCTION_COLUMNS = (
 )
 
 
-def runs_table_of(db: sqlite3.Connection, items: Mapping[str, Item], methods: Sequence[str] = ()) -> pd.DataFrame:
+HAVE = "wanted AND (state IN ('done', 'failed') OR error = '')"
+"""Which cells are rows of the table of runs: an answer stands until its longer one is there."""
+
+
+def runs_table_of(
+    db: sqlite3.Connection, items: Mapping[str, Item], methods: Sequence[str] = (), cells: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Returns one row per finished or failed cell of the plan, in the order of work; ``methods``: those of the plan.
 
-    Raises StoreError where a row does not hold what was written.
+    ``cells``: only these rows of it. Raises StoreError where a row does not hold what was written.
     """
     import pandas as pd
 
-    from .quality import METRICS
-
-    brought = dict.fromkeys(name for item in items.values() for name in item.scores)
-    own = [metric.column for metric in own_metrics_of(db)]
-    names = [*METRICS, *own, *brought, *feature_columns([*default_study_methods(), *methods])]
-    have = "(state IN ('done', 'failed') OR error = '')"  # an answer stands until its longer one is there
-    sql = f"SELECT runs.* FROM runs JOIN cells USING (cell) WHERE wanted AND {have} ORDER BY number"
-    rows = database.query_rows(db, sql)
-    cell_checks.check_run_rows(db, rows)
-    found = pd.DataFrame(rows)
+    names = value_columns(db, items, methods)
+    found = _read_columns(db, [*names, PLAIN_LOGPROB, "prompt_tokens", "output_tokens"], cells)
     for name in [*BEFORE, *AFTER]:
         if name not in found:
             found[name] = pd.Series(dtype=object)
     factors = list(dict.fromkeys(name for item in items.values() for name in item.factors))
     of_run = [items[i].factors if i in items else {} for i in found["prompt_id"]]
     given = {f"factor:{name}": [some.get(name, "") for some in of_run] for name in factors}
-    steered = _steered_columns(found)
+    steered = _steered_columns(found, cells is not None and _any_steered(db))
     table = pd.DataFrame(
         {name: found[name] for name in BEFORE}
         | steered
@@ -75,9 +73,56 @@ def runs_table_of(db: sqlite3.Connection, items: Mapping[str, Item], methods: Se
     return table
 
 
-def _steered_columns(found: pd.DataFrame) -> dict[str, Any]:
-    """Returns the columns that tell how runs were steered; none where no run was."""
-    if "steered" not in found or not found["steered"].fillna("").ne("").any():
+def value_columns(db: sqlite3.Connection, items: Mapping[str, Item], methods: Sequence[str] = ()) -> list[str]:
+    """Returns the columns of the table of runs that hold a metric or a feature."""
+    from .quality import METRICS
+
+    brought = dict.fromkeys(name for item in items.values() for name in item.scores)
+    own = [metric.column for metric in own_metrics_of(db)]
+    return [*METRICS, *own, *brought, *feature_columns([*default_study_methods(), *methods])]
+
+
+def _read_columns(db: sqlite3.Connection, numbers: Sequence[str], cells: Sequence[str] | None) -> pd.DataFrame:
+    """Returns the rows of ``runs`` as they are stored; ``numbers`` as float64, read some rows at a time."""
+    import pandas as pd
+
+    which = "" if cells is None else f" AND cell IN ({', '.join('?' * len(cells))})"
+    sql = f"SELECT runs.* FROM runs JOIN cells USING (cell) WHERE {HAVE}{which} ORDER BY number"
+    asked, parts = set(numbers), {}
+    for names, rows in cell_checks.checked_runs(db, sql, cells or ()):
+        for name, column in zip(names, zip(*rows, strict=True), strict=True):
+            if name in asked:
+                parts.setdefault(name, []).append(np.array(column, float))
+            elif name in (*BEFORE, *AFTER, *database.STEERED_COLUMNS):
+                parts.setdefault(name, []).extend(column)
+    return pd.DataFrame({name: np.concatenate(v) if name in asked else v for name, v in parts.items()})
+
+
+def count_runs_of(db: sqlite3.Connection) -> int:
+    """Returns how many rows ``runs_table_of`` has."""
+    return int(db.execute(f"SELECT count(*) FROM cells JOIN runs USING (cell) WHERE {HAVE}").fetchone()[0])
+
+
+def latest_runs_of(
+    db: sqlite3.Connection, items: Mapping[str, Item], methods: Sequence[str], limit: int, offset: int = 0
+) -> pd.DataFrame:
+    """Returns a page of ``runs_table_of``, its last rows first: ``limit`` rows after the first ``offset``.
+
+    Only the rows of the page are read and checked. Raises StoreError.
+    """
+    sql = f"SELECT cell FROM cells JOIN runs USING (cell) WHERE {HAVE} ORDER BY number DESC LIMIT ? OFFSET ?"
+    cells = [row["cell"] for row in db.execute(sql, [limit, offset]).fetchall()]
+    return runs_table_of(db, items, methods, cells).iloc[::-1].reset_index(drop=True)
+
+
+def _any_steered(db: sqlite3.Connection) -> bool:
+    sql = f"SELECT 1 FROM cells JOIN runs USING (cell) WHERE {HAVE} AND cells.steered != '' LIMIT 1"
+    return db.execute(sql).fetchone() is not None
+
+
+def _steered_columns(found: pd.DataFrame, any_steered: bool = False) -> dict[str, Any]:
+    """Returns the columns that tell how runs were steered; none where no run was, here or (``any_steered``) elsewhere."""
+    if "steered" not in found or not (any_steered or found["steered"].fillna("").ne("").any()):
         return {}
     return {
         "steered": found["steered"].fillna("").astype(str),

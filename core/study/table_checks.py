@@ -10,7 +10,7 @@ has no hash is sealed when it is next read. Guarded by tests/core/test_study_tab
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from typing import Any
@@ -37,16 +37,19 @@ CREATE TABLE IF NOT EXISTS row_checks (
 """The table of hashes, and what deletes them when a row changes."""
 SMALL = ("cells", "meta", "plans", "ratings", "runs", "instructions", "cell_checks", "row_checks")
 """Tables whose indexes are compared with them when a study is worked on or read whole; digests are elsewhere."""
+NOT_LONG = ("cells", "meta", "plans", "ratings", "cell_checks", "row_checks")
+"""Those of them that a copy of the table of runs does not replace (table_copy.py)."""
 
 
-def check_tables(db: sqlite3.Connection) -> None:
+def check_tables(db: sqlite3.Connection, tables: Sequence[str] = SMALL) -> None:
     """Checks indexes, list of cells, notes and ratings of a study; seals what has no hash. Raises StoreError.
 
-    Everything is compared in one transaction, since other processes write meanwhile.
+    ``tables``: those whose indexes are compared with them. Everything is compared in one transaction, since other
+    processes write meanwhile.
     """
     with _at_one_time(db, "BEGIN"):
-        bad = damaged_tables(db)
-        lacking = not bad and set(_seen(db)) - set(_known(db))
+        bad = damaged_tables(db, tables)
+        lacking = not bad and _places(db) - set(_known(db))
     if bad:
         raise StoreError(_sentence(db, bad))
     if lacking:
@@ -68,15 +71,15 @@ def _at_one_time(db: sqlite3.Connection, begin: str) -> Iterator[None]:
     db.execute("COMMIT")
 
 
-def damaged_tables(db: sqlite3.Connection) -> list[str]:
+def damaged_tables(db: sqlite3.Connection, tables: Sequence[str] = SMALL) -> list[str]:
     """Returns the names of tables that do not hold what was written, or whose indexes do not agree with them."""
-    known = _known(db)
-    bad = [name for (name, key), found in _seen(db).items() if known.get((name, key), found) != found]
-    bad += [name for name, key in known if (name, key) not in _seen(db)] if not bad else []
+    known, seen = _known(db), _seen(db)
+    bad = [name for (name, key), found in seen.items() if known.get((name, key), found) != found]
+    bad += [name for name, key in known if (name, key) not in seen] if not bad else []
     marks = ", ".join("?" * len(STATES))
     if db.execute(f"SELECT count(*) FROM cells WHERE state NOT IN ({marks})", STATES).fetchone()[0]:
         bad.append("cells")
-    for table in SMALL:
+    for table in tables:
         if db.execute(f"PRAGMA integrity_check({table})").fetchone()[0] != "ok":
             bad.append(table)
     return list(dict.fromkeys(bad))
@@ -96,6 +99,13 @@ def _seen(db: sqlite3.Connection) -> dict[tuple[str, str], str]:
     for row in db.execute("SELECT cell, rater, rating, at FROM ratings").fetchall():
         found["ratings", f"{row['cell']} {row['rater']}"] = _hash([row])
     return found
+
+
+def _places(db: sqlite3.Connection) -> set[tuple[str, str]]:
+    """Returns what ``_seen`` has hashes of, without making them."""
+    notes = [("meta", row["key"]) for row in db.execute("SELECT key FROM meta").fetchall()]
+    rated = db.execute("SELECT cell, rater FROM ratings").fetchall()
+    return {("cells", _ALL), *notes, *(("ratings", f"{row['cell']} {row['rater']}") for row in rated)}
 
 
 def _hash(rows: list[Any]) -> str:

@@ -92,11 +92,14 @@ def _search() -> list[RunInfo]:
     hint = "Words of the prompt, the answer, the model or the name"
     query = words.text_input("Search", key="query", placeholder=hint)
     starred = star.toggle("Starred only", key="starred")
-    total = store.count_found(query, starred)
+    state = st.session_state
+    total, page, runs = store.page_of_runs(query, starred, PAGE, int(state.get("page") or 1))
     pages = max(1, -(-total // PAGE))
-    page = at.number_input("Page", 1, pages, key="page") if pages > 1 else 1
+    if pages > 1:
+        state["page"] = page  # fewer than before where a search found less
+        at.number_input("Page", 1, pages, key="page")
     st.caption(f"{total:,} {'run' if total == 1 else 'runs'}")
-    return store.find_runs(query, starred, limit=PAGE, offset=(int(page) - 1) * PAGE)
+    return runs
 
 
 def _table(runs: list[RunInfo]) -> list[int]:

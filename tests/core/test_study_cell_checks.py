@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from hashlib import sha256
 
 import pytest
 
@@ -166,3 +167,14 @@ def test_a_cell_of_a_newer_heed_is_declined_and_never_deleted(db):
     assert mending.damaged_cells(db) == []
     db.execute("DELETE FROM cell_checks")
     assert mending.damaged_cells(db) == ["c0", "c1", "c2"], "without a hash nothing tells it from damage"
+
+
+def test_many_rows_have_the_hashes_of_single_ones():
+    names = ["b", "a", "it's 100 % {0}", 'say "x"', "empty"]
+    rows = [(1, 0.1, "ä\n", b"\xff", None), (None, None, None, None, None), (-(2**60), 1e300, "%s %d", "{}", ""), (2, 3.0)]
+    rows[3] += (None, "x", None)
+    plain = [sorted((n, v) for n, v in zip(names, row, strict=True) if v is not None) for row in rows]
+    expected = [sha256(repr(one).encode()).hexdigest() for one in plain]
+    assert cell_checks.row_hashes(names, rows) == expected
+    assert [cell_checks.row_hash(dict(zip(names, row, strict=True))) for row in rows] == expected
+    assert cell_checks.row_hashes(["a"], [(1,)]) == [sha256(b"[('a', 1)]").hexdigest()]

@@ -27,7 +27,7 @@ KEPT_STATE_NAMES = ("findings_file", "findings_stamps", "findings_address")
 def pick_study() -> OpenedStudy | None:
     """Draws the picker and returns the tables of the picked study; None where there is none yet."""
     state = st.session_state
-    labels = _known()
+    runs, labels = _known()
     if state.get(state_key("study")) not in labels:
         gone = state.get(state_key("study"))
         if gone:
@@ -46,8 +46,8 @@ def pick_study() -> OpenedStudy | None:
     if not ident:
         st.info("There is no study yet: make one on the page Study, or open a table of runs here.")
         return None
-    found = _opened(ident)
-    _newer(ident, labels)
+    found = _opened(ident, runs.get(ident, 0))
+    _newer(ident, runs.get(ident, 0))
     return found
 
 
@@ -78,15 +78,19 @@ def _told(ident: str) -> None:
     st.warning(f"{escape_markdown(what)} is not here any more: pick another, or open its table again.")
 
 
-def _known() -> dict[str, str]:
-    """{id: label} of the options, newest study first; a study without runs only where it is already picked."""
+def _known() -> tuple[dict[str, int], dict[str, str]]:
+    """({id: runs that the study has now, failed ones included}, {id: label} of the options, newest study first).
+
+    A study without runs is an option only where it is already picked.
+    """
     from core.study import list_studies
 
     file = st.session_state.get("findings_file")
     found = {} if file is None else {file[0]: f"{file[1]} (opened table)"}
-    asked = st.session_state.get(state_key("study"))
-    found |= {s.id: _label(s) for s in list_studies() if s.status.done or s.status.failed or s.id == asked}
-    return found | {ident: name for ident, (_, name, _) in _shipped().items()}
+    asked, every = st.session_state.get(state_key("study")), list_studies()
+    found |= {s.id: _label(s) for s in every if s.status.done or s.status.failed or s.id == asked}
+    runs = {s.id: s.status.done + s.status.failed for s in every}
+    return runs, found | {ident: name for ident, (_, name, _) in _shipped().items()}
 
 
 def _label(known: Any) -> str:
@@ -115,8 +119,8 @@ def _upload() -> None:
     st.rerun()
 
 
-def _opened(ident: str) -> OpenedStudy:
-    """The tables of this study, cached. Raises StudyError."""
+def _opened(ident: str, runs: int) -> OpenedStudy:
+    """The tables of this study, cached; ``runs``: how many it has now. Raises StudyError."""
     state = st.session_state
     if ident.startswith("file-"):
         file = state.get("findings_file")
@@ -127,7 +131,7 @@ def _opened(ident: str) -> OpenedStudy:
         folder, name, _ = _shipped()[ident]
         return _example(ident, str(folder), name, max(p.stat().st_mtime_ns for p in folder.iterdir()))
     stamps = state.setdefault("findings_stamps", {})
-    return _study(ident, stamps.setdefault(ident, _stamp(ident)))
+    return _study(ident, stamps.setdefault(ident, runs))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -140,19 +144,12 @@ def _study(ident: str, stamp: int) -> OpenedStudy:
     return open_study(ident)
 
 
-def _stamp(ident: str) -> int:
-    """Number of runs that the study has now, failed ones included."""
-    from core.study import list_studies
-
-    return next((s.status.done + s.status.failed for s in list_studies() if s.id == ident), 0)
-
-
-def _newer(ident: str, labels: dict[str, str]) -> None:
-    """Draws a button for the runs that a running study has added since it was opened."""
+def _newer(ident: str, runs: int) -> None:
+    """Draws a button for the runs that a running study has added since it was opened; ``runs``: those it has now."""
     stamps = st.session_state.get("findings_stamps") or {}
     if ident not in stamps:
         return
-    more = _stamp(ident) - stamps[ident]
+    more = runs - stamps[ident]
     if more > 0 and st.button(f"Show {more:,} newer runs", icon=":material/refresh:", type="tertiary"):
         stamps[ident] += more
         st.rerun()

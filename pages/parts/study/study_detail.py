@@ -40,7 +40,7 @@ SHOWN_FACTS = {
 }
 """{column of the runs table: its title}, before and behind the outcomes of yes or no"""
 ANSWERS = 200
-"""Most answers that are listed, newest first."""
+"""Answers on a page of their list, newest first."""
 
 
 def study_detail(known: StudyInfo) -> None:
@@ -219,10 +219,16 @@ def _next(ident: str) -> None:
 def _answers(study: Study, ident: str) -> None:
     if not st.toggle("Show the answers", key=field_key(f"answers_{ident}")):
         return
-    table = study.table()
+    count = study.count_runs()
+    pages = max(1, -(-count // ANSWERS))
+    page = 1
+    if pages > 1:
+        label = f"Page of {pages:,}: {count:,} runs, newest first"
+        page = int(st.number_input(label, 1, pages, key=field_key(f"answers_page_{ident}"), width=260))
+    table = study.latest_runs(ANSWERS, (page - 1) * ANSWERS)
     outcomes = {name: column_label(name) for name in outcome_metrics(table.columns, binary=True)}
     titles = SHOWN_ANSWERS | outcomes | SHOWN_FACTS
-    shown = table[[n for n in titles if n in table]].tail(ANSWERS).iloc[::-1].copy()
+    shown = table[[n for n in titles if n in table]].copy()
     shown["structure"] = shown["structure"].map(structure_label)
     shown["task"] = shown["task"].map(task_label)
     shown["model"] = shown["model"].map(model_label)
