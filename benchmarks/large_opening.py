@@ -82,7 +82,15 @@ def opened(page: str, **query: str) -> tuple[Any, float]:
     app.switch_page(f"pages/{page}.py")
     for name, value in query.items():
         app.query_params[name] = value
-    return app, timed(app.run)
+    return app, _drawn(app)
+
+
+def _drawn(app: Any) -> float:
+    """Runs the page and returns how long that takes; ends the measure where the page tells of an error."""
+    seconds = timed(app.run)
+    if app.exception or app.error:
+        raise SystemExit(f"The page failed: {[*app.exception, *app.error][0].value}")
+    return seconds
 
 
 def timed(work: Callable[[], Any]) -> float:
@@ -95,10 +103,10 @@ def timed(work: Callable[[], Any]) -> float:
 def _study(ident: str, page: int) -> float:
     app, _ = opened("study", study=ident)
     app.toggle(key=f"study_answers_{ident}").set_value(True)
-    seconds = timed(app.run)
+    seconds = _drawn(app)
     if page > 1:
         app.number_input(key=f"study_answers_page_{ident}").set_value(page)
-        seconds = timed(app.run)
+        seconds = _drawn(app)
     return seconds
 
 
@@ -106,10 +114,10 @@ def _runs(what: str) -> float:
     app, seconds = opened("runs")
     if what == "next":
         app.number_input(key="page").set_value(2)
-        seconds = timed(app.run)
+        seconds = _drawn(app)
     elif what == "search":
         app.text_input(key="query").set_value("harbour lantern 7b")
-        seconds = timed(app.run)
+        seconds = _drawn(app)
     return seconds
 
 

@@ -96,7 +96,9 @@ def large_study(plan: Plan, seed: int = 0) -> str:
         study.close()
 
 
-def _columns(plan: Plan, places: Sequence[dict[str, Any]], rng: np.random.Generator) -> tuple[list[str], dict[str, Any]]:
+def _columns(
+    plan: Plan, places: Sequence[dict[str, Any]], rng: np.random.Generator
+) -> tuple[list[str], dict[str, Any]]:
     """Returns (names of the columns of numbers, {column: float64 or object [run]} of all that is made up)."""
     count = len(places)
     item = np.unique([p["item"] for p in places], return_inverse=True)[1]
@@ -146,7 +148,9 @@ def _undefined(name: str, task: np.ndarray, cut: np.ndarray) -> np.ndarray:
     gone = np.zeros(len(task), bool)
     if feature is not None and feature.segment == "context":
         gone = task != "context_qa"
-    if (feature is not None and feature.segment == "check") or (metric is not None and metric.measures == "instructions"):
+    if (feature is not None and feature.segment == "check") or (
+        metric is not None and metric.measures == "instructions"
+    ):
         gone = task != "constrained"
     if metric is not None and metric.measures == "reference":
         gone = (task == "constrained") | cut
@@ -214,7 +218,7 @@ def _hashes(db: Any, table: str) -> Iterator[tuple[str, str]]:
 def large_store(home: Path, count: int, seed: int = 0) -> None:
     """Writes ``count`` run folders below ``home`` that hold a manifest alone: for lists and searches."""
     rng, words = np.random.default_rng(seed), NOUNS.split()
-    empty = Manifest("", SCHEMA, {"trace.json": (20_000, "0" * 64), "rows.safetensors": (900_000, "0" * 64)}, {})
+    empty = Manifest("", SCHEMA, {"trace.json": (20_000, "0" * 64)}, {})
     for number in range(count):
         ident = sha256(f"made up {seed} {number}".encode()).hexdigest()
         said = " ".join(words[at] for at in rng.integers(len(words), size=60))

@@ -37,6 +37,7 @@ def load_run(which: Request | str, rows: bool = True) -> Trace | None:
         return None
     with suppress(OSError):
         os.utime(run_folder(run_id) / run_files.USED)
+        run_files.note_change()
     return trace if isinstance(which, str) else _asked(trace, which)
 
 

@@ -282,7 +282,22 @@ def prompt_of(request: Request) -> str:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Writes the manifest of a run's folder, with its own hash. Raises OSError."""
     write_file(folder / MANIFEST, manifest_bytes(manifest))
+    note_change()
     sync_folder(folder)
+
+
+_changes = 0
+
+
+def note_change() -> None:
+    """Counts a change inside a run's folder, which the time of the folder of all runs does not tell of."""
+    global _changes
+    _changes += 1
+
+
+def changes() -> int:
+    """Returns how many changes inside run folders this process has made."""
+    return _changes
 
 
 def manifest_bytes(manifest: Manifest) -> bytes:

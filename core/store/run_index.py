@@ -3,9 +3,10 @@
 The folders are authoritative. Before every query the index is updated from them: a run whose manifest or label changed
 (inode, time and size of the file) is read again, a run that is gone is dropped. So nothing has to be kept in step, a
 killed process leaves no trace here, and an index that is missing, corrupt or of another version is simply built anew;
-where it cannot be written (a read-only home) it is built in memory. Every row has a check number: rows that are shown
-are checked each time, all of them when a process first opens the index and once an hour, so that a flipped byte shows
-nothing else for long. Names and stars are in labels/<id>.json with a hash, independent of the index.
+where it cannot be written (a read-only home) it is built in memory. With thousands of runs what other processes change
+inside a run's folder is seen after some seconds (``FRESH``), everything else at once. Every row has a check number:
+rows that are shown are checked each time, all of them when a process first opens the index and once an hour, so that a
+flipped byte shows nothing else for long. Names and stars are in labels/<id>.json with a hash, independent of the index.
 Guarded by tests/core/test_store_run_index.py and, for flipped bytes, tests/core/test_store_quarantine.py.
 """
 
@@ -29,7 +30,7 @@ from zlib import crc32
 
 from ..errors import StoreError
 from ..records import SCHEMA
-from .run_files import MANIFEST, USED, Damaged, read_manifest, write_file
+from .run_files import MANIFEST, USED, Damaged, changes, read_manifest, write_file
 
 INDEX_VERSION = 3
 """Increase it when TABLE changes: an index of another version, or of another schema of records, is built anew."""
@@ -56,6 +57,11 @@ AHEAD = 600.0
 LOG = logging.getLogger("heed")
 T = TypeVar("T")
 _checked_at: dict[str, float] = {}
+LARGE, FRESH = 5_000, 10.0
+"""Runs from which the folders of all are not asked again for so many seconds, where nothing tells of a change."""
+SETTLED = 100_000_000
+"""Nanoseconds after which a folder's time tells a later change from the last one."""
+_levelled: dict[tuple[str, str, int | None], tuple[Any, ...]] = {}
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,7 @@ def query_index(
         try:
             with closing(_connect(place)) as index:
                 _check(index, place)
-                damaged = _level(index, home, runs, seen)
+                damaged = _brought_up(index, place, home, runs, seen)
                 return question(index), damaged
         except (sqlite3.DatabaseError, LookupError, ValueError, TypeError) as error:
             if place is None and not isinstance(error, sqlite3.Error):
@@ -237,9 +243,44 @@ def _row_check(values: Sequence[Any]) -> int:
     return crc32(repr([*values[:3], *values[4:]]).encode("utf-8", "replace"))
 
 
+def _brought_up(
+    index: sqlite3.Connection, place: Path | None, home: Path, runs: Path, only: Collection[str] | None
+) -> list[str]:
+    """Updates the index as ``_level`` does; one of LARGE runs or more only where anything may have changed since.
+
+    What tells is: a run or a label that came or went (the time of its folder), a change by this process
+    (``run_files.changes``), FRESH seconds. A folder that changed a moment before is looked at again, since a later
+    change may have the same time.
+    """
+    count = index.execute("SELECT count(*) FROM runs").fetchone()[0]
+    key = (str(place), str(runs), None if only is None else hash(frozenset(only)))
+    times = _time(runs), _time(home / "labels")
+    now, told = time.monotonic(), (*times, changes())
+    at, *known = _levelled.get(key, (float("-inf"),))
+    if place is not None and known == [*told, count] and now - at < FRESH:
+        return []
+    settled = time.time_ns() - max(times) > SETTLED
+    damaged = _level(index, home, runs, only)
+    count = index.execute("SELECT count(*) FROM runs").fetchone()[0]
+    _levelled.pop(key, None)
+    if count >= LARGE and settled and not damaged:
+        _levelled[key] = (now, *told, count)
+    return damaged
+
+
+def _time(folder: Path) -> int:
+    """Returns when the folder last changed, in ns; 0 where there is none."""
+    try:
+        return stat(folder).st_mtime_ns
+    except OSError:
+        return 0
+
+
 def _level(index: sqlite3.Connection, home: Path, runs: Path, only: Collection[str] | None) -> list[str]:
     """Updates the index from the folders; returns the ids of runs whose manifest is damaged."""
-    known = {row[0]: (row[1], row[2]) for row in index.execute("SELECT id, signature, last_used FROM runs")}
+    plain = index.cursor()
+    plain.row_factory = None
+    known = {row[0]: row[1:] for row in plain.execute("SELECT id, signature, last_used FROM runs")}
     seen, fresh, used, damaged = set(), [], [], []
     for run_id, signature, last_used in _folders(home, runs, only):
         row = known.get(run_id)

@@ -13,8 +13,8 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
-from itertools import compress, islice
-from operator import itemgetter
+from itertools import compress, islice, repeat
+from operator import is_not, itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def row_hashes(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]
     found = []
     for row in rows:
         values = take(row)
-        there = tuple(value is not None for value in values)
+        there = tuple(map(is_not, values, repeat(None)))
         template = templates.get(there)
         if template is None:
             template = templates[there] = "[" + ", ".join(compress(heads, there)) + "]"
@@ -149,7 +149,7 @@ def _seal_new(
     hash_of: Callable[[sqlite3.Connection, str], str],
     version: int = -1,
 ) -> None:
-    """Gives hashes to cells without one: those in ``seen`` where nobody has written since ``version``, else new ones."""
+    """Gives hashes to cells without one: those in ``seen`` if nobody has written since ``version``, else new ones."""
     if not seen:
         return
     with suppress(sqlite3.OperationalError, StoreError), database.transaction(db):  # read-only, full or busy: later

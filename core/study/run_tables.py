@@ -121,7 +121,7 @@ def _any_steered(db: sqlite3.Connection) -> bool:
 
 
 def _steered_columns(found: pd.DataFrame, any_steered: bool = False) -> dict[str, Any]:
-    """Returns the columns that tell how runs were steered; none where no run was, here or (``any_steered``) elsewhere."""
+    """Returns the columns that tell how runs were steered; none where no run was, here or (``any_steered``) in all."""
     if "steered" not in found or not (any_steered or found["steered"].fillna("").ne("").any()):
         return {}
     return {

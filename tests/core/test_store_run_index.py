@@ -212,3 +212,55 @@ def test_a_clock_that_was_put_back_leaves_the_newest_first_and_its_rows(monkeypa
     monkeypatch.setenv("HEED_STORE_GB", str((store.store_usage()[0] - 10) / 1e9))
     store.evict_rows()
     assert store.has_rows(new) and not store.has_rows(old)
+
+
+@pytest.fixture
+def many(home, monkeypatch):
+    """A store that counts as large, whose folders have settled; and how often all of them were looked at."""
+    monkeypatch.setattr(run_index, "LARGE", 2)
+    monkeypatch.setattr(run_index, "SETTLED", -(10**12))
+    run_index._levelled.clear()
+    seen, real = [], run_index._level
+    monkeypatch.setattr(run_index, "_level", lambda *given: seen.append(given) or real(*given))
+    return seen
+
+
+def test_many_folders_are_not_looked_at_again_while_nothing_changes(home, many, monkeypatch):
+    ids = saved(*"abc")
+    assert found() == {"a", "b", "c"} and len(many) == 1
+    assert store.page_of_runs("", limit=2, page=9)[:2] == (3, 2) and store.store_usage()[0] > 0 and len(many) == 1
+    store.name_run(ids[0], "named")
+    assert {i.name for i in store.find_runs()} == {"named", ""} and len(many) == 2
+    saved("d")
+    assert found() == {"a", "b", "c", "d"}
+    store.delete_runs(ids[:1])
+    assert found() == {"b", "c", "d"}
+    at = len(many)
+    store.load_run(ids[1])
+    assert store.find_runs()[0].id == ids[1] and len(many) > at, "it was used last"
+    for name in os.listdir(home):
+        if name.startswith("index"):
+            os.unlink(home / name)
+    assert found() == {"b", "c", "d"}, "an index that was lost"
+    os.utime(home / "runs" / ids[2] / run_files.USED, (4e9, 4e9))
+    at = len(many)
+    monkeypatch.setattr(run_index, "FRESH", 0.0)
+    found()
+    assert len(many) == at + 1, "what another process did inside a folder is seen later"
+
+
+def test_a_folder_that_just_changed_is_looked_at_again(home, many, monkeypatch):
+    monkeypatch.setattr(run_index, "SETTLED", 10**12)
+    saved(*"abc")
+    found(), found()
+    assert len(many) == 2
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 0, 99])
+def test_a_page_is_a_slice_of_the_list(page):
+    saved(*"abcde")
+    ids = [info.id for info in store.find_runs()]
+    total, shown, runs = store.page_of_runs(limit=2, page=page)
+    assert total == 5 and shown == min(max(page, 1), 3)
+    assert [info.id for info in runs] == ids[2 * (shown - 1) : 2 * shown]
+    assert store.page_of_runs("nothing like it") == (0, 1, [])

@@ -171,7 +171,12 @@ def test_a_cell_of_a_newer_heed_is_declined_and_never_deleted(db):
 
 def test_many_rows_have_the_hashes_of_single_ones():
     names = ["b", "a", "it's 100 % {0}", 'say "x"', "empty"]
-    rows = [(1, 0.1, "ä\n", b"\xff", None), (None, None, None, None, None), (-(2**60), 1e300, "%s %d", "{}", ""), (2, 3.0)]
+    rows = [
+        (1, 0.1, "ä\n", b"\xff", None),
+        (None, None, None, None, None),
+        (-(2**60), 1e300, "%s %d", "{}", ""),
+        (2, 3.0),
+    ]
     rows[3] += (None, "x", None)
     plain = [sorted((n, v) for n, v in zip(names, row, strict=True) if v is not None) for row in rows]
     expected = [sha256(repr(one).encode()).hexdigest() for one in plain]

@@ -100,6 +100,7 @@ class OpenedStudy:
 
 def check_runs(table: pd.DataFrame, name: str = "The table") -> pd.DataFrame:
     """Returns ``table`` with every column that pages need. Raises StudyError, one sentence."""
+    import numpy as np
     import pandas as pd
 
     missing = [c for c in NEEDED_COLUMNS if c not in table]
@@ -115,12 +116,15 @@ def check_runs(table: pd.DataFrame, name: str = "The table") -> pd.DataFrame:
         raise StudyError(f"{name} has no metric and no feature: a column is one of them by its name, e.g. correct.")
     out = table.copy()
     for column in [*values, *(c for c in (FACTOR, PLAIN_LOGPROB) if c in out and c not in values)]:
-        out[column] = pd.to_numeric(out[column], errors="coerce").astype(float)
-        out[column] = out[column].where(out[column].abs() != float("inf"))
+        if out[column].dtype != np.float64:
+            out[column] = pd.to_numeric(out[column], errors="coerce").astype(float)
+        if np.isinf(out[column].to_numpy()).any():
+            out[column] = out[column].where(out[column].abs() != float("inf"))
     for column, usual in _MADE.items():
         out[column] = out[column].fillna(usual) if column in out else usual
     for column in ("control", "truncated"):
-        out[column] = out[column].map(_yes).astype(bool)
+        if out[column].dtype != bool:
+            out[column] = out[column].map(_yes).astype(bool)
     for column in (*NEEDED_COLUMNS, "run", "answer", "error", "finish", *([STEERED] if STEERED in out else [])):
         out[column] = out[column].fillna("").astype(str)
     if "cell" not in out or out["cell"].duplicated().any():
