@@ -32,8 +32,10 @@ INSTRUCTION_COLUMNS = (
 )
 
 
-HAVE = "wanted AND (state IN ('done', 'failed') OR error = '')"
+_FINISHED = "wanted AND (state IN ('done', 'failed') OR error = '')"
 """Which cells are rows of the table of runs: an answer stands until its longer one is there."""
+_HAVE = "wanted AND (state IN ('done', 'failed') OR EXISTS (SELECT 1 FROM runs WHERE cell = cells.cell AND error = ''))"
+"""The same, asked of the list of cells alone: without looking up the rows of all of them."""
 
 
 def runs_table_of(
@@ -87,7 +89,7 @@ def _read_columns(db: sqlite3.Connection, numbers: Sequence[str], cells: Sequenc
     import pandas as pd
 
     which = "" if cells is None else f" AND cell IN ({', '.join('?' * len(cells))})"
-    sql = f"SELECT runs.* FROM runs JOIN cells USING (cell) WHERE {HAVE}{which} ORDER BY number"
+    sql = f"SELECT runs.* FROM runs JOIN cells USING (cell) WHERE {_FINISHED}{which} ORDER BY number"
     asked, parts = set(numbers), {}
     for names, rows in cell_checks.checked_runs(db, sql, cells or ()):
         for name, column in zip(names, zip(*rows, strict=True), strict=True):
@@ -100,7 +102,7 @@ def _read_columns(db: sqlite3.Connection, numbers: Sequence[str], cells: Sequenc
 
 def count_runs_of(db: sqlite3.Connection) -> int:
     """Returns how many rows ``runs_table_of`` has."""
-    return int(db.execute(f"SELECT count(*) FROM cells JOIN runs USING (cell) WHERE {HAVE}").fetchone()[0])
+    return int(db.execute(f"SELECT count(*) FROM cells WHERE {_HAVE}").fetchone()[0])
 
 
 def latest_runs_of(
@@ -110,13 +112,13 @@ def latest_runs_of(
 
     Only the rows of the page are read and checked. Raises StoreError.
     """
-    sql = f"SELECT cell FROM cells JOIN runs USING (cell) WHERE {HAVE} ORDER BY number DESC LIMIT ? OFFSET ?"
+    sql = f"SELECT cell FROM cells WHERE {_HAVE} ORDER BY number DESC LIMIT ? OFFSET ?"
     cells = [row["cell"] for row in db.execute(sql, [limit, offset]).fetchall()]
     return runs_table_of(db, items, methods, cells).iloc[::-1].reset_index(drop=True)
 
 
 def _any_steered(db: sqlite3.Connection) -> bool:
-    sql = f"SELECT 1 FROM cells JOIN runs USING (cell) WHERE {HAVE} AND cells.steered != '' LIMIT 1"
+    sql = f"SELECT 1 FROM cells WHERE {_HAVE} AND steered != '' LIMIT 1"
     return db.execute(sql).fetchone() is not None
 
 

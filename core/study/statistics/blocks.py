@@ -213,8 +213,9 @@ def _widened(piece: GridBlock, z: np.ndarray, mean: np.ndarray) -> np.ndarray:
     E.g. two right answers among 38: what was not drawn cannot be drawn again, and the bootstrap's interval is too
     narrow.
     """
+    every = fisher_variance(piece.free())
     for k, (_, part) in enumerate(piece.parts):
-        rare, least = _rare(piece.at(part)), fisher_variance(piece.free()[k])
+        rare, least = _rare(piece.at(part)), every[k]
         pairs = rare[: len(piece.features), None] | rare[None, len(piece.features) : piece.split]
         if pairs.any() and np.isfinite(least):
             short = np.sqrt(np.maximum(1, least / np.maximum(z[:, k].var(axis=0, ddof=1), 1e-12)))
