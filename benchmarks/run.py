@@ -6,7 +6,7 @@ then A; what is printed is the median of the pairs' ratios with their quartiles.
 
     python -m benchmarks.run [--pairs 15] [--full]
                              [--only generate|score|memory|cached|stability|knockout|study|attributing|rerunning|
-                             diagrams|components|steering|long|legibility|visit|interactions|swaps]
+                             diagrams|components|steering|long|legibility|visit|interactions|swaps|large-study]
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any
 from benchmarks.attributing import attributing
 from benchmarks.diagrams import diagrams
 from benchmarks.knockout import knockout
+from benchmarks.large_opening import large_opening
 from benchmarks.legibility import legibility
 from benchmarks.long_texts import long_texts
 from benchmarks.model_swaps import swaps
@@ -235,11 +236,12 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parts = ("generate", "score", "memory", "cached", "stability", "knockout", "study", "attributing", "rerunning")
     parts = (*parts, "diagrams", "components", "steering", "long", "legibility", "visit", "interactions", "swaps")
+    parts = (*parts, "large-study")
     parser.add_argument("--only", choices=parts)
     parser.add_argument("--full", action="store_true", help="knockout: time Captum at 64 x 64 too, many minutes")
     asked = parser.parse_args()
     say(f"Heed {__version__}: median ratio [quartiles], median seconds")
-    without = ("memory", "rerunning", "diagrams", "long", "legibility", "visit", "interactions", "swaps")
+    without = ("memory", "rerunning", "diagrams", "long", "legibility", "visit", "interactions", "swaps", "large-study")
     bench = Bench() if asked.only not in without else None
     for name, part in (("generate", generate), ("score", score)):
         if bench is not None and asked.only in (None, name):
@@ -275,6 +277,8 @@ def main() -> None:
         long_texts(say)
     if asked.only == "swaps":
         swaps(say)
+    if asked.only == "large-study":
+        large_opening(say)
 
 
 if __name__ == "__main__":

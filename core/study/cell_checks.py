@@ -86,15 +86,18 @@ def check_kept(db: sqlite3.Connection, row: sqlite3.Row) -> sqlite3.Row:
 
 
 def checked_runs(
-    db: sqlite3.Connection, sql: str, values: Sequence[Any] = ()
+    db: sqlite3.Connection, sql: str, cells: Sequence[str] | None = None
 ) -> Iterator[tuple[list[str], list[tuple[Any, ...]]]]:
     """Yields (columns, rows) of a query for whole rows of ``runs``, some rows at a time, each of them checked.
 
-    Rows that have no hash are sealed at the end. Raises StoreError before the first rows that are damaged.
+    ``cells``: the values of the query, where it asks for the rows of these cells. Rows that have no hash are sealed at
+    the end. Raises StoreError before the first rows that are damaged.
     """
-    version, known = data_version(db), dict(db.execute("SELECT cell, run FROM cell_checks").fetchall())
-    found = db.execute(sql, values)
-    names, unsealed = [column[0] for column in found.description], {}
+    some = "" if cells is None else f" WHERE cell IN ({', '.join('?' * len(cells))})"
+    version = data_version(db)
+    known = dict(db.execute(f"SELECT cell, run FROM cell_checks{some}", cells or ()).fetchall())
+    found = db.execute(sql, cells or ())
+    names, unsealed = [column[0] for column in found.description], dict[str, str]()
     while rows := [tuple(row) for row in islice(found, READ_AT_ONCE)]:
         at = names.index("cell")
         seen = dict(zip((row[at] for row in rows), row_hashes(names, rows), strict=True))

@@ -108,12 +108,25 @@ def mended_plan(db: sqlite3.Connection) -> Plan:
 
 def given_plan(db: sqlite3.Connection) -> Plan:
     """Returns the last plan as it was given. Raises StoreError where there is none."""
-    return Plan.from_json(_last(db)["json"])
+    return _plan_of(_last(db)["json"])
 
 
 def frozen_plan(db: sqlite3.Connection) -> Plan:
     """Returns the last plan with its items written out. Raises StoreError where there is none."""
-    return Plan.from_json(_last(db)["frozen"])
+    return _plan_of(_last(db)["frozen"])
+
+
+LONG_PLAN = 100_000
+"""Characters of a stored plan from which it is not parsed anew each time that it is asked for."""
+
+
+def _plan_of(text: str) -> Plan:
+    return _kept_plan(text) if len(text) >= LONG_PLAN else Plan.from_json(text)
+
+
+@lru_cache(4)
+def _kept_plan(text: str) -> Plan:
+    return Plan.from_json(text)
 
 
 OWN_METRICS = "own metrics"

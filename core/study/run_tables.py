@@ -90,8 +90,8 @@ def _read_columns(db: sqlite3.Connection, numbers: Sequence[str], cells: Sequenc
 
     which = "" if cells is None else f" AND cell IN ({', '.join('?' * len(cells))})"
     sql = f"SELECT runs.* FROM runs JOIN cells USING (cell) WHERE {_FINISHED}{which} ORDER BY number"
-    asked, parts = set(numbers), {}
-    for names, rows in cell_checks.checked_runs(db, sql, cells or ()):
+    asked, parts = set(numbers), dict[str, list[Any]]()
+    for names, rows in cell_checks.checked_runs(db, sql, cells):
         for name, column in zip(names, zip(*rows, strict=True), strict=True):
             if name in asked:
                 parts.setdefault(name, []).append(np.array(column, float))

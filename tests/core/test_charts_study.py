@@ -177,6 +177,25 @@ def test_every_run_with_both_values_is_a_point():
     assert f"{len(table) - len(there):,} runs are not drawn" in chart.to_dict()["description"]
 
 
+@pytest.mark.parametrize("within", [False, True])
+def test_of_too_many_points_some_are_drawn_and_the_chart_says_so(monkeypatch, within):
+    table = runs_table(12)
+    there = table.dropna(subset=["lookback", "correct"])
+    monkeypatch.setattr("core.charts.study_scatter.MOST_POINTS", 40)
+    looks = {"names": {}, "binary": True, "within": within}
+    chart = scatter_chart(table, "lookback", "correct", **looks)
+    drawn = [p["cell"] for p in held(chart)["point"]]
+    assert 40 <= len(drawn) < len(there) and set(drawn) < set(there["cell"]) and len(set(drawn)) == len(drawn)
+    assert f"{len(drawn):,} of {len(there):,} runs, picked at random" in chart.to_dict()["description"]
+    assert [p["cell"] for p in held(scatter_chart(table, "lookback", "correct", **looks))["point"]] == drawn
+    if within:
+        units = there.assign(unit=there["prompt_id"] + there["model"]).set_index("cell")["unit"]
+        assert not set(units[drawn]) & set(units.drop(drawn)), "what a line joins stays together"
+    picked = next(cell for cell in there["cell"] if cell not in drawn)
+    more = [p["cell"] for p in held(scatter_chart(table, "lookback", "correct", picked=picked, **looks))["point"]]
+    assert picked in more
+
+
 def test_a_shift_is_for_good():
     assert jitter("a") == jitter("a") != jitter("b")
 

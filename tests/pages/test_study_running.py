@@ -32,6 +32,18 @@ def test_a_finished_study_shows_its_answers_and_leads_on(visit):
     assert set(table["Structure"]) == {"As it is", "Role play"}
 
 
+def test_many_answers_have_pages(visit, monkeypatch):
+    monkeypatch.setattr("pages.parts.study.study_detail.ANSWERS", 3)
+    made = rate_made_up.study()
+    app = visit("study", study=made.id)
+    app = fine(app.toggle(key=f"study_answers_{made.id}").set_value(True).run())
+    first = app.dataframe[0].value
+    assert "Page of 2: 4 runs" in app.number_input(key=f"study_answers_page_{made.id}").label and len(first) == 3
+    app = fine(app.number_input(key=f"study_answers_page_{made.id}").set_value(2).run())
+    last = app.dataframe[0].value
+    assert len(last) == 1 and last["Answer"][0] == made.table()["answer"][0]
+
+
 def test_failed_runs_tell_why_and_are_tried_again(visit, busy):
     made = rate_made_up.study()
     for row in database.query_rows(made.db, "SELECT * FROM cells LIMIT 3"):
