@@ -27,6 +27,8 @@ FEWEST_PROMPTS = 5
 """Fewest prompts of a stratum that counts: with 4, Fisher's z has a variance of 1 and more."""
 
 
+RESAMPLED_AT_ONCE = 24_000_000
+"""Most correlations of resamples that are held at a time: 192 MB. The metrics are ranked anew for each such part."""
 RARE = 10
 """Prompts of each kind that the bootstrap needs; the same number as the sample gate's."""
 
@@ -64,7 +66,7 @@ class GridBlock:
         """Yields the block with some of its features at a time, so that resampling them fits into memory."""
         width = resamples * max(len(self.parts), 1) * len(self.metrics)
         start, rest = 0, np.arange(len(self.features), self.cells.values.shape[1])
-        for count in permutation.chunk_sizes(len(self.features), width, 8_000_000):
+        for count in permutation.chunk_sizes(len(self.features), width, RESAMPLED_AT_ONCE):
             some = np.arange(start, start + count)
             cells = replace(self.cells, values=self.cells.values[:, np.r_[some, rest]])
             yield replace(self, features=self.features[some], cells=cells)
@@ -202,9 +204,13 @@ def resample_block(piece: GridBlock, drawn: np.ndarray) -> np.ndarray:
             x, y = _sides(piece, part, counts)
             found[start : start + count, k] = fisher_z(np.swapaxes(x * counts[:, :, None], 1, 2) @ y)
             start += count
-    known = np.isfinite(found)
-    mean = np.where(known, found, 0.0).sum(0) / np.maximum(known.sum(0), 1)
-    return _widened(piece, np.where(known, found, mean), mean)
+    mean = np.empty(shape[1:])
+    for k in range(shape[1]):  # in place, stratum by stratum: this is the largest array of the analysis
+        z = found[:, k]
+        known = np.isfinite(z)
+        mean[k] = np.where(known, z, 0.0).sum(0) / np.maximum(known.sum(0), 1)
+        np.copyto(z, mean[k], where=~known)
+    return _widened(piece, found, mean)
 
 
 def _widened(piece: GridBlock, z: np.ndarray, mean: np.ndarray) -> np.ndarray:

@@ -102,8 +102,11 @@ def pool_strata(z: np.ndarray, v: np.ndarray, samples: np.ndarray | None = None)
 
 
 def _sum(weight: np.ndarray, samples: np.ndarray) -> np.ndarray:
-    """Returns [B, ...]: the weighted sum over strata."""
-    return np.asarray((np.where(weight > 0, samples, 0.0) * weight).sum(1))
+    """Returns [B, ...]: the weighted sum over strata, one by one: samples of many strata take much memory."""
+    out = np.zeros(samples[:, 0].shape) if samples.shape[1] else samples.sum(1)
+    for k in range(samples.shape[1]):
+        out += np.where(weight[k] > 0, samples[:, k], 0.0) * weight[k]
+    return out
 
 
 def _spread(samples: np.ndarray) -> np.ndarray:
@@ -112,5 +115,6 @@ def _spread(samples: np.ndarray) -> np.ndarray:
 
 def _expected(w: np.ndarray, total: np.ndarray, samples: np.ndarray) -> np.ndarray:
     """Returns the expectation of Q without heterogeneity: trace(A V), A = diag(w) - ww' / total."""
-    each = (w * _spread(np.where(w > 0, samples, 0.0))).sum(0)
+    apart = [_spread(np.where(w[k] > 0, samples[:, k], 0.0)) for k in range(samples.shape[1])]
+    each = (w * np.array(apart).reshape(w.shape)).sum(0)
     return np.asarray(each - _spread(_sum(w, samples)) / total)
