@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
-from itertools import compress, islice, repeat
+from itertools import compress, repeat
 from operator import is_not, itemgetter
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,8 @@ def checked_runs(
     known = dict(db.execute(f"SELECT cell, run FROM cell_checks{some}", cells or ()).fetchall())
     found = db.execute(sql, cells or ())
     names, unsealed = [column[0] for column in found.description], dict[str, str]()
-    while rows := [tuple(row) for row in islice(found, READ_AT_ONCE)]:
+    found.row_factory = None
+    while rows := found.fetchmany(READ_AT_ONCE):
         at = names.index("cell")
         seen = dict(zip((row[at] for row in rows), row_hashes(names, rows), strict=True))
         unsealed |= _compare(db, seen, known, "run", run_hash)

@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -149,8 +150,15 @@ class Study:
             raise StoreError(f"The judge could not be asked: {failures[-1]}")
         if lacks_relevance(self.db) and not cancelled():
             self._late(progress, cancelled)
+        self._copy_table()
         tell()
         return self.status(since=began, workers=workers, pilot=pilot)
+
+    def _copy_table(self) -> None:
+        """Stores the copy of the table of a large study that is done, so that it opens at once."""
+        if self.status().over and self.count_runs() >= table_copy.COPIED_FROM:
+            with suppress(StoreError):  # what is damaged is told where it is read
+                self.table()
 
     def _check_own(self) -> None:
         if not people.is_owner("study", self.id):
@@ -295,7 +303,7 @@ class Study:
             copied = table_copy.read_copy(self.folder, stamp)
             if copied is not None:
                 return copied
-        table_checks.check_tables(self.db)
+        table_checks.check_tables(self.db, table_checks.LONG if stamp else table_checks.SMALL)
         found = run_tables.runs_table_of(self.db, self.items(), self.plan.methods)
         stamp = table_copy.table_stamp(self.db)  # again: reading gives hashes to rows that had none
         if stamp and cell_checks.data_version(self.db) == version:  # nobody wrote meanwhile

@@ -38,7 +38,8 @@ CREATE TABLE IF NOT EXISTS row_checks (
 SMALL = ("cells", "meta", "plans", "ratings", "runs", "instructions", "cell_checks", "row_checks")
 """Tables whose indexes are compared with them when a study is worked on or read whole; digests are elsewhere."""
 NOT_LONG = ("cells", "meta", "plans", "ratings", "cell_checks", "row_checks")
-"""Those of them that a copy of the table of runs does not replace (table_copy.py)."""
+LONG = ("runs", "instructions")
+"""Those of them that a copy of the table of runs does not replace (table_copy.py), and the others."""
 
 
 def check_tables(db: sqlite3.Connection, tables: Sequence[str] = SMALL) -> None:

@@ -39,6 +39,10 @@ class ToldCursor(sqlite3.Cursor):
         """Like sqlite3's. Raises StoreError."""
         return self._told(super().fetchone)
 
+    def fetchmany(self, *arguments: Any) -> list[Any]:
+        """Like sqlite3's. Raises StoreError."""
+        return self._told(lambda: super(ToldCursor, self).fetchmany(*arguments))
+
     def fetchall(self) -> list[Any]:
         """Like sqlite3's. Raises StoreError."""
         return self._told(super().fetchall)

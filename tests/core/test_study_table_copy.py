@@ -169,3 +169,10 @@ def test_one_reading_seals_every_row_unless_somebody_writes_meanwhile(study):
     assert mending.damaged_cells(study.db) == [], "no row has the hash of what it held before"
     study.table()
     assert unsealed() == 0 and mending.damaged_cells(study.db) == []
+
+
+def test_a_study_that_is_done_has_its_copy_at_once(study, reads, monkeypatch):
+    monkeypatch.setattr("core.study.study.lacks_relevance", lambda db: False)
+    assert study.run(1).over and len(reads) == 1
+    study.table()
+    assert len(reads) == 1
