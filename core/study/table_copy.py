@@ -30,6 +30,7 @@ from .plan_store import PLAN_HASH
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 COPIED_FROM = 2_000
 """Runs from which a finished study has a copy."""
@@ -75,7 +76,9 @@ def read_copy(folder: Path, stamp: str) -> pd.DataFrame | None:
             data = file.read_buffer()
             if sha256(data).hexdigest() != note["sha256"]:
                 return None
-            return parquet.read_table(pa.BufferReader(data)).to_pandas(self_destruct=True, split_blocks=False)
+            found = parquet.read_table(pa.BufferReader(data)).to_pandas(self_destruct=True)
+        pa.default_memory_pool().release_unused()
+        return found
     return None
 
 
@@ -96,10 +99,19 @@ def _parquet(table: pd.DataFrame) -> Iterator[bytes]:
     import pyarrow as pa
     from pyarrow import parquet
 
-    sink, at = pa.BufferOutputStream(), 0
+    sink = pa.BufferOutputStream()
     schema = pa.Schema.from_pandas(table)
     texts = [name for name, kind in zip(schema.names, schema.types, strict=True) if not pa.types.is_floating(kind)]
-    with parquet.ParquetWriter(sink, schema, compression="zstd", use_dictionary=texts) as writer:
+    with parquet.ParquetWriter(sink, schema, compression="lz4", use_dictionary=texts) as writer:
         for at in range(0, len(table), _ROWS):
-            writer.write_table(pa.Table.from_pandas(table.iloc[at : at + _ROWS], schema, preserve_index=False))
+            part = table.iloc[at : at + _ROWS]
+            columns = [_column(part[field.name], field.type) for field in schema]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
     yield sink.getvalue().to_pybytes()
+
+
+def _column(values: pd.Series, kind: pa.DataType) -> pa.Array:
+    """Returns a column for Parquet; NaN stays a number, which is read in half the time that a missing value takes."""
+    import pyarrow as pa
+
+    return pa.array(values.to_numpy()) if pa.types.is_floating(kind) else pa.Array.from_pandas(values, type=kind)

@@ -66,7 +66,7 @@ def compute_findings(
     table, steered = unsteered(every), steered_only(every)
     base = baseline_of(table, plan)
     ran = table[table["error"] == ""]
-    own = ran[~ran["control"]]
+    own = _rows(ran, ~ran["control"])
     rules = None if instructions is None else unsteered(instructions)
     about = _about(table)
     compared = _compared(ran, about, base, {"resamples": comparison_resamples(permutations), "seed": seed}, asked)
@@ -125,7 +125,7 @@ def _compared(
             counted, outcomes, base, resamples=effort["resamples"], seed=effort["seed"], check=lambda *_: asked.stop()
         )
 
-    own = ran[~ran["control"]].reset_index(drop=True)  # bounds are of the plain difference: no position controls
+    own = _rows(ran, ~ran["control"]).reset_index(drop=True)  # bounds are of the plain difference: no position controls
     table = add_cut_off(table, own, cut_off_values(own, about), base, again)
     kinds = (("outcome", "proxy", "descriptor"), ("attention",), ("causal",))
     first, second, third = (table[table["kind"].isin(k)].reset_index(drop=True) for k in kinds)
@@ -222,6 +222,11 @@ def _no_told() -> pd.DataFrame:
     return pd.DataFrame(columns=list(OUTCOME_COLUMNS))
 
 
+def _rows(table: pd.DataFrame, which: pd.Series) -> pd.DataFrame:
+    """Returns the rows ``which``: the table itself where that is all of them, since a large one takes 80 MB."""
+    return table if which.all() else table[which]
+
+
 def _plain(runs: pd.DataFrame) -> pd.DataFrame:
     """Returns a copy with all columns that the analysis relies on. Raises StudyError."""
     missing = [c for c in NEEDED_COLUMNS if c not in runs.columns]
@@ -231,7 +236,7 @@ def _plain(runs: pd.DataFrame) -> pd.DataFrame:
         )
     if runs["prompt_id"].notna().sum() == 0:
         raise StudyError("The table has no rows: run the study, or its pilot, first.")
-    table = runs[runs["prompt_id"].notna()].reset_index(drop=True).copy()
+    table = _rows(runs, runs["prompt_id"].notna()).reset_index(drop=True)  # pandas copies what is written to
     for name in NEEDED_COLUMNS[1:]:
         table[name] = table[name].astype(object).where(table[name].notna(), "").astype(str)
     for name, nothing in (("control", False), ("truncated", False), ("error", "")):

@@ -114,7 +114,7 @@ def check_runs(table: pd.DataFrame, name: str = "The table") -> pd.DataFrame:
     values = [c for c in table if _is_value(c)]
     if not values:
         raise StudyError(f"{name} has no metric and no feature: a column is one of them by its name, e.g. correct.")
-    out = table.copy()
+    out = table.copy(deep=False)  # pandas copies what is written to
     for column in [*values, *(c for c in (FACTOR, PLAIN_LOGPROB) if c in out and c not in values)]:
         if out[column].dtype != np.float64:
             out[column] = pd.to_numeric(out[column], errors="coerce").astype(float)

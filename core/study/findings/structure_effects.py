@@ -76,7 +76,7 @@ def compare_structures(
     import pandas as pd
 
     names = [v for v in values if v in table.columns and pd.to_numeric(table[v], errors="coerce").notna().any()]
-    own = table[~table["control"]] if "control" in table.columns else table
+    own = table[~table["control"]] if "control" in table.columns and table["control"].any() else table
     if not names or own.empty:
         return pd.DataFrame(columns=list(EFFECT_COLUMNS))
 
