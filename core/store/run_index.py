@@ -59,7 +59,7 @@ T = TypeVar("T")
 _checked_at: dict[str, float] = {}
 LARGE, FRESH = 5_000, 10.0
 """Runs from which the folders of all are not asked again for so many seconds, where nothing tells of a change."""
-SETTLED = 100_000_000
+SETTLED_NS = 100_000_000
 """Nanoseconds after which a folder's time tells a later change from the last one."""
 _levelled: dict[tuple[str, str, int | None], tuple[Any, ...]] = {}
 
@@ -259,7 +259,7 @@ def _brought_up(
     at, *known = _levelled.get(key, (float("-inf"),))
     if place is not None and known == [*told, count] and now - at < FRESH:
         return []
-    settled = time.time_ns() - max(times) > SETTLED
+    settled = time.time_ns() - max(times) > SETTLED_NS
     damaged = _level(index, home, runs, only)
     count = index.execute("SELECT count(*) FROM runs").fetchone()[0]
     _levelled.pop(key, None)

@@ -37,8 +37,8 @@ CREATE TABLE IF NOT EXISTS row_checks (
 """The table of hashes, and what deletes them when a row changes."""
 SMALL = ("cells", "meta", "plans", "ratings", "runs", "instructions", "cell_checks", "row_checks")
 """Tables whose indexes are compared with them when a study is worked on or read whole; digests are elsewhere."""
-NOT_LONG = ("cells", "meta", "plans", "ratings", "cell_checks", "row_checks")
-LONG = ("runs", "instructions")
+ALWAYS_CHECKED = ("cells", "meta", "plans", "ratings", "cell_checks", "row_checks")
+CHECKED_UNLESS_COPIED = ("runs", "instructions")
 """Those of them that a copy of the table of runs does not replace (table_copy.py), and the others."""
 
 

@@ -218,7 +218,7 @@ def test_a_clock_that_was_put_back_leaves_the_newest_first_and_its_rows(monkeypa
 def many(home, monkeypatch):
     """A store that counts as large, whose folders have settled; and how often all of them were looked at."""
     monkeypatch.setattr(run_index, "LARGE", 2)
-    monkeypatch.setattr(run_index, "SETTLED", -(10**12))
+    monkeypatch.setattr(run_index, "SETTLED_NS", -(10**12))
     run_index._levelled.clear()
     seen, real = [], run_index._level
     monkeypatch.setattr(run_index, "_level", lambda *given: seen.append(given) or real(*given))
@@ -251,7 +251,7 @@ def test_many_folders_are_not_looked_at_again_while_nothing_changes(home, many, 
 
 
 def test_a_folder_that_just_changed_is_looked_at_again(home, many, monkeypatch):
-    monkeypatch.setattr(run_index, "SETTLED", 10**12)
+    monkeypatch.setattr(run_index, "SETTLED_NS", 10**12)
     saved(*"abc")
     found()
     at = len(many)
