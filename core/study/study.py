@@ -303,7 +303,7 @@ class Study:
             copied = table_copy.read_copy(self.folder, stamp)
             if copied is not None:
                 return copied
-        table_checks.check_tables(self.db, table_checks.CHECKED_UNLESS_COPIED if stamp else table_checks.SMALL)
+        table_checks.check_tables(self.db, table_checks.CHECKED_UNLESS_COPIED if stamp else table_checks.CHECKED_TABLES)
         found = run_tables.runs_table_of(self.db, self.items(), self.plan.methods)
         stamp = table_copy.table_stamp(self.db)  # again: reading gives hashes to rows that had none
         if stamp and cell_checks.data_version(self.db) == version:  # nobody wrote meanwhile

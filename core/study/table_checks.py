@@ -35,14 +35,14 @@ CREATE TABLE IF NOT EXISTS row_checks (
     for table, event in _EVENTS
 )
 """The table of hashes, and what deletes them when a row changes."""
-SMALL = ("cells", "meta", "plans", "ratings", "runs", "instructions", "cell_checks", "row_checks")
+CHECKED_TABLES = ("cells", "meta", "plans", "ratings", "runs", "instructions", "cell_checks", "row_checks")
 """Tables whose indexes are compared with them when a study is worked on or read whole; digests are elsewhere."""
 ALWAYS_CHECKED = ("cells", "meta", "plans", "ratings", "cell_checks", "row_checks")
 CHECKED_UNLESS_COPIED = ("runs", "instructions")
 """Those of them that a copy of the table of runs does not replace (table_copy.py), and the others."""
 
 
-def check_tables(db: sqlite3.Connection, tables: Sequence[str] = SMALL) -> None:
+def check_tables(db: sqlite3.Connection, tables: Sequence[str] = CHECKED_TABLES) -> None:
     """Checks indexes, list of cells, notes and ratings of a study; seals what has no hash. Raises StoreError.
 
     ``tables``: those whose indexes are compared with them. Everything is compared in one transaction, since other
@@ -72,7 +72,7 @@ def _at_one_time(db: sqlite3.Connection, begin: str) -> Iterator[None]:
     db.execute("COMMIT")
 
 
-def damaged_tables(db: sqlite3.Connection, tables: Sequence[str] = SMALL) -> list[str]:
+def damaged_tables(db: sqlite3.Connection, tables: Sequence[str] = CHECKED_TABLES) -> list[str]:
     """Returns the names of tables that do not hold what was written, or whose indexes do not agree with them."""
     known, seen = _known(db), _seen(db)
     bad = [name for (name, key), found in seen.items() if known.get((name, key), found) != found]
