@@ -15,7 +15,6 @@ from contextlib import suppress
 from hashlib import sha256
 from itertools import compress, repeat
 from operator import is_not, itemgetter
-from pathlib import Path
 from typing import Any
 
 from ..errors import StoreError

@@ -67,7 +67,7 @@ def rows_of_cell(
     return CellRows(contents, row, told)
 
 
-def is_rated(db: sqlite3.Connection, cell: str) -> bool:
+def was_rated(db: sqlite3.Connection, cell: str) -> bool:
     """Returns whether a person has rated this cell's answer."""
     return db.execute("SELECT 1 FROM ratings WHERE cell = ?", [cell]).fetchone() is not None
 

@@ -183,6 +183,7 @@ def merge_command(options: argparse.Namespace) -> int:
     if merge.folder is not None:
         study = Study(str(merge.folder))
         say(f"{_heading(study)}: {study.status().text}")
+        study.copy_table()
         study.close()
     return 0 if merge.whole else 1
 

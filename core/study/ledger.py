@@ -78,7 +78,7 @@ class Ledger:
         else:
             cell_store.write_cell(self.db, rows)
             changed = plan_store.own_metrics_of(self.db) != self.plan.metrics  # of the plan, while this worked
-            if changed or cell_store.is_rated(self.db, place["cell"]):
+            if changed or cell_store.was_rated(self.db, place["cell"]):
                 cell_store.recompute_cell(self.db, place, self.items[place["item"]])
         self.refresh()
 

@@ -107,9 +107,6 @@ class Study:
         to the cores. ``engine``: on Ray instead, see docs/cluster.md; the numbers are the same. ``progress(fraction,
         text)``. A cell that fails keeps its reason (``retry`` runs those again).
         """
-        from .ray_engine import run_on_ray
-        from .worker_pool import run_workers
-
         self._check_own()
         began = time.time()
         waiting = [m for m, s in self.status().by_model.items() if s.waiting or s.running]
@@ -130,17 +127,11 @@ class Study:
         if waiting:
             note_versions(self.db)
         fill_own_checks(self.db, self.items(), progress, cancelled)
-        judged = count_unjudged(self.db) > 0
-        if engine is not None:
-            failures = run_on_ray(self.folder, engine, pilot, tick) if waiting else []
-            if not cancelled() and count_unjudged(self.db):  # judges are asked here
-                failures = run_workers(self.folder, 1, pilot, lambda: 0, tick)
-        elif (waiting or judged) and workers == 1 and not apart:
-            self._alone(pilot, tell, cancelled)
-        elif waiting or judged:
-            failures = run_workers(self.folder, workers, pilot, lambda: self.status(pilot=pilot).waiting, tick)
-            if workers > 1 and not cancelled() and count_unjudged(self.db):
-                failures = run_workers(self.folder, 1, pilot, lambda: 0, tick)
+        if waiting or count_unjudged(self.db):
+            if engine is None and workers == 1 and not apart:
+                self._alone(pilot, tell, cancelled)
+            else:
+                failures = self._elsewhere(engine if waiting else None, workers, pilot, tick, cancelled)
         now = self.status(since=began, workers=workers, pilot=pilot)
         if failures and now.waiting and not cancelled():
             raise StoreError(
@@ -150,11 +141,26 @@ class Study:
             raise StoreError(f"The judge could not be asked: {failures[-1]}")
         if lacks_relevance(self.db) and not cancelled():
             self._late(progress, cancelled)
-        self._copy_table()
+        self.copy_table()
         tell()
         return self.status(since=began, workers=workers, pilot=pilot)
 
-    def _copy_table(self) -> None:
+    def _elsewhere(
+        self, engine: RayEngine | None, workers: int, pilot: bool, tick: IsCancelled, cancelled: IsCancelled
+    ) -> list[str]:
+        """Runs what waits on Ray or in processes, then asks the judges in one; returns why workers failed."""
+        from .ray_engine import run_on_ray
+        from .worker_pool import run_workers
+
+        if engine is None:
+            failures = run_workers(self.folder, workers, pilot, lambda: self.status(pilot=pilot).waiting, tick)
+        else:
+            failures = run_on_ray(self.folder, engine, pilot, tick)
+        if (workers > 1 or engine is not None) and not cancelled() and count_unjudged(self.db):
+            failures = run_workers(self.folder, 1, pilot, lambda: 0, tick)
+        return failures
+
+    def copy_table(self) -> None:
         """Stores the copy of the table of a large study that is done, so that it opens at once."""
         if self.status().over and self.count_runs() >= table_copy.COPIED_FROM:
             with suppress(StoreError):  # what is damaged is told where it is read

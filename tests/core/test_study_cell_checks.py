@@ -1,8 +1,8 @@
 """Tests of the hashes of a study's cells: a flipped byte is told in one sentence, and `mend` runs the cell again."""
 
 import sqlite3
-from pathlib import Path
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
