@@ -140,13 +140,17 @@ class _Driver:
         self.held: list[_Held] = []
         self.failures: list[str] = []
         self.deaths, self.ticked = 0, 0.0
+        self.look = True
+        """Whether there may be room for another actor."""
         self.fingerprints: dict[str, str] = {}
         self.spent: set[str] = set()
         """Models of which nothing is left to claim."""
 
     def work(self) -> list[str]:
         while not self._told():
-            self._hire()
+            if self.look:  # not at each outcome: counting what waits takes longer than storing one
+                self.look = False
+                self._hire()
             if not self.held:
                 break
             self._take([held.waiting for held in self.held], TICK / 2)
@@ -170,7 +174,7 @@ class _Driver:
         """Tells the progress now and then; returns whether to stop."""
         if time.monotonic() - self.ticked < TICK:
             return False
-        self.ticked = time.monotonic()
+        self.ticked, self.look = time.monotonic(), True
         self.ledger.refresh()
         size = cluster_size(self.ray)
         loading = sorted({held.model for held in self.held if held.batch is None})
@@ -283,8 +287,9 @@ class _Driver:
         alive = {node["NodeID"] for node in self.ray.nodes() if node["Alive"]}
         self.ledger.release(held.left, tried=held.node in alive)
         self.spent.discard(held.model)
-        self.failures.append(str(error).strip().splitlines()[0][:300])
-        self.deaths += 1
+        said = str(error).strip().splitlines()
+        self.failures.append(" … ".join(dict.fromkeys([said[0][:200], said[-1].strip()[:200]])))
+        self.deaths, self.look = self.deaths + 1, True
         self.held.remove(held)
         if self.deaths > DEATHS:
             raise StoreError(f"The actors keep ending ({self.failures[-1]}): see the logs of Ray on their machines.")
@@ -294,6 +299,7 @@ class _Driver:
         with suppress(self.ray.exceptions.RayError):
             self.ray.kill(held.handle)
         self.held.remove(held)
+        self.look = True
 
 
 def engine_now(db: Any) -> dict[str, Any]:
