@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition, Thread
@@ -44,6 +45,7 @@ class PageTurns:
     def __init__(self, longest: float = LONGEST) -> None:
         self._change = Condition()
         self._longest = longest
+        self._waiting: deque[object] = deque()
         self._drawn: object = None
         self._since = 0.0
 
@@ -52,8 +54,13 @@ class PageTurns:
         """Waits until no page is drawn, or the one that is has been for ``longest`` seconds, and takes its place."""
         own = object()
         with self._change:
-            while self._drawn is not None and (left := self._since + self._longest - time.monotonic()) > 0:
-                self._change.wait(left)
+            self._waiting.append(own)
+            try:
+                while (left := self._left(own)) > 0:
+                    self._change.wait(left)
+            finally:
+                self._waiting.remove(own)
+                self._change.notify_all()
             self._drawn, self._since = own, time.monotonic()
         try:
             yield
@@ -61,7 +68,13 @@ class PageTurns:
             with self._change:
                 if self._drawn is own:
                     self._drawn = None
-                    self._change.notify()
+                    self._change.notify_all()
+
+    def _left(self, own: object) -> float:
+        """Seconds to wait at most before looking again (the lock is held); 0: it is this one's turn."""
+        if self._waiting[0] is not own:
+            return self._longest
+        return 0.0 if self._drawn is None else self._since + self._longest - time.monotonic()
 
 
 def _in_turns(draw: Any) -> Any:
