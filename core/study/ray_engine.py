@@ -23,7 +23,7 @@ from ..processes import PACKAGE, module_environment
 from ..progress import IsCancelled
 from ..settings import versions
 from . import database, plan_store
-from .actor_resources import ActorResources, ClusterSize, actor_resources
+from .actor_resources import ClusterSize, actor_resources
 from .batch_runner import CellBatch
 from .ledger import Ledger
 from .ray_actor import ModelActor
@@ -116,7 +116,6 @@ class _Held:
 
     handle: Any
     model: str
-    takes: ActorResources
     waiting: Any
     batch: CellBatch | None = None
     left: dict[str, Any] = field(default_factory=dict)
@@ -134,12 +133,11 @@ class _Driver:
 
         self.ray, self.engine, self.tick, self.actor = ray, engine, tick, actor
         self.ledger = Ledger(folder, pilot)
-        self.plan = self.ledger.plan
-        self.given = ray.put(self.plan.to_json())
+        self.given = ray.put(self.ledger.plan.to_json())
         self.date = plan_store.study_date(self.ledger.db)
         self.held: list[_Held] = []
         self.failures: list[str] = []
-        self.deaths, self.ticked = 0, 0.0
+        self.deaths, self.refused, self.ticked = 0, 0, 0.0
         self.look = True
         """Whether there may be room for another actor."""
         self.fingerprints: dict[str, str] = {}
@@ -179,8 +177,8 @@ class _Driver:
         size = cluster_size(self.ray)
         loading = sorted({held.model for held in self.held if held.batch is None})
         note = {
-            "name": "ray", "address": self.engine.address, "nodes": len(size.nodes), "cpus": size.cpus,
-            "gpus": size.gpus, "memory": size.memory, "actors": len(self.held), "loading": len(loading),
+            "nodes": len(size.nodes), "cpus": size.cpus, "gpus": size.gpus, "memory": size.memory,
+            "actors": len(self.held), "loading": sum(held.batch is None for held in self.held),
             "running": sum(len(held.left) for held in self.held),
         }  # fmt: skip
         database.put_note(self.ledger.db, ENGINE, json.dumps(note))
@@ -189,14 +187,16 @@ class _Driver:
 
     def _hire(self) -> None:
         """Starts actors while there are batches for them, for the model that has fewest beside what is left of it."""
-        while len(self.held) < self._most():
+        size = cluster_size(self.ray)
+        most = self._most(size)
+        while len(self.held) < most - self.refused:
             left = {m: n for m, n in self._waiting().items() if m not in self.spent}
             if not left:
                 return
             model = max(left, key=lambda name: left[name] / (1 + sum(held.model == name for held in self.held)))
             if left[model] <= self.ledger.size * sum(held.model == model and held.batch is None for held in self.held):
                 return  # those that load it now take all of it
-            takes = actor_resources(model, cluster_size(self.ray), self._most(), self.engine.cpus, self.engine.gpus)
+            takes = actor_resources(model, size, most, self.engine.cpus, self.engine.gpus)
             kind: Any = self.ray.remote(self.actor).options(
                 num_cpus=takes.cpus,
                 num_gpus=takes.gpus,
@@ -206,11 +206,10 @@ class _Driver:
                 runtime_env={"env_vars": {name: str(takes.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}},
             )
             handle: Any = kind.remote(self.given, self.date, self.ledger.longer, self.ledger.size, model)
-            self.held.append(_Held(handle, model, takes, handle.load.remote()))
+            self.held.append(_Held(handle, model, handle.load.remote()))
 
-    def _most(self) -> int:
+    def _most(self, size: ClusterSize) -> int:
         """Most actors at a time: as asked, else one for every two cores, and one a GPU where there are any."""
-        size = cluster_size(self.ray)
         return max(1, self.engine.actors or int(size.gpus) or int(size.cpus // 2))
 
     def _waiting(self) -> dict[str, int]:
@@ -233,9 +232,17 @@ class _Driver:
                 self._died(held, error)
 
     def _loaded(self, held: _Held, told: dict[str, Any]) -> None:
-        """Looks at what an actor loaded, and gives it its first batch."""
+        """Looks at what an actor loaded, and gives it its first batch.
+
+        One that cannot work ends alone while others have or load its model; the cells fail with the last of them.
+        """
         held.node = told["node"]
         why = told["why"] or self._unlike(held.model, told)
+        if why and any(other.model == held.model for other in self.held if other is not held):
+            self.failures.append(why)
+            self.refused += 1
+            self._end(held)
+            return
         if why:
             batch = self.ledger.claim(held.model)
             if batch is not None:

@@ -195,6 +195,28 @@ def test_other_versions_are_not_let_beside(two_nodes, study, models, monkeypatch
     assert status.failed == 1 and "other versions" in next(iter(status.reasons))
 
 
+def _load_but_on(node):
+    """A ``load`` that says on every other node that it has other versions."""
+
+    def load(self):
+        from ray import get_runtime_context
+
+        found = ray_engine.ModelActor.load(self)
+        here = get_runtime_context().get_node_id()
+        return found if here == node else found | {"versions": (("torch", "0.0"),)}
+
+    return load
+
+
+def test_a_node_with_other_versions_is_left_out_and_the_rest_goes_on(two_nodes, study, models, monkeypatch, writes):
+    there = study(40, models=models[:1])
+    run = ray_engine.run_on_ray
+    half = type("HalfActor", (ray_engine.ModelActor,), {"load": _load_but_on(two_nodes.head_node.node_id)})
+    monkeypatch.setattr(ray_engine, "run_on_ray", lambda *given: run(*given, actor=half))
+    status = there.run(engine=ON_BOTH)
+    assert status.over and not status.failed and len(writes) == 40
+
+
 def test_a_model_for_which_no_node_has_room_is_told_before_anything_runs(two_nodes, study):
     there = study(1)
     with pytest.raises(StoreError, match="No node has room"):

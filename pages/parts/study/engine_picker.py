@@ -77,8 +77,8 @@ def engine_line(now: dict) -> str:
         f"On Ray: {nodes} {'node' if nodes == 1 else 'nodes'}, {now['cpus']:g} cores"
         + (f", {now['gpus']:g} GPUs" if now["gpus"] else "")
         + f", {size_text(int(now['memory']))} of memory",
-        f"{actors} {'model' if actors == 1 else 'models'} in memory"
-        + (f", {now['loading']} of them loading" if now["loading"] else ""),
+        f"{actors} {'model' if actors == 1 else 'models'}"
+        + (f", {now['loading']} still loading" if now["loading"] else ""),
         f"{now['running']:,} runs sent out",
     ]
     return " · ".join(parts)
