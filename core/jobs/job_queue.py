@@ -219,7 +219,8 @@ def _yield_to_pages() -> None:
     """Gives this thread, and those that torch starts from it, the priority ``NICE``; only Linux has one a thread."""
     if sys.platform == "linux":
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, get_native_id(), NICE)
+            thread = get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, max(NICE, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def _seen(job: Job) -> bool:

@@ -3,17 +3,19 @@
 import errno
 import gc
 import logging
+import os
 import subprocess
 import sys
 import weakref
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Thread, get_native_id
 
 import pytest
 
 from core.errors import Cancelled, HeedError, PromptError
 from core.jobs import Jobs, jobs
 from core.jobs.error_text import DISK_FULL, NO_MEMORY
+from core.jobs.job_queue import NICE
 
 LONG = 30
 
@@ -51,6 +53,14 @@ def test_a_job_runs_and_gives_its_result(queue):
     assert (job.result, job.error, job.fraction, job.text, job.stream) == ({"answer": 42}, "", 1.0, "Beyond", "words")
     assert job.submitted <= job.started <= job.finished and job.position == 0
     assert queue.get(job.id) is job and job in queue.all()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
+def test_a_worker_stands_behind_the_threads_that_draw_pages(queue):
+    own = os.getpriority(os.PRIO_PROCESS, get_native_id())
+    job = queue.submit("nice", lambda *_: os.getpriority(os.PRIO_PROCESS, get_native_id()))
+    assert job.wait(LONG) and job.result == max(own, NICE)
+    assert os.getpriority(os.PRIO_PROCESS, get_native_id()) == own
 
 
 def test_progress_is_seen_while_it_runs(queue):
