@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cluster_simulation import Costs, simulate
+from core.cluster.ray_connection import RayEngine, connected
 from core.models.catalogue import DEFAULT_MODEL
 from core.settings import models_path, versions
 from core.study import Plan, Study
@@ -31,7 +32,7 @@ from core.study.cell_store import CellRows
 from core.study.fixed_batches import CELLS_AT_A_TIME
 from core.study.ledger import Ledger
 from core.study.ray_actor import ModelActor
-from core.study.ray_engine import RayEngine, connected, run_on_ray
+from core.study.ray_engine import run_on_ray
 from core.study.worker_pool import usable_cores
 
 say = partial(print, flush=True)

@@ -3,6 +3,7 @@
     heed app [--server.port 8600 ...]
     heed run "What color is the sky?" [--model NAME] [--method NAME] [--out FILE.png|.svg|.pdf|.html]
     heed study run|status|score|export|shard|merge ...
+    heed league MODEL [--prompts 60] [--engine ray]     which methods are right about a model
     heed models [fetch [NAME ...]]
     heed doctor [--health [ADDRESS]]
     heed share ID ... | --all-unowned [--stop]         with everybody who signs in
@@ -58,12 +59,14 @@ def _command(given: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from .study.commands import add_study_commands
+    from .trust.league_command import add_league_command
 
     whole = argparse.ArgumentParser(prog=command_text(), description="What a language model read while it answered.")
     parts = whole.add_subparsers(required=True, metavar="COMMAND")
     parts.add_parser("app", help="start the dashboard; further options go to streamlit run", add_help=False)
     _add_run(parts.add_parser("run", help="one answer, the words that were read most, and a figure"))
     add_study_commands(parts.add_parser("study", help="studies: run, status, score, export, shard, merge"))
+    add_league_command(parts.add_parser("league", help="which methods are right about a model, by hiding words"))
     models = parts.add_parser("models", help="the models that are known by name; fetch them beforehand")
     models.set_defaults(do=models_command)
     fetching = models.add_subparsers(metavar="fetch").add_parser("fetch", help="download and convert")

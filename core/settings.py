@@ -3,7 +3,7 @@
 Everything is read when needed, never on import, so that a test or a notebook can move the folders: HEED_HOME (runs,
 index, log), HEED_MODELS (weights), HEED_STORE_GB (size limit of the store), HEED_RUN_GB (of the rows of one run),
 HEED_GPU_GB and HEED_CPU_GB (what a model on device auto may take), HEED_MODEL_ROOTS (folders from which models may be
-opened by path), HEED_RAY_ADDRESS (a cluster for studies), HEED_PEOPLE and HEED_PERSON_GB (who may sign in, and how
+opened by path), HEED_RAY_ADDRESS (a Ray cluster), HEED_PEOPLE and HEED_PERSON_GB (who may sign in, and how
 much each may keep). A folder counts as
 writable only after a real write: permission bits say nothing for root, on network drives or on a full disk. To add a
 setting: one function here, one line in ``settings_problems``. Guarded by tests/core/test_settings.py.
@@ -94,7 +94,7 @@ def model_roots() -> tuple[str, ...] | None:
 
 
 def ray_address() -> str:
-    """Returns the address of the Ray cluster that pages offer for studies: HEED_RAY_ADDRESS; "" where it is unset."""
+    """Returns the address of the Ray cluster that pages offer: HEED_RAY_ADDRESS; "" where it is unset."""
     return os.environ.get("HEED_RAY_ADDRESS", "").strip()
 
 

@@ -35,12 +35,13 @@ BELOW = {
         *("ended_process", "errors", "processes", "progress", "records", "seals", "settings", "speeds", "text"),
         "unfinished",
     },
+    "cluster": {"errors", "models", "plugins", "processes", "settings"},
     "capture": {"checks", "errors", "models", "progress", "records", "settings", "text"},
     "importance": {"checks", "errors", "records", "text"},
     "probe": {"capture", "checks", "errors", "models", "progress", "records", "speeds", "text"},
     "trust": {
         *("capture", "checks", "errors", "importance", "probe", "progress", "records", "settings", "speeds", "text"),
-        *("seals", "unfinished"),
+        *("cluster", "models", "seals", "unfinished"),
     },
     "comparing": {"checks", "errors", "importance", "records", "text"},
     "maps": {"errors", "records", "text"},
@@ -56,7 +57,7 @@ BELOW = {
     "study": {
         *("capture", "checks", "errors", "importance", "models", "people", "plugins", "probe", "processes", "progress"),
         *("log", "records", "settings", "speeds", "store", "study/quality", "study/statistics", "text", "trust"),
-        *("ended_process", "seals", "unfinished", "version"),
+        *("cluster", "ended_process", "seals", "unfinished", "version"),
     },
     "study/findings": {
         *("charts", "errors", "importance", "progress", "records", "study", "study/quality", "study/statistics"),
@@ -65,7 +66,7 @@ BELOW = {
     "jobs": {
         "capture",
         *("errors", "log", "models", "people", "probe", "progress", "records", "runs", "seals", "settings", "speeds"),
-        *("store", "study", "study/quality", "text", "text_readings", "trust"),
+        *("cluster", "store", "study", "study/quality", "text", "text_readings", "trust"),
     },
     "doctor": {"errors", "jobs", "log", "models", "processes", "settings"},
     "health": {"jobs"},
@@ -85,7 +86,7 @@ BELOW = {
             "runs",
             "settings",
         ),
-        *("people", "store", "study", "study/quality"),
+        *("people", "store", "study", "study/quality", "trust"),
     },
     "__main__": {"cli"},
 }

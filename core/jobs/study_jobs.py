@@ -12,11 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..cluster.ray_connection import RayEngine
 from ..errors import Cancelled
 from ..progress import IsCancelled, Progress
 from ..runs import loading_progress, make_run
 from ..study.plan import Plan
-from ..study.ray_engine import RayEngine
 from ..study.study import Study
 from .job import Work
 

@@ -24,17 +24,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import Cancelled, HeedError, PromptError, StoreError
+from ..cluster.cluster_look import cluster_look, look_text
+from ..cluster.engine_options import add_engine_options, asked_engine
+from ..errors import Cancelled, HeedError, StoreError
 from ..log.targets import process_log
 from ..plugins import load_plugins
 from ..processes import PACKAGE, command_text
-from .cluster_look import cluster_look, look_text
 from .fail_under import below_limits, check_metrics, parse_limits
 from .merge_shards import merge_shards
 from .quality.encoder import encoder_is_fetched
 from .quality.metrics import METRICS, metric_columns
 from .quality.own_metric import try_own_metric
-from .ray_engine import RayEngine
 from .shard_folders import SHARDS_FILE, read_shard_set, shard_states, write_shards
 from .shards import shard_of
 from .study import Study, list_studies
@@ -85,7 +85,7 @@ def run_study_command(options: argparse.Namespace) -> int:
             "then score adds it."
         )
     lines = ProgressLines(options.every)
-    engine = _engine(options)
+    engine = asked_engine(options)
     if options.pilot:
         status = study.pilot(options.pilot, options.workers, lines, stop.is_set, engine=engine)
     else:
@@ -101,15 +101,6 @@ def run_study_command(options: argparse.Namespace) -> int:
     for sentence in below:
         say(sentence)
     return 0 if status.over and not status.failed and not below else 1
-
-
-def _engine(options: argparse.Namespace) -> RayEngine | None:
-    """Returns the engine that was asked for; None: processes of this machine. Raises PromptError for half a choice."""
-    if options.engine == "ray":
-        return RayEngine(options.address, options.workers, options.cpus, options.gpus)
-    if options.address or options.cpus or options.gpus:
-        raise PromptError("--address, --cpus and --gpus are for --engine ray: add that, or leave them out.")
-    return None
 
 
 def print_status(status: Status) -> None:
@@ -248,10 +239,7 @@ def add_study_commands(whole: argparse.ArgumentParser) -> None:
         metavar="METRIC=NUMBER",
         help="end with status 1 where the mean of a metric is lower; may be given several times",
     )
-    running.add_argument("--engine", choices=("processes", "ray"), default="processes", help="where it runs")
-    running.add_argument("--address", default="", help="of a Ray cluster, e.g. auto; without it Ray starts here")
-    running.add_argument("--cpus", type=float, help="cores of each Ray actor")
-    running.add_argument("--gpus", type=float, help="GPUs, or the share of one, of each Ray actor")
+    add_engine_options(running)
     running.add_argument("--every", type=float, default=5.0, help="seconds between two lines")
     running.set_defaults(do=run_study_command)
     for name, do, help_text in (

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from .ray_engine import RayEngine
+    from ..cluster.ray_connection import RayEngine
 
 GRID_NOTE = "grid"
 """The note that marks a study as a grid."""

@@ -22,6 +22,11 @@ ORIGINS = ("Measured here", "Shipped with Heed")
 UNKNOWN = "Which method is right about this model has not been measured: the page Trust measures it."
 
 
+def prompt_count(prompts: int) -> str:
+    """Returns "1 prompt" or "12 prompts"."""
+    return f"{prompts} {'prompt' if prompts == 1 else 'prompts'}"
+
+
 def told_apart(found: Standing) -> str:
     """Returns "better than", "worse than" or "not told apart from"."""
     if found.prompts >= LEAST and found.difference_low > 0:
@@ -90,7 +95,7 @@ def verdict(league: League | None, method: str) -> str:
 def league_sentence(league: League) -> str:
     """Returns what a reported league says: its best method, the best without an extra pass, and the best baseline."""
     if not league.methods or league.prompts < LEAST:
-        return f"Only {league.prompts} prompts were measured, too few to tell methods apart."
+        return f"Only {prompt_count(league.prompts)} {'was' if league.prompts == 1 else 'were'} measured, too few to tell methods apart."
     best = league.methods[0]
     free = next((name for name in league.methods if not METHODS[name].cost), None)
     found = league.standing(best)
@@ -140,7 +145,7 @@ def league_rows(league: League, measure: str, names: Sequence[str]) -> list[dict
                 "low": found.low,
                 "high": found.high,
                 "difference": interval_words(found.difference_low, found.difference_high) if said else "",
-                "verdict": said if found.prompts >= LEAST else f"only {found.prompts} prompts" if known else "",
+                "verdict": said if found.prompts >= LEAST else f"only {prompt_count(found.prompts)}" if known else "",
                 "prompts": found.prompts,
                 "cost": METHODS[name].cost or "none" if known else "",
             }

@@ -11,12 +11,14 @@ from contextlib import suppress
 
 import pytest
 
+from core.cluster import model_actors
+from core.cluster.ray_connection import RayEngine, connected
 from core.errors import StoreError
 from core.processes import module_environment
 from core.study import Study, ray_engine
 from core.study.ledger import Ledger
 from core.study.ray_actor import sent_together
-from core.study.ray_engine import RayEngine, connected, engine_now
+from core.study.ray_engine import engine_now
 from tests.core import models_made_up, study_tiny
 
 ray = pytest.importorskip("ray")
@@ -89,6 +91,18 @@ def writes(monkeypatch):
     return seen
 
 
+def run_here(study):
+    """Runs a study in this process with one thread, as an actor with one core has: more add up in another order."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        study.run(1)
+    finally:
+        torch.set_num_threads(threads)
+
+
 def numbers(study):
     """{cell: every number that its run gave}, exactly."""
     rows = study.db.execute("SELECT cell, request, digest, effects FROM kept").fetchall()
@@ -125,7 +139,7 @@ def often(monkeypatch):
 def test_on_ray_the_numbers_are_those_of_this_process(two_nodes, study, writes):
     more = {"steering": {"instruction": [0.5, 2.0]}}
     here = study(name="here", **more)
-    here.run(1)
+    run_here(here)
     expected = numbers(here)
     writes.clear()
     there = study(name="there", **more)
@@ -138,7 +152,7 @@ def test_on_ray_the_numbers_are_those_of_this_process(two_nodes, study, writes):
 
 def test_a_node_that_goes_costs_its_running_cells_and_nothing_is_doubled(two_nodes, study, writes, often):
     here = study(30, name="here")
-    here.run(1)
+    run_here(here)
     expected = numbers(here)
     writes.clear()
     there = study(30, name="there")
@@ -190,7 +204,7 @@ def test_what_cannot_be_run_keeps_its_reason_and_leaves_the_others_alone(two_nod
 
 
 def test_other_versions_are_not_let_beside(two_nodes, study, models, monkeypatch):
-    monkeypatch.setattr(ray_engine, "versions", lambda: (("torch", "0.0"),))
+    monkeypatch.setattr(model_actors, "versions", lambda: (("torch", "0.0"),))
     status = study(1, models=models[:1]).run(engine=RayEngine("auto", 1, 1))
     assert status.failed == 1 and "other versions" in next(iter(status.reasons))
 
@@ -239,7 +253,7 @@ def test_outcomes_that_come_at_once_are_sent_together_and_slow_ones_at_once():
 DRIVER = """
 import sys
 from core.study import Study
-from core.study.ray_engine import RayEngine
+from core.cluster.ray_connection import RayEngine
 study = Study(sys.argv[1])
 print("begun", flush=True)
 study.run(engine=RayEngine(actors=2, cpus=1), progress=lambda done, text: print(done, flush=True))

@@ -2,13 +2,17 @@
 
 import pytest
 
+from core.cluster.cluster_look import ClusterLook
+from core.cluster.ray_connection import RayEngine
 from core.errors import StoreError
-from core.jobs import study_jobs
+from core.jobs import jobs, study_jobs
 from core.study import database
-from core.study.cluster_look import ClusterLook
-from core.study.ray_engine import ENGINE, RayEngine
-from pages.parts.study import engine_picker, study_progress
-from pages.parts.study.engine_picker import engine_line
+from core.study.ray_engine import ENGINE
+from core.trust.league_files import league_folder
+from pages.parts import engine_picker
+from pages.parts.engine_picker import engine_line
+from pages.parts.study import study_progress
+from pages.parts.trust import trust_page
 from tests.core import study_tiny
 from tests.pages.conftest import fine, texts
 from tests.pages.test_study import busy
@@ -64,6 +68,20 @@ def test_a_cluster_that_cannot_be_reached_is_told_and_the_rest_works(visit, busy
     assert not app.warning
     fine(app.button(key="study_resume").click().run())
     assert engines == [None]
+
+
+def test_a_league_is_measured_where_it_was_asked_to_be_and_does_not_wait_for_the_model_of_this_process(
+    visit, busy, monkeypatch
+):
+    seen = []
+    monkeypatch.setattr(trust_page, "league_work", lambda model, prompts, engine: seen.append(engine))
+    monkeypatch.setattr(engine_picker, "ray_is_installed", lambda: True)
+    monkeypatch.setattr("core.trust.league_files.SHIPPED_LEAGUES", league_folder("none"))
+    app = fine(visit("trust"))
+    app = fine(app.selectbox(key="study_engine").select("ray").run())
+    app.button(key="trust_button").click().run()
+    (job,) = [job for job in jobs().all() if job.key.startswith("trust")]
+    assert seen[-1] == RayEngine() and job.device == trust_page.LANE
 
 
 def test_without_ray_there_is_no_choice(visit, made, monkeypatch):

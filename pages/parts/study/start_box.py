@@ -19,10 +19,10 @@ from core.study.plan_estimate import PlanEstimate
 from core.study.prompt_structures import OWN_PREFIX, STRUCTURES
 from core.study.study import Study
 from core.study.study_status import duration_words
+from pages.parts.engine_picker import engine_picker
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.study import models_section, primary_pairs, structures_editor, study_progress
 from pages.parts.study.encoder_offer import encoder_offer
-from pages.parts.study.engine_picker import engine_picker
 from pages.parts.study.items_section import ItemChoice
 from pages.parts.study.study_form import KEPT_FIELDS, field_key, get_field, ordered_choice, put_field
 

@@ -21,11 +21,11 @@ from core.study.quality.own_metric import OwnMetric
 from core.study.study import Study, StudyInfo
 from core.study.study_status import Status, duration_words
 from core.text.spreadsheet_text import guarded_csv
+from pages.parts.engine_picker import engine_picker
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.sharing import sharing_line
 from pages.parts.study import extend_study, study_progress
 from pages.parts.study.encoder_offer import encoder_offer
-from pages.parts.study.engine_picker import engine_picker
 from pages.parts.study.own_metrics import own_metrics
 from pages.parts.study.study_form import field_key, fill_study_form
 

@@ -15,8 +15,8 @@ from core.jobs.study_jobs import pilot_work, study_work
 from core.study.ray_engine import engine_now
 from core.study.study import Study
 from core.study.study_status import Status
+from pages.parts.engine_picker import engine_line, picked_engine
 from pages.parts.markdown_escape import escape_markdown
-from pages.parts.study.engine_picker import engine_line, picked_engine
 
 STUDY_POLL = 1.5
 """Seconds between two polls."""

@@ -20,10 +20,13 @@ from core.trust.measure_sets import part_of_set, set_seconds
 from core.trust.trust_prompts import COLUMNS, KINDS, TrustPrompt, built_in_prompts, read_own_prompts
 from core.trust.verdicts import ORIGINS, curve_rows, league_origin, league_rows, league_sentence
 from pages.parts import job_progress
+from pages.parts.engine_picker import engine_picker, picked_engine
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.server_log import log_refused_upload
 
 SLOT = "trust"
+LANE = "league on Ray"
+"""The queue of measurements that need no model of this process."""
 ABOUT = (
     "A method is right about a model where the sentences that it calls important are those that the answer needs. "
     "Each prompt is answered once; then random halves of its sentences are hidden, and the same answer is scored "
@@ -178,10 +181,13 @@ def _measure(model: str, key: ModelKey, league: League | None) -> None:
                 f"{len(prompts)} prompts, {set_seconds(prompts, parameters, key)}. Kept prompt by prompt: a "
                 "stopped measurement goes on where it was."
             )
+        engine_picker()
+        engine = picked_engine()
         name = " ".join([SLOT, key.fingerprint, *(prompt.id for prompt in prompts)])  # another set is another job
         looks = {"key": "trust_button", "type": "primary", "disabled": not prompts}
-        ask = job_progress.Ask(name, "Measure", "", None, key.device, looks)
-        job_progress.job_button(SLOT, ask, league_work(model, prompts))
+        lane = key.device if engine is None else LANE
+        ask = job_progress.Ask(name, "Measure", "", None, lane, looks)
+        job_progress.job_button(SLOT, ask, league_work(model, prompts, engine))
 
 
 def _own_prompts() -> tuple[TrustPrompt, ...]:

@@ -1,10 +1,11 @@
-"""Tests what an actor of a study takes of a cluster."""
+"""Tests what an actor takes of a cluster."""
 
 import pytest
 
+from core.cluster import actor_resources as resources
+from core.cluster.actor_resources import PROCESS, ClusterSize, actor_resources, gpu_share, most_actors
+from core.cluster.gpu_memory import MEBIBYTE, node_gpu_bytes
 from core.errors import StoreError
-from core.study import actor_resources as resources
-from core.study.actor_resources import PROCESS, ClusterSize, actor_resources
 
 GB = 10**9
 
@@ -49,3 +50,26 @@ def test_beside_a_gpu_the_weights_take_no_memory_of_the_machine():
 def test_a_model_that_fits_on_no_node_is_told_with_what_there_is(size, more):
     with pytest.raises(StoreError, match="No node has room for m"):
         actor_resources("m", size, 1, **more)
+
+
+def test_models_share_a_gpu_whose_memory_is_known():
+    """2 GB of weights, as much again for their work, and a context, on 24 GB: 0.196, so 0.2 of it."""
+    size = ClusterSize(((16.0, 2.0, 32 * GB), (16.0, 1.0, 32 * GB)), gpu_bytes=24 * GB)
+    assert gpu_share("m", size) == 0.2 and most_actors("m", size) == 15
+    assert actor_resources("m", size, 15) == resources.ActorResources(2.0, 0.2, PROCESS)
+    assert most_actors("m", size, actors=2) == 2 and gpu_share("m", size, 0.5) == 0.5
+    assert most_actors("m", size, gpus=0) == 16, "one for every two cores"
+    assert gpu_share("m", ClusterSize(((16.0, 2.0, 32 * GB),), gpu_bytes=4 * GB)) == 1.0
+    assert gpu_share("m", ClusterSize(((16.0, 2.0, 32 * GB),))) == 1.0, "a GPU that does not tell"
+    assert gpu_share("m", ClusterSize(((16.0, 0.0, 32 * GB),), gpu_bytes=4 * GB)) == 0.0
+    assert most_actors("m", ClusterSize(((16.0, 2.0, 32 * GB),)), gpus=2) == 1, "Ray gives whole GPUs beyond one"
+
+
+def test_a_machine_tells_its_smallest_gpu(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert node_gpu_bytes() == 0
+    told = tmp_path / "nvidia-smi"
+    for text, found in (("81559\n24576\n", 24576 * MEBIBYTE), ("No devices were found\n", 0), ("", 0)):
+        told.write_text(f"#!/bin/sh\nprintf '{text}'\n", "utf-8")
+        told.chmod(0o755)
+        assert node_gpu_bytes() == found

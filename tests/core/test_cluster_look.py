@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
+from core.cluster import cluster_look as looking
+from core.cluster.cluster_look import ClusterLook, look_from_outside, look_text
 from core.errors import StoreError
-from core.study import cluster_look as looking
-from core.study.cluster_look import ClusterLook, look_from_outside, look_text
 
 LOOK = ClusterLook(2, 16.0, 12.0, 1.0, 0.5, 64 * 10**9, 48 * 10**9)
 

@@ -1,6 +1,6 @@
-"""Where a study runs: processes of this machine, Ray on it, or the Ray cluster of HEED_RAY_ADDRESS.
+"""Where a study or a league of methods runs: on this machine, on Ray there, or on the cluster of HEED_RAY_ADDRESS.
 
-Drawn only where Ray is installed. The numbers are the same wherever a study runs. Guarded by
+Drawn only where Ray is installed. The numbers are the same wherever it runs. Guarded by
 tests/pages/test_engine_picker.py.
 """
 
@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.cluster.cluster_look import look_from_outside
+from core.cluster.ray_connection import RayEngine, ray_is_installed
 from core.errors import HeedError
 from core.models.memory_estimate import size_text
 from core.settings import ray_address
-from core.study.cluster_look import look_from_outside, ray_is_installed
-from core.study.ray_engine import RayEngine
 from pages.parts.markdown_escape import escape_markdown
 
 KEY, ACTORS = "study_engine", "study_actors"
 HERE, RAY, CLUSTER = "processes", "ray", "cluster"
-ABOUT = "The numbers are the same wherever a study runs. Ray holds each model in a process of its own."
+ABOUT = "The numbers are the same wherever it runs. Ray holds each model in a process of its own."
 LOOKED = 20
 """Seconds for which what a cluster said is shown."""
 

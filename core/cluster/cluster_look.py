@@ -1,11 +1,10 @@
 """What a Ray cluster has and what of it is free, asked by a process of its own: a server that looks does not join it.
 
-Guarded by tests/core/test_study_cluster_look.py.
+Guarded by tests/core/test_cluster_look.py.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ from dataclasses import asdict, dataclass
 from ..errors import StoreError
 from ..models.memory_estimate import size_text
 from ..processes import module_command, module_environment
-from .ray_engine import cluster_size, connected
+from .ray_connection import cluster_size, connected
 
 PATIENCE = 60.0
 """Seconds within which the cluster must answer."""
@@ -39,11 +38,6 @@ class ClusterLook:
         gpus = f"{self.free_gpus:g} of {self.gpus:g} GPUs free" if self.gpus else "no GPU"
         memory = f"{size_text(self.free_memory)} of {size_text(self.memory)} of memory free"
         return f"{nodes} · {self.free_cpus:g} of {self.cpus:g} cores free · {gpus} · {memory}"
-
-
-def ray_is_installed() -> bool:
-    """Returns whether Ray can be imported here; it is in requirements-cluster.txt."""
-    return importlib.util.find_spec("ray") is not None
 
 
 def cluster_look(address: str) -> ClusterLook:

@@ -1,0 +1,86 @@
+"""Connects to a Ray cluster, or starts Ray on this machine, and says what nodes there are.
+
+Guarded by tests/core/test_study_ray_engine.py.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import StoreError
+from ..processes import PACKAGE, module_environment
+from .actor_resources import ClusterSize
+from .gpu_memory import smallest_gpu
+
+INSTALL = "Ray is not installed here: pip install -r requirements-cluster.txt."
+
+
+@dataclass(frozen=True)
+class RayEngine:
+    """Where work runs on Ray, and what each actor takes of it; None: from the model and what the cluster has."""
+
+    address: str = ""
+    """Of a cluster (``auto``, ``HOST:6379``); "" starts Ray on this machine."""
+    actors: int | None = None
+    """Most actors at a time."""
+    cpus: float | None = None
+    """Processor cores of each actor."""
+    gpus: float | None = None
+    """Share of a GPU, or GPUs, of each actor."""
+
+
+def ray_is_installed() -> bool:
+    """Returns whether Ray can be imported here; it is in requirements-cluster.txt."""
+    return importlib.util.find_spec("ray") is not None
+
+
+@contextmanager
+def connected(address: str = "") -> Iterator[Any]:
+    """Connects to a cluster, or starts Ray on this machine, and leaves it at the end; yields the module ``ray``.
+
+    A connection that is there already is used and left open. Raises StoreError with the remedy.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to the makers of Ray
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")  # an address that does not answer is told once, in words
+    try:
+        import ray
+    except ImportError as error:
+        raise StoreError(INSTALL) from error
+    if ray.is_initialized():
+        yield ray
+        return
+    code: dict[str, Any] = {"env_vars": {"PYTHONPATH": module_environment()["PYTHONPATH"]}}
+    if address:  # the code travels, unless it is installed there
+        code = {"py_modules": [str(PACKAGE)]} if PACKAGE.name == "core" else {}
+    local: dict[str, Any] = {} if address else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    try:
+        ray.init(
+            address=address or "local", log_to_driver=False, logging_level=logging.ERROR, runtime_env=code, **local
+        )
+    except Exception as error:  # ConnectionError, RuntimeError, ValueError, or of gRPC
+        where = f"The Ray cluster at {address!r}" if address else "Ray on this machine"
+        raise StoreError(
+            f"{where} cannot be reached ({str(error).splitlines()[0][:200]}): start it with `ray start --head`, or "
+            "give the address that it printed."
+        ) from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def cluster_size(ray: Any) -> ClusterSize:
+    """Returns the living nodes of the cluster with what they have."""
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    resources = [node["Resources"] for node in alive]
+    with_gpus = [node["NodeID"] for node, has in zip(alive, resources, strict=True) if has.get("GPU")]
+    return ClusterSize(
+        tuple((float(n.get("CPU", 0)), float(n.get("GPU", 0)), int(n.get("memory", 0))) for n in resources),
+        smallest_gpu(ray, tuple(sorted(with_gpus))),
+    )
