@@ -95,7 +95,7 @@ def verdict(league: League | None, method: str) -> str:
 def league_sentence(league: League) -> str:
     """Returns what a reported league says: its best method, the best without an extra pass, and the best baseline."""
     if not league.methods or league.prompts < LEAST:
-        return f"Only {prompt_count(league.prompts)} {'was' if league.prompts == 1 else 'were'} measured, too few to tell methods apart."
+        return f"Measured on only {prompt_count(league.prompts)}, too few to tell methods apart."
     best = league.methods[0]
     free = next((name for name in league.methods if not METHODS[name].cost), None)
     found = league.standing(best)
