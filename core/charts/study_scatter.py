@@ -26,6 +26,8 @@ LOW = 270
 """Height in pixels for a yes-and-no metric."""
 RUN_SELECTION = "run"
 """Name of the point selection, over the field ``cell``."""
+NAMED, KINDS_OF_RUNS = ("cell", "prompt_id", "answer"), ("task", "structure", "model")
+"""Columns that a point tells of its run, and those by which points may be coloured."""
 MOST_POINTS = 5_000
 """Most points that are drawn: of more runs some are picked at random, and the chart says so."""
 EXCERPT = 90
@@ -55,7 +57,8 @@ def scatter_chart(
     {column: {value: words}}. ``within``: points of the same prompt and model are joined by a thin line. ``height`` 0:
     as the metric needs. ``picked``: the cell that is framed. ``select``: clicks select (``RUN_SELECTION``).
     """
-    there = table[table[feature].notna() & table[metric].notna()]
+    columns = [c for c in (*NAMED, *KINDS_OF_RUNS, "control", feature, metric) if c in table]
+    there = table[list(dict.fromkeys(columns))].dropna(subset=[feature, metric])  # whole rows of 50,000 take 80 MB
     drawn = _some(there, within, picked)
     records = _records(drawn, feature, metric, color, shape, words or {}, binary)
     x = alt.X("x:Q", title=names.get(feature, feature), scale=alt.Scale(zero=False))
@@ -120,12 +123,11 @@ def _records(
         return str(words.get(column, {}).get(str(value), value))
 
     out = []
-    kinds = ("task", "structure", "model")
-    columns = ("cell", "prompt_id", "answer", *kinds, feature, metric)
+    columns = (*NAMED, *KINDS_OF_RUNS, feature, metric)
     control = table["control"] if "control" in table else pd.Series(False, index=table.index)
     for line, filler in zip(zip(*(table[c] for c in columns), strict=True), control, strict=True):
         cell, prompt, answer, *of, own, value = line
-        named_as = {k: named(k, v) for k, v in zip(kinds, of, strict=True)}
+        named_as = {k: named(k, v) for k, v in zip(KINDS_OF_RUNS, of, strict=True)}
         named_as["structure"] += " (control)" if filler else ""
         x, y = exact_number(float(own)), exact_number(float(value))
         if x is None or y is None:

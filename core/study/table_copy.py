@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,10 +76,22 @@ def read_copy(folder: Path, stamp: str) -> pd.DataFrame | None:
             data = file.read_buffer()
             if sha256(data).hexdigest() != note["sha256"]:
                 return None
-            found = parquet.read_table(pa.BufferReader(data)).to_pandas(self_destruct=True)
-        pa.default_memory_pool().release_unused()
-        return found
+            with _freed_at_once():
+                return parquet.read_table(pa.BufferReader(data)).to_pandas(self_destruct=True)
     return None
+
+
+@contextmanager
+def _freed_at_once() -> Iterator[None]:
+    """Lets Arrow take memory from the system, to which it goes back at once: its own pool keeps 100 MB of a table."""
+    import pyarrow as pa
+
+    pool = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(pool)
 
 
 def write_copy(folder: Path, stamp: str, table: pd.DataFrame) -> bool:

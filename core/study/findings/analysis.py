@@ -65,11 +65,12 @@ def compute_findings(
     every = _plain(runs)
     table, steered = unsteered(every), steered_only(every)
     base = baseline_of(table, plan)
-    ran = table[table["error"] == ""]
-    own = _rows(ran, ~ran["control"])
+    ran = table["error"] == ""
     rules = None if instructions is None else unsteered(instructions)
     about = _about(table)
-    compared = _compared(ran, about, base, {"resamples": comparison_resamples(permutations), "seed": seed}, asked)
+    effort = {"resamples": comparison_resamples(permutations), "seed": seed}
+    compared = _compared(table, ran, about, base, effort, asked)
+    own = _rows(table, ran & ~table["control"])
     primary = tuple(plan.primary) if plan is not None else ()
     between, within = _related(own, rules, about, primary, permutations, resamples, seed, asked)
     outcomes = [k for k, a in about.items() if a.kind == "outcome"]
@@ -114,9 +115,17 @@ class _Asked:
 
 
 def _compared(
-    ran: pd.DataFrame, about: Mapping[str, ValueDescription], base: str, effort: Mapping[str, int], asked: _Asked
+    table: pd.DataFrame,
+    ran: pd.Series,
+    about: Mapping[str, ValueDescription],
+    base: str,
+    effort: Mapping[str, int],
+    asked: _Asked,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    table = compare_structures(ran, about, base, check=lambda f, text: asked.tell(0.07 * f, text), **effort)
+    """``ran`` bool [run]: did not fail."""
+    effects = compare_structures(
+        _rows(table, ran), about, base, check=lambda f, text: asked.tell(0.07 * f, text), **effort
+    )
     asked.tell(0.07, "Cut-off answers counted otherwise")
     outcomes = {k: a for k, a in about.items() if a.kind == "outcome"}
 
@@ -125,10 +134,11 @@ def _compared(
             counted, outcomes, base, resamples=effort["resamples"], seed=effort["seed"], check=lambda *_: asked.stop()
         )
 
-    own = _rows(ran, ~ran["control"]).reset_index(drop=True)  # bounds are of the plain difference: no position controls
-    table = add_cut_off(table, own, cut_off_values(own, about), base, again)
+    # bounds are of the plain difference: no position controls
+    own = _rows(table, ran & ~table["control"]).reset_index(drop=True)
+    effects = add_cut_off(effects, own, cut_off_values(own, about), base, again)
     kinds = (("outcome", "proxy", "descriptor"), ("attention",), ("causal",))
-    first, second, third = (table[table["kind"].isin(k)].reset_index(drop=True) for k in kinds)
+    first, second, third = (effects[effects["kind"].isin(k)].reset_index(drop=True) for k in kinds)
     return first, second, third
 
 

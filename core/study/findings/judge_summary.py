@@ -26,10 +26,10 @@ PEOPLE_YES = 4.0
 
 def judge_sentences(runs: pd.DataFrame) -> list[str]:
     """Returns a sentence or two for each judge of a runs table and each model whose answers it scored."""
-    own = runs[~runs["control"].astype(bool) & runs["error"].astype(str).eq("")]
+    own = ~runs["control"].astype(bool) & runs["error"].astype(str).eq("")
     told = []
-    for column in judge_columns_of(own.columns):
-        for model, rows in own[own[column].notna()].groupby("model", sort=False):
+    for column in judge_columns_of(runs.columns):
+        for model, rows in runs[own & runs[column].notna()].groupby("model", sort=False):
             told.append(_sentence(rows, column, str(model)))
     return told
 

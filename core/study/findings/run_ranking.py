@@ -41,7 +41,8 @@ def order_runs(table: pd.DataFrame, feature: str, metric: str, rho: float, kind:
     """
     if kind not in ORDERS:
         raise ValueError(f"{kind!r} is no order: use one of {', '.join(ORDERS)}.")
-    there = table[table[feature].notna() & table[metric].notna()]
+    needed = list(dict.fromkeys(["cell", feature, metric, *(c for c in STRATA if c in table)]))
+    there = table[needed].dropna(subset=[feature, metric])
     if kind == "feature":
         return list(there.sort_values([feature, "cell"], kind="stable")["cell"].astype(str))
     u, v = _ranks(there, feature), _ranks(there, metric) * (-1 if rho < 0 else 1)

@@ -76,15 +76,15 @@ def compare_structures(
     import pandas as pd
 
     names = [v for v in values if v in table.columns and pd.to_numeric(table[v], errors="coerce").notna().any()]
-    own = table[~table["control"]] if "control" in table.columns and table["control"].any() else table
-    if not names or own.empty:
+    tasks = table["task"][~_controls(table)]
+    if not names or tasks.empty:
         return pd.DataFrame(columns=list(EFFECT_COLUMNS))
 
     def own_design(by: tuple[str, ...]) -> PairedDesign:
         return paired_design(table, "structure", "prompt_id", by, None, resamples, seed)
 
     parts = [_compared(own_design(("task", "model")), table, names, base, lambda f, t: check(f / 2, t))]
-    if own["task"].nunique() > 1:
+    if tasks.nunique() > 1:
         pooled = _compared(own_design(("model",)), table, names, base, lambda f, t: check(0.5 + f / 2, t))
         parts.insert(0, pooled.assign(task=ALL_TASKS))
     out = pd.concat(parts, ignore_index=True)
@@ -143,13 +143,13 @@ def _described(
     import pandas as pd
 
     by, found = list(design.by), []
-    own = table["structure"].to_numpy() == structure
-    either = own | (table["structure"].to_numpy() == base)
-    plain = ~_controls(table)
-    numbers = table[list(names)].apply(pd.to_numeric, errors="coerce").to_numpy(float)
-    prompts = pd.factorize(table["prompt_id"])[0]
-    for key, at in table.groupby(by, observed=True).indices.items():
-        rows, both = at[(own & plain)[at]], at[(either & plain)[at]]
+    which = table["structure"].to_numpy()
+    either = ((which == structure) | (which == base)) & ~_controls(table)
+    part, prompts = table[either], pd.factorize(table["prompt_id"])[0][either]  # the whole takes 80 MB a copy
+    own = part["structure"].to_numpy() == structure
+    numbers = part[list(names)].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    for key, both in part.groupby(by, observed=True).indices.items():
+        rows = both[own[both]]
         if not len(rows):
             continue
         got = level_means(numbers[rows], prompts[rows], resamples=design.resamples, seed=design.seed)

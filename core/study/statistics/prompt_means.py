@@ -200,6 +200,9 @@ def share_interval(count: np.ndarray, n: np.ndarray, level: float = 0.95) -> tup
 @lru_cache(maxsize=16)
 def draw_prompts(n: int, resamples: int, seed: int) -> np.ndarray:
     """Returns float64 [resample, prompt]: how often each of n prompts was drawn, n draws with replacement."""
-    counts = np.random.default_rng([seed, n]).multinomial(n, np.full(n, 1 / n), resamples).astype(float)
+    rng, counts = np.random.default_rng([seed, n]), np.empty((resamples, n))
+    for at in range(0, resamples, COLUMNS):  # as whole numbers they take as much again
+        part = counts[at : at + COLUMNS]
+        part[:] = rng.multinomial(n, np.full(n, 1 / n), len(part))
     counts.setflags(write=False)
     return counts

@@ -21,9 +21,9 @@ TALLEST_TABLE = 420
 
 def offered_columns(runs: pd.DataFrame) -> tuple[list[str], list[str]]:
     """(features, metrics) that have a value in at least one run."""
-    own = runs[~runs["control"]]
-    features = [f for f in features_of(runs.columns) if own[f].notna().any()]
-    return features, [m for m in metrics_of(runs.columns) if own[m].notna().any()]
+    own = ~runs["control"]
+    features = [f for f in features_of(runs.columns) if (runs[f].notna() & own).any()]
+    return features, [m for m in metrics_of(runs.columns) if (runs[m].notna() & own).any()]
 
 
 def of_kind(metrics: Sequence[str], kind: str) -> list[str]:
