@@ -12,6 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from hashlib import sha256
 from itertools import compress, repeat
 from operator import is_not, itemgetter
@@ -44,16 +45,16 @@ def unreadable_cell(db: sqlite3.Connection, cell: str) -> StoreError:
 def seal_cell(db: sqlite3.Connection, cell: str) -> None:
     """Writes the hashes of a cell that was just written (inside its transaction)."""
     kept = db.execute("SELECT * FROM kept WHERE cell = ?", [cell]).fetchone()
-    held = "" if kept is None else row_hash(dict(kept))
+    held = "" if kept is None else row_hash(kept)
     db.execute(
         "INSERT OR REPLACE INTO cell_checks (cell, kept, run, told) VALUES (?, ?, ?, ?)",
         [cell, held, run_hash(db, cell), told_hash(db, cell)],
     )
 
 
-def row_hash(row: Mapping[str, Any]) -> str:
+def row_hash(row: sqlite3.Row) -> str:
     """Returns the sha256 of a row; columns without a value count for nothing, since new ones are added empty."""
-    return row_hashes(list(row), [tuple(row.values())])[0]
+    return row_hashes(row.keys(), [tuple(row)])[0]
 
 
 def row_hashes(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
@@ -61,25 +62,32 @@ def row_hashes(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]
 
     Rows that have values in the same columns share one template, so that each is written out in one step.
     """
-    order = sorted(range(len(names)), key=names.__getitem__)
-    heads = [f"({names[at]!r}, ".replace("%", "%%") + "%r)" for at in order]
-    take = itemgetter(*order) if len(order) > 1 else lambda row: (row[order[0]],)
-    templates: dict[tuple[bool, ...], str] = {}
+    take, heads = _by_name(tuple(names))
     found = []
     for row in rows:
         values = take(row)
         there = tuple(map(is_not, values, repeat(None)))
-        template = templates.get(there)
-        if template is None:
-            template = templates[there] = "[" + ", ".join(compress(heads, there)) + "]"
-        found.append(sha256((template % tuple(compress(values, there))).encode()).hexdigest())
+        found.append(sha256((_template(heads, there) % tuple(compress(values, there))).encode()).hexdigest())
     return found
+
+
+@lru_cache(maxsize=32)
+def _by_name(names: tuple[str, ...]) -> tuple[Callable[[Sequence[Any]], Sequence[Any]], tuple[str, ...]]:
+    """Returns (what puts a row's values in the order of its names, the names as they are written out, in order)."""
+    order = sorted(range(len(names)), key=names.__getitem__)
+    heads = tuple(f"({names[at]!r}, ".replace("%", "%%") + "%r)" for at in order)
+    return itemgetter(*order) if len(order) > 1 else (lambda row: (row[order[0]],)), heads
+
+
+@lru_cache(maxsize=256)
+def _template(heads: tuple[str, ...], there: tuple[bool, ...]) -> str:
+    return "[" + ", ".join(compress(heads, there)) + "]"
 
 
 def check_kept(db: sqlite3.Connection, row: sqlite3.Row) -> sqlite3.Row:
     """Returns a row of ``kept`` that holds what was written. Raises StoreError."""
     known = db.execute("SELECT kept FROM cell_checks WHERE cell = ?", [row["cell"]]).fetchone()
-    if known is not None and known["kept"] and known["kept"] != row_hash(dict(row)):
+    if known is not None and known["kept"] and known["kept"] != row_hash(row):
         raise StoreError(damaged_sentence(db, [row["cell"]]))
     return row
 
@@ -180,13 +188,13 @@ def _agrees(db: sqlite3.Connection, cell: str, column: str, hash_of: Callable[[s
 def run_hash(db: sqlite3.Connection, cell: str) -> str:
     """Returns the hash of a cell's row in ``runs``; empty where there is none."""
     row = db.execute("SELECT * FROM runs WHERE cell = ?", [cell]).fetchone()
-    return "" if row is None else row_hash(dict(row))
+    return "" if row is None else row_hash(row)
 
 
 def told_hash(db: sqlite3.Connection, cell: str) -> str:
     """Returns the hash of a cell's rows in ``instructions``, in any order; empty where there are none."""
     rows = db.execute("SELECT * FROM instructions WHERE cell = ?", [cell]).fetchall()
-    return _joined([row_hash(dict(row)) for row in rows]) if rows else ""
+    return _joined([row_hash(row) for row in rows]) if rows else ""
 
 
 def _joined(hashes: Sequence[str]) -> str:

@@ -24,6 +24,7 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -189,9 +190,13 @@ def put_row(db: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> None:
     """Inserts or replaces one row; columns that ``runs`` does not have yet are added as numbers."""
     if table == "runs":
         add_columns(db, [name for name in row if name not in FIXED])
-    names = ", ".join(quote_column(name) for name in row)
-    marks = ", ".join("?" * len(row))
-    db.execute(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})", list(row.values()))
+    db.execute(_insert_line(table, tuple(row)), list(row.values()))
+
+
+@lru_cache(maxsize=32)
+def _insert_line(table: str, names: tuple[str, ...]) -> str:
+    columns = ", ".join(quote_column(name) for name in names)
+    return f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({', '.join('?' * len(names))})"
 
 
 def add_columns(db: sqlite3.Connection, names: Iterable[str]) -> None:
