@@ -242,7 +242,9 @@ class Job:
     def _end(self, state: State) -> None:
         """Ends the job, as the last change to it. The lock must be held."""
         self.state, self.finished, self._ended_at, self._work = state, time(), monotonic(), None
-        self._ended.set()
         told, self._told = self._told, []
-        for tell in told:
-            tell(self)
+        try:
+            for tell in told:
+                tell(self)
+        finally:
+            self._ended.set()  # who waits for the end finds it told
