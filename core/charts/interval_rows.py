@@ -24,7 +24,7 @@ LINE, ROOM = 15, 10
 """In pixels: height of one model in a row, and gap between rows."""
 LONGEST = 46
 """Most graphemes of a label."""
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 ROW_COLUMNS = ("group", "row", "series", "value", "low", "high")
 UNDEFINED = "undefined"
 NO_REASON = "too few prompts for a verdict"

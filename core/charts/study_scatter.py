@@ -30,6 +30,9 @@ NAMED, KINDS_OF_RUNS = ("cell", "prompt_id", "answer"), ("task", "structure", "m
 """Columns that a point tells of its run, and those by which points may be coloured."""
 MOST_POINTS = 5_000
 """Most points that are drawn: of more runs some are picked at random, and the chart says so."""
+BESIDE, SHORT = 4, 20
+"""Shapes from which on, and letters up to which, the names of shapes stand in two columns: eight below each other are
+higher than the plot."""
 EXCERPT = 90
 """Most graphemes of the answer in a tooltip."""
 
@@ -80,8 +83,8 @@ def scatter_chart(
     told = [f"{len(records):,} runs of {drawn['prompt_id'].nunique():,} prompts, each a point"]
     if len(drawn) < len(there):
         told = [
-            f"{len(records):,} of {len(there):,} runs, picked at random so that the figure can be drawn, each a point",
-            "the numbers beside it count all",
+            f"{len(records):,} of {len(there):,} runs, picked at random, each a point",
+            "all numbers on the page count every run",
         ]
     told += [f"{gone:,} runs are not drawn: one of the two is undefined there"] if gone else []
     told += ["thin lines join the runs of one prompt with one model"] if within else []
@@ -99,13 +102,14 @@ def scatter_chart(
 def _some(table: pd.DataFrame, within: bool, picked: str) -> pd.DataFrame:
     """Returns about MOST_POINTS runs, always the same ones, in their order, and the picked one.
 
-    By a hash of the cell, or (``within``) of prompt and model, so that the runs that a line joins stay together.
+    By a hash of the cell, or (``within``) of prompt and model, so that the runs that a line joins stay together. It is
+    another hash than that of ``jitter``: by the same one the points that are picked would all be shifted alike.
     """
     if len(table) <= MOST_POINTS:
         return table
     cells = table["cell"].astype(str)
     units = table["prompt_id"].astype(str) + "|" + table["model"].astype(str) if within else cells
-    places = units.map({unit: crc32(unit.encode()) for unit in units.unique()}).to_numpy()
+    places = pd.util.hash_array(units.to_numpy(object))
     last = np.partition(places, MOST_POINTS - 1)[MOST_POINTS - 1]
     return table[(places <= last) | (cells == picked).to_numpy()]
 
@@ -174,12 +178,14 @@ def _look(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         )
     }
     if len(kinds) > 1:
+        two = len(kinds) >= BESIDE and max(map(len, kinds)) <= SHORT
+        placed = {"columns": 2} if two else {"direction": "vertical"}
         found["shape"] = alt.Shape(
             "shape:N",
             sort=None,
             scale=alt.Scale(domain=kinds, range=[SHAPES[i % len(SHAPES)] for i in range(len(kinds))]),
             legend=alt.Legend(
-                title=None, orient="top", direction="vertical", labelLimit=260, symbolFillColor=GREY, symbolOpacity=1
+                title=None, orient="top", labelLimit=260, symbolFillColor=GREY, symbolOpacity=1, **placed
             ),
         )
     return found

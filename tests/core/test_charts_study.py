@@ -196,6 +196,25 @@ def test_of_too_many_points_some_are_drawn_and_the_chart_says_so(monkeypatch, wi
     assert picked in more
 
 
+def test_points_that_are_picked_are_shifted_both_ways(monkeypatch):
+    table = runs_table(40)
+    monkeypatch.setattr("core.charts.study_scatter.MOST_POINTS", 60)
+    points = held(scatter_chart(table, "lookback", "correct", names={}, binary=True))["point"]
+    shifts = np.array([p["y"] - round(p["y"]) for p in points])
+    assert abs(shifts.mean()) < SPREAD / 3 and shifts.std() > SPREAD / 3
+
+
+def test_eight_models_have_eight_shapes_with_their_names_beside_each_other():
+    table = runs_table(8)
+    eight = pd.concat([table.assign(model=f"m{n}", cell=table["cell"] + f"-{n}") for n in range(8)])
+    found = [
+        layer["encoding"].get("shape")
+        for layer in scatter_chart(eight, "lookback", "correct", names={}).to_dict()["layer"]
+    ]
+    (shape,) = [one for one in found if one]
+    assert len(set(shape["scale"]["range"])) == 8 and shape["legend"]["columns"] == 2
+
+
 def test_a_shift_is_for_good():
     assert jitter("a") == jitter("a") != jitter("b")
 
