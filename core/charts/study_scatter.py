@@ -48,7 +48,6 @@ def scatter_chart(
     words: Mapping[str, Mapping[str, str]] | None = None,
     binary: bool = False,
     within: bool = False,
-    picked: str = "",
     select: bool = False,
     lines: Sequence[str] = (),
     width: int = 880,
@@ -58,11 +57,11 @@ def scatter_chart(
 
     ``names`` {column: words}; ``color`` and ``shape`` are columns (``task``, ``structure``, ``model``), ``words``
     {column: {value: words}}. ``within``: points of the same prompt and model are joined by a thin line. ``height`` 0:
-    as the metric needs. ``picked``: the cell that is framed. ``select``: clicks select (``RUN_SELECTION``).
+    as the metric needs. ``select``: clicks select (``RUN_SELECTION``). ``framed_run`` frames a run.
     """
     columns = [c for c in (*NAMED, *KINDS_OF_RUNS, "control", feature, metric) if c in table]
     there = table[list(dict.fromkeys(columns))].dropna(subset=[feature, metric])  # whole rows of 50,000 take 80 MB
-    drawn = _some(there, within, picked)
+    drawn = _some(there, within)
     records = _records(drawn, feature, metric, color, shape, words or {}, binary)
     x = alt.X("x:Q", title=names.get(feature, feature), scale=alt.Scale(zero=False))
     y = _y(names.get(metric, metric), binary)
@@ -77,8 +76,6 @@ def scatter_chart(
         points = points.add_params(alt.selection_point(name=RUN_SELECTION, fields=["cell"], empty=False))
     layers = [_joined(base)] if within else []
     layers.append(points)
-    mark = base.transform_filter(alt.FieldEqualPredicate(equal=picked, field="cell"))
-    layers += [mark.mark_point(size=240, color=GREY, strokeWidth=3, opacity=1)] if picked else []
     gone = len(table) - len(there)
     told = [f"{len(records):,} runs of {drawn['prompt_id'].nunique():,} prompts, each a point"]
     if len(drawn) < len(there):
@@ -99,19 +96,41 @@ def scatter_chart(
     )
 
 
-def _some(table: pd.DataFrame, within: bool, picked: str) -> pd.DataFrame:
-    """Returns about MOST_POINTS runs, always the same ones, in their order, and the picked one.
+def framed_run(
+    spec: Mapping[str, Any], table: pd.DataFrame, feature: str, metric: str, cell: str, *, binary: bool = False
+) -> dict[str, Any]:
+    """Returns ``scatter_chart``, given as its dict, with a ring around the run ``cell``, drawn as a point or not.
+
+    A layer of its own: making and keeping thousands of points anew for each run that is looked at takes a second and
+    some megabytes. The chart as it is where the table has no such run, or one without both values.
+    """
+    found = table.loc[table["cell"].astype(str) == cell, [feature, metric]].dropna()
+    if found.empty:
+        return dict(spec)
+    x, y = (float(value) for value in found.iloc[0])
+    own = next(layer["encoding"] for layer in spec["layer"] if "color" in layer["encoding"])
+    ring = {
+        "data": {"values": [{"x": x, "y": y + jitter(cell) if binary else y}]},
+        "mark": {"type": "point", "size": 240, "color": GREY, "strokeWidth": 3, "opacity": 1, "tooltip": None},
+        "encoding": {"x": own["x"], "y": own["y"]},
+    }
+    return {**spec, "layer": [*spec["layer"], ring]}
+
+
+def _some(table: pd.DataFrame, within: bool) -> pd.DataFrame:
+    """Returns about MOST_POINTS runs, always the same ones, in their order.
 
     By a hash of the cell, or (``within``) of prompt and model, so that the runs that a line joins stay together. It is
     another hash than that of ``jitter``: by the same one the points that are picked would all be shifted alike.
     """
     if len(table) <= MOST_POINTS:
         return table
-    cells = table["cell"].astype(str)
-    units = table["prompt_id"].astype(str) + "|" + table["model"].astype(str) if within else cells
+    units = table["cell"].astype(str)
+    if within:
+        units = table["prompt_id"].astype(str) + "|" + table["model"].astype(str)
     places = pd.util.hash_array(units.to_numpy(object))
     last = np.partition(places, MOST_POINTS - 1)[MOST_POINTS - 1]
-    return table[(places <= last) | (cells == picked).to_numpy()]
+    return table[places <= last]
 
 
 def _records(

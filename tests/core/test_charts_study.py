@@ -3,6 +3,7 @@
 import json
 import math
 
+import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +15,7 @@ from core.charts.study_cut_off import cut_off_chart
 from core.charts.study_forest import forest_chart, heterogeneity_text
 from core.charts.study_prediction import prediction_chart
 from core.charts.study_quality import quality_chart
-from core.charts.study_scatter import RUN_SELECTION, SPREAD, jitter, scatter_chart
+from core.charts.study_scatter import RUN_SELECTION, SPREAD, framed_run, jitter, scatter_chart
 from tests.core.study_made_up import MODELS, runs_table
 
 ODD = ("the", "\u202eevil", "👩‍👩‍👧", "東京", "a\nb", "<b>", "x" * 90)
@@ -191,9 +192,13 @@ def test_of_too_many_points_some_are_drawn_and_the_chart_says_so(monkeypatch, wi
     if within:
         units = there.assign(unit=there["prompt_id"] + there["model"]).set_index("cell")["unit"]
         assert not set(units[drawn]) & set(units.drop(drawn)), "what a line joins stays together"
-    picked = next(cell for cell in there["cell"] if cell not in drawn)
-    more = [p["cell"] for p in held(scatter_chart(table, "lookback", "correct", picked=picked, **looks))["point"]]
-    assert picked in more
+    picked = there[~there["cell"].isin(drawn)].iloc[0]
+    framed = framed_run(chart.to_dict(), table, "lookback", "correct", picked["cell"], binary=True)
+    (ring,) = framed["layer"][-1]["data"]["values"]
+    assert ring["x"] == picked["lookback"] and ring["y"] == picked["correct"] + jitter(picked["cell"])
+    assert len(framed["layer"]) == len(chart.to_dict()["layer"]) + 1, "a run that is not drawn has its ring too"
+    assert framed_run(chart.to_dict(), table, "lookback", "correct", "none") == chart.to_dict()
+    alt.Chart.from_dict(framed["layer"][-1])
 
 
 def test_points_that_are_picked_are_shifted_both_ways(monkeypatch):

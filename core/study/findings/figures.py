@@ -166,11 +166,10 @@ def scatter_figure(
     *,
     color: str = "task",
     estimand: str = "between",
-    picked: str = "",
     select: bool = False,
     width: int = 880,
 ) -> StudyFigure:
-    """Draws every run as a point."""
+    """Draws every run as a point; of more than the chart can draw, some."""
     shape = "structure" if color == "model" else "model"
     chart = scatter_chart(
         table,
@@ -182,7 +181,6 @@ def scatter_figure(
         words=label_words(table),
         binary=is_binary(metric),
         within=estimand == "within",
-        picked=picked,
         select=select,
         width=width,
     )

@@ -5,13 +5,14 @@ A switch chooses between two questions that are never mixed: between prompts, an
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from core.charts.study_correlations import SELECTION
-from core.charts.study_scatter import RUN_SELECTION
-from core.study.column_labels import column_description, column_label, feature_groups, features_of
+from core.charts.study_scatter import RUN_SELECTION, framed_run
+from core.study.column_labels import column_description, column_label, feature_groups, features_of, is_binary
 from core.study.findings.cache import findings_name
 from core.study.findings.figures import ABOUT_ESTIMANDS, ESTIMANDS, correlation_figure, forest_figure, scatter_figure
 from core.study.findings.source import OpenedStudy
@@ -108,10 +109,13 @@ def _pair(opened: OpenedStudy, found: Any, estimand: str, features: list[str], m
         if runs[[feature, metric]].dropna().empty:
             st.info("No run has both values.")
         else:
-            asked = ("points", feature, metric, color, estimand, cell)
-            look: dict[str, Any] = {"color": color, "estimand": estimand, "picked": cell, "select": True}
+            asked = ("points", feature, metric, color, estimand)
+            look: dict[str, Any] = {"color": color, "estimand": estimand, "select": True}
             drawn = kept_figure(name, asked, lambda: scatter_figure(runs, feature, metric, **look))
-            _scatter(drawn, f"findings_scatter_{feature}_{metric}_{estimand}")
+            chart = (
+                framed_run(drawn.chart, runs, feature, metric, cell, binary=is_binary(metric)) if cell else drawn.chart
+            )
+            _scatter(replace(drawn, chart=chart), f"findings_scatter_{feature}_{metric}_{estimand}")
     with right:
         if found is None:
             st.info("The forest plot comes with the findings.")
