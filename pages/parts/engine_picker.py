@@ -17,7 +17,11 @@ from pages.parts.markdown_escape import escape_markdown
 
 KEY, ACTORS = "study_engine", "study_actors"
 HERE, RAY, CLUSTER = "processes", "ray", "cluster"
-ABOUT = "The numbers are the same wherever it runs. Ray holds each model in a process of its own."
+ABOUT = (
+    "The numbers are the same wherever it runs. Ray is a library that spreads work over processes and machines: each "
+    "process holds one model."
+)
+ABOUT_ACTORS = "Each process holds one model and does one piece of the work after another. Empty: as many as fit."
 LOOKED = 20
 """Seconds for which what a cluster said is shown."""
 
@@ -44,13 +48,15 @@ def engine_picker() -> None:
         )
         if st.session_state[KEY] != HERE:
             st.number_input(
-                "Models at a time",
-                0,
+                "Processes, at most",
+                1,
                 1000,
+                None,
                 key=ACTORS,
-                help="How many processes hold a model; 0: as many as there is room for.",
+                help=ABOUT_ACTORS,
+                placeholder="as many as fit",
                 persist_state="session",
-                width=160,
+                width=180,
             )
     if st.session_state[KEY] == CLUSTER:
         try:
@@ -72,16 +78,22 @@ def engine_line(now: dict) -> str:
     """What a study runs on now, of ``engine_now``; "" where that is this machine alone."""
     if not now:
         return ""
-    nodes, actors = int(now["nodes"]), int(now["actors"])
+    actors, loading, running = int(now["actors"]), int(now["loading"]), int(now["running"])
+    gpus = ", " + _counted(now["gpus"], "GPU") if now["gpus"] else ""
+    told = _counted(actors, "process", "processes") if actors else "starting"
+    if loading:
+        told += f", {'loading its model' if actors == 1 else f'{loading} still loading their model'}"
     parts = [
-        f"On Ray: {nodes} {'node' if nodes == 1 else 'nodes'}, {now['cpus']:g} cores"
-        + (f", {now['gpus']:g} GPUs" if now["gpus"] else "")
-        + f", {size_text(int(now['memory']))} of memory",
-        f"{actors} {'model' if actors == 1 else 'models'}"
-        + (f", {now['loading']} still loading" if now["loading"] else ""),
-        f"{now['running']:,} runs sent out",
+        f"On Ray: {_counted(now['nodes'], 'node')}, {_counted(now['cpus'], 'core')}{gpus}, "
+        f"{size_text(int(now['memory']))} of memory",
+        told,
+        *([f"{_counted(running, 'run')} under way"] if running else []),
     ]
     return " · ".join(parts)
+
+
+def _counted(count: float, word: str, words: str = "") -> str:
+    return f"{count:,g} {word if count == 1 else words or word + 's'}"
 
 
 @st.cache_data(ttl=LOOKED, show_spinner="Looking at the cluster")

@@ -98,7 +98,8 @@ def _search() -> list[RunInfo]:
     if pages > 1:
         state["page"] = page  # fewer than before where a search found less
         at.number_input("Page", 1, pages, key="page")
-    st.caption(f"{total:,} {'run' if total == 1 else 'runs'}")
+    where = f" · page {page:,} of {pages:,}" if pages > 1 else ""
+    st.caption(f"{total:,} {'run' if total == 1 else 'runs'}{where}")
     return runs
 
 

@@ -92,11 +92,14 @@ def test_without_ray_there_is_no_choice(visit, made, monkeypatch):
 
 def test_what_a_running_study_runs_on_is_said():
     assert engine_line(NOW) == (
-        "On Ray: 2 nodes, 16 cores, 1 GPUs, 64.0 GB of memory · 3 models, 1 still loading · 48 runs sent out"
+        "On Ray: 2 nodes, 16 cores, 1 GPU, 64.0 GB of memory · 3 processes, 1 still loading their model · "
+        "48 runs under way"
     )
     assert engine_line({}) == ""
-    one = engine_line(NOW | {"nodes": 1, "gpus": 0.0, "actors": 1, "loading": 0})
-    assert one.startswith("On Ray: 1 node, 16 cores, 64.0 GB of memory · 1 model · ")
+    one = NOW | {"nodes": 1, "gpus": 0.0, "actors": 1, "loading": 0}
+    assert engine_line(one).startswith("On Ray: 1 node, 16 cores, 64.0 GB of memory · 1 process · ")
+    assert engine_line(one | {"loading": 1, "running": 0}).endswith(" · 1 process, loading its model")
+    assert engine_line(one | {"actors": 0, "running": 0}).endswith(" · starting")
 
 
 def test_a_study_that_runs_elsewhere_on_ray_says_so(visit, made, engines):

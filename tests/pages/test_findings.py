@@ -83,6 +83,14 @@ def test_an_address_brings_filter_pair_and_run(visit, example):
     assert "Lookback ratio **" in texts(app)
 
 
+def test_while_findings_of_many_runs_are_computed_the_page_says_what_is_missing(visit, example, monkeypatch):
+    monkeypatch.setattr("pages.parts.findings.findings_jobs.MANY", 2)
+    monkeypatch.setattr("pages.parts.findings.findings_page.findings_jobs.findings_of", lambda opened: None)
+    shown = texts(fine(visit("findings", study=EXAMPLE, feature="lookback", metric="correct")))
+    assert "take hours" in shown and "“Lookback ratio” and “Correct”: their correlation comes with" in shown
+    assert "in each task, model and structure comes with the findings" in shown
+
+
 def test_the_button_of_the_example_leads_away_from_another_study(visit, example, home):
     shutil.copytree(OLD / "home", home, dirs_exist_ok=True)
     (study,) = (p.name for p in (home / "studies").iterdir())

@@ -38,18 +38,20 @@ def test_many_answers_have_pages(visit, monkeypatch):
     app = visit("study", study=made.id)
     app = fine(app.toggle(key=f"study_answers_{made.id}").set_value(True).run())
     first = app.dataframe[0].value
-    assert "Page of 2: 4 runs" in app.number_input(key=f"study_answers_page_{made.id}").label and len(first) == 3
+    assert "4 runs, newest first · page 1 of 2" in texts(app) and len(first) == 3
     app = fine(app.number_input(key=f"study_answers_page_{made.id}").set_value(2).run())
     last = app.dataframe[0].value
     assert len(last) == 1 and last["Answer"][0] == made.table()["answer"][0]
 
 
-def test_failed_runs_tell_why_and_are_tried_again(visit, busy):
+def test_failed_runs_tell_why_and_are_tried_again(visit, busy, monkeypatch):
+    monkeypatch.setattr("pages.parts.engine_picker.ray_is_installed", lambda: True)
     made = rate_made_up.study()
     for row in database.query_rows(made.db, "SELECT * FROM cells LIMIT 3"):
         cell_store.fail_cell(made.db, row, "The prompt is <b>too</b> long.")
     app = fine(visit("study", study=made.id))
     assert "3 runs failed" in app.warning[0].value and len(app.warning) == 1
+    assert app.selectbox(key="study_engine"), "what failed is tried again where one picks"
     app = fine(app.button(key="study_retry").click().run())
     assert jobs().all()[-1].key == f"study {made.id}" and app.button(key="study_pause")
 

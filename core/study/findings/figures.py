@@ -184,7 +184,7 @@ def scatter_figure(
         select=select,
         width=width,
     )
-    said = "Each point is a run; colour and shape say where it belongs."
+    said = "Each point is a run; its colour and shape say where it belongs."
     not_said = "The cloud mixes tasks, models and structures: the correlations are computed inside each of them."
     own = table[["cell", "prompt_id", "task", "structure", "model", feature, metric]]
     return StudyFigure(f"scatter-{feature}-{metric}", "Every run", chart, said, not_said, own.dropna())

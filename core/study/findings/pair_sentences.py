@@ -21,7 +21,7 @@ def pair_sentence(row: Mapping[str, Any] | None, feature: str, metric: str, esti
     """Returns one or two sentences on a row of the findings' correlations; ``feature`` and ``metric`` in words."""
     what, where = f"“{feature}” and “{metric}”", WHERE[estimand]
     if row is None:
-        return f"{what}: every run is a point; a correlation {where} was not computed for them."
+        return f"{what}: a correlation {where} was not computed for them."
     verdict, why = str(row.get("verdict", "")), str(row.get("why") or "").strip()
     if verdict == "linked" or bool(row.get("linked")):
         return f"{what} are linked by construction: what goes together here is arithmetic, not a finding."

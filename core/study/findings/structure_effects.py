@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..column_labels import structure_label
 from ..statistics.multiple_testing import q_values
 from ..statistics.paired_differences import (
     PairedDesign,
@@ -119,7 +120,7 @@ def _compared(
     structures = design_levels(means, design)
     found = []
     for number, structure in enumerate(structures):
-        check(number / len(structures), f"Comparing structures: {structure}")
+        check(number / len(structures), f"Comparing structures: {structure_label(structure)}")
         one = _described(table, names, structure, base, design)
         asked: dict[str, list[Term]] = {"control_": [(structure, False, 1), (structure, True, -1)]}
         if structure != base:

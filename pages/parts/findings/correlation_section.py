@@ -100,7 +100,7 @@ def _pair(opened: OpenedStudy, found: Any, estimand: str, features: list[str], m
         color = _switch("Colour", COLOURS, "findings_color")
     own = pair_choice.pair_row(found, estimand, feature, metric)
     with st.container(key="said_findings"):
-        st.text(pair_choice.pair_text(own, feature, metric, estimand))
+        st.text(pair_choice.pair_text(own, feature, metric, estimand, found is not None))
     left, right = st.columns(2, gap="medium")
     name = findings_name(opened)
     runs = opened.runs[~opened.runs["control"]]
@@ -118,7 +118,7 @@ def _pair(opened: OpenedStudy, found: Any, estimand: str, features: list[str], m
             _scatter(replace(drawn, chart=chart), f"findings_scatter_{feature}_{metric}_{estimand}")
     with right:
         if found is None:
-            st.info("The forest plot comes with the findings.")
+            st.info("How strong it is in each task, model and structure comes with the findings.")
         else:
             table = pair_choice.pair_forest(opened, found, estimand, feature, metric)
             if table is not None:

@@ -21,6 +21,12 @@ FINDINGS_SLOT = "findings_job"
 PREDICTING = "findings_predicting"
 LANE = "findings"
 """Statistics need no model, so they have a queue of their own."""
+MANY = 20_000
+"""Runs from which on it is told that findings take long."""
+ABOUT_MANY = (
+    "The findings of so many runs take hours on a small machine; they are computed once and kept. A filter above makes "
+    "it quicker. Meanwhile every run can be read below."
+)
 KEPT_FINDINGS = 24
 """Most results kept in memory."""
 
@@ -58,9 +64,15 @@ def findings_of(opened: OpenedStudy) -> Any:
     return None
 
 
-def findings_waiting() -> bool:
-    """Draws the running job and returns True; else draws how it ended and a button to start, and returns False."""
-    if job_progress.job_waits(FINDINGS_SLOT):
+def findings_waiting(runs: int) -> bool:
+    """Draws the running job and returns True; else draws how it ended and a button to start, and returns False.
+
+    ``runs``: how many the findings are of.
+    """
+    waits = job_progress.job_waits(FINDINGS_SLOT)
+    if runs >= MANY:
+        st.caption(ABOUT_MANY)
+    if waits:
         return True
     if st.button("Compute the findings", type="primary", icon=":material/play_arrow:"):
         job_progress.leave_job(FINDINGS_SLOT)

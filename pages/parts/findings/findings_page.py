@@ -50,7 +50,7 @@ def _draw(whole: OpenedStudy) -> None:
     found = findings_jobs.findings_of(opened)
     overview_section.overview_section(opened, found)
     if found is None:
-        findings_jobs.findings_waiting()
+        findings_jobs.findings_waiting(len(opened.runs))
     else:
         structures_section.structures_section(found, opened)
     pair = correlation_section.correlation_section(opened, found)

@@ -58,6 +58,6 @@ def _named(opened: OpenedStudy) -> str:
 
 
 def _numbers(count: SampleSize) -> None:
-    with st.container(horizontal=True, key="findings_numbers"):
+    with st.container(horizontal=True, gap="medium", key="findings_numbers"):
         for label, value, about in count.numbers:
             st.metric(label, value, help=escape_markdown(about), width="content")

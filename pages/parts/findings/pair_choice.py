@@ -88,8 +88,10 @@ def pair_row(found: Any, estimand: str, feature: str, metric: str) -> dict[str, 
     return None if own.empty else own.iloc[0].to_dict()
 
 
-def pair_text(own: dict[str, Any] | None, feature: str, metric: str, estimand: str) -> str:
-    """One sentence on the correlation of the pair."""
+def pair_text(own: dict[str, Any] | None, feature: str, metric: str, estimand: str, there: bool = True) -> str:
+    """One sentence on the correlation of the pair; ``there``: whether the findings are computed."""
+    if not there:
+        return f"“{column_label(feature)}” and “{column_label(metric)}”: their correlation comes with the findings."
     return pair_sentence(own, column_label(feature), column_label(metric), estimand)
 
 

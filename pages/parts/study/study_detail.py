@@ -39,6 +39,11 @@ SHOWN_FACTS = {
     "error": "Failed",
 }
 """{column of the runs table: its title}, before and behind the outcomes of yes or no"""
+ANSWER_COLUMNS = {
+    "Item": st.column_config.TextColumn(width=130),
+    "Answer": st.column_config.TextColumn(width="medium"),
+}
+"""Widths, so that what an answer is worth and which model gave it stand beside it on every page of the list."""
 ANSWERS = 200
 """Answers on a page of their list, newest first."""
 
@@ -76,6 +81,8 @@ def study_detail(known: StudyInfo) -> None:
                 label = f"Ask the judge about {left:,} answers"
                 st.button(label, key=field_key("judge"), on_click=_go, args=(known.id,))
         with st.expander("Extend: more items, structures, models, longer answers", icon=":material/add_circle:"):
+            if now == "done" and not status.failed:
+                engine_picker()  # else it stands above, or the study runs
             extend_study.extend_study(study, plan)
     finally:
         study.close()
@@ -97,8 +104,8 @@ def _about(plan: Plan) -> str:
 
 
 def _buttons(ident: str, status: Status, now: str, own: bool) -> None:
-    if own and not status.over and now not in study_progress.MOVING:
-        engine_picker()
+    if own and (status.failed or not status.over) and now not in study_progress.MOVING:
+        engine_picker()  # what failed is tried again there too
     with st.container(horizontal=True, vertical_alignment="center"):
         if not own:
             _as_new_plan(ident)
@@ -223,8 +230,8 @@ def _answers(study: Study, ident: str) -> None:
     pages = max(1, -(-count // ANSWERS))
     page = 1
     if pages > 1:
-        label = f"Page of {pages:,}: {count:,} runs, newest first"
-        page = int(st.number_input(label, 1, pages, key=field_key(f"answers_page_{ident}"), width=260))
+        page = int(st.number_input("Page", 1, pages, key=field_key(f"answers_page_{ident}"), width=160))
+        st.caption(f"{_runs(count)}, newest first · page {page:,} of {pages:,}")
     table = study.latest_runs(ANSWERS, (page - 1) * ANSWERS)
     outcomes = {name: column_label(name) for name in outcome_metrics(table.columns, binary=True)}
     titles = SHOWN_ANSWERS | outcomes | SHOWN_FACTS
@@ -235,7 +242,9 @@ def _answers(study: Study, ident: str) -> None:
     for name in outcomes:
         if name in shown:
             shown[name] = shown[name].map({1.0: "yes", 0.0: "no"}).fillna("")
-    st.dataframe(shown.rename(columns=titles), hide_index=True, key=field_key("answers_table"))
+    st.dataframe(
+        shown.rename(columns=titles), hide_index=True, key=field_key("answers_table"), column_config=ANSWER_COLUMNS
+    )
 
 
 def _downloads(study: Study, name: str) -> None:
