@@ -74,7 +74,7 @@ def scatter_chart(
     points = base.mark_point(filled=True, size=42, opacity=0.65, strokeWidth=0).encode(**look)
     if select:
         points = points.add_params(alt.selection_point(name=RUN_SELECTION, fields=["cell"], empty=False))
-    layers = [_joined(base)] if within else []
+    layers = [_joined(base, len(records))] if within else []
     layers.append(points)
     gone = len(table) - len(there)
     told = [f"{len(records):,} runs of {drawn['prompt_id'].nunique():,} prompts, each a point"]
@@ -210,5 +210,8 @@ def _look(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _joined(base: alt.Chart) -> alt.Chart:
-    return base.mark_line(strokeWidth=0.7, opacity=0.35, color=GREY, tooltip=None).encode(detail="line:N", order="x:Q")
+def _joined(base: alt.Chart, points: int) -> alt.Chart:
+    """Returns the lines; fainter where there are many, or they would be a curtain."""
+    return base.mark_line(strokeWidth=0.7, opacity=0.35 if points <= 1000 else 0.12, color=GREY, tooltip=None).encode(
+        detail="line:N", order="x:Q"
+    )

@@ -1,5 +1,7 @@
 """Tests where a study can be made to run from its page, and what is said of that."""
 
+import threading
+
 import pytest
 
 from core.cluster.cluster_look import ClusterLook
@@ -100,6 +102,16 @@ def test_what_a_running_study_runs_on_is_said():
     assert engine_line(one).startswith("On Ray: 1 node, 16 cores, 64.0 GB of memory · 1 process · ")
     assert engine_line(one | {"loading": 1, "running": 0}).endswith(" · 1 process, loading its model")
     assert engine_line(one | {"actors": 0, "running": 0}).endswith(" · starting")
+
+
+def test_until_ray_is_there_it_is_said_that_it_starts(visit, made, engines, monkeypatch):
+    free = threading.Event()
+    monkeypatch.setattr(study_progress, "study_work", lambda ident, **_: lambda progress, cancelled: free.wait(30))
+    app = fine(visit("study", study=made.id))
+    app = fine(app.selectbox(key="study_engine").select("ray").run())
+    app = fine(app.button(key="study_resume").click().run())
+    assert "Waiting for Ray" in texts(app)
+    free.set()
 
 
 def test_a_study_that_runs_elsewhere_on_ray_says_so(visit, made, engines):

@@ -30,7 +30,7 @@ def start_study(ident: str, pilot: int = 0, retry: bool = False) -> None:
     """Queues the study, or joins its running job. Raises HeedError where the queue is full."""
     engine = picked_engine()
     work = pilot_work(ident, pilot, engine=engine) if pilot else study_work(ident, retry=retry, engine=engine)
-    jobs().submit(_name(ident), work, LANE, HOLDER)
+    jobs().submit(_name(ident), work, LANE, HOLDER, asked=engine)
 
 
 def pause_study(ident: str) -> None:
@@ -98,7 +98,10 @@ def live_progress(ident: str, seen: str) -> None:
     if now != seen:
         st.rerun()
     progress_bar(status, job, now)
-    if now in MOVING and (line := engine_line(engine)):
+    line = engine_line(engine)
+    if not line and now == "running" and job is not None and job.asked and status.waiting:
+        line = "Waiting for Ray, which takes some seconds to start and to end."
+    if now in MOVING and line:
         st.caption(escape_markdown(line))
 
 
