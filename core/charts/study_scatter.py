@@ -33,6 +33,8 @@ MOST_POINTS = 5_000
 BESIDE, SHORT = 4, 20
 """Shapes from which on, and letters up to which, the names of shapes stand in two columns: eight below each other are
 higher than the plot."""
+RING = (("#FFFFFF", 7), ("#111827", 3))
+"""Colours and widths of the ring around a picked run: seen among thousands of points, on white and on dark pages."""
 EXCERPT = 90
 """Most graphemes of the answer in a tooltip."""
 
@@ -109,12 +111,13 @@ def framed_run(
         return dict(spec)
     x, y = (float(value) for value in found.iloc[0])
     own = next(layer["encoding"] for layer in spec["layer"] if "color" in layer["encoding"])
-    ring = {
+    place = {
         "data": {"values": [{"x": x, "y": y + jitter(cell) if binary else y}]},
-        "mark": {"type": "point", "size": 240, "color": GREY, "strokeWidth": 3, "opacity": 1, "tooltip": None},
         "encoding": {"x": own["x"], "y": own["y"]},
     }
-    return {**spec, "layer": [*spec["layer"], ring]}
+    mark = {"type": "point", "size": 260, "opacity": 1, "tooltip": None}
+    rings = [place | {"mark": mark | {"color": color, "strokeWidth": wide}} for color, wide in RING]
+    return {**spec, "layer": [*spec["layer"], *rings]}
 
 
 def _some(table: pd.DataFrame, within: bool) -> pd.DataFrame:

@@ -196,7 +196,7 @@ def test_of_too_many_points_some_are_drawn_and_the_chart_says_so(monkeypatch, wi
     framed = framed_run(chart.to_dict(), table, "lookback", "correct", picked["cell"], binary=True)
     (ring,) = framed["layer"][-1]["data"]["values"]
     assert ring["x"] == picked["lookback"] and ring["y"] == picked["correct"] + jitter(picked["cell"])
-    assert len(framed["layer"]) == len(chart.to_dict()["layer"]) + 1, "a run that is not drawn has its ring too"
+    assert len(framed["layer"]) == len(chart.to_dict()["layer"]) + 2, "a run that is not drawn has its ring too"
     assert framed_run(chart.to_dict(), table, "lookback", "correct", "none") == chart.to_dict()
     alt.Chart.from_dict(framed["layer"][-1])
 

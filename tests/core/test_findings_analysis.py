@@ -11,7 +11,7 @@ from core.study.findings import correlations
 from core.study.findings.analysis import cells_of, compute_findings
 from core.study.findings.correlations import add_verdicts, holm_p, relate_columns
 from core.study.findings.outcome_prediction import correct_verdicts
-from core.study.findings.structure_effects import ALL_TASKS, EFFECT_COLUMNS
+from core.study.findings.structure_effects import ALL_TASKS, EFFECT_COLUMNS, ValueDescription, compare_structures
 from core.study.plan import Plan
 from tests.core import study_made_up as made_up
 
@@ -296,3 +296,13 @@ def test_cells_of_runs_that_all_failed():
     runs = table(1).assign(error="No.", truncated=False)
     got = cells_of(runs)
     assert got["truncated_share"].isna().all() and (got["failed_share"] == 1).all()
+
+
+def test_comparing_structures_tells_how_far_it_is_and_can_be_stopped_inside_one_of_them():
+    runs = made_up.runs_table(8)
+    about = {"lookback": ValueDescription("Lookback", "", "attention")}
+    seen = []
+    compare_structures(runs, about, "instruction_first", resamples=9, check=lambda *told: seen.append(told))
+    fractions = [fraction for fraction, _ in seen]
+    assert fractions == sorted(fractions) and len(seen) > 4 * len({text for _, text in seen})
+    assert any("Instruction last" in text for _, text in seen)

@@ -30,6 +30,7 @@ def test_a_finished_study_shows_its_answers_and_leads_on(visit):
     table = app.dataframe[0].value
     assert set(table["Answer"]) == {"Blue.", "Green.", rate_made_up.ANSWERS["fact-1"][1]}
     assert set(table["Structure"]) == {"As it is", "Role play"}
+    assert "Position control" not in table, "the study has none"
 
 
 def test_many_answers_have_pages(visit, monkeypatch):

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -120,12 +121,14 @@ def _compared(
     structures = design_levels(means, design)
     found = []
     for number, structure in enumerate(structures):
-        check(number / len(structures), f"Comparing structures: {structure_label(structure)}")
-        one = _described(table, names, structure, base, design)
+        told = f"Comparing structures: {structure_label(structure)}"
+        done = partial(check, number / len(structures), told)  # minutes where runs are many: asked in between too
+        one = _described(table, names, structure, base, design, done)
         asked: dict[str, list[Term]] = {"control_": [(structure, False, 1), (structure, True, -1)]}
         if structure != base:
             asked |= {"": [(structure, False, 1), (base, False, -1)], "net_": net_terms(structure, base)}
-        for question, terms in asked.items():
+        for place, (question, terms) in enumerate(asked.items(), 1):
+            check((number + place / (1 + len(asked))) / len(structures), told)
             got = signed_contrast(means, design, terms).drop(columns=["first", "rest"]).rename(columns={"n": "pairs"})
             got = got.rename(columns={c: f"{question}{c}" for c in DIFFERENCE_ENDINGS})
             one = one.merge(got, on=["value", *by], how="left")
@@ -138,7 +141,12 @@ def _compared(
 
 
 def _described(
-    table: pd.DataFrame, names: Sequence[str], structure: str, base: str, design: PairedDesign
+    table: pd.DataFrame,
+    names: Sequence[str],
+    structure: str,
+    base: str,
+    design: PairedDesign,
+    check: Callable[[], None],
 ) -> pd.DataFrame:
     """Returns value, by, structure, runs, n, undefined, mean with its interval; ``gate``: what a verdict lacks."""
     import pandas as pd
@@ -150,6 +158,7 @@ def _described(
     own = part["structure"].to_numpy() == structure
     numbers = part[list(names)].apply(pd.to_numeric, errors="coerce").to_numpy(float)
     for key, both in part.groupby(by, observed=True).indices.items():
+        check()
         rows = both[own[both]]
         if not len(rows):
             continue

@@ -235,6 +235,8 @@ def _answers(study: Study, ident: str) -> None:
     table = study.latest_runs(ANSWERS, (page - 1) * ANSWERS)
     outcomes = {name: column_label(name) for name in outcome_metrics(table.columns, binary=True)}
     titles = SHOWN_ANSWERS | outcomes | SHOWN_FACTS
+    if not study.plan.controls:
+        del titles["control"]
     shown = table[[n for n in titles if n in table]].copy()
     shown["structure"] = shown["structure"].map(structure_label)
     shown["task"] = shown["task"].map(task_label)

@@ -166,7 +166,7 @@ def _table(table: pd.DataFrame, measure: str) -> None:
 
 def _measure(model: str, key: ModelKey, league: League | None) -> None:
     """Draws what to measure, the time that it takes, and the button."""
-    title = "Measure this model" if league is None else "Measure again on this machine"
+    title = "Measure this model" if league is None else "Measure this model again"
     if league is None:
         st.info("Nothing is known about this model yet.", icon=":material/help:")
     with st.expander(title, expanded=league is None, icon=":material/science:"):
