@@ -79,6 +79,20 @@ def test_a_model_of_which_nothing_is_known_can_be_measured_once(visit, busy, mon
     assert len([job for job in jobs().all() if job.key.startswith("trust")]) == 2, "another set is another job"
 
 
+def test_own_prompts_that_were_stopped_can_be_measured_on(visit, busy) -> None:
+    league(resolve(DEFAULT).fingerprint)
+    app = fine(visit("trust"))
+    app = fine(app.segmented_control(key="trust_size").set_value("My own prompts").run())
+    lines = b"".join(b'{"prompt": "One is red. Two is blue. Which is red? %d"}\n' % n for n in range(6))
+    app = fine(app.file_uploader(key="trust_file").set_value([("own.jsonl", lines, "text/plain")]).run())
+    assert "6 prompts, roughly" in texts(app)
+    app = app.button(key="trust_button").click().run()
+    app = fine(app.button(key="cancel_trust").click().run())
+    box = next(e for e in app.expander if "again" in e.label)
+    assert box.proto.expanded and "Cancelled." in texts(app)
+    assert "6 prompts, roughly" in texts(app) and not app.button(key="trust_button").disabled
+
+
 def test_the_verdict_stands_below_the_picture_and_the_best_method_comes_first(visit, keep) -> None:
     trace = made_up.run("One is red. Two is blue. Three is green. Four is pink. Five is gold. Which is red?")
     fingerprint = trace.request.model.fingerprint

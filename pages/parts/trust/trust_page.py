@@ -25,6 +25,8 @@ from pages.parts.markdown_escape import escape_markdown
 from pages.parts.server_log import log_refused_upload
 
 SLOT = "trust"
+OPENED = "trust_opened"
+"""The session key of (name of the file, own prompts) that were opened last."""
 LANE = "league on Ray"
 """The queue of measurements that need no model of this process."""
 ABOUT = (
@@ -169,8 +171,11 @@ def _measure(model: str, key: ModelKey, league: League | None) -> None:
     title = "Measure this model" if league is None else "Measure this model again"
     if league is None:
         st.info("Nothing is known about this model yet.", icon=":material/help:")
-    with st.expander(title, expanded=league is None, icon=":material/science:"):
-        size = st.segmented_control("Prompts", list(SIZES), default=next(iter(SIZES)), key="trust_size")
+    stopped = job_progress.has_note(SLOT)
+    with st.expander(title, expanded=league is None or stopped, icon=":material/science:"):
+        size = st.segmented_control(
+            "Prompts", list(SIZES), default=next(iter(SIZES)), key="trust_size", persist_state="session"
+        )
         prompts: tuple[TrustPrompt, ...] = part_of_set(built_in_prompts(), SIZES[size or next(iter(SIZES))] or None)
         if size == "My own prompts":
             prompts = _own_prompts()
@@ -195,11 +200,19 @@ def _own_prompts() -> tuple[TrustPrompt, ...]:
         f"JSON lines or CSV with the columns {', '.join(COLUMNS)}; only prompt is needed. evidence is a sentence of "
         "the prompt that holds the answer, question the sentence that asks and is never hidden."
     )
-    file = st.file_uploader("Prompts", type=["jsonl", "csv"], key="trust_file")
-    if file is None:
-        return ()
+    state = st.session_state
+    file = st.file_uploader(
+        "A file of prompts", type=["jsonl", "csv"], key="trust_file", on_change=state.pop, args=(OPENED, None)
+    )
+    if file is None:  # the box was away while they were measured
+        name, prompts = state.get(OPENED) or ("", ())
+        if prompts:
+            st.caption(f"Opened before: {escape_markdown(name)}.")
+        return prompts
     try:
-        return part_of_set(read_own_prompts(file.getvalue(), file.name), None)
+        prompts = part_of_set(read_own_prompts(file.getvalue(), file.name), None)
+        state[OPENED] = file.name, prompts
+        return prompts
     except HeedError as error:
         log_refused_upload("prompts", file.getvalue(), error)
         st.error(escape_markdown(str(error)), icon=":material/error:")
