@@ -18,8 +18,10 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
 
 def asked_engine(options: argparse.Namespace) -> RayEngine | None:
     """Returns the engine that was asked for; None: processes of this machine. Raises PromptError for half a choice."""
+    if options.workers is not None and options.workers < 1:
+        raise PromptError("--workers must be at least 1: leave it out for the number that suits.")
     if options.engine == "ray":
         return RayEngine(options.address, options.workers, options.cpus, options.gpus)
-    if options.address or options.cpus or options.gpus:
+    if options.address or options.cpus is not None or options.gpus is not None:
         raise PromptError("--address, --cpus and --gpus are for --engine ray: add that, or leave them out.")
     return None

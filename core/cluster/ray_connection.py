@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import math
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import StoreError
+from ..checks import check_whole
+from ..errors import PromptError, StoreError
 from ..processes import PACKAGE, module_environment
 from .actor_resources import ClusterSize
 from .gpu_memory import smallest_gpu
 
+MOST_ACTORS = 10_000
+PATIENCE = 10.0
+"""Seconds within which a machine must take a connection."""
 INSTALL = "Ray is not installed here: pip install -r requirements-cluster.txt."
 
 
@@ -33,6 +39,17 @@ class RayEngine:
     """Processor cores of each actor."""
     gpus: float | None = None
     """Share of a GPU, or GPUs, of each actor."""
+
+    def __post_init__(self) -> None:
+        """Raises PromptError for what no actor can take."""
+        if self.actors is not None:
+            check_whole("The number of actors (--workers)", self.actors, 1, MOST_ACTORS)
+        if self.cpus is not None and not 0 < self.cpus < math.inf:
+            raise PromptError(f"The cores of an actor (--cpus) must be above 0, not {self.cpus:g}.")
+        if self.gpus is not None and not (0 <= self.gpus <= 1 or (1 < self.gpus < math.inf and self.gpus % 1 == 0)):
+            raise PromptError(
+                f"The GPUs of an actor (--gpus) must be a share from 0 to 1 or a whole number, not {self.gpus:g}."
+            )
 
 
 def ray_is_installed() -> bool:
@@ -55,6 +72,7 @@ def connected(address: str = "") -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    _check_listens(address)
     code: dict[str, Any] = {"env_vars": {"PYTHONPATH": module_environment()["PYTHONPATH"]}}
     if address:  # the code travels, unless it is installed there
         code = {"py_modules": [str(PACKAGE)]} if PACKAGE.name == "core" else {}
@@ -64,15 +82,31 @@ def connected(address: str = "") -> Iterator[Any]:
             address=address or "local", log_to_driver=False, logging_level=logging.ERROR, runtime_env=code, **local
         )
     except Exception as error:  # ConnectionError, RuntimeError, ValueError, or of gRPC
-        where = f"The Ray cluster at {address!r}" if address else "Ray on this machine"
-        raise StoreError(
-            f"{where} cannot be reached ({str(error).splitlines()[0][:200]}): start it with `ray start --head`, or "
-            "give the address that it printed."
-        ) from error
+        raise _unreachable(address, error) from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_listens(address: str) -> None:
+    """Raises StoreError where nothing listens at an address of a host and port: Ray itself tries for minutes."""
+    given = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
+    host, _, port = given.rpartition("//")[2].rpartition(":")
+    if not (host and port.isdecimal()):
+        return  # Ray looks itself, or says what is wrong with it
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise _unreachable(given, error) from error
+
+
+def _unreachable(address: str, error: Exception) -> StoreError:
+    where = f"The Ray cluster at {address!r}" if address else "Ray on this machine"
+    said = next(iter(str(error).splitlines()), type(error).__name__)[:200].rstrip(".")
+    return StoreError(
+        f"{where} cannot be reached ({said}): start it with `ray start --head`, or give the address that it printed."
+    )
 
 
 def cluster_size(ray: Any) -> ClusterSize:

@@ -26,7 +26,7 @@ from typing import Any
 
 from ..cluster.cluster_look import cluster_look, look_text
 from ..cluster.engine_options import add_engine_options, asked_engine
-from ..errors import Cancelled, HeedError, StoreError
+from ..errors import Cancelled, HeedError, PromptError, StoreError
 from ..log.targets import process_log
 from ..plugins import load_plugins
 from ..processes import PACKAGE, command_text
@@ -58,7 +58,9 @@ class ProgressLines:
 
 def run_study_command(options: argparse.Namespace) -> int:
     """Runs a study until it is done or stopped; 0 if nothing failed."""
-    limits = parse_limits(options.fail_under or [])
+    limits, engine = parse_limits(options.fail_under or []), asked_engine(options)
+    if options.pilot is not None and options.pilot < 1:
+        raise PromptError("--pilot must be at least 1: leave it out to run all items.")
     if (Path(options.what) / SHARDS_FILE).exists():
         raise StoreError(
             f"{options.what} holds several shards: run each by its own folder, such as {Path(options.what)}/00."
@@ -85,7 +87,6 @@ def run_study_command(options: argparse.Namespace) -> int:
             "then score adds it."
         )
     lines = ProgressLines(options.every)
-    engine = asked_engine(options)
     if options.pilot:
         status = study.pilot(options.pilot, options.workers, lines, stop.is_set, engine=engine)
     else:

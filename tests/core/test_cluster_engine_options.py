@@ -23,7 +23,30 @@ def test_ray_is_asked_for_by_name_and_takes_what_is_given():
     assert whole == RayEngine("auto", 4, 0.5, 0.0)
 
 
-@pytest.mark.parametrize("words", [("--address", "auto"), ("--cpus", "1"), ("--gpus", "0.5")])
+@pytest.mark.parametrize("words", [("--address", "auto"), ("--cpus", "1"), ("--gpus", "0.5"), ("--gpus", "0")])
 def test_half_a_choice_is_told(words):
     with pytest.raises(PromptError, match="--engine ray"):
         _asked(*words)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--workers", "0"), "--workers must be at least 1"),
+        (("--engine", "ray", "--workers", "-1"), "--workers must be at least 1"),
+        (("--engine", "ray", "--workers", "1000000"), "--workers"),
+        (("--engine", "ray", "--cpus", "0"), "--cpus"),
+        (("--engine", "ray", "--cpus", "nan"), "--cpus"),
+        (("--engine", "ray", "--gpus", "-0.5"), "--gpus"),
+        (("--engine", "ray", "--gpus", "1.5"), "--gpus"),
+        (("--engine", "ray", "--gpus", "inf"), "--gpus"),
+    ],
+)
+def test_what_no_actor_can_take_is_told(words, said):
+    with pytest.raises(PromptError, match=said):
+        _asked(*words)
+
+
+def test_several_whole_gpus_and_a_share_of_one_are_taken():
+    assert _asked("--engine", "ray", "--gpus", "2").gpus == 2.0
+    assert _asked("--engine", "ray", "--gpus", "0.25").gpus == 0.25

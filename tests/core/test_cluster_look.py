@@ -1,12 +1,14 @@
 """Tests what is said of a Ray cluster, and of one that is not there."""
 
 import json
+import socket
 import subprocess
 
 import pytest
 
 from core.cluster import cluster_look as looking
 from core.cluster.cluster_look import ClusterLook, look_from_outside, look_text
+from core.cluster.ray_connection import connected
 from core.errors import StoreError
 
 LOOK = ClusterLook(2, 16.0, 12.0, 1.0, 0.5, 64 * 10**9, 48 * 10**9)
@@ -61,3 +63,28 @@ def test_an_address_without_a_cluster_is_told_with_the_remedy():
     pytest.importorskip("ray")
     with pytest.raises(StoreError, match="cannot be reached"):
         look_from_outside("nowhere://x")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{}", "ray://127.0.0.1:{}", "auto"])
+def test_an_address_where_nobody_listens_is_told_at_once(address, monkeypatch):
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("Ray tries for minutes"))
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # taken, so that nobody else listens there
+        port = silent.getsockname()[1]
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
+        with pytest.raises(StoreError, match=f"{port}' cannot be reached .*ray start"), connected(address.format(port)):
+            pass
+
+
+def test_an_error_without_words_is_told_by_its_name(monkeypatch):
+    ray = pytest.importorskip("ray")
+
+    def init(**_):
+        raise RuntimeError
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(StoreError, match=r"cannot be reached \(RuntimeError\)"), connected():
+        pass
