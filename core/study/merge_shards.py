@@ -89,7 +89,7 @@ def merge_shards(folder: Path, into: str | None = None, tell: Tell = lambda _: N
         return merge
     with closing(database.connect(parts[0].folder / database.FILE)) as db:
         plan = plan_of_study(db)
-    study = _open_target(plan, into)
+    study = _open_target(plan, into, folder)
     with closing(study):
         merge.folder = study.folder
         known = _finished(study.db)
@@ -204,11 +204,16 @@ def _undoubled(parts: list[ShardRuns], merge: Merge) -> list[ShardRuns]:
     return [part for part in parts if part.folder not in refused]
 
 
-def _open_target(plan: PlanToCut, into: str | None) -> Study:
+def _open_target(plan: PlanToCut, into: str | None, shards: Path) -> Study:
     """Opens the study to merge into, or makes it as the shards' plan has it. Raises StoreError."""
     folder, plan = _target_folder(plan, into)
+    if folder.resolve() == shards.resolve():
+        raise StoreError(f"{folder} holds the shards: give another folder, or a name, with --into.")
     if not (folder / database.FILE).exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"No study can be made in {folder} ({error.strerror}): give another --into.") from error
         make_study_database(folder, plan, plan_cells_of(plan.whole))
     study = Study(str(folder))
     try:
@@ -240,7 +245,13 @@ def _target_folder(plan: PlanToCut, into: str | None) -> tuple[Path, PlanToCut]:
         return find_study(into), plan
     except StoreError:  # a name that no study has yet
         given = replace(plan.given, name=into)
-        return folder_of_plan(given), replace(plan, given=given)
+    folder = folder_of_plan(given)  # found by the plan, of which the name is no part
+    if (folder / database.FILE).exists():
+        raise StoreError(
+            f"No study is called {into!r}, and {folder.name} is of this plan already, under another name: leave --into "
+            "out, or give a folder, which has a / in it."
+        )
+    return folder, replace(plan, given=given)
 
 
 def _take(part: ShardRuns, target: sqlite3.Connection, known: dict[str, str], merge: Merge, tell: Tell) -> None:

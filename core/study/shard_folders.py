@@ -84,7 +84,10 @@ def write_shards(what: str, count: int, folder: Path, tell: Callable[[str], None
     if not cut:
         raise PromptError("This plan has no run, so there is nothing to cut: look at its structures and items.")
     if len(cut) < count:
-        tell(f"Its runs make {len(cut)} batches, which stay whole: there are {len(cut)} shards, not {count}.")
+        several = "1 batch, which stays whole: there is 1 shard"
+        if len(cut) > 1:
+            several = f"{len(cut)} batches, which stay whole: there are {len(cut)} shards"
+        tell(f"Its runs make {several}, not {count}.")
     made = ShardSet(plan.given.id, plan.given.name, len(cut), tuple(sorted(current_versions().items())))
     listed = _set_there(folder)
     _check_same(folder, listed, made)

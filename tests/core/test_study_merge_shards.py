@@ -408,3 +408,27 @@ def test_a_study_of_a_full_disk_is_left_as_it_was(made, shards, monkeypatch):
         merge_shards(shards)
     with closing(Study(made[0])) as study:
         assert study.status().done == 0 == study.db.execute("SELECT count(*) FROM runs").fetchone()[0]
+
+
+@pytest.mark.parametrize(
+    ("into", "said"),
+    [
+        ("{}/plan.json", "No study can be made in .*File exists.*--into"),
+        ("{}/plan.json/below", "No study can be made in .*--into"),
+        ("{}/shards", "holds the shards: give another folder"),
+        ("another name", "No study is called 'another name', and .* is of this plan already"),
+    ],
+)
+def test_a_study_that_cannot_be_made_is_told_and_nothing_is_written(made, shards, into, said):
+    (shards.parent / "plan.json").write_text("{}")
+    with closing(Study(made[0])) as study:
+        before = sorted(shards.iterdir())
+        with pytest.raises(StoreError, match=said):
+            merge_shards(shards, into.format(shards.parent))
+        assert study.status().done == 0 and sorted(shards.iterdir()) == before
+
+
+def test_a_new_name_is_taken_where_no_study_has_the_plan(made, shards):
+    found = merge_shards(shards, "another name")
+    assert found.whole and [one.name for one in list_studies()] == ["another name"]
+    assert merge_shards(shards, "another name").there == 28

@@ -144,6 +144,10 @@ def test_more_shards_than_batches_are_fewer_and_said(written, tmp_path):
     made = write_shards(str(written[1]), 99, tmp_path / "many", told.append)
     assert made.count == 4 and told[0] == ("Its runs make 4 batches, which stay whole: there are 4 shards, not 99.")
     assert len(study_folders_below(tmp_path / "many")) == 4
+    one = tmp_path / "one.json"
+    one.write_text(shards_made_up.plan(("any",), 1, controls=(), steering={}, structures=("plain",)).to_json())
+    write_shards(str(one), 99, tmp_path / "one", told.append)
+    assert "Its runs make 1 batch, which stays whole: there is 1 shard, not 99." in told
     with pytest.raises(PromptError, match="at least one shard"):
         write_shards(str(written[1]), 0, tmp_path / "none")
 
