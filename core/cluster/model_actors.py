@@ -1,7 +1,7 @@
 """Keeps actors on a Ray cluster that hold one model each: starts them, looks at what they loaded, ends them.
 
 What they work on, and who writes it, is the caller's: ``core.study.ray_engine``, ``core.trust.measure_on_ray``.
-Guarded by tests/core/test_study_ray_engine.py.
+Guarded by tests/core/test_cluster_model_actors.py and test_study_ray_engine.py.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from .actor_resources import ActorResources, actor_resources, most_actors
 from .ray_connection import RayEngine, cluster_size
 
 DEATHS = 12
-"""Most actors that may die one after another, none of them having finished anything."""
+"""Most actors that may die one after another, none having finished anything, beside those that one node may hold."""
 
 
 class ModelHolder:
@@ -78,7 +79,9 @@ class ModelActors:
         self.held: list[HeldActor] = []
         self.failures: list[str] = []
         """Why actors ended that did."""
-        self.deaths, self.refused = 0, 0
+        self.deaths, self.most_held = 0, 0
+        self.refused: Counter[str] = Counter()
+        """{model: actors that were left out}, whose places stay free."""
         self.look = True
         """Whether there may be room for another actor."""
         self._known: dict[str, dict[str, Any]] = {}
@@ -92,7 +95,7 @@ class ModelActors:
         most = most_actors(model, size, self.engine.actors, self.engine.gpus)
         takes = actor_resources(model, size, most, self.engine.cpus, self.engine.gpus)
         used = sum(held.takes.gpus for held in self.held) + takes.gpus
-        if len(self.held) >= most - self.refused or (used > size.gpus and not self.engine.actors):
+        if len(self.held) >= max(1, most - self.refused[model]) or (used > size.gpus and not self.engine.actors):
             return False
         actor: Any = self.ray.remote(self.kind).options(
             num_cpus=takes.cpus,
@@ -104,6 +107,7 @@ class ModelActors:
         )
         handle: Any = actor.remote(*arguments, model)
         self.held.append(HeldActor(handle, model, takes, handle.load.remote()))
+        self.most_held = max(self.most_held, len(self.held))
         return True
 
     def ready(self, seconds: float, busy: bool = False) -> list[HeldActor]:
@@ -139,7 +143,7 @@ class ModelActors:
         if not any(other.model == held.model for other in self.held if other is not held):
             return False
         self.failures.append(why)
-        self.refused += 1
+        self.refused[held.model] += 1
         self.end(held)
         return True
 
@@ -151,9 +155,9 @@ class ModelActors:
         """Notes an actor that is gone. Raises StoreError where they keep dying."""
         said = str(error).strip().splitlines() or [type(error).__name__]
         self.failures.append(" … ".join(dict.fromkeys([said[0][:200], said[-1].strip()[:200]])))
-        self.deaths, self.look = self.deaths + 1, True
-        self.held.remove(held)
-        if self.deaths > DEATHS:
+        self.deaths += 1
+        self.end(held)  # one whose call failed lives on
+        if self.deaths > DEATHS + self.most_held:
             raise StoreError(f"The actors keep ending ({self.failures[-1]}): see the logs of Ray on their machines.")
 
     def end(self, held: HeldActor) -> None:

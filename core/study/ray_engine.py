@@ -16,6 +16,7 @@ from typing import Any
 
 from ..cluster.model_actors import HeldActor, ModelActors
 from ..cluster.ray_connection import RayEngine, cluster_size, connected
+from ..errors import StoreError
 from ..progress import IsCancelled
 from . import database, plan_store
 from .ledger import Ledger
@@ -77,8 +78,9 @@ class _Driver:
         for held in self.actors.held:
             held.handle.stop.remote()
         until = time.monotonic() + PATIENCE
-        while any(held.work is not None for held in self.actors.held) and time.monotonic() < until:
-            self._take(TICK, more=False)
+        with suppress(StoreError):  # actors that keep ending end nothing else
+            while any(held.work is not None for held in self.actors.held) and time.monotonic() < until:
+                self._take(TICK, more=False)
         for held in list(self.actors.held):
             self._end(held)
         self.ledger.release()

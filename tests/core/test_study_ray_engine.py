@@ -291,3 +291,24 @@ def test_a_driver_that_is_killed_takes_its_actors_along_and_is_resumed(study):
     assert there.status().running == 0
     there.run(1)
     assert there.status().over and there.status().done == 240
+
+
+def test_actors_that_keep_ending_leave_nothing_claimed(study):
+    there = study(1)
+    driver = object.__new__(ray_engine._Driver)
+    driver.ledger, driver.left = Ledger(there.folder), {}
+    batch = driver.ledger.claim(there.plan.models[0])
+    assert batch is not None and there.status().running
+    ended = []
+    held = type("Held", (), {"work": batch, "handle": type("H", (), {"stop": type("S", (), {"remote": int})})})()
+
+    def end(one):
+        driver.actors.held.remove(one)
+        ended.append(one)
+
+    def ready(*_, **__):
+        raise StoreError("The actors keep ending.")
+
+    driver.actors = type("Actors", (), {"held": [held], "end": staticmethod(end), "ready": staticmethod(ready)})()
+    driver.close()
+    assert ended == [held] and not there.status().running and engine_now(there.db) == {}
