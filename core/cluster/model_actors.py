@@ -89,11 +89,16 @@ class ModelActors:
     def hire(self, model: str, *arguments: Any) -> bool:
         """Starts an actor of ``model`` where there is room for one; returns whether there was.
 
-        Raises StoreError where no node is large enough.
+        Raises StoreError where no node is large enough; while others work it may come back, and they work on.
         """
         size = cluster_size(self.ray)
         most = most_actors(model, size, self.engine.actors, self.engine.gpus)
-        takes = actor_resources(model, size, most, self.engine.cpus, self.engine.gpus)
+        try:
+            takes = actor_resources(model, size, most, self.engine.cpus, self.engine.gpus)
+        except StoreError:
+            if any(held.work is not None for held in self.held):
+                return False
+            raise
         used = sum(held.takes.gpus for held in self.held) + takes.gpus
         if len(self.held) >= max(1, most - self.refused[model]) or (used > size.gpus and not self.engine.actors):
             return False

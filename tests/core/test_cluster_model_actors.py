@@ -86,3 +86,15 @@ def test_one_is_hired_even_where_more_were_left_out_than_there_is_room_now(actor
     nodes[:] = [2.0]
     found.died(found.held[0], RuntimeError("node died"))
     assert found.hire("m"), "else who waits for one would wait for ever"
+
+
+def test_a_node_that_is_gone_for_a_moment_ends_nothing_while_others_work(actors):
+    found, nodes = actors(8.0, 8.0, actors=2, cpus=4)
+    assert found.hire("m")
+    nodes[:] = [2.0]
+    with pytest.raises(StoreError, match="No node has room"):
+        found.hire("m")
+    found.held[0].work = "a batch"
+    assert not found.hire("m")
+    nodes[:] = [2.0, 8.0]
+    assert found.hire("m") and len(found.held) == 2
