@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..checks import check_whole
 from ..errors import PromptError, StoreError
 from ..processes import PACKAGE, module_environment
 from .actor_resources import ClusterSize
@@ -42,8 +41,8 @@ class RayEngine:
 
     def __post_init__(self) -> None:
         """Raises PromptError for what no actor can take."""
-        if self.actors is not None:
-            check_whole("The number of actors (--workers)", self.actors, 1, MOST_ACTORS)
+        if self.actors is not None and not 1 <= self.actors <= MOST_ACTORS:
+            raise PromptError(f"The actors (--workers) must be from 1 to {MOST_ACTORS:,}, not {self.actors:,}.")
         if self.cpus is not None and not 0 < self.cpus < math.inf:
             raise PromptError(f"The cores of an actor (--cpus) must be above 0, not {self.cpus:g}.")
         if self.gpus is not None and not (0 <= self.gpus <= 1 or (1 < self.gpus < math.inf and self.gpus % 1 == 0)):
