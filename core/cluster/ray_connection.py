@@ -21,6 +21,8 @@ from .actor_resources import ClusterSize
 from .gpu_memory import smallest_gpu
 
 MOST_ACTORS = 10_000
+NICE = "10"
+"""How far actors that are started here stand behind pages: as far as work without Ray, not the 15 of Ray."""
 PATIENCE = 10.0
 """Seconds within which a machine must take a connection."""
 INSTALL = "Ray is not installed here: pip install -r requirements-cluster.txt."
@@ -73,6 +75,7 @@ def connected(address: str = "") -> Iterator[Any]:
         return
     _check_listens(address)
     code: dict[str, Any] = {"env_vars": {"PYTHONPATH": module_environment()["PYTHONPATH"]}}
+    os.environ.setdefault("RAY_worker_niceness", NICE)
     if address:  # the code travels, unless it is installed there
         code = {"py_modules": [str(PACKAGE)]} if PACKAGE.name == "core" else {}
     local: dict[str, Any] = {} if address else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}

@@ -31,7 +31,7 @@ from .plan import Plan
 from .plan_cells import Cell, plan_cells_of
 from .ran_with import current_versions
 from .shards import SHARD_FILE, SHARD_NOTE, Shard, check_no_shard, cut_shards, sealed_shard, shard_of
-from .study import find_study, folder_of_plan, plan_at
+from .study import GRID_NOTE, find_study, folder_of_plan, plan_at
 from .study_status import Status, status_of
 from .told_connection import study_words
 
@@ -68,6 +68,8 @@ class PlanToCut:
     """ISO date that prompts tell, where a model's template prints one: the same in all shards."""
     study: Path | None
     """The folder of the study whose finished runs go along, None for a plan.json."""
+    grid: bool = False
+    """Whether it was made on the page Grid, which then shows the merged study."""
 
 
 def write_shards(what: str, count: int, folder: Path, tell: Callable[[str], None] = lambda _: None) -> ShardSet:
@@ -142,6 +144,8 @@ def make_study_database(
     with closing(database.connect(folder / database.FILE)) as db, database.transaction(db):
         database.put_note(db, "date", plan.day)
         database.put_note(db, "created", str(time.time()))
+        if plan.grid:
+            database.put_note(db, GRID_NOTE, "1")
         if shard is not None:
             database.put_note(db, SHARD_NOTE, shard.to_json())
         plan_store.store_plan(db, plan.given, plan.whole, cells, batches)
@@ -149,7 +153,8 @@ def make_study_database(
 
 def plan_of_study(db: sqlite3.Connection, study: Path | None = None) -> PlanToCut:
     """Returns the plan of a study or shard with all that a study of it starts from. Raises StoreError."""
-    return PlanToCut(plan_store.given_plan(db), plan_store.frozen_plan(db), plan_store.study_date(db), study)
+    grid = bool(database.get_note(db, GRID_NOTE))
+    return PlanToCut(plan_store.given_plan(db), plan_store.frozen_plan(db), plan_store.study_date(db), study, grid)
 
 
 def _plan_to_cut(what: str) -> PlanToCut:

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from core.errors import PromptError, StoreError
 from core.study import commands, database, plan_store, ran_with, shard_folders, shards
 from core.study.fixed_batches import numbered_batches
+from core.study.merge_shards import merge_shards
 from core.study.plan_cells import Cell, plan_cells_of
 from core.study.shard_folders import read_shard_set, shard_states, study_folders_below, write_shards
 from core.study.shards import Shard, cut_shards
-from core.study.study import Study
+from core.study.study import GRID_NOTE, Study, list_studies
 from tests.core import shards_made_up, study_tiny
 
 
@@ -181,6 +182,7 @@ def test_a_study_that_is_there_gives_its_date_and_no_folder_of_a_plan_is_made(wr
     assert not (tmp_path / "home" / "studies").exists(), "cutting a plan makes no study"
     study = Study(written[0])
     database.put_note(study.db, "date", "2001-02-03")
+    database.put_note(study.db, GRID_NOTE, "1")
     write_shards(study.id, 2, tmp_path / "by-id")
     study.close()
     shard = Study(str(tmp_path / "by-id" / "01"))
@@ -188,6 +190,9 @@ def test_a_study_that_is_there_gives_its_date_and_no_folder_of_a_plan_is_made(wr
     with pytest.raises(StoreError, match="shard 01 of 2"):
         write_shards(str(shard.folder), 2, tmp_path / "of-a-shard")
     shard.close()
+    Study(written[0]).delete()
+    merge_shards(tmp_path / "by-id")
+    assert [known.grid for known in list_studies()] == [True], "the merged study stands on the page of the first"
 
 
 def test_a_shard_is_mended_to_its_own_part(written, tmp_path):
