@@ -86,6 +86,11 @@ def test_a_league_is_measured_where_it_was_asked_to_be_and_does_not_wait_for_the
     assert seen[-1] == RayEngine() and job.device == trust_page.LANE
 
 
+def test_a_grid_shows_where_it_runs_too(visit, engines):
+    app = fine(visit("grid"))
+    assert app.selectbox(key="study_engine").options == ["This machine", "Ray on this machine"]
+
+
 def test_without_ray_there_is_no_choice(visit, made, monkeypatch):
     monkeypatch.setattr(engine_picker, "ray_is_installed", lambda: False)
     app = fine(visit("study", study=made.id))

@@ -12,6 +12,7 @@ from core.records import Item
 from core.run_settings import MOST_NEW_TOKENS
 from core.study.grid import FIRST_FIELDS, MOST_SAMPLES, grid_estimate, grid_plan, open_grid, pasted_items, table_items
 from core.study.study_status import duration_words
+from pages.parts.engine_picker import engine_picker
 from pages.parts.frame import shortcut_button
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import TYPED, fetch_sentence, model_of_option, model_option, settle_models
@@ -45,6 +46,7 @@ def grid_form() -> str:
         one, two = st.columns(2)
         samples = one.number_input("Samples", 1, MOST_SAMPLES, key="grid_samples", help=ABOUT_SAMPLES, **KEPT)
         tokens = two.number_input("New tokens", 1, MOST_NEW_TOKENS, key="grid_tokens", **KEPT)
+        engine_picker()
     pressed = shortcut_button("grid_shortcut", False)  # also before there is a prompt: the key commits the text
     try:
         return _run(items, models, int(samples), int(tokens), pressed)
