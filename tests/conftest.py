@@ -24,6 +24,7 @@ settings.load_profile("heed")
 def pytest_configure(config):
     os.environ["HEED_MODELS"] = str(models_path())
     config.heed_home = os.environ["HEED_HOME"] = tempfile.mkdtemp(prefix="heed-tests-")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # behind a browser's tests actors wait for minutes
     for name in ("NO_PROXY", "no_proxy"):
         if LOCAL not in os.environ.get(name, ""):
             os.environ[name] = ",".join(filter(None, [LOCAL, os.environ.get(name, "")]))
