@@ -33,7 +33,7 @@ def league_work(model: str, prompts: Sequence[TrustPrompt], engine: RayEngine | 
 
         assert engine is not None
         progress(None, "Loading the model on Ray", None)
-        with measurer_on_ray(model, engine, cancelled) as measurer:
+        with measurer_on_ray(model, engine, len(prompts), cancelled) as measurer:
             return measure_league_by(measurer, prompts, progress=progress, cancelled=cancelled).fingerprint
 
     return here if engine is None else on_ray

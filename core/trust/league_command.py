@@ -50,7 +50,7 @@ def league_command(options: argparse.Namespace) -> int:
 def measured_league(model: str, prompts: tuple[TrustPrompt, ...], engine: RayEngine | None = None) -> League:
     """Returns the league of ``model``, a name, measured here or on Ray, and prints how far it is."""
     if engine is not None:
-        with measurer_on_ray(model, engine) as measurer:
+        with measurer_on_ray(model, engine, len(prompts)) as measurer:
             return measure_league_by(measurer, prompts, progress=_tell)
     from ..models import in_bfloat16, load_model
 

@@ -118,6 +118,7 @@ def measure_league_by(
 ) -> League:
     """``measure_league`` of the model of ``measurer``, wherever it measures; only this process writes."""
     prompts = built_in_prompts() if prompts is None else prompts
+    prompts = list({one.id: one for one in prompts}.values())  # one that is there twice counts once
     folder = folder or league_folder(measurer.fingerprint)
     weights: HeadWeights | None = None
     measured: list[PromptMeasurement] = []
@@ -127,7 +128,7 @@ def measure_league_by(
             weights = _learn([one for one in measured if one.prompt.split == "fit"], measurer.caption)
         asked = [one for one in prompts if one.split == split]
         found = _kept(asked, folder)
-        missing = list({one.id: one for one in asked if one.id not in found}.values())
+        missing = [one for one in asked if one.id not in found]
         seen += len(asked) - len(missing)
         _tell(progress, seen, len(prompts))
         for prompt, one in measurer.measured(missing, split == FULL, weights, cancelled):

@@ -6,7 +6,7 @@ they are measured again by another one. Guarded by tests/core/test_trust_measure
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -65,7 +65,7 @@ class RayMeasurer:
 
         Raises Cancelled; StoreError where no node has room or the actors keep ending; ModelError where none can load.
         """
-        todo, tries = deque(prompts), dict.fromkeys(prompts, 0)
+        todo, tries = deque(prompts), Counter[TrustPrompt | None]()
         while todo or self._working():
             if cancelled():
                 raise Cancelled("Stopped. What was measured is kept.")
@@ -79,7 +79,7 @@ class RayMeasurer:
                 try:
                     told = self.ray.get(held.waiting)
                 except (self.ray.exceptions.RayError, OSError) as error:
-                    tries[prompt] = tries.get(prompt, 0) + self.actors.is_alive(held.node)
+                    tries[prompt] += self.actors.is_alive(held.node)
                     self.actors.died(held, error)
                     if prompt is not None and tries[prompt] < TRIES:
                         todo.appendleft(prompt)
@@ -93,12 +93,15 @@ class RayMeasurer:
                 self.actors.deaths = 0
                 yield prompt, MethodError(told) if isinstance(told, str) else told
 
-    def start(self, cancelled: IsCancelled) -> None:
-        """Waits for the first actor to have loaded the model, which says what it is. Raises as ``measured``."""
+    def start(self, prompts: int, cancelled: IsCancelled) -> None:
+        """Waits for the first actor to have loaded the model, which says what it is. Raises as ``measured``.
+
+        Actors for ``prompts`` prompts load at once: one that is refused ends nothing while another may do.
+        """
         while not self.fingerprint:
             if cancelled():
                 raise Cancelled("Stopped.")
-            self._hire(1)
+            self._hire(prompts)
             for held in self.actors.ready(TICK):
                 try:
                     self._loaded(held, self.ray.get(held.waiting))
@@ -129,17 +132,21 @@ class RayMeasurer:
 
 @contextmanager
 def measurer_on_ray(
-    model: str, engine: RayEngine, cancelled: IsCancelled = never_cancelled, actor: type[PromptActor] = PromptActor
+    model: str,
+    engine: RayEngine,
+    prompts: int,
+    cancelled: IsCancelled = never_cancelled,
+    actor: type[PromptActor] = PromptActor,
 ) -> Iterator[RayMeasurer]:
     """Connects to the cluster, loads ``model`` (a name) there, and yields what measures on it; ends its actors.
 
-    ``actor``: the class that measures. Raises StoreError where Ray, the cluster or room is not there, ModelError,
-    Cancelled.
+    ``prompts``: how many will be measured; no more actors are started. ``actor``: the class that measures. Raises
+    StoreError where Ray, the cluster or room is not there, ModelError, Cancelled.
     """
     with connected(engine.address) as ray:
         found = RayMeasurer(ray, model, engine, actor)
         try:
-            found.start(cancelled)
+            found.start(max(prompts, 1), cancelled)
             yield found
         finally:
             found.close()

@@ -51,6 +51,23 @@ def _hired(found, model):
     return len(found.held)
 
 
+def _told(found, held, **more):
+    mine = {"node": "n", "host": "two", "why": "", "versions": model_actors.versions(), "fingerprint": "f"}
+    return found.refusal(held, mine | {"dtype": "float32", "scored_in": "float32"} | more)
+
+
+def test_an_actor_whose_model_is_unlike_the_first_one_is_refused(actors):
+    found, _ = actors(8.0, actors=4)
+    _hired(found, "m")
+    held = found.held[0]
+    assert _told(found, held, host="one") == "" and _told(found, held) == "" and held.node == "n"
+    assert "are others than elsewhere" in _told(found, held, fingerprint="g")
+    assert "loaded in bfloat16 on two and in float32 on one" in _told(found, held, dtype="bfloat16")
+    assert "m as float32" in _told(found, held, scored_in="bfloat16")
+    assert "other versions" in _told(found, held, versions=(("torch", "0.0"),))
+    assert _told(found, held, why="It cannot be loaded.") == "It cannot be loaded."
+
+
 def test_a_node_with_many_actors_may_go_and_the_rest_works_on(actors):
     found, _ = actors(64.0, actors=40)
     assert _hired(found, "m") == 40

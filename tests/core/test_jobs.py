@@ -56,6 +56,19 @@ def test_a_job_runs_and_gives_its_result(queue):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
+def test_who_waits_for_the_end_finds_it_told(queue):
+    told = []
+
+    def tell(job):
+        told.append((job.state, job.over))
+
+    go = Event()
+    job = queue.submit("a", lambda progress, cancelled: go.wait(10))
+    job.when_over(tell)
+    go.set()
+    assert job.wait(10) and told == [("done", False)]
+
+
 def test_a_worker_stands_behind_the_threads_that_draw_pages(queue):
     own = os.getpriority(os.PRIO_PROCESS, get_native_id())
     job = queue.submit("nice", lambda *_: os.getpriority(os.PRIO_PROCESS, get_native_id()))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from core import settings
@@ -154,6 +156,35 @@ def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(module, "save_measurement", full)
     with pytest.raises(StoreError, match="is full, so measurements cannot be kept"):
         module.measure_league(object(), PROMPTS, folder=tmp_path)
+
+
+class _Measurer:
+    """Gives planted measurements, in another order than asked."""
+
+    fingerprint, caption, scored_in = F, "Made up", "float32"
+
+    def __init__(self, step: int) -> None:
+        self.step, self.asked = step, 0
+
+    def measured(self, prompts: Any, full: bool, weights: Any, cancelled: Any) -> Any:
+        self.asked += len(prompts)
+        for prompt in prompts[:: self.step]:
+            yield prompt, replace(planted(int(prompt.id, 16) % 1000), prompt=prompt)
+
+
+def test_the_order_in_which_prompts_are_done_changes_nothing_and_none_is_asked_twice(tmp_path: Path) -> None:
+    from core.trust.measure_league import measure_league_by
+
+    kinds = "fit", "choose", "report"
+    prompts = [TrustPrompt(f"Prompt {i} of {k}.", "own", k) for k in kinds for i in range(12)]
+    first, second = _Measurer(1), _Measurer(-1)
+    one = measure_league_by(first, prompts, folder=tmp_path / "one")
+    other = measure_league_by(second, [*prompts, prompts[0]], folder=tmp_path / "other")
+    assert first.asked == second.asked == 36 and one.weights is not None and other.weights is not None
+    pd.testing.assert_frame_equal(one.scores, other.scores, check_exact=True)
+    np.testing.assert_array_equal(one.weights.weights, other.weights.weights)
+    again = measure_league_by(first, prompts[::-1], folder=tmp_path / "one")
+    assert first.asked == 36 and again.prompts == 36
 
 
 PROMPTS = tuple(

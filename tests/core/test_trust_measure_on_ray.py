@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -50,7 +51,7 @@ def _here(model, folder):
 
 
 def _on_ray(model, folder, actor=PromptActor, **more):
-    with measurer_on_ray(model, TWO, actor=actor) as measurer:
+    with measurer_on_ray(model, TWO, len(PROMPTS), actor=actor) as measurer:
         return measure_league_by(measurer, PROMPTS, folder=folder, **more)
 
 
@@ -105,6 +106,23 @@ def test_an_actor_that_is_killed_costs_the_prompt_that_was_on_it(model, home, tm
     _same(there, _here(model, tmp_path / "here"))
 
 
+class HalfActor(PlainActor):
+    """The first one that loads has other versions."""
+
+    def load(self):
+        found = super().load()
+        try:
+            (Path(self._name).parent / "first").touch(exist_ok=False)
+        except FileExistsError:
+            return found
+        return found | {"versions": (("torch", "0.0"),)}
+
+
+def test_an_actor_that_is_refused_first_ends_nothing_while_another_may_do(model, home, tmp_path):
+    there = _on_ray(model, tmp_path / "there", HalfActor)
+    assert (Path(model).parent / "first").exists() and there.prompts == len(PROMPTS) - 1
+
+
 def test_a_stopped_league_goes_on_and_measures_nothing_twice(model, home, tmp_path):
     told = []
     with pytest.raises(Cancelled):
@@ -121,7 +139,7 @@ def test_a_model_that_cannot_be_loaded_and_a_cluster_without_room_are_told(model
     broken.mkdir()
     (broken / "config.json").write_text("{}", "utf-8")
     (broken / "model.safetensors").write_bytes(b"")
-    with pytest.raises(ModelError, match="damaged"), measurer_on_ray(str(broken), TWO):
+    with pytest.raises(ModelError, match="damaged"), measurer_on_ray(str(broken), TWO, 2):
         pass
-    with pytest.raises(StoreError, match="No node has room"), measurer_on_ray(model, RayEngine(cpus=64)):
+    with pytest.raises(StoreError, match="No node has room"), measurer_on_ray(model, RayEngine(cpus=64), 2):
         pass
