@@ -252,3 +252,16 @@ def test_symmetric_effects_have_intervals_about_as_wide_as_students():
     low, high = bootstrap_interval(d)
     student = 2 * stats.t.ppf(0.975, 29) * d.std(0, ddof=1) / np.sqrt(30)
     assert 0.98 < ((high - low) / student).mean() < 1.1
+
+
+def test_means_of_many_columns_are_those_of_pandas_in_their_order():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({f"v{i}": rng.normal(size=60) for i in range(40)}).mask(rng.random((60, 40)) < 0.1)
+    table = table.assign(structure=["a", "b"] * 30, prompt_id=[f"p{i // 6}" for i in range(60)], v7=["no number"] * 60)
+    values = [*(f"v{i}" for i in range(40)), "missing"]
+    design = paired_differences.paired_design(table, "structure", "prompt_id", (), None)
+    means = paired_differences.cell_means(table, values, design)
+    assert list(means.columns) == values and means[["v7", "missing"]].isna().all(axis=None)
+    numbers = [name for name in values if name not in ("v7", "missing")]
+    expected = table.groupby(["prompt_id", "structure"])[numbers].mean()
+    np.testing.assert_array_equal(means[numbers].to_numpy(), expected.to_numpy())
