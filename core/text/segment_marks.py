@@ -35,7 +35,7 @@ def parse_marks(text: str, message: int = 0) -> tuple[str, tuple[Segment, ...]]:
     ``message`` is the index of the chat message (0 in raw text). A mark around nothing is stripped and makes no
     segment; a mark that is never closed stays in the text as it is.
     """
-    pairs = _pairs(text)
+    pairs, _ = _pairs(text)
     cuts = sorted(cut for opening, closing, *_ in pairs for cut in (opening, closing))
     kept, at, moved = [], 0, []
     for start, end in cuts:
@@ -52,10 +52,18 @@ def parse_marks(text: str, message: int = 0) -> tuple[str, tuple[Segment, ...]]:
     return "".join(kept), tuple(found)
 
 
-def _pairs(text: str) -> list[tuple[tuple[int, int], tuple[int, int], str, str]]:
-    """Returns ((opening span), (closing span), name, label) of every mark that is closed."""
+def unclosed_marks(text: str) -> tuple[str, ...]:
+    """Returns the names of the marks that are opened and never closed: they stay in the text."""
+    return _pairs(text)[1]
+
+
+_Pair = tuple[tuple[int, int], tuple[int, int], str, str]
+
+
+def _pairs(text: str) -> tuple[list[_Pair], tuple[str, ...]]:
+    """Returns ((opening span), (closing span), name, label) of every mark that is closed, and the names of others."""
     waiting: list[tuple[tuple[int, int], str, str]] = []
-    pairs, at = [], 0
+    pairs, unfenced, at = list[_Pair](), list[str](), 0
     while m := _BRACKETS.search(text, at):
         at = m.end()
         if m["close"]:
@@ -71,7 +79,8 @@ def _pairs(text: str) -> list[tuple[tuple[int, int], tuple[int, int], str, str]]
             pairs.append((m.span(), (end, at), name, label))
         else:
             waiting.append((m.span(), "", ""))
-    return pairs
+            unfenced.append(name)
+    return pairs, (*(name for _, name, _ in waiting if name), *unfenced)
 
 
 def segment_label(text: str) -> str:

@@ -17,6 +17,7 @@ from core.records import Request, Trace, steering_label
 from core.run_settings import RUN_MODES, RunSettings
 from core.runs import Draft
 from core.text.display_text import and_list
+from core.text.segment_marks import unclosed_marks
 from pages.parts.conversation import add_turn_button, turns_editor
 from pages.parts.document_box import document_button, documents_line
 from pages.parts.markdown_escape import escape_markdown
@@ -75,6 +76,8 @@ def prompt_box() -> None:
         label_visibility="visible" if several else "collapsed",
         **KEPT_STATE,
     )
+    for name in dict.fromkeys(unclosed_marks(state.prompt)):
+        st.caption(f":material/info: \\[\\[{name}: has no \\]\\] behind it, so the model reads the brackets too.")
     if state.mode == "Given answer":
         answer_field(str, **KEPT_STATE)
 

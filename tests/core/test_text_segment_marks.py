@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.records import SEGMENTS, Segment
-from core.text.segment_marks import parse_marks, segment_label, write_marks
+from core.text.segment_marks import parse_marks, segment_label, unclosed_marks, write_marks
 
 
 def named(text):
@@ -46,6 +46,20 @@ def named(text):
 )
 def test_parse(text, plain, found):
     assert named(text) == (plain, found)
+
+
+@pytest.mark.parametrize(
+    "text, names",
+    [
+        ("[[context: a]] [[b]] ]]", ()),
+        ("[[question: why", ("question",)),
+        ("[[context#: a ]] [[Example: b", ("example", "context")),
+        ("[[context: a [[question: b]]", ("context",)),
+        ("if [[ -f x ]]; then [[wiki", ()),
+    ],
+)
+def test_marks_that_are_never_closed_are_named(text, names):
+    assert unclosed_marks(text) == names
 
 
 def test_the_message_is_kept():

@@ -75,6 +75,15 @@ def test_an_empty_prompt_is_told_and_the_result_stays(visit, prompt):
     assert "“sky”" in sentence(app)
 
 
+def test_a_mark_that_is_never_closed_is_told(visit):
+    app = visit()
+    told = "[[context: has no ]] behind it"
+    app = fine(app.text_area(key="prompt").set_value("[[context: the sky is green. What color is the sky?").run())
+    assert any(told in c.value.replace("\\", "") for c in app.caption)
+    app = fine(app.text_area(key="prompt").set_value("[[context: the sky is green.]] What color is the sky?").run())
+    assert not any(told in c.value.replace("\\", "") for c in app.caption)
+
+
 def test_an_empty_given_answer_is_told(visit):
     app = visit()
     app.segmented_control(key="mode").set_value("Given answer").run()
