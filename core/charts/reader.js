@@ -126,10 +126,12 @@ class Reader {
     window.addEventListener("pointerup", this.release);
     this.resized = () => this.fit();
     window.addEventListener("resize", this.resized);
+    this.moved = new ResizeObserver(() => root.getBoundingClientRect().top !== this.top && this.fit());
   }
 
   destroy() {
     window.removeEventListener("resize", this.resized);
+    this.moved.disconnect();
     this.root.removeEventListener("keydown", this.keys);
     window.removeEventListener("keydown", this.outside);
     window.removeEventListener("pointerup", this.release);
@@ -153,8 +155,14 @@ class Reader {
   // Presenting: the largest type with which both texts fit the window; a text too long for the smallest one scrolls.
   fit() {
     const { root } = this, panels = root.firstChild;
+    this.moved.disconnect();
     if (!this.data?.present || !panels) return;
-    const room = Math.max(window.innerHeight - Math.max(root.getBoundingClientRect().top, 0) - BELOW, 240);
+    this.top = root.getBoundingClientRect().top;
+    // The page may lay itself out after the texts are drawn: what is around them growing or shrinking moves them.
+    for (let around = root; around; around = around.parentElement ?? around.getRootNode().host) {
+      this.moved.observe(around, { box: "border-box" });
+    }
+    const room = Math.max(window.innerHeight - Math.max(this.top, 0) - BELOW, 240);
     const fits = (size) => {
       root.style.fontSize = `${size}px`;
       return root.offsetHeight <= room && root.scrollWidth <= root.clientWidth;
