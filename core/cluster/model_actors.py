@@ -84,21 +84,26 @@ class ModelActors:
         """{model: actors that were left out}, whose places stay free."""
         self.look = True
         """Whether there may be room for another actor."""
+        self.no_room: set[str] = set()
+        """Models for which no node is large enough now."""
         self._known: dict[str, dict[str, Any]] = {}
 
     def hire(self, model: str, *arguments: Any) -> bool:
         """Starts an actor of ``model`` where there is room for one; returns whether there was.
 
-        Raises StoreError where no node is large enough; while others work it may come back, and they work on.
+        Raises StoreError where no node is large enough; while others work it may come back, and they work on
+        (``no_room`` has the model).
         """
         size = cluster_size(self.ray)
         most = most_actors(model, size, self.engine.actors, self.engine.gpus)
         try:
             takes = actor_resources(model, size, most, self.engine.cpus, self.engine.gpus)
         except StoreError:
+            self.no_room.add(model)
             if any(held.work is not None for held in self.held):
                 return False
             raise
+        self.no_room.discard(model)
         used = sum(held.takes.gpus for held in self.held) + takes.gpus
         if len(self.held) >= max(1, most - self.refused[model]) or (used > size.gpus and not self.engine.actors):
             return False
@@ -144,8 +149,12 @@ class ModelActors:
         return ""
 
     def leave_out(self, held: HeldActor, why: str) -> bool:
-        """Ends a refused actor where others hold or load its model; returns whether there are such."""
-        if not any(other.model == held.model for other in self.held if other is not held):
+        """Ends a refused actor; returns whether its model may still be worked on.
+
+        That is so where others hold or load it, and where one that is gone held it: another node may have a good one.
+        """
+        others = any(other.model == held.model for other in self.held if other is not held)
+        if not others and (held.model not in self._known or self.refused[held.model] > len(self.ray.nodes())):
             return False
         self.failures.append(why)
         self.refused[held.model] += 1

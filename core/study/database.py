@@ -32,7 +32,7 @@ from urllib.parse import quote
 from ..errors import StoreError
 from ..unfinished import process_start
 from .table_checks import ROW_CHECKS
-from .told_connection import ToldConnection, ToldRow
+from .told_connection import ToldConnection, ToldRow, begun_anew
 
 FILE = "study.sqlite"
 SILENT = 600.0
@@ -94,10 +94,12 @@ def connect(path: Path) -> sqlite3.Connection:
     except (sqlite3.Error, StoreError, OSError) as error:
         busy = "locked" in str(error) or "busy" in str(error)
         db = None if busy else _for_reading(path)
+        if db is None and isinstance(error, StoreError):
+            raise
         if db is None:
             raise StoreError(
-                f"The study at {path.parent} cannot be opened ({error}): check its disk and rights, or delete its "
-                "folder and run it again."
+                f"The study at {path.parent} cannot be opened ({error}): check its disk and rights, or "
+                f"{begun_anew(path.parent)}."
             ) from error
         return db
 

@@ -95,14 +95,16 @@ class _Driver:
         self.ticked, self.actors.look = time.monotonic(), True
         self.ledger.refresh()
         size, held = cluster_size(self.ray), self.actors.held
-        loading = sorted({one.model for one in held if one.work is None})
+        loading, no_room = sorted({one.model for one in held if one.work is None}), sorted(self.actors.no_room)
+        doing = [f"loading {', '.join(loading)}"] * bool(loading)
+        doing += [f"no node has room for {', '.join(no_room)}"] * bool(no_room)
         note = {
             "nodes": len(size.nodes), "cpus": size.cpus, "gpus": size.gpus, "memory": size.memory,
             "actors": len(held), "loading": sum(one.work is None for one in held),
             "running": sum(len(self.left.get(one, ())) for one in held),
         }  # fmt: skip
         database.put_note(self.ledger.db, ENGINE, json.dumps(note))
-        database.put_note(self.ledger.db, "doing", f"loading {', '.join(loading)}" if loading else "")
+        database.put_note(self.ledger.db, "doing", "; ".join(doing))
         return bool(self.tick())
 
     def _hire(self) -> None:

@@ -30,10 +30,10 @@ from .cell_copies import copy_cells, copy_version_notes
 from .plan import Plan
 from .plan_cells import Cell, plan_cells_of
 from .ran_with import current_versions
-from .shards import SHARD_FILE, SHARD_NOTE, Shard, check_no_shard, cut_shards, sealed_shard, shard_of
+from .shards import SHARD_NOTE, Shard, check_no_shard, cut_shards, sealed_shard, shard_of
 from .study import GRID_NOTE, find_study, folder_of_plan, plan_at
 from .study_status import Status, status_of
-from .told_connection import study_words
+from .told_connection import SHARD_FILE, study_words
 
 SHARDS_FILE = "shards.json"
 """What lies beside the shards of a plan."""

@@ -23,11 +23,10 @@ from ..seals import with_seal, without_seal
 from . import database
 from .fixed_batches import numbered_batches
 from .plan_cells import Cell
+from .told_connection import SHARD_FILE
 
 SHARD_NOTE = "shard"
-"""The note that marks a study as a shard."""
-SHARD_FILE = "shard.json"
-"""Says the same, beside the database of a shard."""
+"""The note that marks a study as a shard; the file beside its database says the same."""
 
 
 @dataclass(frozen=True)

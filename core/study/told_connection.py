@@ -14,7 +14,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import StoreError
+from ..processes import command_text
 from ..settings import home_path
+
+SHARD_FILE = "shard.json"
+"""The file beside the database of a shard that says which part of which plan it is."""
 
 T = TypeVar("T")
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -100,9 +104,10 @@ def told_error(error: sqlite3.Error, db: sqlite3.Connection) -> StoreError | Non
     code = getattr(error, "sqlite_errorcode", None)
     primary = None if code is None else code & 0xFF
     if primary in _DAMAGED or any(words in str(error) for words in _NO_SUCH):
+        folder = _folder_of(db)
         return StoreError(
-            f"The database of the study in {_folder_of(db)} is damaged ({error}): delete the study and run it again, "
-            "or put back a copy of its folder."
+            f"The database of the study in {folder} is damaged ({error}): {begun_anew(folder)}, or put back a copy of "
+            "its folder."
         )
     if primary == sqlite3.SQLITE_READONLY and _reads_only(db):
         return StoreError("Somebody else shares this study, so it can be read and not changed: use it as a new plan.")
@@ -117,6 +122,13 @@ def told_error(error: sqlite3.Error, db: sqlite3.Connection) -> StoreError | Non
             "done, or end it, and try again."
         )
     return None
+
+
+def begun_anew(folder: Path) -> str:
+    """Returns what a person can do who gives up what a study's damaged database holds; a shard is written anew."""
+    if (folder / SHARD_FILE).exists():
+        return f"delete its folder, give `{command_text('study', 'shard')}` as before, which writes it anew, and run it"
+    return "delete its folder and run it again"
 
 
 def study_words(folder: Path) -> str:

@@ -29,6 +29,9 @@ class MadeUpRay:
     def kill(self, handle):
         self.killed.append(handle)
 
+    def nodes(self):
+        return [{}, {}]
+
 
 @pytest.fixture
 def actors(monkeypatch):
@@ -115,3 +118,26 @@ def test_a_node_that_is_gone_for_a_moment_ends_nothing_while_others_work(actors)
     assert not found.hire("m")
     nodes[:] = [2.0, 8.0]
     assert found.hire("m") and len(found.held) == 2
+
+
+def test_after_the_last_good_actor_has_died_a_refused_one_is_not_the_end(actors):
+    found, _ = actors(4.0, actors=2)
+    assert _hired(found, "m") == 2
+    good, other = found.held
+    assert _told(found, good) == "" and found.leave_out(other, _told(found, other, why="damaged")) is True
+    found.died(good, RuntimeError("killed"))
+    tries = 0
+    while found.hire("m") and found.leave_out(found.held[0], "damaged"):
+        tries += 1
+    assert tries == 2 and len(found.held) == 1, "as many as there are nodes, then its cells fail"
+
+
+def test_a_model_for_which_there_is_no_room_is_known_while_others_work(actors, monkeypatch):
+    monkeypatch.setattr("core.cluster.actor_resources._weights", lambda model: 100 * GB if model == "large" else 0)
+    found, _ = actors(4.0, actors=2)
+    assert found.hire("small")
+    found.held[0].work = object()
+    assert found.hire("large") is False and found.no_room == {"large"}
+    found.end(found.held[0])
+    with pytest.raises(StoreError, match="No node has room for large"):
+        found.hire("large")

@@ -221,12 +221,32 @@ def test_states_of_shards_are_told_in_a_table(written, tmp_path, capsys):
     assert commands.main(["status", str(folder)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"Tiny: 4 shards in {folder}" and lines[2].split() == ["00", "0", "0", "10", "10", "first"]
-    assert lines[3].split()[0] == "01" and "cannot be opened" in lines[3] and lines[5].split() == ["03", "not", "here"]
+    assert (
+        lines[3].split()[0] == "01"
+        and "01 is damaged (file is not" in lines[3]
+        and lines[5].split() == ["03", "not", "here"]
+    )
     assert lines[6].split() == ["all", "0", "0", "20", "20"]
     assert commands.main(["run", str(folder)]) == 1
     assert f"holds several shards: run each by its own folder, such as {folder}/00." in capsys.readouterr().out
     assert commands.main(["status", str(folder / "00")]) == 0
     assert "Tiny (shard 00 of 4) in" in capsys.readouterr().out
+
+
+def test_a_damaged_shard_is_written_anew_as_is_told(written, tmp_path):
+    _, path, _, _ = written
+    folder = tmp_path / "shards"
+    (folder / "01" / database.FILE).write_bytes(b"no database" * 100)
+    with pytest.raises(StoreError, match=r"01 is damaged .*delete its folder, give `.*study shard` as before"):
+        Study(str(folder / "01"))
+    with closing(Study(str(folder / "02"))) as shard:
+        shard.db.execute("DROP TABLE runs")
+        with pytest.raises(StoreError, match=r"02 is damaged .*delete its folder, give `.*study shard` as before"):
+            shard.db.execute("SELECT * FROM runs")
+    for name in ("01", "02"):
+        shutil.rmtree(folder / name)
+    write_shards(str(path), 4, folder)
+    assert [type(state).__name__ for _, state in shard_states(folder)] == ["Status"] * 4
 
 
 def test_versions_are_noted_once(tmp_path):
