@@ -32,6 +32,11 @@ def lacks_relevance(db: sqlite3.Connection) -> bool:
     return db.execute(sql).fetchone() is not None
 
 
+def comparing_text(db: sqlite3.Connection) -> str:
+    """Returns that answers are compared with prompts, to stand behind a line of progress; empty where none lacks it."""
+    return " · comparing answers with prompts" if lacks_relevance(db) else ""
+
+
 def fill_relevance(db: sqlite3.Connection, prompts: Mapping[str, str], cancelled: IsCancelled) -> None:
     """Computes and stores the relevance of all finished runs; in a shard none. Raises Cancelled."""
     if shard_of(db) is not None:

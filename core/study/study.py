@@ -32,7 +32,7 @@ from .outdated_cells import outdated_cells
 from .own_values import fill_own_checks
 from .plan import Plan
 from .ran_with import note_versions
-from .relevance_pass import fill_relevance, lacks_relevance
+from .relevance_pass import comparing_text, fill_relevance, lacks_relevance
 from .study_status import Status, status_of
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ class Study:
 
         def tell() -> None:
             now = self.status(since=began, workers=workers, pilot=pilot)
-            progress(now.fraction, f"{now.text}{judging_text(self.db) if now.over else ''}")
+            late = (judging_text(self.db) or comparing_text(self.db)) if now.over else ""
+            progress(now.fraction, f"{now.text}{late}")
 
         def tick() -> bool:
             tell()
@@ -139,8 +140,8 @@ class Study:
             )
         if failures and not now.waiting and not cancelled() and count_unjudged(self.db):
             raise StoreError(f"The judge could not be asked: {failures[-1]}")
-        if lacks_relevance(self.db) and not cancelled():
-            self._late(progress, cancelled)
+        if not cancelled():
+            self.relevance_where_missing(progress, cancelled)
         self.copy_table()
         tell()
         return self.status(since=began, workers=workers, pilot=pilot)
@@ -386,16 +387,20 @@ class Study:
                 raise Cancelled("Stopped.")
             cell_store.recompute_cell(self.db, place, items[place["item"]])
             progress(number / len(done), f"{number:,} of {len(done):,} runs measured")
-        self._late(progress, cancelled)
+        self.relevance(progress, cancelled)
         return len(done)
 
     def relevance(self, progress: Progress = no_progress, cancelled: IsCancelled = never_cancelled) -> None:
         """Computes the relevance of all answers anew, e.g. once the encoder has been fetched."""
-        self._late(progress, cancelled)
-
-    def _late(self, progress: Progress, cancelled: IsCancelled) -> None:
         progress(None, "Comparing answers with prompts")
         fill_relevance(self.db, self.prompts(), cancelled)
+
+    def relevance_where_missing(
+        self, progress: Progress = no_progress, cancelled: IsCancelled = never_cancelled
+    ) -> None:
+        """Computes the relevance of all answers where some finished run has none yet."""
+        if lacks_relevance(self.db):
+            self.relevance(progress, cancelled)
 
     # out
 

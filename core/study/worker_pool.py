@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from ..processes import module_command, module_environment
@@ -58,7 +59,11 @@ def run_workers(folder: Path, workers: int, pilot: bool, waiting: Callable[[], i
 
 
 def serve_worker(folder: Path, number: int, parent: int, pilot: bool) -> None:
-    """Runs a worker until nothing is left, it is signalled to end, or its parent is gone."""
+    """Runs a worker until nothing is left, it is signalled to end, or its parent is gone.
+
+    The last one fills in relevance too: torch is imported here, which takes seconds in the process of a page.
+    """
+    from .study import Study
     from .worker import Worker
 
     stop = threading.Event()
@@ -73,6 +78,9 @@ def serve_worker(folder: Path, number: int, parent: int, pilot: bool) -> None:
         worker.work(number)
     finally:
         worker.close()
+    with closing(Study(folder)) as study:
+        if study.status().over and not cancelled():
+            study.relevance_where_missing(cancelled=cancelled)
 
 
 def _start(folder: Path, number: int, workers: int, pilot: bool) -> subprocess.Popen[bytes]:
