@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..errors import StoreError
 from ..people import share_with_all, viewer, viewing
+from ..records import Trace
 from .json_files import run_from_json
 from .read import has_run, run_origin
 from .run_files import OWN
@@ -29,28 +30,29 @@ def import_examples(folder: Path | str) -> list[str]:
     """
     ids, signed_in = [], viewer() is not None
     with viewing(None):
-        for path, run_id in _examples(folder):
-            if run_origin(run_id) != OWN:  # missing, or opened from a file by somebody: these are Heed's own
-                save_run(run_from_json(path.read_bytes()))
+        for example in _examples(folder):
+            if run_origin(example.id) != OWN:  # missing, or opened from a file by somebody: these are Heed's own
+                save_run(example)
             if signed_in:
-                share_with_all("run", run_id)
-            ids.append(run_id)
+                share_with_all("run", example.id)
+            ids.append(example.id)
     return ids
 
 
 def stored_examples(folder: Path | str) -> list[str]:
     """Returns the ids of the examples of ``folder`` that are stored; writes nothing."""
-    return [run_id for _, run_id in _examples(folder) if has_run(run_id)]
+    return [example.id for example in _examples(folder) if has_run(example.id)]
 
 
-def _examples(folder: Path | str) -> Iterator[tuple[Path, str]]:
+def _examples(folder: Path | str) -> Iterator[Trace]:
     for path in sorted(Path(folder).glob("*.json")):
         try:
-            yield path, _id(path, path.stat().st_mtime_ns)
+            yield _example(path, path.stat().st_mtime_ns)
         except (StoreError, OSError):
             LOG.warning("The example %s cannot be read.", path, exc_info=True)
 
 
-@lru_cache(maxsize=64)
-def _id(path: Path, _changed: int) -> str:
-    return run_from_json(path.read_bytes()).id
+@lru_cache(maxsize=16)
+def _example(path: Path, _changed: int) -> Trace:
+    """Reads an example once: they are asked for by many pages, and unpacking one takes as long as storing it."""
+    return run_from_json(path.read_bytes())
