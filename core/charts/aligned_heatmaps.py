@@ -119,8 +119,7 @@ def _finished(
         lines.append("each column has a colour scale of its own: shades do not compare between columns")
     what = legend_title(unit_of(comparison))
     said = f"{title}: {what} of {len(labels)} runs over {len(comparison.units)} words."
-    chart = board.finish(layers, title, lines, said)
-    return chart if shared else chart.resolve_scale(fill="independent")
+    return board.finish(layers, title, lines, said, own_scales=not shared)
 
 
 def aligned_answer_rows(trace: Trace, importance: Importance, comparison: Comparison, run: int) -> AlignedRows:

@@ -74,7 +74,7 @@ def effect_bars(
     )
     base = alt.Chart(inline_data(records)).transform_filter("datum.lost !== null")
     base = base.transform_calculate(a="datum.word - 0.4", b="datum.word + 0.4")
-    bars = base.mark_rect().encode(x=x, x2="b:Q", y=y, y2=alt.datum(0), color=color, tooltip=_tooltip())
+    bars = base.mark_rect().encode(x=x, x2=alt.X2("b:Q"), y=y, y2=alt.datum(0), color=color, tooltip=_tooltip())
     if select:
         bars = bars.add_params(alt.selection_point(name=select, fields=["word"], empty=False))
     zero = alt.Chart(alt.InlineData(values=[{"lost": 0}])).mark_rule(color=GREY).encode(y=alt.Y("lost:Q"))

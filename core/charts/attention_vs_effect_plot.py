@@ -95,7 +95,9 @@ def attention_vs_effect_chart(
     layers = _layers(records, scales, threshold, select, shares is not None)
     counts = ", ".join(f"{corners.count(c)} {c}" for c in CORNERS)
     said = f"{title}: {len(there)} points, {counts}."
-    return alt.layer(*layers, *_labels(records, scales, width, height)).properties(
+    return alt.layer(
+        *layers,
+        *_labels(records, scales, width, height),
         width=width,
         height=height,
         title=title_block(title, lines),
@@ -170,7 +172,7 @@ def _layers(
         colours = alt.Scale(domain=names, range=[OKABE_ITO[i % (len(OKABE_ITO) - 1)] for i in range(len(names))])
         points = points.encode(color=alt.Color("role:N", scale=colours, legend=alt.Legend(title="text", **BELOW)))
     else:
-        points = points.encode(color=alt.value(OKABE_ITO[0]))
+        points = points.encode(color=alt.ColorValue(OKABE_ITO[0]))
     if select:
         points = points.add_params(alt.selection_point(name=select, fields=["unit"], empty=False))
     ring = base.transform_filter("datum.picked").mark_point(
@@ -188,7 +190,7 @@ def _corners(scales: dict[str, Any]) -> list[alt.Chart]:
     for x, align, dx, dy, name, y in places:
         mark = alt.Chart(alt.InlineData(values=[{"name": name}]))
         mark = mark.mark_text(align=align, dx=dx, dy=dy, color=GREY, fontSize=13, fontStyle="italic", fontWeight="bold")
-        out.append(mark.encode(x=alt.value(x), y=alt.value(y), text="name:N"))
+        out.append(mark.encode(x=alt.XValue(x), y=alt.YValue(y), text=alt.Text("name:N")))
     return out
 
 
@@ -220,7 +222,7 @@ def _labels(records: list[dict[str, Any]], scales: dict[str, Any], width: int, h
     return [
         alt.Chart(inline_data(rows))
         .mark_text(align=align, dx=8 if align == "left" else -8, color=GREY, fontSize=12, baseline="middle")
-        .encode(**both, text="word:N")
+        .encode(**both, text=alt.Text("word:N"))
         for align, rows in out.items()
         if rows
     ]

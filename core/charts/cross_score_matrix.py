@@ -69,7 +69,7 @@ def cross_score_matrix_chart(
     legend = alt.Legend(title="log-odds against its own prompt (nats)", gradientLength=220, tickCount=5, **BELOW)
     cells = base.mark_rect().encode(fill=alt.Fill("odds:Q", scale=colours, legend=legend))
     shade = alt.condition("datum.strong", alt.value("white"), alt.value("black"))
-    numbers = base.mark_text(fontSize=13).encode(text="text:N", color=shade)
+    numbers = base.mark_text(fontSize=13).encode(text=alt.Text("text:N"), color=shade)
     lines = [*name_lines(names, LONG_NAME), *caption]
     said = f"{title}: log-odds of {n} answers under {n} prompts against each answer's own prompt."
     chart = with_labels(alt.layer(cells, numbers), across, down)

@@ -55,20 +55,21 @@ def dose_response_chart(
     }
     tips = [alt.Tooltip(f"{field}:N", title=text) for field, text in shown.items() if text]
     base = alt.Chart(inline_data(records)).encode(x=x, y=y)
-    line = base.mark_line(strokeWidth=2, color=OKABE_ITO[0]).encode(order="factor:Q")
+    line = base.mark_line(strokeWidth=2, color=OKABE_ITO[0]).encode(order=alt.Order("factor:Q"))
     dots = base.mark_point(filled=True, size=70, opacity=1, color=OKABE_ITO[0]).encode(tooltip=tips)
     layers: list[Any] = [line, dots]
     plain = [r for r in records if r["factor"] == 1]
     if plain:
         rule = alt.Chart(inline_data([{"y": plain[0]["y"]}])).mark_rule(color=GREY, strokeDash=[5, 4])
-        layers.insert(0, rule.encode(y="y:Q"))
+        layers.insert(0, rule.encode(y=alt.Y("y:Q")))
         lines.append("dashed: the plain run")
     if any(r["picked"] for r in records):
         ring = base.transform_filter("datum.picked").mark_point(size=260, strokeWidth=3, color=PICKED_COLOUR)
         layers.append(ring)
     over = "the share of attention that the part got" if shares is not None else "how many times as much it is read"
     said = "; ".join(f"{r['name']}: {r['value']}" for r in records)
-    return alt.layer(*layers).properties(
+    return alt.layer(
+        *layers,
         width=width,
         height=height,
         title=title_block(title, lines),

@@ -107,7 +107,7 @@ def _bars_and_points(base: alt.Chart, x: alt.X, color: alt.Color, shape: alt.Sha
     points = base.mark_point(size=58, opacity=1, strokeWidth=1.8)
     fill = alt.condition("datum.faint", alt.value("transparent"), color)
     return [
-        bars.encode(x=alt.X("low:Q"), x2="high:Q", color=color, opacity=_faint()),
+        bars.encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"), color=color, opacity=_faint()),
         points.encode(x=x, stroke=color, fill=fill, shape=shape),
     ]
 
@@ -116,7 +116,7 @@ def _undefined(base: alt.Chart) -> alt.Chart:
     """Returns the text for rows without a value."""
     gone = base.transform_filter("!isValid(datum.value) && datum.series !== null")
     text = gone.mark_text(align="left", color=GREY, fontStyle="italic", fontSize=11)
-    return text.encode(x=alt.value(4), text=alt.Text("shown:N"))
+    return text.encode(x=alt.XValue(4), text=alt.Text("shown:N"))
 
 
 def _places(table: pd.DataFrame) -> tuple[list[str], list[int], dict[tuple[str, str], int]]:
@@ -220,7 +220,7 @@ def _line(at: float | None, x: alt.X) -> list[alt.Chart]:
 def _pooled(base: alt.Chart, x: alt.X) -> list[alt.Chart]:
     bar = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=5, color=GREY)
     point = base.mark_point(shape="diamond", filled=True, size=170, color=GREY, opacity=1)
-    return [bar.encode(x=alt.X("low:Q"), x2="high:Q"), point.encode(x=x)]
+    return [bar.encode(x=alt.X("low:Q"), x2=alt.X2("high:Q")), point.encode(x=x)]
 
 
 def _tooltip(series_title: str, tips: Mapping[str, str]) -> list[alt.Tooltip]:

@@ -68,8 +68,13 @@ def layers_heads_chart(
     if len(layered) > 1:
         lines.append("grey with a stroke: no attention here")
     said = f"{title}: {legend_title(unit)} per layer (columns) and head (rows). {'. '.join(lines)}."
-    return alt.layer(*layered).properties(
-        width=box[0] + SIDES, height=box[1], title=title_block(title, lines), description=said, autosize=STRETCH
+    return alt.layer(
+        *layered,
+        width=box[0] + SIDES,
+        height=box[1],
+        title=title_block(title, lines),
+        description=said,
+        autosize=STRETCH,
     )
 
 

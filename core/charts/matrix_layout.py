@@ -144,7 +144,7 @@ class MatrixLayout:
         names = {"pinned": "pinned", "input": columns_title, "output": "earlier output"}
         named = [{"x": (b.start + b.stop - 1) // 2, "name": names[name]} for name, b in self.blocks.items()]
         mark = alt.Chart(alt.InlineData(values=named)).mark_text(baseline="top", dy=8, fontSize=12, color=GREY)
-        return [mark.encode(x=self.x(columns_title), y=alt.value("height"), text="name:N")]
+        return [mark.encode(x=self.x(columns_title), y=alt.YValue("height"), text=alt.Text("name:N"))]
 
 
 def _placed(labels: Sequence[str], place: np.ndarray, count: int) -> list[str]:

@@ -126,7 +126,9 @@ class PanelBoard:
         """Draws cells from records that ``place`` began; slightly enlarged, so that no thin line shows between."""
         base = alt.Chart(inline_data(cells))
         base = base.transform_calculate(x2="datum.x + 1", y2=f"datum.y + {self.row:g}")
-        return base.mark_rect(x2Offset=0.6, y2Offset=0.6, **mark).encode(x=self.x(), x2="x2:Q", y=self.y(), y2="y2:Q")
+        return base.mark_rect(x2Offset=0.6, y2Offset=0.6, **mark).encode(
+            x=self.x(), x2=alt.X2("x2:Q"), y=self.y(), y2=alt.Y2("y2:Q")
+        )
 
     def frames(self, picked: Iterable[int], spans: Sequence[tuple[int, int]] = ()) -> list[alt.Chart]:
         """Draws a frame around the picked units in every panel; ``spans`` where a panel begins later than at unit 0."""
@@ -139,7 +141,7 @@ class PanelBoard:
         if not frames:
             return []
         mark = alt.Chart(inline_data(frames)).mark_rect(fill=None, stroke=PICKED_COLOUR, strokeWidth=2.5)
-        return [mark.encode(x=self.x(), x2="x2:Q", y=self.y(), y2="y2:Q")]
+        return [mark.encode(x=self.x(), x2=alt.X2("x2:Q"), y=self.y(), y2=alt.Y2("y2:Q"))]
 
     def _low(self, panel: int) -> float:
         return round(self.top[panel] + self.row * len(self.panels[panel].rows), 2)
@@ -205,10 +207,20 @@ class PanelBoard:
         axis = alt.Axis(**_BARE, **look, orient="left", offset=offset, values=values, labelExpr=text)
         return self._marker(labels, y=axis)
 
-    def finish(self, layers: list[alt.Chart], title: str, lines: Sequence[str], said: str) -> alt.LayerChart:
-        """Combines all layers with axes, size, title, caption and description."""
-        chart = alt.layer(*layers, *self.axes()).resolve_axis(x="independent", y="independent")
-        return chart.properties(
+    def finish(
+        self, layers: list[alt.Chart], title: str, lines: Sequence[str], said: str, own_scales: bool = False
+    ) -> alt.LayerChart:
+        """Combines all layers with axes, size, title, caption and description.
+
+        ``own_scales``: each layer has a scale of colours of its own. All is given at once, since each further step
+        copies the whole chart.
+        """
+        apart = alt.AxisResolveMap(x="independent", y="independent")
+        scale = alt.ScaleResolveMap(fill="independent") if own_scales else alt.Undefined
+        return alt.layer(
+            *layers,
+            *self.axes(),
+            resolve=alt.Resolve(axis=apart, scale=scale),
             width=self.plot + SIDES,
             height=self.height,
             title=title_block(title, lines),

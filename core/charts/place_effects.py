@@ -55,7 +55,10 @@ def place_effects_chart(
     bars = alt.Chart(inline_data(records)).mark_bar().encode(x=x, y=y, color=color, tooltip=tips)
     if select:
         bars = bars.add_params(alt.selection_point(name=select, fields=["place"], empty=False))
-    layers: list[Any] = [bars, alt.Chart(inline_data([{"change": 0}])).mark_rule(color=GREY).encode(y="change:Q")]
+    layers: list[Any] = [
+        bars,
+        alt.Chart(inline_data([{"change": 0}])).mark_rule(color=GREY).encode(y=alt.Y("change:Q")),
+    ]
     mine = [r for r in records if r["place"] == picked]
     if mine:
         ring = alt.Chart(inline_data(mine)).mark_bar(filled=False, stroke=PICKED_COLOUR, strokeWidth=2)
@@ -64,7 +67,8 @@ def place_effects_chart(
     best = max(records, key=lambda r: abs(r["change"]), default=None)
     most = f" Most at {kind} {best['place']}: {best['said']}." if best else ""
     said = f"{title} {len(records)} {kind}s, each alone: how {what} changes, in nats.{most}"
-    return alt.layer(*layers).properties(
+    return alt.layer(
+        *layers,
         width=width,
         height=height,
         title=title_block(title, lines),

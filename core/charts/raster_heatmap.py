@@ -77,7 +77,7 @@ def raster_heatmap_chart(
         .mark_image(
             width=drawn["width"], height=drawn["height"], align="left", baseline="top", aspect=False, tooltip=None
         )
-        .encode(x=x, y=y, url="url:N", description=alt.value("all cells as one picture"))
+        .encode(x=x, y=y, url=alt.Url("url:N"), description=alt.DescriptionValue("all cells as one picture"))
     )
     if select:
         look = alt.BrushConfig(fill="#ffffff", fillOpacity=0.2, stroke="#ffffff", strokeOpacity=0.6)
@@ -119,9 +119,9 @@ def _framed(x: alt.X, y: alt.Y) -> list[alt.Chart]:
         stroke=FRAME_COLOUR, strokeWidth=2, clip=False, tooltip=None
     )
     return [
-        *(rect.encode(x=x, x2="x1:Q", y=y, y2="y1:Q") for rect in (dark, frame)),
+        *(rect.encode(x=x, x2=alt.X2("x1:Q"), y=y, y2=alt.Y2("y1:Q")) for rect in (dark, frame)),
         ticks.transform_filter("datum.x0 >= 0").encode(
-            x=x, y=alt.value({"expr": "height"}), y2=alt.value({"expr": "height + 7"})
+            x=x, y=alt.YValue(alt.ExprRef("height")), y2=alt.Y2Value(alt.ExprRef("height + 7"))
         ),
     ]
 

@@ -54,7 +54,10 @@ def removal_curves_chart(
     zero = alt.Chart(alt.InlineData(values=[{"value": 0}])).mark_rule(color=GREY, strokeDash=[5, 4]).encode(y=y)
     line = base.mark_line(strokeWidth=2).encode(y=y)
     dots = base.mark_point(filled=True, size=50, opacity=1).encode(y=y, tooltip=tips)
-    return alt.layer(zero, line, dots).properties(
+    return alt.layer(
+        zero,
+        line,
+        dots,
         width=width,
         height=height,
         title=title_block(title, lines),

@@ -71,7 +71,7 @@ def share_by_step_chart(
 
 def mark_step(chart: alt.LayerChart, at: int) -> alt.LayerChart:
     """Returns ``chart`` of ``share_by_step_chart`` with a rule below the lines at its label number ``at``, from 0."""
-    rule = alt.Chart(inline_data([{"i": at}])).mark_rule(strokeWidth=3, opacity=0.6, color=GREY).encode(x="i:Q")
+    rule = alt.Chart(inline_data([{"i": at}])).mark_rule(strokeWidth=3, opacity=0.6, color=GREY).encode(x=alt.X("i:Q"))
     marked = chart.copy(deep=False)
     marked.layer = [rule, *chart.layer]
     return marked
@@ -103,7 +103,7 @@ def step_bars_chart(
     even = base.transform_filter(alt.datum.kind == UNIFORM_NAME)
     ticks = [even.mark_tick(thickness=w, size=26, color=c, opacity=1) for w, c in ((6, "white"), (2.5, "black"))]
     words = base.transform_filter(alt.datum.kind == read).mark_text(align="left", dx=8, color=GREY)
-    words = words.encode(text="amount:N")
+    words = words.encode(text=alt.Text("amount:N"))
     said = f"{title}: {read} per group" + (f", with {UNIFORM_NAME} as a tick." if uniform else ".")
     lines = [*caption, *([f"tick: {UNIFORM_NAME}"] if uniform else [])]
     return _finish(alt.layer(bars, *ticks, words), title, lines, width, 34 * max(len(shares), 1), said)

@@ -129,7 +129,7 @@ def interval_chart(
     )
     layers = [
         runs.encode(y=y, color=shown),
-        bars.encode(y=alt.Y("low:Q"), y2="high:Q", color=shown),
+        bars.encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), color=shown),
         points.encode(y=y, color=shown),
         own.encode(y=y, color=shown),
     ]
@@ -216,7 +216,7 @@ def _digits(base: alt.Chart, stability: Stability) -> alt.Chart:
     """Writes mean and spread in digits, light on dark cells and dark on light ones."""
     half = 0.55 * _most(stability.mean)
     shade = alt.condition(f"datum.value > {half:.6g}", alt.value("black"), alt.value("white"))
-    return base.mark_text(fontSize=10.5).encode(text="text:N", color=shade)
+    return base.mark_text(fontSize=10.5).encode(text=alt.Text("text:N"), color=shade)
 
 
 def _dots(base: alt.Chart, stability: Stability, row: float, look: dict[str, Any]) -> alt.Chart:

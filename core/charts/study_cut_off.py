@@ -61,7 +61,10 @@ def cut_off_chart(
     legend = alt.Legend(title="cut off", format=".0%", tickCount=3, gradientLength=120, **BELOW)
     fill = alt.Fill("share:Q", scale=alt.Scale(scheme="viridis", domain=[0, 1]), legend=legend)
     shade = alt.condition("datum.share > 0.55", alt.value("black"), alt.value("white"))
-    layers = [base.mark_rect().encode(fill=fill), base.mark_text(fontSize=11).encode(text="text:N", color=shade)]
+    layers = [
+        base.mark_rect().encode(fill=fill),
+        base.mark_text(fontSize=11).encode(text=alt.Text("text:N"), color=shade),
+    ]
     title = "Answers cut off by the token limit"
     chart = with_labels(alt.layer(*layers), names, cells)
     return chart.properties(

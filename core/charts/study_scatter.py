@@ -89,7 +89,8 @@ def scatter_chart(
     told += ["thin lines join the runs of one prompt with one model"] if within else []
     title = f"{names.get(metric, metric)} against {names.get(feature, feature)}"
     text = [*told, *lines]
-    return alt.layer(*layers).properties(
+    return alt.layer(
+        *layers,
         width=width,
         height=height or (LOW if binary else 400),
         title=title_block(title, text),
@@ -216,5 +217,5 @@ def _look(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _joined(base: alt.Chart, points: int) -> alt.Chart:
     """Returns the lines; fainter where there are many, or they would be a curtain."""
     return base.mark_line(strokeWidth=0.7, opacity=0.35 if points <= 1000 else 0.12, color=GREY, tooltip=None).encode(
-        detail="line:N", order="x:Q"
+        detail=alt.Detail("line:N"), order=alt.Order("x:Q")
     )

@@ -122,11 +122,11 @@ def _frame(picked: tuple[int, int], layout: MatrixLayout) -> alt.Chart:
     a, b = int(layout.row_place[first]), int(layout.row_place[last - 1]) + 1
     step = layout.height / max(layout.rows, 1)
     mark = alt.Chart(alt.InlineData(values=[{}])).mark_rect(fill=None, stroke=FRAME_COLOUR, strokeWidth=2)
-    return mark.encode(x=alt.value(0), x2=alt.value("width"), y=alt.value(a * step), y2=alt.value(b * step))
+    return mark.encode(x=alt.XValue(0), x2=alt.X2Value("width"), y=alt.YValue(a * step), y2=alt.Y2Value(b * step))
 
 
 def _column_frame(layout: MatrixLayout, title: str, column: int, pixels: float) -> alt.Chart:
     """Draws a frame around a whole column."""
     place = alt.InlineData(values=[{"x": int(layout.place[column])}])
     mark = alt.Chart(place).mark_rect(fill=None, stroke=FRAME_COLOUR, strokeWidth=pixels)
-    return mark.encode(x=layout.x(title), y=alt.value(0), y2=alt.value("height"))
+    return mark.encode(x=layout.x(title), y=alt.YValue(0), y2=alt.Y2Value("height"))

@@ -254,7 +254,15 @@ def _bars(
     if select:
         bars = bars.add_params(alt.selection_point(name=select, fields=["unit"], empty=False))
     text = {"color": GREY, "fontSize": 11}
-    right = base.transform_filter("datum.difference > 0").mark_text(align="left", dx=5, **text).encode(text="change:N")
-    left = base.transform_filter("datum.difference < 0").mark_text(align="right", dx=-5, **text).encode(text="change:N")
+    right = (
+        base.transform_filter("datum.difference > 0")
+        .mark_text(align="left", dx=5, **text)
+        .encode(text=alt.Text("change:N"))
+    )
+    left = (
+        base.transform_filter("datum.difference < 0")
+        .mark_text(align="right", dx=-5, **text)
+        .encode(text=alt.Text("change:N"))
+    )
     zero = alt.Chart(alt.InlineData(values=[{"x": 0}])).mark_rule(color=GREY).encode(x=alt.X("x:Q"))
     return with_labels(alt.layer(bars, zero, right, left), texts)

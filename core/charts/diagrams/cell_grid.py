@@ -74,7 +74,7 @@ class CellGrid:
         half = f"{self.cell / 2:g}"
         ends = {"x0": f"datum.x - {half}", "x1": f"datum.x + {half}", "y0": f"datum.y - {half}"}
         chart = base.transform_calculate(**ends, y1=f"datum.y + {half}").mark_rect(**mark)
-        return chart.encode(x=self.canvas.x("x0"), x2="x1:Q", y=self.canvas.y("y0"), y2="y1:Q")
+        return chart.encode(x=self.canvas.x("x0"), x2=alt.X2("x1:Q"), y=self.canvas.y("y0"), y2=alt.Y2("y1:Q"))
 
     def tooltips(self) -> list[alt.Tooltip]:
         """Returns the labels of a cell's two sides, for its tooltip."""
@@ -84,7 +84,7 @@ class CellGrid:
         """Draws the frame of all cells on the grey of what was not read."""
         box = {"x": self.left, "x1": self.left + self.cell * self.shape[1], "y": self.top, "y1": self.bottom}
         mark = alt.Chart(inline_data([box])).mark_rect(fill="#f4f6f8", stroke="#c9d1da", tooltip=None)
-        return mark.encode(x=self.canvas.x(), x2="x1:Q", y=self.canvas.y(), y2="y1:Q")
+        return mark.encode(x=self.canvas.x(), x2=alt.X2("x1:Q"), y=self.canvas.y(), y2=alt.Y2("y1:Q"))
 
     def labels(self) -> list[alt.Chart]:
         """Draws labels and titles of both sides; of many labels every second, third, ..."""

@@ -179,7 +179,7 @@ def _slices(drawn: alt.Chart, grid: CellGrid, series: MapSeries, labels: AxisLab
         alt.Tooltip("v:Q", title=series.unit, format=form.replace("2", "3")),
     ]
     mark = chart.mark_rect(opacity=0)
-    return mark.encode(x=grid.canvas.x("x0"), x2="x1:Q", y=grid.canvas.y("y0"), y2="y1:Q", tooltip=tips)
+    return mark.encode(x=grid.canvas.x("x0"), x2=alt.X2("x1:Q"), y=grid.canvas.y("y0"), y2=alt.Y2("y1:Q"), tooltip=tips)
 
 
 def _legend(grid: CellGrid, series: MapSeries, shared: bool, colours: ValueColours) -> list[alt.Chart]:

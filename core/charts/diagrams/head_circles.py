@@ -77,7 +77,11 @@ def head_circles(
     canvas = PixelCanvas(width, round(end + (34 if importance is not None else 4), 1))
     base = grid.base(drawn)
     hover = base.mark_rect(opacity=0).encode(
-        x=canvas.x("x0"), x2="x1:Q", y=canvas.y("y0"), y2="y1:Q", tooltip=_tooltips(importance is not None, unit)
+        x=canvas.x("x0"),
+        x2=alt.X2("x1:Q"),
+        y=canvas.y("y0"),
+        y2=alt.Y2("y1:Q"),
+        tooltip=_tooltips(importance is not None, unit),
     )
     if select:
         hover = hover.add_params(alt.selection_point(name=select, fields=["layer", "head"], empty=False))
@@ -151,7 +155,7 @@ def _circles(base: alt.Chart, canvas: PixelCanvas, cell: float) -> list[alt.Char
         circles.encode(**place, **look),
         letters.encode(
             **place,
-            text="letter:N",
+            text=alt.Text("letter:N"),
             size=alt.Size("font:Q", scale=None),
             color=alt.Color("ink:N", scale=None),
         ),
@@ -191,7 +195,7 @@ def _legend_marks(entries: list[dict[str, Any]], canvas: PixelCanvas) -> list[al
     texts = [{"x": one["at"], "y": one["y"], "text": one["text"]} for one in entries]
     return [
         dot.encode(**place, fill=alt.Fill("fill:N", scale=None), stroke=alt.Stroke("stroke:N", scale=None)),
-        letter.encode(**place, text="letter:N", color=alt.Color("ink:N", scale=None)),
+        letter.encode(**place, text=alt.Text("letter:N"), color=alt.Color("ink:N", scale=None)),
         canvas.texts(texts, 10),
     ]
 

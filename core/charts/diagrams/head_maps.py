@@ -172,16 +172,16 @@ def _drawn(
     image = (
         alt.Chart(alt.InlineData(values=[{"x": 0, "y": 0, "url": picture}]))
         .mark_image(align="left", baseline="top", aspect=False, smooth=False, tooltip=None, **box)
-        .encode(x=x, y=y, url="url:N", description=alt.value("every head as a small map"))
+        .encode(x=x, y=y, url=alt.Url("url:N"), description=alt.DescriptionValue("every head as a small map"))
     )
     over = alt.Chart(inline_data(cells)).transform_calculate(x2="datum.x + 1", y2="datum.y + 1").mark_rect(opacity=0)
-    over = over.encode(x=x, x2="x2:Q", y=y, y2="y2:Q", tooltip=_tooltips(cells))
+    over = over.encode(x=x, x2=alt.X2("x2:Q"), y=y, y2=alt.Y2("y2:Q"), tooltip=_tooltips(cells))
     if select:
         over = over.add_params(alt.selection_point(name=select, fields=["layer", "head"], empty=False))
     layers = [image, over]
     if not placed:  # the name stands in each map, since no axis has it
         mark = alt.Chart(inline_data(cells)).mark_text(align="left", baseline="top", dx=2, dy=2, fontSize=9)
-        layers.append(mark.encode(x=x, y=y, text="label:N", color=alt.value("#15202b")))
+        layers.append(mark.encode(x=x, y=y, text=alt.Text("label:N"), color=alt.ColorValue("#15202b")))
     return alt.layer(*layers)
 
 

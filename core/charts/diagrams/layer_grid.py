@@ -105,7 +105,7 @@ class LayerGrid:
 
     def cells(self, base: alt.Chart, canvas: PixelCanvas, **mark: Any) -> alt.Chart:
         """Draws a rectangle for each record of ``base``."""
-        return base.mark_rect(**mark).encode(x=canvas.x("x0"), x2="x1:Q", y=canvas.y("y0"), y2="y1:Q")
+        return base.mark_rect(**mark).encode(x=canvas.x("x0"), x2=alt.X2("x1:Q"), y=canvas.y("y0"), y2=alt.Y2("y1:Q"))
 
     def tooltips(self) -> list[alt.Tooltip]:
         """Returns the labels of a cell's two sides, for its tooltip."""
@@ -115,7 +115,7 @@ class LayerGrid:
         """Draws the frame of all cells on the grey of what is not known."""
         box = {"x": self.left, "x1": self.right, "y": self.top, "y1": self.bottom}
         mark = alt.Chart(inline_data([box])).mark_rect(fill=GROUND, stroke="#c9d1da", tooltip=None)
-        return mark.encode(x=canvas.x(), x2="x1:Q", y=canvas.y(), y2="y1:Q")
+        return mark.encode(x=canvas.x(), x2=alt.X2("x1:Q"), y=canvas.y(), y2=alt.Y2("y1:Q"))
 
     def labels(self, canvas: PixelCanvas) -> list[alt.Chart]:
         """Draws labels and titles of both sides; of many labels every second, third, ..."""

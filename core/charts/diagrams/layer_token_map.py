@@ -316,7 +316,7 @@ def _answer_line(
         return []
     x = grid.left + grid.cell[0] * answer_from / fold
     mark = alt.Chart(inline_data([{"x": x, "y": grid.top - 3, "y1": grid.bottom + 3}]))
-    rule = mark.mark_rule(color=INK, strokeWidth=1, tooltip=None).encode(x=canvas.x(), y=canvas.y(), y2="y1:Q")
+    rule = mark.mark_rule(color=INK, strokeWidth=1, tooltip=None).encode(x=canvas.x(), y=canvas.y(), y2=alt.Y2("y1:Q"))
     return [rule, canvas.texts([{"x": x + 2, "y": grid.bottom + 7, "text": "answer"}], 8, color=INK)]
 
 

@@ -118,7 +118,7 @@ def _words(base: alt.Chart, canvas: PixelCanvas) -> list[alt.Chart]:
     frame = right.mark_rect(filled=False, strokeWidth=1, tooltip=None)
     place: dict[str, Any] = {"x": canvas.x("x0"), "x2": "x1:Q", "y": canvas.y("y0"), "y2": "y1:Q"}
     return [
-        words.encode(x=canvas.x(), y=canvas.y(), text="cut:N", color=alt.Color("ink:N", scale=None)),
+        words.encode(x=canvas.x(), y=canvas.y(), text=alt.Text("cut:N"), color=alt.Color("ink:N", scale=None)),
         frame.encode(**place, stroke=alt.Stroke("ink:N", scale=None)),
     ]
 
@@ -163,7 +163,7 @@ def decision_strip(
     base = grid.base(_settled(parts, shown, names))
     tips = [alt.Tooltip("column:N", title="token"), alt.Tooltip("said:N", title="first choice from")]
     whole = base.transform_calculate(y0=f"{grid.top:g}", y1=f"{grid.bottom:g}").mark_rect(opacity=0)
-    whole = whole.encode(x=canvas.x("x0"), x2="x1:Q", y=canvas.y("y0"), y2="y1:Q", tooltip=tips)
+    whole = whole.encode(x=canvas.x("x0"), x2=alt.X2("x1:Q"), y=canvas.y("y0"), y2=alt.Y2("y1:Q"), tooltip=tips)
     if select:
         whole = whole.add_params(alt.selection_point(name=select, fields=["step"], empty=False))
     lines = [*caption, " · ".join([trace.model.caption, parts.lens, *said]), _summary(parts, names)]

@@ -174,7 +174,7 @@ class MapCells:
         )
         seam = 0.0 if self.as_picture else 0.4
         mark = base.mark_rect(x2Offset=seam, y2Offset=seam).encode(
-            x=self._x(), x2="x2:Q", y=self._y(), y2="y2:Q", tooltip=tooltip,
+            x=self._x(), x2=alt.X2("x2:Q"), y=self._y(), y2=alt.Y2("y2:Q"), tooltip=tooltip,
             color=alt.Color("value:Q", scale=scale, legend=legend),
         )  # fmt: skip
         if self.select:
@@ -205,7 +205,10 @@ class MapCells:
             **drawn, align="left", baseline="top", aspect=False, tooltip=None
         )
         return mark.encode(
-            x=self._x(), y=self._y(), url="url:N", description=alt.value("all cells of the map as one picture")
+            x=self._x(),
+            y=self._y(),
+            url=alt.Url("url:N"),
+            description=alt.DescriptionValue("all cells of the map as one picture"),
         )
 
     def _unknown(self) -> list[alt.Chart]:
@@ -215,7 +218,15 @@ class MapCells:
             return []
         mark = self._placed([{"query": int(q), "key": int(k), "value": "not known"} for q, k in np.argwhere(unknown)])
         mark = mark.mark_rect(fill=GREY, opacity=0.35)
-        return [mark.encode(x=self._x(), x2="x2:Q", y=self._y(), y2="y2:Q", tooltip=alt.Tooltip("value:N", title=" "))]
+        return [
+            mark.encode(
+                x=self._x(),
+                x2=alt.X2("x2:Q"),
+                y=self._y(),
+                y2=alt.Y2("y2:Q"),
+                tooltip=alt.Tooltip("value:N", title=" "),
+            )
+        ]
 
     def _values(self) -> list[alt.Chart]:
         """The values of enlarged cells, written into them where they fit."""
@@ -233,7 +244,7 @@ class MapCells:
         mark = self._placed(records).transform_calculate(cx="(datum.x + datum.x2) / 2", cy="(datum.y + datum.y2) / 2")
         colour: Any = alt.condition("datum.dark", alt.value("white"), alt.value("#15202b"))
         mark = mark.mark_text(fontSize=max(6.5, smallest), baseline="middle", tooltip=None)
-        return [mark.encode(x=self._x("cx"), y=self._y("cy"), text="text:N", color=colour)]
+        return [mark.encode(x=self._x("cx"), y=self._y("cy"), text=alt.Text("text:N"), color=colour)]
 
     def _written(self, value: float) -> str:
         if not self.is_share:
@@ -258,7 +269,7 @@ class MapCells:
             base.mark_rect(fill=None, stroke="white", strokeWidth=3.5).encode(**where),
             base.mark_rect(fill=None, stroke=FRAME, strokeWidth=1.8).encode(**where),
             badge.encode(**corner),
-            number.encode(**corner, text="number:N"),
+            number.encode(**corner, text=alt.Text("number:N")),
         ]
 
     def _axes(self) -> alt.Chart:

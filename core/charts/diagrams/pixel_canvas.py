@@ -46,18 +46,27 @@ class PixelCanvas:
         """Draws the field ``text`` of each record at ``x`` and ``y``, in its ``colour`` where one has that."""
         look: dict[str, Any] = {"baseline": "middle", "align": "left", "color": INK, "tooltip": None} | mark
         chart = alt.Chart(inline_data(records)).mark_text(fontSize=size, **look)
-        chart = chart.encode(x=self.x(), y=self.y(), text="text:N")
+        chart = chart.encode(x=self.x(), y=self.y(), text=alt.Text("text:N"))
         coloured = any("colour" in record for record in records)
         return chart.encode(color=alt.Color("colour:N", scale=None)) if coloured else chart
 
-    def finish(self, layers: Sequence[alt.Chart], title: str, lines: Sequence[str], said: str) -> alt.LayerChart:
-        """Combines all layers with size, title, caption (both wrapped to the width) and description."""
+    def finish(
+        self, layers: Sequence[alt.Chart], title: str, lines: Sequence[str], said: str, own_scales: bool = False
+    ) -> alt.LayerChart:
+        """Combines all layers with size, title, caption (both wrapped to the width) and description.
+
+        ``own_scales``: each layer has a scale of colours of its own. All is given at once, since each further step
+        copies the whole chart.
+        """
         head = wrapped_text(title, TITLE_SIZE * BOLD_FACTOR, self.inner)
         block = title_block(head[0] if head else "", wrapped_caption(list(filter(None, lines)), self.width))
         if len(head) > 1:
             block["text"] = head
         description = " ".join([said, *(f"{line}." for line in lines)])
-        return alt.layer(*layers).properties(
+        apart = alt.Resolve(scale=alt.ScaleResolveMap(fill="independent")) if own_scales else alt.Undefined
+        return alt.layer(
+            *layers,
+            resolve=apart,
             width=self.inner,
             height=self.height,
             title=block,

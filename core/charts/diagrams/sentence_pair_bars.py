@@ -184,7 +184,7 @@ def _frames(canvas: PixelCanvas, words: Sequence[dict[str, Any]], read: _Read) -
     mark = alt.Chart(inline_data(runs)).mark_rect(
         fill=None, stroke=PICKED, strokeWidth=1.3, cornerRadius=2, tooltip=None
     )
-    return [mark.encode(x=canvas.x(), x2="x1:Q", y=canvas.y(), y2="y1:Q")] if runs else []
+    return [mark.encode(x=canvas.x(), x2=alt.X2("x1:Q"), y=canvas.y(), y2=alt.Y2("y1:Q"))] if runs else []
 
 
 def _outline(strength: float) -> str | None:
@@ -213,8 +213,8 @@ def _text_marks(canvas: PixelCanvas, words: Sequence[dict[str, Any]], select: st
     rank = ranks.mark_text(align="left", baseline="middle", fontSize=RANK_SIZE, color=FAINT, fontWeight="bold")
     return [
         filled,
-        text.encode(x=canvas.x(), y=canvas.y(), text="text:N", tooltip=tips),
-        rank.encode(x=canvas.x("rx"), y=canvas.y("ry"), text="rank:N"),
+        text.encode(x=canvas.x(), y=canvas.y(), text=alt.Text("text:N"), tooltip=tips),
+        rank.encode(x=canvas.x("rx"), y=canvas.y("ry"), text=alt.Text("rank:N")),
     ]
 
 
@@ -264,14 +264,14 @@ def _bar_marks(canvas: PixelCanvas, bars: Sequence[dict[str, Any]]) -> list[alt.
         ("name", "nx", 10, {"align": "right"}),
     ):
         mark = base.mark_text(fontSize=size, **(text | look))
-        marks.append(mark.encode(x=canvas.x(place), y=canvas.y(), text=f"{field}:N"))
+        marks.append(mark.encode(x=canvas.x(place), y=canvas.y(), text=alt.Text(f"{field}:N")))
     for minus, align in ((0, "left"), (1, "right")):
         mark = base.transform_filter(f"datum.minus === {minus}").mark_text(fontSize=9.5, **(text | {"align": align}))
-        marks.append(mark.encode(x=canvas.x("at"), y=canvas.y(), text="said:N"))
+        marks.append(mark.encode(x=canvas.x("at"), y=canvas.y(), text=alt.Text("said:N")))
     line = base.mark_rule(color=FAINT, strokeWidth=1, tooltip=None).transform_calculate(
         a=f"datum.y - {BAR_ROW / 2:g}", b=f"datum.y + {BAR_ROW / 2:g}"
     )
-    return [*marks, line.encode(x=canvas.x("zero"), y=canvas.y("a"), y2="b:Q")]
+    return [*marks, line.encode(x=canvas.x("zero"), y=canvas.y("a"), y2=alt.Y2("b:Q"))]
 
 
 def _legend(read: _Read, framed: bool, top: float, room: float) -> tuple[Any, float]:
@@ -296,7 +296,7 @@ def _legend(read: _Read, framed: bool, top: float, room: float) -> tuple[Any, fl
     def draw(canvas: PixelCanvas) -> list[alt.Chart]:
         mark = alt.Chart(inline_data(boxes)).mark_rect(strokeWidth=1.2, tooltip=None)
         colours = {"fill": alt.Fill("fill:N", scale=None), "stroke": alt.Stroke("edge:N", scale=None)}
-        box = mark.encode(x=canvas.x(), x2="x1:Q", y=canvas.y(), y2="y1:Q", **colours)
+        box = mark.encode(x=canvas.x(), x2=alt.X2("x1:Q"), y=canvas.y(), y2=alt.Y2("y1:Q"), **colours)
         return [box, canvas.texts(texts, LEGEND_SIZE)]
 
     return draw, top + 18

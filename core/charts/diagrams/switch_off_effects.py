@@ -84,7 +84,7 @@ def switch_off_heads(
         )
     lines = [*caption, *filter(None, [_largest(found, numbers)]), _scale_line(found), MEANING]
     said = f"{title}: {found.shape[0]} layers by {found.shape[1]} heads."
-    return first.named(_own_scales(canvas.finish(layered, title, lines, said)))
+    return first.named(canvas.finish(layered, title, lines, said, own_scales=True))
 
 
 def switch_off_steps(
@@ -133,11 +133,7 @@ def switch_off_steps(
     said = f"{title}: {len(found)} parts by {kept} tokens."
     layered = [grid.ground(canvas), *cells, *grid.labels(canvas)]
     lines += [_scale_line(found), MEANING]
-    return grid.named(_own_scales(canvas.finish(layered, title, lines, said)))
-
-
-def _own_scales(chart: alt.LayerChart) -> alt.LayerChart:
-    return chart.resolve_scale(fill="independent")
+    return grid.named(canvas.finish(layered, title, lines, said, own_scales=True))
 
 
 def _matrix(values: np.ndarray, name: str) -> np.ndarray:
