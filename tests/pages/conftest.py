@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from core import store
@@ -15,6 +17,8 @@ from core.jobs import Jobs, jobs
 from core.records import Trace
 
 ROOT = Path(__file__).resolve().parents[2]
+manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
+"""Each AppTest looks through all installed packages; what is installed stays."""
 
 
 @pytest.fixture(autouse=True)
