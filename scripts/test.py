@@ -13,9 +13,16 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+LONGEST = ("explore", "compare", "grid", "start", "people", "whatif", "screenshots", "diagrams", "odd_runs")
+BROWSER = sorted(
+    (str(path.relative_to(ROOT)) for path in (ROOT / "tests/browser").glob("test_*.py")),
+    key=lambda path: next((at for at, name in enumerate(LONGEST) if f"test_{name}." in path), len(LONGEST)),
+)
+"""The longest files first, so that no process is left alone with one of them at the end."""
 ORDER = ("tests/test_architecture.py", "tests/test_setup.py", "tests/test_hashes.py", "tests/test_dockerfile.py",
          "tests/test_deploy.py", "tests/test_licences.py", "tests/test_reference.py", "tests/core", "tests/pages",
-         "tests/test_readme.py", "tests/test_extending.py", "tests/test_installed.py", "tests/browser")  # fmt: skip
+         "tests/test_readme.py", "tests/test_extending.py", "tests/test_installed.py",
+         *BROWSER)  # fmt: skip
 FAST = ("-q", "-m", "not slow", "tests/test_architecture.py", "tests/core")
 LOCAL = "127.0.0.1,localhost"
 MOST = 4
