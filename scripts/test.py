@@ -1,8 +1,9 @@
-"""``make test``: a browser, the default model, then every test in one pytest run of several processes.
+"""``make test``: a browser, the default model, then every test in two pytest runs of several processes.
 
 Quick tests go first, so that a broken function is told before a server starts: rules and set-up, core,
-pages in AppTest, README, a real browser. More arguments go to pytest: ``.venv/bin/python scripts/test.py -k
-sinks``. Runs go to folders of their own; weights to the usual place (HEED_MODELS), fetched once.
+pages in AppTest, README; then, in fresh processes without what these left in memory, a real browser. More
+arguments go to pytest: ``.venv/bin/python scripts/test.py -k sinks``. Runs go to folders of their own;
+weights to the usual place (HEED_MODELS), fetched once.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,16 +23,17 @@ BROWSER = sorted(
 """The longest files first, so that no process is left alone with one of them at the end."""
 ORDER = ("tests/test_architecture.py", "tests/test_setup.py", "tests/test_hashes.py", "tests/test_dockerfile.py",
          "tests/test_deploy.py", "tests/test_licences.py", "tests/test_reference.py", "tests/core", "tests/pages",
-         "tests/test_readme.py", "tests/test_extending.py", "tests/test_installed.py",
-         *BROWSER)  # fmt: skip
+         "tests/test_readme.py", "tests/test_extending.py", "tests/test_installed.py")  # fmt: skip
 FAST = ("-q", "-m", "not slow", "tests/test_architecture.py", "tests/core")
+NO_TESTS = 5
+"""What pytest exits with where no test was picked, such as by ``-k``."""
 LOCAL = "127.0.0.1,localhost"
 MOST = 4
 """Processes: each browser worker has a server and a model of its own. One more than there are cores, since a browser
 test waits a third of its time."""
 
 
-def parallel(arguments: list[str]) -> list[str]:
+def parallel(arguments: Sequence[str]) -> list[str]:
     """Arguments that spread files over processes, in order; none where the caller says how (``-n``) or wants to see
     what is printed (``-s``)."""
     if any(a in ("-s", "--capture=no", "--pdb") or a.startswith("-n") for a in arguments):
@@ -49,13 +52,23 @@ def environment(browser: str) -> dict[str, str]:
     return env
 
 
+def pytest_status(arguments: Sequence[str], env: Mapping[str, str]) -> int:
+    """Runs pytest; returns its exit status."""
+    command = [sys.executable, "-m", "pytest", *parallel(arguments), *arguments]
+    return subprocess.run(command, env=env, stdin=subprocess.DEVNULL, check=False).returncode
+
+
+def joined_status(statuses: Sequence[int]) -> int:
+    """Returns the exit status of several runs of pytest: the worst; a run without tests matters only if all are."""
+    return max([status for status in statuses if status != NO_TESTS] or [NO_TESTS])
+
+
 def main(arguments: list[str]) -> int:
     """Exit status: pytest's, or 1 after one sentence where something needed is missing."""
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
     if arguments == ["--fast"]:
-        command = [sys.executable, "-m", "pytest", *parallel(arguments), *FAST]
-        return subprocess.run(command, env=environment(""), stdin=subprocess.DEVNULL, check=False).returncode
+        return pytest_status(FAST, environment(""))
     from core.models import DEFAULT_MODEL
     from scripts.browser import NoBrowser, ready
 
@@ -66,14 +79,10 @@ def main(arguments: list[str]) -> int:
         return 1
     if subprocess.run([sys.executable, "-m", "core", "models", "fetch", DEFAULT_MODEL], check=False).returncode:
         return 1
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        *parallel(arguments),
-        *(arguments if "tests/" in " ".join(arguments) else [*ORDER, *arguments]),
-    ]
-    return subprocess.run(command, env=environment(browser), stdin=subprocess.DEVNULL, check=False).returncode
+    env = environment(browser)
+    if "tests/" in " ".join(arguments):
+        return pytest_status(arguments, env)
+    return joined_status([pytest_status([*part, *arguments], env) for part in (ORDER, BROWSER)])
 
 
 if __name__ == "__main__":

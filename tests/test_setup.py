@@ -186,11 +186,16 @@ def is_test(node: ast.AST) -> bool:
 
 
 def test_every_group_of_tests_has_tests():
-    for name in testing.ORDER:
+    for name in (*testing.ORDER, *testing.BROWSER):
         path = ROOT / name
         files = [path] if path.suffix else sorted(path.rglob("test_*.py"))
         found = [n for f in files for n in ast.walk(ast.parse(f.read_text())) if is_test(n)]
         assert found, f"{name} holds no test"
+
+
+def test_the_worst_of_two_runs_counts_and_one_without_tests_does_not():
+    given = ([0, 0], [1, 0], [0, 1], [0, 2], [5, 0], [5, 1], [5, 5])
+    assert [testing.joined_status(statuses) for statuses in given] == [0, 1, 1, 2, 0, 1, 5]
 
 
 def test_local_server_never_goes_through_a_proxy(monkeypatch):
@@ -277,4 +282,4 @@ class TestGpu:
         assert "'tpu'" in gpu.missing_gpu()
 
     def test_the_suite_does_not_need_one(self):
-        assert not any("gpu" in path or path == "tests" for path in (*testing.ORDER, *testing.FAST))
+        assert not any("gpu" in path or path == "tests" for path in (*testing.ORDER, *testing.BROWSER, *testing.FAST))
