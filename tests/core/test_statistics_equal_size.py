@@ -73,6 +73,12 @@ def test_where_size_tells_every_pair_nothing_is_known():
     assert got.p == 1 and np.isnan(got.odds) and (got.better, got.worse) == (20, 4)
 
 
+def test_few_pairs_that_size_tells_but_for_one_leave_both_ends_open():
+    """The slope that fits is the steepest: of the other sign, even the lower end of the odds would be infinite."""
+    got = pairs_at_equal_size(np.ones(3), np.array([0.0526, 0.0, 0.1335]))
+    assert got.low < 1 and got.high == np.inf and got.p > 0.9
+
+
 def test_all_pairs_in_one_direction_have_no_upper_end():
     got = pairs_at_equal_size(np.ones(20), np.linspace(-0.2, 0.2, 20))
     assert got.p < 0.001 and got.low > 1 and got.high == np.inf

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from core.errors import StudyError
-from core.study.statistics import paired_differences
+from core.study.statistics.cell_means import cell_means, design_levels, paired_design
 from core.study.statistics.multiple_testing import q_values
-from core.study.statistics.paired_differences import net_terms
+from core.study.statistics.paired_differences import count_pairs, net_terms, signed_contrast
 from core.study.statistics.prompt_means import (
     bootstrap_interval,
     draw_prompts,
@@ -26,11 +26,11 @@ from core.study.statistics.prompt_means import (
 def paired(table, value, base="base", by=("task", "model")):
     """Each level minus ``base``, by prompt, for each combination of ``by``; q over all rows."""
     values = [value] if isinstance(value, str) else list(value)
-    design = paired_differences.paired_design(table, "structure", "prompt_id", by, None, resamples=9999)
-    means = paired_differences.cell_means(table, values, design)
+    design = paired_design(table, "structure", "prompt_id", by, None, resamples=9999)
+    means = cell_means(table, values, design)
     found = [
-        paired_differences.signed_contrast(means, design, [(level, False, 1), (base, False, -1)]).assign(level=level)
-        for level in paired_differences.design_levels(means, design)
+        signed_contrast(means, design, [(level, False, 1), (base, False, -1)]).assign(level=level)
+        for level in design_levels(means)
         if level != base
     ]
     if not found:
@@ -41,14 +41,11 @@ def paired(table, value, base="base", by=("task", "model")):
 
 def against_control(table, value, base="base"):
     """{level: its difference to its own control}, {level: that minus the same of ``base``}, as two tables."""
-    design = paired_differences.paired_design(table, "structure", "prompt_id", ("task", "model"), None, resamples=9999)
-    means = paired_differences.cell_means(table, [value], design)
+    design = paired_design(table, "structure", "prompt_id", ("task", "model"), None, resamples=9999)
+    means = cell_means(table, [value], design)
     tables = []
     for terms in (lambda level: [(level, False, 1), (level, True, -1)], lambda level: net_terms(level, base)):
-        rows = [
-            paired_differences.signed_contrast(means, design, terms(level)).assign(level=level)
-            for level in paired_differences.design_levels(means, design)
-        ]
+        rows = [signed_contrast(means, design, terms(level)).assign(level=level) for level in design_levels(means)]
         tables.append(pd.concat(rows).set_index("level") if rows else pd.DataFrame())
     return tables
 
@@ -106,6 +103,28 @@ def test_a_structure_without_its_control_is_asked_nothing():
     assert "s" not in {*own.index, *net.index} and own.loc["base", "n"] == 40
 
 
+def test_means_of_the_terms_are_of_the_prompts_that_have_both():
+    """Prompts that lack one level, in the middle and not only at the end, move neither mean."""
+    table = runs(n=40, seed=6)
+    gone = table["prompt_id"].isin([f"t-{i}" for i in range(0, 40, 3)]) & (table["structure"] == "base")
+    table = table[~gone & ~table["control"]]
+    wide = table.pivot(index="prompt_id", columns="structure", values="y").dropna()
+    row = paired(table, "y").iloc[0]
+    assert row["n"] == len(wide) == 26
+    assert row["mean"] == pytest.approx(wide["s"].mean()) and row["base_mean"] == pytest.approx(wide["base"].mean())
+    assert row["difference"] == pytest.approx(row["mean"] - row["base_mean"])
+
+
+def test_pairs_are_counted_as_they_are_tested():
+    table = runs(n=12, tasks=("t", "u"), seeds=2, seed=7)
+    table.loc[table["prompt_id"].isin(["t-3", "u-5", "u-6"]), "y"] = np.nan
+    design = paired_design(table, "structure", "prompt_id", ("task",), None, resamples=9)
+    means, terms = cell_means(table, ["y"], design), [("s", False, 1), ("base", False, -1)]
+    counted, tested = count_pairs(means, design, terms), signed_contrast(means, design, terms)
+    assert counted["n"].tolist() == [11, 10]
+    pd.testing.assert_frame_equal(counted, tested[["value", "task", "n"]])
+
+
 def test_runs_of_the_control_never_stand_for_the_structure():
     table = runs()
     table.loc[table["control"], "y"] = 1000.0
@@ -151,12 +170,12 @@ def test_a_column_that_is_not_there_is_named():
 
 def test_nothing_to_compare_is_an_empty_table():
     table = runs(structures=("s",))
-    design = paired_differences.paired_design(table, "structure", "prompt_id", ("task", "model"), None)
-    means = paired_differences.cell_means(table, ["y"], design)
-    got = paired_differences.signed_contrast(means, design, [("s", False, 1), ("base", False, -1)])
+    design = paired_design(table, "structure", "prompt_id", ("task", "model"), None)
+    means = cell_means(table, ["y"], design)
+    got = signed_contrast(means, design, [("s", False, 1), ("base", False, -1)])
     assert got.empty and "difference" in got.columns
-    none = paired_differences.cell_means(table.iloc[:0], ["y"], design)
-    assert paired_differences.design_levels(none, design) == []
+    none = cell_means(table.iloc[:0], ["y"], design)
+    assert design_levels(none) == []
 
 
 @pytest.mark.parametrize("more, less, same", [(9, 2, 20), (30, 14, 250), (0, 5, 30), (7, 7, 1)])
@@ -252,16 +271,3 @@ def test_symmetric_effects_have_intervals_about_as_wide_as_students():
     low, high = bootstrap_interval(d)
     student = 2 * stats.t.ppf(0.975, 29) * d.std(0, ddof=1) / np.sqrt(30)
     assert 0.98 < ((high - low) / student).mean() < 1.1
-
-
-def test_means_of_many_columns_are_those_of_pandas_in_their_order():
-    rng = np.random.default_rng(0)
-    table = pd.DataFrame({f"v{i}": rng.normal(size=60) for i in range(40)}).mask(rng.random((60, 40)) < 0.1)
-    table = table.assign(structure=["a", "b"] * 30, prompt_id=[f"p{i // 6}" for i in range(60)], v7=["no number"] * 60)
-    values = [*(f"v{i}" for i in range(40)), "missing"]
-    design = paired_differences.paired_design(table, "structure", "prompt_id", (), None)
-    means = paired_differences.cell_means(table, values, design)
-    assert list(means.columns) == values and means[["v7", "missing"]].isna().all(axis=None)
-    numbers = [name for name in values if name not in ("v7", "missing")]
-    expected = table.groupby(["prompt_id", "structure"])[numbers].mean()
-    np.testing.assert_array_equal(means[numbers].to_numpy(), expected.to_numpy())

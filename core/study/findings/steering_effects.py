@@ -266,21 +266,34 @@ class _Gates:
         import pandas as pd
 
         self.laid, self.prompts = laid, pd.factorize(laid["prompt_id"])[0]
+        self._rows: dict[tuple[str, str, str, float | None], np.ndarray] = {}
+        self._numbers: dict[str, np.ndarray] = {}
 
     def why(self, row: Mapping[str, Any], whole: bool = False) -> str:
         """Returns a sentence, "" where enough; ``whole``: of all factors of a part together."""
+        factor = None if whole or not np.isfinite(row[FACTOR]) else float(row[FACTOR])
+        here = self._asked((row["model"], row["task"], row["part"], factor))
+        return judge_sample(self._of(row["value"])[here], self.prompts[here]).why
+
+    def _asked(self, key: tuple[str, str, str, float | None]) -> np.ndarray:
+        """Returns int [run]: the runs of a level, and the plain ones; a table of levels asks for each many times."""
+        if key not in self._rows:
+            (model, task, part, factor), t = key, self.laid
+            here = (t["model"] == model).to_numpy()
+            if task != ALL_TASKS:
+                here = here & (t["task"] == task).to_numpy()
+            own = (t["part"] == part).to_numpy()
+            if factor is not None:
+                own = own & (t[FACTOR] == factor).to_numpy()
+            self._rows[key] = np.flatnonzero(here & (own | (t["part"] == "").to_numpy()))
+        return self._rows[key]
+
+    def _of(self, value: str) -> np.ndarray:
         import pandas as pd
 
-        t = self.laid
-        here = (t["model"] == row["model"]).to_numpy()
-        if row["task"] != ALL_TASKS:
-            here = here & (t["task"] == row["task"]).to_numpy()
-        own = (t["part"] == row["part"]).to_numpy()
-        if not whole and np.isfinite(row[FACTOR]):
-            own = own & (t[FACTOR] == row[FACTOR]).to_numpy()
-        here = here & (own | (t["part"] == "").to_numpy())
-        values = pd.to_numeric(t.loc[here, row["value"]], errors="coerce").to_numpy(float)
-        return judge_sample(values, self.prompts[here]).why
+        if value not in self._numbers:
+            self._numbers[value] = pd.to_numeric(self.laid[value], errors="coerce").to_numpy(float)
+        return self._numbers[value]
 
 
 def _verdict(row: Mapping[str, Any], gates: _Gates) -> tuple[str, str]:

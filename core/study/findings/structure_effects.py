@@ -22,16 +22,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..column_labels import structure_label
+from ..statistics.cell_means import PairedDesign, cell_means, design_levels, paired_design
 from ..statistics.multiple_testing import q_values
-from ..statistics.paired_differences import (
-    PairedDesign,
-    Term,
-    cell_means,
-    design_levels,
-    net_terms,
-    paired_design,
-    signed_contrast,
-)
+from ..statistics.paired_differences import Term, net_terms, signed_contrast
 from ..statistics.power import PROMPTS, judge_sample
 from ..statistics.prompt_means import MEAN_RESAMPLES, level_means
 
@@ -118,7 +111,7 @@ def _compared(
 
     by = design.by
     means = cell_means(table, names, design)
-    structures = design_levels(means, design)
+    structures = design_levels(means)
     found = []
     for number, structure in enumerate(structures):
         told = f"Comparing structures: {structure_label(structure)}"

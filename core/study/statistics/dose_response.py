@@ -27,12 +27,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from .cell_means import CellMeans, PairedDesign, cell_means, paired_design
 from .equal_size import pairs_at_equal_size
 from .exchange import exchange_labels
 from .multiple_testing import q_values
-from .paired_differences import PairedDesign, cell_means, paired_design, signed_contrast
+from .paired_differences import count_pairs, signed_contrast
 from .prompt_means import MEAN_RESAMPLES, level_means, mean_tests
-from .table_columns import float_columns
+from .table_columns import float_columns, level_codes
 
 COMPARABLE = 1.25
 """Largest ratio of sizes of two runs that count as comparable."""
@@ -80,11 +81,11 @@ def dose_levels(
     """
     paired, means, levels = _means(table, values, design)
     numbers, keys = float_columns(table, values), _level_keys(table, design)
-    prompts = pd.factorize(table[design.cluster])[0]
+    runs = _Runs(numbers, pd.factorize(table[design.cluster])[0], *_groups(table, design))
     found = []
     for number, level in enumerate(levels):
         tell(number / len(levels))
-        one = _level(table, numbers, prompts, np.flatnonzero(keys == _key(level)), values, design)
+        one = _level(runs, np.flatnonzero(keys == _key(level)), values, design)
         one = one.assign(**{design.part: level[0], design.dose: level[1]})
         for start, terms in _asked(level, levels, design).items():
             got = signed_contrast(means, paired, terms).drop(columns=["first", "rest"]).rename(columns={"n": "pairs"})
@@ -116,8 +117,7 @@ def dose_trends(
     Columns: value, by, part, against, n (prompts), slope (change per doubling), low, high, p, p_apart.
     """
     _, means, levels = _means(table, values, design)
-    names = [*design.by, design.cluster, _LEVEL]
-    wide = means.groupby(level=names, observed=True, dropna=False).mean().unstack(_LEVEL)
+    wide = _Wide(means, levels)
     parts = list(dict.fromkeys(part for part, dose in levels if part and dose > 0))
     found = []
     for number, part in enumerate(parts):
@@ -131,20 +131,34 @@ def dose_trends(
     return pd.DataFrame(found, columns=columns)
 
 
+class _Wide:
+    """The means of each prompt at each level."""
+
+    def __init__(self, means: CellMeans, levels: Sequence[DoseLevel]) -> None:
+        every = np.arange(len(means.prompts))
+        self.means = means
+        self.of = {_key(x): means.by_prompt(means.of_level(_key(x)), every)[1] for x in levels}
+        self.groups = means.by_group(np.arange(len(means.groups)))
+
+    def columns(self, value: str, levels: Sequence[DoseLevel], prompts: slice) -> np.ndarray:
+        """Returns float [prompt, level]; NaN where undefined."""
+        at = self.means.columns.index(value)
+        return np.stack([self.of[_key(x)][prompts, at] for x in levels], axis=1)
+
+
 def _trends(
-    wide: pd.DataFrame, values: Sequence[str], doses: Sequence[DoseLevel], against: str, part: str, design: DoseDesign
+    wide: _Wide, values: Sequence[str], doses: Sequence[DoseLevel], against: str, part: str, design: DoseDesign
 ) -> list[dict[str, object]]:
     if len(doses) < 2:
         return []
     scores = np.log2([dose for _, dose in doses])
     found = []
-    for key, at in _groups(wide, design.by):
-        rows = wide.iloc[at]
-        held = dict(zip(design.by, key, strict=True))
+    for group, prompts in wide.groups:
+        held = dict(zip(design.by, wide.means.held[group], strict=True))
         for value in values:
-            own = _columns(rows, value, doses)
+            own = wide.columns(value, doses, prompts)
             if against:
-                own = own - _columns(rows, value, [(against, dose) for _, dose in doses])
+                own = own - wide.columns(value, [(against, dose) for _, dose in doses], prompts)
             told = exchange_labels(own, scores, permutations=design.permutations, seed=design.seed)
             if told.prompts:
                 slope = mean_tests(_slopes(own, scores)[:, None], resamples=design.resamples, seed=design.seed)
@@ -178,18 +192,19 @@ def comparable_levels(
     (the same prompts' means), difference, low, high, p, better and worse (pairs whose values differ), odds, odds_low,
     odds_high, odds_p: the odds that the dosed run is the better one at equal size, see ``PairsTest``.
     """
-    paired, means, levels = _means(table, [*values, size], design)
+    paired, every, levels = _means(table, list(dict.fromkeys([*values, size])), design)
+    sizes, means = every.pick([size]), every.pick(values)
     found = []
     for number, level in enumerate(levels):
         tell(number / len(levels))
         if level == WITHOUT:
             continue
         terms = [(_key(level), False, 1), (_key(WITHOUT), False, -1)]
-        near, ratio = _near(means, level, size, most)
-        both = signed_contrast(means[list(values)], paired, terms)[["value", *design.by, "n"]]
-        kept = signed_contrast(near[list(values)], paired, terms).rename(columns={"first": "mean", "rest": "without"})
+        near, ratio = _near(sizes, level, most)
+        both = count_pairs(means, paired, terms)
+        kept = signed_contrast(means.only(near), paired, terms).rename(columns={"first": "mean", "rest": "without"})
         one = both.rename(columns={"n": "of_pairs"}).merge(kept, on=["value", *design.by], how="left")
-        one = one.merge(_at_equal_size(near, ratio, level, values, design), on=["value", *design.by], how="left")
+        one = one.merge(_at_equal_size(means.only(near), ratio, level, design), on=["value", *design.by], how="left")
         found.append(one.assign(**{design.part: level[0], design.dose: level[1]}))
     columns = ["value", *design.by, design.part, design.dose, "of_pairs", "pairs", "mean", "without"]
     columns += ["difference", "low", "high", "p", *PAIR_COLUMNS]
@@ -199,30 +214,25 @@ def comparable_levels(
     return out.assign(pairs=out["pairs"].fillna(0).astype(int)).reindex(columns=columns)
 
 
-def _near(means: pd.DataFrame, level: DoseLevel, size: str, most: float) -> tuple[pd.DataFrame, pd.Series]:
-    """Returns (the rows of ``means`` of comparable pairs, ln of the ratio of sizes of each pair)."""
-    own, base = (_part(means[size], x) for x in (level, WITHOUT))
-    pairs = pd.concat({"own": own, "base": base}, axis=1, join="inner").dropna()
-    near = pairs[pairs.max(axis=1) <= most * pairs.min(axis=1)]
-    ratio = np.log(near["own"] / near["base"]).fillna(0.0)  # 0 words in both
-    at = means.index.droplevel([_LEVEL, _CONTROLLED])
-    here = means.index.get_level_values(_LEVEL).isin([_key(level), _key(WITHOUT)])
-    return means[here & at.isin(near.index)], ratio
+def _near(sizes: CellMeans, level: DoseLevel, most: float) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (bool [pairing], whether its two runs are of comparable size; ln of the ratio of their sizes)."""
+    own, base = (sizes.of_level(_key(x))[:, 0] for x in (level, WITHOUT))
+    near = np.maximum(own, base) <= most * np.minimum(own, base)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.log(own / base)
+    return near, np.where(near & np.isnan(ratio), 0.0, ratio)  # 0 words in both
 
 
-def _at_equal_size(
-    near: pd.DataFrame, ratio: pd.Series, level: DoseLevel, values: Sequence[str], design: DoseDesign
-) -> pd.DataFrame:
-    changes = _part(near[list(values)], level) - _part(near[list(values)], WITHOUT)
-    names = [*design.by, design.cluster]
+def _at_equal_size(near: CellMeans, ratio: np.ndarray, level: DoseLevel, design: DoseDesign) -> pd.DataFrame:
+    changes = near.of_level(_key(level)) - near.of_level(_key(WITHOUT))
     found = []
-    for value in values:
-        one = pd.DataFrame({"change": changes[value], "ratio": ratio}).dropna()
-        one = one.groupby(level=names, observed=True, dropna=False).mean()
-        for key, at in _groups(one, design.by):
-            got = pairs_at_equal_size(one["change"].to_numpy(float)[at], one["ratio"].to_numpy(float)[at])
+    for value, change in zip(near.columns, changes.T, strict=True):
+        defined = np.flatnonzero(~np.isnan(change))
+        prompts, means = near.by_prompt(np.stack([change, ratio], axis=1)[defined], defined)
+        for group, at in near.by_group(prompts):
+            got = pairs_at_equal_size(means[at, 0], means[at, 1])
             told = dict(zip(PAIR_COLUMNS, (got.better, got.worse, got.odds, got.low, got.high, got.p), strict=True))
-            found.append({"value": value, **dict(zip(design.by, key, strict=True)), **told})
+            found.append({"value": value, **dict(zip(design.by, near.held[group], strict=True)), **told})
     return pd.DataFrame(found, columns=["value", *design.by, *PAIR_COLUMNS])
 
 
@@ -247,7 +257,7 @@ def add_family_q(
     )
 
 
-_LEVEL, _CONTROLLED = "level of the dose", "is control"
+_LEVEL = "level of the dose"
 
 
 def _doses(table: pd.DataFrame, design: DoseDesign) -> np.ndarray:
@@ -265,7 +275,7 @@ def _level_keys(table: pd.DataFrame, design: DoseDesign) -> np.ndarray:
 
 def _means(
     table: pd.DataFrame, values: Sequence[str], design: DoseDesign
-) -> tuple[PairedDesign, pd.DataFrame, list[DoseLevel]]:
+) -> tuple[PairedDesign, CellMeans, list[DoseLevel]]:
     """Returns (design of the pairs, means over runs that differ by seed, levels)."""
     named = table.assign(**{_LEVEL: _level_keys(table, design)})
     match = None if design.match is None else list(design.match)
@@ -273,39 +283,31 @@ def _means(
     return paired, cell_means(named, values, paired), levels_of(table, design)
 
 
-def _part(means: pd.DataFrame | pd.Series, level: DoseLevel) -> pd.DataFrame | pd.Series:
-    chosen = means[means.index.get_level_values(_LEVEL) == _key(level)]
-    return chosen.droplevel([_LEVEL, _CONTROLLED])
+@dataclass(frozen=True, eq=False)
+class _Runs:
+    numbers: np.ndarray
+    """float64 [run, value]"""
+    prompts: np.ndarray
+    """int64 [run]"""
+    groups: np.ndarray
+    """int64 [run]: the combination of ``by``."""
+    held: list[tuple[object, ...]]
+    """[group]: the values of ``by``."""
 
 
-def _level(
-    table: pd.DataFrame,
-    numbers: np.ndarray,
-    prompts: np.ndarray,
-    rows: np.ndarray,
-    values: Sequence[str],
-    design: DoseDesign,
-) -> pd.DataFrame:
+def _groups(table: pd.DataFrame, design: DoseDesign) -> tuple[np.ndarray, list[tuple[object, ...]]]:
+    groups, held = level_codes(table, design.by)
+    return groups, list(held.itertuples(index=False, name=None))
+
+
+def _level(runs: _Runs, rows: np.ndarray, values: Sequence[str], design: DoseDesign) -> pd.DataFrame:
     """Returns value, by, runs, n, mean, mean_low, mean_high of the runs ``rows``."""
     found = []
-    for key, at in _groups(table.iloc[rows].reset_index(drop=True), design.by):
-        here = rows[at]
-        got = level_means(numbers[here], prompts[here], resamples=design.resamples, seed=design.seed)
-        held = dict(zip(design.by, key, strict=True))
+    for group in dict.fromkeys(runs.groups[rows].tolist()):
+        here = rows[runs.groups[rows] == group]
+        got = level_means(runs.numbers[here], runs.prompts[here], resamples=design.resamples, seed=design.seed)
+        held = dict(zip(design.by, runs.held[group], strict=True))
         spread = {"runs": len(here), "n": got.n, "mean": got.mean, "mean_low": got.low, "mean_high": got.high}
         found.append(pd.DataFrame({"value": list(values), **held, **spread}))
     columns = ["value", *design.by, "runs", "n", "mean", "mean_low", "mean_high"]
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
-
-
-def _groups(table: pd.DataFrame, by: Sequence[str]) -> list[tuple[tuple[object, ...], np.ndarray]]:
-    """Returns [(values of ``by``, places of its rows)]; ``by`` are levels of the index, or columns."""
-    if not by:
-        return [((), np.arange(len(table)))] if len(table) else []
-    groups = table.groupby(list(by), observed=True, dropna=False, sort=False).indices
-    return [(key if isinstance(key, tuple) else (key,), at) for key, at in groups.items()]
-
-
-def _columns(rows: pd.DataFrame, value: str, levels: Sequence[DoseLevel]) -> np.ndarray:
-    """Returns float [prompt, level]; NaN for a level without runs."""
-    return rows.reindex(columns=[(value, _key(x)) for x in levels]).to_numpy(float)

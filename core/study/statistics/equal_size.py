@@ -23,6 +23,8 @@ from scipy import optimize, special, stats
 
 STEEPEST, FARTHEST = 500.0, 12.0
 """Largest slope per unit of ln(ratio), and largest logarithm of odds, that are looked for."""
+STEPS, CLOSE = 200, 1e-7
+"""Most steps of a fit of the slope, and the relative change that ends one: what then remains is its square."""
 NOTHING_LEFT = 1e-9
 """Variance of the score below which size tells every pair."""
 
@@ -51,41 +53,57 @@ def pairs_at_equal_size(change: np.ndarray, ratio: np.ndarray, level: float = 0.
     y, r = (change[differs] > 0).astype(float), ratio[differs].astype(float)
     better = int(y.sum())
     counts = better, len(y) - better
-    if not len(y) or _score(0.0, y, r)[1] < NOTHING_LEFT:
+    score_of = _Score(y, r)
+    score, variance = score_of(0.0)
+    if not len(y) or variance < NOTHING_LEFT:
         return PairsTest(*counts, np.nan, 0.0, np.inf, 1.0)
-    score, variance = _score(0.0, y, r)
     p = min(1.0, 2 * stats.norm.sf(max(0.0, abs(score) - 0.5) / np.sqrt(variance)))
     z = stats.norm.ppf((1 + level) / 2)
 
     def bound(sign: float) -> Callable[[float], float]:
         def gap(a: float) -> float:
-            one, spread = _score(a, y, r)
+            one, spread = score_of(a)
             return one - sign * (0.5 + z * np.sqrt(max(spread, 0.0)))
 
         return gap
 
-    odds, low, high = (np.exp(_root(f)) for f in (lambda a: _score(a, y, r)[0], bound(1.0), bound(-1.0)))
+    odds, low, high = (np.exp(_root(f)) for f in (lambda a: score_of(a)[0], bound(1.0), bound(-1.0)))
     return PairsTest(*counts, float(odds), float(low), float(high), float(p))
 
 
-def _score(a: float, y: np.ndarray, r: np.ndarray) -> tuple[float, float]:
-    """Returns (score of ``a``, its variance) with the slope fitted."""
+class _Score:
+    """The score of ``a`` and its variance, with the slope fitted; a fit begins where the last one ended."""
 
-    def of_slope(b: float) -> float:
-        return float((r * (y - special.expit(a + b * r))).sum())
+    def __init__(self, y: np.ndarray, r: np.ndarray) -> None:
+        self.y, self.r, self.squares, self.slope = y, r, r**2, 0.0
 
-    ends = of_slope(-STEEPEST), of_slope(STEEPEST)
-    if not r.any():
-        slope = 0.0
-    elif ends[0] * ends[1] >= 0:
-        slope = STEEPEST if ends[1] > 0 else -STEEPEST
-    else:
-        slope = float(optimize.brentq(of_slope, -STEEPEST, STEEPEST))
-    p = special.expit(a + slope * r)
-    weight = p * (1 - p)
-    along = float((weight * r**2).sum())
-    variance = float(weight.sum()) - (float((weight * r).sum()) ** 2 / along if along > 0 else 0.0)
-    return float((y - p).sum()), variance
+    def __call__(self, a: float) -> tuple[float, float]:
+        self.slope = self._fitted(a) if self.r.any() else 0.0
+        p = special.expit(a + self.slope * self.r)
+        weight = p * (1 - p)
+        along = float(weight @ self.squares)
+        variance = float(weight.sum()) - (float(weight @ self.r) ** 2 / along if along > 0 else 0.0)
+        return float((self.y - p).sum()), variance
+
+    def _fitted(self, a: float) -> float:
+        """Returns the slope at which ``_gap`` is 0 (Newton's steps, halves where they leave the bracket), or an end."""
+        low, high, slope = -STEEPEST, STEEPEST, self.slope
+        for _ in range(STEPS):
+            gap, along = self._gap(a, slope)
+            low, high = (slope, high) if gap > 0 else (low, slope)
+            change = gap / along if along > 0 else np.copysign(np.inf, gap)
+            if abs(change) <= CLOSE * (1 + abs(slope)):
+                return slope + change
+            wanted, end = slope + change, np.copysign(STEEPEST, gap)
+            if abs(wanted) >= STEEPEST and self._gap(a, end)[0] * end >= 0:
+                return float(end)
+            slope = wanted if low < wanted < high else (low + high) / 2
+        return slope
+
+    def _gap(self, a: float, slope: float) -> tuple[float, float]:
+        """Returns (the score of the slope, which falls as the slope rises; how fast it falls)."""
+        p = special.expit(a + slope * self.r)
+        return float(self.r @ (self.y - p)), float((p * (1 - p)) @ self.squares)
 
 
 def _root(f: Callable[[float], float]) -> float:
