@@ -182,8 +182,10 @@ def drawn_spec(spec):
 
 @pytest.mark.parametrize("name", CHARTS)
 def test_reserved_words_do_not_blank_a_chart(name):
-    made = drawn(CHARTS[name](WORDS[:60] if name == "cross" else WORDS))
-    assert made, "nothing was drawn"
+    """Where each pair of words has a cell with a text, a few words at a time: pairs are not the point."""
+    few = 10 if name == "cross" else len(WORDS)
+    for first in range(0, 60 if name == "cross" else len(WORDS), few):
+        assert drawn(CHARTS[name](WORDS[first : first + few])), "nothing was drawn"
 
 
 @pytest.mark.parametrize("name", CHARTS)

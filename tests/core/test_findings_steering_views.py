@@ -75,8 +75,8 @@ def test_the_report_has_the_section_only_where_there_are_steered_runs(opened, fo
     page = report_html(opened, found)
     assert f">{STEERING_HEADING}</h2>" in page and "The price, against the plain run" in page
     assert "called an effect of reading" in page and "Steered runs" in page
-    plain = small(runs_table(3))
-    assert STEERING_HEADING not in report_html(OpenedStudy("y", "Y", plain), made(plain))
+    plain = small(runs_table(2, tasks=("constrained",), models=("m",), structures=("plain",), control=False))
+    assert STEERING_HEADING not in report_html(OpenedStudy("y", "Y", plain), made(plain, prediction=False))
 
 
 def test_the_methods_name_parts_factors_and_rules(found):
