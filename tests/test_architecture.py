@@ -167,7 +167,8 @@ def dotted(path: str) -> str:
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def imported(path: str, text: str) -> list[tuple[int, str]]:
+@cache
+def imported(path: str, text: str) -> tuple[tuple[int, str], ...]:
     """(line, dotted name) of every import, also those inside functions; ``from a import b`` gives a and a.b."""
     found = []
     package = dotted(path).split(".")[: None if path.endswith("/__init__.py") else -1]
@@ -179,11 +180,16 @@ def imported(path: str, text: str) -> list[tuple[int, str]]:
             module = ".".join([*above, *filter(None, [node.module])])
             found.append((node.lineno, module))
             found += [(node.lineno, f"{module}.{alias.name}") for alias in node.names]
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+        elif isinstance(node, ast.Call) and called(node).endswith(("import_module", "__import__")):
             found += [(node.lineno, a.value) for a in node.args if isinstance(a, ast.Constant)]
     if path.startswith("core/records/"):
         found = [(line, name) for line, name in found if not f"{name}.".startswith(f"{DRAWING}.")]
-    return found
+    return tuple(found)
+
+
+def called(node: ast.Call) -> str:
+    """The last name of what is called: ``b`` of a.b() and of b()."""
+    return str(getattr(node.func, "attr", getattr(node.func, "id", "")))
 
 
 def part_of(name: str) -> str:
@@ -375,12 +381,12 @@ def pages_touch_no_model(files: Sources) -> list[str]:
     return found
 
 
-def strings(text: str) -> list[tuple[int, str]]:
+@cache
+def strings(text: str) -> tuple[tuple[int, str], ...]:
     """(line, text) of every string a person may come to read: all constants but docstrings."""
-    tree = tree_of(text)
-    bare = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
-    constants = [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in bare]
-    return [(n.lineno, n.value) for n in constants if isinstance(n.value, str)]
+    bare = {id(n.value) for n in nodes_of(text) if isinstance(n, ast.Expr)}
+    constants = [n for n in nodes_of(text) if isinstance(n, ast.Constant) and id(n) not in bare]
+    return tuple((n.lineno, n.value) for n in constants if isinstance(n.value, str))
 
 
 def no_claim_of_a_cause(files: Sources) -> list[str]:

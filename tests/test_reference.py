@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 from scripts.make_reference import PAGE, page, table
@@ -20,6 +21,7 @@ def test_a_bar_in_a_cell_does_not_break_a_table():
     assert table(("a",), [("x|y",)]) == "| a |\n|---|\n| x\\|y |"
 
 
+@cache
 def defined(module: str) -> set[str]:
     """The names that a module or package defines, also inside its classes."""
     path = ROOT / f"{module}.py"

@@ -76,8 +76,10 @@ def test_the_planted_structure_is_better_and_the_baseline_is_named(found):
 
 def test_a_planted_negative_correlation_is_found_in_enough_prompts():
     """Four strata whose correlations differ by chance: 26 prompts of each task were too few for a verdict."""
-    got = compute_findings(table(60, step=1.2, between=0.7), plan=plan(), permutations=99, resamples=99, slow=False)
-    row = only(got.correlations_between, feature="sink", metric="chrf")
+    runs = table(60, step=1.2, between=0.7)
+    runs = runs[~runs["control"] & (runs["error"] == "")].reset_index(drop=True)
+    found = relate_columns(runs, FEATURES, METRICS[:3], "between", permutations=99, resamples=99)
+    row = only(add_verdicts(found, found.iloc[:0], PRIMARY)[0], feature="sink", metric="chrf")
     assert row["verdict"] == "negative" and row["rho"] < -0.2
 
 
@@ -215,7 +217,7 @@ def test_nothing_planted_nothing_found_and_no_verdict_below_the_gate():
 
 
 def test_a_rare_class_has_no_verdict():
-    runs = table(36, step=0)
+    runs = table(36, step=0).drop(columns=FEATURES)
     runs["followed"] = np.where(runs["prompt_id"].isin(["fact-001", "fact-002"]), 1.0, 0.0)
     got = compute_findings(runs, permutations=0, resamples=0, slow=False)
     row = only(got.quality, value="followed", task=ALL_TASKS, structure="instruction_last")
@@ -224,7 +226,7 @@ def test_a_rare_class_has_no_verdict():
 
 
 def test_a_difference_in_two_prompts_only_has_no_verdict():
-    runs = table(36, step=0)
+    runs = table(36, step=0).drop(columns=FEATURES)
     last = (runs["structure"] == "instruction_last") & runs["prompt_id"].isin(["fact-001", "fact-002"])
     runs["chrf"] = np.where(last, 0.9, 0.5)
     got = compute_findings(runs, permutations=0, resamples=0, slow=False)
@@ -237,7 +239,7 @@ def test_a_difference_in_two_prompts_only_has_no_verdict():
 
 
 def test_without_controls_attention_claims_nothing():
-    runs = table(34)
+    runs = table(34).drop(columns=METRICS)
     got = compute_findings(runs[~runs["control"]], permutations=0, resamples=0, slow=False)
     rest = got.attention[~got.attention["baseline"]]
     assert set(rest["verdict"]) == {"no position control"} and rest["net_p"].isna().all()
