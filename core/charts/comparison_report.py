@@ -167,7 +167,7 @@ def _difference_charts(
     for b in _comparable(comparison):
         chart = gained_lost_chart(comparison, 0, b, letters, most=MOST_BARS_A_SIDE, width=640, narrow=True)
         title = f"Difference: {letters[b]} less {letters[0]} (orange: {letters[b]} read more, blue: {letters[0]})"
-        yield title, chart.to_dict() | {"title": None}
+        yield title, chart.to_dict(validate=False) | {"title": None}
 
 
 def _agreement_rows(comparison: Comparison, letters: Sequence[str]) -> tuple[tuple[str, ...], ...]:

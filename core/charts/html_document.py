@@ -47,7 +47,7 @@ def html_picture(chart: Any, description: str = "") -> str:
     """An Altair chart (or its dict) as a picture inside the file; ``description`` where the chart brings none."""
     from .picture_files import svg
 
-    spec = chart if isinstance(chart, dict) else chart.to_dict()
+    spec = chart if isinstance(chart, dict) else chart.to_dict(validate=False)
     picture = base64.b64encode(svg(spec).data).decode()
     said = str(spec.get("description", description))
     return f'<img alt="{html_text(said)}" src="data:image/svg+xml;base64,{picture}">'

@@ -123,7 +123,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 def printed(chart: Any) -> dict[str, Any]:
     """Returns an Altair chart (or its dict) as a dict in the light theme of all files."""
-    spec = dict(chart) if isinstance(chart, dict) else chart.to_dict()
+    spec = dict(chart) if isinstance(chart, dict) else chart.to_dict(validate=False)  # as pages do
     title = spec.get("title")
     if isinstance(title, dict):
         spec["title"] = {k: v for k, v in title.items() if k != "subtitleColor"}

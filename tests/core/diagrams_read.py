@@ -9,7 +9,11 @@ from core.charts import picture_files
 
 def datasets(chart: Any) -> list[list[dict[str, Any]]]:
     """All datasets of a chart, the largest first."""
-    return sorted(chart.to_dict()["datasets"].values(), key=len, reverse=True)
+    return _largest_first(chart.to_dict())
+
+
+def _largest_first(spec: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    return sorted(spec["datasets"].values(), key=len, reverse=True)
 
 
 def cells(chart: Any) -> dict[tuple[int, int], dict[str, Any]]:
@@ -20,9 +24,10 @@ def cells(chart: Any) -> dict[tuple[int, int], dict[str, Any]]:
 
 def texts(chart: Any) -> list[str]:
     """Every text that a figure draws, with title and caption."""
-    title = chart.to_dict()["title"]
+    spec = chart.to_dict()  # checked against the schema here, not where it is exported
+    title = spec["title"]
     head = title["text"] if isinstance(title["text"], list) else [title["text"]]
-    return [*head, *title["subtitle"], *(one["text"] for held in datasets(chart) for one in held if "text" in one)]
+    return [*head, *title["subtitle"], *(one["text"] for held in _largest_first(spec) for one in held if "text" in one)]
 
 
 def drawn_width(chart: Any) -> float:

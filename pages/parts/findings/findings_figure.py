@@ -27,7 +27,7 @@ def kept_figure(name: str, asked: tuple[Any, ...], make: Callable[[], StudyFigur
 @st.cache_resource(max_entries=200, show_spinner=False)
 def _kept(name: str, asked: tuple[Any, ...], _make: Callable[[], StudyFigure]) -> StudyFigure:
     drawn = _make()
-    return replace(drawn, chart=drawn.chart.to_dict())
+    return replace(drawn, chart=drawn.chart.to_dict(validate=False))
 
 
 def show_figure(drawn: StudyFigure, key: str, **more: Any) -> None:
