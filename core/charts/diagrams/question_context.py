@@ -73,12 +73,14 @@ def question_context_blocks(
     charts = [_drawn(one, block, small if i else whole, legend, look) for i, block in enumerate(blocks)]
     spread = {"spacing": GAP, "bounds": "full"}
     pairs = [alt.hconcat(*charts[1:3], **spread), alt.hconcat(*charts[3:], **spread)]
-    beside = alt.hconcat(charts[0], alt.vconcat(*pairs, spacing=GAP), **spread)
-    drawn = alt.vconcat(charts[0], *pairs, spacing=GAP) if narrow else alt.vconcat(beside)
+    rows = [charts[0], *pairs] if narrow else [alt.hconcat(charts[0], alt.vconcat(*pairs, spacing=GAP), **spread)]
     settings = [f"colours bent by gamma {gamma:g}"] if gamma != 1 else []
     lines = [*map_caption(one, ["all blocks have one colour scale", *settings]), *caption]
     shares = " ".join(f"{b.name}: {percent_of_two_digits(b.share)}." for b in blocks)
-    return drawn.resolve_scale(color="shared").properties(
+    return alt.vconcat(  # at once: each further step copies the five maps
+        *rows,
+        **({"spacing": GAP} if narrow else {}),
+        resolve=alt.Resolve(scale=alt.ScaleResolveMap(color="shared")),
         title=title_block(title, wrapped_caption(lines, width)),
         description=f"{title}. {shares} {'. '.join(lines)}.",
     )
