@@ -11,6 +11,7 @@ Guarded by tests/core/test_maps_rectangle_scan.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -47,15 +48,16 @@ class _Search:
         self.windows = [
             (h, w, max(1, h // 3), max(1, w // 3)) for h in _sizes(least[0], most[0]) for w in _sizes(least[1], most[1])
         ]
-        self.scores = [self._scan(*window) for window in self.windows]
+        both = np.stack([self.sums, self.counts])
+        self.scores = [score for h in _sizes(least[0], most[0]) for score in self._scans(both, h)]
 
-    def _scan(self, h: int, w: int, down: int, across: int) -> np.ndarray:
-        """Returns float32 [position, position]: the score of every window of this size."""
-        total, count = (
-            a[h::down, w::across] - a[:-h:down, w::across] - a[h::down, :-w:across] + a[:-h:down, :-w:across]
-            for a in (self.sums, self.counts)
-        )
-        return _score(total, count).astype(np.float32)
+    def _scans(self, both: np.ndarray, h: int) -> Iterator[np.ndarray]:
+        """Yields float32 [position, position] for each window of ``h`` rows: its score everywhere."""
+        down = max(1, h // 3)
+        rows = both[:, h::down] - both[:, :-h:down]
+        for w in _sizes(self.least[1], self.most[1]):
+            across = max(1, w // 3)
+            yield _score(*(rows[..., w::across] - rows[..., :-w:across])).astype(np.float32)
 
     def best(self) -> Rectangle | None:
         """Returns the rectangle that stands out most, or None where none is above what is usual."""
@@ -110,7 +112,8 @@ def best_rectangles(
     found: list[Rectangle] = []
     while len(found) < n and (one := search.best()) is not None and one.score > 0:
         found.append(one)
-        search.take(one)
+        if len(found) < n:
+            search.take(one)
     return sorted(found, key=lambda r: -r.score)
 
 

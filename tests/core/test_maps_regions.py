@@ -29,10 +29,12 @@ def planted(seed, shape, size, contrast, noise="uniform", causal=False, rows_of_
 
 def overlap(region, box):
     """Intersection over union of a region and (top, left, bottom, right)."""
-    a, b = (np.zeros((700, 700), bool) for _ in range(2))
-    a[region.top : region.bottom + 1, region.left : region.right + 1] = True
-    b[box[0] : box[2] + 1, box[1] : box[3] + 1] = True
-    return (a & b).sum() / (a | b).sum()
+    top, left, bottom, right = box
+    height = min(region.bottom, bottom) - max(region.top, top) + 1
+    width = min(region.right, right) - max(region.left, left) + 1
+    both = max(height, 0) * max(width, 0)
+    own = (region.bottom - region.top + 1) * (region.right - region.left + 1)
+    return both / (own + (bottom - top + 1) * (right - left + 1) - both)
 
 
 KINDS = {
