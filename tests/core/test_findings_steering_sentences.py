@@ -1,13 +1,19 @@
 """Tests the sentences on what reading does: sizes with intervals, the price, and no claim that is not allowed."""
 
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from core.study.findings.analysis import compute_findings
+from core.study.findings.record import comparison_resamples
 from core.study.findings.source import check_runs
+from core.study.findings.steering_effects import moves_beside, steering_effects
 from core.study.findings.steering_sentences import part_text, steering_sentences, times_text
+from core.study.findings.structure_effects import ValueDescription
+from core.study.quality.metrics import METRICS
+from core.study.unsteered_runs import steered_only, unsteered
 from tests.core.findings_made_up import made
 from tests.core.steered_made_up import steered_instructions, steered_table
 from tests.core.study_made_up import runs_table, small
@@ -15,16 +21,23 @@ from tests.core.study_made_up import runs_table, small
 pytestmark = pytest.mark.slow
 
 
-def said(**planted):
-    runs = check_runs(steered_table(60, **planted))
-    runs = runs.drop(columns=["share_instruction", "share_question"] if planted.get("step") == 0 else [])
-    few = {"slow": False, "permutations": 39, "resamples": 39}
-    return compute_findings(runs, steered_instructions(runs), **few)
+FEW = 39
 
 
 @pytest.fixture(scope="module")
 def planted():
-    return said(seed=2)
+    runs = check_runs(steered_table(60, seed=2))
+    return compute_findings(runs, steered_instructions(runs), slow=False, permutations=FEW, resamples=FEW)
+
+
+def said(planted, **other):
+    """The sentences on steered runs of another study, whose other findings are not computed."""
+    runs = check_runs(steered_table(60, step=0.0, **other)).drop(columns=["share_instruction", "share_question"])
+    about = {v: ValueDescription(METRICS[v].label, METRICS[v].unit, "outcome") for v in ("followed", "correct")}
+    asked = unsteered(runs), steered_only(runs), steered_instructions(runs), about, "instruction_first"
+    tables = steering_effects(*asked, resamples=comparison_resamples(FEW))
+    moves = moves_beside(tables["doses"], planted.correlations_between)
+    return "\n".join(steering_sentences(replace(planted, **tables, moves=moves)))
 
 
 def test_factors_and_parts_in_words():
@@ -53,16 +66,16 @@ def test_a_change_is_told_with_interval_price_and_what_remains(planted):
     assert "Changed on purpose" in text and told[-1].startswith("Intervals are 95 %")
 
 
-def test_an_artefact_of_length_is_said_to_be_none():
-    text = "\n".join(said(step=0.0, artefact=True, shorter=0.2, seed=5).steering_sentences)
+def test_an_artefact_of_length_is_said_to_be_none(planted):
+    text = said(planted, artefact=True, shorter=0.2, seed=5)
     assert "The instruction, not called an effect of reading: × 1/4" in text
     assert "no change was found among answers of comparable length" in text
     assert "called an effect of reading: ×" not in text.replace("not called an effect of reading: ×", "")
     assert re.search(r"price of turning the instruction: .*words × 1/4 \+", text)
 
 
-def test_nothing_found_is_said_so():
-    text = "\n".join(said(step=0.0, seed=4).steering_sentences)
+def test_nothing_found_is_said_so(planted):
+    text = said(planted, seed=4)
     assert "no change found at × 1/4" in text and "No trend found." in text and "effect of reading" not in text
 
 
