@@ -2,7 +2,9 @@
 
     heed league MODEL [--prompts 60] [--set own.jsonl] [--engine ray --address auto --workers 4]
 
-It goes on where it was stopped. This module prints. Guarded by tests/core/test_trust_league_command.py.
+It goes on where it was stopped. What measures imports torch, which takes seconds, and every command of ``heed`` imports
+this module: so that is done where something is measured. This module prints. Guarded by
+tests/core/test_trust_league_command.py.
 """
 
 from __future__ import annotations
@@ -10,16 +12,16 @@ from __future__ import annotations
 import argparse
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..cluster.engine_options import add_engine_options, asked_engine
 from ..cluster.ray_connection import RayEngine
 from ..errors import PromptError
-from .league import League
-from .measure_league import measure_league, measure_league_by
-from .measure_on_ray import measurer_on_ray
 from .measure_sets import part_of_set
 from .trust_prompts import TrustPrompt, built_in_prompts, read_own_prompts
-from .verdicts import league_rows, league_sentence, prompt_count
+
+if TYPE_CHECKING:
+    from .league import League
 
 say = partial(print, flush=True)
 
@@ -49,7 +51,11 @@ def league_command(options: argparse.Namespace) -> int:
 
 def measured_league(model: str, prompts: tuple[TrustPrompt, ...], engine: RayEngine | None = None) -> League:
     """Returns the league of ``model``, a name, measured here or on Ray, and prints how far it is."""
+    from .measure_league import measure_league, measure_league_by
+
     if engine is not None:
+        from .measure_on_ray import measurer_on_ray
+
         with measurer_on_ray(model, engine, len(prompts)) as measurer:
             return measure_league_by(measurer, prompts, progress=_tell)
     from ..models import in_bfloat16, load_model
@@ -60,6 +66,8 @@ def measured_league(model: str, prompts: tuple[TrustPrompt, ...], engine: RayEng
 
 def league_text(league: League) -> str:
     """Returns the league as lines: what it shows in a sentence, then every measure by split and kind of prompts."""
+    from .verdicts import league_rows, league_sentence, prompt_count
+
     lines = [league_sentence(league.part())]
     for split in ("choose", "report"):
         for kind in (None, *dict.fromkeys(league.scores.kind)):

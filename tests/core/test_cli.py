@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 
 import pytest
 
@@ -147,3 +149,9 @@ def test_share_shows_what_belongs_to_nobody_to_who_signs_in(capsys):
         assert not store.has_run(old) and store.has_run(own)
     assert main(["share", "nothing"]) == 1
     assert "is the id of no one run or study" in capsys.readouterr().err
+
+
+def test_commands_that_hold_no_model_wait_for_no_torch(root):
+    code = "import sys; from core.cli import main; main(['study', 'status']); print({'torch', 'pandas'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"

@@ -314,7 +314,11 @@ def test_damaged_runs_are_left_out_told_and_merged_once_they_are_mended(made, sh
 def test_a_file_that_is_no_database_is_left_out(shards):
     (shards / "00" / database.FILE).write_bytes(b"no database" * 1000)
     found = merge_shards(shards)
-    assert "00 is left out: The study at" in found.problems[0] and list(found.taken) == ["01", "02", "03"]
+    assert "00 is left out: The database of the study in" in found.problems[0] and list(found.taken) == [
+        "01",
+        "02",
+        "03",
+    ]
     for name in ("01", "02", "03"):
         shutil.rmtree(shards / name)
     found = merge_shards(shards)
