@@ -1,7 +1,7 @@
 """Keeps actors on a Ray cluster that hold one model each: starts them, looks at what they loaded, ends them.
 
 What they work on, and who writes it, is the caller's: ``core.study.ray_engine``, ``core.trust.measure_on_ray``.
-Guarded by tests/core/test_cluster_model_actors.py and test_study_ray_engine.py.
+Guarded by tests/core/test_cluster_model_actors.py and test_cluster_real_ray.py.
 """
 
 from __future__ import annotations

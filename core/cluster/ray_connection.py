@@ -1,6 +1,6 @@
 """Connects to a Ray cluster, or starts Ray on this machine, and says what nodes there are.
 
-Guarded by tests/core/test_study_ray_engine.py.
+Guarded by tests/core/test_cluster_real_ray.py.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ def connected(address: str = "") -> Iterator[Any]:
     _check_listens(address)
     code: dict[str, Any] = {"env_vars": {"PYTHONPATH": module_environment()["PYTHONPATH"]}}
     os.environ.setdefault("RAY_worker_niceness", NICE)
+    os.environ.setdefault("RAY_prestart_worker_first_driver", "0")  # a process a core that no actor of Heed would use
     if address:  # the code travels, unless it is installed there
         code = {"py_modules": [str(PACKAGE)]} if PACKAGE.name == "core" else {}
     local: dict[str, Any] = {} if address else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}

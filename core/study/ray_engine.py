@@ -3,7 +3,7 @@
 So no machine but this one needs to see the study's folder. Batches are those that the plan fixed, so the numbers are
 those of a study that runs here. An actor or a node that dies costs the cells that it had not sent back: they run again.
 Actors end with the driver. ray.init() without an address starts Ray on this machine. Guarded by
-tests/core/test_study_ray_engine.py.
+tests/core/test_study_ray_engine.py and test_cluster_real_ray.py.
 """
 
 from __future__ import annotations
@@ -128,6 +128,8 @@ class _Driver:
     def _take(self, seconds: float, more: bool = True) -> None:
         """Takes what is ready of what actors do; ``more``: gives them their next batch."""
         for held in self.actors.ready(seconds, busy=not more):
+            if held not in self.actors.held:
+                continue  # ended with another one of its model, a moment ago
             try:
                 if held.work is None:
                     self._loaded(held, self.ray.get(held.waiting))
@@ -152,11 +154,12 @@ class _Driver:
             self._end(held)
 
     def _next(self, held: HeldActor) -> None:
-        """Gives an actor its next batch; one whose model has none left ends."""
+        """Gives an actor its next batch; one whose model has none left ends, and so do those that still load it."""
         batch = self.ledger.claim(held.model)
         if batch is None:
             self.spent.add(held.model)
-            self._end(held)
+            for one in [one for one in self.actors.held if one.model == held.model and one.work is None]:
+                self._end(one)
             return
         held.work, self.left[held] = batch, {place["cell"]: place for place in batch.places}
         held.waiting = held.handle.run.options(num_returns="streaming").remote(batch)

@@ -1,7 +1,8 @@
 """Measures the prompts of a league on Ray: each actor holds the model, and this process, the driver, alone writes.
 
 A prompt is measured as it would be in this process. An actor or a node that ends costs the prompts that were on it:
-they are measured again by another one. Guarded by tests/core/test_trust_measure_on_ray.py.
+they are measured again by another one. Guarded by tests/core/test_trust_measure_on_ray.py and
+test_cluster_real_ray.py.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from core.study import Study, ray_engine
 from core.study.ledger import Ledger
 from core.study.ray_actor import sent_together
 from core.study.ray_engine import engine_now
-from tests.core import study_tiny
+from tests.core import models_made_up, study_tiny
+from tests.core.ray_compared import numbers
 from tests.core.ray_made_up import MadeUpRay
 
 ON_BOTH = RayEngine("auto", actors=2, cpus=1)
@@ -28,21 +29,43 @@ def made_up(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """The name of a tiny model."""
-    return study_tiny.model(tmp_path_factory.mktemp("models"))
+def models(tmp_path_factory):
+    """The names of two tiny models."""
+    made = tmp_path_factory.mktemp("models")
+    names = []
+    for layers in (2, 3):
+        model = models_made_up.tiny_llama(max_position_embeddings=1024, num_hidden_layers=layers)
+        names.append(str(models_made_up.save_model(made / f"model-{layers}", model)))
+    return names
+
+
+@pytest.fixture
+def model(models):
+    return models[0]
 
 
 @pytest.fixture
 def study(model, tmp_path, monkeypatch):
-    """Begins a study of the model in a home of its own."""
-    monkeypatch.setenv("HEED_HOME", str(tmp_path / "home"))
+    """Begins a study in a home of its own, of the first model where nothing else is said."""
 
-    def begin(count, **more):
+    def begin(count, name="home", **more):
+        monkeypatch.setenv("HEED_HOME", str(tmp_path / name))
         fields = {"structures": ("instruction_first",), "effects": True, "max_new_tokens": 2}
         return Study(study_tiny.plan(model, count, **fields | more))
 
     return begin
+
+
+def test_of_two_models_the_numbers_are_those_of_this_process(made_up, study, models):
+    more = {"models": tuple(models), "steering": {"instruction": [0.5]}}
+    here, there = study(9, "here", **more), study(9, "there", **more)
+    here.run(1)
+    expected = numbers(here)
+    status = there.run(engine=ON_BOTH)
+    assert status.over and not status.failed
+    assert numbers(there) == expected and len(expected) == 36
+    assert {actor.made._name for actor in made_up.actors} == set(models)
+    assert {actor.node for actor in made_up.actors} == {"first", "second"} and engine_now(there.db) == {}
 
 
 def test_what_cannot_be_run_keeps_its_reason_and_leaves_the_others_alone(made_up, study, model, tmp_path):
@@ -86,6 +109,14 @@ def test_a_node_with_other_versions_is_left_out_and_the_rest_goes_on(made_up, st
     status = there.run(engine=ON_BOTH)
     assert status.over and not status.failed and status.done == 20
     assert set(loaded) == {"first", "second"} and engine_now(there.db) == {}
+
+
+def test_actors_that_still_load_when_nothing_is_left_are_ended_at_once(made_up, study, other_versions, monkeypatch):
+    monkeypatch.setattr(made_up, "wait", lambda waiting, num_returns, timeout: (waiting[:1], waiting[1:]))
+    there, loaded = study(20), other_versions()
+    status = there.run(engine=ON_BOTH)
+    assert status.over and status.done == 20 and len(made_up.actors) == 2
+    assert loaded == ["first"] and all(actor.gone for actor in made_up.actors)
 
 
 def test_a_model_for_which_no_node_has_room_is_told_before_anything_runs(made_up, study):
