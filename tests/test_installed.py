@@ -45,7 +45,7 @@ class Installed:
         (wheel,) = self.wheels.iterdir()
         self.wheel = wheel
         subprocess.run(
-            [*pip, "--python", str(self.python), "install", "--no-deps", "--no-index", str(wheel)],
+            [*pip, "--python", str(self.python), "install", "--no-deps", "--no-index", "--no-compile", str(wheel)],
             check=True,
             cwd=folder,
         )
@@ -101,16 +101,20 @@ def test_the_command_answers_and_draws_and_answers_again_from_the_store(installe
     assert "<!doctype html>" in (installed.work / "sky.html").read_text("utf-8")
 
 
-def test_a_notebook_imports_heed_and_gets_what_core_gives(installed):
+def test_a_notebook_imports_heed_and_gets_what_core_gives(installed, monkeypatch):
+    """The run that the installed Heed stored is the one that a checkout finds for the same request."""
     code = f"""
 import heed, sys
 trace = heed.run({MODEL!r}, {PROMPT!r}, max_new_tokens=4)
 heat = heed.explain(trace, granularity="word")
 print(trace.id, round(float(heat.values.sum()), 4), "core" in sys.modules)
 """
-    trace = core.run(MODEL, PROMPT, max_new_tokens=4, cache=False)
+    told = installed.output("-c", code).split()
+    monkeypatch.setenv("HEED_HOME", installed.environment["HEED_HOME"])
+    monkeypatch.setattr("core.models.load.load_model", lambda *_, **__: pytest.fail("it was run again"))
+    trace = core.run(MODEL, PROMPT, max_new_tokens=4)
     heat = core.explain(trace, granularity="word")
-    assert installed.output("-c", code).split() == [trace.id, str(round(float(heat.values.sum()), 4)), "False"]
+    assert told == [trace.id, str(round(float(heat.values.sum()), 4)), "False"]
 
 
 def test_the_example_notebook_runs_and_draws(installed, monkeypatch):
@@ -144,6 +148,7 @@ def test_another_package_called_core_is_none_of_its_business(installed):
 
 def test_a_study_runs_in_workers_and_its_tables_come_out(installed):
     plan = {"name": "Small", "models": [MODEL], "suites": ["fact"], "per_task": 1, "max_new_tokens": 2}
+    plan |= {"structures": ["instruction_first"], "controls": [], "effects": False}
     plan_file = installed.work / "plan.json"
     code = f"import heed, json; from pathlib import Path; p = heed.Plan({plan.pop('name')!r}, **{plan!r}); print(p.to_json())"
     plan_file.write_text(installed.output("-c", code))
