@@ -15,7 +15,7 @@ wanted() {
     cat constraints.txt "$1"
 }
 
-if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+if ! "$venv/bin/python" -c 'import pip' >/dev/null 2>&1; then
     python=$(sh scripts/python.sh)
     echo "Heed: making $venv with $python"
     rm -rf "$venv"
