@@ -1,11 +1,7 @@
-"""Tests of shards: how a plan is cut, what is written, and that one runs, stops, goes on and is mended by itself."""
+"""Tests of shards: how a plan is cut, what is written, told and mended. One that is killed: test_study_resume.py."""
 
 import json
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from contextlib import closing
 
 import pytest
@@ -20,7 +16,7 @@ from core.study.plan_cells import Cell, plan_cells_of
 from core.study.shard_folders import read_shard_set, shard_states, study_folders_below, write_shards
 from core.study.shards import Shard, cut_shards
 from core.study.study import GRID_NOTE, Study, list_studies
-from tests.core import shards_made_up, study_tiny
+from tests.core import shards_made_up
 
 
 @pytest.fixture(autouse=True)
@@ -255,36 +251,3 @@ def test_versions_are_noted_once(tmp_path):
         ran_with.note_versions(db)
         (noted,) = database.cell_notes(db, ran_with.RAN_WITH)
         assert json.loads(noted) == ran_with.current_versions() and len(json.loads(noted)) == 4
-
-
-@pytest.mark.slow
-def test_the_commands_cut_run_kill_resume_and_merge(tmp_path, root, capsys):
-    """In processes of their own: one shard is killed in the middle, and the same command goes on."""
-    plan = tmp_path / "plan.json"
-    plan.write_text(study_tiny.plan(study_tiny.model(tmp_path), 24, max_new_tokens=2).to_json())
-    line = [sys.executable, "-m", "core.study"]
-
-    def heed(*words):
-        return subprocess.run([*line, *words], cwd=root, capture_output=True, text=True, check=False)
-
-    folder = tmp_path / "shards"
-    assert heed("shard", str(plan), "--shards", "2", "--dir", str(folder)).returncode == 0
-    running = [*line, "run", str(folder / "00"), "--workers", "1", "--every", "0"]
-    process = subprocess.Popen(running, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    shard, until = Study(str(folder / "00")), time.monotonic() + 120
-    while shard.status().done < 3 and time.monotonic() < until:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    before = dict(shard.db.execute("SELECT cell, finished FROM runs").fetchall())
-    assert 3 <= len(before) < 24, "it was killed in the middle"
-    assert heed("run", str(folder / "00"), "--workers", "1").returncode == 0
-    assert commands.main(["merge", str(folder), "--into", str(tmp_path / "study")]) == 1
-    assert "01 is not done: 24 runs are missing, and `" in capsys.readouterr().out
-    with closing(Study(str(folder / "01"))) as other:
-        assert other.run(1).over
-    after = dict(shard.db.execute("SELECT cell, finished FROM runs").fetchall())
-    assert {cell: after[cell] for cell in before} == before, "what was done was not run again"
-    shard.close()
-    merged = heed("merge", str(folder), "--into", str(tmp_path / "study"))
-    assert merged.returncode == 0 and "48 of 48 runs" in merged.stdout, merged.stdout

@@ -14,11 +14,11 @@ from core.study import Study, cell_checks, database, mending, run_tables, table_
 
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory):
-    """A made-up study of 600 runs and its id."""
+    """A made-up study of 300 runs and its id."""
     home = tmp_path_factory.mktemp("large")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEED_HOME", str(home))
-        return home, large_study(large_plan(15, models=4))
+        return home, large_study(large_plan(15, models=2))
 
 
 @pytest.fixture
@@ -53,9 +53,9 @@ def reads(monkeypatch):
 
 
 def test_the_made_up_study_is_what_heed_writes(study):
-    assert study.status().over and study.status().total == 600 and mending.damaged_cells(study.db) == []
+    assert study.status().over and study.status().total == 300 and mending.damaged_cells(study.db) == []
     table = study.table()
-    assert table.shape == (600, 206) and table["correct"].isna().any() and (table["error"] != "").sum() < 30
+    assert table.shape == (300, 206) and table["correct"].isna().any() and (table["error"] != "").sum() < 30
     assert {"share_instruction", "sink@value-written", "masked_total_context"} <= set(table)
     cell = table["cell"][0]
     assert study.request(cell).id == table["run"][0] and study.prompt(cell)
@@ -76,9 +76,9 @@ def test_what_is_written_makes_the_copy_anew(study, reads):
     assert study.table().set_index("cell")["correct"][cell] == 1 and len(reads) == 2
     assert study.table().set_index("cell")["correct"][cell] == 1 and len(reads) == 2
     study.change(replace(study.plan, structures=study.plan.structures[:3]))
-    assert len(study.table()) == 360 and len(reads) == 3, "another plan has other rows"
+    assert len(study.table()) == 180 and len(reads) == 3, "another plan has other rows"
     study.db.execute("UPDATE cells SET state = 'waiting' WHERE number = 0")
-    assert table_copy.table_stamp(study.db) == "" and len(study.table()) == 360 and len(reads) == 4
+    assert table_copy.table_stamp(study.db) == "" and len(study.table()) == 180 and len(reads) == 4
 
 
 @pytest.mark.parametrize("name", ["runs.parquet", "runs.json"])
@@ -115,7 +115,7 @@ def test_a_study_that_cannot_be_written_is_read(study, reads, monkeypatch):
 
 
 def test_small_and_unfinished_studies_have_no_copy(study, monkeypatch):
-    monkeypatch.setattr(table_copy, "COPIED_FROM", 601)
+    monkeypatch.setattr(table_copy, "COPIED_FROM", 301)
     study.table()
     assert not (study.folder / "tables").exists()
 
@@ -134,7 +134,7 @@ def test_a_changed_byte_in_the_database_is_told_where_it_is_read(study):
     assert not (study.folder / "tables").exists()
 
 
-@pytest.mark.parametrize(("limit", "offset"), [(50, 0), (50, 50), (7, 595), (600, 0), (10, 600)])
+@pytest.mark.parametrize(("limit", "offset"), [(50, 0), (50, 50), (7, 295), (300, 0), (10, 300)])
 def test_a_page_is_a_slice_of_the_whole(study, limit, offset):
     whole = of_database(study).iloc[::-1].reset_index(drop=True)
     page = study.latest_runs(limit, offset)
@@ -146,7 +146,7 @@ def test_a_page_is_a_slice_of_the_whole(study, limit, offset):
 
 
 def test_a_page_with_a_damaged_row_is_told_and_others_are_shown(study):
-    cells = list(study.latest_runs(600)["cell"])
+    cells = list(study.latest_runs(300)["cell"])
     study.db.execute("UPDATE cell_checks SET run = 'x' WHERE cell = ?", [cells[3]])
     with pytest.raises(StoreError, match=f"damaged cell .{cells[3][:12]}"):
         study.latest_runs(10)
@@ -158,7 +158,7 @@ def test_one_reading_seals_every_row_unless_somebody_writes_meanwhile(study):
         return int(study.db.execute("SELECT count(*) FROM cell_checks WHERE run = ''").fetchone()[0])
 
     study.db.execute("UPDATE runs SET near_ties = 1")
-    assert unsealed() == 600
+    assert unsealed() == 300
     other = database.connect(study.folder / database.FILE)
     parts = cell_checks.checked_runs(study.db, "SELECT * FROM runs")
     next(parts)
