@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from ..importance import METHODS
 from ..records import HeadWeights
 from .faithfulness import BASELINES, datamodelling_scores
 from .measurement import NO_TOPS, TOP_UNITS, PromptMeasurement, top_masks
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LEAGUE_MEASURES = {
     "hidden": "Rank correlation, sentences hidden",
@@ -43,6 +45,8 @@ LEAST = 10
 
 def score_prompts(measured: Sequence[PromptMeasurement]) -> pd.DataFrame:
     """Returns a row for each prompt and method or baseline: prompt, kind, split, tokens, right, method, measures."""
+    import pandas as pd  # slow to import, and every process that runs a model imports this file
+
     rows = []
     for one in measured:
         halves, alone = one.halves, one.alone

@@ -18,8 +18,6 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
-import pandas as pd
-
 from .. import settings
 from ..errors import StoreError
 from ..records import HeadWeights
@@ -63,6 +61,8 @@ def load_league(fingerprint: str) -> League | None:
 
 @lru_cache(maxsize=8)
 def _read(folder: Path, changed: int, shipped: bool) -> League | None:
+    import pandas as pd  # slow to import, and every process that runs a model asks here for weights of heads
+
     try:
         facts = without_seal(json.loads((folder / FACTS).read_text(encoding="utf-8")))
         table, learned = _contents(folder, facts.pop(FILES, None))
