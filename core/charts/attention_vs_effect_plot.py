@@ -92,12 +92,11 @@ def attention_vs_effect_chart(
         out = f"{len(labels) - len(there)} of {len(labels)} are not drawn"
         lines.append(f"{out}: they cannot be hidden, or no token of the answer could read them")
     scales = _scales(floor, top, y[there], threshold, bool((x[there] <= floor).any()))
-    layers = _layers(records, scales, threshold, select, shares is not None)
+    marks = [*_layers(records, scales, threshold, select, shares is not None), *_labels(records, scales, width, height)]
     counts = ", ".join(f"{corners.count(c)} {c}" for c in CORNERS)
     said = f"{title}: {len(there)} points, {counts}."
     return alt.layer(
-        *layers,
-        *_labels(records, scales, width, height),
+        *marks,
         width=width,
         height=height,
         title=title_block(title, lines),

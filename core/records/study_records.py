@@ -51,6 +51,11 @@ class Item:
     scores: Mapping[str, float] = field(default_factory=dict)
     """{column: number} of scores that came with the given answer: ``passed:NAME`` (0 or 1) and ``score:NAME``."""
 
+    @property
+    def own_words(self) -> str:
+        """The text without any structure."""
+        return "\n\n".join(self.segments.values()) or self.prompt
+
     def __post_init__(self) -> None:
         set_fields(self, reference=tuple(self.reference), instructions=tuple(self.instructions))
 

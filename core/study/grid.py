@@ -21,7 +21,7 @@ from . import database
 from .import_items import ImportedItems, columns_of, detected_instructions, guess_mapping, read_items
 from .plan import Plan
 from .plan_estimate import estimate_plan
-from .study import GRID_NOTE, Study, own_words
+from .study import GRID_NOTE, Study
 
 MOST_ANSWERS = 1000
 MOST_SAMPLES = 8
@@ -77,7 +77,7 @@ def table_items(data: str | bytes) -> ImportedItems:
 
 def _one_text(item: Item) -> Item:
     """Returns the item with its parts, in reading order, as one prompt."""
-    return replace(item, prompt=own_words(item), segments={})
+    return replace(item, prompt=item.own_words, segments={})
 
 
 def _checked_item(item: Item) -> Item:
@@ -138,7 +138,7 @@ def grid_plan(items: Sequence[Item], models: Sequence[str], samples: int = 1, ma
 
 def own_start(item: Item, most: int = 60) -> str:
     """Returns the beginning of a prompt as one line, for a name."""
-    line = " ".join((item.segments.get("question") or own_words(item)).split())
+    line = " ".join((item.segments.get("question") or item.own_words).split())
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
 

@@ -23,7 +23,7 @@ from . import cell_store, database
 from .column_labels import model_label
 from .quality.instructions import INSTRUCTIONS
 from .quality.reference_match import f1_score
-from .study import Study, own_words
+from .study import Study
 
 STATES = {"waiting": "waiting", "claimed": "running", "done": "done", "failed": "failed"}
 MARKS = {1.0: "followed", 0.0: "not followed"}
@@ -186,7 +186,7 @@ def _table_csv(study: Study) -> str:
                 passed = {v.kind: float("nan") if v.passed is None else float(v.passed) for v in one.verdicts}
                 system = item.segments.get("instruction", "")
                 lines.append((
-                    item.segments.get("question") if system else own_words(item), item.id, system,
+                    item.segments.get("question") if system else item.own_words, item.id, system,
                     " | ".join(item.reference), model, one.seed, one.answer,
                     passed.get("correct", float("nan")), passed.get("followed", float("nan")), one.tokens,
                     int(one.truncated), _number(logprob.get(one.cell)), different, shared, one.error, one.run,

@@ -141,7 +141,7 @@ def _judged(
 
     if cancelled():
         raise Cancelled("Stopped.")
-    prompt = "\n\n".join(item.segments.values()) or item.prompt
+    prompt = item.own_words
     try:
         logs = next_token_logs(model, judge_request(model, judge_text(judge, prompt, answer)), cancelled).numpy()
     except Cancelled:

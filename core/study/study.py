@@ -368,7 +368,7 @@ class Study:
 
     def prompts(self) -> dict[str, str]:
         """Returns {prompt_id: the item's own words, without any structure}."""
-        return {ident: own_words(item) for ident, item in self.items().items()}
+        return {ident: item.own_words for ident, item in self.items().items()}
 
     def _kept(self, cell: str) -> cell_store.KeptCell:
         kept = cell_store.read_cell(self.db, cell)
@@ -450,11 +450,6 @@ def list_studies() -> list[StudyInfo]:
         except (HeedError, sqlite3.Error):
             continue
     return sorted(found, key=lambda known: -known.created)
-
-
-def own_words(item: Item) -> str:
-    """Returns the item's text without any structure."""
-    return "\n\n".join(item.segments.values()) or item.prompt
 
 
 def _cores() -> int:

@@ -20,6 +20,8 @@ from .fixed_batches import CELLS_AT_A_TIME
 from .judging import ask_judges
 from .ledger import Ledger
 from .plan import Plan
+from .relevance_pass import fill_relevance, lacks_relevance
+from .study_status import status_of
 
 
 class Worker:
@@ -54,6 +56,13 @@ class Worker:
             pass
         finally:
             self.ledger.release()
+
+    def fill_relevance(self) -> None:
+        """Computes the relevance of all answers once every cell of the study is run and some answer has none."""
+        db = self.ledger.db
+        if status_of(db).over and lacks_relevance(db) and not self.cancelled():
+            prompts = {ident: item.own_words for ident, item in self.ledger.items.items()}
+            fill_relevance(db, prompts, self.cancelled)
 
     def close(self) -> None:
         """Closes its connection to the database."""

@@ -14,7 +14,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 from ..processes import module_command, module_environment
@@ -63,7 +62,6 @@ def serve_worker(folder: Path, number: int, parent: int, pilot: bool) -> None:
 
     The last one fills in relevance too: torch is imported here, which takes seconds in the process of a page.
     """
-    from .study import Study
     from .worker import Worker
 
     stop = threading.Event()
@@ -76,11 +74,9 @@ def serve_worker(folder: Path, number: int, parent: int, pilot: bool) -> None:
     worker = Worker(folder, cancelled=cancelled, pilot=pilot)
     try:
         worker.work(number)
+        worker.fill_relevance()
     finally:
         worker.close()
-    with closing(Study(folder)) as study:
-        if study.status().over and not cancelled():
-            study.relevance_where_missing(cancelled=cancelled)
 
 
 def _start(folder: Path, number: int, workers: int, pilot: bool) -> subprocess.Popen[bytes]:

@@ -1,6 +1,8 @@
 """Tests of a whole study on a tiny model: rows, failures with reasons, extending, stopping, measuring again."""
 
 import json
+import os
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -15,8 +17,10 @@ from core.study.features import feature_columns
 from core.study.findings import bundle
 from core.study.plan import Plan
 from core.study.quality import METRICS
+from core.study.relevance_pass import lacks_relevance
 from core.study.study import Study, list_studies
 from core.study.worker import Worker
+from core.study.worker_pool import serve_worker
 from tests.core import study_tiny
 from tests.core.study_tiny import item, plan
 
@@ -307,6 +311,20 @@ def test_tables_go_out_as_files(made, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot write tables"):
         made.export(tmp_path / "file" / "out")
+
+
+def test_the_last_worker_fills_in_relevance(own_study, monkeypatch):
+    """Where torch is imported already: a page whose process imported it for that would wait for seconds."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    study = own_study()
+    first = Worker(study.folder, batch=1)
+    assert first.ledger.claim(study.plan.models[0]) is not None
+    serve_worker(study.folder, 0, os.getppid(), False)
+    assert study.status().done and study.status().running and lacks_relevance(study.db), "another one still works"
+    first.ledger.release()
+    first.close()
+    serve_worker(study.folder, 0, os.getppid(), False)
+    assert study.status().over and not lacks_relevance(study.db)
 
 
 def test_a_study_that_grows_runs_only_new_cells(model):
