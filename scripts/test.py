@@ -44,9 +44,11 @@ def parallel(arguments: Sequence[str]) -> list[str]:
 def environment(browser: str) -> dict[str, str]:
     """This process's variables, with the browser named and the local server kept away from any proxy.
 
-    One torch thread a process: they share the cores already.
+    One torch thread a process: they share the cores already. Byte code is kept, as it is where nobody says otherwise:
+    containers often do, and then every process of the run compiles Heed and each worker all tests.
     """
     env = {"OMP_NUM_THREADS": "1", **os.environ, "HEED_CHROMIUM": browser, "PYTHONUNBUFFERED": "1"}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     for name in ("NO_PROXY", "no_proxy"):
         env[name] = ",".join(filter(None, [LOCAL, os.environ.get(name, "")]))
     return env

@@ -208,6 +208,11 @@ def test_every_group_of_tests_has_tests():
         assert any(is_test(n) for f in files for n in ast.walk(ast.parse(f.read_text()))), f"{name} holds no test"
 
 
+def test_byte_code_is_kept(monkeypatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert "PYTHONDONTWRITEBYTECODE" not in testing.environment("")
+
+
 def test_the_worst_of_two_runs_counts_and_one_without_tests_does_not():
     given = ([0, 0], [1, 0], [0, 1], [0, 2], [5, 0], [5, 1], [5, 5])
     assert [testing.joined_status(statuses) for statuses in given] == [0, 1, 1, 2, 0, 1, 5]
