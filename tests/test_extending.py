@@ -1,7 +1,6 @@
 """Every example of docs/extending.md runs as a plugin, in a process of its own, from a folder outside the repository."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -100,7 +99,7 @@ def test_an_example_runs_as_a_plugin(home, kind):
     (home / "plugins" / f"{kind}.py").write_text(EXAMPLES[kind])
     body = "\n".join(line.strip() for line in CHECKS[kind].splitlines())
     code = f"{PREPARE}\n{body}\nprint(json.dumps('fine'))"
-    environment = module_environment(**os.environ, HEED_PLUGINS="1") | {"HEED_HOME": str(home)}
+    environment = module_environment(HEED_PLUGINS="1", HEED_HOME=str(home))
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=home, env=environment, capture_output=True, text=True, check=False
     )
