@@ -8,7 +8,7 @@
     settled      settled(page) waits until the script has run to its end
     shots        the folder of screenshots
 
-In Playwright wait with ``page.wait_for_timeout`` or ``expect``, never with time.sleep. A failing test prints
+In Playwright wait with ``page.wait_for_timeout`` or ``expect``, never with time.sleep. An ``expect`` waits for 30 s. A failing test prints
 the end of the servers' logs and leaves a screenshot in shots.
 """
 
@@ -46,6 +46,7 @@ FLAGS = [
 ]
 START = 60
 """Seconds that a server may take until its first answer."""
+expect.set_options(timeout=30_000)  # a page beside two other browsers may take longer than the usual 5 s
 
 
 class Server:

@@ -34,9 +34,11 @@ class Watch:
         self.seen: list[str] = []
 
     def inside(self, path: Any) -> bool:
-        """Whether a path lies in a folder that a try may use."""
+        """Whether a path lies in a folder that a try may use, or is byte code that Python keeps of a module."""
         real = os.path.realpath(os.fsdecode(path))
-        return any(real == own or real.startswith(own + os.sep) for own in self.own) or real in KNOWN
+        if any(real == own or real.startswith(own + os.sep) for own in self.own) or real in KNOWN:
+            return True
+        return "__pycache__" in real.split(os.sep)[-2:] and not real.startswith(self.arena + os.sep)
 
     def told(self, event: str, args: tuple[Any, ...]) -> None:
         """Notes an event that no try may cause."""

@@ -83,5 +83,5 @@ def test_new_columns_are_added_as_they_come(db):
 
 def test_a_file_that_is_no_database_says_so(tmp_path):
     (tmp_path / "x.sqlite").write_text("no database at all, but text that is long enough" * 9)
-    with pytest.raises(StoreError, match="cannot be opened"):
+    with pytest.raises(StoreError, match=r"is damaged \(file is not a database\): delete its folder and run it again"):
         database.connect(tmp_path / "x.sqlite")
