@@ -8,8 +8,8 @@
     settled      settled(page) waits until the script has run to its end
     shots        the folder of screenshots
 
-In Playwright wait with ``page.wait_for_timeout`` or ``expect``, never with time.sleep. An ``expect`` waits for 30 s. A failing test prints
-the end of the servers' logs and leaves a screenshot in shots.
+In Playwright wait with ``page.wait_for_timeout`` or ``expect`` (for 30 s), never with time.sleep. A failing test
+prints the end of the servers' logs and leaves a screenshot in shots.
 """
 
 from __future__ import annotations
