@@ -55,7 +55,7 @@ def reads(monkeypatch):
 def test_the_made_up_study_is_what_heed_writes(study):
     assert study.status().over and study.status().total == 300 and mending.damaged_cells(study.db) == []
     table = study.table()
-    assert table.shape == (300, 206) and table["correct"].isna().any() and (table["error"] != "").sum() < 30
+    assert table.shape == (300, 206) and table["correct"].isna().any() and (table["error"] != "").sum() < 15
     assert {"share_instruction", "sink@value-written", "masked_total_context"} <= set(table)
     cell = table["cell"][0]
     assert study.request(cell).id == table["run"][0] and study.prompt(cell)
