@@ -61,8 +61,12 @@ def pytest_status(arguments: Sequence[str], env: Mapping[str, str]) -> int:
 
 
 def joined_status(statuses: Sequence[int]) -> int:
-    """Returns the exit status of several runs of pytest: the worst; a run without tests matters only if all are."""
-    return max([status for status in statuses if status != NO_TESTS] or [NO_TESTS])
+    """Returns the exit status of several runs of pytest: the first that failed or was killed (below 0), else 0.
+
+    A run without tests matters only if all are.
+    """
+    failed = [status for status in statuses if status not in (0, NO_TESTS)]
+    return failed[0] if failed else min(statuses)
 
 
 def main(arguments: list[str]) -> int:

@@ -213,9 +213,9 @@ def test_byte_code_is_kept(monkeypatch):
     assert "PYTHONDONTWRITEBYTECODE" not in testing.environment("")
 
 
-def test_the_worst_of_two_runs_counts_and_one_without_tests_does_not():
-    given = ([0, 0], [1, 0], [0, 1], [0, 2], [5, 0], [5, 1], [5, 5])
-    assert [testing.joined_status(statuses) for statuses in given] == [0, 1, 1, 2, 0, 1, 5]
+def test_a_run_that_failed_or_was_killed_counts_and_one_without_tests_does_not():
+    given = ([0, 0], [1, 0], [0, 1], [0, 2], [5, 0], [5, 1], [5, 5], [-9, 0], [0, -9], [-9, 5])
+    assert [testing.joined_status(statuses) for statuses in given] == [0, 1, 1, 2, 0, 1, 5, -9, -9, -9]
 
 
 def test_local_server_never_goes_through_a_proxy(monkeypatch):

@@ -64,10 +64,10 @@ def row_axis(labels: AxisLabels, headings: Sequence[int], scale: Mapping[str, An
 
 
 def with_labels(chart: Chart, *labels: AxisLabels) -> Chart:
-    """Returns ``chart``, made a moment ago, with the parameters that hold the labels of its axes."""
+    """Returns ``chart`` with the parameters that hold the labels of its axes."""
     params = {label.param.name: label.param for label in labels}.values()
     if not isinstance(chart, alt.LayerChart) or not params or not chart.layer:
         return chart.add_params(*params)
-    first, *others = chart.layer  # what add_params does, which copies every layer and its data twice more
-    chart.layer = [first.add_params(*params), *others]
-    return chart.copy(deep=False)
+    found = chart.copy(deep=False)  # what add_params does, which copies every layer and its data twice more
+    found.layer = [found.layer[0].add_params(*params), *found.layer[1:]]
+    return found.copy(deep=False)

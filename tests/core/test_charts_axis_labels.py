@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 
+import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +15,7 @@ from core.charts.agreement_dots import agreement_chart
 from core.charts.aligned_heatmaps import heatmap_by_run
 from core.charts.answer_effect_bars import effect_bars
 from core.charts.attention_vs_effect_plot import attention_vs_effect_chart
-from core.charts.axis_labels import AxisLabels
+from core.charts.axis_labels import AxisLabels, with_labels
 from core.charts.cross_score_matrix import cross_score_matrix_chart
 from core.charts.effect_heatmap import effect_heatmap
 from core.charts.interval_rows import interval_rows_chart
@@ -233,3 +234,11 @@ def test_names_of_labels_survive_what_streamlit_renames():
 
     spec = json.dumps(CHARTS["heatmap"](("if", "sky")).to_dict())
     assert drawn_spec(json.loads(_stabilize_vega_json_spec(spec)))
+
+
+def test_labels_go_to_the_chart_that_is_returned_as_altair_would_add_them():
+    marks = [alt.Chart(alt.InlineData(values=[{"a": 0}])).mark_point().encode(x=alt.X("a:Q")) for _ in range(2)]
+    layered, labels = alt.layer(*marks), AxisLabels(("if", "datum"))
+    before = layered.to_dict()
+    assert with_labels(layered, labels).to_dict() == layered.add_params(labels.param).to_dict() != before
+    assert layered.to_dict() == before
