@@ -41,12 +41,13 @@ def signed_contrast(means: CellMeans, design: PairedDesign, terms: Sequence[Term
     Columns: value, by, first (mean of the first term), rest (mean of the second), difference, low, high, p, n.
     """
     rows = [means.rows(level, control) for level, control, _ in terms]
-    shared = _shared(rows)
-    prompts, sums = means.by_prompt(_sums(means, rows, terms), shared)
+    shared, each = _shared(rows), _sums(means, rows, terms)
+    prompts, sums = means.by_prompt(each, shared)
     apart = len(prompts) == len(shared)
     binary = np.logical_and.reduce([_zero_or_one(means.values[r[r >= 0]]) for r in rows]) & apart
-    defined = ~np.isnan(_sums(means, rows, terms))
-    first, rest = (means.by_prompt(np.where(defined, means.values[r[shared]], np.nan), shared)[1] for r in rows[:2])
+    first, rest = (
+        means.by_prompt(np.where(np.isnan(each), np.nan, means.values[r[shared]]), shared)[1] for r in rows[:2]
+    )
     groups, found = means.by_group(prompts), []
     for _, at in groups:
         got = mean_tests(sums[at], binary=binary, resamples=design.resamples, seed=design.seed)
