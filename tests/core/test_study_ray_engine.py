@@ -56,14 +56,22 @@ def study(model, tmp_path, monkeypatch):
     return begin
 
 
-def test_of_two_models_the_numbers_are_those_of_this_process(made_up, study, models):
+def test_of_two_models_the_numbers_are_those_of_this_process(made_up, study, models, monkeypatch):
+    monkeypatch.setattr(ray_engine, "TICK", 0.0)
+    seen = []
+
+    def look():
+        seen.append((engine_now(there.db).get("running", 0), there.status().done))
+        return False
+
     more = {"models": tuple(models), "steering": {"instruction": [0.5]}}
     here, there = study(9, "here", **more), study(9, "there", **more)
     here.run(1)
     expected = numbers(here)
-    status = there.run(engine=ON_BOTH)
+    status = there.run(engine=ON_BOTH, cancelled=look)
     assert status.over and not status.failed
     assert numbers(there) == expected and len(expected) == 36
+    assert max(running for running, _ in seen) > 1 and all(running <= 36 - done for running, done in seen)
     assert {actor.made._name for actor in made_up.actors} == set(models)
     assert {actor.node for actor in made_up.actors} == {"first", "second"} and engine_now(there.db) == {}
 
