@@ -480,6 +480,24 @@ def _npz(**arrays: Any) -> bytes:
     return out.getvalue()
 
 
+def _lying_arrays() -> st.SearchStrategy[bytes]:
+    """Files of numpy whose head names odd types and absurd sizes."""
+    descr = st.sampled_from(["<f4", "|O", "<c8", "<M8[s]", "<U9", "|V8", ">f2", "|b1", "<u8", "[('a', '<f4')]", "|S0"])
+    shape = st.lists(st.sampled_from([0, 1, 3, -1, 2**31, 2**62, 10**20]), max_size=6).map(tuple)
+
+    def npy(args: tuple[str, tuple[int, ...], bytes]) -> bytes:
+        kind, size, tail = args
+        text = (
+            f"{{'descr': {kind if kind[0] == '[' else repr(kind)}, 'fortran_order': False, 'shape': {size!r}, }}".encode().ljust(
+                117
+            )
+            + b"\n"
+        )
+        return b"\x93NUMPY\x01\0" + struct.pack("<H", len(text)) + text + tail
+
+    return st.tuples(descr, shape, st.binary(max_size=64)).map(npy)
+
+
 def _maps_files() -> st.SearchStrategy[tuple[str, bytes]]:
     from safetensors.numpy import save
 
@@ -496,20 +514,7 @@ def _maps_files() -> st.SearchStrategy[tuple[str, bytes]]:
         written = json.dumps(plain).encode("utf-8", "surrogatepass")
         return struct.pack("<Q", len(written)) + written + safe[-attention.nbytes :]
 
-    descr = st.sampled_from(["<f4", "|O", "<c8", "<M8[s]", "<U9", "|V8", ">f2", "|b1", "<u8", "[('a', '<f4')]", "|S0"])
-    shape = st.lists(st.sampled_from([0, 1, 3, -1, 2**31, 2**62, 10**20]), max_size=6).map(tuple)
-
-    def npy(args: tuple[str, tuple[int, ...], bytes]) -> bytes:
-        kind, size, tail = args
-        text = (
-            f"{{'descr': {kind if kind[0] == '[' else repr(kind)}, 'fortran_order': False, 'shape': {size!r}, }}".encode().ljust(
-                117
-            )
-            + b"\n"
-        )
-        return b"\x93NUMPY\x01\0" + struct.pack("<H", len(text)) + text + tail
-
-    lying = st.tuples(descr, shape, st.binary(max_size=64)).map(npy)
+    lying = _lying_arrays()
     names = st.lists(
         st.sampled_from(
             ["attention", "queries", "keys", "layers", "kind", "causal", "offset", "source", "../x", "a/b"]
