@@ -68,6 +68,7 @@ def with_labels(chart: Chart, *labels: AxisLabels) -> Chart:
     params = {label.param.name: label.param for label in labels}.values()
     if not isinstance(chart, alt.LayerChart) or not params or not chart.layer:
         return chart.add_params(*params)
-    found = chart.copy(deep=False)  # what add_params does, which copies every layer and its data twice more
+    found: Any = chart.copy(deep=False)  # what add_params does, which copies every layer and its data twice more
     found.layer = [found.layer[0].add_params(*params), *found.layer[1:]]
-    return found.copy(deep=False)
+    labelled: Chart = found.copy(deep=False)
+    return labelled
