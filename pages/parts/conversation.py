@@ -64,9 +64,12 @@ def _turn(key: SettingKey, rows: EditedList, place: int, kept: dict[str, Any]) -
 
 def add_turn_button(key: SettingKey, turns: Sequence[tuple[str, str]]) -> None:
     """Draws the button that adds an empty message below the earlier ones, said by whoever did not say the last."""
-    rows = edited_list(key("turns_rows"), turns)
-    role = TURN_ROLES[1] if rows.rows and rows.rows[-1][1][0] == TURN_ROLES[0] else TURN_ROLES[0]
     st.button(
         "Add a turn", key=key("turn_add"), icon=":material/add_comment:", type="tertiary", help=ABOUT_TURN,
-        on_click=rows.add, args=((role, ""),),
+        on_click=_add_turn, args=(edited_list(key("turns_rows"), turns),),
     )  # fmt: skip
+
+
+def _add_turn(rows: EditedList) -> None:
+    said_last = rows.rows[-1][1][0] if rows.rows else ""
+    rows.add((TURN_ROLES[1] if said_last == TURN_ROLES[0] else TURN_ROLES[0], ""))

@@ -84,10 +84,13 @@ def job_waits(slot: str, name: str = "") -> bool:
 
 
 def job_button(slot: str, ask: Ask, work: Work) -> None:
-    """Draws the button that queues the job."""
+    """Draws the button that queues the job, and the page anew once it was pressed."""
     about = f"{ask.about} Takes {ask.time.text}.".strip() if ask.time else ask.about
     looks = {"icon": ":material/play_arrow:", "key": f"{slot}:start", "help": about or None} | ask.looks
-    st.button(ask.label, on_click=_start, args=(slot, ask, work), **looks)
+    # Not by on_click: its arguments are of the run before, so a field edited just before the press would not count.
+    if st.button(ask.label, **looks) and not looks.get("disabled"):
+        _start(slot, ask, work)
+        st.rerun()
 
 
 def _start(slot: str, ask: Ask, work: Work) -> None:

@@ -13,10 +13,12 @@ from core.jobs import jobs
 from core.maps.map_files import write_attention_file
 from core.maps.run_maps import maps_of_run
 from core.records import HeadWeights, Part, SwitchedOff, all_heads
+from core.text_readings import TextDraft, draft_text_request
 from pages.parts.diagrams.diagram import map_csv
 from pages.parts.diagrams.diagram_list import DIAGRAMS
 from pages.parts.diagrams.head_figures import learned_weights
 from pages.parts.diagrams.map_figures import typed_boxes
+from pages.parts.diagrams.text_source import FIRST_TEXTS
 from tests.core.components_made_up import components
 from tests.pages import made_up
 from tests.pages.conftest import fine, texts
@@ -140,6 +142,14 @@ def test_a_file_from_elsewhere(visit, tmp_path):
     app.get("file_uploader")[0].set_value(("bad.npz", b"junk", "application/octet-stream"))
     app = app.run()
     assert not app.exception and len(app.error) == 1 and not figures(app)
+
+
+def test_a_text_edited_just_before_the_press_is_the_one_that_is_read(visit, busy):
+    app = fine(visit("diagrams", source="text"))
+    app.text_area(key="diagram_first").set_value("typed last")
+    fine(app.button(key="diagram_text_job:start").click().run())
+    request = draft_text_request(TextDraft("minilm", "typed last", app.text_area(key="diagram_second").value))
+    assert jobs().all()[-1].key in (request and request.id, f"text minilm typed last {FIRST_TEXTS['encoder'][1]}")
 
 
 @pytest.mark.slow

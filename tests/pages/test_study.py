@@ -55,11 +55,21 @@ def test_start_makes_a_study_that_is_found_again(visit, busy):
     assert app.button(key="study_resume").label == "Start" and list_studies()[0].status.waiting == 60
     app = fine(app.segmented_control(key="study_view").set_value("new").run())
     app = fine(app.button(key="study_pilot").click().run())
+    assert app.subheader[0].value.endswith("First look"), "the study that was started is not shown"
     assert len(list_studies()) == 1 and jobs().all()[-1].key == f"study {list_studies()[0].id}", (
         "a pilot is part of its study"
     )
     fine(app.button(key="study_stop_delete").click().run())
     assert list_studies() == []
+
+
+def test_a_field_edited_just_before_start_counts(visit, busy):
+    app = fine(visit("study"))
+    app.text_input(key="study_name").set_value("Typed last")
+    app.number_input(key="study_tokens").set_value(33)
+    fine(app.button(key="study_start").click().run())
+    (made,) = list_studies()
+    assert (made.name, Study(made.id).plan.max_new_tokens) == ("Typed last", 33)
 
 
 def test_what_is_missing_or_wrong_is_told_in_one_sentence(visit):

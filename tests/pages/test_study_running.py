@@ -114,10 +114,12 @@ def test_a_study_grows_by_what_is_new(visit, busy):
     made = rate_made_up.study()
     app = fine(visit("study", study=made.id))
     assert app.button(key=f"study_extend_{made.id}").disabled
-    app = app.multiselect(key=f"study_more_structures_{made.id}").set_value(["instruction_last"]).run()
+    app = app.multiselect(key=f"study_more_structures_{made.id}").set_value(["few_shot_1"]).run()
+    app.multiselect(key=f"study_more_structures_{made.id}").set_value(["instruction_last"])  # edited as it is pressed
     app = fine(app.button(key=f"study_extend_{made.id}").click().run())
     status = Study(made.id).status()
     assert (status.done, status.waiting) == (4, 2), "what was done is run again, or nothing new is"
+    assert "few_shot_1" not in Study(made.id).plan.structures, "what was taken out as the button was pressed is added"
     assert "instruction_last" in Study(made.id).plan.structures and [s.id for s in list_studies()] == [made.id]
     assert app.multiselect(key=f"study_more_structures_{made.id}").value == []
 

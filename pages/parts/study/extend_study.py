@@ -20,7 +20,7 @@ from core.study.plan import Plan
 from core.study.prompt_structures import STRUCTURES
 from core.study.study import Study
 from pages.parts.markdown_escape import escape_markdown
-from pages.parts.model_picker import model_option, settle_models
+from pages.parts.model_picker import model_of_option, model_option, settle_models
 from pages.parts.study import study_progress
 from pages.parts.study.models_section import ABOUT_LEARNED, method_option
 from pages.parts.study.study_form import field_key
@@ -31,7 +31,7 @@ def extend_study(study: Study, plan: Plan) -> None:
     ident = study.id
     lengthen_answers(study)
     read_answers_again(study)
-    more = _asked(ident, plan)
+    _fields(ident, plan)
     told = st.session_state.pop(field_key("extend_problem"), "")
     if told:
         st.error(escape_markdown(told), icon=":material/error:")
@@ -39,9 +39,9 @@ def extend_study(study: Study, plan: Plan) -> None:
         "Add and run",
         key=field_key(f"extend_{ident}"),
         icon=":material/play_arrow:",
-        disabled=not more,
+        disabled=not _asked(ident, plan),
         on_click=_add,
-        args=(ident, more),
+        args=(ident, plan),
         help="What is done already is kept and not run again.",
     )
 
@@ -113,50 +113,47 @@ def _lengthen(ident: str, key: str) -> None:
     _start(ident, lambda study: study.lengthen(tokens))
 
 
-def _asked(ident: str, plan: Plan) -> dict[str, Any]:
-    """Draws the controls; returns what is to be added, as fields of the plan."""
+def _fields(ident: str, plan: Plan) -> None:
+    """Draws the controls."""
 
-    def several(label: str, name: str, options: list[str], words: Any, **more: Any) -> list[str]:
-        return list(
-            st.multiselect(
-                label, options, key=field_key(f"more_{name}_{ident}"), format_func=words, placeholder="None", **more
-            )
-        )
+    def several(label: str, name: str, options: list[str], words: Any, **more: Any) -> None:
+        key = field_key(f"more_{name}_{ident}")
+        st.multiselect(label, options, key=key, format_func=words, placeholder="None", **more)
 
     settle_models(field_key(f"more_models_{ident}"))
-    found: dict[str, Any] = {
-        "structures": several(
-            "Structures", "structures", [s for s in STRUCTURES if s not in plan.structures], structure_label
-        ),
-        "models": several(
-            "Models",
-            "models",
-            [m for m in writing_models() if m not in plan.models],
-            model_option,
-            accept_new_options=True,
-        ),
-        "suites": several("Tasks", "suites", [t for t in TASKS if t not in plan.suites], task_label),
-        "methods": several(
-            "Attention methods",
-            "methods",
-            [m for m in study_methods() if m not in plan.methods],
-            method_option,
-            help="Answers that are there already are read again, one pass each. " + ABOUT_LEARNED,
-        ),
-    }
-    every = [*plan.structures, *found["structures"]]
-    left = [s for s in every if s not in plan.controls]
-    found["controls"] = several("Position controls for", "controls", left, structure_label)
+    several("Structures", "structures", [s for s in STRUCTURES if s not in plan.structures], structure_label)
+    models = [m for m in writing_models() if m not in plan.models]
+    several("Models", "models", models, model_option, accept_new_options=True)
+    several("Tasks", "suites", [t for t in TASKS if t not in plan.suites], task_label)
+    about = "Answers that are there already are read again, one pass each. " + ABOUT_LEARNED
+    methods = [m for m in study_methods() if m not in plan.methods]
+    several("Attention methods", "methods", methods, method_option, help=about)
+    every = [*plan.structures, *_asked(ident, plan).get("structures", ())]
+    several("Position controls for", "controls", [s for s in every if s not in plan.controls], structure_label)
     if plan.per_task is not None:
-        limit = st.number_input("Items of each task", plan.per_task, 10_000, key=field_key(f"more_per_task_{ident}"))
-        found["per_task"] = int(limit) if limit > plan.per_task else None
+        st.number_input("Items of each task", plan.per_task, 10_000, key=field_key(f"more_per_task_{ident}"))
     if plan.hot:
-        typed = st.text_input("More seeds", key=field_key(f"more_seeds_{ident}"), placeholder="e.g. 3, 4")
-        found["seeds"] = [int(s) for s in re.findall(r"(?<![\w-])\d{1,10}(?!\w)", typed)]
+        st.text_input("More seeds", key=field_key(f"more_seeds_{ident}"), placeholder="e.g. 3, 4")
+
+
+def _asked(ident: str, plan: Plan) -> dict[str, Any]:
+    """What the controls ask to add, as fields of the plan: as typed last, even if the button was pressed at once."""
+
+    def typed(name: str) -> Any:
+        return st.session_state.get(field_key(f"more_{name}_{ident}"))
+
+    found: dict[str, Any] = {n: list(typed(n) or ()) for n in ("structures", "models", "suites", "methods", "controls")}
+    found["models"] = list(map(model_of_option, found["models"]))
+    if plan.per_task is not None and (limit := int(typed("per_task") or 0)) > plan.per_task:
+        found["per_task"] = limit
+    if plan.hot:
+        found["seeds"] = [int(s) for s in re.findall(r"(?<![\w-])\d{1,10}(?!\w)", typed("seeds") or "")]
     return {name: value for name, value in found.items() if value}
 
 
-def _add(ident: str, more: dict[str, Any]) -> None:
+def _add(ident: str, plan: Plan) -> None:
+    more = _asked(ident, plan)
+
     def extend(study: Study) -> None:
         study.extend(**more)
         if "methods" in more and study.outdated():

@@ -6,8 +6,6 @@ Guarded by tests/pages/test_study.py.
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from core.errors import HeedError
@@ -83,22 +81,18 @@ def start_box(plan: Plan | None, problem: str, done: int) -> None:
             runs = _estimate(plan, done)
         engine_picker()
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.button(
+            go = st.button(
                 "Start",
                 key=field_key("start"),
                 type="primary",
                 icon=":material/play_arrow:",
                 disabled=not runs,
-                on_click=_start,
-                args=(plan, False),
             )
-            st.button(
+            pilot = st.button(
                 f"Pilot: {PILOT} items",
                 key=field_key("pilot"),
                 icon=":material/science:",
                 disabled=not runs,
-                on_click=_start,
-                args=(plan, True),
                 help=ABOUT_PILOT,
             )
             if plan is not None:
@@ -113,6 +107,10 @@ def start_box(plan: Plan | None, problem: str, done: int) -> None:
                     on_click="ignore",
                     help=f"Opens again here, and runs from a shell: {command_text('study', 'run', 'plan.json')}",
                 )
+        # Not by on_click: its arguments are of the run before, so a field edited just before the press would not count.
+        if plan is not None and runs and (go or pilot):
+            _start(plan, pilot)
+            st.rerun()
         encoder_offer()
         told = st.session_state.get(field_key("problem"))
         if told:
@@ -160,8 +158,7 @@ def _estimated(ident: str, done: int, _plan: Plan) -> PlanEstimate:
 
 
 def _start(plan: Plan, pilot: bool) -> None:
-    """Creates the study, or opens the one of the same plan, and starts it."""
-    state: Any = st.session_state
+    """Creates the study, or opens the one of the same plan, starts it, and names it in the address: it is shown."""
     put_field("problem", "")
     try:
         study = Study(plan)
@@ -173,5 +170,4 @@ def _start(plan: Plan, pilot: bool) -> None:
     except HeedError as error:
         put_field("problem", str(error))
         return
-    state[field_key("shown")] = ident
-    state[field_key("view")] = "all"
+    st.query_params["study"] = ident
