@@ -91,8 +91,8 @@ class ModelActors:
     def hire(self, model: str, *arguments: Any) -> bool:
         """Starts an actor of ``model`` where there is room for one; returns whether there was.
 
-        Raises StoreError where no node is large enough; while others work it may come back, and they work on
-        (``no_room`` has the model).
+        Raises StoreError where no node is large enough now (``no_room`` has the model until one is): it may come back
+        while others work.
         """
         size = cluster_size(self.ray)
         most = most_actors(model, size, self.engine.actors, self.engine.gpus)
@@ -100,8 +100,6 @@ class ModelActors:
             takes = actor_resources(model, size, most, self.engine.cpus, self.engine.gpus)
         except StoreError:
             self.no_room.add(model)
-            if any(held.work is not None for held in self.held):
-                return False
             raise
         self.no_room.discard(model)
         used = sum(held.takes.gpus for held in self.held) + takes.gpus

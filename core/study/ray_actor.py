@@ -6,6 +6,7 @@ fetches the model once for all its actors. Guarded by tests/core/test_study_ray_
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator
 
@@ -22,7 +23,7 @@ sending costs the driver a millisecond."""
 def sent_together(outcomes: Iterable[CellOutcome], soon: float = SOON) -> Iterator[list[CellOutcome]]:
     """Yields ``outcomes`` in lists: alone where they come seldom, up to ``SENT`` together where they come at once."""
     some: list[CellOutcome] = []
-    last = 0.0
+    last = -math.inf  # not 0: the clock may count from the start of the machine
     for outcome in outcomes:
         some.append(outcome)
         if len(some) >= SENT or time.monotonic() - last > soon:

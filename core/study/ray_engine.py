@@ -108,22 +108,29 @@ class _Driver:
         return bool(self.tick())
 
     def _hire(self) -> None:
-        """Starts actors while there are batches for them, for the model that has fewest beside what is left of it."""
-        held = self.actors.held
-        while True:
-            left = {m: n for m, n in self._waiting().items() if m not in self.spent}
-            if not left:
-                return
+        """Starts actors while there are batches for them, for the model that has fewest beside what is left of it.
+
+        Models for which no node has room are passed over. Raises StoreError where they alone are left.
+        """
+        held, left, no_room = self.actors.held, self._waiting(), None
+        while left:
             model = max(left, key=lambda name: left[name] / (1 + sum(one.model == name for one in held)))
             if left[model] <= self.ledger.size * sum(one.model == model and one.work is None for one in held):
-                return  # those that load it now take all of it
-            if not self.actors.hire(model, self.given, self.date, self.ledger.longer, self.ledger.size):
-                return
+                break  # those that load it now take all of it
+            try:
+                if not self.actors.hire(model, self.given, self.date, self.ledger.longer, self.ledger.size):
+                    break
+            except StoreError as error:
+                no_room = error
+                del left[model]
+        if no_room is not None and not held:
+            raise no_room
 
     def _waiting(self) -> dict[str, int]:
+        """Returns {model: cells that nobody has claimed} of models of which something is left."""
         where = "state = 'waiting' AND wanted" + (" AND pilot" if self.ledger.pilot else "")
         found = self.ledger.db.execute(f"SELECT model, count(*) AS n FROM cells WHERE {where} GROUP BY model")
-        return {row["model"]: row["n"] for row in found.fetchall()}
+        return {row["model"]: row["n"] for row in found.fetchall() if row["model"] not in self.spent}
 
     def _take(self, seconds: float, more: bool = True) -> None:
         """Takes what is ready of what actors do; ``more``: gives them their next batch."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..cluster.model_actors import HeldActor, ModelActors, ModelHolder
 from ..cluster.ray_connection import RayEngine, connected
-from ..errors import Cancelled, HeedError, MethodError, ModelError
+from ..errors import Cancelled, HeedError, MethodError, ModelError, StoreError
 from ..progress import IsCancelled, never_cancelled
 from ..records import HeadWeights
 from .measure_prompt import measure_prompt
@@ -119,8 +119,12 @@ class RayMeasurer:
 
     def _hire(self, todo: int) -> None:
         """Starts actors while there are more prompts than actors without one."""
-        while sum(held.work is None for held in self.actors.held) < todo and self.actors.hire(self.model):
-            pass
+        try:
+            while sum(held.work is None for held in self.actors.held) < todo and self.actors.hire(self.model):
+                pass
+        except StoreError:  # a node that is gone for a moment ends nothing while others work
+            if not self._working():
+                raise
 
     def _loaded(self, held: HeldActor, told: dict[str, Any]) -> None:
         why = self.actors.refusal(held, told)

@@ -108,16 +108,15 @@ def test_one_is_hired_even_where_more_were_left_out_than_there_is_room_now(actor
     assert found.hire("m"), "else who waits for one would wait for ever"
 
 
-def test_a_node_that_is_gone_for_a_moment_ends_nothing_while_others_work(actors):
+def test_a_model_has_no_room_while_the_node_that_is_large_enough_is_gone(actors):
     found, nodes = actors(8.0, 8.0, actors=2, cpus=4)
     assert found.hire("m")
     nodes[:] = [2.0]
-    with pytest.raises(StoreError, match="No node has room"):
+    with pytest.raises(StoreError, match="No node has room for m"):
         found.hire("m")
-    found.held[0].work = "a batch"
-    assert not found.hire("m")
+    assert found.no_room == {"m"} and len(found.held) == 1
     nodes[:] = [2.0, 8.0]
-    assert found.hire("m") and len(found.held) == 2
+    assert found.hire("m") and len(found.held) == 2 and not found.no_room
 
 
 def test_after_the_last_good_actor_has_died_a_refused_one_is_not_the_end(actors):
@@ -130,14 +129,3 @@ def test_after_the_last_good_actor_has_died_a_refused_one_is_not_the_end(actors)
     while found.hire("m") and found.leave_out(found.held[0], "damaged"):
         tries += 1
     assert tries == 2 and len(found.held) == 1, "as many as there are nodes, then its cells fail"
-
-
-def test_a_model_for_which_there_is_no_room_is_known_while_others_work(actors, monkeypatch):
-    monkeypatch.setattr("core.cluster.actor_resources._weights", lambda model: 100 * GB if model == "large" else 0)
-    found, _ = actors(4.0, actors=2)
-    assert found.hire("small")
-    found.held[0].work = object()
-    assert found.hire("large") is False and found.no_room == {"large"}
-    found.end(found.held[0])
-    with pytest.raises(StoreError, match="No node has room for large"):
-        found.hire("large")

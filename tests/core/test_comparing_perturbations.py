@@ -155,9 +155,9 @@ def test_edits_are_distinct_and_leave_what_must_stay(text, seed):
 
 def test_long_texts_are_edited_at_once():
     story = " ".join(f"The sky is blue in the town with number {i}." for i in range(800)) + " What color is the sky?"
-    began = time.monotonic()
+    began = time.process_time()
     assert any(edit.kind == "order" for edit in propose_edits(story, 12))
-    assert time.monotonic() - began < 3  # 0.5 s; 5.5 s when every pair of sentences was compared
+    assert time.process_time() - began < 3  # of the processor: 0.5 s; 5.5 s when every pair of sentences was compared
 
 
 def test_half_a_character_is_no_crash():

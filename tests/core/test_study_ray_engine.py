@@ -134,6 +134,17 @@ def test_a_model_for_which_no_node_has_room_is_told_before_anything_runs(made_up
     assert there.status().waiting == 1 and not made_up.actors
 
 
+def test_a_model_for_which_no_node_has_room_leaves_the_others_alone(made_up, study, models, monkeypatch):
+    small, large = models
+    monkeypatch.setattr("core.cluster.actor_resources._weights", lambda model: 10**11 if model == large else 0)
+    there = study(20, models=(large, small))
+    with pytest.raises(StoreError, match=f"No node has room for {large}"):
+        there.run(engine=ON_BOTH)
+    left = there.db.execute("SELECT model, state, count(*) FROM cells GROUP BY model, state").fetchall()
+    assert {tuple(row) for row in left} == {(small, "done", 20), (large, "waiting", 20)}
+    assert there.status().waiting == 20
+
+
 def test_without_ray_and_without_a_cluster_the_remedy_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(StoreError, match=r"requirements-cluster\.txt"), connected():
