@@ -84,7 +84,20 @@ def put_in_place(hf: Any, key: ModelKey, options: dict[str, Any], label: str) ->
                 f"Not even the embedding of {label} fits on the first device: set HEED_GPU_GB or HEED_CPU_GB higher, "
                 "or pick a smaller model."
             )
+    if key.dtype == "4-bit":
+        _keep_unpacked(hf)
     return hf if "device_map" in options else hf.to(key.device)
+
+
+def _keep_unpacked(hf: Any) -> None:
+    """Keeps bitsandbytes from packing 4-bit weights anew at their first use, as it does on processors with AVX512-BF16.
+
+    Packed, they are multiplied with other rounding than elsewhere, cannot be made dense again, and rows whose length
+    is no multiple of 64 raise RuntimeError.
+    """
+    for module in hf.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def placement_note(hf: Any) -> str:

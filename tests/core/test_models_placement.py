@@ -109,6 +109,17 @@ def test_a_model_in_fewer_bits(folder, dtype, allowed):
     assert two.norms.shape == one.norms.shape and two.norms.shape[2] > 0
 
 
+def test_weights_in_4_bits_are_the_same_on_processors_for_which_they_would_be_packed(folder, monkeypatch):
+    monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda: True)
+    unload_models()
+    linear = load_model(f"{folder} as 4-bit").hf.model.layers[0].mlp.down_proj
+    before = placement.dense_weight(linear).clone()
+    with torch.no_grad():
+        linear(torch.randn(3, linear.in_features, dtype=torch.bfloat16))
+    assert torch.equal(placement.dense_weight(linear), before)
+    unload_models()
+
+
 @pytest.mark.parametrize("dtype", ["8-bit", "4-bit"])
 def test_checks_multiply_by_the_whole_weights(folder, dtype):
     small = load_model(f"{folder} as {dtype}").hf
