@@ -113,7 +113,7 @@ def websocket_bytes(server, run, cookies):
 
 def test_two_people_see_their_own_and_what_is_shared(server, new_page, settled, console):
     began = time.monotonic()
-    anna, ben = new_page(), new_page()
+    anna, ben = new_page(apart=True), new_page(apart=True)
     sign_in(anna, server, "anna", settled)
     expect(anna.get_by_test_id("stSidebar").get_by_text("Anna Bell")).to_be_visible()
     run = run_of(anna, WORD, settled)
