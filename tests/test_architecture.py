@@ -35,7 +35,7 @@ BELOW = {
         *("ended_process", "errors", "processes", "progress", "records", "seals", "settings", "speeds", "text"),
         "unfinished",
     },
-    "cluster": {"errors", "models", "plugins", "processes", "settings"},
+    "cluster": {"errors", "models", "plugins", "processes", "progress", "settings"},
     "capture": {"checks", "errors", "models", "progress", "records", "settings", "text"},
     "importance": {"checks", "errors", "records", "text"},
     "probe": {"capture", "checks", "errors", "models", "progress", "records", "speeds", "text"},

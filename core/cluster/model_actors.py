@@ -1,6 +1,6 @@
 """Keeps actors on a Ray cluster that hold one model each: starts them, looks at what they loaded, ends them.
 
-What they work on, and who writes it, is the caller's: ``core.study.ray_engine``, ``core.trust.measure_on_ray``.
+What they work on, and who writes it, is the caller's: ``core.study.ray_engine``, ``core.cluster.actor_calls``.
 Guarded by tests/core/test_cluster_model_actors.py and test_cluster_real_ray.py.
 """
 

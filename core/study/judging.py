@@ -13,14 +13,14 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import Cancelled, HeedError
-from ..progress import IsCancelled
+from ..progress import IsCancelled, never_cancelled
 from ..records import Item, Message, Request
 from . import database
 from .own_values import cells_lacking_metric, keep_metric_value
@@ -37,6 +37,27 @@ _QUESTIONS = {
 }
 JUDGED_BY = "judged by: "
 """Notes that begin so name a judge's column and hold which model gave its scores, and when."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a judge sees of one answer, beside its rubric."""
+
+    prompt: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class JudgedAnswer:
+    """The score of one answer; ``fingerprint``: of the model that gave it."""
+
+    asked: Asked
+    value: MetricValue
+    fingerprint: str
+
+
+AskJudge = Callable[[OwnMetric, Sequence[Asked], IsCancelled], Iterator[JudgedAnswer]]
+"""Asks a judge about answers, and yields each score as it comes, in any order."""
 
 
 def judge_text(judge: OwnMetric, prompt: str, answer: str) -> str:
@@ -97,30 +118,54 @@ def judging_text(db: sqlite3.Connection) -> str:
 def ask_judges(
     db: sqlite3.Connection,
     items: Mapping[str, Item],
-    load: Callable[[str], Any],
+    ask: AskJudge,
     done: Callable[[], None],
     cancelled: IsCancelled,
 ) -> None:
     """Asks every judge of the plan about the finished answers that it has not judged; each score is stored at once.
 
-    ``load``: from a judge's name to a loaded model. The same answer to the same item is asked about once. Raises
-    HeedError where a model cannot be loaded or has no token for a score, Cancelled.
+    ``ask``: in which process that is done; ``done()`` is called after each run. The same answer to the same words is
+    asked about once. Raises HeedError where a model cannot be loaded or has no token for a score, Cancelled.
     """
     for judge in _judges(db):
         lacking = _lacking(db, judge)
         if not lacking or cancelled():
             continue
-        model = load(judge.model)
-        tokens = score_tokens(model.tokenizer, SCALES[judge.scale])
-        known: dict[tuple[str, str], MetricValue] = {}
+        cells: dict[Asked, list[str]] = {}
         for place in lacking:
-            key = (place["item"], place["answer"].strip())
-            if key not in known:
-                known[key] = _judged(model, judge, tokens, items[place["item"]], place["answer"], cancelled)
-            keep_metric_value(db, place["cell"], judge.column, known[key])
-            done()
-        who = {"model": judge.model, "fingerprint": model.key.fingerprint, "at": time.time()}
+            asked = Asked(items[place["item"]].own_words, place["answer"].strip())
+            cells.setdefault(asked, []).append(place["cell"])
+        fingerprint = ""
+        for judged in ask(judge, list(cells), cancelled):
+            fingerprint = judged.fingerprint
+            for cell in cells[judged.asked]:
+                keep_metric_value(db, cell, judge.column, judged.value)
+                done()
+        who = {"model": judge.model, "fingerprint": fingerprint, "at": time.time()}
         database.put_note(db, JUDGED_BY + judge.column, json.dumps(who))
+
+
+def asked_here(load: Callable[[str], Any]) -> AskJudge:
+    """Returns what asks a judge in this process; ``load``: from the name of a model to it, loaded."""
+
+    def ask(judge: OwnMetric, asked: Sequence[Asked], cancelled: IsCancelled) -> Iterator[JudgedAnswer]:
+        return judge_answers(load(judge.model), judge, asked, cancelled)
+
+    return ask
+
+
+def judge_answers(
+    model: Any, judge: OwnMetric, asked: Sequence[Asked], cancelled: IsCancelled = never_cancelled
+) -> Iterator[JudgedAnswer]:
+    """Yields the score of each answer, as ``model`` gives it; undefined, with the reason, where it gives none.
+
+    Raises HeedError where the model has no token for a score, Cancelled.
+    """
+    tokens = score_tokens(model.tokenizer, SCALES[judge.scale])
+    for one in asked:
+        if cancelled():
+            raise Cancelled("Stopped.")
+        yield JudgedAnswer(one, _judged(model, judge, tokens, one, cancelled), model.key.fingerprint)
 
 
 def _judges(db: sqlite3.Connection) -> list[OwnMetric]:
@@ -135,15 +180,13 @@ def _lacking(db: sqlite3.Connection, judge: OwnMetric) -> list[dict[str, Any]]:
 
 
 def _judged(
-    model: Any, judge: OwnMetric, tokens: Sequence[Sequence[int]], item: Item, answer: str, cancelled: IsCancelled
+    model: Any, judge: OwnMetric, tokens: Sequence[Sequence[int]], asked: Asked, cancelled: IsCancelled
 ) -> MetricValue:
     from ..probe.next_token import next_token_logs
 
-    if cancelled():
-        raise Cancelled("Stopped.")
-    prompt = item.own_words
     try:
-        logs = next_token_logs(model, judge_request(model, judge_text(judge, prompt, answer)), cancelled).numpy()
+        request = judge_request(model, judge_text(judge, asked.prompt, asked.answer))
+        logs = next_token_logs(model, request, cancelled).numpy()
     except Cancelled:
         raise
     except HeedError as error:

@@ -27,7 +27,7 @@ from ..progress import IsCancelled, Progress, never_cancelled, no_progress
 from ..records import Answered, Digest, Item, Request
 from ..store.person_room import check_person_room
 from . import cell_checks, cell_store, database, mending, plan_store, run_tables, table_checks, table_copy
-from .judging import count_unjudged, judging_text
+from .judging import ask_judges, count_unjudged, judging_text
 from .outdated_cells import outdated_cells
 from .own_values import fill_own_checks
 from .plan import Plan
@@ -132,7 +132,7 @@ class Study:
             if engine is None and workers == 1 and not apart:
                 self._alone(pilot, tell, cancelled)
             else:
-                failures = self._elsewhere(engine if waiting else None, workers, pilot, tick, cancelled)
+                failures = self._elsewhere(engine, workers, pilot, tick, cancelled)
         now = self.status(since=began, workers=workers, pilot=pilot)
         if failures and now.waiting and not cancelled():
             raise StoreError(
@@ -149,17 +149,42 @@ class Study:
     def _elsewhere(
         self, engine: RayEngine | None, workers: int, pilot: bool, tick: IsCancelled, cancelled: IsCancelled
     ) -> list[str]:
-        """Runs what waits on Ray or in processes, then asks the judges in one; returns why workers failed."""
-        from .ray_engine import run_on_ray
+        """Runs what waits, and asks the judges, on Ray or in processes; returns why workers failed."""
         from .worker_pool import run_workers
 
-        if engine is None:
-            failures = run_workers(self.folder, workers, pilot, lambda: self.status(pilot=pilot).waiting, tick)
-        else:
-            failures = run_on_ray(self.folder, engine, pilot, tick)
-        if (workers > 1 or engine is not None) and not cancelled() and count_unjudged(self.db):
+        if engine is not None:
+            return self._on_ray(engine, pilot, tick, cancelled)
+        failures = run_workers(self.folder, workers, pilot, lambda: self.status(pilot=pilot).waiting, tick)
+        if workers > 1 and not cancelled() and count_unjudged(self.db):
             failures = run_workers(self.folder, 1, pilot, lambda: 0, tick)
         return failures
+
+    def _on_ray(self, engine: RayEngine, pilot: bool, tick: IsCancelled, cancelled: IsCancelled) -> list[str]:
+        """Runs what waits, then asks the judges, on one connection; returns why actors failed."""
+        from ..cluster.ray_connection import connected
+        from .judge_on_ray import asked_on_ray
+        from .ray_engine import run_on_ray
+
+        told = time.monotonic()
+
+        def stopped() -> bool:
+            nonlocal told
+            if time.monotonic() - told < 1:
+                return cancelled()
+            told = time.monotonic()
+            return tick()
+
+        with connected(engine.address):
+            failures = run_on_ray(self.folder, engine, pilot, tick)
+            if tick() or not count_unjudged(self.db):
+                return failures
+            try:
+                ask_judges(self.db, self.items(), asked_on_ray(engine), lambda: None, stopped)
+            except Cancelled:
+                return []
+            except HeedError as error:
+                return [str(error)]
+        return []
 
     def copy_table(self) -> None:
         """Stores the copy of the table of a large study that is done, so that it opens at once."""

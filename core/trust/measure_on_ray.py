@@ -7,24 +7,19 @@ test_cluster_real_ray.py.
 
 from __future__ import annotations
 
-from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ..cluster.model_actors import HeldActor, ModelActors, ModelHolder
-from ..cluster.ray_connection import RayEngine, connected
-from ..errors import Cancelled, HeedError, MethodError, ModelError, StoreError
+from ..cluster.actor_calls import ActorCalls, calls_on_ray
+from ..cluster.model_actors import ModelHolder
+from ..cluster.ray_connection import RayEngine
+from ..errors import HeedError, MethodError
 from ..progress import IsCancelled, never_cancelled
 from ..records import HeadWeights
 from .measure_prompt import measure_prompt
 from .measurement import PromptMeasurement
 from .trust_prompts import TrustPrompt
-
-TICK = 0.5
-"""Seconds between two looks at whether to stop."""
-TRIES = 3
-"""Most processes that a prompt may end before it is left out."""
 
 
 class PromptActor(ModelHolder):
@@ -53,11 +48,23 @@ class PromptActor(ModelHolder):
 class RayMeasurer:
     """Measures prompts by the actors of a cluster; made by ``measurer_on_ray``."""
 
-    def __init__(self, ray: Any, model: str, engine: RayEngine, actor: type[PromptActor]) -> None:
-        """``ray``: connected."""
-        self.ray, self.model = ray, model
-        self.actors = ModelActors(ray, engine, actor)
-        self.fingerprint, self.caption, self.scored_in = "", "", ""
+    def __init__(self, calls: ActorCalls[PromptActor]) -> None:
+        self._calls = calls
+
+    @property
+    def fingerprint(self) -> str:
+        """The model's."""
+        return str(self._calls.loaded["fingerprint"])
+
+    @property
+    def caption(self) -> str:
+        """The model's."""
+        return str(self._calls.loaded["caption"])
+
+    @property
+    def scored_in(self) -> str:
+        """The precision in which hidden variants are scored."""
+        return str(self._calls.loaded["scored_in"])
 
     def measured(
         self, prompts: Sequence[TrustPrompt], full: bool, weights: HeadWeights | None, cancelled: IsCancelled
@@ -66,73 +73,12 @@ class RayMeasurer:
 
         Raises Cancelled; StoreError where no node has room or the actors keep ending; ModelError where none can load.
         """
-        todo, tries = deque(prompts), Counter[TrustPrompt | None]()
-        while todo or self._working():
-            if cancelled():
-                raise Cancelled("Stopped. What was measured is kept.")
-            self._hire(len(todo))
-            for held in self.actors.held:
-                if todo and held.node and held.work is None:
-                    held.work = todo.popleft()
-                    held.waiting = held.handle.measure.remote(held.work, full, weights)
-            for held in self.actors.ready(TICK):
-                prompt = held.work
-                try:
-                    told = self.ray.get(held.waiting)
-                except (self.ray.exceptions.RayError, OSError) as error:
-                    tries[prompt] += self.actors.is_alive(held.node)
-                    self.actors.died(held, error)
-                    if prompt is not None and tries[prompt] < TRIES:
-                        todo.appendleft(prompt)
-                    elif prompt is not None:
-                        yield prompt, MethodError(f"The process that measured this prompt ended {TRIES} times: {error}")
-                    continue
-                if prompt is None:
-                    self._loaded(held, told)
-                    continue
-                held.work = held.waiting = None
-                self.actors.deaths = 0
-                yield prompt, MethodError(told) if isinstance(told, str) else told
 
-    def start(self, prompts: int, cancelled: IsCancelled) -> None:
-        """Waits for the first actor to have loaded the model, which says what it is. Raises as ``measured``.
+        def measure(actor: Any, prompt: TrustPrompt) -> Any:
+            return actor.measure.remote(prompt, full, weights)
 
-        Actors for ``prompts`` prompts load at once: one that is refused ends nothing while another may do.
-        """
-        while not self.fingerprint:
-            if cancelled():
-                raise Cancelled("Stopped.")
-            self._hire(prompts)
-            for held in self.actors.ready(TICK):
-                try:
-                    self._loaded(held, self.ray.get(held.waiting))
-                except (self.ray.exceptions.RayError, OSError) as error:
-                    self.actors.died(held, error)
-
-    def close(self) -> None:
-        """Ends the actors."""
-        for held in list(self.actors.held):
-            self.actors.end(held)
-
-    def _working(self) -> bool:
-        return any(held.work is not None for held in self.actors.held)
-
-    def _hire(self, todo: int) -> None:
-        """Starts actors while there are more prompts than actors without one."""
-        try:
-            while sum(held.work is None for held in self.actors.held) < todo and self.actors.hire(self.model):
-                pass
-        except StoreError:  # a node that is gone for a moment ends nothing while others work
-            if not self._working():
-                raise
-
-    def _loaded(self, held: HeldActor, told: dict[str, Any]) -> None:
-        why = self.actors.refusal(held, told)
-        if why and not self.actors.leave_out(held, why):
-            raise ModelError(why)
-        if not why:
-            held.waiting = None
-            self.fingerprint, self.caption, self.scored_in = told["fingerprint"], told["caption"], told["scored_in"]
+        for prompt, told in self._calls.results(prompts, measure, cancelled):
+            yield prompt, MethodError(str(told)) if isinstance(told, (str, HeedError)) else told
 
 
 @contextmanager
@@ -148,10 +94,5 @@ def measurer_on_ray(
     ``prompts``: how many will be measured; no more actors are started. ``actor``: the class that measures. Raises
     StoreError where Ray, the cluster or room is not there, ModelError, Cancelled.
     """
-    with connected(engine.address) as ray:
-        found = RayMeasurer(ray, model, engine, actor)
-        try:
-            found.start(max(prompts, 1), cancelled)
-            yield found
-        finally:
-            found.close()
+    with calls_on_ray(model, engine, actor, prompts, cancelled) as calls:
+        yield RayMeasurer(calls)
