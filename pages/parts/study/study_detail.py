@@ -78,7 +78,7 @@ def study_detail(known: StudyInfo) -> None:
             own_metrics(plan.metrics, known.id, partial(_define, known.id))
             left = count_unjudged(study.db) if now not in study_progress.MOVING else 0
             if left:
-                label = f"Ask the judge about {left:,} answers"
+                label = f"Ask the judge about {left:,} {'answer' if left == 1 else 'answers'}"
                 st.button(label, key=field_key("judge"), on_click=_go, args=(known.id,))
         with st.expander("Extend: more items, structures, models, longer answers", icon=":material/add_circle:"):
             if now == "done" and not status.failed:
