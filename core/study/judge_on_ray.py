@@ -48,11 +48,17 @@ def asked_on_ray(engine: RayEngine, actor: type[JudgeActor] = JudgeActor) -> Ask
         size = max(1, min(TOGETHER, len(asked) // FEW))
         parts = [asked[at : at + size] for at in range(0, len(asked), size)]
         with calls_on_ray(judge.model, engine, actor, len(parts), cancelled) as calls:
-            for part, told in calls.results(parts, call, cancelled):
-                if isinstance(told, str):
-                    raise HeedError(told)
-                values = [undefined_value(str(told))] * len(part) if isinstance(told, HeedError) else told
-                for one, value in zip(part, values, strict=True):
-                    yield JudgedAnswer(one, value, calls.loaded["fingerprint"])
+            while parts:
+                alone: list[Sequence[Asked]] = []
+                for part, told in calls.results(parts, call, cancelled):
+                    if isinstance(told, str):
+                        raise HeedError(told)
+                    if isinstance(told, HeedError) and len(part) > 1:
+                        alone += [[one] for one in part]  # not all of them may end their process
+                        continue
+                    values = [undefined_value(str(told))] if isinstance(told, HeedError) else told
+                    for one, value in zip(part, values, strict=True):
+                        yield JudgedAnswer(one, value, calls.loaded["fingerprint"])
+                parts = alone
 
     return ask

@@ -104,6 +104,26 @@ def test_an_answer_that_ends_every_process_is_undefined_and_says_why(made_up, st
     assert found.isna().any() and found.notna().any()
 
 
+def test_answers_beside_one_that_ends_every_process_have_their_scores(made_up, study, monkeypatch):
+    monkeypatch.setattr(judge_on_ray, "FEW", 1)
+    there, column = study("home")
+    calls = []
+
+    def judge(actor, metric, asked):
+        calls.append(asked)
+        if calls[0][0] in asked:
+            raise MadeUpRayError("killed")
+        return real(actor, metric, asked)
+
+    real = judge_on_ray.JudgeActor.judge
+    monkeypatch.setattr(judge_on_ray.JudgeActor, "judge", judge)
+    assert there.run(engine=ON_BOTH).over and count_unjudged(there.db) == 0
+    found, bad = there.table(), calls[0][0]
+    prompts = found["prompt_id"].map(there.prompts())
+    assert len(calls[0]) > 1
+    assert (found[column].isna() == ((prompts == bad.prompt) & (found["answer"].str.strip() == bad.answer))).all()
+
+
 def test_a_stop_keeps_what_was_judged(made_up, study):
     there, column = study("home")
     assert there.run(1).over
