@@ -63,7 +63,8 @@ class ActorCalls(Generic[Actor]):
                     if tries[number] < TRIES:
                         todo.appendleft(held.work)
                     else:
-                        yield piece, HeedError(f"The process that worked on this ended {TRIES} times: {error}")
+                        said = self.actors.failures[-1]  # Ray's own words are of many lines
+                        yield piece, HeedError(f"The process that worked on this ended {TRIES} times: {said}")
                     continue
                 if held.work is None:
                     self._loaded(held, told)

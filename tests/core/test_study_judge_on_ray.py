@@ -94,14 +94,17 @@ def test_an_answer_that_ends_every_process_is_undefined_and_says_why(made_up, st
     def judge(actor, metric, asked):
         bad[:] = bad or asked
         if asked == bad:
-            raise MadeUpRayError("killed")
+            raise MadeUpRayError("The actor died.\n  class_name: JudgeActor\n  pid: 12\nOut of memory.")
         return real(actor, metric, asked)
 
     real = judge_on_ray.JudgeActor.judge
     monkeypatch.setattr(judge_on_ray.JudgeActor, "judge", judge)
     assert there.run(engine=ON_BOTH).over and count_unjudged(there.db) == 0
-    found = scores(there, column)
-    assert found.isna().any() and found.notna().any()
+    found = there.table().set_index("cell")
+    undefined = found[column].isna()
+    assert undefined.any() and not undefined.all()
+    said = {json.loads(why)[column] for why in found["why"][undefined]}
+    assert said == {"The process that worked on this ended 3 times: The actor died. … Out of memory."}
 
 
 def test_answers_beside_one_that_ends_every_process_have_their_scores(made_up, study, monkeypatch):
