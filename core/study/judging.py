@@ -125,8 +125,10 @@ def ask_judges(
     """Asks every judge of the plan about the finished answers that it has not judged; each score is stored at once.
 
     ``ask``: in which process that is done; ``done()`` is called after each run. The same answer to the same words is
-    asked about once. Raises HeedError where a model cannot be loaded or has no token for a score, Cancelled.
+    asked about once. Raises HeedError where a model cannot be loaded or has no token for a score, once the other judges
+    have been asked; Cancelled.
     """
+    problem: HeedError | None = None
     for judge in _judges(db):
         lacking = _lacking(db, judge)
         if not lacking or cancelled():
@@ -136,13 +138,21 @@ def ask_judges(
             asked = Asked(items[place["item"]].own_words, place["answer"].strip())
             cells.setdefault(asked, []).append(place["cell"])
         fingerprint = ""
-        for judged in ask(judge, list(cells), cancelled):
-            fingerprint = judged.fingerprint
-            for cell in cells[judged.asked]:
-                keep_metric_value(db, cell, judge.column, judged.value)
-                done()
+        try:
+            for judged in ask(judge, list(cells), cancelled):
+                fingerprint = judged.fingerprint
+                for cell in cells[judged.asked]:
+                    keep_metric_value(db, cell, judge.column, judged.value)
+                    done()
+        except Cancelled:
+            raise
+        except HeedError as error:
+            problem = problem or error
+            continue
         who = {"model": judge.model, "fingerprint": fingerprint, "at": time.time()}
         database.put_note(db, JUDGED_BY + judge.column, json.dumps(who))
+    if problem is not None:
+        raise problem
 
 
 def asked_here(load: Callable[[str], Any]) -> AskJudge:

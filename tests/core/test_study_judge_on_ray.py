@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,8 +10,9 @@ from core.cluster.ray_connection import RayEngine
 from core.errors import HeedError
 from core.study import Study, database, judge_on_ray, judging
 from core.study.judging import count_unjudged
+from core.study.own_values import define_own_metrics
 from core.study.quality.own_metric import OwnMetric
-from tests.core import study_tiny
+from tests.core import models_made_up, study_tiny
 from tests.core.ray_made_up import MadeUpRay, MadeUpRayError
 
 ON_BOTH = RayEngine("auto", actors=2, cpus=1)
@@ -125,6 +127,18 @@ def test_answers_beside_one_that_ends_every_process_have_their_scores(made_up, s
     prompts = found["prompt_id"].map(there.prompts())
     assert len(calls[0]) > 1
     assert (found[column].isna() == ((prompts == bad.prompt) & (found["answer"].str.strip() == bad.answer))).all()
+
+
+def test_a_judge_for_which_no_node_has_room_leaves_the_others_alone(made_up, study, model, tmp_path, monkeypatch):
+    made = models_made_up.tiny_llama(max_position_embeddings=1024, num_hidden_layers=3)
+    large = str(models_made_up.save_model(tmp_path / "large", made))
+    monkeypatch.setattr("core.cluster.actor_resources._weights", lambda name: 10**11 if name == large else 0)
+    there, _ = study("home")
+    judges = [OwnMetric(Path(name).name, "judge", "It is right.", model=name, scale="1-5") for name in (large, model)]
+    define_own_metrics(there.db, judges)
+    with pytest.raises(HeedError, match=f"The judge could not be asked.*No node has room for {large}"):
+        there.run(engine=ON_BOTH)
+    assert there.table()[judges[1].column].between(1, 5).all() and count_unjudged(there.db) == len(there.table())
 
 
 def test_a_stop_keeps_what_was_judged(made_up, study):
