@@ -110,18 +110,20 @@ class _Driver:
     def _hire(self) -> None:
         """Starts actors while there are batches for them, for the model that has fewest beside what is left of it.
 
-        Models for which no node has room are passed over. Raises StoreError where they alone are left.
+        A model that gets no more actors now leaves the places to the others. Raises StoreError where nobody works and
+        no node has room for what is left.
         """
         held, left, no_room = self.actors.held, self._waiting(), None
         while left:
             model = max(left, key=lambda name: left[name] / (1 + sum(one.model == name for one in held)))
-            if left[model] <= self.ledger.size * sum(one.model == model and one.work is None for one in held):
-                break  # those that load it now take all of it
+            loading = sum(one.model == model and one.work is None for one in held)  # they will take a batch each
             try:
-                if not self.actors.hire(model, self.given, self.date, self.ledger.longer, self.ledger.size):
-                    break
+                hired = left[model] > self.ledger.size * loading and self.actors.hire(
+                    model, self.given, self.date, self.ledger.longer, self.ledger.size
+                )
             except StoreError as error:
-                no_room = error
+                no_room, hired = error, False
+            if not hired:
                 del left[model]
         if no_room is not None and not held:
             raise no_room

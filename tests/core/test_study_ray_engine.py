@@ -145,6 +145,25 @@ def test_a_model_for_which_no_node_has_room_leaves_the_others_alone(made_up, stu
     assert there.status().waiting == 20
 
 
+def test_a_place_that_one_model_cannot_take_is_taken_by_another(made_up, study, models, monkeypatch):
+    many, few = models
+    run, seen = ray_engine.run_on_ray, []
+
+    class OtherFiles(ray_engine.ModelActor):
+        def load(self):
+            seen.append((self._name, there.status().by_model[many].waiting))
+            other = {"fingerprint": "other"} if (self._name, made_up.here) == (many, "second") else {}
+            return super().load() | other
+
+    monkeypatch.setattr(ray_engine, "run_on_ray", lambda *given: run(*given, actor=OtherFiles))
+    monkeypatch.setattr(ray_engine, "TICK", 0.0)
+    there = study(60, models=(many, few))
+    there.db.execute("UPDATE cells SET state = 'failed' WHERE model = ? AND number % 4", [few])
+    assert there.run(engine=ON_BOTH).over
+    refused, after = [left for name, left in seen if name == many][1], [left for name, left in seen if name == few][0]
+    assert after == refused > 15, "not only when less is left of the model with many runs"
+
+
 def test_without_ray_and_without_a_cluster_the_remedy_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(StoreError, match=r"requirements-cluster\.txt"), connected():
