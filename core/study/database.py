@@ -356,13 +356,21 @@ def refresh_claims(db: sqlite3.Connection, owner: str) -> None:
     db.execute("UPDATE cells SET claimed = ? WHERE state = 'claimed' AND owner = ?", [time.time(), owner])
 
 
-def _release(db: sqlite3.Connection, owner: str) -> None:
-    """Frees the claims of ended processes (inside a transaction)."""
+def release_ended(db: sqlite3.Connection, owner: str) -> int:
+    """Frees the claims of processes that have ended, as each claim of ``owner`` does first; returns how many cells."""
+    with transaction(db):
+        return _release(db, owner)
+
+
+def _release(db: sqlite3.Connection, owner: str) -> int:
+    """Frees the claims of ended processes (inside a transaction); returns how many cells."""
     held = db.execute("SELECT owner, max(claimed) AS at FROM cells WHERE state = 'claimed' GROUP BY owner").fetchall()
+    freed = 0
     for row in held:
         if row["owner"] != owner and not is_alive(row["owner"], row["at"]):
             free = "UPDATE cells SET state = 'waiting', owner = '' WHERE state = 'claimed' AND owner = ?"
-            db.execute(free, [row["owner"]])
+            freed += db.execute(free, [row["owner"]]).rowcount
+    return freed
 
 
 def worker_name() -> str:

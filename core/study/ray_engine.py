@@ -129,7 +129,9 @@ class _Driver:
             raise no_room
 
     def _waiting(self) -> dict[str, int]:
-        """Returns {model: cells that nobody has claimed} of models of which something is left."""
+        """Returns {model: cells that nobody who lives has claimed} of models of which something is left."""
+        if database.release_ended(self.ledger.db, self.ledger.owner):
+            self.spent.clear()
         where = "state = 'waiting' AND wanted" + (" AND pilot" if self.ledger.pilot else "")
         found = self.ledger.db.execute(f"SELECT model, count(*) AS n FROM cells WHERE {where} GROUP BY model")
         return {row["model"]: row["n"] for row in found.fetchall() if row["model"] not in self.spent}

@@ -3,6 +3,7 @@
 On a real Ray: tests/core/test_cluster_real_ray.py.
 """
 
+import socket
 import sys
 
 import pytest
@@ -162,6 +163,15 @@ def test_a_place_that_one_model_cannot_take_is_taken_by_another(made_up, study, 
     assert there.run(engine=ON_BOTH).over
     refused, after = [left for name, left in seen if name == many][1], [left for name, left in seen if name == few][0]
     assert after == refused > 15, "not only when less is left of the model with many runs"
+
+
+def test_what_a_killed_driver_had_sent_out_is_run_also_where_that_was_all_that_is_left(made_up, study):
+    there = study(3)
+    ended = Ledger(there.folder)
+    while ended.claim(there.plan.models[0]):
+        pass
+    there.db.execute("UPDATE cells SET owner = ?", [f"{socket.gethostname()} 1 0 ended"])
+    assert there.run(engine=ON_BOTH).over and there.status().done == 3
 
 
 def test_without_ray_and_without_a_cluster_the_remedy_is_told(monkeypatch):
