@@ -48,8 +48,18 @@ def test_a_metric_of_a_new_plan_is_part_of_it_when_it_starts(visit, busy):
     assert plan.metrics[0].ignore_case and plan.metrics[1].text == "The answer is right."
     app = fine(app.button(key="study_again").click().run())
     assert "Own metrics: 2" in expanders(app), "Use as a new plan takes them along"
-    app = fine(app.button(key="study_metric_drop_new_0").click().run())
+    app = fine(app.button(key="study_metric_drop_new_own:yes or no <b>").click().run())
     assert "Own metrics: 1" in expanders(app) and "^(yes" not in texts(app)
+
+
+def test_a_metric_that_was_just_removed_does_not_come_back(visit):
+    app = fine(add(fine(visit("study")), "new", "contains", "a", "aa"))
+    app = fine(add(app, "new", "contains", "b", "bb"))
+    app.text_input(key="study_metric_name_new").set_value("c")
+    app.text_area(key="study_metric_text_new").set_value("cc")
+    for key in ("drop_new_own:a", "drop_new_own:b", "add_new"):  # pressed so fast that nothing is drawn in between
+        app.button(key=f"study_metric_{key}").click()
+    assert [metric.name for metric in fine(app.run()).session_state["study_metrics"]] == ["c"]
 
 
 @pytest.mark.parametrize(

@@ -26,19 +26,23 @@ OPTIONS = {
 }
 ABOUT_JUDGE = "What a good answer is, in a sentence or two. A local model is asked it about every answer."
 SCALE_WORDS = dict(zip(SCALES, ("Yes or no", "1 to 5"), strict=True))
+Defined = Callable[[], tuple[OwnMetric, ...]]
 Keep = Callable[[tuple[OwnMetric, ...]], None]
 
 
-def own_metrics(defined: tuple[OwnMetric, ...], place: str, keep: Keep) -> None:
-    """Draws the section. ``place`` tells its widgets from those of another plan; ``keep`` stores all metrics."""
+def own_metrics(defined: Defined, place: str, keep: Keep) -> None:
+    """Draws the section. ``place`` tells its widgets from those of another plan.
+
+    ``defined`` returns the metrics that there are, ``keep`` stores all of them. A button asks for them when it is
+    pressed: another one may have been pressed just before, so those that were drawn may be old.
+    """
     st.caption("A yes or no of your own for every answer, or a judge: a model that is asked a rubric.")
-    for number, metric in enumerate(defined):
+    for metric in defined():
         left, right = st.columns([6, 1], vertical_alignment="center")
         kind = "" if metric.kind == JUDGE else f" · {OWN_KINDS[metric.kind].label}"
         left.markdown(f"**{escape_markdown(column_label(metric.column))}**{kind}: {escape_markdown(metric.text[:80])}")
-        rest = (*defined[:number], *defined[number + 1 :])
-        key = field_key(f"metric_drop_{place}_{number}")
-        right.button("", key=key, icon=":material/close:", help="Remove", on_click=_kept, args=(place, rest, keep))
+        key, drop = field_key(f"metric_drop_{place}_{metric.column}"), (place, metric, defined, keep)
+        right.button("", key=key, icon=":material/close:", help="Remove", on_click=_drop, args=drop)
     kinds = [kind for kind in OWN_KINDS if kind != "python" or plugins_enabled()]
     words = {kind: OWN_KINDS[kind].label for kind in kinds} | {JUDGE: "Judge: a local model"}
 
@@ -68,25 +72,29 @@ def own_metrics(defined: tuple[OwnMetric, ...], place: str, keep: Keep) -> None:
         st.error(escape_markdown(told), icon=":material/error:")
 
 
-def _add(place: str, defined: tuple[OwnMetric, ...], names: list[str], keep: Keep) -> None:
+def _drop(place: str, metric: OwnMetric, defined: Defined, keep: Keep) -> None:
+    _kept(place, lambda: keep(tuple(other for other in defined() if other.column != metric.column)))
+
+
+def _add(place: str, defined: Defined, names: list[str], keep: Keep) -> None:
     state: Any = st.session_state
 
-    def add(_: Any) -> None:
+    def add() -> None:
         typed = {name: state[field_key(f"metric_{name}_{place}")] for name in names}  # as typed last, not as drawn
         metric = OwnMetric(**typed | {"model": model_of_option(typed.get("model") or "")})
         try_own_metric(metric)
-        keep((*defined, metric))
+        keep((*defined(), metric))
         for name in ("name", "text"):
             state[field_key(f"metric_{name}_{place}")] = ""
 
-    _kept(place, (), add)
+    _kept(place, add)
 
 
-def _kept(place: str, metrics: tuple[OwnMetric, ...], keep: Keep) -> None:
-    """Stores the metrics, or the reason why they cannot be."""
+def _kept(place: str, change: Callable[[], None]) -> None:
+    """Changes the metrics, or stores the reason why they cannot be changed."""
     problem = ""
     try:
-        keep(metrics)
+        change()
     except HeedError as error:
         problem = str(error)
     st.session_state[field_key(f"metric_problem_{place}")] = problem

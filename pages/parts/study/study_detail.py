@@ -75,7 +75,7 @@ def study_detail(known: StudyInfo) -> None:
         with st.expander(
             f"Own metrics: {len(plan.metrics)}" if plan.metrics else "Own metrics", icon=":material/rule:"
         ):
-            own_metrics(plan.metrics, known.id, partial(_define, known.id))
+            own_metrics(partial(_defined, known.id), known.id, partial(_define, known.id))
             left = count_unjudged(study.db) if now not in study_progress.MOVING else 0
             if left:
                 label = f"Ask the judge about {left:,} {'answer' if left == 1 else 'answers'}"
@@ -154,6 +154,15 @@ def _cancel(ident: str, status: Status) -> None:
 
 def _runs(count: int) -> str:
     return f"{count:,} {'run' if count == 1 else 'runs'}"
+
+
+def _defined(ident: str) -> tuple[OwnMetric, ...]:
+    """The own metrics that the study has now."""
+    study = Study(ident)
+    try:
+        return study.plan.metrics
+    finally:
+        study.close()
 
 
 def _define(ident: str, metrics: tuple[OwnMetric, ...]) -> None:

@@ -124,7 +124,11 @@ def _new(done: int) -> None:
             metrics = study_form.get_field("metrics")
             label = f"Own metrics: {len(metrics)}" if metrics else "Own metrics (optional)"
             with st.expander(label, icon=":material/rule:", key=field_key("metrics_box")):
-                own_metrics(metrics, "new", lambda some: study_form.put_field("metrics", checked_own_metrics(some)))
+                own_metrics(
+                    lambda: study_form.get_field("metrics"),
+                    "new",
+                    lambda some: study_form.put_field("metrics", checked_own_metrics(some)),
+                )
         study_list.plan_opener()
     plan, problem = start_box.plan_of(asked)
     with box:
