@@ -30,6 +30,15 @@ def turns_editor(key: SettingKey, turns: Sequence[tuple[str, str]], **kept: Any)
     return rows.settled()
 
 
+def typed_turns(key: SettingKey, turns: Sequence[tuple[str, str]]) -> Turns:
+    """The earlier messages as they are typed now; for a callback, before which ``turns_editor`` drew older ones."""
+    state, found = st.session_state, []
+    for number, (role, text) in edited_list(key("turns_rows"), turns).rows:
+        named = key(f"turn_{number}")
+        found.append((state.get(f"{named}_role", role), state.get(f"{named}_text", text)))
+    return tuple(found)
+
+
 def _turn(key: SettingKey, rows: EditedList, place: int, kept: dict[str, Any]) -> tuple[str, str]:
     """Draws one message; returns its role and text."""
     number, (role, text) = rows.rows[place]

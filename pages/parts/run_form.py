@@ -18,7 +18,7 @@ from core.run_settings import RUN_MODES, RunSettings
 from core.runs import Draft
 from core.text.display_text import and_list
 from core.text.segment_marks import unclosed_marks
-from pages.parts.conversation import add_turn_button, turns_editor
+from pages.parts.conversation import add_turn_button, turns_editor, typed_turns
 from pages.parts.document_box import document_button, documents_line
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import fill_model
@@ -117,7 +117,7 @@ def _set_system(rule: str) -> None:
 def _continue_button(trace: Trace) -> None:
     """Draws the button that makes the run's answer the last message but one, above an empty prompt."""
     about = "Puts the answer below your message, above an empty message that asks on"
-    edited = st.session_state.turns != RunSettings.of(trace.request).turns
+    edited = typed_turns(str, st.session_state.turns) != RunSettings.of(trace.request).turns
     if edited:
         about = "The earlier messages were changed since the run below: press Run first, then continue from its answer"
     st.button(
@@ -129,6 +129,8 @@ def _continue_button(trace: Trace) -> None:
 def _continue(trace: Trace) -> None:
     """Fills the form with the run's messages and its answer; a prompt typed since then stays as the new message."""
     state, asked = st.session_state, RunSettings.of(trace.request)
+    if typed_turns(str, state.turns) != asked.turns:
+        return  # edited just before the press: the page now says to press Run first
     now = asked.continued(trace.answer)
     kept = {name: getattr(now if state[name] == getattr(asked, name) else state, name) for name in ASKED}
     filled = {name: getattr(now, name) for name in ("mode", "turns", "system", "system_text", "answer", "author")}

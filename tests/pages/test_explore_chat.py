@@ -64,6 +64,14 @@ def test_a_prompt_typed_meanwhile_stays_as_the_new_message(visit, keep):
     assert app.text_area(key="prompt").value == "Why?"
 
 
+def test_an_earlier_message_edited_just_before_continuing_is_kept(visit, keep):
+    app = fine(visit(run=keep(conversation())))
+    next(box for box in app.text_area if box.key.endswith("_text") and box.value == "Sky?").set_value("Typed last")
+    app = fine(app.button(key="continue").click().run())
+    assert ("user", "Typed last") in asked(app) and ("assistant", "Black.") not in asked(app)
+    assert app.button(key="continue").disabled, "its help says to press Run first"
+
+
 def test_documents_stand_before_the_question_and_come_back_with_the_run(visit, keep):
     marked = with_documents("Why?", [Document("a.txt", "Sky ]] blue."), Document("b.txt", "Sea.")])
     text, segments = parse_marks(marked)
