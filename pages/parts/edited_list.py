@@ -45,7 +45,9 @@ class EditedList:
 
     def move(self, number: int, by: int) -> None:
         """Moves the row of this number down by so many places (up where negative), at most to an end."""
-        at = [n for n, _ in self.rows].index(number)
+        at = next((i for i, (n, _) in enumerate(self.rows) if n == number), None)
+        if at is None:
+            return  # dropped just before
         row = self.rows.pop(at)
         self.rows.insert(min(max(at + by, 0), len(self.rows)), row)
 

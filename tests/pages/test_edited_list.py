@@ -16,5 +16,8 @@ def test_rows_keep_their_numbers_until_the_list_comes_from_outside():
     found.move(2, -5)
     found.move(2, 5)
     assert found.items == ("y", "z")
+    found.move(0, 1)
+    found.drop(0)
+    assert found.items == ("y", "z"), "a button of a row that was just dropped"
     other = edited_list("a", ("y", "y"))
     assert other.rows == [(3, "y"), (4, "y")] and edited_list("b", ()).rows == []
