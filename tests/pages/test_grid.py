@@ -45,6 +45,18 @@ def test_a_newcomer_pastes_lines_and_runs(visit, busy):
     assert not jobs().all()[-1].over, "Run goes on"
 
 
+def test_what_cannot_be_queued_or_is_gone_is_one_sentence(visit, busy, monkeypatch):
+    ident = grid_made_up.grid(pasted_items(SKY), done=0)
+    app = fine(visit("grid", grid=ident))
+    monkeypatch.setattr(jobs(), "waiting", 0)
+    app = app.button(key="grid_go").click().run()
+    assert not app.exception and "try again when some are done" in app.error[0].value
+    app = fine(app.run())
+    Study(ident).delete()  # Delete pressed twice at once: the first press, before anything was drawn
+    app = fine(app.button(key="grid_delete").click().run())
+    assert "grid" not in app.query_params
+
+
 def test_a_grid_opens_by_its_address_with_its_form_filled(visit):
     ident = grid_made_up.grid(pasted_items(f"{SKY}\tblue\nWhy?"), samples=2, done=3)
     app = fine(visit("grid", grid=ident[:9]))

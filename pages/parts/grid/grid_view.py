@@ -14,7 +14,7 @@ from core.charts.answer_grid import answer_grid_data, answer_grid_source
 from core.errors import HeedError
 from core.jobs.study_jobs import open_work
 from core.study.grid_answers import grid_csv, read_grid
-from core.study.study import Study
+from core.study.study import Study, list_studies
 from pages.parts import job_progress
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.sharing import sharing_line
@@ -30,6 +30,8 @@ _table = st.components.v2.component("heed_grid", html='<div class="heed-grid"></
 
 def grid_view(ident: str) -> None:
     """Draws the grid. Raises StoreError where it cannot be opened."""
+    if problem := st.session_state.pop("grid_problem", ""):
+        st.error(escape_markdown(problem), icon=":material/error:")
     study = Study(ident)
     try:
         _opening(study)
@@ -42,7 +44,7 @@ def grid_view(ident: str) -> None:
             elif own and (not status.over or status.failed):
                 label = "Try what failed again" if status.over else "Go on"
                 st.button(
-                    label, icon=":material/play_arrow:", key="grid_go", on_click=start_study, args=(ident, 0, True)
+                    label, icon=":material/play_arrow:", key="grid_go", on_click=_go_on, args=(ident,)
                 )
             file: Any = {"file_name": f"grid-{ident[:8]}.csv", "mime": "text/csv", "on_click": "ignore"}
             look: Any = {"icon": ":material/download:", "type": "tertiary", "disabled": not status.done}
@@ -79,8 +81,20 @@ def _live(ident: str, seen: str) -> None:
         st.rerun()
 
 
+def _go_on(ident: str) -> None:
+    try:
+        start_study(ident, retry=True)
+    except HeedError as error:
+        st.session_state.grid_problem = str(error)
+
+
 def _delete(ident: str) -> None:
-    Study(ident).delete()
+    if any(known.id == ident for known in list_studies()):  # pressed twice: it is gone
+        try:
+            Study(ident).delete()
+        except HeedError as error:
+            st.session_state.grid_problem = str(error)
+            return
     st.session_state.grid_shown = ""
     st.query_params.clear()
 
