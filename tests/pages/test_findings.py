@@ -127,6 +127,11 @@ def test_runs_are_stepped_through_in_an_order(visit, example):
     assert app.query_params["cell"] != first
     app = fine(app.button(key="findings_previous").click().run())
     assert app.query_params["cell"] == first
+    second = fine(app.button(key="findings_next").click().run()).query_params["cell"]
+    app.button(key="findings_previous").click().run()
+    app.session_state["findings_cell"] = second  # pressed twice at once: the first press, before anything was drawn
+    app = fine(app.button(key="findings_next").click().run())
+    assert app.query_params["cell"] not in (first, second)
     app.selectbox(key="findings_order").set_value("counter")
     app = fine(app.run())
     assert "1 of" in texts(app) and app.query_params["cell"]

@@ -74,6 +74,13 @@ def test_the_whole_map_is_coarse_and_there_is_a_way_back(app):
     assert framed(app) == before
 
 
+def test_back_pressed_twice_at_once_stays_at_the_first_part(app):
+    before = framed(app)
+    app = press(app, "Whole map")
+    del app.session_state["map_trail"][1:]  # the first press, before anything was drawn
+    assert framed(press(app, "Back")) == before
+
+
 def test_only_the_columns_read_most_are_kept(app):
     app = fine(app.selectbox(key="map_best").set_value(20).run())
     assert "the 20 read most of words" in texts(app)

@@ -102,6 +102,16 @@ def test_present_mode_walks_the_ladder(opened):
     assert said(app).startswith("Reading the instruction 4 times as much ")
 
 
+def test_a_key_pressed_twice_at_once_goes_two_steps(opened):
+    app = finish(opened.button(key="whatif:steer_go").click().run())
+    app.query_params["present"] = "1"
+    fine(app.run())
+    app = fine(app.button(key="present_steer").click().run())
+    app.session_state["whatif:factor"] = 4.0  # the first press, before anything was drawn
+    app = fine(app.button(key="factor_less").click().run())
+    assert said(app).startswith("Reading the instruction 2 times as much ")
+
+
 def test_one_layer_and_one_head_at_a_time(opened, trace):
     app = finish(opened.button(key="whatif:steer_go").click().run())
     app = finish(app.button(key="whatif:place_go_layers").click().run())

@@ -52,8 +52,8 @@ def picked_run(opened: OpenedStudy, runs: pd.DataFrame, feature: str, metric: st
         state.findings_ordered = kind
         cell = str(state.get(state_key("cell")) or "")
         at, before, after = neighbour_runs(cells, cell)
-        _step(line, "previous", "Previous", ":material/chevron_left:", before)
-        _step(line, "next", "Next" if at >= 0 else "First", ":material/chevron_right:", after)
+        _step(line, "previous", "Previous", ":material/chevron_left:", cells, -1, not before)
+        _step(line, "next", "Next" if at >= 0 else "First", ":material/chevron_right:", cells, 1, not after)
         if at < 0:
             st.caption("No run is picked: click a point above, or step through them here.")
             return
@@ -70,11 +70,14 @@ def _remember(runs: pd.DataFrame, cells: list[str], run: str) -> None:
     st.session_state.findings_back = {"query": current_address(), "steps": [(c, of[c]) for c in cells], "run": run}
 
 
-def _step(line: Any, way: str, label: str, icon: str, cell: str) -> None:
-    def go() -> None:
-        st.session_state[state_key("cell")] = cell
+def _step(line: Any, way: str, label: str, icon: str, cells: list[str], by: int, last: bool) -> None:
+    """Draws a button that goes ``by`` one run; ``last``: there is none."""
 
-    line.button(label, icon=icon, key=f"findings_{way}", disabled=not cell, on_click=go)
+    def go() -> None:
+        now = str(st.session_state.get(state_key("cell")) or "")  # not what is drawn: pressed again at once, go on
+        st.session_state[state_key("cell")] = neighbour_runs(cells, now)[1 if by < 0 else 2] or now
+
+    line.button(label, icon=icon, key=f"findings_{way}", disabled=last, on_click=go)
 
 
 def _facts(run: pd.Series, feature: str, metric: str, place: str) -> None:

@@ -94,7 +94,8 @@ class _Steps:
         return bool(_selected(self.state.get("map_overview", ""), "brush"))
 
     def back(self) -> None:
-        self.trail.pop()
+        if len(self.trail) > 1:  # pressed twice: there is nothing left to go back to
+            self.trail.pop()
         self.state.map_drawn = self.state.get("map_drawn", 0) + self._has_brush()
 
     def most_read(self) -> None:

@@ -122,7 +122,8 @@ def present_ladder(here: WhatIf) -> None:
         factor = st.session_state[key] = 1.0
 
     def step(by: int) -> None:
-        at = min(max(factors.index(factor) + by, 0), len(factors) - 1)
+        now = st.session_state[key]  # not what is drawn: a key pressed again at once goes one step further
+        at = min(max(factors.index(now) + by, 0), len(factors) - 1)
         st.session_state[key] = factors[at]
 
     with st.container(horizontal=True, vertical_alignment="center", key="factor_steps"):
