@@ -29,7 +29,9 @@ def links(app):
 
 def test_a_newcomer_pastes_lines_and_runs(visit, busy):
     app = fine(visit("grid"))
-    assert app.button(key="grid_not").disabled and "There is no prompt yet" in texts(app)
+    assert "There is no prompt yet" in texts(app)
+    app = app.button(key="grid_run").click().run()
+    assert not app.exception and app.error[0].value.startswith("There is no prompt yet") and not list_studies()
     app.text_area(key="grid_text").set_value(f"{SKY}\tblue\n{made_up.HOSTILE}")
     app.number_input(key="grid_samples").set_value(3)
     app = fine(app.run())
@@ -43,6 +45,13 @@ def test_a_newcomer_pastes_lines_and_runs(visit, busy):
     assert app.button(key="grid_go") and jobs().all()[-1].state == "cancelled"
     app = fine(app.button(key="grid_go").click().run())
     assert not jobs().all()[-1].over, "Run goes on"
+
+
+def test_the_press_that_ends_the_typing_of_the_first_prompt_runs_it(visit, busy):
+    app = fine(visit("grid"))
+    app.text_area(key="grid_text").set_value(SKY)
+    fine(app.button(key="grid_run").click().run())
+    assert [made.status.total for made in list_studies()] == [1]
 
 
 def test_what_cannot_be_queued_or_is_gone_is_one_sentence(visit, busy, monkeypatch):

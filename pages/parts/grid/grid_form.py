@@ -47,13 +47,7 @@ def grid_form() -> str:
         samples = one.number_input("Samples", 1, MOST_SAMPLES, key="grid_samples", help=ABOUT_SAMPLES, **KEPT)
         tokens = two.number_input("New tokens", 1, MOST_NEW_TOKENS, key="grid_tokens", **KEPT)
         engine_picker()
-    pressed = shortcut_button("grid_shortcut", False)  # also before there is a prompt: the key commits the text
-    try:
-        return _run(items, models, int(samples), int(tokens), pressed)
-    except HeedError as error:
-        st.button("Run", key="grid_not", type="primary", icon=":material/play_arrow:", disabled=True, width=160)
-        st.caption(escape_markdown(str(error)))
-        return ""
+    return _run(items, models, int(samples), int(tokens))
 
 
 def _prompts() -> tuple[Item, ...]:
@@ -79,16 +73,24 @@ def _prompts() -> tuple[Item, ...]:
     return read.items
 
 
-def _run(items: tuple[Item, ...], models: tuple[str, ...], samples: int, tokens: int, pressed: bool) -> str:
-    """Draws Run and what it will take. Raises HeedError for what cannot be run."""
-    plan = grid_plan(items, models, samples, tokens)
-    count, seconds = grid_estimate(plan)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        look: dict[str, Any] = {"type": "primary", "icon": ":material/play_arrow:", "width": 160}
-        go = st.button("Run", key="grid_run", help="Ctrl+Enter does the same.", **look)
-        st.caption(f"{count:,} answers" + (f" · about {duration_words(seconds)}" if seconds else ""))
-    if not (pressed or go):
+def _run(items: tuple[Item, ...], models: tuple[str, ...], samples: int, tokens: int) -> str:
+    """Draws Run and what it will take, or why it cannot run; returns the id of a grid that was just started, else "".
+
+    Run is never switched off: the press itself may end the typing of the first prompt, and would then be lost.
+    """
+    row = st.container(horizontal=True, vertical_alignment="center")
+    look: dict[str, Any] = {"type": "primary", "icon": ":material/play_arrow:", "width": 160}
+    go = row.button("Run", key="grid_run", help="Ctrl+Enter does the same.", **look)
+    go |= shortcut_button("grid_shortcut", False)
+    try:
+        plan = grid_plan(items, models, samples, tokens)
+        count, seconds = grid_estimate(plan)
+        row.caption(f"{count:,} answers" + (f" · about {duration_words(seconds)}" if seconds else ""))
+        if not go:
+            return ""
+        made = open_grid(plan)
+        start_study(made)
+    except HeedError as error:
+        (st.error if go else st.caption)(escape_markdown(str(error)))
         return ""
-    made = open_grid(plan)
-    start_study(made)
     return made

@@ -43,9 +43,7 @@ def grid_view(ident: str) -> None:
                 st.button("Cancel", icon=":material/stop_circle:", key="grid_stop", on_click=pause_study, args=(ident,))
             elif own and (not status.over or status.failed):
                 label = "Try what failed again" if status.over else "Go on"
-                st.button(
-                    label, icon=":material/play_arrow:", key="grid_go", on_click=_go_on, args=(ident,)
-                )
+                st.button(label, icon=":material/play_arrow:", key="grid_go", on_click=_go_on, args=(ident,))
             file: Any = {"file_name": f"grid-{ident[:8]}.csv", "mime": "text/csv", "on_click": "ignore"}
             look: Any = {"icon": ":material/download:", "type": "tertiary", "disabled": not status.done}
             st.download_button("CSV", lambda: grid_csv(ident), key="grid_csv", **file, **look)
