@@ -8,6 +8,7 @@ import regex
 
 from core import store
 from core.importance import METHODS, offered_methods
+from core.jobs import jobs
 from core.records import Message, ModelKey
 from core.run_settings import RunSettings
 from pages.parts.compare.columns import (
@@ -86,7 +87,7 @@ def test_every_preset_draws_or_says_what_is_missing(visit, preset):
     missing = [i.value for i in app.info if "Not run yet" in i.value]
     assert drawn + len(missing) == len(headers(app)) and drawn >= (preset != "Minimal pairs")
     if "several" in preset:
-        assert not missing and app.button(key="compare_run").disabled
+        assert not missing and "All of this is stored" in app.button(key="compare_run").help
 
 
 def test_presets_keep_the_run_of_the_first_column(visit, keep):
@@ -181,7 +182,7 @@ def test_same_answer_is_a_run_of_its_own(visit, keep):
     app.session_state["compare_go"] = False
     app.session_state["compare_same"] = True
     app = fine(app.run())
-    assert not app.button(key="compare_run").disabled
+    assert "Not run yet" in app.button(key="compare_run").help
     assert app.segmented_control(key="compare_whose").options == ["A", "B"]
     assert [c.run for c in app.session_state["columns"]] == query(app, "runs").split(",")
 
@@ -198,6 +199,15 @@ def test_copy_to_the_right_and_remove(visit, keep):
     for uid in uids(app)[1:]:
         app = fine(app.button(key=f"remove_{uid}").click().run())
     assert uids(app) == [first] and not [b for b in app.button if b.key == f"remove_{first}"]
+
+
+def test_the_press_that_ends_the_typing_of_a_prompt_runs_it(visit, keep, busy):
+    app = visit("compare", runs=two(keep))
+    app = fine(app.button(key="compare_run").click().run())
+    assert "All of this is stored" in app.toast[0].value and len(jobs().all()) == 1
+    app.text_area(key="c0_prompt").set_value("Typed last")
+    app = fine(app.button(key="compare_run").click().run())
+    assert [asked.prompt for asked in app.session_state["compare_wanted"]] == ["Typed last"]
 
 
 def test_what_was_typed_outlives_another_page(visit, keep):
@@ -285,9 +295,10 @@ def test_what_one_column_cannot_do_leaves_the_others(visit, keep):
     app = fine(app.text_area(key="c0_prompt").set_value("").run())
     assert [w.value for w in app.warning][0].startswith("The prompt is empty") and len(app.warning) == 2
     assert all(w.value.endswith("The run below is from before the change.") for w in app.warning)
-    assert app.button(key="compare_run").disabled, "neither of the two can be run"
+    app = fine(app.button(key="compare_run").click().run())
+    assert "A column cannot be run yet" in app.toast[0].value and not jobs().all(), "neither of the two can be run"
     app = fine(app.text_area(key=f"c{uids(app)[1]}_prompt").set_value("word " * 2100).run())
-    assert not app.button(key="compare_run").disabled
+    assert "Not run yet" in app.button(key="compare_run").help
     assert [i.value for i in app.info if "2,100 words: reading it may take minutes" in i.value]
 
 

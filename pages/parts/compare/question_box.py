@@ -150,17 +150,23 @@ def _go() -> None:
 
 
 def run_button(seen: Sequence[ColumnRun]) -> None:
-    """Draws the button Compare, or the progress of the job that it started."""
+    """Draws the button Compare, or the progress of the job that it started.
+
+    It is never switched off: the press itself may end the typing of a text, and would then be lost.
+    """
     missing = [s for s in seen if s.missing and s.able]
     go = st.session_state.pop("compare_go", False) and bool(missing)
     if job_progress.current_job(COLUMNS_SLOT) is not None:
         job_progress.watch_job(COLUMNS_SLOT)
         return
     icon, about = ":material/play_arrow:", _state(missing, all(s.able for s in seen)) + " Ctrl+Enter does the same."
-    go |= st.button("Compare", type="primary", icon=icon, key="compare_run", disabled=not missing, help=about)
-    if (go | shortcut_button("compare_shortcut", False)) and missing:  # the key commits the text that it runs
+    go |= st.button("Compare", type="primary", icon=icon, key="compare_run", help=about)
+    if not (go | shortcut_button("compare_shortcut", False)):
+        return
+    if missing:
         start_missing(missing)
         st.rerun()
+    st.toast(_state(missing, all(s.able for s in seen)), icon=":material/info:")
 
 
 def job_messages(own: Sequence[ColumnRun]) -> None:
