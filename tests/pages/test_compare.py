@@ -210,6 +210,29 @@ def test_the_press_that_ends_the_typing_of_a_prompt_runs_it(visit, keep, busy):
     assert [asked.prompt for asked in app.session_state["compare_wanted"]] == ["Typed last"]
 
 
+def test_what_was_typed_just_before_a_press_is_copied_and_kept(visit, keep):
+    app = visit("compare", runs=two(keep))
+    first = uids(app)[0]
+    app.text_area(key=f"c{first}_prompt").set_value("Typed last")
+    app = fine(app.button(key=f"copy_right_{first}").click().run())
+    assert [c.filled.prompt for c in app.session_state["columns"]][:2] == ["Typed last"] * 2
+    app.text_area(key="c0_prompt").set_value("Typed above")
+    app = fine(app.button(key="preset_methods").click().run())
+    assert app.text_area(key="c0_prompt").value == "Typed last", "the first column's question is the one above"
+    app.text_area(key="c0_prompt").set_value("Typed above")
+    app = fine(app.button(key="preset_two_models").click().run())
+    assert app.text_area(key="c0_prompt").value == "Typed above"
+    assert [c.filled.prompt for c in app.session_state["columns"]] == ["Typed above"] * 2
+
+
+def test_a_column_that_was_just_removed_is_not_copied(visit, keep):
+    app = visit("compare", runs=two(keep))
+    gone, left = uids(app)
+    app.session_state["columns"] = tuple(c for c in app.session_state["columns"] if c.uid == left)
+    app = fine(app.button(key=f"copy_right_{gone}").click().run())
+    assert uids(app) == [left]
+
+
 def test_what_was_typed_outlives_another_page(visit, keep):
     app = visit("compare", runs=two(keep))
     uid = uids(app)[1]
@@ -226,6 +249,20 @@ def test_what_was_typed_outlives_another_page(visit, keep):
     assert app.text_area(key=f"c{uid}_prompt").value == "Something new"
     assert app.number_input(key=f"c{uid}_new_tokens").value == 7
     assert app.selectbox(key=f"c{uid}_method").value == "last-layer" and len(headers(app)) == 2
+
+
+def test_what_was_typed_just_before_the_page_is_left_is_kept(visit, keep):
+    app = visit("compare", runs=two(keep))
+    uid = uids(app)[1]
+    app.text_area(key="c0_prompt").set_value("Typed above")
+    app.text_area(key=f"c{uid}_prompt").set_value("Typed here")
+    app.switch_page("pages/runs.py")
+    app.query_params.clear()
+    fine(app.run())
+    app.switch_page("pages/compare.py")
+    app = fine(app.run())
+    assert app.text_area(key="c0_prompt").value == "Typed above"
+    assert [c.filled.prompt for c in app.session_state["columns"]] == ["Typed above", "Typed here"]
 
 
 def test_every_field_of_a_column_reaches_what_is_asked(visit, keep):

@@ -41,3 +41,18 @@ def test_documents_of_the_question_are_those_of_every_column(visit, keep):
     assert columns(app)[0].filled.draft().prompt[-1]["content"].startswith('[[context "a.txt": Sky.]]\n\n')
     parts = app.selectbox(key="c0_part").options
     assert "a.txt" in parts
+
+
+def test_an_edit_just_before_continuing_is_kept_and_asked_first(visit, keep):
+    app = opened(visit, keep)
+    app.text_area(key="c0_prompt").set_value("Typed last")
+    app = fine(app.button(key="compare_continue").click().run())
+    assert [c.filled.turns for c in columns(app)] == [(), ()] and app.button(key="compare_continue").disabled
+    assert app.text_area(key="c0_prompt").value == columns(app)[0].filled.prompt == "Typed last"
+
+
+def test_a_column_copied_just_before_continuing_continues_too(visit, keep):
+    app = opened(visit, keep)
+    app.button(key=f"copy_right_{columns(app)[0].uid}").click()
+    app = fine(app.button(key="compare_continue").click().run())
+    assert [c.filled.turns[-1][1] for c in columns(app)] == [made_up.run().answer] * 2 + ["Green."]

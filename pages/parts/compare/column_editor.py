@@ -36,8 +36,9 @@ from pages.parts.compare.columns import (
     system_rule,
     update_column,
 )
-from pages.parts.conversation import Turns, add_turn_button, turns_editor
+from pages.parts.conversation import Turns, add_turn_button, turns_editor, typed_turns
 from pages.parts.document_box import Documents, document_button, documents_line
+from pages.parts.edited_list import edited_list
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.model_picker import TYPED, model_of_option, model_option, settle_models
 from pages.parts.run_cache import about_methods, readable_methods
@@ -55,6 +56,8 @@ from pages.parts.settings_fields import (
 LISTS = ("turns", "documents")
 """Settings that are lists, and have rows of widgets of their own."""
 FIELD_NAMES = tuple(f.name for f in fields(RunSettings) if f.name not in (*LISTS, "steering", "steered_texts"))
+TYPED_TEXT: dict[str, Any] = {"persist_state": "session"}
+"""For texts: one that was typed just before the page was left was not drawn, and so not taken into its column yet."""
 READING_FIELDS = ("method", "layers", "heads")
 Shape = tuple[tuple[int, ...], int]
 """Layers with attention and number of heads of a column's model, as ``model_shape`` returns them."""
@@ -71,9 +74,29 @@ def column_header(column: Column, letter: str, trace: Trace | None) -> None:
         if letter != LETTERS[-1]:
             about = "Overwrite the next column with a copy" if count == 4 else "Start the next column from this one"
             copy = "Copy to the right" if count < 3 else "Copy"
-            _button(copy, "content_copy", about, copy_right, f"copy_right_{column.uid}", column.uid)
+            _button(copy, "content_copy", about, _copy_right, f"copy_right_{column.uid}", column.uid)
         if count > 1:
             _button("Remove", "close", f"Remove column {letter}", remove_column, f"remove_{column.uid}", column.uid)
+
+
+def _copy_right(uid: int) -> None:
+    take_typed()
+    copy_right(uid)
+
+
+def take_typed() -> None:
+    """Takes over what was typed since the columns were drawn; for a callback that makes other columns of them."""
+    before, now = question(), _typed(question())
+    if now != before:
+        st.session_state.compare_question = now
+        put_columns([_followed(c, before, now) for c in current_columns()])
+    put_columns([_typed(c) for c in current_columns()])
+
+
+def _typed(column: Column) -> Column:
+    key, filled = partial(_key, column), column.filled
+    documents = edited_list(key("documents_rows"), filled.documents).items
+    return edited_column(column, turns=typed_turns(key, filled.turns), documents=documents)
 
 
 def _button(text: str, icon: str, about: str, act: Callable[[int], None], key: str, uid: int) -> None:
@@ -195,7 +218,7 @@ def _messages(column: Column, label: str, placeholder: str) -> dict[str, Any]:
     policy, text = system_rule()
     if filled.turns and not _is_raw(column) and not column.uid and policy == SHARED and text.strip():
         st.caption(f"System (in Settings): {escape_markdown(text)}")
-    turns = filled.turns if _is_raw(column) else turns_editor(key, filled.turns)
+    turns = filled.turns if _is_raw(column) else turns_editor(key, filled.turns, **TYPED_TEXT)
     documents = documents_line(key, filled.documents)
     _prompt_field(column, label, placeholder)
     return {"turns": turns, "documents": documents}
@@ -211,10 +234,10 @@ def _adding(column: Column, turns: Turns, documents: Documents) -> None:
 def _prompt_field(column: Column, label: str, placeholder: str) -> None:
     """Draws the prompt, and the answer where one is given."""
     label += ", raw text" if _is_raw(column) else ""
-    height: Any = "content" if column.uid else 80
-    st.text_area(label, key=_key(column, "prompt"), height=height, help=ABOUT_MARKS, placeholder=placeholder)
+    more: dict[str, Any] = {"height": "content" if column.uid else 80, "placeholder": placeholder} | TYPED_TEXT
+    st.text_area(label, key=_key(column, "prompt"), help=ABOUT_MARKS, **more)
     if st.session_state[_key(column, "mode")] == "Given answer":
-        answer_field(partial(_key, column))
+        answer_field(partial(_key, column), **TYPED_TEXT)
         author_fields(partial(_key, column), "of this column")
 
 

@@ -102,7 +102,9 @@ def fresh_column(column: Column, **changes: Any) -> Column:
 def copy_right(uid: int) -> None:
     """Copies column ``uid`` to its right: as a new column where there is room, else over the right neighbour."""
     found = list(current_columns())
-    at = [c.uid for c in found].index(uid)
+    at = next((i for i, c in enumerate(found) if c.uid == uid), None)
+    if at is None:
+        return  # removed just before
     copy = fresh_column(found[at], open=True)
     if len(found) < MOST_COLUMNS:
         found.insert(at + 1, copy)

@@ -24,10 +24,14 @@ def continue_columns_button(seen: Sequence[ColumnRun]) -> None:
         return
     ready = all(s.trace is not None and not s.missing for s in seen)
     answers = {s.column.uid: s.trace.answer for s in seen if s.trace is not None}
-    st.button(
+    pressed = st.button(
         "Continue the conversation", key="compare_continue", icon=":material/forum:", type="tertiary",
-        help=ABOUT if ready else NOT_YET, disabled=not ready, on_click=_continue, args=(answers,),
+        help=ABOUT if ready else NOT_YET, disabled=not ready,
     )  # fmt: skip
+    # Not by on_click: its arguments are of the run before, whose columns and texts may not be these any more.
+    if pressed and ready:
+        _continue(answers)
+        st.rerun()
 
 
 def _continue(answers: dict[int, str]) -> None:

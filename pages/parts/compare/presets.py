@@ -20,6 +20,7 @@ from core.study.quality.instructions import detect_instructions
 from core.study.segment_guess import propose_segments
 from core.text.segment_marks import parse_marks
 from pages.parts import job_progress
+from pages.parts.compare.column_editor import take_typed
 from pages.parts.compare.columns import (
     SHARED,
     SYSTEM,
@@ -175,7 +176,14 @@ def draw_presets() -> None:
     """Draws one button for each preset; its docstring is the button's help text."""
     with st.popover("What to compare", icon=":material/lightbulb:", help="Ready-made comparisons"):
         for label, preset in PRESETS.items():
-            st.button(label, key=preset.__name__, on_click=preset, help=preset.__doc__, width="stretch")
+            st.button(
+                label, key=preset.__name__, on_click=_fill_by, args=(preset,), help=preset.__doc__, width="stretch"
+            )
+
+
+def _fill_by(preset: Callable[[], None]) -> None:
+    take_typed()
+    preset()
 
 
 def open_runs(asked: Sequence[str], readings: Sequence[dict[str, Any]] = (), edit: bool = False) -> list[str]:
