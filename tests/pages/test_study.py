@@ -35,7 +35,7 @@ def metric(app, label):
 def test_a_newcomer_sees_a_small_study_ready_to_start(visit):
     app = fine(visit("study"))
     assert metric(app, "Runs") == "60" and metric(app, "Time, about").endswith("min")
-    assert not app.button(key="study_start").disabled and not app.button(key="study_pilot").disabled
+    assert not app.warning
     shown = texts(app)
     assert shown.count("blue-badge[instruction]") == 3 and shown.count("orange-badge[question]") == 3
     assert "position control" in shown and "[neutral words, as long as the instruction]" in shown
@@ -72,6 +72,14 @@ def test_a_field_edited_just_before_start_counts(visit, busy):
     assert (made.name, Study(made.id).plan.max_new_tokens) == ("Typed last", 33)
 
 
+def test_the_press_that_ends_the_typing_of_what_was_missing_starts(visit, busy):
+    app = fine(visit("study"))
+    app = fine(app.text_input(key="study_name").set_value(" ").run())
+    app.text_input(key="study_name").set_value("Typed last")
+    fine(app.button(key="study_start").click().run())
+    assert [made.name for made in list_studies()] == ["Typed last"]
+
+
 def test_what_is_missing_or_wrong_is_told_in_one_sentence(visit):
     app = visit("study")
     for field, value, told in [
@@ -82,14 +90,15 @@ def test_what_is_missing_or_wrong_is_told_in_one_sentence(visit):
         ("methods", [], "No reading of attention"),
     ]:
         before, app.session_state[f"study_{field}"] = app.session_state[f"study_{field}"], value
-        app = fine(app.run())
-        assert told in app.warning[0].value and app.button(key="study_start").disabled
+        app = fine(app.button(key="study_start").click().run())
+        assert told in app.warning[0].value and not list_studies()
         app.session_state[f"study_{field}"] = before
     app = fine(app.number_input(key="study_temperature").set_value(0.7).run())
     assert metric(app, "Runs") == "90", "three seeds; without structures there were no controls"
     for typed, told in [("0, x", "'x' is no seed"), ("", "has no seed"), ("-1", "'-1' is no seed"), ("1.5", "'1.5'")]:
-        app = fine(app.text_input(key="study_seeds").set_value(typed).run())
-        assert told in app.warning[0].value and app.button(key="study_start").disabled
+        app.text_input(key="study_seeds").set_value(typed)
+        app = fine(app.button(key="study_start").click().run())
+        assert told in app.warning[0].value and not list_studies()
 
 
 def test_own_templates_are_checked_and_used(visit):

@@ -113,7 +113,8 @@ def test_cut_off_answers_go_on(visit, busy):
 def test_a_study_grows_by_what_is_new(visit, busy):
     made = rate_made_up.study()
     app = fine(visit("study", study=made.id))
-    assert app.button(key=f"study_extend_{made.id}").disabled
+    app = app.button(key=f"study_extend_{made.id}").click().run()
+    assert app.error[0].value.startswith("Nothing is picked") and not jobs().all()[1:]
     app = app.multiselect(key=f"study_more_structures_{made.id}").set_value(["few_shot_1"]).run()
     app.multiselect(key=f"study_more_structures_{made.id}").set_value(["instruction_last"])  # edited as it is pressed
     app = fine(app.button(key=f"study_extend_{made.id}").click().run())

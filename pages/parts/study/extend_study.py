@@ -26,6 +26,9 @@ from pages.parts.study.models_section import ABOUT_LEARNED, method_option
 from pages.parts.study.study_form import field_key
 
 
+NOTHING = "Nothing is picked that the study does not have: pick something above, then press Add and run."
+
+
 def extend_study(study: Study, plan: Plan) -> None:
     """Draws the forms and their buttons."""
     ident = study.id
@@ -39,7 +42,6 @@ def extend_study(study: Study, plan: Plan) -> None:
         "Add and run",
         key=field_key(f"extend_{ident}"),
         icon=":material/play_arrow:",
-        disabled=not _asked(ident, plan),
         on_click=_add,
         args=(ident, plan),
         help="What is done already is kept and not run again.",
@@ -153,6 +155,9 @@ def _asked(ident: str, plan: Plan) -> dict[str, Any]:
 
 def _add(ident: str, plan: Plan) -> None:
     more = _asked(ident, plan)
+    if not more:  # the button is never switched off: the press itself may end the typing, and would then be lost
+        st.session_state[field_key("extend_problem")] = NOTHING
+        return
 
     def extend(study: Study) -> None:
         study.extend(**more)

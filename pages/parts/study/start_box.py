@@ -1,6 +1,7 @@
 """Makes the plan from the form and draws its estimate (runs, time, disk, statistical power) and the buttons.
 
-Everything is computed from the plan alone; where the form makes no plan, a sentence says why and Start is disabled.
+Everything is computed from the plan alone; where the form makes no plan, a sentence says why and Start does nothing. It
+is never switched off: the press itself may end the typing of what was missing, and would then be lost.
 Guarded by tests/pages/test_study.py.
 """
 
@@ -86,13 +87,11 @@ def start_box(plan: Plan | None, problem: str, done: int) -> None:
                 key=field_key("start"),
                 type="primary",
                 icon=":material/play_arrow:",
-                disabled=not runs,
             )
             pilot = st.button(
                 f"Pilot: {PILOT} items",
                 key=field_key("pilot"),
                 icon=":material/science:",
-                disabled=not runs,
                 help=ABOUT_PILOT,
             )
             if plan is not None:
