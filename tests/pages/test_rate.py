@@ -139,6 +139,16 @@ def test_the_end_and_back(visit, study):
     assert rating_desk.rating_desk(study.db, "Ann", {}).waiting == 1 and "rated every answer" not in texts(app)
 
 
+def test_a_press_just_after_another_name_was_typed_changes_nothing_of_the_first(visit, study):
+    presses(study, "Ann", "2", "3", "4")
+    before = ratings.ratings_of(study.db, "Ann")
+    app = visit("rate")
+    app = fine(app.text_input(key="rate_name").set_value("Ann").run())
+    app.text_input(key="rate_name").set_value("Bob")
+    fine(app.button(key="rate_undo").click().run())
+    assert ratings.ratings_of(study.db, "Ann") == before and ratings.ratings_of(study.db, "Bob") == {}
+
+
 def test_raters_and_agreement(visit, study):
     app = visit("rate")
     app = fine(app.text_input(key="rate_name").set_value("Ann").run())

@@ -108,7 +108,13 @@ def _work(folder: str, rater: str) -> None:
 
 
 def _heard(folder: str, rater: str, what: str, key: str, turn: int) -> None:
-    """Handles a press on the card; drops one that belongs to a card no longer shown."""
+    """Handles a press on the card; drops one that belongs to a card no longer shown.
+
+    So it does where another name was typed just before: the card was that of ``rater``, and the press is not.
+    """
+    typed = st.session_state.get("rate_name")
+    if typed is not None and " ".join(typed.split()) != rater:
+        return
     mine = _mine(folder, rater)
     if turn != mine.get("turn", 0):
         return
