@@ -25,8 +25,7 @@ def state_key(name: str) -> str:
 
 def adopt_address() -> None:
     """Copies the parameters of a new URL into the session. Call before any widget is drawn."""
-    state = st.session_state
-    query = {n: st.query_params[n] for n in ADDRESS_NAMES if n in st.query_params}
+    state, query = st.session_state, _asked()
     if not query or query == state.get("findings_address"):
         return
     for name in PLAIN:
@@ -34,6 +33,18 @@ def adopt_address() -> None:
     for name in FILTERS:
         state[state_key(name)] = [part for part in query.get(name, "").split(",") if part]
     state.findings_address = query
+
+
+def pass_over_address() -> None:
+    """Takes the URL as adopted; for a callback whose change counts more.
+
+    A press right after another one still comes with the URL from before the first, which would undo both.
+    """
+    st.session_state.findings_address = _asked()
+
+
+def _asked() -> dict[str, str]:
+    return {n: st.query_params[n] for n in ADDRESS_NAMES if n in st.query_params}
 
 
 def current_address() -> dict[str, str]:

@@ -20,7 +20,7 @@ from core.study.findings.run_details import RunDetails, run_details
 from core.study.findings.run_ranking import ORDER_DESCRIPTIONS, ORDERS, neighbour_runs, order_runs
 from core.study.findings.source import OpenedStudy
 from pages.parts import job_progress
-from pages.parts.findings.findings_address import current_address, state_key
+from pages.parts.findings.findings_address import current_address, pass_over_address, state_key
 from pages.parts.markdown_escape import escape_markdown
 
 RERUN_SLOT = "findings_opening"
@@ -75,6 +75,7 @@ def _step(line: Any, way: str, label: str, icon: str, cells: list[str], by: int,
 
     def go() -> None:
         now = str(st.session_state.get(state_key("cell")) or "")  # not what is drawn: pressed again at once, go on
+        pass_over_address()
         st.session_state[state_key("cell")] = neighbour_runs(cells, now)[1 if by < 0 else 2] or now
 
     line.button(label, icon=icon, key=f"findings_{way}", disabled=last, on_click=go)
