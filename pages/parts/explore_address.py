@@ -22,7 +22,21 @@ from pages.parts.run_cache import first_picture
 TEXTS = {"word": "answer", "input": "input"}
 """{name in the address: text of the reader in which something is picked}"""
 NAMES = ("method", "layers", "heads", "level", "sink", "view", *TEXTS)
-KEPT = "explore_address"
+KEPT, PASSED = "explore_address", "explore_passed"
+
+
+def linked_run() -> str | None:
+    """The run that the address names; None where that is one that was passed over."""
+    asked = st.query_params.get("run")
+    return None if asked == st.session_state.get(PASSED) else asked
+
+
+def pass_over_linked_run() -> None:
+    """Passes over the run that the address names, as another one is to be shown.
+
+    The address names that one only when it is drawn: whoever presses something meanwhile would be led back.
+    """
+    st.session_state[PASSED] = st.query_params.get("run")
 
 
 def adopt_explore_address(views: Collection[str]) -> None:
@@ -70,7 +84,7 @@ def write_explore_address(trace: Trace, chosen: Choices | None = None, whole: bo
             wanted[name] = str(first) if first == last else f"{first}-{last}"
         usual = {"method": first_picture(trace), "level": "word", "sink": "drop", "view": "heatmap"}
         wanted = {name: value for name, value in wanted.items() if value and usual.get(name) != value}
-    state[KEPT] = wanted
+    state[KEPT], state[PASSED] = wanted, None
     query = {name: st.query_params.get_all(name) for name in st.query_params}
     new = {name: value for name, value in query.items() if name not in NAMES}
     new |= {name: [value] for name, value in ({"run": trace.id} | wanted).items()}

@@ -7,6 +7,7 @@ import streamlit as st
 from core.errors import HeedError
 from core.records import ModelKey, Trace
 from pages.parts import job_progress
+from pages.parts.explore_address import linked_run, pass_over_linked_run
 from pages.parts.findings.back_link import back_link
 from pages.parts.frame import cache_line, example_ids, page_frame, shortcut_button, stored_id
 from pages.parts.markdown_escape import escape_markdown
@@ -116,7 +117,7 @@ def _shown(shipped: list[str]) -> tuple[Trace | None, str]:
     if finished:
         _show(finished)
     state = st.session_state
-    asked = state.pop("opened", None) or st.query_params.get("run") or state.get("shown")
+    asked = state.pop("opened", None) or linked_run() or state.get("shown")
     asked = asked or (shipped[0] if shipped else None)
     if asked is None:
         return None, ""
@@ -150,6 +151,7 @@ def _adopt(trace: Trace) -> None:
 
 
 def _show(run_id: str) -> None:
+    pass_over_linked_run()
     st.session_state.update(own=run_id, opened=run_id, error="")
 
 
@@ -165,4 +167,5 @@ def _open(run_id: str) -> None:
     """Shows a stored run with its prompt and settings, and leaves the job of a run in progress."""
     job_progress.leave_job()
     job_progress.let_go()
+    pass_over_linked_run()
     st.session_state.update(shown=None, own=None, error="", request=None, opened=run_id)

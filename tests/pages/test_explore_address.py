@@ -1,7 +1,9 @@
 """Tests of Explore's address: a link opens the same run, read the same way, with the same word picked."""
 
 import pytest
+import streamlit as st
 
+from pages.parts import explore_page
 from tests.pages import made_up
 from tests.pages.conftest import fine
 
@@ -73,3 +75,18 @@ def test_coming_back_to_the_page_shows_the_run_that_was_shown(visit, keep):
     app.query_params.clear()
     app = fine(app.run())
     assert query(app)["run"] == run
+
+
+def test_a_press_before_the_new_run_is_in_the_address_leaves_it_shown(visit, monkeypatch):
+    app = fine(visit())
+    old = query(app)["run"]
+    new = next(b for b in app.button if b.key and b.key.startswith("example_") and b.key[8:] != old[:8])
+    with monkeypatch.context() as patched:
+        patched.setattr(explore_page, "run_view", lambda *_, **__: st.stop())  # the next press ends this drawing
+        app = fine(new.click().run())
+    assert query(app)["run"] == old
+    app.text_area(key="prompt").set_value("Typed meanwhile")
+    app = fine(app.run())
+    assert query(app)["run"][:8] == new.key[8:] and app.text_area(key="prompt").value == "Typed meanwhile"
+    app.query_params["run"] = old
+    assert query(fine(app.run()))["run"] == old, "the browser's Back leads to the run before"

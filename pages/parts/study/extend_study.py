@@ -25,7 +25,6 @@ from pages.parts.study import study_progress
 from pages.parts.study.models_section import ABOUT_LEARNED, method_option
 from pages.parts.study.study_form import field_key
 
-
 NOTHING = "Nothing is picked that the study does not have: pick something above, then press Add and run."
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 from core.errors import HeedError
 from core.records import Steering
 from core.store.steering_example import SteeringExample, import_steering_example
+from pages.parts.explore_address import pass_over_linked_run
 from pages.parts.frame import APP_FOLDER
 from pages.parts.markdown_escape import escape_markdown
 from pages.parts.whatif.whatif_state import WhatIf
@@ -43,6 +44,7 @@ def _open(run_id: str) -> None:
     """Shows the example's run with its What if."""
     state = st.session_state
     import_steering_example(APP_FOLDER / "examples" / "steering")  # where somebody deleted it meanwhile
+    pass_over_linked_run()
     state.update(shown=None, own=None, error="", request=None, opened=run_id, chart="whatif")
     state["whatif:mode"] = "steer"
 
