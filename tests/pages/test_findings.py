@@ -139,6 +139,15 @@ def test_runs_are_stepped_through_in_an_order(visit, example):
     assert "not what is needed to run them again" in texts(app), "a table without a plan says so"
 
 
+def test_a_step_pressed_just_after_another_study_was_picked_is_one_there(visit, example, home):
+    shutil.copytree(OLD / "home", home, dirs_exist_ok=True)
+    (study,) = (p.name for p in (home / "studies").iterdir())
+    app = fine(done(visit("findings", study=study)))
+    next(b for b in app.button if b.label == "Example study").click()
+    app = fine(done(app.button(key="findings_next").click().run()))
+    assert EXAMPLE in app.query_params["study"] and "1 of" in texts(app) and "No run is picked" not in texts(app)
+
+
 def test_other_questions_and_values_are_drawn(visit, example):
     app = fine(visit("findings"))
     for ask in ("difference", "net"):

@@ -23,6 +23,8 @@ from pages.parts import job_progress
 from pages.parts.findings.findings_address import current_address, pass_over_address, state_key
 from pages.parts.markdown_escape import escape_markdown
 
+STEPS = "findings_steps"
+"""The session key of the steps that were pressed and not gone yet."""
 RERUN_SLOT = "findings_opening"
 EXCERPT = 600
 
@@ -51,9 +53,15 @@ def picked_run(opened: OpenedStudy, runs: pd.DataFrame, feature: str, metric: st
             state[state_key("cell")] = cells[0]
         state.findings_ordered = kind
         cell = str(state.get(state_key("cell")) or "")
+        if steps := state.pop(STEPS, 0):
+            for _ in range(abs(steps)):
+                _, before, after = neighbour_runs(cells, cell)
+                cell = (before if steps < 0 else after) or cell
+            state[state_key("cell")] = cell
+            st.rerun()  # what stands above shows the picked run too
         at, before, after = neighbour_runs(cells, cell)
-        _step(line, "previous", "Previous", ":material/chevron_left:", cells, -1, not before)
-        _step(line, "next", "Next" if at >= 0 else "First", ":material/chevron_right:", cells, 1, not after)
+        _step(line, "previous", "Previous", ":material/chevron_left:", -1, not before)
+        _step(line, "next", "Next" if at >= 0 else "First", ":material/chevron_right:", 1, not after)
         if at < 0:
             st.caption("No run is picked: click a point above, or step through them here.")
             return
@@ -70,15 +78,15 @@ def _remember(runs: pd.DataFrame, cells: list[str], run: str) -> None:
     st.session_state.findings_back = {"query": current_address(), "steps": [(c, of[c]) for c in cells], "run": run}
 
 
-def _step(line: Any, way: str, label: str, icon: str, cells: list[str], by: int, last: bool) -> None:
+def _step(line: Any, way: str, label: str, icon: str, by: int, last: bool) -> None:
     """Draws a button that goes ``by`` one run; ``last``: there is none."""
+    line.button(label, icon=icon, key=f"findings_{way}", disabled=last, on_click=_count_step, args=(by,))
 
-    def go() -> None:
-        now = str(st.session_state.get(state_key("cell")) or "")  # not what is drawn: pressed again at once, go on
-        pass_over_address()
-        st.session_state[state_key("cell")] = neighbour_runs(cells, now)[1 if by < 0 else 2] or now
 
-    line.button(label, icon=icon, key=f"findings_{way}", disabled=last, on_click=go)
+def _count_step(by: int) -> None:
+    """Counts presses; the next drawing goes so far, since it knows the runs: another study may just be picked."""
+    pass_over_address()
+    st.session_state[STEPS] = st.session_state.get(STEPS, 0) + by
 
 
 def _facts(run: pd.Series, feature: str, metric: str, place: str) -> None:
