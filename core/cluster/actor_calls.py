@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from ..errors import Cancelled, HeedError, ModelError, StoreError
 from ..progress import IsCancelled
@@ -20,14 +20,13 @@ TICK = 0.5
 """Seconds between two looks at whether to stop."""
 TRIES = 3
 """Most processes that a piece may end before it is left out."""
-Actor = TypeVar("Actor", bound=ModelHolder)
 Piece = TypeVar("Piece")
 
 
-class ActorCalls(Generic[Actor]):
+class ActorCalls:
     """The actors of one model, ready to work; made by ``calls_on_ray``."""
 
-    def __init__(self, ray: Any, model: str, engine: RayEngine, kind: type[Actor]) -> None:
+    def __init__(self, ray: Any, model: str, engine: RayEngine, kind: type[ModelHolder]) -> None:
         """``ray``: connected."""
         self.ray, self.model = ray, model
         self.actors = ModelActors(ray, engine, kind)
@@ -117,8 +116,8 @@ class ActorCalls(Generic[Actor]):
 
 @contextmanager
 def calls_on_ray(
-    model: str, engine: RayEngine, kind: type[Actor], pieces: int, cancelled: IsCancelled
-) -> Iterator[ActorCalls[Actor]]:
+    model: str, engine: RayEngine, kind: type[ModelHolder], pieces: int, cancelled: IsCancelled
+) -> Iterator[ActorCalls]:
     """Connects to the cluster, loads ``model`` (a name) there, and yields its actors; ends them.
 
     ``kind``: their class; ``pieces``: how many there will be, no more actors are started. Raises StoreError where Ray,

@@ -14,7 +14,7 @@ from ..cluster.model_actors import ModelHolder
 from ..cluster.ray_connection import RayEngine
 from ..errors import HeedError
 from ..progress import IsCancelled
-from .judging import Asked, AskJudge, JudgedAnswer, judge_answers
+from .judging import AnswerToJudge, AskJudge, JudgedAnswer, judge_answers
 from .quality.metric_value import MetricValue, undefined_value
 from .quality.own_metric import OwnMetric
 
@@ -27,7 +27,7 @@ FEW = 16
 class JudgeActor(ModelHolder):
     """Holds the loaded model of a judge."""
 
-    def judge(self, judge: OwnMetric, asked: Sequence[Asked]) -> list[MetricValue] | str:
+    def judge(self, judge: OwnMetric, asked: Sequence[AnswerToJudge]) -> list[MetricValue] | str:
         """Returns the score of each answer, or why this model cannot be the judge."""
         try:
             return [one.value for one in judge_answers(self._model, judge, asked, self._stop.is_set)]
@@ -35,21 +35,21 @@ class JudgeActor(ModelHolder):
             return str(error)
 
 
-def asked_on_ray(engine: RayEngine, actor: type[JudgeActor] = JudgeActor) -> AskJudge:
+def ray_judge(engine: RayEngine, actor: type[JudgeActor] = JudgeActor) -> AskJudge:
     """Returns what asks a judge by actors on a cluster; ``actor``: their class.
 
     It raises StoreError where Ray, the cluster or room is not there, HeedError, Cancelled.
     """
 
-    def ask(judge: OwnMetric, asked: Sequence[Asked], cancelled: IsCancelled) -> Iterator[JudgedAnswer]:
-        def call(handle: Any, part: Sequence[Asked]) -> Any:
+    def ask(judge: OwnMetric, asked: Sequence[AnswerToJudge], cancelled: IsCancelled) -> Iterator[JudgedAnswer]:
+        def call(handle: Any, part: Sequence[AnswerToJudge]) -> Any:
             return handle.judge.remote(judge, part)
 
         size = max(1, min(TOGETHER, len(asked) // FEW))
         parts = [asked[at : at + size] for at in range(0, len(asked), size)]
         with calls_on_ray(judge.model, engine, actor, len(parts), cancelled) as calls:
             while parts:
-                alone: list[Sequence[Asked]] = []
+                alone: list[Sequence[AnswerToJudge]] = []
                 for part, told in calls.results(parts, call, cancelled):
                     if isinstance(told, str):
                         raise HeedError(told)

@@ -40,7 +40,7 @@ JUDGED_BY = "judged by: "
 
 
 @dataclass(frozen=True)
-class Asked:
+class AnswerToJudge:
     """What a judge sees of one answer, beside its rubric."""
 
     prompt: str
@@ -51,12 +51,12 @@ class Asked:
 class JudgedAnswer:
     """The score of one answer; ``fingerprint``: of the model that gave it."""
 
-    asked: Asked
+    asked: AnswerToJudge
     value: MetricValue
     fingerprint: str
 
 
-AskJudge = Callable[[OwnMetric, Sequence[Asked], IsCancelled], Iterator[JudgedAnswer]]
+AskJudge = Callable[[OwnMetric, Sequence[AnswerToJudge], IsCancelled], Iterator[JudgedAnswer]]
 """Asks a judge about answers, and yields each score as it comes, in any order."""
 
 
@@ -133,9 +133,9 @@ def ask_judges(
         lacking = _lacking(db, judge)
         if not lacking or cancelled():
             continue
-        cells: dict[Asked, list[str]] = {}
+        cells: dict[AnswerToJudge, list[str]] = {}
         for place in lacking:
-            asked = Asked(items[place["item"]].own_words, place["answer"].strip())
+            asked = AnswerToJudge(items[place["item"]].own_words, place["answer"].strip())
             cells.setdefault(asked, []).append(place["cell"])
         fingerprint = ""
         try:
@@ -155,17 +155,17 @@ def ask_judges(
         raise problem
 
 
-def asked_here(load: Callable[[str], Any]) -> AskJudge:
+def local_judge(load: Callable[[str], Any]) -> AskJudge:
     """Returns what asks a judge in this process; ``load``: from the name of a model to it, loaded."""
 
-    def ask(judge: OwnMetric, asked: Sequence[Asked], cancelled: IsCancelled) -> Iterator[JudgedAnswer]:
+    def ask(judge: OwnMetric, asked: Sequence[AnswerToJudge], cancelled: IsCancelled) -> Iterator[JudgedAnswer]:
         return judge_answers(load(judge.model), judge, asked, cancelled)
 
     return ask
 
 
 def judge_answers(
-    model: Any, judge: OwnMetric, asked: Sequence[Asked], cancelled: IsCancelled = never_cancelled
+    model: Any, judge: OwnMetric, asked: Sequence[AnswerToJudge], cancelled: IsCancelled = never_cancelled
 ) -> Iterator[JudgedAnswer]:
     """Yields the score of each answer, as ``model`` gives it; undefined, with the reason, where it gives none.
 
@@ -190,7 +190,7 @@ def _lacking(db: sqlite3.Connection, judge: OwnMetric) -> list[dict[str, Any]]:
 
 
 def _judged(
-    model: Any, judge: OwnMetric, tokens: Sequence[Sequence[int]], asked: Asked, cancelled: IsCancelled
+    model: Any, judge: OwnMetric, tokens: Sequence[Sequence[int]], asked: AnswerToJudge, cancelled: IsCancelled
 ) -> MetricValue:
     from ..probe.next_token import next_token_logs
 

@@ -162,7 +162,7 @@ class Study:
     def _on_ray(self, engine: RayEngine, pilot: bool, tick: IsCancelled, cancelled: IsCancelled) -> list[str]:
         """Runs what waits, then asks the judges, on one connection; returns why actors failed."""
         from ..cluster.ray_connection import connected
-        from .judge_on_ray import asked_on_ray
+        from .judge_on_ray import ray_judge
         from .ray_engine import run_on_ray
 
         told = time.monotonic()
@@ -179,7 +179,7 @@ class Study:
             if tick() or not count_unjudged(self.db):
                 return failures
             try:
-                ask_judges(self.db, self.items(), asked_on_ray(engine), lambda: None, stopped)
+                ask_judges(self.db, self.items(), ray_judge(engine), lambda: None, stopped)
             except Cancelled:
                 return []
             except HeedError as error:

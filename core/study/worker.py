@@ -17,7 +17,7 @@ from ..speeds import note_speed
 from . import database
 from .batch_runner import CellBatch
 from .fixed_batches import CELLS_AT_A_TIME
-from .judging import ask_judges, asked_here
+from .judging import ask_judges, local_judge
 from .ledger import Ledger
 from .plan import Plan
 from .relevance_pass import fill_relevance, lacks_relevance
@@ -51,7 +51,7 @@ class Worker:
             for place in range(len(models)):
                 self._model(models[(first + place) % len(models)])
             if first == 0:  # one worker asks for all
-                ask_judges(self.ledger.db, self.ledger.items, asked_here(self._load), self.done, self.cancelled)
+                ask_judges(self.ledger.db, self.ledger.items, local_judge(self._load), self.done, self.cancelled)
         except Cancelled:
             pass
         finally:

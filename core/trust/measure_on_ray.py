@@ -48,7 +48,7 @@ class PromptActor(ModelHolder):
 class RayMeasurer:
     """Measures prompts by the actors of a cluster; made by ``measurer_on_ray``."""
 
-    def __init__(self, calls: ActorCalls[PromptActor]) -> None:
+    def __init__(self, calls: ActorCalls) -> None:
         self._calls = calls
 
     @property

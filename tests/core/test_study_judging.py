@@ -9,11 +9,11 @@ from core.probe.next_token import next_token_logs
 from core.study import judging
 from core.study.judging import (
     ask_judges,
-    asked_here,
     count_unjudged,
     expected_score,
     judge_text,
     judging_text,
+    local_judge,
     score_tokens,
 )
 from core.study.own_values import define_own_metrics
@@ -90,7 +90,7 @@ def test_a_study_is_judged_once_and_goes_on_where_it_was(tmp_path, monkeypatch):
     study.db.executemany(f'UPDATE runs SET "{judge.column}" = NULL WHERE cell = ?', [(c,) for c in cells])
     assert count_unjudged(study.db) == 2 and "2 answers left to judge" in judging_text(study.db)
     asked = []
-    ask_judges(study.db, study.items(), asked_here(lambda _: model), lambda: asked.append(1), lambda: False)
+    ask_judges(study.db, study.items(), local_judge(lambda _: model), lambda: asked.append(1), lambda: False)
     assert len(asked) == 2 and study.table()[judge.column].equals(table[judge.column])
     study.close()
 
